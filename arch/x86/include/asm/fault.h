@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* fault.h: the page-fault error code and the exception table (thesis 9.4, FT-03, FT-60). */
+#pragma once
+
+struct pt_regs;
+
+#define PF_PROT	 0x01ul /* protection violation; clear: page not present */
+#define PF_WRITE 0x02ul
+#define PF_USER	 0x04ul /* came from user mode */
+#define PF_RSVD	 0x08ul /* reserved bit set in a table */
+#define PF_INSTR 0x10ul /* instruction fetch */
+
+/* If the instruction at insn faults, go on at fixup. */
+struct exception_table_entry {
+	unsigned long insn, fixup;
+};
+/* The table's bounds, provided by the machine (linker script, or an array). */
+extern const struct exception_table_entry __start___ex_table[], __stop___ex_table[];
+
+const struct exception_table_entry *search_exception_table(unsigned long ip);
+/* Resume regs at the fixup of its instruction; false if there is none. */
+_Bool fixup_exception(struct pt_regs *regs);

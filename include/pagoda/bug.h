@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bug.h: messages, assertions and panics of the core.
+ *
+ *	BUG_ON		going on would corrupt memory. Always checked.
+ *	WARN_ON_ONCE	wrong, but contained: reported once, counted, execution goes on.
+ *	VM_BUG_ON	debug builds only (CONFIG_DEBUG_VM); still compiled when off.
+ *
+ * What a user passes in never reaches a BUG_ON.
+ */
+#pragma once
+
+#include <pagoda/port.h>
+
+/* Formatted output to the port's log; supports %d %i %u %x %X %p %s %c %o %% with l, ll, z, width, 0, -, precision. */
+void printk(enum port_log_level level, const char *fmt, ...) __printf(2, 3);
+#define pr_err(...)   printk(PORT_LOG_ERR, __VA_ARGS__)
+#define pr_warn(...)  printk(PORT_LOG_WARN, __VA_ARGS__)
+#define pr_info(...)  printk(PORT_LOG_INFO, __VA_ARGS__)
+#define pr_debug(...) printk(PORT_LOG_DEBUG, __VA_ARGS__)
+
+__noreturn void panic(const char *fmt, ...) __printf(1, 2);
+
+/* Number of WARN_ON reports since boot: tests expect 0. */
+extern unsigned int nr_warnings;
+void report_warning(const char *file, int line, const char *what);
+
+#define BUG()                                                                                      \
+	panic("BUG at %s:%d %s()", __FILE__, __LINE__, __func__)
+#define BUG_ON(cond)                                                                               \
+	do {                                                                                       \
+		if (unlikely(cond))                                                                \
+			panic("BUG at %s:%d %s(): %s", __FILE__, __LINE__, __func__, #cond);       \
+	} while (0)
+#define WARN_ON_ONCE(cond)                                                                         \
+	({                                                                                         \
+		static bool warned_;                                                               \
+		bool bad_ = !!(cond);                                                              \
+		if (unlikely(bad_) && !warned_) {                                                  \
+			warned_ = true;                                                            \
+			report_warning(__FILE__, __LINE__, #cond);                                 \
+		}                                                                                  \
+		unlikely(bad_);                                                                    \
+	})
+
+#ifdef CONFIG_DEBUG_VM
+#define VM_BUG_ON(cond) BUG_ON(cond)
+#else
+#define VM_BUG_ON(cond) ((void)sizeof(!(cond)))
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * machine.h: what a kernel on the core asks of a machine beyond port.h: booting,
+ * switching contexts, entering user mode, byte streams, power. machine/pc
+ * provides the machine_* functions; kernel/ provides the kernel_* upcalls.
+ *
+ * Boot, in order:
+ *	machine entry		early console, descriptor tables, memory map
+ *	kernel_main(bi)		on CPU 0, the boot stack, interrupts off
+ *	  mm_boot()		bootmem -> kernel page tables -> buddy -> slab -> vmalloc
+ *	  machine_init()	interrupt controller, clock, PCI, virtio; may allocate
+ *	  ...			tasks, file systems, init
+ */
+#pragma once
+
+#include <pagoda/types.h>
+
+struct pt_regs;
+struct vm_task;
+
+struct boot_info {
+	const char *cmdline;		       /* never NULL; stays valid */
+	phys_addr_t initrd_start, initrd_end;  /* equal: none */
+	u64 entry_tsc;			       /* time-stamp counter at the first instruction */
+	u64 tsc_hz;			       /* after machine_init() */
+};
+
+/* ---- Upcalls: the kernel provides ------------------------------------------------ */
+
+__noreturn void kernel_main(struct boot_info *bi);
+
+/* A system call. Interrupts on; the number is in regs->orig_ax, result to regs->ax. */
+void kernel_syscall(struct pt_regs *regs);
+
+/* The periodic tick, HZ = 100 times a second per CPU, interrupts off. */
+void kernel_tick(struct pt_regs *regs);
+
+/*
+ * About to go back to user mode with regs (from a system call, fault, trap or
+ * interrupt): deliver signals, give way to others. Interrupts on; called again
+ * until it has nothing left to do. kernel_work_pending() is the cheap test before.
+ */
+bool kernel_work_pending(void);
+void kernel_return_to_user(struct pt_regs *regs);
+
+/*
+ * A CPU exception in user mode other than a page fault; the machine has already
+ * turned it into a signal by ABI.md section 4. Interrupts on.
+ */
+void kernel_user_trap(struct pt_regs *regs, int signo, int si_code, unsigned long addr);
+
+/* ---- Contexts ------------------------------------------------------------------------ */
+
+#define KERNEL_STACK_SIZE (4 * SZ_4K)
+
+/* The machine's part of a task. Embed it 64-byte aligned; opaque to the kernel. */
+struct machine_thread {
+	unsigned long sp;	      /* saved kernel stack pointer while switched out */
+	unsigned long stack_top;      /* one past the kernel stack: traps from user start here */
+	unsigned long fs_base, gs_base;
+	u8 fpu[512] __aligned(16);    /* FXSAVE image */
+};
+
+/* Allocate and free a kernel stack with an unmapped guard page below. May sleep. */
+void *machine_stack_alloc(void) __must_check; /* lowest usable address, or NULL */
+void machine_stack_free(void *stack);
+
+/*
+ * Prepare a thread that has never run: it will start in fn(arg) on the given stack,
+ * interrupts on. fn must not return.
+ */
+void machine_thread_init(struct machine_thread *t, void *stack, void (*fn)(void *), void *arg);
+
+/* The pt_regs that lie at the top of a thread's stack: its user mode registers. */
+struct pt_regs *machine_user_regs(struct machine_thread *t);
+
+/*
+ * Switch from prev to next, saving and loading registers, FPU, FS and GS base and
+ * the stack for traps. Address spaces are not touched (the core's switch_mm does
+ * that). Interrupts off. Returns when prev runs again. prev->task / current is
+ * changed by machine_set_current() before.
+ */
+void machine_switch(struct machine_thread *prev, struct machine_thread *next);
+
+/* From here on port_current() answers task on this CPU. */
+void machine_set_current(struct vm_task *task);
+
+/* Leave the kernel through machine_user_regs(current); also runs kernel_return_to_user first. */
+__noreturn void machine_enter_user(struct machine_thread *t);
+
+/* Save the running thread's live FPU state and FS/GS bases into *t / load them (fork, signals, exec). */
+void machine_save_user_state(struct machine_thread *t);
+void machine_load_user_state(const struct machine_thread *t);
+
+/* The state a new program starts with: FCW 0x37f, MXCSR 0x1f80, bases 0. */
+void machine_reset_user_state(struct machine_thread *t);
+
+/* ---- The machine itself -------------------------------------------------------------- */
+
+/* Interrupts, clock, PCI, virtio. After mm_boot(); may allocate; interrupts go on inside. */
+void machine_init(struct boot_info *bi);
+
+/* Wait for an interrupt: atomically turns interrupts on and halts; on return they are on. */
+void machine_idle(void);
+
+/* Fill buf with random bytes, as good as the machine has (RDRAND, else the counter's jitter). */
+void machine_random(void *buf, size_t n);
+
+/* Wall clock at boot, nanoseconds since 1970 (from the RTC). */
+u64 machine_boot_wallclock_ns(void);
+
+/* CPUID.1:EDX for AT_HWCAP. */
+u32 machine_hwcap(void);
+
+/* Turn the power off. status is for a debugger or QEMU's isa-debug-exit, if any. */
+__noreturn void machine_power_off(int status);
+
+/* Raw time-stamp counter: guest instructions under --icount. */
+u64 machine_cycles(void);
+
+/* ---- Byte streams: how a program's input and output leave the machine ----------------- */
+
+enum machine_stream {
+	STREAM_STDIO,	/* both ways: the program's stdin and stdout */
+	STREAM_STDERR,	/* out */
+	STREAM_CONTROL, /* out: exit status and statistics for the host, lines of JSON */
+	NR_STREAMS
+};
+
+/* Is there a device behind this stream? (On a real PC there may be only the console.) */
+bool machine_stream_present(enum machine_stream s);
+
+/* Take up to n bytes for output; returns how many were taken, 0 if none can be now. Never sleeps. */
+size_t machine_stream_write(enum machine_stream s, const void *buf, size_t n);
+
+/* Bytes read (up to n), 0 if there are none now, -EPIPE after the end of input. Never sleeps. */
+long machine_stream_read(enum machine_stream s, void *buf, size_t n);
+
+/* Input waiting (or at its end) / room for output. */
+bool machine_stream_readable(enum machine_stream s);
+bool machine_stream_writable(enum machine_stream s);
+
+/* Block (polling the device, not sleeping) until all output has left the machine. */
+void machine_stream_flush(enum machine_stream s);
+
+/* fn is called (interrupts off) whenever a stream may have become readable or writable. */
+void machine_stream_notify(void (*fn)(enum machine_stream s));
+
+/* Bytes typed on the machine's own console (serial, keyboard); -1 if none. */
+int machine_console_getc(void);

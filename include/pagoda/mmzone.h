@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmzone.h: nodes and zones, the shape of physical memory (thesis chapter 3).
+ *
+ *	pgdat_list -> node 0 -> node 1 -> NULL		(node_next)
+ *	  node_zones[DMA, Normal, HighMem]  each a contiguous range of frames
+ *	  node_zonelists[gfp & GFP_ZONEMASK] where to look, in order of preference
+ *
+ * A zone's range may contain holes: their frames are PG_reserved and are never
+ * handed out (PM-06).
+ */
+#pragma once
+
+#include <pagoda/page.h>
+#include <pagoda/gfp.h>
+#include <pagoda/spinlock.h>
+#include <asm/page.h>
+
+#define ZONE_DMA     0
+#define ZONE_NORMAL  1
+#define ZONE_HIGHMEM 2
+#define MAX_NR_ZONES 3
+#define MAX_NR_NODES 8
+#define MAX_ORDER    10 /* blocks of 2^0 .. 2^9 pages (PA-09) */
+#define NR_CPUS	     8
+
+typedef struct free_area {
+	struct list_head free_list;
+	unsigned long *map; /* a bit per pair of buddies: exactly one of them is free */
+	unsigned long nr_free;
+} free_area_t;
+
+/* Order-0 pages in front of the buddy lists, one set per CPU (FX-03). (S) interrupts off */
+struct per_cpu_pages {
+	struct list_head list;
+	unsigned int count, high, batch;
+};
+
+typedef struct zone {
+	spinlock_t lock; /* RANK_ZONE, interrupts off */
+	unsigned long free_pages; /* in free_area; per-CPU lists are counted apart */
+	unsigned long pages_min, pages_low, pages_high;
+	int need_balance;
+	free_area_t free_area[MAX_ORDER];
+	struct per_cpu_pages pcp[NR_CPUS];
+	wait_queue_head_t *wait_table;
+	unsigned long wait_table_size, wait_table_shift;
+	struct pglist_data *zone_pgdat;
+	struct page *zone_mem_map;
+	phys_addr_t zone_start_paddr;
+	unsigned long zone_start_mapnr;
+	unsigned long zone_start_pfn; /* FX-26 */
+	const char *name;
+	unsigned long size;	     /* frames, holes included */
+	unsigned long present_pages; /* frames that are RAM */
+	unsigned long lock_acquisitions; /* statistics: (Z) */
+} zone_t;
+
+typedef struct zonelist {
+	zone_t *zones[MAX_NR_ZONES * MAX_NR_NODES + 1]; /* NULL terminated */
+} zonelist_t;
+
+struct bootmem_data;
+
+typedef struct pglist_data {
+	zone_t node_zones[MAX_NR_ZONES];
+	zonelist_t node_zonelists[GFP_ZONEMASK + 1];
+	int nr_zones;
+	struct page *node_mem_map;
+	unsigned long *valid_addr_bitmap;
+	struct bootmem_data *bdata;
+	unsigned long node_start_pfn; /* FX-26: in place of node_start_paddr */
+	unsigned long node_start_mapnr;
+	unsigned long node_size; /* frames, holes included */
+	int node_id;
+	struct pglist_data *node_next;
+	struct vm_task *kswapd;
+	wait_queue_head_t kswapd_wait;
+} pg_data_t;
+
+extern pg_data_t *pgdat_list;
+extern pg_data_t contig_page_data;
+extern zone_t *zone_table[MAX_NR_ZONES * MAX_NR_NODES];
+
+#define for_each_pgdat(pgdat) for ((pgdat) = pgdat_list; (pgdat); (pgdat) = (pgdat)->node_next)
+
+/* The node with this id, or NULL. */
+pg_data_t *NODE_DATA(int nid);
+
+static inline zone_t *page_zone(const struct page *page)
+{
+	return zone_table[page->flags >> ZONE_SHIFT];
+}
+
+/*
+ * Frame numbers and descriptors. Nodes have separate maps inside one global index
+ * space: mem_map + mapnr. pfn_valid() is false for frames without a descriptor.
+ */
+extern struct page *mem_map;
+extern unsigned long max_mapnr;
+struct page *pfn_to_page(unsigned long pfn);
+unsigned long page_to_pfn(const struct page *page);
+bool pfn_valid(unsigned long pfn);

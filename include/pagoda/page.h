@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page.h: struct page, the descriptor of one physical frame, and its flags.
+ *
+ * Every frame has exactly one descriptor in its node's mem_map. At most 64 bytes,
+ * one cache line (DESIGN.md, "Frames"). Who uses which member:
+ *
+ *	free (buddy)	list links the free list, index is the order of the block
+ *	slab		list.next the kmem_cache, list.prev the slab
+ *	page cache	mapping, index; lru; private: buffers
+ *	anonymous	mapping: the anon_vma with bit 0 set, index: linear page number; lru
+ *	page table	private: entries in use
+ */
+#pragma once
+
+#include <pagoda/atomic.h>
+#include <lib/list.h>
+
+struct address_space;
+
+struct page {
+	unsigned long flags; /* (A) PG_ bits; zone index in the top ZONE_SHIFT bits */
+	atomic_t count;	     /* references; 0: free or freeable */
+	atomic_t mapcount;   /* PTEs that map it, minus one: -1 is none */
+	union {
+		struct list_head list;
+		struct {
+			void *private; /* buffers, or an owner's word */
+			void *virtual; /* kmap address of a high page, else NULL */
+		};
+	};
+	struct address_space *mapping;
+	pgoff_t index;
+	struct list_head lru;
+};
+typedef struct page mem_map_t;
+static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
+
+#define ZONE_SHIFT (BITS_PER_LONG - 8)
+
+/* X(bit name, number): keep names, numbers and printers in step. */
+#define PAGE_FLAGS(X)                                                                              \
+	X(locked, 0) X(error, 1) X(referenced, 2) X(uptodate, 3) X(dirty, 4) X(unused, 5)          \
+	X(lru, 6) X(active, 7) X(slab, 8) X(skip, 10) X(highmem, 11) X(checked, 12)                \
+	X(arch_1, 13) X(reserved, 14) X(launder, 15) X(buddy, 16) X(writeback, 17)                 \
+	X(swapcache, 18) X(swapbacked, 19) X(table, 20) X(reclaim, 21) X(workingset, 22)           \
+	X(mlocked, 23) X(zeropage, 24)
+enum page_flag {
+#define X(name, bit) PG_##name = bit,
+	PAGE_FLAGS(X)
+#undef X
+};
+
+#define PAGE_TEST(Name, flag)                                                                      \
+	static inline bool Page##Name(const struct page *page)                                     \
+	{                                                                                          \
+		return test_bit(PG_##flag, &page->flags);                                          \
+	}
+#define PAGE_SET(Name, flag)                                                                       \
+	static inline void SetPage##Name(struct page *page)                                        \
+	{                                                                                          \
+		set_bit(PG_##flag, &page->flags);                                                  \
+	}
+#define PAGE_CLEAR(Name, flag)                                                                     \
+	static inline void ClearPage##Name(struct page *page)                                      \
+	{                                                                                          \
+		clear_bit(PG_##flag, &page->flags);                                                \
+	}
+#define PAGE_FLAG(Name, flag) PAGE_TEST(Name, flag) PAGE_SET(Name, flag) PAGE_CLEAR(Name, flag)
+
+/* Table 3.2 of the thesis: a macro it marks "none" does not exist here either. */
+PAGE_FLAG(Active, active)
+PAGE_TEST(Checked, checked)
+PAGE_SET(Checked, checked)
+PAGE_FLAG(Dirty, dirty)
+PAGE_FLAG(Error, error)
+PAGE_TEST(HighMem, highmem)
+PAGE_FLAG(Launder, launder)
+PAGE_TEST(Locked, locked)
+PAGE_TEST(LRU, lru)
+PAGE_FLAG(Referenced, referenced)
+PAGE_FLAG(Reserved, reserved)
+PAGE_TEST(Slab, slab)
+PAGE_FLAG(Uptodate, uptodate)
+/* Ours, not the thesis's. */
+PAGE_FLAG(Buddy, buddy)
+PAGE_FLAG(Writeback, writeback)
+PAGE_FLAG(SwapCache, swapcache)
+PAGE_FLAG(SwapBacked, swapbacked)
+PAGE_FLAG(Table, table)
+PAGE_FLAG(Workingset, workingset)
+PAGE_FLAG(Mlocked, mlocked)
+
+static inline void PageSetSlab(struct page *page)
+{
+	set_bit(PG_slab, &page->flags);
+}
+static inline void PageClearSlab(struct page *page)
+{
+	clear_bit(PG_slab, &page->flags);
+}
+static inline bool TestSetPageLRU(struct page *page)
+{
+	return test_and_set_bit(PG_lru, &page->flags);
+}
+static inline bool TestClearPageLRU(struct page *page)
+{
+	return test_and_clear_bit(PG_lru, &page->flags);
+}
+static inline bool TryLockPage(struct page *page) /* true: it was locked already */
+{
+	return test_and_set_bit(PG_locked, &page->flags);
+}
+#define LockPage(page)	 set_bit(PG_locked, &(page)->flags)
+#define UnlockPage(page) unlock_page(page)
+
+/* Sleep until the page lock is ours / release it and wake who waits for this page. */
+void lock_page(struct page *page);
+void unlock_page(struct page *page);
+void wait_on_page(struct page *page);
+
+/* Lowest bit of page->mapping: an anonymous page, the rest points to its anon_vma. */
+#define PAGE_MAPPING_ANON 1ul
+static inline bool PageAnon(const struct page *page)
+{
+	return (unsigned long)page->mapping & PAGE_MAPPING_ANON;
+}
+
+static inline int page_count(const struct page *page)
+{
+	return atomic_read(&page->count);
+}
+static inline int page_mapcount(const struct page *page)
+{
+	return atomic_read(&page->mapcount) + 1;
+}
+static inline void get_page(struct page *page)
+{
+	atomic_inc(&page->count);
+}
+/* Drop a reference; the last one frees the (order-0) page. From any context. */
+void put_page(struct page *page);

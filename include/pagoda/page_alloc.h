@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page_alloc.h: the buddy allocator (thesis chapter 6).
+ *
+ * Blocks of 2^order contiguous frames. Interrupt handlers may allocate with
+ * GFP_ATOMIC and free; __GFP_WAIT may sleep.
+ */
+#pragma once
+
+#include <pagoda/mmzone.h>
+
+/* First page of a block of 2^order frames with count 1, or NULL. (PA-01) */
+struct page *alloc_pages(gfp_t gfp_mask, unsigned int order) __must_check;
+struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order) __must_check;
+static inline struct page *alloc_page(gfp_t gfp_mask)
+{
+	return alloc_pages(gfp_mask, 0);
+}
+
+/* The same as a kernel virtual address, 0 on failure; never from high memory. (PA-03) */
+unsigned long __get_free_pages(gfp_t gfp_mask, unsigned int order) __must_check;
+#define __get_free_page(gfp_mask)	 __get_free_pages((gfp_mask), 0)
+#define __get_dma_pages(gfp_mask, order) __get_free_pages((gfp_mask) | GFP_DMA, (order))
+unsigned long get_zeroed_page(gfp_t gfp_mask) __must_check;
+#define get_free_page(gfp_mask) get_zeroed_page(gfp_mask)
+
+/* Drop a reference; at zero the block of 2^order frames goes back. (PA-06) */
+void __free_pages(struct page *page, unsigned int order);
+#define __free_page(page) __free_pages((page), 0)
+void free_pages(unsigned long addr, unsigned int order);
+#define free_page(addr) free_pages((addr), 0)
+
+/* Exactly size bytes rounded up to whole pages; the tail of the block goes back. (FX-04) */
+void *alloc_pages_exact(size_t size, gfp_t gfp_mask) __must_check;
+void free_pages_exact(void *addr, size_t size);
+
+/* Frames on free lists and per-CPU lists, all zones. */
+unsigned long nr_free_pages(void);
+unsigned long nr_free_highpages(void);
+/* Frames ever given to the buddy allocator. */
+unsigned long totalram_pages(void);
+unsigned long totalhigh_pages(void);
+/* Give this CPU's / every CPU's lists back to the buddy lists. */
+void drain_local_pages(void);
+void drain_all_pages(void);
+
+/* Boot: lay out zones of a node from its sizes and holes (frames per zone). (PM-05, PM-12) */
+void free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *zones_size,
+			 unsigned long zone_start_pfn, const unsigned long *zholes_size);
+void build_all_zonelists(void);
+
+/* Walk and check every zone: bitmaps, lists and counts agree (XC-06). Panics if not. */
+void validate_buddy(void);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port.h: the whole contract between the core (mm/) and the machine under it.
+ *
+ * Whoever embeds the core implements these functions; machine/hosted does it in
+ * a Linux process, machine/pc together with kernel/ on a PC. tests/unit/
+ * conformance.c checks an implementation against this text. The functions are
+ * grouped by the tier of the core that first needs them, so that an embedder who
+ * wants frames and a heap only writes the first group:
+ *
+ *	tier 1	frames and heap		bootmem, buddy, slab
+ *	tier 2	kernel mappings		page tables, vmalloc, kmap
+ *	tier 3	address spaces		VMAs, faults, copy-on-write
+ *	tier 4	files			page cache, mapped files, writeback
+ *	tier 5	pressure		reclaim, swap, out of memory
+ *
+ * Every function may be called from any context unless its comment says
+ * otherwise; "may sleep" means: process context, interrupts on, no spinlock held.
+ * None may call back into the core unless its comment says so.
+ *
+ * Functions that sit on the fastest paths (marked [inline]) are static inlines of
+ * the machine's own <machine/port_inline.h>, found by include path.
+ */
+#pragma once
+
+#include <pagoda/types.h>
+
+struct mm_struct;
+struct vm_task;
+struct pt_regs;
+
+/* ---- Tier 1: frames and heap ------------------------------------------------ */
+
+/* What the firmware says of a range of physical memory. */
+enum port_mem_type {
+	PORT_MEM_USABLE,   /* RAM the core may use */
+	PORT_MEM_RESERVED, /* anything else that must not be touched */
+	PORT_MEM_RECLAIM,  /* RAM in use until the boot is over (ACPI tables, initrd) */
+};
+
+struct port_mem_range {
+	phys_addr_t start, end; /* bytes, [start, end); need not be page aligned */
+	enum port_mem_type type;
+	int nid; /* the node this memory is near; 0 where there are no nodes */
+};
+
+/*
+ * The physical memory map. Ranges may come in any order and may overlap (the
+ * stricter type wins); memory not named is a hole. *nr receives their number.
+ * The array stays valid until free_initmem().
+ */
+const struct port_mem_range *port_memory_map(unsigned int *nr);
+
+/*
+ * [inline] The CPU this runs on, 0 .. port_nr_cpus()-1. The answer may be stale at
+ * once unless the caller cannot be moved (interrupts off, or a spinlock held).
+ */
+static inline unsigned int port_cpu_id(void);
+
+/* CPUs that are up. Grows while the machine starts its CPUs, never shrinks. At most NR_CPUS. */
+unsigned int port_nr_cpus(void);
+
+/* The node of a CPU; 0 on a machine of one node. */
+int port_cpu_to_node(unsigned int cpu);
+
+/* [inline] Turn interrupts off on this CPU and return the earlier state for restore. */
+static inline unsigned long port_irq_save(void);
+static inline void port_irq_restore(unsigned long flags);
+/* [inline] True if interrupts are on here. */
+static inline bool port_irqs_enabled(void);
+
+/*
+ * [inline] Once per turn of a loop that waits for another CPU. The hosted machine
+ * gives up the host's processor here; deterministic mode switches CPUs here.
+ */
+static inline void port_cpu_relax(void);
+
+/*
+ * [inline] A point at which another CPU may run next (before a lock, an atomic
+ * operation others depend on, a fault). Empty except in deterministic mode.
+ */
+static inline void port_interleave(void);
+
+/*
+ * Run fn(arg) on every CPU in mask (bit n = CPU n) and return when all have
+ * finished; the calling CPU's bit, if set, runs it here. fn runs with interrupts
+ * off and must not sleep. Call with interrupts on, or with a mask of this CPU only.
+ */
+void port_on_each_cpu(unsigned long mask, void (*fn)(void *arg), void *arg);
+
+/* Nanoseconds since boot. Never goes back, agrees between CPUs. */
+u64 port_clock_ns(void);
+
+enum port_log_level { PORT_LOG_ERR, PORT_LOG_WARN, PORT_LOG_INFO, PORT_LOG_DEBUG };
+
+/* Write len bytes of text (whole lines, no level prefix) to the log. */
+void port_log(enum port_log_level level, const char *text, size_t len);
+
+/*
+ * Stop the machine: the message, registers and a back trace go to the log. The
+ * hosted machine ends the process, or jumps back to a test that expects it.
+ */
+__noreturn void port_panic(const char *message);
+
+/*
+ * Should the next fallible allocation fail? Tests inject failures here; a real
+ * machine answers false in its port_inline.h. site names the allocator. [inline]
+ */
+static inline bool port_should_fail(const char *site);
+
+/* ---- Tier 2: kernel mappings -------------------------------------------------- */
+
+/*
+ * Load a page-table root: pgd_pa is the physical address of the top-level table.
+ * On return the CPU holds no non-global translation of the old tables.
+ */
+void port_load_pgd(phys_addr_t pgd_pa);
+
+/* Forget this CPU's translation of the page at addr, global or not. */
+void port_flush_tlb_page(unsigned long addr);
+
+/* Forget this CPU's non-global translations (a CR3 reload on x86). */
+void port_flush_tlb(void);
+
+/* Forget every translation of this CPU, global ones included (SM-14). */
+void port_flush_tlb_all(void);
+
+/* ---- Tier 3: address spaces --------------------------------------------------- */
+
+/*
+ * [inline] What the core knows of the running task; embedded in the kernel's own
+ * task structure. Never NULL: before the first task it is the boot task's.
+ */
+static inline struct vm_task *port_current(void);
+
+/*
+ * Raw copies between kernel memory and the user half of the current address
+ * space. Ranges were checked to lie below TASK_SIZE; nothing was checked of
+ * what is mapped there. Faults are served through do_page_fault; where that
+ * fails the copy stops. Return: bytes NOT copied (0 is success), exact to the
+ * byte. May sleep, unless page faults are disabled in the task.
+ */
+size_t port_copy_from_user(void *dst, unsigned long src, size_t n);
+size_t port_copy_to_user(unsigned long dst, const void *src, size_t n);
+size_t port_clear_user(unsigned long dst, size_t n);
+
+/*
+ * Length of the string at src including its terminating 0, at most n; a return
+ * above n means no terminator within n bytes, 0 means a fault. If dst is not NULL
+ * the bytes looked at are copied there too.
+ */
+size_t port_strncpy_from_user(char *dst, unsigned long src, size_t n);
+
+/*
+ * Atomic compare-and-exchange on an aligned 32-bit user word: 0 and the old value
+ * in *old, or -EFAULT. (Futexes need it.)
+ */
+int port_cmpxchg_user(unsigned long addr, u32 *old, u32 new);
+
+/*
+ * A fault of the running task that cannot be served: make it a signal (signo,
+ * si_code and address as in ABI.md section 4). Called in the task's context with
+ * no locks held; the signal is taken on the way back to user mode.
+ */
+void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned long addr,
+		       unsigned long error_code);
+
+/*
+ * A fault in kernel code that nothing expected: report it and end the current
+ * task, or the machine if there is none to end. Does not return to the fault.
+ */
+__noreturn void port_die(struct pt_regs *regs, const char *what, unsigned long addr,
+			 unsigned long error_code);
+
+/* Send a signal to a task from any context (OOM kill, SIGBUS for lost pages). */
+void port_send_signal(struct vm_task *task, int signo);
+
+/* Is the running task about to die of a signal? Sleeps for memory end early then. */
+bool port_fatal_signal_pending(void);
+
+/* ---- Sleeping: tiers 3 to 5 ---------------------------------------------------- */
+
+/*
+ * park() takes the current task's token, sleeping until there is one or
+ * deadline_ns (port_clock_ns() scale; U64_MAX: never) has passed; unpark(t) gives
+ * task t its token, from any context. A task has at most one token, so an unpark
+ * that comes before the park is not lost, and park may return early: callers
+ * re-check their condition. Wait queues, mutexes and semaphores stand on these
+ * two alone. port_park may sleep; a fatal signal does not end it.
+ */
+void port_park(u64 deadline_ns);
+void port_unpark(struct vm_task *task);
+
+/* Let other tasks run. May sleep. */
+void port_yield(void);
+
+/* [inline] Give way if the scheduler wants to; for long loops. May sleep. */
+static inline void port_cond_resched(void);
+
+/*
+ * Start a kernel thread (kswapd, writeback). It has no mm. fn may sleep; if it
+ * returns the thread ends. NULL if there is no memory. May sleep.
+ */
+struct vm_task *port_thread_create(const char *name, void (*fn)(void *arg), void *arg)
+	__must_check;
+
+/* ---- Tier 5: pressure ----------------------------------------------------------- */
+
+/*
+ * Call fn for every task until it returns false. The list cannot change while fn
+ * runs, so fn must not sleep.
+ */
+void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg);
+
+/* ---- Observing -------------------------------------------------------------------- */
+
+struct trace_event;
+
+/* [inline] Where trace events go; called only while tracing is on. */
+static inline void port_trace(const struct trace_event *event);
+
+#include <machine/port_inline.h>

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spinlock.h: locks that spin, locks that sleep, and the one order among them.
+ *
+ * A spinlock holder must not sleep; a lock that interrupt handlers take is always
+ * taken with the _irqsave form. Debug builds (CONFIG_DEBUG_LOCKS) check that locks
+ * are taken in the order of their rank, outermost first (docs/LOCKING.md), and that
+ * nothing sleeps with a spinlock held; elsewhere the rank costs nothing.
+ */
+#pragma once
+
+#include <pagoda/atomic.h>
+#include <pagoda/port.h>
+#include <lib/list.h>
+
+enum lock_rank {
+	RANK_NONE,	     /* not ordered (leaf locks of other subsystems) */
+	RANK_INODE,	     /* inode->i_rwsem */
+	RANK_MMAP,	     /* mm->mmap_lock */
+	RANK_INVALIDATE,     /* mapping->invalidate_lock */
+	RANK_PAGE,	     /* PG_locked */
+	RANK_I_MMAP,	     /* mapping->i_mmap_rwsem */
+	RANK_ANON_VMA,	     /* anon_vma->root->rwsem */
+	RANK_PAGE_TABLE,     /* mm->page_table_lock */
+	RANK_SWAP,	     /* swap clusters */
+	RANK_I_PAGES,	     /* mapping->i_pages */
+	RANK_LRU,	     /* lru lists */
+	RANK_SLAB,	     /* kmem_cache lists */
+	RANK_ZONE,	     /* zone->lock */
+	RANK_LEAF,	     /* held for a few instructions, calls nothing */
+};
+
+typedef struct spinlock {
+	int locked; /* 0 free, 1 held */
+	u8 rank;
+} spinlock_t;
+
+#define SPIN_LOCK_INIT(r) { 0, (r) }
+static inline void spin_lock_init(spinlock_t *lock, enum lock_rank rank)
+{
+	lock->locked = 0;
+	lock->rank = (u8)rank;
+}
+
+/* Debug bookkeeping; empty functions unless CONFIG_DEBUG_LOCKS. */
+#ifdef CONFIG_DEBUG_LOCKS
+void lock_acquired(const void *lock, int rank, bool sleeping);
+void lock_released(const void *lock);
+bool lock_is_held(const void *lock);
+void might_sleep(void);
+#else
+static inline void lock_acquired(const void *lock, int rank, bool sleeping)
+{
+	(void)lock, (void)rank, (void)sleeping;
+}
+static inline void lock_released(const void *lock)
+{
+	(void)lock;
+}
+static inline bool lock_is_held(const void *lock)
+{
+	(void)lock;
+	return true;
+}
+static inline void might_sleep(void)
+{
+}
+#endif
+#define lockdep_assert_held(l) VM_BUG_ON(!lock_is_held(l))
+
+static inline bool spin_trylock(spinlock_t *lock)
+{
+	int expected = 0;
+
+	port_interleave();
+	if (!__atomic_compare_exchange_n(&lock->locked, &expected, 1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return false;
+	lock_acquired(lock, lock->rank, false);
+	return true;
+}
+static inline void spin_lock(spinlock_t *lock)
+{
+	while (!spin_trylock(lock))
+		while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED))
+			port_cpu_relax();
+}
+static inline void spin_unlock(spinlock_t *lock)
+{
+	lock_released(lock);
+	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+}
+static inline bool spin_is_locked(const spinlock_t *lock)
+{
+	return __atomic_load_n(&lock->locked, __ATOMIC_RELAXED);
+}
+#define spin_lock_irqsave(lock, flags)                                                             \
+	do {                                                                                       \
+		(flags) = port_irq_save();                                                         \
+		spin_lock(lock);                                                                   \
+	} while (0)
+#define spin_unlock_irqrestore(lock, flags)                                                        \
+	do {                                                                                       \
+		spin_unlock(lock);                                                                 \
+		port_irq_restore(flags);                                                           \
+	} while (0)
+
+/* ---- Wait queues -------------------------------------------------------------- */
+
+struct wait_queue_entry {
+	struct vm_task *task;
+	const void *key; /* wake only for this key; NULL: any */
+	struct list_head link;
+};
+
+typedef struct wait_queue_head {
+	spinlock_t lock;
+	struct list_head waiters;
+} wait_queue_head_t;
+
+#define WAIT_QUEUE_HEAD_INIT(name) { SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters) }
+void init_waitqueue_head(wait_queue_head_t *wq);
+/* Add the current task / take it off. The entry lies on the waiter's stack. */
+void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key);
+void finish_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry);
+/* Wake every waiter (whose key matches, or that has none). From any context. */
+void wake_up_key(wait_queue_head_t *wq, const void *key);
+static inline void wake_up(wait_queue_head_t *wq)
+{
+	wake_up_key(wq, NULL);
+}
+
+/* Sleep until cond is true. cond is evaluated often and must not sleep. May sleep. */
+#define wait_event(wq, cond)                                                                       \
+	do {                                                                                       \
+		struct wait_queue_entry wait_;                                                     \
+		if (cond)                                                                          \
+			break;                                                                     \
+		prepare_to_wait((wq), &wait_, NULL);                                               \
+		while (!(cond))                                                                    \
+			port_park(UINT64_MAX);                                                     \
+		finish_wait((wq), &wait_);                                                         \
+	} while (0)
+
+/* ---- Sleeping locks --------------------------------------------------------------- */
+
+/* Exclusive; may sleep. */
+struct mutex {
+	atomic_t locked;
+	u8 rank;
+	wait_queue_head_t wait;
+};
+void mutex_init(struct mutex *m, enum lock_rank rank);
+void mutex_lock(struct mutex *m);
+bool mutex_trylock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+/* Many readers or one writer; a waiting writer holds back new readers. May sleep. */
+struct rw_semaphore {
+	spinlock_t lock;
+	int count; /* readers, or -1 for a writer */
+	int writers_waiting;
+	u8 rank;
+	wait_queue_head_t wait;
+};
+#define RWSEM_INIT(name, r)                                                                        \
+	{ SPIN_LOCK_INIT(RANK_LEAF), 0, 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
+void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank);
+void down_read(struct rw_semaphore *sem);
+bool down_read_trylock(struct rw_semaphore *sem);
+void up_read(struct rw_semaphore *sem);
+void down_write(struct rw_semaphore *sem);
+bool down_write_trylock(struct rw_semaphore *sem);
+void up_write(struct rw_semaphore *sem);
+void downgrade_write(struct rw_semaphore *sem);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm_task.h: a task as the core sees it.
+ *
+ * The kernel embeds one in its task structure and answers port_current() with
+ * it. Letters: (S) only the task itself, (A) atomic or single word, anybody reads,
+ * (C) constant after creation.
+ */
+#pragma once
+
+#include <pagoda/types.h>
+#include <pagoda/atomic.h>
+#include <lib/list.h>
+
+struct mm_struct;
+
+/* Numbers of the limits the core consults; values as in Linux's RLIMIT_*. */
+enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC,
+       RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING,
+       RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIM_NLIMITS };
+#define RLIM_INFINITY (~0ul)
+
+struct rlimit {
+	unsigned long rlim_cur, rlim_max;
+};
+
+/* vm_task.flags (thesis section 6.5). */
+#define PF_MEMALLOC   0x1u /* may use the reserves to zero: it frees memory */
+#define PF_MEMDIE     0x2u /* killed for memory: may use the reserves */
+#define PF_FREE_PAGES 0x4u /* keeps the blocks it frees in local_pages */
+#define PF_EXITING    0x8u
+#define PF_KTHREAD    0x10u
+#define PF_OOM_ORIGIN 0x20u
+
+struct vm_task {
+	struct mm_struct *mm;		/* (S) NULL for kernel threads */
+	struct mm_struct *active_mm;	/* (S) the tables this task runs on */
+	unsigned int flags;		/* (S) PF_ */
+	int pagefault_disabled;		/* (S) > 0: faults are not served */
+	unsigned long min_flt, maj_flt; /* (A) */
+	unsigned long stack_pointer_hint; /* unused by the core unless set */
+	struct rlimit *rlim;		/* (A) RLIM_NLIMITS entries, shared by a process */
+	bool cap_ipc_lock;		/* may lock memory without limit */
+	bool cap_sys_rawio;		/* may map below mmap_min_addr */
+	int oom_score_adj;		/* (A) -1000 .. 1000 */
+	int pid;			/* (C) */
+	char comm[16];
+	struct list_head local_pages;	/* (S) PF_FREE_PAGES: blocks kept for this task */
+	unsigned int nr_local_pages;
+	u64 start_time_ns;		/* (C) */
+	u64 cpu_time_ns;		/* (A) */
+};
+
+#define current_vm port_current()

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmstat.h: event counters of the core. Per CPU, added up on reading; cheap
+ * enough to be always on. Names as in /proc/vmstat where Linux has them.
+ */
+#pragma once
+
+#include <pagoda/port.h>
+
+#define VM_EVENTS(X)                                                                               \
+	X(pgalloc) X(pgfree) X(pgfault) X(pgmajfault) X(fault_anon) X(fault_zero_map)              \
+	X(fault_file) X(fault_cow_copy) X(fault_cow_reuse) X(fault_cow_early) X(fault_swap)        \
+	X(fault_stack_grow) X(fault_spurious) X(fault_vmalloc) X(fault_segv) X(fault_sigbus)       \
+	X(fault_kernel_fixup) X(fault_mkwrite) X(pgtable_alloc) X(pgtable_free) X(tlb_flush_page)                    \
+	X(tlb_flush_range) X(tlb_flush_mm) X(tlb_flush_all) X(tlb_ipi) X(pgpgin) X(pgpgout) X(pswpin)     \
+	X(pswpout) X(kswapd_wake) X(allocstall) X(oom_kill) X(slab_grow) X(slab_reap)              \
+	X(vma_merge) X(vma_split) X(fork_mm) X(syscall_unknown)
+enum vm_event {
+#define X(name) VM_EVENT_##name,
+	VM_EVENTS(X)
+#undef X
+	NR_VM_EVENTS
+};
+extern const char *const vm_event_names[NR_VM_EVENTS];
+
+#define VMSTAT_MAX_CPUS 8
+struct vm_event_state {
+	unsigned long event[NR_VM_EVENTS];
+} __aligned(64);
+extern struct vm_event_state vm_event_states[VMSTAT_MAX_CPUS];
+
+static inline void count_vm_events(enum vm_event e, unsigned long n)
+{
+	__atomic_fetch_add(&vm_event_states[port_cpu_id()].event[e], n, __ATOMIC_RELAXED);
+}
+#define count_vm_event(name) count_vm_events(VM_EVENT_##name, 1)
+unsigned long vm_event_sum(enum vm_event e);
+#define vm_event(name) vm_event_sum(VM_EVENT_##name)
