@@ -120,6 +120,16 @@ u64 machine_cycles(void);
 
 /* ---- Byte streams: how a program's input and output leave the machine ----------------- */
 
+/*
+ * On a PC a stream is a port of one virtio-serial-pci device, found by its name. STREAM_STDIO
+ * is a pair of ports, because QEMU throws a port's output away once its input has ended:
+ *	pagoda.stdin	STREAM_STDIO, reading; closed by the host at the end of input
+ *	pagoda.stdout	STREAM_STDIO, writing
+ *	pagoda.stderr	STREAM_STDERR
+ *	pagoda.control	STREAM_CONTROL
+ * The close arrives as a control message (PORT_OPEN 0); all data sent before it already lies
+ * in the receive queue by then and must be read before the end of input is reported.
+ */
 enum machine_stream {
 	STREAM_STDIO,	/* both ways: the program's stdin and stdout */
 	STREAM_STDERR,	/* out */
