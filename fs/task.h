@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.h: the seam between the file systems and the kernel's tasks.
+ *
+ * fs/ stands below kernel/ and never includes its headers. What it must know of the
+ * running task lies in two structs that the kernel embeds in its own:
+ *
+ *	struct fs_task		one per thread: open files, directories, credentials
+ *	struct fs_process	one per process (shared by its threads): ids, terminal
+ *
+ * The first part of this header is what the kernel provides (hooks named fs_hook_*),
+ * the second what it calls at fork, exec and exit. System calls are in fs/syscalls.h.
+ */
+#pragma once
+
+#include <pagoda/types.h>
+#include <pagoda/atomic.h>
+#include <pagoda/vm_task.h>
+
+struct files_struct; /* open files, shared by CLONE_FILES */
+struct fs_struct;    /* root, current directory, umask; shared by CLONE_FS */
+struct file;
+struct vm_file;
+struct mm_struct;
+struct tty;
+
+#define FS_NGROUPS_MAX 32
+
+/* Who a task is to permission checks. fsuid and fsgid follow euid and egid. */
+struct fs_cred {
+	u32 uid, euid, suid, fsuid;
+	u32 gid, egid, sgid, fsgid;
+	unsigned int ngroups;
+	u32 groups[FS_NGROUPS_MAX];
+};
+
+/*
+ * A system call that a signal interrupted and restart_syscall(2) goes on with: it
+ * stored fn and args and returned -ERESTART_RESTARTBLOCK. The kernel's
+ * restart_syscall calls fn(restart); with no fn it returns -EINTR.
+ */
+struct fs_restart {
+	long (*fn)(struct fs_restart *restart);
+	unsigned long arg[4];
+	u64 deadline_ns;
+};
+
+/* Written by the kernel, except tty (written here, under tty's own lock). */
+struct fs_process {
+	int pid;	 /* (C) tgid: getpid() */
+	int pgrp, sid;	 /* (A) */
+	struct tty *tty; /* controlling terminal or NULL; fork copies it by fs_process_fork() */
+};
+
+struct fs_task {
+	struct files_struct *files; /* NULL: a kernel thread, or exiting */
+	struct fs_struct *fs;
+	struct fs_cred cred;
+	struct fs_process *process;
+	struct fs_restart restart;
+	unsigned int link_count; /* unused outside fs/ */
+};
+
+/* ---- Hooks the kernel provides ------------------------------------------------------- */
+
+/* The running task's. Never NULL in a system call. */
+struct fs_task *fs_hook_current(void);
+
+/*
+ * Must the running task return to user mode to look at a signal (one that is neither
+ * blocked nor ignored)? Interruptible waits then end with -ERESTARTSYS. Sending a signal
+ * must port_unpark() its target.
+ */
+bool fs_hook_signal_pending(void);
+
+/* Signal every process of a group; 0 or -ESRCH. Any context. */
+int fs_hook_signal_pgrp(int pgrp, int signo);
+/* Signal one process (tgid); 0 or -ESRCH. Any context. */
+int fs_hook_signal_pid(int pid, int signo);
+/* Signal the running thread (SIGPIPE, SIGXFSZ, SIGTTIN ...). */
+void fs_hook_signal_self(int signo);
+/* Does the running task block or ignore signo? */
+bool fs_hook_signal_ignored(int signo);
+/* Is this process group orphaned (nobody's parent in the same session outside it)? */
+bool fs_hook_pgrp_orphaned(int pgrp);
+/* The session of a group, or -ESRCH if there is none. Any context. */
+int fs_hook_pgrp_session(int pgrp);
+
+/*
+ * ppoll, pselect, epoll_pwait: install the signal mask at user address sigmask (size
+ * bytes, 8) for the time of this call; -EINVAL, -EFAULT. restore is called before
+ * returning; interrupted: the return is by signal, so the old mask comes back only after
+ * the handler's frame was built.
+ */
+int fs_hook_sigmask_set(unsigned long sigmask, size_t size);
+void fs_hook_sigmask_restore(bool interrupted);
+
+/* Wall clock, nanoseconds since 1970. Any context. */
+u64 fs_hook_realtime_ns(void);
+
+/* A command written to /dev/pagoda, without the newline; bytes taken or -errno. */
+long kernel_report_command(const char *command, size_t len);
+
+/* Text of uname's fields for /proc; never NULL. */
+const char *fs_hook_hostname(void);
+void fs_hook_set_hostname(const char *name, size_t len);
+
+/* ---- Tasks as /proc shows them ---------------------------------------------------------- */
+
+/* A picture of one thread, and of its process in the fields marked (P). Times in ns. */
+struct fs_task_info {
+	int tid, tgid, ppid, pgrp, sid;
+	char state; /* R S D T Z X t I, as Linux */
+	char comm[16];
+	struct tty *tty; /* (P) */
+	int exit_code;	 /* wait status, for zombies */
+	unsigned int flags; /* 0x40: forked, not execed; 0x00200000 kernel thread */
+	unsigned long min_flt, maj_flt, cmin_flt, cmaj_flt;
+	u64 utime, stime, cutime, cstime; /* of the process in /proc/PID/stat, thread in task/TID */
+	u64 start_time;			  /* since boot */
+	int prio, nice, num_threads, exit_signal, cpu, policy, rt_priority;
+	u64 sig_pending, shd_pending, sig_blocked, sig_ignored, sig_caught;
+	unsigned int sigq_used, sigq_max;
+	unsigned long nvcsw, nivcsw;
+	int oom_score_adj;
+	bool is_kthread;
+	struct fs_cred cred;
+	struct rlimit rlim[RLIM_NLIMITS];
+	unsigned long user_ip, user_sp; /* 0 if running */
+};
+/* Fill *info for the thread tid (a tgid is the leader's tid). false: no such task. */
+bool fs_hook_task_info(int tid, struct fs_task_info *info);
+/* The process with the smallest tgid above pid (0: the first), or 0 at the end. */
+int fs_hook_next_process(int pid);
+/* The thread of process tgid with the smallest tid above tid, or 0. */
+int fs_hook_next_thread(int tgid, int tid);
+/* Its mm with mm_users raised (mmput it), or NULL. */
+struct mm_struct *fs_hook_task_mm(int tid);
+/*
+ * Call fn(task, arg) on the fs_task of thread tid while it cannot go away; false if there
+ * is none. fn must not sleep; it takes counted references to what it needs.
+ */
+bool fs_hook_with_task(int tid, void (*fn)(struct fs_task *task, void *arg), void *arg);
+/* Call fn for every process until it returns false; fn must not sleep. Any context. */
+void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg), void *arg);
+/* -1000 .. 1000; 0, -ESRCH, -EACCES (lowering without privilege). */
+int fs_hook_set_oom_score_adj(int pid, int value);
+void fs_hook_set_comm(int tid, const char *name);
+
+/* System-wide counts for /proc/{stat,uptime,loadavg}; times in ns per CPU. */
+struct fs_system_info {
+	unsigned int nr_cpus;
+	struct {
+		u64 user, nice, system, idle;
+	} cpu[8];
+	u64 interrupts, context_switches, forks;
+	u64 boot_realtime_ns;
+	unsigned int nr_running, nr_blocked, nr_threads;
+	int last_pid;
+	unsigned long load_fixed[3]; /* 1, 5, 15 minutes, scaled by 2048 as Linux */
+};
+void fs_hook_system_info(struct fs_system_info *info);
+
+/* ---- What the kernel calls ----------------------------------------------------------------- */
+
+/*
+ * Boot, in a task that may sleep, after mm_boot() and machine_init(): mounts tmpfs on /,
+ * devtmpfs on /dev, proc on /proc, unpacks the cpio archive at initrd (kernel address,
+ * size bytes; 0: none), and gives task its files and directories. cmdline: the kernel
+ * command line. 0 or -errno. The archive's memory is not needed afterwards.
+ */
+int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_t size);
+
+/*
+ * Fork: fill the child's files and fs from the parent's, shared or copied. 0 or -ENOMEM,
+ * -EMFILE with nothing changed in child. cred and process are the caller's to copy.
+ */
+int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files, bool share_fs)
+	__must_check;
+/* A new process inherits its parent's terminal. */
+void fs_process_fork(struct fs_process *child, struct fs_process *parent);
+/* Exit: close files (last user), drop directories. May sleep. Safe to call twice. */
+void fs_task_exit(struct fs_task *task);
+/*
+ * A process goes away: if it leads a session, its terminal is hung up for the foreground
+ * group (SIGHUP, SIGCONT) and taken from the session. May sleep.
+ */
+void fs_process_exit(struct fs_process *process);
+/* setsid(2) succeeded: the process has no terminal any more. */
+void fs_process_setsid(struct fs_process *process);
+/* exec, at the point of no return: a files table of its own, close-on-exec done. 0 or -ENOMEM. */
+int fs_task_unshare_files(struct fs_task *task) __must_check;
+void fs_task_close_on_exec(struct fs_task *task);
+
+/*
+ * A program for execve: path in kernel memory, resolved from dirfd (AT_FDCWD -100) with
+ * openat's flags AT_EMPTY_PATH 0x1000 and AT_SYMLINK_NOFOLLOW 0x100. Checks x permission;
+ * the file cannot be opened for writing while it is referenced (ETXTBSY), unless
+ * fs_exec_allow_write(file) was called (interpreters). A reference or ERR_PTR: ENOENT EACCES ENOTDIR
+ * ELOOP ENAMETOOLONG ETXTBSY ENOMEM. May sleep.
+ */
+struct file *fs_open_exec(int dirfd, const char *path, int flags) __must_check;
+void fs_exec_allow_write(struct file *file);
+/* The file as mmap takes it (vm_file is embedded; put_vm_file(file_vm(f)) drops the reference). */
+struct vm_file *file_vm(struct file *file);
+/* Read into kernel memory at pos; bytes, short only at the end, or -errno. May sleep. */
+long fs_read_kernel(struct file *file, void *buf, size_t count, u64 pos);
+/* mode, owner for set-id execution. */
+struct fs_exec_attr {
+	u32 mode, uid, gid;
+	u64 size;
+	bool nosuid;
+};
+void fs_exec_attributes(struct file *file, struct fs_exec_attr *attr);
+/* The path of an open file in buf (for AT_EXECFN of fexecve, core names). Returns its start in buf, or ERR_PTR. */
+char *fs_file_path(struct file *file, char *buf, size_t size);
+
+/* mmap(2): the file behind an fd with a reference, -EBADF if none or O_PATH. */
+struct vm_file *fs_fget_vm(int fd) __must_check;
+void fs_put_file(struct file *file);
+/* Copy a path from user memory to a buffer freed by fs_putname(); ERR_PTR EFAULT ENAMETOOLONG ENOENT(empty). */
+char *fs_getname(unsigned long user_path, bool allow_empty) __must_check;
+void fs_putname(char *name);
+
+/* Identity of the object behind a mapping, for futex keys and /proc/PID/maps. */
+u64 fs_mapping_id(struct vm_file *file);
