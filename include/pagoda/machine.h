@@ -14,6 +14,7 @@
 #pragma once
 
 #include <pagoda/types.h>
+#include <pagoda/port.h>
 
 struct pt_regs;
 struct vm_task;
@@ -21,6 +22,8 @@ struct vm_task;
 struct boot_info {
 	const char *cmdline;		       /* never NULL; stays valid */
 	phys_addr_t initrd_start, initrd_end;  /* equal: none */
+	phys_addr_t kernel_start, kernel_end;  /* the image in RAM, [start, end) */
+	phys_addr_t init_start, init_end;      /* its part that free_initmem() gives back */
 	u64 entry_tsc;			       /* time-stamp counter at the first instruction */
 	u64 tsc_hz;			       /* after machine_init() */
 };
@@ -49,6 +52,9 @@ void kernel_return_to_user(struct pt_regs *regs);
  */
 void kernel_user_trap(struct pt_regs *regs, int signo, int si_code, unsigned long addr);
 
+/* Behind port_cond_resched(): give way if the scheduler wants to. May sleep. */
+void kernel_cond_resched(void);
+
 /* ---- Contexts ------------------------------------------------------------------------ */
 
 #define KERNEL_STACK_SIZE (4 * SZ_4K)
@@ -58,6 +64,7 @@ struct machine_thread {
 	unsigned long sp;	      /* saved kernel stack pointer while switched out */
 	unsigned long stack_top;      /* one past the kernel stack: traps from user start here */
 	unsigned long fs_base, gs_base;
+	unsigned long trap_nr, error_code, cr2; /* of the last exception in user mode, for ucontext */
 	u8 fpu[512] __aligned(16);    /* FXSAVE image */
 };
 
@@ -114,6 +121,15 @@ u32 machine_hwcap(void);
 
 /* Turn the power off. status is for a debugger or QEMU's isa-debug-exit, if any. */
 __noreturn void machine_power_off(int status);
+
+/*
+ * Read kept log text from *position on (0: the oldest kept) and advance it past what was
+ * read or lost. Return: bytes copied, 0 at the end.
+ */
+size_t machine_log_read(unsigned long *position, char *buf, size_t n);
+
+/* Messages up to this level also go to the console (loglevel=). The kept log has all. */
+void machine_log_level(enum port_log_level level);
 
 /* Raw time-stamp counter: guest instructions under --icount. */
 u64 machine_cycles(void);

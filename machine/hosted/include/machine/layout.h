@@ -26,6 +26,17 @@
 #define PKMAP_BASE    (HOSTED_32BIT ? HOSTED_WINDOW + 0xFE000000ul : HOSTED_WINDOW + 0x190000000000ul)
 #define FIXMAP_BASE   (PKMAP_BASE + 0x1000000ul)
 
+/* No part of the kernel lies in the machine's RAM: nothing for paging_init() to map. */
+struct kernel_section {
+	unsigned long start, end;
+	_Bool writable, executable;
+};
+static inline const struct kernel_section *machine_kernel_sections(unsigned int *nr)
+{
+	*nr = 0;
+	return (const struct kernel_section *)0;
+}
+
 static inline unsigned long kva_to_mmu(unsigned long va)
 {
 	if (HOSTED_32BIT)

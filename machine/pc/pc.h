@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pc.h: what the files of machine/pc share with each other.
+ *
+ * One block per file; the theory of each is on top of that file.
+ */
+#pragma once
+
+#include <pagoda/types.h>
+#include <pagoda/port.h>
+#include <pagoda/machine.h>
+#include <machine/cpu_offsets.h>
+
+#define PAGE_SIZE_PC 4096ul
+
+/* ---- Section bounds (link.ld); addresses, not objects --------------------------- */
+extern char _text[], _etext[], _rodata[], _erodata[], _data[], _edata[], _boot_stack_guard[];
+extern char __init_begin[], __init_text_end[], __init_end[], _end[];
+
+/* ---- cpu.c: one block per CPU, descriptor tables, features ------------------------ */
+
+#define KERNEL_CS 0x10
+#define KERNEL_DS 0x18
+#define USER_DS	  0x2b
+#define USER_CS	  0x33
+#define TSS_SELECTOR 0x40
+
+/* Interrupt stacks: an IST slot each, so that these work whatever RSP was. */
+enum { IST_NONE, IST_NMI, IST_DOUBLE_FAULT, IST_MACHINE_CHECK, NR_IST };
+
+struct tss {
+	u32 reserved0;
+	u64 rsp[3]; /* rsp[0]: the stack for traps from user mode */
+	u64 reserved1;
+	u64 ist[7];
+	u64 reserved2;
+	u16 reserved3, iomap_base;
+} __packed;
+
+/* What a CPU knows of itself, through GS. The first fields at the offsets of cpu_offsets.h. */
+struct cpu {
+	struct cpu *self;
+	struct vm_task *current;
+	unsigned long kernel_sp;
+	unsigned long user_sp;
+	u32 id;
+	u32 apic_id;
+	struct machine_thread *thread; /* running; NULL on the boot stack */
+	struct tss tss;
+	u64 gdt[10];
+};
+
+static inline struct cpu *this_cpu(void)
+{
+	struct cpu *cpu;
+
+	__asm__ __volatile__("movq %%gs:%c1, %0" : "=r"(cpu) : "i"(CPU_SELF));
+	return cpu;
+}
+
+/* What the CPUs can do; the same on all. */
+struct cpu_features {
+	bool nx, pge, smep, smap, umip, rdrand;
+	u32 hwcap; /* CPUID.1:EDX */
+};
+extern struct cpu_features cpu_features;
+
+void cpu_init_boot(void);
+
+/* ---- log.c, serial.c ---------------------------------------------------------------- */
+void serial_init(void);
+void serial_write(const char *text, size_t n);
+int serial_getc(void);
+/* Formatted text straight to the log; works from the first instruction on, in panics too. */
+void log_printf(const char *fmt, ...) __printf(1, 2);
+
+/* ---- boot.c --------------------------------------------------------------------------- */
+struct boot_source {
+	phys_addr_t rsdp; /* 0: not told */
+};
+extern struct boot_source boot_source;
