@@ -18,6 +18,7 @@
 #include <asm/pgtable_types.h>
 
 struct vm_file;
+struct vm_area_struct;
 struct anon_vma;
 struct vm_fault;
 

@@ -49,6 +49,7 @@ typedef unsigned int gfp_t;
 #define __printf(f, a)	__attribute__((format(printf, f, a)))
 #define __cold		__attribute__((cold))
 #define noinline	__attribute__((noinline))
+#undef __always_inline /* the C library of a hosted build has one too */
 #define __always_inline inline __attribute__((always_inline))
 
 /* Code and data needed only until free_initmem() (BM-28). */

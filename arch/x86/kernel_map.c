@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+/*
+ * kernel_map.c: the kernel half of the page tables.
+ *
+ * One set of tables, swapper_pg_dir (init_mm.pgd), is the reference. Every other
+ * PGD starts with a copy of its kernel slots, so tables below the top level are shared
+ * and a change there is seen by all. A top-level slot that fills later is copied
+ * on demand by the fault handler (sync_kernel_mapping): it is never emptied or
+ * changed again, so a stale copy can only be a missing one (PT-31).
+ *
+ *	direct map	[PAGE_OFFSET, + low memory)	large pages where the CPU has PSE
+ *	vmalloc		pages mapped one by one, by vmalloc.c through the calls below
+ *	kmap slots	tables made at boot, entries set by highmem.c
+ *	image		the machine's own (machine_map_kernel_image)
+ *
+ * Kernel tables are never freed: an emptied one is used again by the next mapping of
+ * that range.
+ *
+ * Locking: init_mm.page_table_lock while a table is hooked in; entries of a range
+ * belong to who owns the range (vmalloc's area, kmap's slot).
+ *
+ * Failure: a call that cannot get a table undoes the entries it has set.
+ */
+#include <pagoda/bootmem.h>
+#include <pagoda/bug.h>
+#include <pagoda/errno.h>
+#include <pagoda/highmem.h>
+#include <pagoda/page_alloc.h>
+#include <asm/cpufeature.h>
+#include <asm/pgtable.h>
+
+struct x86_features x86_features;
+pteval_t supported_pte_mask;
+pgd_t *swapper_pg_dir;
+
+/* While true tables come from bootmem and large pages may be made. */
+static bool booting_tables;
+
+/* ---- Walking --------------------------------------------------------------------- */
+
+static void *new_kernel_table(void)
+{
+	void *table;
+
+	if (!booting_tables)
+		return (void *)get_zeroed_page(GFP_KERNEL);
+	table = alloc_bootmem_low_pages(PAGE_SIZE);
+	memset(table, 0, PAGE_SIZE);
+	return table;
+}
+
+/* The table below *entry, made if missing; NULL without memory. */
+static void *kernel_table(pteval_t *entry, pteval_t bits)
+{
+	pteval_t val = entry_read(entry);
+	void *table;
+
+	if (val)
+		return val & _PAGE_PSE ? NULL : entry_table(val);
+	table = new_kernel_table();
+	if (!table)
+		return NULL;
+	spin_lock(&init_mm.page_table_lock);
+	val = entry_read(entry);
+	if (!val)
+		entry_write(entry, (pteval_t)__pa(table) | bits);
+	spin_unlock(&init_mm.page_table_lock);
+	if (!val)
+		return table;
+	free_page((unsigned long)table);
+	return entry_table(val);
+}
+
+static pmd_t *pmd_alloc_kernel(unsigned long addr)
+{
+	void *table = init_mm.pgd + pgd_index(addr);
+
+	if (!P4D_FOLDED) {
+		table = kernel_table(table, _KERNPG_TABLE);
+		if (!table)
+			return NULL;
+		table = (p4d_t *)table + p4d_index(addr);
+	}
+	if (!PUD_FOLDED) {
+		table = kernel_table(table, _KERNPG_TABLE);
+		if (!table)
+			return NULL;
+		table = (pud_t *)table + pud_index(addr);
+	}
+	if (!PMD_FOLDED) {
+		table = kernel_table(table, PUD_TABLE_BITS(_KERNPG_TABLE));
+		if (!table)
+			return NULL;
+		table = (pmd_t *)table + pmd_index(addr);
+	}
+	return table;
+}
+
+pte_t *pte_alloc_kernel(unsigned long va)
+{
+	unsigned long addr = kva_to_mmu(va);
+	pmd_t *pmd = pmd_alloc_kernel(addr);
+	pte_t *table = pmd ? kernel_table(&pmd->pmd, _KERNPG_TABLE) : NULL;
+
+	return table ? table + pte_index(addr) : NULL;
+}
+
+pte_t *lookup_kernel_pte(unsigned long va)
+{
+	unsigned long addr = kva_to_mmu(va);
+	pmd_t *pmd = walk_to_pmd(&init_mm, addr);
+
+	if (!pmd || pmd_none(pmdp_get(pmd)) || pmd_large(pmdp_get(pmd)))
+		return NULL;
+	return pte_offset(pmd, addr);
+}
+
+bool kernel_translate(unsigned long va, phys_addr_t *pa, pgprot_t *prot)
+{
+	unsigned long addr = kva_to_mmu(va), size = PAGE_SIZE;
+	pmd_t *pmd = walk_to_pmd(&init_mm, addr);
+	pteval_t val;
+
+	if (!pmd)
+		return false;
+	val = pmd_val(pmdp_get(pmd));
+	if (pmd_large(__pmd(val)))
+		size = PMD_SIZE;
+	else if (val)
+		val = pte_val(ptep_get(pte_offset(pmd, addr)));
+	if (!(val & _PAGE_PRESENT))
+		return false;
+	*pa = ((phys_addr_t)(val & PTE_PFN_MASK) & ~(phys_addr_t)(size - 1)) | (addr & (size - 1));
+	*prot = __pgprot(val & (pteval_t)~PTE_PFN_MASK);
+	return true;
+}
+
+/* ---- Mapping ------------------------------------------------------------------------ */
+
+static pte_t kernel_pte(unsigned long pfn, pgprot_t prot)
+{
+	return pfn_pte(pfn, __pgprot(pgprot_val(prot) & supported_pte_mask));
+}
+
+int map_kernel_range(unsigned long va, phys_addr_t pa, unsigned long size, pgprot_t prot)
+{
+	pte_t *pte = NULL;
+
+	VM_BUG_ON((va | pa | size) & ~PAGE_MASK);
+	for (unsigned long done = 0; done < size; done += PAGE_SIZE, pte++) {
+		if (!pte || !pte_index(kva_to_mmu(va + done)))
+			pte = pte_alloc_kernel(va + done);
+		if (!pte) {
+			unmap_kernel_range(va, done);
+			return -ENOMEM;
+		}
+		set_pte(pte, kernel_pte(PHYS_PFN(pa + done), prot));
+	}
+	return 0;
+}
+
+int map_kernel_pages(unsigned long va, struct page **pages, unsigned long nr, pgprot_t prot)
+{
+	pte_t *pte = NULL;
+
+	for (unsigned long i = 0; i < nr; i++, pte++) {
+		unsigned long addr = va + i * PAGE_SIZE;
+
+		if (!pte || !pte_index(kva_to_mmu(addr)))
+			pte = pte_alloc_kernel(addr);
+		if (!pte) {
+			unmap_kernel_range(va, i * PAGE_SIZE);
+			return -ENOMEM;
+		}
+		set_pte(pte, kernel_pte(page_to_pfn(pages[i]), prot));
+	}
+	return 0;
+}
+
+void unmap_kernel_range(unsigned long va, unsigned long size)
+{
+	pte_t *pte = NULL;
+
+	for (unsigned long done = 0; done < size; done += PAGE_SIZE, pte++) {
+		if (!pte || !pte_index(kva_to_mmu(va + done)))
+			pte = lookup_kernel_pte(va + done);
+		if (!pte)
+			return;
+		set_pte(pte, __pte(0));
+	}
+}
+
+bool sync_kernel_mapping(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *ref = init_mm.pgd + pgd_index(addr), *pgd = pgd_offset(mm, addr);
+	pmd_t *pmd = walk_to_pmd(&init_mm, addr);
+	pteval_t val;
+
+	if (!pmd || !pmd_present(pmdp_get(pmd)))
+		return false;
+	if (!pmd_large(pmdp_get(pmd)) && !pte_accessible(ptep_get(pte_offset(pmd, addr))))
+		return false;
+	val = pgd_val(pgdp_get(pgd));
+	if (val == pgd_val(pgdp_get(ref)))
+		return false; /* nothing was missing here */
+	BUG_ON(val & _PAGE_PRESENT && (val ^ pgd_val(pgdp_get(ref))) & PTE_PFN_MASK);
+	set_pgd(pgd, pgdp_get(ref));
+	return true;
+}
+
+/* ---- Boot -------------------------------------------------------------------------------- */
+
+/* Map [0, end) of physical memory at PAGE_OFFSET, with the largest pages that fit. */
+static void __init map_low_memory(phys_addr_t end)
+{
+	for (phys_addr_t pa = 0; pa < end;) {
+		unsigned long va = PAGE_OFFSET + (unsigned long)pa;
+		pmd_t *pmd = pmd_alloc_kernel(kva_to_mmu(va));
+
+		if (x86_features.pse && end - pa >= PMD_SIZE) {
+			set_pmd(pmd, __pmd(pte_val(kernel_pte(PHYS_PFN(pa), PAGE_KERNEL)) | _PAGE_PSE));
+			pa += PMD_SIZE;
+			continue;
+		}
+		if (map_kernel_range(va, pa, PAGE_SIZE, PAGE_KERNEL))
+			panic("paging_init: no memory for the direct map");
+		pa += PAGE_SIZE;
+	}
+}
+
+/* Empty tables for [start, start + size), so that kmap never allocates (PT-28). */
+static void __init fixrange_init(unsigned long start, unsigned long size)
+{
+	for (unsigned long va = start; va < start + size; va += PMD_SIZE)
+		if (!pte_alloc_kernel(va))
+			panic("paging_init: no memory for kmap's tables");
+}
+
+/*
+ * The 16 rows of the thesis's protection table: private and shared alike but that
+ * only shared pages are writable from the start.
+ */
+pgprot_t protection_map[16];
+
+static void __init init_protection_map(void)
+{
+	static const pgprot_t rows[16] __initdata = {
+		/* private: -, r, w, rw, x, rx, wx, rwx */
+		PAGE_NONE, PAGE_READONLY, PAGE_COPY, PAGE_COPY,
+		PAGE_READONLY_EXEC, PAGE_READONLY_EXEC, PAGE_COPY_EXEC, PAGE_COPY_EXEC,
+		/* shared */
+		PAGE_NONE, PAGE_READONLY, PAGE_SHARED, PAGE_SHARED,
+		PAGE_READONLY_EXEC, PAGE_READONLY_EXEC, PAGE_SHARED_EXEC, PAGE_SHARED_EXEC,
+	};
+
+	for (int i = 0; i < 16; i++) {
+		/* A page that is not present keeps bit 8: it means PROT_NONE there. */
+		pteval_t keep = pgprot_val(rows[i]) & _PAGE_PRESENT ? supported_pte_mask : ~(pteval_t)0;
+
+		protection_map[i] = __pgprot(pgprot_val(rows[i]) & keep);
+	}
+}
+
+/* Bits of user pages never include GLOBAL; the mask is for kernel pages and NX. */
+static pteval_t __init usable_pte_bits(void)
+{
+	pteval_t mask = ~(pteval_t)0;
+
+	if (!x86_features.nx)
+		mask &= (pteval_t)~_PAGE_NX;
+	if (!x86_features.pge)
+		mask &= (pteval_t)~_PAGE_GLOBAL;
+	return mask;
+}
+
+void __init paging_init(void)
+{
+	supported_pte_mask = usable_pte_bits();
+	init_protection_map();
+	booting_tables = true;
+	swapper_pg_dir = new_kernel_table();
+	init_mm.pgd = swapper_pg_dir;
+	map_low_memory(PFN_PHYS(max_low_pfn));
+	if (PTRS_PER_PTE == 1024 || PGTABLE_LEVELS == 3) {
+		fixrange_init(PKMAP_BASE, FIXMAP_BASE - PKMAP_BASE);
+		fixrange_init(FIXMAP_BASE, PMD_SIZE);
+	}
+	/* Most kernels never fill more than this one slot: no copy is ever missing. */
+	if (!pte_alloc_kernel(VMALLOC_START))
+		panic("paging_init: no memory for vmalloc's tables");
+	machine_map_kernel_image();
+	booting_tables = false;
+	port_load_pgd(__pa(swapper_pg_dir));
+	port_flush_tlb_all();
+}
