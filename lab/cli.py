@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+"""The command line: reads it, refuses what it cannot do, hands the rest on.
+
+Options are described once, in the tables below; parsing, defaults and refusals all come
+from them. An option whose value will be supported by a later issue is already known here,
+so that using it early gives one clear line and not "unknown option". Options end at the
+first word that does not start with a dash, or at `--`.
+"""
+import re
+
+from lab.common import Refusal, say, usage_error
+
+USAGE = """\
+usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a machine of its own
+       ./pagoda shell [options]                        an interactive shell on such a machine
+       ./pagoda test [--quick|--long] [--requirements] [NAME...]
+
+options of run and shell (defaults in brackets):
+  --ram SIZE            memory of the machine, such as 16M or 1G [128M]
+  --cpus N              processors; only 1 yet [1]
+  --nodes N             NUMA nodes; only 1 yet [1]
+  --swap SIZE           swap space; only 0 yet [0]
+  --arch NAME           x86_64; others later [x86_64]
+  --accel NAME          auto, kvm or tcg [auto]
+  --icount              deterministic: the time-stamp counter counts guest instructions
+  --root DIR            the guest's root directory is a copy of DIR (instead of busybox)
+  --copy FILE[:PATH]    put a host file or directory into the guest (at its own path or at PATH)
+  --reclaim NAME        page replacement policy; only default yet [default]
+  --append 'WORDS'      more boot options for the kernel
+  --stats FILE          write the memory report as JSON
+  --log FILE            write the kernel's messages
+  --timeout SECONDS     end the machine after that time, with status 124
+  --quiet               no memory report on stderr
+
+exit status: the program's; 128+N if signal N ended it; 2 wrong use, 70 guest panic, 71 host trouble,
+124 time-out, 126 not an executable for that machine, 127 no such program"""
+
+SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+RAM_MIN, RAM_MAX = 8 << 20, 64 << 30
+
+
+def parse_size(text, option):
+    match = re.fullmatch(r"([0-9]+)([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    if not match:
+        raise usage_error(f"{option} {text}: not a size; write for example 64M")
+    return int(match[1]) * SIZE_UNITS[match[2].upper()]
+
+
+def ram_size(text):
+    size = parse_size(text, "--ram")
+    if not RAM_MIN <= size <= RAM_MAX:
+        raise usage_error(f"--ram {text}: must be from 8M to 64G")
+    if size % (1 << 20):
+        raise usage_error(f"--ram {text}: must be a whole number of mebibytes")
+    return size
+
+
+def no_swap_yet(text):
+    if text.startswith("nbd:") or parse_size(text, "--swap"):
+        raise usage_error(f"--swap {text}: swap is not supported yet, only 0")
+    return 0
+
+
+def only_one(option):
+    def parse(text):
+        if not text.isdigit() or int(text) == 0:
+            raise usage_error(f"{option} {text}: not a positive number")
+        if int(text) != 1:
+            raise usage_error(f"{option} {text}: only 1 is supported yet")
+        return 1
+    return parse
+
+
+def choice(option, supported, later=()):
+    def parse(text):
+        if text in later:
+            raise usage_error(f"{option} {text}: not supported yet, only {' or '.join(supported)}")
+        if text not in supported:
+            raise usage_error(f"{option} {text}: must be one of {', '.join(supported)}")
+        return text
+    return parse
+
+
+def seconds(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise usage_error(f"--timeout {text}: not a number of seconds")
+    return value
+
+
+def anything(text):
+    return text
+
+
+# name: (how to read its value, or None for a switch; default; may be given several times)
+RUN_OPTIONS = {
+    "--ram": (ram_size, 128 << 20, False),
+    "--swap": (no_swap_yet, 0, False),
+    "--cpus": (only_one("--cpus"), 1, False),
+    "--nodes": (only_one("--nodes"), 1, False),
+    "--arch": (choice("--arch", ["x86_64"], ["x86_64-la57", "i386", "i386-pae"]), "x86_64", False),
+    "--accel": (choice("--accel", ["auto", "kvm", "tcg"]), "auto", False),
+    "--icount": (None, False, False),
+    "--root": (anything, None, False),
+    "--copy": (anything, [], True),
+    "--reclaim": (choice("--reclaim", ["default"], ["classic"]), "default", False),
+    "--append": (anything, [], True),
+    "--stats": (anything, None, False),
+    "--log": (anything, None, False),
+    "--timeout": (seconds, None, False),
+    "--quiet": (None, False, False),
+}
+
+TEST_OPTIONS = {
+    "--quick": (None, False, False),
+    "--long": (None, False, False),
+    "--requirements": (None, False, False),
+}
+
+
+class Options:
+    """Parsed options as attributes (--ram is .ram), and .args: the words after them."""
+
+    def __init__(self, table):
+        self.given = set()
+        self.args = []
+        for name, (_, default, repeated) in table.items():
+            setattr(self, name[2:], list(default) if repeated else default)
+
+    def take(self, name, value, repeated):
+        if name in self.given and not repeated:
+            raise usage_error(f"{name}: given twice")
+        self.given.add(name)
+        if repeated:
+            getattr(self, name[2:]).append(value)
+        else:
+            setattr(self, name[2:], value)
+
+
+def parse(words, table, command):
+    """Read options from words by table. What is left goes to .args."""
+    options = Options(table)
+    words = list(words)
+    while words and words[0].startswith("-") and words[0] != "-":
+        word = words.pop(0)
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name in ("--help", "-h"):
+            raise HelpAsked()
+        if name not in table:
+            raise usage_error(f"{command}: unknown option {name}")
+        read, _, repeated = table[name]
+        if read is None:
+            if equals:
+                raise usage_error(f"{name}: takes no value")
+            options.take(name, True, False)
+            continue
+        if not equals:
+            if not words:
+                raise usage_error(f"{name}: needs a value")
+            value = words.pop(0)
+        options.take(name, read(value), repeated)
+    options.args = words
+    return options
+
+
+class HelpAsked(Exception):
+    pass
+
+
+def check_run_options(options):
+    if options.icount and options.accel == "kvm":
+        raise usage_error("--icount: needs --accel tcg, not kvm")
+
+
+def command_run(words):
+    from lab import run
+    options = parse(words, RUN_OPTIONS, "run")
+    check_run_options(options)
+    if not options.args:
+        raise usage_error("run: which program? ./pagoda run [options] [--] PROGRAM [ARG...]")
+    return run.run(options)
+
+
+def command_shell(words):
+    from lab import run
+    options = parse(words, RUN_OPTIONS, "shell")
+    check_run_options(options)
+    if options.args:
+        raise usage_error(f"shell: takes no program ({options.args[0]}); use ./pagoda run")
+    return run.shell(options)
+
+
+def command_test(words):
+    from lab import suite
+    options = parse(words, TEST_OPTIONS, "test")
+    if options.quick and options.long:
+        raise usage_error("test: --quick or --long, not both")
+    # Options may also follow the names.
+    rest = parse([w for w in options.args if w.startswith("-")], TEST_OPTIONS, "test")
+    options.args = [w for w in options.args if not w.startswith("-")]
+    for name in rest.given:
+        setattr(options, name[2:], True)
+    return suite.main(options)
+
+
+def not_yet(command):
+    def refuse(_words):
+        raise usage_error(f"{command}: not built yet; there is run, test and shell")
+    return refuse
+
+
+COMMANDS = {
+    "run": command_run,
+    "shell": command_shell,
+    "test": command_test,
+    "bench": not_yet("bench"),
+    "sim": not_yet("sim"),
+}
+
+
+def main(words):
+    try:
+        if not words:
+            raise usage_error("what shall I do? run, test or shell (./pagoda --help)")
+        if words[0] in ("--help", "-h", "help"):
+            raise HelpAsked()
+        if words[0] not in COMMANDS:
+            raise usage_error(f"unknown command {words[0]}; there is run, test and shell")
+        return COMMANDS[words[0]](words[1:])
+    except HelpAsked:
+        print(USAGE)
+        return 0
+    except Refusal as refusal:
+        say(str(refusal))
+        return refusal.status
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""What every part of the lab shares: where things are, exit statuses, how to refuse."""
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build")
+
+# Exit statuses that are ours and not the program's (DESIGN.md, "The command line").
+EXIT_USAGE = 2          # wrong use: one clear line says what
+EXIT_PANIC = 70         # the guest kernel panicked, or ended without a word
+EXIT_HOST = 71          # the host side failed: no build, no QEMU
+EXIT_TIMEOUT = 124
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NOT_FOUND = 127
+EXIT_SIGNAL_BASE = 128  # plus the signal's number
+
+
+class Refusal(Exception):
+    """Ends the command with a status and one line on stderr."""
+
+    def __init__(self, status, line):
+        super().__init__(line)
+        self.status = status
+
+
+def usage_error(line):
+    return Refusal(EXIT_USAGE, line)
+
+
+def say(line):
+    """A line from Pagoda itself, apart from what the program prints."""
+    sys.stderr.write(f"pagoda: {line}\n")
+    sys.stderr.flush()

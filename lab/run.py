@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""`./pagoda run` and `./pagoda shell`: from a command line to an exit status.
+
+Build, pack the guest's files, boot, copy the streams, tell what happened. The pieces are in
+image (files), qemu (flags), guest (the machine at work) and report (numbers).
+"""
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+
+from lab import build, elf, image, packages, qemu, report, terminal
+from lab.common import (EXIT_HOST, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_PANIC, EXIT_SIGNAL_BASE,
+                        Refusal, say, usage_error)
+from lab.guest import Guest
+
+ENOENT = 2
+PANIC_LINES_MAX = 60
+
+
+def check_files(options):
+    """What can be refused before anything is built or booted."""
+    if options.root and not os.path.isdir(options.root):
+        raise usage_error(f"--root {options.root}: not a directory (images are not supported yet)")
+    for name, value in (("--stats", options.stats), ("--log", options.log)):
+        if value and not os.path.isdir(os.path.dirname(os.path.abspath(value))):
+            raise usage_error(f"{name} {value}: no such directory")
+    for word in options.append:
+        if not word.isprintable():
+            raise usage_error("--append: words must be printable")
+
+
+def boot_words(options, interactive):
+    """The kernel's command line. Streams are a terminal in the guest if they are one here."""
+    on_terminal = "tty" if interactive else "stream"
+    errors = "tty" if interactive and os.isatty(2) else "stream"
+    words = [f"stdin={on_terminal}", f"stdout={on_terminal}", f"stderr={errors}"]
+    if interactive:
+        rows, columns = terminal.size()
+        words += [f"tty.rows={rows}", f"tty.cols={columns}"]
+    return words + options.append
+
+
+def guest_tree(options, init, argv, host_path, errand):
+    tree = image.base_tree(init, options.root)
+    if options.root and os.path.realpath(host_path).startswith(os.path.realpath(options.root) + "/"):
+        elf.inspect(host_path, options.arch)  # it is in the tree already, with what it needs
+    else:
+        image.add_program(tree, host_path, errand.exec_path, options.arch)
+    image.add_copies(tree, options.copy)
+    image.add_errand(tree, errand)
+    return tree
+
+
+def run(options):
+    check_files(options)
+    host_path, guest_path = image.find_program(options.args[0], options.root)
+    elf.inspect(host_path, options.arch)
+    interactive = terminal.is_ours()
+    cwd = "/" if options.root else os.getcwd()
+    errand = image.Errand(guest_path, options.args, cwd, image.environment(interactive))
+    return boot(options, host_path, errand, interactive)
+
+
+def shell(options):
+    check_files(options)
+    host_path, guest_path = image.find_program("/bin/sh" if options.root else image.BUSYBOX, options.root)
+    interactive = terminal.is_ours()
+    errand = image.Errand(guest_path, ["-sh"], "/root", image.environment(interactive))
+    if interactive:
+        say("a shell on a machine of its own; exit or Ctrl-D ends it, Ctrl-] kills the machine")
+    return boot(options, host_path, errand, interactive)
+
+
+def boot(options, host_path, errand, interactive):
+    packages.ensure(packages.FOR_RUN)
+    kernel, init = build.build_for_run()
+    accel = qemu.choose_accel(options)
+    with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
+        initrd = os.path.join(folder, "initramfs.cpio")
+        with open(initrd, "wb") as file:
+            file.write(guest_tree(options, init, errand.argv, host_path, errand).pack())
+        guest = Guest(options, accel, kernel, initrd, boot_words(options, interactive), folder, interactive)
+        run_machine(guest, options, interactive)
+        return conclude(guest, options, accel, errand)
+
+
+def run_machine(guest, options, interactive):
+    """Start, wait, and leave the terminal as it was, whatever happens."""
+    def interrupted(signo, _frame):
+        guest.kill(EXIT_SIGNAL_BASE + signo)
+
+    guest.start()
+    for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signo, interrupted)
+    try:
+        if interactive:
+            terminal.make_raw()
+        guest.wait(options.timeout)
+    finally:
+        if guest.process.poll() is None:
+            guest.process.kill()
+        terminal.restore()
+
+
+# ---- What happened? --------------------------------------------------------------------------
+
+def conclude(guest, options, accel, errand):
+    """Print and write what there is to tell; return the exit status."""
+    told = guest.report
+    status = exit_status(guest, told, options)
+    if told and not options.quiet:
+        sys.stderr.write(report.render(told, headline(errand, status, options, accel, guest)))
+        sys.stderr.flush()
+    if options.stats:
+        write_stats(options, told, status, accel, guest, errand)
+    return status
+
+
+def exit_status(guest, told, options):
+    if guest.killed_status is not None:
+        if guest.killed_status == 124:
+            say(f"time-out: the machine was ended after {options.timeout:g} s")
+        return guest.killed_status
+    if "PANIC:" in guest.log_text:
+        show_panic(guest.log_text)
+        return EXIT_PANIC
+    if told is None:
+        return show_silence(guest)
+    if told.get("exec_errno"):
+        error = told["exec_errno"]
+        say(f"the guest could not execute the program: {os.strerror(error)}")
+        return EXIT_NOT_FOUND if error == ENOENT else EXIT_NOT_EXECUTABLE
+    wait_status = told["wait_status"]
+    if os.WIFSIGNALED(wait_status):
+        return EXIT_SIGNAL_BASE + os.WTERMSIG(wait_status)
+    return os.WEXITSTATUS(wait_status)
+
+
+def show_panic(log):
+    lines = log.replace("\r", "").splitlines()
+    first = next(i for i, line in enumerate(lines) if "PANIC:" in line)
+    say("the guest kernel panicked")
+    sys.stderr.write("\n".join(lines[first:first + PANIC_LINES_MAX]) + "\n")
+
+
+def show_silence(guest):
+    """No report and no panic: say all that is known."""
+    if guest.qemu_errors and not guest.log_text:
+        say("QEMU failed: " + guest.qemu_errors.strip())
+        return EXIT_HOST
+    say("the guest ended without a report (a triple fault?); the last of its log:")
+    sys.stderr.write("\n".join(guest.log_text.replace("\r", "").splitlines()[-20:]) + "\n")
+    sys.stderr.write(guest.qemu_errors)
+    return EXIT_PANIC
+
+
+def headline(errand, status, options, accel, guest):
+    name = errand.exec_path
+    end = f"killed by {signal_name(status)}" if status > EXIT_SIGNAL_BASE else f"exit status {status}"
+    how = "tcg, icount" if options.icount else accel
+    return f"{name}: {end}; {report.human(options.ram)} RAM, {how}, {guest.seconds:.1f} s with booting"
+
+
+def signal_name(status):
+    try:
+        return signal.Signals(status - EXIT_SIGNAL_BASE).name
+    except ValueError:
+        return f"signal {status - EXIT_SIGNAL_BASE}"
+
+
+def write_stats(options, told, status, accel, guest, errand):
+    """--stats: the kernel's report as it came, and what the host knows."""
+    stats = {
+        "program": errand.exec_path,
+        "argv": errand.argv,
+        "exit_status": status,
+        "machine": {"arch": options.arch, "ram_bytes": options.ram, "cpus": options.cpus,
+                    "nodes": options.nodes, "accel": accel, "icount": options.icount},
+        "seconds": round(guest.seconds, 3),
+        "panic": bool(re.search("PANIC:", guest.log_text)),
+        "report": told,
+    }
+    try:
+        with open(options.stats, "w") as file:
+            json.dump(stats, file, indent=1)
+            file.write("\n")
+    except OSError as error:
+        raise Refusal(EXIT_HOST, f"--stats {options.stats}: {error.strerror}")
