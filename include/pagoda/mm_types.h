@@ -21,6 +21,7 @@ struct vm_file;
 struct vm_area_struct;
 struct anon_vma;
 struct vm_fault;
+struct vm_area_struct;
 
 typedef unsigned int vm_fault_t; /* VM_FAULT_ bits, never an errno */
 

@@ -86,9 +86,21 @@ struct page *read_cache_page(struct address_space *mapping, struct vm_file *file
  * -errno. write extends nothing: the file system sets sizes. May sleep.
  */
 struct iov_user {
-	unsigned long addr; /* user address, or kernel address if kernel is set */
+	unsigned long addr; /* user address (checked by access_ok), or kernel address if kernel is set */
 	bool kernel;
 };
+static inline struct iov_user iov_user_buf(unsigned long addr)
+{
+	return (struct iov_user){ addr, false };
+}
+static inline struct iov_user iov_kernel_buf(const void *addr)
+{
+	return (struct iov_user){ (unsigned long)addr, true };
+}
+/* Copy n bytes to / from the buffer at offset; bytes NOT copied. May sleep. */
+size_t iov_put(struct iov_user buf, size_t offset, const void *src, size_t n) __must_check;
+size_t iov_get(struct iov_user buf, size_t offset, void *dst, size_t n) __must_check;
+size_t iov_clear(struct iov_user buf, size_t offset, size_t n) __must_check;
 long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
 long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
 
@@ -98,6 +110,19 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf);
 
 /* Drop all pages from byte offset size on, zeroing the tail of a part page; unmaps them first. May sleep. */
 void truncate_inode_pages(struct address_space *mapping, u64 size);
+/* The same for the bytes [start, end): part pages at the edges are zeroed (hole punching). May sleep. */
+void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end);
 
-/* A file of pages with no name, for MAP_SHARED|MAP_ANONYMOUS: the file system provides it at boot. */
+/* Pages in all page caches / of those, in mappings with shmem set. For /proc/meminfo. */
+extern atomic_long_t nr_pagecache_pages, nr_shmem_pages;
+
+/* Boot: the slab cache of tree nodes. Panics without memory. */
+void page_cache_init(void);
+
+/*
+ * A file of zero pages with no name, for MAP_SHARED|MAP_ANONYMOUS; NULL: no memory. The core
+ * has its own (mm/shmem.c); whoever has a better one may put it here at boot.
+ */
 extern struct vm_file *(*shmem_zero_setup)(u64 size);
+/* Is this one of mm/shmem.c's? They have no inode; *id becomes a number of their own. */
+bool is_shmem_zero_file(const struct vm_file *file, u64 *id);

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filemap.c: the page cache, and reading, writing and mapping files through it.
+ *
+ * A file's pages are found by (mapping, index) in the mapping's radix tree:
+ *
+ *	address_space.i_pages -> struct page { mapping, index } -> frame
+ *
+ * A lookup costs one step per six bits of the index: a file of one page is a pointer
+ * fetch, one of 256 KiB a single node. read(2), write(2) and faults all use the same
+ * pages, so shared mappings and system calls agree at every moment.
+ *
+ * A page in the cache is in one of these states:
+ *
+ *	absent --grab--> locked, not Uptodate --filled--> Uptodate
+ *	   ^                                                 |
+ *	   +------- remove (locked, unmapped) <--------------+
+ *
+ * Who sees a page that is not Uptodate locks it and looks again; it never shows its
+ * contents to anyone. A mapping without readpage is its own backing store (tmpfs): its
+ * missing pages are zeroes, made only when somebody writes or maps them.
+ *
+ * Locking. pages_lock guards the tree, nrpages and the cache's identity of a page
+ * (page->mapping, page->index): changing them also needs the page lock, so either lock is
+ * enough to rely on them. References: the cache holds one, each finder one of its own.
+ * Tree nodes are allocated outside pages_lock (lib/radix_tree.h, pools).
+ *
+ * Truncation against faults: truncation shrinks the size first, then for each page takes
+ * its lock, unmaps it and removes it. A fault locks the page, then checks that it still
+ * belongs to the mapping and lies inside the size, and returns it locked, so its PTE is
+ * set before truncation can pass by:
+ *
+ *	fault					truncate
+ *	lock page				size = new
+ *	page->mapping, size right?		lock page: waits
+ *	set PTE, unlock page		->	unmap, remove
+ *
+ * Invariants: (I1) a page in a tree at index i has page->mapping and page->index saying
+ * so; (I2) an Uptodate page was zeroed or filled entirely before the bit was set; (I3)
+ * nrpages is the number of items in the tree.
+ *
+ * Failure: only allocations and readpage fail; nothing stays behind then.
+ * Observability: nr_pagecache_pages, nr_shmem_pages; events pgpgin.
+ */
+#include <pagoda/pagemap.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/highmem.h>
+#include <pagoda/slab.h>
+#include <pagoda/mm.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/vmstat.h>
+#include <pagoda/bug.h>
+#include <pagoda/errno.h>
+
+/* Pages looked up at once when a range is truncated. */
+#define TRUNCATE_BATCH_PAGES 16
+
+#define TAG_DIRTY 0u
+
+atomic_long_t nr_pagecache_pages, nr_shmem_pages;
+
+static kmem_cache_t *node_cache; /* struct radix_tree_node */
+
+void page_cache_init(void)
+{
+	node_cache = kmem_cache_create("radix_tree_node", sizeof(struct radix_tree_node), 0,
+				       SLAB_HWCACHE_ALIGN, NULL, NULL);
+	if (!node_cache)
+		panic("no memory for the page cache");
+}
+
+void address_space_init(struct address_space *mapping, void *host,
+			const struct address_space_operations *a_ops,
+			u64 (*size)(struct address_space *mapping))
+{
+	mapping->host = host;
+	radix_tree_init(&mapping->i_pages);
+	spin_lock_init(&mapping->pages_lock, RANK_I_PAGES);
+	mapping->nrpages = 0;
+	mapping->a_ops = a_ops;
+	INIT_LIST_HEAD(&mapping->i_mmap);
+	INIT_LIST_HEAD(&mapping->i_mmap_shared);
+	init_rwsem(&mapping->i_mmap_rwsem, RANK_I_MMAP);
+	init_rwsem(&mapping->invalidate_lock, RANK_INVALIDATE);
+	mapping->gfp_mask = GFP_HIGHUSER_MOVABLE;
+	mapping->shmem = false;
+	mapping->size = size;
+}
+
+/* ---- User and kernel buffers ----------------------------------------------------------- */
+
+size_t iov_put(struct iov_user buf, size_t offset, const void *src, size_t n)
+{
+	if (!buf.kernel)
+		return port_copy_to_user(buf.addr + offset, src, n);
+	memcpy((void *)(buf.addr + offset), src, n);
+	return 0;
+}
+
+size_t iov_get(struct iov_user buf, size_t offset, void *dst, size_t n)
+{
+	if (!buf.kernel)
+		return port_copy_from_user(dst, buf.addr + offset, n);
+	memcpy(dst, (void *)(buf.addr + offset), n);
+	return 0;
+}
+
+size_t iov_clear(struct iov_user buf, size_t offset, size_t n)
+{
+	if (!buf.kernel)
+		return port_clear_user(buf.addr + offset, n);
+	memset((void *)(buf.addr + offset), 0, n);
+	return 0;
+}
+
+/* The same without serving faults: what is not there now is not copied. Never sleeps. */
+static size_t iov_get_atomic(struct iov_user buf, size_t offset, void *dst, size_t n)
+{
+	size_t left;
+
+	current_vm->pagefault_disabled++;
+	left = iov_get(buf, offset, dst, n);
+	current_vm->pagefault_disabled--;
+	return left;
+}
+
+/* Bring the buffer's page at offset in, so that an atomic copy gets on. */
+static bool iov_fault_in(struct iov_user buf, size_t offset)
+{
+	char byte;
+
+	return iov_get(buf, offset, &byte, 1) == 0;
+}
+
+/* ---- The index --------------------------------------------------------------------------- */
+
+static void free_pool(struct radix_tree_pool *pool)
+{
+	struct radix_tree_node *node;
+
+	while ((node = radix_tree_pool_get(pool)))
+		kmem_cache_free(node_cache, node);
+}
+
+static int fill_pool(struct radix_tree_pool *pool, int nr)
+{
+	while (nr-- > 0) {
+		struct radix_tree_node *node = kmem_cache_alloc(node_cache, GFP_KERNEL);
+
+		if (!node)
+			return -ENOMEM;
+		radix_tree_pool_put(pool, node);
+	}
+	return 0;
+}
+
+struct page *find_get_page(struct address_space *mapping, pgoff_t index)
+{
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	page = radix_tree_lookup(&mapping->i_pages, index);
+	if (page)
+		get_page(page);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return page;
+}
+
+struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page;
+
+	while ((page = find_get_page(mapping, index))) {
+		lock_page(page);
+		if (page->mapping == mapping)
+			break;
+		/* Truncated while we waited: look again. */
+		unlock_page(page);
+		put_page(page);
+	}
+	return page;
+}
+
+static void link_page(struct page *page, struct address_space *mapping, pgoff_t index)
+{
+	get_page(page);
+	page->mapping = mapping;
+	page->index = index;
+	if (mapping->shmem) {
+		SetPageSwapBacked(page);
+		atomic_long_inc(&nr_shmem_pages);
+	}
+	mapping->nrpages++;
+	atomic_long_inc(&nr_pagecache_pages);
+}
+
+int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t index)
+{
+	struct radix_tree_pool pool = { NULL, 0 };
+	unsigned long flags;
+	int ret;
+
+	VM_BUG_ON(!PageLocked(page));
+	do {
+		spin_lock_irqsave(&mapping->pages_lock, flags);
+		ret = radix_tree_insert(&mapping->i_pages, index, page, &pool);
+		if (ret == 0)
+			link_page(page, mapping, index);
+		spin_unlock_irqrestore(&mapping->pages_lock, flags);
+		if (ret > 0 && fill_pool(&pool, ret))
+			ret = -ENOMEM;
+	} while (ret > 0);
+	free_pool(&pool);
+	return ret;
+}
+
+void remove_from_page_cache(struct page *page)
+{
+	struct address_space *mapping = page->mapping;
+	struct radix_tree_pool pool = { NULL, 0 };
+	unsigned long flags;
+	struct page *found;
+
+	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	found = radix_tree_delete(&mapping->i_pages, page->index, &pool);
+	BUG_ON(found != page);
+	mapping->nrpages--;
+	page->mapping = NULL;
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+
+	if (mapping->shmem)
+		atomic_long_dec(&nr_shmem_pages);
+	atomic_long_dec(&nr_pagecache_pages);
+	ClearPageDirty(page);
+	free_pool(&pool);
+	put_page(page);
+}
+
+/* A new page in the cache at index, locked, with a reference; NULL or ERR_PTR(-ENOMEM). NULL: there is one by now. */
+static struct page *add_new_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page = alloc_page(mapping->gfp_mask);
+	int err;
+
+	if (!page)
+		return ERR_PTR(-ENOMEM);
+	LockPage(page);
+	err = add_to_page_cache(page, mapping, index);
+	if (!err)
+		return page;
+	unlock_page(page);
+	put_page(page);
+	return err == -EEXIST ? NULL : ERR_PTR(err);
+}
+
+struct page *grab_cache_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page;
+
+	do {
+		page = find_lock_page(mapping, index);
+		if (!page)
+			page = add_new_page(mapping, index);
+	} while (!page);
+	return IS_ERR(page) ? NULL : page;
+}
+
+/*
+ * Make a locked page of the mapping up to date; it is locked on return, too. 0, -EIO, or
+ * -EAGAIN if it left the mapping meanwhile.
+ */
+static int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page)
+{
+	if (PageUptodate(page))
+		return 0;
+	if (!mapping->a_ops->readpage) {
+		clear_highpage(page);
+		SetPageUptodate(page);
+		return 0;
+	}
+	count_vm_event(pgpgin);
+	if (mapping->a_ops->readpage(file, page))
+		ClearPageUptodate(page);
+	lock_page(page); /* readpage unlocks when it is done */
+	if (page->mapping != mapping)
+		return -EAGAIN;
+	return PageUptodate(page) ? 0 : -EIO;
+}
+
+/* The page at index locked, up to date, with a reference, or ERR_PTR(-ENOMEM, -EIO). */
+static struct page *get_filled_locked_page(struct address_space *mapping, struct vm_file *file,
+					   pgoff_t index, bool *read)
+{
+	for (;;) {
+		struct page *page = grab_cache_page(mapping, index);
+		int err;
+
+		if (!page)
+			return ERR_PTR(-ENOMEM);
+		*read |= !PageUptodate(page) && mapping->a_ops->readpage;
+		err = fill_locked_page(mapping, file, page);
+		if (!err)
+			return page;
+		unlock_page(page);
+		put_page(page);
+		if (err != -EAGAIN)
+			return ERR_PTR(err);
+	}
+}
+
+struct page *read_cache_page(struct address_space *mapping, struct vm_file *file, pgoff_t index)
+{
+	struct page *page = find_get_page(mapping, index);
+	bool read = false;
+
+	if (page && PageUptodate(page))
+		return page;
+	if (page)
+		put_page(page);
+	page = get_filled_locked_page(mapping, file, index, &read);
+	if (!IS_ERR(page))
+		unlock_page(page);
+	return page;
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+/*
+ * The page to read from at index, with a reference. NULL: a hole of a mapping that is its
+ * own backing store, zeroes without a page.
+ */
+static struct page *page_for_read(struct address_space *mapping, struct vm_file *file,
+				  pgoff_t index)
+{
+	struct page *page = find_get_page(mapping, index);
+
+	if (page && PageUptodate(page))
+		return page;
+	if (!page && !mapping->a_ops->readpage)
+		return NULL;
+	if (page)
+		put_page(page);
+	return read_cache_page(mapping, file, index);
+}
+
+static size_t put_page_bytes(struct iov_user buf, size_t done, struct page *page, size_t offset,
+			     size_t n)
+{
+	char *from;
+	size_t left;
+
+	if (!page)
+		return iov_clear(buf, done, n);
+	from = kmap(page);
+	left = iov_put(buf, done, from + offset, n);
+	kunmap(page);
+	return left;
+}
+
+long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct address_space *mapping = file->f_mapping;
+	size_t done = 0;
+
+	while (done < count) {
+		u64 size = mapping->size(mapping);
+		size_t offset = *pos & (PAGE_SIZE - 1);
+		struct page *page;
+		size_t n, left;
+
+		if (*pos >= size)
+			break;
+		n = min_t(u64, min(count - done, PAGE_SIZE - offset), size - *pos);
+		page = page_for_read(mapping, file, *pos >> PAGE_SHIFT);
+		if (IS_ERR(page))
+			return done ? (long)done : PTR_ERR(page);
+		left = put_page_bytes(buf, done, page, offset, n);
+		if (page)
+			put_page(page);
+		done += n - left;
+		*pos += n - left;
+		if (left)
+			return done ? (long)done : -EFAULT;
+		port_cond_resched();
+	}
+	return (long)done;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+static void mark_page_dirty(struct address_space *mapping, struct page *page)
+{
+	unsigned long flags;
+
+	if (!mapping->a_ops->writepage || PageDirty(page))
+		return;
+	SetPageDirty(page);
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	(void)radix_tree_tag_set(&mapping->i_pages, page->index, TAG_DIRTY); /* locked: it is there */
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+}
+
+/*
+ * Copy into a page of a mapping that is its own backing store. Nobody fills or writes such
+ * a page back, so an Uptodate one needs no lock and the copy may take faults, even on this
+ * very page. Returns bytes not copied.
+ */
+static size_t write_unlocked(struct iov_user buf, size_t done, struct page *page, size_t offset,
+			     size_t n)
+{
+	char *to = kmap(page);
+	size_t left = iov_get(buf, done, to + offset, n);
+
+	kunmap(page);
+	return left;
+}
+
+/*
+ * Copy into a locked page without faulting: a fault could need this page's lock. A page
+ * not yet Uptodate that does not get all its bytes from the buffer is filled first.
+ */
+static int write_locked(struct vm_file *file, struct iov_user buf, size_t done, struct page *page,
+			size_t offset, size_t n, size_t *left)
+{
+	struct address_space *mapping = file->f_mapping;
+	const struct address_space_operations *a_ops = mapping->a_ops;
+	unsigned int from = (unsigned int)offset, to = (unsigned int)(offset + n);
+	char *addr;
+	int err = 0;
+
+	if (n < PAGE_SIZE)
+		err = fill_locked_page(mapping, file, page);
+	if (!err && a_ops->prepare_write)
+		err = a_ops->prepare_write(file, page, from, to);
+	if (err)
+		return err;
+	addr = kmap_atomic(page);
+	*left = iov_get_atomic(buf, done, addr + offset, n);
+	if (!PageUptodate(page)) {
+		if (*left)
+			memset(addr + PAGE_SIZE - *left, 0, *left);
+		if (*left && a_ops->readpage)
+			*left = n; /* the rest is still on disk: as if nothing had been copied */
+		else
+			SetPageUptodate(page);
+	}
+	kunmap_atomic(addr);
+	if (!PageUptodate(page))
+		return 0;
+	mark_page_dirty(mapping, page);
+	return a_ops->commit_write ? a_ops->commit_write(file, page, from, to) : 0;
+}
+
+/* Write n bytes, inside one page, at index and offset. *left: bytes the buffer did not yield. */
+static int write_one_page(struct vm_file *file, struct iov_user buf, size_t done, pgoff_t index,
+			  size_t offset, size_t n, size_t *left)
+{
+	struct address_space *mapping = file->f_mapping;
+	bool own_store = !mapping->a_ops->readpage && !mapping->a_ops->writepage;
+	struct page *page = own_store ? find_get_page(mapping, index) : NULL;
+	int err = 0;
+
+	if (page && PageUptodate(page)) {
+		*left = write_unlocked(buf, done, page, offset, n);
+		put_page(page);
+		return 0;
+	}
+	if (page)
+		put_page(page);
+	/* A missing page of the buffer is best found before our page is made. */
+	if (!buf.kernel && !iov_fault_in(buf, done)) {
+		*left = n;
+		return 0;
+	}
+	page = grab_cache_page(mapping, index);
+	if (!page)
+		return -ENOMEM;
+	err = write_locked(file, buf, done, page, offset, n, left);
+	unlock_page(page);
+	put_page(page);
+	return err;
+}
+
+long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	size_t done = 0;
+	int err = 0;
+
+	while (done < count) {
+		size_t offset = *pos & (PAGE_SIZE - 1);
+		size_t n = min(count - done, PAGE_SIZE - offset), left = 0;
+
+		err = write_one_page(file, buf, done, *pos >> PAGE_SHIFT, offset, n, &left);
+		if (err == -EAGAIN)
+			continue; /* the page was truncated away meanwhile */
+		if (err)
+			break;
+		done += n - left;
+		*pos += n - left;
+		if (left && !iov_fault_in(buf, done)) {
+			err = -EFAULT;
+			break;
+		}
+		port_cond_resched();
+	}
+	return done ? (long)done : err;
+}
+
+/* ---- Mapping ------------------------------------------------------------------------------------ */
+
+static bool index_in_file(struct address_space *mapping, pgoff_t index)
+{
+	u64 size = mapping->size(mapping);
+
+	return index < (size >> PAGE_SHIFT) + !!(size & (PAGE_SIZE - 1));
+}
+
+vm_fault_t filemap_nopage(struct vm_fault *vmf)
+{
+	struct vm_file *file = vmf->vma->vm_file;
+	struct address_space *mapping = file->f_mapping;
+	bool read = false;
+	struct page *page;
+
+	if (!index_in_file(mapping, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	page = get_filled_locked_page(mapping, file, vmf->pgoff, &read);
+	if (IS_ERR(page))
+		return PTR_ERR(page) == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	if (!index_in_file(mapping, vmf->pgoff)) {
+		/* Truncated between the check and the lock; the page may be ours alone. */
+		remove_from_page_cache(page);
+		unlock_page(page);
+		put_page(page);
+		return VM_FAULT_SIGBUS;
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
+}
+
+static const struct vm_operations_struct generic_file_vm_ops = {
+	.nopage = filemap_nopage,
+};
+
+int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma)
+{
+	if (!file->f_mapping)
+		return -ENODEV;
+	vma->vm_ops = &generic_file_vm_ops;
+	return 0;
+}
+
+/* ---- Truncation ---------------------------------------------------------------------------------- */
+
+/* Zero bytes [from, to) of the page at index, if it is cached. */
+static void zero_part_page(struct address_space *mapping, pgoff_t index, size_t from, size_t to)
+{
+	struct page *page = find_lock_page(mapping, index);
+
+	if (!page)
+		return;
+	if (PageUptodate(page)) {
+		char *addr = kmap_atomic(page);
+
+		memset(addr + from, 0, to - from);
+		kunmap_atomic(addr);
+		mark_page_dirty(mapping, page);
+	}
+	unlock_page(page);
+	put_page(page);
+}
+
+/* Up to TRUNCATE_BATCH_PAGES pages of [first, end) with references. */
+static unsigned int get_page_batch(struct address_space *mapping, struct page **pages,
+				   pgoff_t first, pgoff_t end)
+{
+	unsigned int found = 0;
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	while (found < TRUNCATE_BATCH_PAGES &&
+	       (page = radix_tree_next(&mapping->i_pages, &first)) && first < end) {
+		get_page(page);
+		pages[found++] = page;
+		first++;
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return found;
+}
+
+/* Drop a page from its mapping, whoever still maps it; the caller has a reference. */
+static void truncate_page(struct address_space *mapping, struct page *page)
+{
+	lock_page(page);
+	if (page->mapping == mapping) {
+		if (page_mapcount(page))
+			unmap_mapping_range(mapping, page->index, page->index + 1, true);
+		remove_from_page_cache(page);
+	}
+	unlock_page(page);
+}
+
+/* Remove the pages [first, end), mapped or not. */
+static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t end)
+{
+	struct page *pages[TRUNCATE_BATCH_PAGES];
+	unsigned int nr;
+
+	while ((nr = get_page_batch(mapping, pages, first, end))) {
+		for (unsigned int i = 0; i < nr; i++) {
+			first = pages[i]->index + 1;
+			truncate_page(mapping, pages[i]);
+			put_page(pages[i]);
+		}
+		port_cond_resched();
+	}
+}
+
+static bool is_mapped_anywhere(struct address_space *mapping)
+{
+	return !list_empty(&mapping->i_mmap) || !list_empty(&mapping->i_mmap_shared);
+}
+
+void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end)
+{
+	pgoff_t first = (pgoff_t)((start >> PAGE_SHIFT) + !!(start & (PAGE_SIZE - 1)));
+	pgoff_t last = (pgoff_t)(end >> PAGE_SHIFT);
+	size_t head = start & (PAGE_SIZE - 1), tail = end & (PAGE_SIZE - 1);
+
+	if (start >= end)
+		return;
+	if (first > last) { /* all inside one page */
+		zero_part_page(mapping, last, head, tail);
+		return;
+	}
+	if (first < last) {
+		if (is_mapped_anywhere(mapping))
+			unmap_mapping_range(mapping, first, last, true);
+		truncate_pages(mapping, first, last);
+	}
+	if (head)
+		zero_part_page(mapping, first - 1, head, PAGE_SIZE);
+	if (tail)
+		zero_part_page(mapping, last, 0, tail);
+}
+
+void truncate_inode_pages(struct address_space *mapping, u64 size)
+{
+	pgoff_t first = (pgoff_t)((size >> PAGE_SHIFT) + !!(size & (PAGE_SIZE - 1)));
+
+	if (is_mapped_anywhere(mapping))
+		unmap_mapping_range(mapping, first, 0, true);
+	truncate_pages(mapping, first, ~0ul);
+	if (size & (PAGE_SIZE - 1))
+		zero_part_page(mapping, first - 1, size & (PAGE_SIZE - 1), PAGE_SIZE);
+}

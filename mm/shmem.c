@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shmem.c: objects of memory with no name: what MAP_SHARED | MAP_ANONYMOUS maps.
+ *
+ * Each such mapping gets an object of its own (its neighbours never merge with it, as
+ * /proc/PID/maps shows): a size, a page cache with nothing behind it, and the vm_file by
+ * which VMAs hold it. fork and mremap share it through that reference; the last VMA's end
+ * releases the pages.
+ *
+ *	VMA -> vm_file (f_count) -> address_space -> pages
+ *
+ * Locking: none of its own; f_count and the page cache's locks suffice, as size never
+ * changes. Failure: creation fails with NULL and nothing left behind.
+ * Observability: nr_shmem_pages; the object's number shows as the inode in maps.
+ */
+#include <pagoda/pagemap.h>
+#include <pagoda/slab.h>
+
+struct shmem_object {
+	struct vm_file file; /* first */
+	struct address_space mapping;
+	u64 size; /* bytes (C) */
+	u64 id;	  /* (C) */
+};
+
+static const struct address_space_operations shmem_a_ops;
+static atomic_long_t last_id;
+
+static u64 shmem_size(struct address_space *mapping)
+{
+	return container_of(mapping, struct shmem_object, mapping)->size;
+}
+
+static void shmem_release(struct vm_file *file)
+{
+	struct shmem_object *object = container_of(file, struct shmem_object, file);
+
+	truncate_inode_pages(&object->mapping, 0);
+	kfree(object);
+}
+
+static const struct vm_file_operations shmem_file_ops = {
+	.mmap = generic_file_mmap,
+	.release = shmem_release,
+};
+
+static struct vm_file *shmem_create(u64 size)
+{
+	struct shmem_object *object = kzalloc(sizeof(*object), GFP_KERNEL);
+
+	if (!object)
+		return NULL;
+	address_space_init(&object->mapping, object, &shmem_a_ops, shmem_size);
+	object->mapping.shmem = true;
+	object->size = size;
+	object->id = (u64)atomic_long_add_return(&last_id, 1);
+	atomic_set(&object->file.f_count, 1);
+	object->file.f_mapping = &object->mapping;
+	object->file.f_vmops = &shmem_file_ops;
+	object->file.f_may_read = object->file.f_may_write = true;
+	return &object->file;
+}
+
+struct vm_file *(*shmem_zero_setup)(u64 size) = shmem_create;
+
+bool is_shmem_zero_file(const struct vm_file *file, u64 *id)
+{
+	if (file->f_vmops != &shmem_file_ops)
+		return false;
+	*id = container_of(file, struct shmem_object, file)->id;
+	return true;
+}
