@@ -109,6 +109,9 @@ static inline void write_cr4(unsigned long v)
 	__asm__ __volatile__("movq %0, %%cr4" : : "r"(v) : "memory");
 }
 
+#define CR0_MP 0x02ul
+#define CR0_EM 0x04ul
+
 #define CR4_PGE	       0x80ul
 #define CR4_OSFXSR     0x200ul
 #define CR4_OSXMMEXCPT 0x400ul

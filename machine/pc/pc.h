@@ -15,7 +15,7 @@
 
 /* ---- Section bounds (link.ld); addresses, not objects --------------------------- */
 extern char _text[], _etext[], _rodata[], _erodata[], _data[], _edata[], _boot_stack_guard[];
-extern char __init_begin[], __init_text_end[], __init_end[], _end[];
+extern char __init_begin[], __init_text_end[], __init_end[], _ksyms[], _end[];
 
 /* ---- cpu.c: one block per CPU, descriptor tables, features ------------------------ */
 
@@ -23,7 +23,9 @@ extern char __init_begin[], __init_text_end[], __init_end[], _end[];
 #define KERNEL_DS 0x18
 #define USER_DS	  0x2b
 #define USER_CS	  0x33
+#define USER_CS32	  0x23 /* what SYSRET counts from; no program runs there */
 #define TSS_SELECTOR 0x40
+#define NR_VECTORS	  256
 
 /* Interrupt stacks: an IST slot each, so that these work whatever RSP was. */
 enum { IST_NONE, IST_NMI, IST_DOUBLE_FAULT, IST_MACHINE_CHECK, NR_IST };
@@ -66,6 +68,8 @@ struct cpu_features {
 extern struct cpu_features cpu_features;
 
 void cpu_init_boot(void);
+/* The stack for traps and system calls from user mode, from now on. */
+void machine_set_kernel_sp(struct cpu *cpu, unsigned long sp);
 
 /* ---- log.c, serial.c ---------------------------------------------------------------- */
 void serial_init(void);
@@ -79,3 +83,37 @@ struct boot_source {
 	phys_addr_t rsdp; /* 0: not told */
 };
 extern struct boot_source boot_source;
+
+/* ---- trap.c ---------------------------------------------------------------------------- */
+/* Called by entry.S. */
+void trap_dispatch(struct pt_regs *regs, unsigned int vector);
+void trap_dispatch_ist(struct pt_regs *regs, unsigned int vector);
+void trap_page_fault(struct pt_regs *regs);
+struct pt_regs *trap_bad_iret(struct pt_regs *regs);
+
+/* fn runs with interrupts off, and acknowledges the interrupt itself. */
+void irq_set_handler(unsigned int vector, void (*fn)(struct pt_regs *regs, unsigned int vector));
+extern unsigned long nr_spurious_interrupts;
+
+/* arch/x86: see asm/fault.h */
+void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
+
+/* ---- context.c, entry.S, usercopy.S --------------------------------------------------------- */
+extern u8 fpu_default_image[512];
+void fpu_init(void);
+void fpu_load(const void *image);
+bool wrmsr_safe(u32 msr, u64 value);
+
+/* What machine_switch_stacks() leaves on a stack. */
+struct switch_frame {
+	unsigned long r15, r14, r13, r12, rbx, rbp, ip;
+};
+void machine_switch_stacks(unsigned long *save_sp, unsigned long load_sp);
+void thread_start(void);
+__noreturn void enter_user_at(struct pt_regs *regs);
+
+/* ---- panic.c, ksyms.c --------------------------------------------------------------------------- */
+#define PANIC_EXIT_STATUS 70
+__noreturn void pc_panic(const char *message, const struct pt_regs *regs);
+/* The function that addr lies in, or NULL; *offset: how far into it. */
+const char *ksyms_lookup(unsigned long addr, unsigned long *offset);

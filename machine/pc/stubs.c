@@ -3,6 +3,8 @@
 #include <pagoda/bug.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
+#include <pagoda/vmalloc.h>
+#include <asm/fault.h>
 #include "io.h"
 #include "pc.h"
 
@@ -80,6 +82,22 @@ __weak __noreturn void panic(const char *fmt, ...)
 	va_end(args);
 	port_panic(text);
 }
+static noinline int overflow(int n)
+{
+	volatile char big[512];
+
+	big[0] = (char)n;
+	return n > 1000000 ? 0 : overflow(n + 1) + big[0];
+}
+static noinline void test_traps(void)
+{
+	struct port_mem_range *r = (void *)0x800000;
+	log_printf("flags %lx\n", port_irq_flags());
+	if (boot_source.rsdp & 1)
+		log_printf("%d\n", overflow(1));
+	(void)r;
+	__asm__ __volatile__("ud2");
+}
 __weak __noreturn void kernel_main(struct boot_info *bi)
 {
 	unsigned int nr;
@@ -91,8 +109,52 @@ __weak __noreturn void kernel_main(struct boot_info *bi)
 	log_printf("initrd %#lx-%#lx kernel %#lx-%#lx init %#lx-%#lx\n", bi->initrd_start, bi->initrd_end, bi->kernel_start,
 		   bi->kernel_end, bi->init_start, bi->init_end);
 	log_printf("entry tsc %lu\n", bi->entry_tsc);
+	test_traps();
 	machine_power_off(0);
 }
 __weak void kernel_cond_resched(void)
 {
+}
+
+struct pt_regs;
+__weak bool fixup_exception(struct pt_regs *regs)
+{
+	(void)regs;
+	return false;
+}
+__weak void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address)
+{
+	port_die(regs, "page fault", address, error_code);
+}
+__weak bool kernel_work_pending(void)
+{
+	return false;
+}
+__weak void kernel_return_to_user(struct pt_regs *regs)
+{
+	(void)regs;
+}
+__weak void kernel_syscall(struct pt_regs *regs)
+{
+	log_printf("syscall %lx\n", ((unsigned long *)regs)[15]);
+}
+__weak void kernel_user_trap(struct pt_regs *regs, int signo, int si_code, unsigned long addr)
+{
+	log_printf("user trap %d %d %lx\n", signo, si_code, addr);
+	port_die(regs, "user", addr, 0);
+}
+__weak void *vmalloc(unsigned long n)
+{
+	(void)n;
+	return NULL;
+}
+__weak void vfree(void *p)
+{
+	(void)p;
+}
+extern unsigned int nr_warnings;
+__weak unsigned int nr_warnings;
+__weak void report_warning(const char *file, int line, const char *what)
+{
+	log_printf("WARNING %s %d %s\n", file, line, what);
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ksyms.c: names for code addresses, in panics.
+ *
+ * The build links the kernel twice: ksyms.py turns the first link's symbols into the
+ * table that the second one carries, in the section .ksyms at the image's very end,
+ * where its growth moves no code. Sorted by offset from _text; looked up by bisection.
+ */
+#include "pc.h"
+
+extern const u32 ksyms_count, ksyms_offsets[], ksyms_names[];
+extern const char ksyms_strings[];
+
+const char *ksyms_lookup(unsigned long addr, unsigned long *offset)
+{
+	unsigned long text = (unsigned long)_text;
+	u32 low = 0, high = ksyms_count;
+
+	if (addr < text || addr >= (unsigned long)_end || high == 0)
+		return NULL;
+	while (high - low > 1) {
+		u32 middle = low + (high - low) / 2;
+
+		if (ksyms_offsets[middle] <= addr - text)
+			low = middle;
+		else
+			high = middle;
+	}
+	*offset = addr - text - ksyms_offsets[low];
+	return ksyms_strings + ksyms_names[low];
+}
