@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""`./pagoda test`: builds everything, runs the jobs, and says what was proved.
+
+Three kinds of jobs, the fast ones first: checks and whole runs written in Python
+(tests/host), unit-test binaries on the hosted machine (tests/unit), programs in the guest
+(tests/guest). They run two at a time; each writes a log under build/test-results, and
+results.json there has them all. A NAME on the command line keeps the jobs whose name
+contains it.
+"""
+import concurrent.futures
+import importlib.util
+import glob
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+
+from lab import build, guest_programs, packages, requirements, unit_tests
+from lab.common import ROOT, say, usage_error
+from lab.testing import FAILED, OK, REGISTRY, RESULTS, SKIPPED, Result
+
+PARALLEL = 2
+HOST_TESTS = os.path.join(ROOT, "tests", "host")
+
+
+def level_of(options):
+    return "quick" if options.quick else "long" if options.long else "normal"
+
+
+def load_host_tests():
+    for path in sorted(glob.glob(os.path.join(HOST_TESTS, "*.py"))):
+        name = "tests_host_" + os.path.splitext(os.path.basename(path))[0]
+        spec = importlib.util.spec_from_file_location(name, path)
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return REGISTRY
+
+
+def all_jobs(level):
+    return load_host_tests() + list(unit_tests.jobs(level)) + list(guest_programs.jobs())
+
+
+def wanted(job, level, names):
+    if names:
+        return any(name in job.name for name in names)
+    if level == "quick":
+        return job.in_quick and not job.only_long
+    return level == "long" or not job.only_long
+
+
+def run_job(job):
+    began = time.monotonic()
+    path = os.path.join(RESULTS, job.name.replace("/", "-") + ".log")
+    with open(path, "w") as log:
+        try:
+            results = job.run(log)
+        except Exception as error:  # a broken test is a failed test, not the end of the run
+            traceback.print_exc(file=log)
+            results = [Result(job.name, FAILED, (), f"{type(error).__name__}: {error}")]
+    return job, results, time.monotonic() - began
+
+
+def show(job, results, seconds):
+    failed = [r for r in results if r.outcome == FAILED]
+    skipped = [r for r in results if r.outcome == SKIPPED]
+    word = "FAIL" if failed else "skip" if len(skipped) == len(results) else "ok"
+    cases = f", {len(results)} cases" if len(results) != 1 else ""
+    print(f"{word:<4} {job.name} ({seconds:.1f} s{cases})")
+    for result in failed:
+        print(f"     {result.name}: {result.reason}")
+    for result in skipped:
+        print(f"     {result.name} skipped: {result.reason}")
+    sys.stdout.flush()
+
+
+def run_jobs(jobs):
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    os.makedirs(RESULTS)
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+        running = [pool.submit(run_job, job) for job in jobs]
+        try:
+            for future in concurrent.futures.as_completed(running):
+                job, its_results, seconds = future.result()
+                show(job, its_results, seconds)
+                results += its_results
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
+
+
+def write_results(results, level, seconds):
+    with open(os.path.join(RESULTS, "results.json"), "w") as file:
+        json.dump({"level": level, "seconds": round(seconds, 1),
+                   "results": [vars(r) for r in sorted(results, key=lambda r: r.name)]}, file, indent=1)
+
+
+def count(results, outcome):
+    return sum(1 for r in results if r.outcome == outcome)
+
+
+def main(options):
+    if options.requirements:
+        if options.args:
+            raise usage_error("test: --requirements shows the last full run; it takes no NAME")
+        sys.stdout.write(requirements.saved())
+        return 0
+    packages.ensure(packages.FOR_TEST)
+    say("building everything; the first time takes minutes")
+    build.build([])
+    level = level_of(options)
+    jobs = [job for job in all_jobs(level) if wanted(job, level, options.args)]
+    if not jobs:
+        raise usage_error(f"test: no test's name contains {' or '.join(options.args)}")
+    began = time.monotonic()
+    results = run_jobs(jobs)
+    write_results(results, level, time.monotonic() - began)
+    table = requirements.table(results)
+    if level != "quick" and not options.args:
+        requirements.save(table)
+    print(f"\n{table}")
+    print_failures(results)
+    print(f"{count(results, OK)} passed, {count(results, FAILED)} failed, {count(results, SKIPPED)} skipped")
+    return 1 if count(results, FAILED) else 0
+
+
+def print_failures(results):
+    failed = [r for r in results if r.outcome == FAILED]
+    if failed:
+        print(f"Failed (logs in {os.path.relpath(RESULTS)}):")
+        for result in sorted(failed, key=lambda r: r.name):
+            print(f"  {result.name}: {result.reason}")

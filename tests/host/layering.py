@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The house keeps its order: who includes whom, no conditionals in code, licences.
+
+The table below is DESIGN.md's ("The house"), written as: files under this folder may include
+headers of these layers. A layer is the first word of an include in angle brackets (pagoda,
+lib, asm, machine, kernel, fs); "libc" stands for headers of the system. Headers in quotes
+are a folder's own.
+"""
+import os
+import re
+
+from lab.common import ROOT
+from lab.testing import test
+
+LAYERS = {"pagoda", "lib", "asm", "machine", "kernel", "fs", "mm"}
+# A freestanding compiler brings these along itself.
+COMPILER_HEADERS = {"stdarg.h", "stddef.h", "stdint.h", "stdbool.h", "stdalign.h", "limits.h", "float.h",
+                    "stdnoreturn.h", "cpuid.h", "x86intrin.h"}
+
+MAY_INCLUDE = [  # first match by folder counts
+    ("include/pagoda", {"pagoda", "lib", "asm", "machine"}),
+    ("lib", {"lib", "pagoda"}),
+    ("mm", {"pagoda", "lib", "asm", "mm", "machine"}),
+    ("arch", {"pagoda", "lib", "asm", "machine"}),
+    ("machine/hosted", {"pagoda", "lib", "asm", "machine", "libc"}),
+    ("machine/pc", {"pagoda", "lib", "asm", "machine"}),
+    ("kernel", {"pagoda", "lib", "asm", "kernel", "fs"}),
+    ("fs", {"pagoda", "lib", "asm", "fs"}),
+    ("guest", {"libc"}),
+    ("tests/guest", {"libc"}),
+    ("tests/unit", {"pagoda", "lib", "asm", "machine", "mm", "libc"}),
+]
+# Where a layer is open only in part: the headers that may be used, and by whom.
+ONLY = {
+    # The machine's part of the port contract, which the core's headers and arch draw in.
+    ("include/pagoda", "machine"): {"machine/layout.h", "machine/port_inline.h"},
+    ("mm", "machine"): {"machine/layout.h", "machine/port_inline.h"},
+    ("arch", "machine"): {"machine/layout.h", "machine/port_inline.h"},
+    # Containers know nothing of pages.
+    ("lib", "pagoda"): {"pagoda/types.h", "pagoda/string.h", "pagoda/bug.h", "pagoda/atomic.h"},
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", re.MULTILINE)
+SPDX = "SPDX-License-Identifier: MIT"
+WITHOUT_CONDITIONALS = ("mm/", "lib/", "kernel/", "fs/", "arch/", "machine/")
+SOURCE_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".ld", "meson.build")
+SKIPPED_FOLDERS = {".git", "__pycache__"}
+
+
+def source_files():
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = [f for f in folders if f not in SKIPPED_FOLDERS and not f.startswith("build")]
+        for name in files:
+            path = os.path.relpath(os.path.join(folder, name), ROOT)
+            if path.endswith(SOURCE_SUFFIXES):
+                yield path
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), errors="replace") as file:
+        return file.read()
+
+
+def layer_of(header):
+    if header in COMPILER_HEADERS:
+        return None
+    first = header.split("/")[0]
+    return first if "/" in header and first in LAYERS else "libc"
+
+
+def rules_for(path):
+    for folder, allowed in MAY_INCLUDE:
+        if path.startswith(folder + "/"):
+            return folder, allowed
+    return None, None
+
+
+def broken_includes(path):
+    folder, allowed = rules_for(path)
+    if folder is None:
+        return
+    for bracket, header in INCLUDE.findall(read(path)):
+        if bracket == '"':
+            target = os.path.normpath(os.path.join(os.path.dirname(path), header))
+            if not target.startswith(folder + "/"):
+                yield f"{path} includes \"{header}\", which is not its own folder's"
+            continue
+        layer = layer_of(header)
+        if layer is None:
+            continue
+        only = ONLY.get((folder, layer))
+        if layer not in allowed or (only is not None and header not in only):
+            yield f"{path} may not include <{header}>"
+
+
+def expect_none(bench, complaints):
+    complaints = list(complaints)
+    for line in complaints:
+        bench.log.write(line + "\n")
+    bench.check(not complaints, f"{len(complaints)} times, as: {'; '.join(complaints[:5])}")
+
+
+@test("style/layers_include_only_what_the_design_allows", ids="XC-01")
+def includes(bench):
+    paths = [p for p in source_files() if p.endswith((".c", ".h", ".S"))]
+    bench.check(len(paths) > 50, "too few sources found")
+    expect_none(bench, (c for p in paths for c in broken_includes(p)))
+
+
+@test("style/no_conditional_compilation_in_code", ids="XC-01")
+def conditionals(bench):
+    expect_none(bench, (f"{p}: {len(CONDITIONAL.findall(read(p)))} #if"
+                        for p in source_files()
+                        if p.endswith(".c") and p.startswith(WITHOUT_CONDITIONALS) and CONDITIONAL.search(read(p))))
+
+
+@test("style/every_source_names_its_licence")
+def licences(bench):
+    expect_none(bench, (p for p in source_files() if SPDX not in "".join(read(p).splitlines(True)[:3])))
+
+
+@test("style/headers_are_included_once")
+def once(bench):
+    expect_none(bench, (p for p in source_files() if p.endswith(".h") and "#pragma once" not in read(p)))
