@@ -37,7 +37,8 @@ ONLY = {
     ("mm", "machine"): {"machine/layout.h", "machine/port_inline.h"},
     ("arch", "machine"): {"machine/layout.h", "machine/port_inline.h"},
     # Containers know nothing of pages.
-    ("lib", "pagoda"): {"pagoda/types.h", "pagoda/string.h", "pagoda/bug.h", "pagoda/atomic.h"},
+    ("lib", "pagoda"): {"pagoda/types.h", "pagoda/string.h", "pagoda/bug.h", "pagoda/atomic.h",
+                        "pagoda/errno.h"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
