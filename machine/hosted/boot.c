@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * boot.c: building a hosted machine and booting the core on it.
+ *
+ * The order is a PC's: memory and CPU 0 first, mm_boot() with interrupts off and one CPU
+ * up, then the other CPUs with the kernel's page tables loaded.
+ */
+#include "hosted_internal.h"
+
+#include <pagoda/init.h>
+
+void hosted_boot(const struct hosted_config *config)
+{
+	struct mm_boot_info info = { .options = config->options ? config->options : "" };
+	unsigned long flags;
+
+	port_init(config);
+	ram_init(config);
+	window_init();
+	sched_init(config);
+	if (config->no_mm_boot)
+		return;
+	flags = port_irq_save();
+	mm_boot(&info);
+	port_irq_restore(flags);
+	sched_start_cpus(config, this_cpu()->mmu.root);
+	if (config->start_threads)
+		mm_start_threads();
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * harness.c: runs registered tests, each in a child process on a fresh machine.
+ *
+ *	parent				child
+ *	fork, read the pipe		boot, count frames, run the body
+ *	  <- outcome and reason -	check tasks, frames, warnings, invariants
+ *	wait, print one line		_exit
+ *
+ * The outcome travels as one line, its first letter the kind. A child that dies without
+ * one crashed; one that dies of SIGALRM took too long. The kernel log lies in memory shared
+ * by both, so that the parent can show it.
+ */
+#include "harness.h"
+
+#include <pagoda/bug.h>
+#include <pagoda/init.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/slab.h>
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/wait.h>
+
+#define PLAIN_TIMEOUT_S	    30
+#define SANITIZER_TIMEOUT_S 180
+#define REASON_BYTES	    1024
+#define LOG_TAIL_LINES	    40
+
+enum outcome { OUTCOME_OK = 'o', OUTCOME_FAIL = 'f', OUTCOME_SKIP = 's' };
+
+struct options {
+	u64 seed;
+	bool list, no_fork;
+	char **names;
+	int nr_names;
+};
+
+static struct unit_test *tests, **last_test = &tests;
+static struct options options;
+static int outcome_fd = -1;
+static u64 random_state;
+
+void unit_test_register(struct unit_test *test)
+{
+	*last_test = test;
+	last_test = &test->next;
+}
+
+static bool is_sanitized(void)
+{
+	return !strstr(HOSTED_VARIANT, "plain");
+}
+
+/* ---- In the child: outcomes -------------------------------------------------------------- */
+
+static __noreturn void end_test(enum outcome outcome, const char *reason)
+{
+	dprintf(outcome_fd, "%c%s", outcome, reason);
+	_exit(outcome == OUTCOME_FAIL);
+}
+
+void test_fail(const char *file, int line, const char *fmt, ...)
+{
+	char reason[REASON_BYTES];
+	const char *base = strrchr(file, '/');
+	int n = snprintf(reason, sizeof(reason), "%s:%d: ", base ? base + 1 : file, line);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(reason + n, sizeof(reason) - (size_t)n, fmt, args);
+	va_end(args);
+	end_test(OUTCOME_FAIL, reason);
+}
+
+void test_skip(const char *fmt, ...)
+{
+	char reason[REASON_BYTES];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	end_test(OUTCOME_SKIP, reason);
+}
+
+static void fail_on_panic(const char *message)
+{
+	char reason[REASON_BYTES];
+
+	if (options.no_fork)
+		abort();
+	snprintf(reason, sizeof(reason), "panic: %s", message);
+	end_test(OUTCOME_FAIL, reason);
+}
+
+/* ---- In the child: panics that are expected ------------------------------------------------- */
+
+#define PANIC_EXPECTED 99
+#define PANIC_MISSING  98
+
+static int panic_pipe[2];
+static pid_t panic_child;
+
+static void report_panic(const char *message)
+{
+	dprintf(panic_pipe[1], "%s", message);
+	_exit(PANIC_EXPECTED);
+}
+
+bool test_panic_begin(void)
+{
+	if (pipe(panic_pipe) != 0)
+		FAIL("no pipe");
+	panic_child = fork();
+	if (panic_child)
+		return false;
+	hosted_panic_hook = report_panic;
+	hosted_unshare_ram();
+	return true;
+}
+
+void test_panic_none(void)
+{
+	_exit(PANIC_MISSING);
+}
+
+void test_panic_end(const char *file, int line, const char *text)
+{
+	char message[REASON_BYTES] = "";
+	int status;
+	ssize_t n;
+
+	close(panic_pipe[1]);
+	n = read(panic_pipe[0], message, sizeof(message) - 1);
+	close(panic_pipe[0]);
+	waitpid(panic_child, &status, 0);
+	if (!WIFEXITED(status))
+		test_fail(file, line, "died of signal %d, no panic \"%s\"", WTERMSIG(status), text);
+	if (WEXITSTATUS(status) == PANIC_MISSING)
+		test_fail(file, line, "no panic \"%s\"", text);
+	if (n < 0 || WEXITSTATUS(status) != PANIC_EXPECTED)
+		test_fail(file, line, "ended with status %d, no panic \"%s\"", WEXITSTATUS(status), text);
+	if (!strstr(message, text))
+		test_fail(file, line, "panic \"%s\", not \"%s\"", message, text);
+}
+
+/* ---- In the child: counting, randomness, failures ----------------------------------------------- */
+
+unsigned long test_free_frames(void)
+{
+	hosted_drop_lazy_mms();
+	while (kmem_cache_reap(GFP_KERNEL) > 0)
+		;
+	drain_all_pages();
+	return nr_free_pages();
+}
+
+void test_fail_every_allocation(bool (*body)(void *arg), void *arg)
+{
+	for (unsigned long n = 1;; n++) {
+		unsigned long before = test_free_frames(), after;
+		bool done;
+
+		hosted_fail_nth(n);
+		done = body(arg);
+		if (hosted_fail_count() < n) {
+			hosted_fail_nth(0);
+			if (!done)
+				FAIL("fails though no allocation failed");
+			return;
+		}
+		hosted_fail_nth(0);
+		after = test_free_frames();
+		if (!done && after != before)
+			FAIL("allocation %lu failing: %lu frames free, before %lu", n, after, before);
+		mm_validate_all();
+	}
+}
+
+u64 test_seed(void)
+{
+	return options.seed;
+}
+
+u64 test_random(void)
+{
+	u64 z = random_state += 0x9E3779B97F4A7C15ull; /* splitmix64 */
+
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+	return z ^ (z >> 31);
+}
+
+u64 test_random_below(u64 n)
+{
+	return test_random() % n;
+}
+
+unsigned int test_scale(unsigned int n)
+{
+	return is_sanitized() ? (n + 7) / 8 : n;
+}
+
+size_t test_first_difference(const void *a, const void *b, size_t n)
+{
+	const unsigned char *p = a, *q = b;
+	size_t i = 0;
+
+	while (i < n && p[i] == q[i])
+		i++;
+	return i;
+}
+
+/* ---- In the child: one test ------------------------------------------------------------------------ */
+
+static void check_aftermath(unsigned long frames_before)
+{
+	unsigned long frames;
+
+	if (port_current()->mm)
+		hosted_process_exit();
+	if (hosted_nr_tasks())
+		FAIL("%u tasks still run", hosted_nr_tasks());
+	frames = test_free_frames();
+	mm_validate_all();
+	if (nr_warnings)
+		FAIL("%u warnings", nr_warnings);
+	if (frames != frames_before)
+		FAIL("%lu frames free after the test, %lu before", frames, frames_before);
+}
+
+static __noreturn void run_body(struct unit_test *test)
+{
+	unsigned long frames = 0;
+
+	hosted_panic_hook = fail_on_panic;
+	alarm(is_sanitized() ? SANITIZER_TIMEOUT_S : PLAIN_TIMEOUT_S);
+	random_state = options.seed;
+	test->config.seed = options.seed;
+	hosted_boot(&test->config);
+	if (!test->config.no_mm_boot)
+		frames = test_free_frames();
+	test->body();
+	if (!test->config.no_mm_boot)
+		check_aftermath(frames);
+	end_test(OUTCOME_OK, "");
+}
+
+/* ---- In the parent ------------------------------------------------------------------------------------ */
+
+static void print_log_tail(void)
+{
+	const char *log = hosted_log(), *p = log + strlen(log);
+	int lines = 0;
+
+	while (p > log && lines <= LOG_TAIL_LINES)
+		lines += *--p == '\n';
+	for (; *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : p + strlen(p))
+		printf("#   %.*s\n", (int)strcspn(p, "\n"), p);
+}
+
+static void explain_death(int status, char *reason)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		snprintf(reason, REASON_BYTES, "time-out");
+	else if (WIFSIGNALED(status))
+		snprintf(reason, REASON_BYTES, "died of signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(reason, REASON_BYTES, "exited with status %d", WEXITSTATUS(status));
+}
+
+/* The kind of outcome; text receives the reason. */
+static enum outcome run_child(struct unit_test *test, char *text)
+{
+	char line[REASON_BYTES + 1] = "";
+	size_t used = 0;
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	hosted_clear_log();
+	fflush(NULL);
+	if (pipe(fds) != 0 || (pid = fork()) < 0) {
+		perror("harness");
+		exit(2);
+	}
+	if (!pid) {
+		close(fds[0]);
+		outcome_fd = fds[1];
+		run_body(test);
+	}
+	close(fds[1]);
+	while ((n = read(fds[0], line + used, sizeof(line) - 1 - used)) > 0)
+		used += (size_t)n;
+	close(fds[0]);
+	waitpid(pid, &status, 0);
+	snprintf(text, REASON_BYTES, "%s", used ? line + 1 : "");
+	if (used && (line[0] != OUTCOME_OK || status == 0))
+		return (enum outcome)line[0];
+	explain_death(status, text);
+	return OUTCOME_FAIL;
+}
+
+static bool is_wanted(const struct unit_test *test)
+{
+	for (int i = 0; i < options.nr_names; i++)
+		if (strstr(test->name, options.names[i]))
+			return true;
+	return options.nr_names == 0;
+}
+
+/* One line; true unless the test failed. */
+static bool run_test(struct unit_test *test)
+{
+	char reason[REASON_BYTES];
+	enum outcome outcome = run_child(test, reason);
+
+	if (outcome == OUTCOME_OK)
+		printf("ok %s [%s]\n", test->name, test->ids);
+	else
+		printf("%s %s [%s]: %s\n", outcome == OUTCOME_SKIP ? "skip" : "not ok", test->name,
+		       test->ids, reason);
+	if (outcome == OUTCOME_FAIL) {
+		printf("#   seed %llu\n", (unsigned long long)options.seed);
+		print_log_tail();
+	}
+	fflush(stdout);
+	return outcome != OUTCOME_FAIL;
+}
+
+static void parse_options(int argc, char **argv)
+{
+	options.seed = (u64)time(NULL);
+	options.names = calloc((size_t)argc, sizeof(char *));
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--list"))
+			options.list = true;
+		else if (!strcmp(argv[i], "--no-fork"))
+			options.no_fork = true;
+		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
+			options.seed = strtoull(argv[++i], NULL, 0);
+		else if (argv[i][0] == '-') {
+			fprintf(stderr, "usage: %s [--list] [--seed N] [--no-fork] [NAME...]\n", argv[0]);
+			exit(2);
+		} else
+			options.names[options.nr_names++] = argv[i];
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int run = 0, failed = 0;
+
+	parse_options(argc, argv);
+	for (struct unit_test *test = tests; test; test = test->next) {
+		if (!is_wanted(test))
+			continue;
+		if (options.list) {
+			printf("%s [%s]\n", test->name, test->ids);
+			continue;
+		}
+		if (options.no_fork) {
+			outcome_fd = STDOUT_FILENO;
+			run_body(test);
+		}
+		run++;
+		failed += !run_test(test);
+	}
+	if (!options.list)
+		printf("%u run, %u failed (%s, seed %llu)\n", run, failed, HOSTED_VARIANT,
+		       (unsigned long long)options.seed);
+	return failed != 0;
+}
