@@ -42,11 +42,11 @@ def all_jobs(level):
 
 
 def wanted(job, level, names):
-    if names:
-        return any(name in job.name for name in names)
+    if names and not any(name in job.name for name in names):
+        return False
     if level == "quick":
         return job.in_quick and not job.only_long
-    return level == "long" or not job.only_long
+    return level == "long" or bool(names) or not job.only_long
 
 
 def run_job(job):
