@@ -28,6 +28,13 @@ def usage_error(line):
     return Refusal(EXIT_USAGE, line)
 
 
+def open_output(path):
+    """Open a file for writing. /dev/stderr and the like are the descriptor itself: opening
+    them by name would truncate the file that they may be."""
+    names = {"/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/1": 1, "/dev/fd/2": 2}
+    return os.fdopen(os.dup(names[path]), "wb", 0) if path in names else open(path, "wb", 0)
+
+
 def say(line):
     """A line from Pagoda itself, apart from what the program prints."""
     sys.stderr.write(f"pagoda: {line}\n")

@@ -23,7 +23,7 @@ import threading
 import time
 
 from lab import qemu, terminal
-from lab.common import EXIT_SIGNAL_BASE, EXIT_TIMEOUT
+from lab.common import EXIT_SIGNAL_BASE, EXIT_TIMEOUT, open_output
 
 CHUNK = 1 << 16
 LOG_POLL_SECONDS = 0.05
@@ -50,7 +50,7 @@ class Guest:
         self.seconds = 0.0
         self.interactive = interactive
         self.log_path = os.path.join(folder, "kernel.log")
-        self.log_copy = options.log
+        self._log_out = open_output(options.log) if options.log else None
         self.qemu_errors = ""
         theirs = {}
         for name in qemu.STREAMS:
@@ -75,7 +75,7 @@ class Guest:
                          self._thread(self._read_control)]
         self._thread(self._pump_in)
         self._log_done = threading.Event()
-        self._log_thread = self._thread(self._follow_log) if self.log_copy else None
+        self._log_thread = self._thread(self._follow_log) if self._log_out else None
 
     def _thread(self, function, *args):
         thread = threading.Thread(target=function, args=args, daemon=True)
@@ -123,7 +123,7 @@ class Guest:
 
     def _follow_log(self):
         """Copy the kernel's log to --log as it grows; that may be a pipe or /dev/stderr."""
-        with open(self.log_path, "ab"), open(self.log_path, "rb") as log, open(self.log_copy, "wb", 0) as copy:
+        with open(self.log_path, "ab"), open(self.log_path, "rb") as log, self._log_out as copy:
             finished = False
             while not finished:
                 finished = self._log_done.wait(LOG_POLL_SECONDS)

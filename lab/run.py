@@ -13,7 +13,7 @@ import tempfile
 
 from lab import build, elf, image, packages, qemu, report, terminal
 from lab.common import (EXIT_HOST, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_PANIC, EXIT_SIGNAL_BASE,
-                        Refusal, say, usage_error)
+                        Refusal, open_output, say, usage_error)
 from lab.guest import Guest
 
 ENOENT = 2
@@ -184,8 +184,7 @@ def write_stats(options, told, status, accel, guest, errand):
         "report": told,
     }
     try:
-        with open(options.stats, "w") as file:
-            json.dump(stats, file, indent=1)
-            file.write("\n")
+        with open_output(options.stats) as file:
+            file.write(json.dumps(stats, indent=1).encode() + b"\n")
     except OSError as error:
         raise Refusal(EXIT_HOST, f"--stats {options.stats}: {error.strerror}")
