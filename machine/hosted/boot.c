@@ -7,6 +7,7 @@
  */
 #include "hosted_internal.h"
 
+#include <asm/cpufeature.h>
 #include <pagoda/init.h>
 
 void hosted_boot(const struct hosted_config *config)
@@ -20,6 +21,8 @@ void hosted_boot(const struct hosted_config *config)
 	sched_init(config);
 	if (config->no_mm_boot)
 		return;
+	x86_features = (struct x86_features){ .pse = true, .pge = true, .nx = HAVE_NX, .smep = true,
+					      .smap = true };
 	flags = port_irq_save();
 	mm_boot(&info);
 	port_irq_restore(flags);

@@ -5,6 +5,7 @@
  */
 #include "hosted_internal.h"
 
+#include <asm/cpufeature.h>
 #include <pagoda/bug.h>
 #include <pagoda/init.h>
 #include <pagoda/page_alloc.h>
@@ -18,6 +19,7 @@
 
 __attribute__((weak)) struct mm_struct init_mm;
 __attribute__((weak)) unsigned int nr_warnings;
+__attribute__((weak)) struct x86_features x86_features;
 
 STUB(void mm_boot(const struct mm_boot_info *info), (void)info)
 STUB(void mm_start_threads(void), )
@@ -37,3 +39,7 @@ STUB(void switch_mm(struct mm_struct *prev, struct mm_struct *next), (void)prev;
 STUB(void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address),
      (void)regs;
      hosted_fatal("no do_page_fault() yet: %#lx %#lx", error_code, address))
+STUB(unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long len,
+			   unsigned long prot, unsigned long flags, unsigned long offset),
+     (void)file; (void)addr; (void)len; (void)prot; (void)flags; (void)offset; return (unsigned long)-12)
+STUB(int do_munmap(unsigned long addr, size_t len), (void)addr; (void)len; return -12)

@@ -80,10 +80,12 @@ struct hosted_task {
 	struct list_head ready;	 /* (L) */
 	void (*fn)(void *arg);	 /* (C) */
 	void *arg;		 /* (C) */
+	bool is_user;		 /* (C) not a kernel thread, nor the boot task */
 	unsigned long user_sp;	 /* (H) */
 	unsigned int user_ticks; /* (H) user accesses since it got its CPU */
 	struct hosted_signal signals[TASK_MAX_SIGNALS]; /* (L) oldest first */
 	unsigned int nr_signals; /* (L) */
+	unsigned long signals_posted; /* (L) ever, also those that found no room */
 	bool killed;		 /* (L) SIGKILL is among them */
 	struct rlimit rlim[RLIM_NLIMITS];
 };

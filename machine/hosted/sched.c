@@ -52,7 +52,7 @@ pthread_mutex_t sched_lock = PTHREAD_MUTEX_INITIALIZER;
 LIST_HEAD(hosted_tasks);
 static LIST_HEAD(ready_list); /* (L) */
 static unsigned int nr_cpus_up = 1;
-static int next_pid = 1; /* (L) */
+static int next_pid = 2; /* (L); 1 would be init, which the core treats with care */
 static unsigned int nr_ready; /* (L), read without: a hint */
 
 __thread struct hosted_cpu_front *hosted_this_cpu;
@@ -307,7 +307,7 @@ static unsigned long post_ipis(unsigned long mask, struct ipi_call *call)
 			borrowed |= 1ul << i;
 			continue;
 		}
-		call->left++;
+		__atomic_add_fetch(&call->left, 1, __ATOMIC_RELAXED);
 		cpu->ipi[port_cpu_id()] = call;
 		__atomic_fetch_or(&cpu->front.ipi_pending, 1ul << port_cpu_id(), __ATOMIC_RELEASE);
 	}
@@ -593,11 +593,8 @@ void sched_start_cpus(const struct hosted_config *config, phys_addr_t root)
 
 	if (nr > NR_CPUS)
 		hosted_fatal("hosted: %u CPUs, at most %u", nr, (unsigned int)NR_CPUS);
-	/* The boot task and each further idle task stand on init_mm. */
-	for (unsigned int i = 0; i < nr; i++) {
-		atomic_inc(&init_mm.mm_count);
+	for (unsigned int i = 0; i < nr; i++)
 		hosted_cpus[i].mmu.root = root;
-	}
 	__atomic_store_n(&nr_cpus_up, nr, __ATOMIC_RELAXED);
 	baton = me;
 	hosted_deterministic = config->deterministic;

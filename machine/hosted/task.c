@@ -99,6 +99,7 @@ static struct hosted_task *start_user_task(int cpu, struct mm_struct *mm, void (
 	struct hosted_task *task = task_create(parent->vm.comm, cpu, fn, arg);
 
 	memcpy(task->rlim, parent->rlim, sizeof(task->rlim));
+	task->is_user = true;
 	task->vm.flags = 0;
 	task->vm.cap_ipc_lock = parent->vm.cap_ipc_lock;
 	task->vm.cap_sys_rawio = parent->vm.cap_sys_rawio;
@@ -185,7 +186,7 @@ unsigned int hosted_nr_tasks(void)
 	unsigned int nr = 0;
 
 	while ((task = next_task(task)))
-		nr += task->fn && !(task->vm.flags & PF_KTHREAD);
+		nr += task->is_user;
 	return nr;
 }
 
@@ -209,7 +210,6 @@ static void drop_lazy_mm(void *arg)
 	(void)arg;
 	if (vm->mm || mm == &init_mm)
 		return;
-	atomic_inc(&init_mm.mm_count);
 	switch_mm(mm, &init_mm);
 	vm->active_mm = &init_mm;
 	mmdrop(mm);
@@ -225,6 +225,7 @@ void hosted_drop_lazy_mms(void)
 static void post_signal(struct hosted_task *task, struct hosted_signal sig)
 {
 	pthread_mutex_lock(&sched_lock);
+	task->signals_posted++;
 	if (task->nr_signals < TASK_MAX_SIGNALS)
 		task->signals[task->nr_signals++] = sig;
 	if (sig.signo == SIGKILL)

@@ -29,6 +29,7 @@
 #define KERNEL_CS 0x10
 #define KERNEL_SS 0x18
 #define USER_IP 0x400000ul /* where all simulated programs seem to be */
+#define EFLAGS_AC 0x40000ul /* user copies run with it set, as behind STAC */
 #define MAX_TRIES 10000	   /* faults on one byte before we call it a livelock */
 
 /* ---- The exception table ------------------------------------------------------------- */
@@ -60,25 +61,35 @@ static size_t to_page_end(unsigned long addr, size_t n)
 	return min(n, (size_t)(PAGE_SIZE - (addr & ~PAGE_MASK)));
 }
 
+static unsigned long nr_posted(struct hosted_task *task)
+{
+	unsigned long n;
+
+	pthread_mutex_lock(&sched_lock);
+	n = task->signals_posted;
+	pthread_mutex_unlock(&sched_lock);
+	return n;
+}
+
 /* A trap into the kernel and back. False if the access is over: a signal, or the fixup taken. */
 static bool serve_fault(const struct access_context *ctx, unsigned long addr,
 			unsigned long error_code)
 {
 	struct hosted_task *task = hosted_current();
-	unsigned int signals = task->nr_signals;
+	unsigned long signals = nr_posted(task);
 	struct pt_regs regs = {
 		.ip = ctx->insn ? (unsigned long)ctx->insn : USER_IP,
 		.cs = ctx->insn ? KERNEL_CS : USER_CS,
 		.ss = ctx->insn ? KERNEL_SS : USER_SS,
 		.sp = task->user_sp,
 		.orig_ax = error_code,
-		.flags = port_irqs_enabled() ? X86_EFLAGS_IF : 0,
+		.flags = (port_irqs_enabled() ? X86_EFLAGS_IF : 0) | (ctx->insn ? EFLAGS_AC : 0),
 	};
 	unsigned long ip = regs.ip;
 
 	port_interleave();
 	do_page_fault(&regs, error_code, addr);
-	return regs.ip == ip && task->nr_signals == signals;
+	return regs.ip == ip && nr_posted(task) == signals;
 }
 
 /* The host address of the user byte at addr, all of its page being good for the access; NULL: fault. */
