@@ -227,6 +227,7 @@ __noreturn void pc_start(void)
 	serial_init();
 	read_loader_info();
 	describe_image();
+	acpi_init_early();
 	boot_info.cmdline = cmdline;
 	boot_info.entry_tsc = boot_entry_tsc;
 	kernel_main(&boot_info);

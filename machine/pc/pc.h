@@ -117,3 +117,43 @@ __noreturn void enter_user_at(struct pt_regs *regs);
 __noreturn void pc_panic(const char *message, const struct pt_regs *regs);
 /* The function that addr lies in, or NULL; *offset: how far into it. */
 const char *ksyms_lookup(unsigned long addr, unsigned long *offset);
+
+/* ---- acpi.c --------------------------------------------------------------------------------------- */
+#define NR_ISA_IRQS 16
+
+struct acpi_info {
+	u16 pm1a_control, pm1b_control, pm_timer, smi_command; /* I/O ports; 0: none */
+	u8 acpi_enable;					       /* written to smi_command */
+	u8 s5_type_a, s5_type_b;
+	bool has_s5;
+	u32 nr_cpus;
+	u32 lapic_pa, ioapic_pa, ioapic_gsi_base;
+	u32 isa_gsi[NR_ISA_IRQS]; /* global interrupt of an ISA one */
+	u16 isa_flags[NR_ISA_IRQS];
+};
+extern struct acpi_info acpi_info;
+void acpi_init_early(void);
+
+/* ---- apic.c ----------------------------------------------------------------------------------------- */
+#define VECTOR_TICK 0x30
+
+struct msi_message {
+	u32 address, data;
+};
+void apic_init(void);
+void apic_eoi(void);
+void apic_timer_count_start(void);
+u32 apic_timer_count(void);
+void apic_timer_start(u32 period);
+/* A vector of its own for a device, handled by fn. Boot only. */
+unsigned int irq_alloc_vector(void (*fn)(struct pt_regs *regs, unsigned int vector));
+bool ioapic_route_isa(unsigned int irq, unsigned int vector);
+struct msi_message apic_msi_message(unsigned int vector);
+
+/* ---- clock.c ------------------------------------------------------------------------------------------ */
+void clock_init(struct boot_info *bi);
+
+/* ---- stream.c ------------------------------------------------------------------------------------------- */
+void stream_init(void);
+/* From the tick, interrupts off: what has no interrupt of its own. */
+void stream_poll(void);

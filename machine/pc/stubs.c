@@ -82,6 +82,54 @@ __weak __noreturn void panic(const char *fmt, ...)
 	va_end(args);
 	port_panic(text);
 }
+static bool strcmp_(const char *a, const char *b)
+{
+	while (*b)
+		if (*a++ != *b++)
+			return false;
+	return true;
+}
+static volatile unsigned long ticks, events;
+__weak void kernel_tick(struct pt_regs *regs)
+{
+	(void)regs;
+	ticks++;
+}
+static void on_stream(enum machine_stream s)
+{
+	(void)s;
+	events++;
+}
+static void echo(void)
+{
+	static char buf[65536];
+	unsigned long total = 0;
+	u64 start = port_clock_ns();
+
+	machine_stream_notify(on_stream);
+	for (;;) {
+		long n = machine_stream_read(STREAM_STDIO, buf, sizeof(buf));
+		unsigned long done = 0;
+
+		if (n < 0)
+			break;
+		total += (unsigned long)n;
+		while (done < (unsigned long)n) {
+			size_t k = machine_stream_write(STREAM_STDIO, buf + done, (size_t)n - done);
+
+			done += k;
+			if (k == 0)
+				machine_idle();
+		}
+		if (n == 0)
+			machine_idle();
+	}
+	machine_stream_write(STREAM_CONTROL, "{}\n", 3);
+	machine_stream_write(STREAM_STDERR, "end\n", 4);
+	for (int s = 0; s < NR_STREAMS; s++)
+		machine_stream_flush((enum machine_stream)s);
+	log_printf("echo %lu bytes, %lu us, ticks %lu events %lu\n", total, (port_clock_ns() - start) / 1000, ticks, events);
+}
 static noinline int overflow(int n)
 {
 	volatile char big[512];
@@ -109,7 +157,15 @@ __weak __noreturn void kernel_main(struct boot_info *bi)
 	log_printf("initrd %#lx-%#lx kernel %#lx-%#lx init %#lx-%#lx\n", bi->initrd_start, bi->initrd_end, bi->kernel_start,
 		   bi->kernel_end, bi->init_start, bi->init_end);
 	log_printf("entry tsc %lu\n", bi->entry_tsc);
-	test_traps();
+	machine_init(bi);
+	log_printf("tsc %lu Hz, %lu ns since boot, wall %lu s\n", bi->tsc_hz, port_clock_ns(),
+		   machine_boot_wallclock_ns() / 1000000000);
+	log_printf("apic %x s5 %d %d pm %x timer %x ioapic %x cpus %d\n", acpi_info.lapic_pa, acpi_info.has_s5,
+		   acpi_info.s5_type_a, acpi_info.pm1a_control, acpi_info.pm_timer, acpi_info.ioapic_pa, acpi_info.nr_cpus);
+	if (strcmp_(bi->cmdline, "echo"))
+		echo();
+	if (strcmp_(bi->cmdline, "trap"))
+		test_traps();
 	machine_power_off(0);
 }
 __weak void kernel_cond_resched(void)
@@ -157,4 +213,44 @@ __weak unsigned int nr_warnings;
 __weak void report_warning(const char *file, int line, const char *what)
 {
 	log_printf("WARNING %s %d %s\n", file, line, what);
+}
+
+#include <pagoda/page_alloc.h>
+__weak void *ioremap(phys_addr_t phys, unsigned long size)
+{
+	(void)size;
+	return __va(phys);
+}
+static unsigned long next_page = 0x800000;
+__weak unsigned long __get_free_pages(gfp_t gfp_mask, unsigned int order)
+{
+	unsigned long p = next_page;
+
+	(void)gfp_mask;
+	next_page += PAGE_SIZE << order;
+	memset(__va(p), 0, PAGE_SIZE << order);
+	return (unsigned long)__va(p);
+}
+__weak unsigned long get_zeroed_page(gfp_t gfp_mask)
+{
+	return __get_free_pages(gfp_mask, 0);
+}
+__weak void free_pages(unsigned long addr, unsigned int order)
+{
+	(void)addr, (void)order;
+}
+__weak int memcmp(const void *a, const void *b, size_t n)
+{
+	const u8 *x = a, *y = b;
+
+	for (; n; n--, x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
+}
+__weak int strcmp(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a - *b;
 }

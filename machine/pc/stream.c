@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream.c: machine.h's byte streams on what this machine has.
+ *
+ *	stream		virtio ports				without them
+ *	STDIO		pagoda.stdin and pagoda.stdout		the serial console, both ways
+ *	STDERR		pagoda.stderr				as STDIO
+ *	CONTROL		pagoda.control				dropped
+ *
+ * The serial console has no interrupt of its own here: input is noticed at each tick.
+ */
+#include <pagoda/errno.h>
+#include "pc.h"
+#include "virtio_console.h"
+
+struct stream {
+	struct vport *in, *out;
+};
+
+static struct stream streams[NR_STREAMS];
+static bool stdio_on_serial;
+static int serial_peeked = -1; /* a byte taken from the port by serial_waiting() */
+static void (*notify)(enum machine_stream s);
+
+static void port_changed(const struct vport *port)
+{
+	for (int s = 0; notify && s < NR_STREAMS; s++)
+		if (streams[s].in == port || streams[s].out == port)
+			notify((enum machine_stream)s);
+}
+
+void stream_init(void)
+{
+	vconsole_init(port_changed);
+	streams[STREAM_STDIO] = (struct stream){ vport_find("pagoda.stdin"), vport_find("pagoda.stdout") };
+	streams[STREAM_STDERR] = (struct stream){ NULL, vport_find("pagoda.stderr") };
+	streams[STREAM_CONTROL] = (struct stream){ NULL, vport_find("pagoda.control") };
+	stdio_on_serial = !streams[STREAM_STDIO].in && !streams[STREAM_STDIO].out;
+}
+
+static bool serial_waiting(void)
+{
+	if (serial_peeked < 0)
+		serial_peeked = serial_getc();
+	return serial_peeked >= 0;
+}
+
+void stream_poll(void)
+{
+	vconsole_poll();
+	if (stdio_on_serial && notify && serial_waiting())
+		notify(STREAM_STDIO);
+}
+
+bool machine_stream_present(enum machine_stream s)
+{
+	return streams[s].in || streams[s].out;
+}
+
+/* Where output of s goes: NULL for the serial console. */
+static struct vport *output_port(enum machine_stream s)
+{
+	if (s == STREAM_STDERR && !streams[s].out)
+		s = STREAM_STDIO;
+	return streams[s].out;
+}
+
+size_t machine_stream_write(enum machine_stream s, const void *buf, size_t n)
+{
+	struct vport *port = output_port(s);
+
+	if (port)
+		return vport_write(port, buf, n);
+	if (s != STREAM_CONTROL && stdio_on_serial)
+		serial_write(buf, n);
+	return n;
+}
+
+static size_t serial_read(u8 *buf, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n && serial_waiting()) {
+		buf[done++] = (u8)serial_peeked;
+		serial_peeked = -1;
+	}
+	return done;
+}
+
+long machine_stream_read(enum machine_stream s, void *buf, size_t n)
+{
+	if (streams[s].in)
+		return vport_read(streams[s].in, buf, n);
+	if (s == STREAM_STDIO && stdio_on_serial)
+		return (long)serial_read(buf, n);
+	return -EPIPE;
+}
+
+bool machine_stream_readable(enum machine_stream s)
+{
+	if (streams[s].in)
+		return vport_readable(streams[s].in);
+	if (s == STREAM_STDIO && stdio_on_serial)
+		return serial_waiting();
+	return true; /* at its end */
+}
+
+bool machine_stream_writable(enum machine_stream s)
+{
+	struct vport *port = output_port(s);
+
+	return !port || vport_writable(port);
+}
+
+void machine_stream_flush(enum machine_stream s)
+{
+	struct vport *port = output_port(s);
+
+	while (port && !vport_drained(port))
+		port_cpu_relax();
+}
+
+void machine_stream_notify(void (*fn)(enum machine_stream s))
+{
+	notify = fn;
+}
+
+int machine_console_getc(void)
+{
+	int c;
+
+	if (stdio_on_serial)
+		return -1; /* those bytes are STREAM_STDIO's */
+	c = serial_getc();
+	return c;
+}
