@@ -51,8 +51,7 @@ multiboot2_header:
 multiboot2_end:
 
 	.code32
-	.globl	boot_entry, boot_entry_pa
-	.set	boot_entry_pa, PA(boot_entry)
+	.globl	boot_entry
 boot_entry:
 	cli
 	cld
