@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The command line's promises that need no guest: refusals, statuses, what is no program."""
 import struct
+from unittest import mock
 
-from lab.testing import PAGODA, test
+from lab import packages
+from lab.common import Refusal
+from lab.testing import PAGODA, Failure, test
 
 
 def refused(bench, words, status=2, says=b""):
@@ -66,3 +69,17 @@ def help_text(bench):
             [PAGODA] + words)
         bench.ran(done)
         bench.check(b"usage: ./pagoda run" in done.out and not done.err, "usage on stdout")
+
+
+@test("cli/missing_packages_without_rights_print_one_command")
+def no_rights(bench):
+    needs = {"package-a": ["no-such-command-a"], "package-b": ["/no/such/file/*"], "sh": ["sh"]}
+    bench.equal(packages.missing(needs), ["package-a", "package-b"], "missing")
+    with mock.patch.object(packages, "rights", return_value=None):
+        try:
+            packages.ensure(needs)
+        except Refusal as refusal:
+            line = str(refusal)
+        else:
+            raise Failure("did not refuse")
+    bench.check("apt-get install" in line and line.endswith("package-a package-b'") and "\n" not in line, line)

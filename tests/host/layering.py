@@ -6,10 +6,11 @@ headers of these layers. A layer is the first word of an include in angle bracke
 lib, asm, machine, kernel, fs); "libc" stands for headers of the system. Headers in quotes
 are a folder's own.
 """
+import json
 import os
 import re
 
-from lab.common import ROOT
+from lab.common import BUILD, ROOT
 from lab.testing import test
 
 LAYERS = {"pagoda", "lib", "asm", "machine", "kernel", "fs", "mm"}
@@ -107,6 +108,22 @@ def includes(bench):
     paths = [p for p in source_files() if p.endswith((".c", ".h", ".S"))]
     bench.check(len(paths) > 50, "too few sources found")
     expect_none(bench, (c for p in paths for c in broken_includes(p)))
+
+
+def core_sources(target_name):
+    """Which files of lib, mm and arch a static library of the build is made of."""
+    with open(os.path.join(BUILD, "meson-info", "intro-targets.json")) as file:
+        targets = [t for t in json.load(file) if re.fullmatch(target_name, t["name"])]
+    paths = {os.path.relpath(source, ROOT) for t in targets for part in t["target_sources"]
+             for source in part.get("sources", [])}
+    return {path for path in paths if path.startswith(("lib/", "mm/", "arch/"))}
+
+
+@test("style/one_core_in_both_machines", ids="XC-01")
+def one_core(bench):
+    pc, hosted = core_sources("kernel"), core_sources("hosted-(string-)?x86_64-plain")
+    bench.check(any(path.startswith("mm/") for path in pc), "no core sources found in the build")
+    bench.equal(sorted(pc ^ hosted), [], "core files that are not in both")
 
 
 @test("style/no_conditional_compilation_in_code", ids="XC-01")

@@ -241,3 +241,12 @@ def unknown_call(bench):
     bench.ran(bench.command(["gcc", "-static", "-O1", "-o", bench.file("u"), source]))
     bench.ran(run(bench, bench.file("u")))
     bench.equal(sound(bench)["report"]["unknown_syscalls"].get("400"), 3, "count of system call 400")
+
+
+@test("run/calls_in_parallel_do_not_collide", quick=False)
+def parallel(bench):
+    words = [PAGODA, "run", "--accel", "tcg", "--quiet", "--", BUSYBOX, "echo"]
+    calls = [subprocess.Popen(words + [str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for n in range(3)]
+    for n, call in enumerate(calls):
+        out, err = call.communicate(timeout=120)
+        bench.equal((call.returncode, out), (0, b"%d\n" % n), f"call {n} ({err[-200:]!r})")
