@@ -45,7 +45,7 @@ ONLY = {
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", re.MULTILINE)
 SPDX = "SPDX-License-Identifier: MIT"
-WITHOUT_CONDITIONALS = ("mm/", "lib/", "kernel/", "fs/", "arch/", "machine/")
+WITHOUT_CONDITIONALS = ("mm/", "lib/", "kernel/", "fs/", "arch/", "machine/pc/")
 SOURCE_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".ld", "meson.build")
 SKIPPED_FOLDERS = {".git", "__pycache__"}
 
