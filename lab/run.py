@@ -56,6 +56,7 @@ def guest_tree(options, init, argv, host_path, errand):
 
 def run(options):
     check_files(options)
+    packages.ensure(packages.FOR_RUN)  # first of all: the program may be busybox itself
     host_path, guest_path = image.find_program(options.args[0], options.root)
     elf.inspect(host_path, options.arch)
     interactive = terminal.is_ours()
@@ -66,6 +67,7 @@ def run(options):
 
 def shell(options):
     check_files(options)
+    packages.ensure(packages.FOR_RUN)  # first of all: the program may be busybox itself
     host_path, guest_path = image.find_program("/bin/sh" if options.root else image.BUSYBOX, options.root)
     interactive = terminal.is_ours()
     errand = image.Errand(guest_path, ["-sh"], "/root", image.environment(interactive))
@@ -75,7 +77,6 @@ def shell(options):
 
 
 def boot(options, host_path, errand, interactive):
-    packages.ensure(packages.FOR_RUN)
     kernel, init = build.build_for_run()
     accel = qemu.choose_accel(options)
     with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
