@@ -14,9 +14,7 @@ import tempfile
 from lab import build
 
 QEMU = "qemu-system-x86_64"
-# Our name of a stream: the port's name in the guest (docs/BOOT.md).
-STREAMS = {"stdin": "pagoda.stdin", "stdout": "pagoda.stdio", "stderr": "pagoda.stderr",
-           "control": "pagoda.control"}
+STREAMS = ("stdin", "stdout", "stderr", "control")  # ports named pagoda.NAME (machine.h)
 PANIC_PORT = "isa-debug-exit,iobase=0xf4,iosize=4"
 
 
@@ -28,9 +26,9 @@ def command(options, accel, kernel, initrd, words, log, sockets):
             "-chardev", f"file,id=log,path={log}", "-serial", "chardev:log",
             "-device", PANIC_PORT, "-device", "virtio-serial-pci,id=streams"]
     line += processor(options, accel)
-    for number, (name, port) in enumerate(STREAMS.items(), start=1):
+    for number, name in enumerate(STREAMS, start=1):
         line += ["-chardev", f"socket,id={name},fd={sockets[name]}",
-                 "-device", f"virtserialport,bus=streams.0,nr={number},chardev={name},name={port}"]
+                 "-device", f"virtserialport,bus=streams.0,nr={number},chardev={name},name=pagoda.{name}"]
     # For whoever debugs the kernel: PAGODA_QEMU='-d int,cpu_reset -D /tmp/q.log' or '-s -S'.
     return line + os.environ.get("PAGODA_QEMU", "").split()
 

@@ -140,7 +140,7 @@ u64 machine_cycles(void);
  * On a PC a stream is a port of one virtio-serial-pci device, found by its name. STREAM_STDIO
  * is a pair of ports, because QEMU throws a port's output away once its input has ended:
  *	pagoda.stdin	STREAM_STDIO, reading; closed by the host at the end of input
- *	pagoda.stdio	STREAM_STDIO, writing (and reading, where there is no pagoda.stdin)
+ *	pagoda.stdout	STREAM_STDIO, writing
  *	pagoda.stderr	STREAM_STDERR
  *	pagoda.control	STREAM_CONTROL
  * The close arrives as a control message (PORT_OPEN 0); all data sent before it already lies
