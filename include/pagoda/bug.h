@@ -25,6 +25,13 @@ __noreturn void panic(const char *fmt, ...) __printf(1, 2);
 extern unsigned int nr_warnings;
 void report_warning(const char *file, int line, const char *what);
 
+/*
+ * A caller's error that was noticed and contained (a double free, an overrun object): the
+ * text goes to the log and to last_report, and counts in nr_warnings. From any context.
+ */
+void report_bug(const char *fmt, ...) __printf(1, 2) __cold;
+extern char last_report[192]; /* newest text of report_bug() or report_warning(), for tests */
+
 #define BUG()                                                                                      \
 	panic("BUG at %s:%d %s()", __FILE__, __LINE__, __func__)
 #define BUG_ON(cond)                                                                               \
