@@ -47,7 +47,9 @@ static inline void spin_lock_init(spinlock_t *lock, enum lock_rank rank)
 void lock_acquired(const void *lock, int rank, bool sleeping);
 void lock_released(const void *lock);
 bool lock_is_held(const void *lock);
+/* Complains if a spinlock is held here, or interrupts are off once tasks run. */
 void might_sleep(void);
+void lock_debug_tasks_start(void);
 #else
 static inline void lock_acquired(const void *lock, int rank, bool sleeping)
 {
@@ -63,6 +65,9 @@ static inline bool lock_is_held(const void *lock)
 	return true;
 }
 static inline void might_sleep(void)
+{
+}
+static inline void lock_debug_tasks_start(void)
 {
 }
 #endif
@@ -115,16 +120,20 @@ struct wait_queue_entry {
 
 typedef struct wait_queue_head {
 	spinlock_t lock;
-	struct list_head waiters;
+	struct list_head waiters; /* under lock */
+	atomic_t nr_waiting;	  /* length of the list, for the test without the lock */
 } wait_queue_head_t;
 
-#define WAIT_QUEUE_HEAD_INIT(name) { SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters) }
+#define WAIT_QUEUE_HEAD_INIT(name)                                                                 \
+	{ SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters), ATOMIC_INIT(0) }
 void init_waitqueue_head(wait_queue_head_t *wq);
 /* Add the current task / take it off. The entry lies on the waiter's stack. */
 void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key);
 void finish_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry);
 /* Wake every waiter (whose key matches, or that has none). From any context. */
 void wake_up_key(wait_queue_head_t *wq, const void *key);
+/* Wake the waiter that came first. From any context. */
+void wake_up_one(wait_queue_head_t *wq);
 static inline void wake_up(wait_queue_head_t *wq)
 {
 	wake_up_key(wq, NULL);

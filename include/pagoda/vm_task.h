@@ -47,6 +47,12 @@ struct vm_task {
 	char comm[16];
 	struct list_head local_pages;	/* (S) PF_FREE_PAGES: blocks kept for this task */
 	unsigned int nr_local_pages;
+	/* (S) Sleeping locks held, for the rank check of debug builds. */
+	struct {
+		const void *lock;
+		int rank;
+	} held_locks[8];
+	unsigned int nr_held_locks;
 	u64 start_time_ns;		/* (C) */
 	u64 cpu_time_ns;		/* (A) */
 };

@@ -33,6 +33,13 @@ static inline void count_vm_events(enum vm_event e, unsigned long n)
 {
 	__atomic_fetch_add(&vm_event_states[port_cpu_id()].event[e], n, __ATOMIC_RELAXED);
 }
+/* The same without a locked instruction: interrupts are off, or a race does not matter. */
+static inline void __count_vm_events(enum vm_event e, unsigned long n)
+{
+	unsigned long *counter = &vm_event_states[port_cpu_id()].event[e];
+
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
 #define count_vm_event(name) count_vm_events(VM_EVENT_##name, 1)
 unsigned long vm_event_sum(enum vm_event e);
 #define vm_event(name) vm_event_sum(VM_EVENT_##name)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock_debug.c: checks the order of locks (linked with CONFIG_DEBUG_LOCKS only).
+ *
+ * Spinlocks are noted per CPU (their holder cannot move), sleeping locks per task.
+ * A lock may be taken if its rank is not below that of any lock held: the ranks in
+ * spinlock.h are the one order among locks, outermost first. Equal ranks are allowed,
+ * since some are taken in pairs (two mms in fork). RANK_NONE is not ordered.
+ *
+ * A violation is reported and counted in nr_warnings; the lock is taken all the same.
+ *
+ * Locking: the tables are used by their CPU or task only; interrupt handlers leave
+ * their CPU's table as they found it.
+ */
+#include <pagoda/spinlock.h>
+#include <pagoda/mmzone.h>
+#include <pagoda/vm_task.h>
+#include <pagoda/bug.h>
+
+#define MAX_SPINLOCKS_HELD 16
+
+struct held_spinlocks {
+	const void *lock[MAX_SPINLOCKS_HELD];
+	int rank[MAX_SPINLOCKS_HELD];
+	unsigned int nr;
+} __aligned(64);
+
+static struct held_spinlocks held_spinlocks[NR_CPUS];
+
+static bool tasks_run; /* set once: from then on sleeping with interrupts off is wrong */
+
+static int highest_rank_held(void)
+{
+	const struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
+	const struct vm_task *task = port_current();
+	int rank = RANK_NONE;
+
+	for (unsigned int i = 0; i < cpu->nr; i++)
+		rank = max(rank, cpu->rank[i]);
+	for (unsigned int i = 0; i < task->nr_held_locks; i++)
+		rank = max(rank, task->held_locks[i].rank);
+	return rank;
+}
+
+static void note_spinlock(const void *lock, int rank)
+{
+	unsigned long flags = port_irq_save();
+	struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
+
+	if (cpu->nr < MAX_SPINLOCKS_HELD) {
+		cpu->lock[cpu->nr] = lock;
+		cpu->rank[cpu->nr++] = rank;
+	}
+	port_irq_restore(flags);
+}
+
+void lock_acquired(const void *lock, int rank, bool sleeping)
+{
+	struct vm_task *task = port_current();
+
+	if (rank != RANK_NONE && rank < highest_rank_held())
+		report_bug("lock order: rank %d taken inside rank %d, at %p", rank,
+			   highest_rank_held(), __builtin_return_address(0));
+	if (!sleeping) {
+		note_spinlock(lock, rank);
+	} else if (task->nr_held_locks < ARRAY_SIZE(task->held_locks)) {
+		task->held_locks[task->nr_held_locks].lock = lock;
+		task->held_locks[task->nr_held_locks++].rank = rank;
+	}
+}
+
+static bool forget_spinlock(const void *lock)
+{
+	unsigned long flags = port_irq_save();
+	struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
+	bool found = false;
+
+	for (unsigned int i = cpu->nr; i-- > 0 && !found;) {
+		if (cpu->lock[i] != lock)
+			continue;
+		found = true;
+		for (cpu->nr--; i < cpu->nr; i++) {
+			cpu->lock[i] = cpu->lock[i + 1];
+			cpu->rank[i] = cpu->rank[i + 1];
+		}
+	}
+	port_irq_restore(flags);
+	return found;
+}
+
+void lock_released(const void *lock)
+{
+	struct vm_task *task = port_current();
+
+	if (forget_spinlock(lock))
+		return;
+	for (unsigned int i = task->nr_held_locks; i-- > 0;) {
+		if (task->held_locks[i].lock != lock)
+			continue;
+		for (task->nr_held_locks--; i < task->nr_held_locks; i++)
+			task->held_locks[i] = task->held_locks[i + 1];
+		return;
+	}
+}
+
+bool lock_is_held(const void *lock)
+{
+	const struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
+	const struct vm_task *task = port_current();
+
+	for (unsigned int i = 0; i < cpu->nr; i++)
+		if (cpu->lock[i] == lock)
+			return true;
+	for (unsigned int i = 0; i < task->nr_held_locks; i++)
+		if (task->held_locks[i].lock == lock)
+			return true;
+	return false;
+}
+
+void might_sleep(void)
+{
+	if (held_spinlocks[port_cpu_id()].nr)
+		report_bug("sleeping with a spinlock held, at %p", __builtin_return_address(0));
+	else if (tasks_run && !port_irqs_enabled())
+		report_bug("sleeping with interrupts off, at %p", __builtin_return_address(0));
+}
+
+void lock_debug_tasks_start(void)
+{
+	tasks_run = true;
+}
