@@ -6,6 +6,8 @@
  *	  node_zones[DMA, Normal, HighMem]  each a contiguous range of frames
  *	  node_zonelists[gfp & GFP_ZONEMASK] where to look, in order of preference
  *
+ * Letters: (Z) zone->lock to write, any time to read; (C) constant after boot.
+ *
  * A zone's range may contain holes: their frames are PG_reserved and are never
  * handed out (PM-06).
  */
@@ -33,14 +35,16 @@ typedef struct free_area {
 /* Order-0 pages in front of the buddy lists, one set per CPU (FX-03). (S) interrupts off */
 struct per_cpu_pages {
 	struct list_head list;
-	unsigned int count, high, batch;
-};
+	unsigned int count; /* pages on the list; other CPUs read it */
+	unsigned int high;  /* (C) above this a batch goes back */
+	unsigned int batch; /* (C) pages moved at a time */
+} __aligned(SMP_CACHE_BYTES);
 
 typedef struct zone {
 	spinlock_t lock; /* RANK_ZONE, interrupts off */
 	unsigned long free_pages; /* in free_area; per-CPU lists are counted apart */
 	unsigned long pages_min, pages_low, pages_high;
-	int need_balance;
+	int need_balance; /* atomic: below pages_low, until pages_high is met */
 	free_area_t free_area[MAX_ORDER];
 	struct per_cpu_pages pcp[NR_CPUS];
 	wait_queue_head_t *wait_table;
@@ -53,7 +57,8 @@ typedef struct zone {
 	const char *name;
 	unsigned long size;	     /* frames, holes included */
 	unsigned long present_pages; /* frames that are RAM */
-	unsigned long lock_acquisitions; /* statistics: (Z) */
+	unsigned long managed_pages;	 /* (Z) frames ever given to the buddy lists */
+	unsigned long lock_acquisitions; /* (Z) statistics */
 } zone_t;
 
 typedef struct zonelist {
@@ -84,8 +89,18 @@ extern zone_t *zone_table[MAX_NR_ZONES * MAX_NR_NODES];
 
 #define for_each_pgdat(pgdat) for ((pgdat) = pgdat_list; (pgdat); (pgdat) = (pgdat)->node_next)
 
+#define for_each_zone(zone, pgdat)                                                                 \
+	for ((zone) = (pgdat)->node_zones; (zone) < (pgdat)->node_zones + MAX_NR_ZONES; (zone)++)
+
 /* The node with this id, or NULL. */
 pg_data_t *NODE_DATA(int nid);
+
+/* The node of the running CPU; a stale answer costs locality only. */
+extern pg_data_t *cpu_pgdat[NR_CPUS]; /* (C) after build_all_zonelists() */
+static inline pg_data_t *local_pgdat(void)
+{
+	return cpu_pgdat[port_cpu_id()];
+}
 
 static inline zone_t *page_zone(const struct page *page)
 {
@@ -93,11 +108,43 @@ static inline zone_t *page_zone(const struct page *page)
 }
 
 /*
- * Frame numbers and descriptors. Nodes have separate maps inside one global index
- * space: mem_map + mapnr. pfn_valid() is false for frames without a descriptor.
+ * Frame numbers and descriptors. Each node has its own map of descriptors; all lie in
+ * one index space, node_mem_map == mem_map + node_start_mapnr.
+ *
+ * From a frame number the way goes through a table with an entry for every section of
+ * 128 MiB: the map of the node that the section belongs to, moved back so that the
+ * frame number itself is the index. The entry of a section that nodes share is NULL,
+ * then the nodes are asked one by one. The way back is through the page's zone.
  */
+#define PFN_SECTION_SHIFT (27 - PAGE_SHIFT)
 extern struct page *mem_map;
-extern unsigned long max_mapnr;
-struct page *pfn_to_page(unsigned long pfn);
-unsigned long page_to_pfn(const struct page *page);
+extern unsigned long max_mapnr;	   /* one past the highest index from mem_map */
+extern struct page **section_map; /* (C) after boot */
+extern unsigned long nr_sections;  /* (C) */
+
+struct page *pfn_to_page_slow(unsigned long pfn);
+
+/* Assumes: pfn_valid(pfn). */
+static inline struct page *pfn_to_page(unsigned long pfn)
+{
+	struct page *map = section_map[pfn >> PFN_SECTION_SHIFT];
+
+	return likely(map) ? map + pfn : pfn_to_page_slow(pfn);
+}
+static inline unsigned long page_to_pfn(const struct page *page)
+{
+	const zone_t *zone = page_zone(page);
+
+	return zone->zone_start_pfn + (unsigned long)(page - zone->zone_mem_map);
+}
+/* Is there a descriptor for this frame? (It may still be a hole's, PG_reserved.) */
 bool pfn_valid(unsigned long pfn);
+
+/* The same for frames below max_pfn, quick where one node owns the section. */
+static inline bool pfn_valid_quick(unsigned long pfn)
+{
+	return section_map[pfn >> PFN_SECTION_SHIFT] || pfn_valid(pfn);
+}
+
+/* Is this frame RAM, whoever uses it? From the firmware's map. */
+bool page_is_ram(unsigned long pfn);

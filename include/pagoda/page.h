@@ -38,6 +38,13 @@ static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
 
 #define ZONE_SHIFT (BITS_PER_LONG - 8)
 
+/*
+ * Below the zone: the order of an allocated block, in its first page (FX-29). Status
+ * bits must stay below it.
+ */
+#define PAGE_ORDER_BITS	 4
+#define PAGE_ORDER_SHIFT (ZONE_SHIFT - PAGE_ORDER_BITS)
+
 /* X(bit name, number): keep names, numbers and printers in step. */
 #define PAGE_FLAGS(X)                                                                              \
 	X(locked, 0) X(error, 1) X(referenced, 2) X(uptodate, 3) X(dirty, 4) X(unused, 5)          \
@@ -50,6 +57,8 @@ enum page_flag {
 	PAGE_FLAGS(X)
 #undef X
 };
+
+static_assert(PG_zeropage < PAGE_ORDER_SHIFT, "status bits must not reach the order");
 
 #define PAGE_TEST(Name, flag)                                                                      \
 	static inline bool Page##Name(const struct page *page)                                     \
@@ -118,6 +127,9 @@ static inline bool TryLockPage(struct page *page) /* true: it was locked already
 void lock_page(struct page *page);
 void unlock_page(struct page *page);
 void wait_on_page(struct page *page);
+/* The queue that waiters for this page share with those of some others. */
+struct wait_queue_head;
+struct wait_queue_head *page_waitqueue(struct page *page);
 
 /* Lowest bit of page->mapping: an anonymous page, the rest points to its anon_vma. */
 #define PAGE_MAPPING_ANON 1ul
@@ -138,5 +150,12 @@ static inline void get_page(struct page *page)
 {
 	atomic_inc(&page->count);
 }
-/* Drop a reference; the last one frees the (order-0) page. From any context. */
+/* Drop a reference; the last one frees the page, or the block that starts with it. Any context. */
 void put_page(struct page *page);
+
+/* The order an allocated block was asked for with; page is its first. */
+static inline unsigned int page_order(const struct page *page)
+{
+	return __atomic_load_n(&page->flags, __ATOMIC_RELAXED) >> PAGE_ORDER_SHIFT &
+	       ((1u << PAGE_ORDER_BITS) - 1);
+}

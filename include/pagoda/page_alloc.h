@@ -44,10 +44,32 @@ unsigned long totalhigh_pages(void);
 void drain_local_pages(void);
 void drain_all_pages(void);
 
+/*
+ * Where page reclaim plugs in (PM-13). Without it (reclaim_ops as at boot) the kernel's
+ * own caches are all that can be shrunk.
+ */
+struct reclaim_ops {
+	/* A zone of this kind fell to pages_low: start balancing. Any context. */
+	void (*wakeup_kswapd)(zone_t *zone);
+	/*
+	 * The caller found zone and those it falls back to at pages_min: free some. Called
+	 * with PF_MEMALLOC and PF_FREE_PAGES set. May sleep. Returns pages freed.
+	 */
+	unsigned long (*try_to_free_pages)(zone_t *zone, gfp_t gfp_mask, unsigned int order);
+	/* Nothing could be freed. True: something was done, try again. May sleep; may be NULL. */
+	bool (*out_of_memory)(gfp_t gfp_mask, unsigned int order);
+};
+extern const struct reclaim_ops *reclaim_ops;
+
 /* Boot: lay out zones of a node from its sizes and holes (frames per zone). (PM-05, PM-12) */
 void free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *zones_size,
 			 unsigned long zone_start_pfn, const unsigned long *zholes_size);
 void build_all_zonelists(void);
+/* Give a free, reserved frame or an aligned block of them to the buddy allocator. */
+void free_boot_block(struct page *page, unsigned int order);
+
+/* Free blocks of an order in a zone, counted under its lock. (PA-43) */
+unsigned long zone_nr_free_blocks(zone_t *zone, unsigned int order);
 
 /* Walk and check every zone: bitmaps, lists and counts agree (XC-06). Panics if not. */
 void validate_buddy(void);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buddy.c: the free lists of a zone: blocks of 2^order frames, split and merged.
+ *
+ * This file knows blocks and nothing else; who may have one is decided in
+ * page_alloc.c. The algorithm is Knuth's, as thesis chapter 6 describes it.
+ *
+ * A block's index is relative to the zone's first frame and is a multiple of its
+ * size. Its buddy is the block whose index differs in bit `order`. Each order has a
+ * list of free blocks and a bitmap with one bit for a pair of buddies:
+ *
+ *	order 2:  |  0..3  free | 4..7 used |	bit 0 = 1	exactly one is free
+ *	          |  8..11 used | 12..15 used |	bit 1 = 0	both used (both free
+ *							cannot be: they would be one block)
+ *
+ * The bit is toggled whenever one of the pair goes on or off the list. On free, a bit
+ * that was 1 says that the buddy is free: both leave this order and try the next.
+ *
+ *	allocate	take from the smallest order that has a block, put the unused
+ *			halves back (expand):		O(MAX_ORDER)
+ *	free		merge while the buddy is free:	O(MAX_ORDER)
+ *
+ * Invariants (validate_buddy checks them all):
+ *	(I1) free_pages = sum over orders of nr_free << order
+ *	(I2) a block lies inside the zone, aligned to its size relative to the zone
+ *	(I3) the bit of a pair is the exclusive or of "this buddy is free"
+ *	(I4) PG_buddy is set on the first page of each free block and on no other page;
+ *	     its index is the block's order, its count 0
+ *
+ * Locking: zone->lock (RANK_ZONE) with interrupts off, as handlers allocate too. The
+ * lock is taken for a batch of single pages at a time (rmqueue_bulk, free_bulk).
+ *
+ * Failure: taking a block fails if no list has one; nothing has changed then.
+ * Observability: zone->lock_acquisitions; zone_nr_free_blocks().
+ */
+#include "page_alloc_internal.h"
+#include <pagoda/bug.h>
+#include <lib/bitmap.h>
+
+static void lock_zone(zone_t *zone)
+{
+	spin_lock(&zone->lock);
+	zone->lock_acquisitions++;
+}
+
+static unsigned long page_index(const zone_t *zone, const struct page *page)
+{
+	return (unsigned long)(page - zone->zone_mem_map);
+}
+
+/* Toggle the bit of the pair that block index belongs to; its value before. (MARK_USED) */
+static bool toggle_pair(free_area_t *area, unsigned long index, unsigned int order)
+{
+	return bitmap_test_and_change(area->map, index >> (1 + order));
+}
+
+static void add_free(zone_t *zone, struct page *page, unsigned int order)
+{
+	SetPageBuddy(page);
+	page->index = order;
+	list_add(&page->list, &zone->free_area[order].free_list);
+	zone->free_area[order].nr_free++;
+}
+
+static void del_free(zone_t *zone, struct page *page, unsigned int order)
+{
+	ClearPageBuddy(page);
+	list_del(&page->list);
+	zone->free_area[order].nr_free--;
+}
+
+static void change_free_pages(zone_t *zone, long delta)
+{
+	__atomic_store_n(&zone->free_pages, zone->free_pages + (unsigned long)delta,
+			 __ATOMIC_RELAXED);
+}
+
+/* Give back the upper halves of a block of order high until order low is left. */
+static void expand(zone_t *zone, struct page *page, unsigned int low, unsigned int high)
+{
+	unsigned long index = page_index(zone, page);
+
+	while (high > low) {
+		high--;
+		add_free(zone, page + (1ul << high), high);
+		toggle_pair(&zone->free_area[high], index, high);
+	}
+}
+
+/* Locks: zone->lock held. */
+static struct page *take_block(zone_t *zone, unsigned int order)
+{
+	for (unsigned int o = order; o < MAX_ORDER; o++) {
+		free_area_t *area = &zone->free_area[o];
+		struct page *page;
+
+		if (list_empty(&area->free_list))
+			continue;
+		page = list_first_entry(&area->free_list, struct page, list);
+		del_free(zone, page, o);
+		toggle_pair(area, page_index(zone, page), o);
+		expand(zone, page, order, o);
+		change_free_pages(zone, -(1l << order));
+		return page;
+	}
+	return NULL;
+}
+
+/* A zone that has recovered needs no work from kswapd any more (PM-14). */
+static void note_balance(zone_t *zone)
+{
+	if (unlikely(__atomic_load_n(&zone->need_balance, __ATOMIC_RELAXED)) &&
+	    zone->free_pages >= zone->pages_high)
+		__atomic_store_n(&zone->need_balance, 0, __ATOMIC_RELAXED);
+}
+
+/* Locks: zone->lock held. */
+static void put_block(zone_t *zone, struct page *page, unsigned int order)
+{
+	unsigned long index = page_index(zone, page);
+
+	VM_BUG_ON(index & ((1ul << order) - 1));
+	VM_BUG_ON(index + (1ul << order) > zone->size);
+	VM_BUG_ON(PageBuddy(page));
+	change_free_pages(zone, 1l << order);
+	note_balance(zone);
+	while (toggle_pair(&zone->free_area[order], index, order) && order < MAX_ORDER - 1) {
+		del_free(zone, zone->zone_mem_map + (index ^ (1ul << order)), order);
+		index &= ~(1ul << order);
+		order++;
+	}
+	add_free(zone, zone->zone_mem_map + index, order);
+}
+
+struct page *rmqueue(zone_t *zone, unsigned int order)
+{
+	struct page *page;
+	unsigned long flags = port_irq_save();
+
+	lock_zone(zone);
+	page = take_block(zone, order);
+	spin_unlock_irqrestore(&zone->lock, flags);
+	return page;
+}
+
+void free_block_to_zone(zone_t *zone, struct page *page, unsigned int order)
+{
+	unsigned long flags = port_irq_save();
+
+	lock_zone(zone);
+	put_block(zone, page, order);
+	spin_unlock_irqrestore(&zone->lock, flags);
+}
+
+unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct list_head *list)
+{
+	unsigned int done;
+
+	lock_zone(zone);
+	for (done = 0; done < nr; done++) {
+		struct page *page = take_block(zone, 0);
+
+		if (!page)
+			break;
+		list_add_tail(&page->list, list);
+	}
+	spin_unlock(&zone->lock);
+	return done;
+}
+
+void free_bulk(zone_t *zone, unsigned int nr, struct list_head *list)
+{
+	lock_zone(zone);
+	while (nr--) {
+		/* The coldest: pages are added and taken at the head. */
+		struct page *page = list_last_entry(list, struct page, list);
+
+		list_del(&page->list);
+		put_block(zone, page, 0);
+	}
+	spin_unlock(&zone->lock);
+}
+
+void free_boot_block(struct page *page, unsigned int order)
+{
+	zone_t *zone = page_zone(page);
+
+	for (struct page *p = page; p < page + (1ul << order); p++) {
+		ClearPageReserved(p);
+		atomic_set(&p->count, 0);
+	}
+	zone->managed_pages += 1ul << order;
+	free_block_to_zone(zone, page, order);
+}
+
+unsigned long zone_nr_free_blocks(zone_t *zone, unsigned int order)
+{
+	unsigned long flags, nr;
+
+	spin_lock_irqsave(&zone->lock, flags);
+	nr = zone->free_area[order].nr_free;
+	spin_unlock_irqrestore(&zone->lock, flags);
+	return nr;
+}
+
+void buddy_init_zone(zone_t *zone, void *(*alloc)(pg_data_t *pgdat, unsigned long size))
+{
+	for (unsigned int order = 0; order < MAX_ORDER; order++) {
+		free_area_t *area = &zone->free_area[order];
+		unsigned long pairs = (zone->size >> (1 + order)) + 1;
+
+		INIT_LIST_HEAD(&area->free_list);
+		area->nr_free = 0;
+		area->map = zone->size ? alloc(zone->zone_pgdat, BITS_TO_LONGS(pairs) * sizeof(long)) :
+					 NULL;
+	}
+}
+
+/* ---- Validation ---------------------------------------------------------------- */
+
+static bool block_is_free(const zone_t *zone, unsigned long index, unsigned int order)
+{
+	const struct page *page = zone->zone_mem_map + index;
+
+	return index + (1ul << order) <= zone->size && PageBuddy(page) && page->index == order;
+}
+
+/* One order's list and bitmap; returns the frames on the list. */
+static unsigned long validate_area(const zone_t *zone, unsigned int order)
+{
+	const free_area_t *area = &zone->free_area[order];
+	unsigned long nr = 0, size = 1ul << order;
+	const struct page *page;
+
+	list_for_each_entry(page, &area->free_list, list) {
+		unsigned long index = page_index(zone, page);
+
+		if (index & (size - 1) || !block_is_free(zone, index, order) || page_count(page) ||
+		    PageReserved(page) || page_zone(page) != zone)
+			panic("buddy: zone %s order %u: bad free block at index %lu, flags %lx",
+			      zone->name, order, index, page->flags);
+		nr++;
+	}
+	if (nr != area->nr_free)
+		panic("buddy: zone %s order %u: %lu blocks listed, %lu counted", zone->name, order,
+		      nr, area->nr_free);
+	for (unsigned long index = 0; index < zone->size; index += 2 * size) {
+		bool one_free = block_is_free(zone, index, order) !=
+				block_is_free(zone, index + size, order);
+
+		if (bitmap_test(area->map, index >> (1 + order)) != one_free)
+			panic("buddy: zone %s order %u: wrong bit for index %lu", zone->name, order,
+			      index);
+	}
+	return nr << order;
+}
+
+static void validate_zone(zone_t *zone)
+{
+	unsigned long flags, free = 0, marked = 0;
+
+	spin_lock_irqsave(&zone->lock, flags);
+	for (unsigned int order = 0; order < MAX_ORDER; order++)
+		free += validate_area(zone, order);
+	for (unsigned long i = 0; i < zone->size; i++)
+		if (PageBuddy(zone->zone_mem_map + i))
+			marked += 1ul << zone->zone_mem_map[i].index;
+	if (free != zone->free_pages || marked != free)
+		panic("buddy: zone %s: %lu frames listed, %lu marked, free_pages %lu", zone->name,
+		      free, marked, zone->free_pages);
+	spin_unlock_irqrestore(&zone->lock, flags);
+}
+
+void validate_buddy(void)
+{
+	pg_data_t *pgdat;
+	zone_t *zone;
+
+	for_each_pgdat(pgdat)
+		for_each_zone(zone, pgdat)
+			if (zone->size)
+				validate_zone(zone);
+}

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page_alloc.c: who gets which pages: zones, watermarks, reserves, per-CPU lists.
+ *
+ * The blocks themselves are cut and joined in buddy.c. This file decides which zone
+ * a request is served from and when it has to wait (thesis chapter 6).
+ *
+ * Single pages pass through a list per zone and CPU (FX-03). Taking one from there,
+ * or putting one back, needs no lock, only interrupts off; the lists are refilled
+ * from and drained to the buddy lists a batch at a time. That also delays merging, so
+ * that a page freed and allocated again is not joined and split in between (FX-02).
+ *
+ *	alloc_pages -> zonelist of (this CPU's node, gfp & GFP_ZONEMASK)
+ *	  1  this CPU's list of the first zone			a dozen instructions
+ *	  2  first zone that stays above pages_low
+ *	  3  wake kswapd; first zone that stays above pages_min, or the part of it
+ *	     that the caller may use:
+ *		__GFP_WAIT			all of pages_min is kept
+ *		neither WAIT nor HIGH		the same
+ *		HIGH without WAIT (atomic)	a quarter is kept
+ *	  4  PF_MEMALLOC, PF_MEMDIE: any page there is; they free more than they take
+ *	  5  without __GFP_WAIT: NULL
+ *	  6  direct reclaim, then 3 again; while it makes progress, or the out-of-memory
+ *	     hook did something
+ *	  7  HIGH: as atomic requests in 3, half of pages_min kept
+ *	  8  NULL
+ *
+ * Limits add up along the zonelist: a request for HIGHMEM that falls back to DMA must
+ * leave the sum of all three zones' limits there, so that the scarce zone is kept for
+ * those who can use no other.
+ *
+ * Per-CPU lists are refilled by 2 and 3 only, never below the limit in force, so that
+ * step 1 needs no test of its own.
+ *
+ * Reference counts: a block's first page is allocated with count 1; the others have
+ * 0. The order is noted in the first page's flags (FX-29): a free with another order is
+ * reported, and the block freed as what it is.
+ *
+ * Invariants:
+ *	(I1) a page on a per-CPU list has count 0 and no status flags; it is in neither
+ *	     zone->free_pages nor any free_area
+ *	(I2) a frame with PG_reserved is never freed
+ *
+ * Locking: per-CPU lists by interrupts off; other CPUs read only the counts.
+ * Failure: NULL after the steps above. Frees never fail.
+ * Observability: events pgalloc, pgfree, kswapd_wake, allocstall.
+ */
+#include "page_alloc_internal.h"
+#include <pagoda/bug.h>
+#include <pagoda/highmem.h>
+#include <pagoda/lru.h>
+#include <pagoda/slab.h>
+#include <pagoda/vm_task.h>
+#include <pagoda/vmalloc.h>
+#include <pagoda/vmstat.h>
+
+/* Rounds of direct reclaim with progress but without a fitting block. */
+#define MAX_RECLAIM_ROUNDS 16
+
+#define FLAG(name) (1ul << PG_##name)
+/* Flags that say what a page is, not what it is used for. */
+#define PERMANENT_FLAGS (~0ul << ZONE_SHIFT | FLAG(highmem))
+/* A page in use by somebody: it must not be freed (PM-41). */
+#define IN_USE_FLAGS                                                                               \
+	(FLAG(locked) | FLAG(active) | FLAG(lru) | FLAG(slab) | FLAG(reserved) | FLAG(buddy) |     \
+	 FLAG(writeback) | FLAG(swapcache) | FLAG(table))
+
+/* ---- Reclaim's place --------------------------------------------------------------- */
+
+static void wake_node_kswapd(zone_t *zone)
+{
+	wake_up(&zone->zone_pgdat->kswapd_wait);
+}
+
+/* Without page reclaim: what the kernel's own caches hold. */
+static unsigned long shrink_kernel_caches(zone_t *zone, gfp_t gfp_mask, unsigned int order)
+{
+	(void)zone, (void)order;
+	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
+}
+
+static const struct reclaim_ops kernel_caches_only = {
+	.wakeup_kswapd = wake_node_kswapd,
+	.try_to_free_pages = shrink_kernel_caches,
+};
+const struct reclaim_ops *reclaim_ops = &kernel_caches_only;
+
+/* ---- Per-CPU lists ----------------------------------------------------------------- */
+
+static struct per_cpu_pages *this_cpu_pages(zone_t *zone)
+{
+	return &zone->pcp[port_cpu_id()];
+}
+
+static void pcp_set_count(struct per_cpu_pages *pcp, unsigned int count)
+{
+	__atomic_store_n(&pcp->count, count, __ATOMIC_RELAXED);
+}
+
+/* Interrupts off. NULL: the list is empty. */
+static struct page *pcp_take(struct per_cpu_pages *pcp)
+{
+	struct page *page;
+
+	if (!pcp->count)
+		return NULL;
+	page = list_first_entry(&pcp->list, struct page, list);
+	list_unlink(&page->list);
+	pcp_set_count(pcp, pcp->count - 1);
+	return page;
+}
+
+static struct page *pcp_take_from(zone_t *zone)
+{
+	unsigned long flags = port_irq_save();
+	struct page *page = pcp_take(this_cpu_pages(zone));
+
+	port_irq_restore(flags);
+	return page;
+}
+
+/* Refill from the free lists, leaving limit pages there, and take one. */
+static struct page *pcp_refill_and_take(zone_t *zone, unsigned long limit)
+{
+	unsigned long flags = port_irq_save(), spare = zone_free_pages(zone);
+	struct per_cpu_pages *pcp = this_cpu_pages(zone);
+	struct page *page;
+
+	spare = spare > limit ? spare - limit : 0;
+	if (!pcp->count && spare)
+		pcp_set_count(pcp, rmqueue_bulk(zone, min_t(unsigned int, pcp->batch, spare),
+						&pcp->list));
+	page = pcp_take(pcp);
+	port_irq_restore(flags);
+	return page;
+}
+
+static void pcp_put(zone_t *zone, struct page *page)
+{
+	unsigned long flags = port_irq_save();
+	struct per_cpu_pages *pcp = this_cpu_pages(zone);
+
+	list_add(&page->list, &pcp->list);
+	pcp_set_count(pcp, pcp->count + 1);
+	if (pcp->count > pcp->high) {
+		free_bulk(zone, pcp->batch, &pcp->list);
+		pcp_set_count(pcp, pcp->count - pcp->batch);
+	}
+	port_irq_restore(flags);
+}
+
+static void drain_zone(zone_t *zone)
+{
+	unsigned long flags = port_irq_save();
+	struct per_cpu_pages *pcp = this_cpu_pages(zone);
+
+	if (pcp->count) {
+		free_bulk(zone, pcp->count, &pcp->list);
+		pcp_set_count(pcp, 0);
+	}
+	port_irq_restore(flags);
+}
+
+void drain_local_pages(void)
+{
+	pg_data_t *pgdat;
+	zone_t *zone;
+
+	for_each_pgdat(pgdat)
+		for_each_zone(zone, pgdat)
+			if (zone->size)
+				drain_zone(zone);
+}
+
+static void drain_this_cpu(void *unused)
+{
+	(void)unused;
+	drain_local_pages();
+}
+
+void drain_all_pages(void)
+{
+	unsigned int nr = port_nr_cpus();
+
+	if (nr == 1 || !port_irqs_enabled())
+		drain_local_pages();
+	else
+		port_on_each_cpu((1ul << nr) - 1, drain_this_cpu, NULL);
+}
+
+/* ---- Preparing and checking pages ---------------------------------------------------- */
+
+static __cold void bad_page(const struct page *page, const char *what)
+{
+	report_bug("bad page %#lx %s: flags %lx count %d mapcount %d mapping %p",
+		   page_to_pfn(page), what, page->flags, page_count(page), page_mapcount(page),
+		   (void *)page->mapping);
+}
+
+static void zero_block(struct page *page, unsigned int order)
+{
+	for (unsigned long i = 0; i < 1ul << order; i++)
+		clear_highpage(page + i);
+}
+
+/* One page of a block that is about to be handed out. */
+static void prep_page(struct page *page, unsigned int order)
+{
+	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+
+	VM_BUG_ON(flags & IN_USE_FLAGS || page_count(page) || page->mapping);
+	__atomic_store_n(&page->flags,
+			 (flags & PERMANENT_FLAGS) | (unsigned long)order << PAGE_ORDER_SHIFT,
+			 __ATOMIC_RELAXED);
+	atomic_set(&page->mapcount, -1);
+	page->private = NULL;
+	page->virtual = NULL;
+}
+
+static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int order)
+{
+	prep_page(page, order);
+	atomic_set(&page->count, 1);
+	for (unsigned long i = 1; i < 1ul << order; i++)
+		prep_page(page + i, 0);
+	count_vm_events(VM_EVENT_pgalloc, 1ul << order);
+	if (gfp_mask & __GFP_ZERO)
+		zero_block(page, order);
+	return page;
+}
+
+/*
+ * Wipe what the last user may leave behind and check what it may not. False: the page is
+ * still in use somewhere; it was reported and must be leaked.
+ */
+static bool free_page_ok(struct page *page)
+{
+	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+
+	if (PageAnon(page))
+		page->mapping = NULL;
+	if (unlikely(flags & IN_USE_FLAGS || page->mapping || page_mapcount(page) ||
+		     page_count(page))) {
+		bad_page(page, "freed while in use");
+		return false;
+	}
+	if (unlikely(flags & FLAG(highmem) && page->virtual))
+		kmap_forget_page(page);
+	if (flags & ~PERMANENT_FLAGS)
+		__atomic_store_n(&page->flags, flags & PERMANENT_FLAGS, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* ---- Choosing a zone ------------------------------------------------------------------ */
+
+enum watermark { WMARK_LOW, WMARK_MIN, WMARK_HALF, WMARK_QUARTER, WMARK_NONE };
+
+static unsigned long zone_limit(const zone_t *zone, enum watermark mark)
+{
+	switch (mark) {
+	case WMARK_LOW:
+		return zone->pages_low;
+	case WMARK_MIN:
+		return zone->pages_min;
+	case WMARK_HALF:
+		return zone->pages_min / 2;
+	case WMARK_QUARTER:
+		return zone->pages_min / 4;
+	case WMARK_NONE:
+		break;
+	}
+	return 0;
+}
+
+/* From the first zone of the list that keeps its limit. */
+static struct page *get_page_from_zonelist(const zonelist_t *zonelist, unsigned int order,
+					   enum watermark mark)
+{
+	unsigned long limit = 0;
+	zone_t *zone;
+
+	for (unsigned int i = 0; (zone = zonelist->zones[i]) != NULL; i++) {
+		struct page *page;
+
+		limit += zone_limit(zone, mark);
+		if (zone_free_pages(zone) < limit + (1ul << order)) {
+			/* What lies on this CPU's list was taken under a limit already. */
+			page = order ? NULL : pcp_take_from(zone);
+		} else {
+			page = order ? rmqueue(zone, order) : pcp_refill_and_take(zone, limit);
+		}
+		if (page)
+			return page;
+	}
+	return NULL;
+}
+
+static void wake_kswapds(const zonelist_t *zonelist)
+{
+	zone_t *zone;
+
+	for (unsigned int i = 0; (zone = zonelist->zones[i]) != NULL; i++) {
+		if (__atomic_exchange_n(&zone->need_balance, 1, __ATOMIC_RELAXED))
+			continue;
+		count_vm_event(kswapd_wake);
+		reclaim_ops->wakeup_kswapd(zone);
+	}
+}
+
+/* A block that this task freed during its own reclaim and kept (PA-40). */
+static struct page *take_local_block(struct vm_task *task, const zonelist_t *zonelist,
+				     unsigned int order)
+{
+	struct page *page;
+
+	list_for_each_entry(page, &task->local_pages, list) {
+		if (page->index != order)
+			continue;
+		for (unsigned int i = 0; zonelist->zones[i]; i++) {
+			if (page_zone(page) != zonelist->zones[i])
+				continue;
+			list_del(&page->list);
+			task->nr_local_pages--;
+			return page;
+		}
+	}
+	return NULL;
+}
+
+static void release_block(zone_t *zone, struct page *page, unsigned int order)
+{
+	if (order == 0)
+		pcp_put(zone, page);
+	else
+		free_block_to_zone(zone, page, order);
+}
+
+static void release_local_blocks(struct vm_task *task)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &task->local_pages, list) {
+		list_del(&page->list);
+		task->nr_local_pages--;
+		release_block(page_zone(page), page, (unsigned int)page->index);
+	}
+}
+
+/* Reclaim as this task; a block of the wanted kind that it freed itself goes to *page. */
+static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mask,
+				       unsigned int order, struct page **page)
+{
+	struct vm_task *task = current_vm;
+	unsigned int saved = task->flags & (PF_MEMALLOC | PF_FREE_PAGES);
+	unsigned long freed;
+
+	count_vm_event(allocstall);
+	might_sleep();
+	if (!task->local_pages.next)
+		INIT_LIST_HEAD(&task->local_pages);
+	task->flags |= PF_MEMALLOC | PF_FREE_PAGES;
+	freed = reclaim_ops->try_to_free_pages(zonelist->zones[0], gfp_mask, order);
+	task->flags = (task->flags & ~(PF_MEMALLOC | PF_FREE_PAGES)) | saved;
+	*page = take_local_block(task, zonelist, order);
+	release_local_blocks(task);
+	return freed;
+}
+
+/* Step 6: reclaim until there is a block or nothing helps any more. */
+static struct page *alloc_after_reclaim(const zonelist_t *zonelist, gfp_t gfp_mask,
+					unsigned int order)
+{
+	for (int round = 0; round < MAX_RECLAIM_ROUNDS; round++) {
+		struct page *page;
+		unsigned long freed = balance_classzone(zonelist, gfp_mask, order, &page);
+
+		if (page)
+			return page;
+		if (order || !freed)
+			drain_all_pages(); /* lists hold pages back from merging */
+		page = get_page_from_zonelist(zonelist, order, WMARK_MIN);
+		if (page)
+			return page;
+		if (!freed && !(reclaim_ops->out_of_memory &&
+				reclaim_ops->out_of_memory(gfp_mask, order)))
+			return NULL;
+		port_cond_resched();
+	}
+	return NULL;
+}
+
+static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t gfp_mask,
+					      unsigned int order)
+{
+	enum watermark mark = WMARK_MIN;
+	struct page *page;
+
+	if (!zonelist->zones[0])
+		return NULL; /* a machine without such memory */
+	page = get_page_from_zonelist(zonelist, order, WMARK_LOW);
+	if (page)
+		return page;
+	wake_kswapds(zonelist);
+	if ((gfp_mask & (__GFP_HIGH | __GFP_WAIT)) == __GFP_HIGH)
+		mark = WMARK_QUARTER;
+	page = get_page_from_zonelist(zonelist, order, mark);
+	if (page)
+		return page;
+	if (current_vm->flags & (PF_MEMALLOC | PF_MEMDIE))
+		return get_page_from_zonelist(zonelist, order, WMARK_NONE);
+	if (!(gfp_mask & __GFP_WAIT)) {
+		drain_local_pages();
+		return get_page_from_zonelist(zonelist, order, mark);
+	}
+	page = alloc_after_reclaim(zonelist, gfp_mask, order);
+	if (!page && gfp_mask & __GFP_HIGH)
+		page = get_page_from_zonelist(zonelist, order, WMARK_HALF);
+	return page;
+}
+
+/* Every allocation ends here (PA-08). */
+static struct page *__alloc_pages(const zonelist_t *zonelist, gfp_t gfp_mask, unsigned int order)
+{
+	struct page *page = NULL;
+
+	if (unlikely(order >= MAX_ORDER || port_should_fail("alloc_pages")))
+		return NULL;
+	if (gfp_mask & __GFP_WAIT)
+		might_sleep();
+	if (order == 0 && zonelist->zones[0])
+		page = pcp_take_from(zonelist->zones[0]);
+	if (!page)
+		page = alloc_pages_slow(zonelist, gfp_mask, order);
+	return page ? prep_block(page, gfp_mask, order) : NULL;
+}
+
+/* ---- Public: allocation -------------------------------------------------------------- */
+
+struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order)
+{
+	pg_data_t *pgdat = NODE_DATA(nid);
+
+	if (!pgdat)
+		return NULL;
+	return __alloc_pages(&pgdat->node_zonelists[gfp_mask & GFP_ZONEMASK], gfp_mask, order);
+}
+
+struct page *alloc_pages(gfp_t gfp_mask, unsigned int order)
+{
+	return __alloc_pages(&local_pgdat()->node_zonelists[gfp_mask & GFP_ZONEMASK], gfp_mask,
+			     order);
+}
+
+unsigned long __get_free_pages(gfp_t gfp_mask, unsigned int order)
+{
+	struct page *page;
+
+	if (unlikely(gfp_mask & __GFP_HIGHMEM)) {
+		report_bug("__get_free_pages: high memory has no address, by %p",
+			   __builtin_return_address(0));
+		return 0;
+	}
+	page = alloc_pages(gfp_mask, order);
+	return page ? (unsigned long)page_address(page) : 0;
+}
+
+unsigned long get_zeroed_page(gfp_t gfp_mask)
+{
+	return __get_free_pages(gfp_mask | __GFP_ZERO, 0);
+}
+
+void *alloc_pages_exact(size_t size, gfp_t gfp_mask)
+{
+	unsigned long nr = PAGE_ALIGN(size) >> PAGE_SHIFT, total;
+	unsigned int order = 0;
+	struct page *page;
+
+	while (order < MAX_ORDER && 1ul << order < nr)
+		order++;
+	if (!nr || gfp_mask & __GFP_HIGHMEM)
+		return NULL;
+	page = alloc_pages(gfp_mask, order);
+	if (!page)
+		return NULL;
+	/* From one block to single pages; those past the end go back. */
+	total = 1ul << order;
+	for (unsigned long i = 0; i < total; i++) {
+		prep_page(page + i, 0);
+		atomic_set(&page[i].count, 1);
+		if (i >= nr)
+			__free_page(page + i);
+	}
+	return page_address(page);
+}
+
+/* ---- Public: freeing ----------------------------------------------------------------- */
+
+/* Keep a block for the task that freed it while it reclaims (PA-40). */
+static bool keep_local_block(struct page *page, unsigned int order)
+{
+	struct vm_task *task = current_vm;
+
+	if (likely(!(task->flags & PF_FREE_PAGES)) || task->nr_local_pages || !port_irqs_enabled())
+		return false;
+	page->index = order;
+	list_add(&page->list, &task->local_pages);
+	task->nr_local_pages++;
+	return true;
+}
+
+/* Every free ends here: the count of the block's first page is 0. */
+static void __free_pages_ok(struct page *page, unsigned int order)
+{
+	if (unlikely(PageLRU(page)))
+		lru_cache_del(page);
+	for (unsigned long i = 0; i < 1ul << order; i++)
+		if (unlikely(!free_page_ok(page + i)))
+			return;
+	count_vm_events(VM_EVENT_pgfree, 1ul << order);
+	if (!keep_local_block(page, order))
+		release_block(page_zone(page), page, order);
+}
+
+static bool drop_reference(struct page *page)
+{
+	/* The last holder needs no atomic: nobody else can find the page. */
+	if (__atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE) == 1) {
+		atomic_set(&page->count, 0);
+		return true;
+	}
+	if (unlikely(page_count(page) <= 0)) {
+		bad_page(page, "freed twice");
+		return false;
+	}
+	return atomic_dec_and_test(&page->count);
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	if (PageReserved(page) || !drop_reference(page))
+		return;
+	if (unlikely(order != page_order(page))) {
+		report_bug("__free_pages: frame %#lx of order %u freed with order %u, by %p",
+			   page_to_pfn(page), page_order(page), order, __builtin_return_address(0));
+		order = page_order(page);
+	}
+	__free_pages_ok(page, order);
+}
+
+void put_page(struct page *page)
+{
+	if (!PageReserved(page) && drop_reference(page))
+		__free_pages_ok(page, page_order(page));
+}
+
+void free_pages(unsigned long addr, unsigned int order)
+{
+	if (addr)
+		__free_pages(virt_to_page((void *)addr), order);
+}
+
+void free_pages_exact(void *addr, size_t size)
+{
+	struct page *page = virt_to_page(addr);
+
+	for (unsigned long i = 0; i < PAGE_ALIGN(size) >> PAGE_SHIFT; i++)
+		__free_page(page + i);
+}
+
+/* ---- Public: counting ---------------------------------------------------------------- */
+
+static unsigned long zone_all_free_pages(const zone_t *zone)
+{
+	unsigned long nr = zone_free_pages(zone);
+
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		nr += __atomic_load_n(&zone->pcp[cpu].count, __ATOMIC_RELAXED);
+	return nr;
+}
+
+static unsigned long zone_managed_pages(const zone_t *zone)
+{
+	return zone->managed_pages;
+}
+
+/* Add up one figure over the zones from number first on. */
+static unsigned long sum_zones(int first, unsigned long (*figure)(const zone_t *zone))
+{
+	unsigned long sum = 0;
+	pg_data_t *pgdat;
+
+	for_each_pgdat(pgdat)
+		for (int i = first; i < MAX_NR_ZONES; i++)
+			sum += figure(&pgdat->node_zones[i]);
+	return sum;
+}
+
+unsigned long nr_free_pages(void)
+{
+	return sum_zones(ZONE_DMA, zone_all_free_pages);
+}
+
+unsigned long nr_free_highpages(void)
+{
+	return sum_zones(ZONE_HIGHMEM, zone_all_free_pages);
+}
+
+unsigned long totalram_pages(void)
+{
+	return sum_zones(ZONE_DMA, zone_managed_pages);
+}
+
+unsigned long totalhigh_pages(void)
+{
+	return sum_zones(ZONE_HIGHMEM, zone_managed_pages);
+}

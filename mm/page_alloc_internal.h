@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* page_alloc_internal.h: what buddy.c offers to page_alloc.c and zone_init.c. */
+#pragma once
+
+#include <pagoda/page_alloc.h>
+
+/* Read without the lock: may be stale, never torn. */
+static inline unsigned long zone_free_pages(const zone_t *zone)
+{
+	return __atomic_load_n(&zone->free_pages, __ATOMIC_RELAXED);
+}
+
+/*
+ * Take a block off the free lists. NULL if there is none large enough.
+ * Locks: takes zone->lock. Context: any.
+ */
+struct page *rmqueue(zone_t *zone, unsigned int order);
+
+/*
+ * Move up to nr single pages from the free lists to list, and back. Returns how many
+ * were moved. Locks: takes zone->lock once. Context: interrupts off.
+ */
+unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct list_head *list);
+void free_bulk(zone_t *zone, unsigned int nr, struct list_head *list);
+
+/* Put a block on the free lists, merging it with its buddies. Locks: takes zone->lock. Any context. */
+void free_block_to_zone(zone_t *zone, struct page *page, unsigned int order);
+
+/* Boot: empty free areas for a zone of size frames; bitmaps from boot memory. */
+void buddy_init_zone(zone_t *zone, void *(*alloc)(pg_data_t *pgdat, unsigned long size));

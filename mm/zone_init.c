@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * zone_init.c: laying out nodes and zones at boot, and finding a frame's descriptor.
+ *
+ * Each node gets one array of descriptors for its whole range, holes included, and its
+ * zones are slices of it. All arrays lie in the direct map, so that one base, mem_map,
+ * serves as the origin of a common index space (node_start_mapnr).
+ *
+ *	frames	  0      4096                    16384		node 0: 64 MiB
+ *		  | DMA   | Normal                |
+ *	mem_map	  [ descriptors of node 0         ][ node 1 ... ]
+ *
+ * Zonelists: for a request of kind K on node N, the zones of N from K downwards, then
+ * those of the other nodes, nearest id first: N+1, N+2, ... and around.
+ *
+ * Locking: none: one CPU, before the first allocation; constant afterwards.
+ * Failure: a machine whose descriptors do not fit panics in bootmem.
+ */
+#include "page_alloc_internal.h"
+#include "boot_internal.h"
+#include <pagoda/bootmem.h>
+#include <pagoda/bug.h>
+#include <pagoda/string.h>
+
+/* One wait queue for so many pages, and never fewer queues than this (PM-16). */
+#define PAGES_PER_WAITQUEUE 256
+#define MIN_WAIT_TABLE_SIZE 4
+
+/* Watermarks (PM-12). */
+#define ZONE_BALANCE_RATIO 128
+#define ZONE_BALANCE_MIN   20
+#define ZONE_BALANCE_MAX   255
+
+/* Per-CPU lists: pages moved at a time, and the length that triggers a drain. */
+#define PCP_BATCH	16u
+#define PCP_HIGH	(4 * PCP_BATCH)
+/* A CPU's list holds at most this part of a small zone. */
+#define PCP_ZONE_SHARE	128
+
+pg_data_t *pgdat_list;
+pg_data_t contig_page_data;
+pg_data_t *cpu_pgdat[NR_CPUS];
+zone_t *zone_table[MAX_NR_ZONES * MAX_NR_NODES];
+struct page *mem_map;
+unsigned long max_mapnr;
+struct page **section_map;
+unsigned long nr_sections;
+
+static const char *const zone_names[MAX_NR_ZONES] = { "DMA", "Normal", "HighMem" };
+
+static_assert(MAX_NR_ZONES * MAX_NR_NODES <= 256, "a zone index has 8 bits");
+
+pg_data_t *NODE_DATA(int nid)
+{
+	pg_data_t *pgdat;
+
+	for_each_pgdat(pgdat)
+		if (pgdat->node_id == nid)
+			return pgdat;
+	return NULL;
+}
+
+/* ---- From frame number to descriptor --------------------------------------------- */
+
+static bool node_has_pfn(const pg_data_t *pgdat, unsigned long pfn)
+{
+	return pfn - pgdat->node_start_pfn < pgdat->node_size;
+}
+
+static pg_data_t *pfn_to_node(unsigned long pfn)
+{
+	pg_data_t *pgdat;
+
+	for_each_pgdat(pgdat)
+		if (node_has_pfn(pgdat, pfn))
+			return pgdat;
+	return NULL;
+}
+
+struct page *pfn_to_page_slow(unsigned long pfn)
+{
+	pg_data_t *pgdat = pfn_to_node(pfn);
+
+	BUG_ON(!pgdat);
+	return pgdat->node_mem_map + (pfn - pgdat->node_start_pfn);
+}
+
+bool pfn_valid(unsigned long pfn)
+{
+	if (pfn >> PFN_SECTION_SHIFT >= nr_sections)
+		return false;
+	return pfn_to_node(pfn) != NULL;
+}
+
+/* The table of sections; a section of one node points into its map. */
+void __init sections_init(void)
+{
+	unsigned long per_section = 1ul << PFN_SECTION_SHIFT;
+	pg_data_t *pgdat;
+
+	nr_sections = (max_pfn + per_section - 1) >> PFN_SECTION_SHIFT;
+	section_map = alloc_bootmem(nr_sections * sizeof(*section_map));
+	for (unsigned long s = 0; s < nr_sections; s++) {
+		unsigned long start = s << PFN_SECTION_SHIFT;
+		int nodes = 0;
+
+		for_each_pgdat(pgdat) {
+			if (pgdat->node_start_pfn >= start + per_section ||
+			    pgdat->node_start_pfn + pgdat->node_size <= start)
+				continue;
+			nodes++;
+			section_map[s] = pgdat->node_mem_map - pgdat->node_start_pfn;
+		}
+		if (nodes != 1)
+			section_map[s] = NULL;
+	}
+}
+
+/* ---- Zones ---------------------------------------------------------------------------- */
+
+/* Zeroed boot memory near a node, or behind mem_map if the node has none that is mapped. */
+static void *__init node_alloc(pg_data_t *pgdat, unsigned long size)
+{
+	void *mem = try_alloc_bootmem_node(pgdat, size, SMP_CACHE_BYTES, MAX_DMA_ADDRESS);
+
+	if (mem)
+		return mem;
+	return __alloc_bootmem(size, SMP_CACHE_BYTES,
+			       mem_map ? (unsigned long)__pa(mem_map) : MAX_DMA_ADDRESS);
+}
+
+static void __init set_page_zone(struct page *page, unsigned long index)
+{
+	page->flags &= ~(~0ul << ZONE_SHIFT);
+	page->flags |= index << ZONE_SHIFT;
+}
+
+static void __init init_watermarks(zone_t *zone)
+{
+	unsigned long mask = zone->size / ZONE_BALANCE_RATIO;
+
+	mask = clamp(mask, (unsigned long)ZONE_BALANCE_MIN, (unsigned long)ZONE_BALANCE_MAX);
+	zone->pages_min = mask;
+	zone->pages_low = mask * 2;
+	zone->pages_high = mask * 3;
+}
+
+static void __init init_wait_table(zone_t *zone)
+{
+	unsigned long size = MIN_WAIT_TABLE_SIZE, bits = 2;
+
+	while (size * PAGES_PER_WAITQUEUE < zone->size) {
+		size *= 2;
+		bits++;
+	}
+	zone->wait_table_size = size;
+	zone->wait_table_shift = (unsigned long)BITS_PER_LONG - bits;
+	zone->wait_table = node_alloc(zone->zone_pgdat, size * sizeof(wait_queue_head_t));
+	for (unsigned long i = 0; i < size; i++)
+		init_waitqueue_head(&zone->wait_table[i]);
+}
+
+static void __init init_per_cpu_lists(zone_t *zone)
+{
+	unsigned int batch = (unsigned int)clamp(zone->size / PCP_ZONE_SHARE / 4, 1ul,
+						 (unsigned long)PCP_BATCH);
+
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
+		INIT_LIST_HEAD(&zone->pcp[cpu].list);
+		zone->pcp[cpu].count = 0;
+		zone->pcp[cpu].batch = batch;
+		zone->pcp[cpu].high = batch * (PCP_HIGH / PCP_BATCH);
+	}
+}
+
+/* All frames start reserved, without references (PM-30). */
+static void __init init_descriptors(const zone_t *zone, unsigned long index)
+{
+	for (struct page *page = zone->zone_mem_map; page < zone->zone_mem_map + zone->size;
+	     page++) {
+		*page = (struct page){ .flags = 1ul << PG_reserved, .mapcount = { -1 } };
+		set_page_zone(page, index);
+		INIT_LIST_HEAD(&page->lru);
+	}
+}
+
+static void __init init_zone(pg_data_t *pgdat, int which, unsigned long start_pfn,
+			     unsigned long size, unsigned long holes)
+{
+	zone_t *zone = &pgdat->node_zones[which];
+	unsigned long index = (unsigned long)pgdat->node_id * MAX_NR_ZONES + (unsigned long)which;
+
+	zone_table[index] = zone;
+	spin_lock_init(&zone->lock, RANK_ZONE);
+	zone->zone_pgdat = pgdat;
+	zone->name = zone_names[which];
+	zone->size = size;
+	zone->present_pages = size - holes;
+	zone->zone_start_pfn = start_pfn;
+	zone->zone_start_paddr = PFN_PHYS(start_pfn);
+	zone->zone_mem_map = pgdat->node_mem_map + (start_pfn - pgdat->node_start_pfn);
+	zone->zone_start_mapnr = (unsigned long)(zone->zone_mem_map - mem_map);
+	init_per_cpu_lists(zone);
+	buddy_init_zone(zone, node_alloc);
+	if (!size)
+		return;
+	init_watermarks(zone);
+	init_wait_table(zone);
+	init_descriptors(zone, index);
+	pgdat->nr_zones = which + 1;
+}
+
+/*
+ * One bit for each 1 MiB of the node: does it have RAM at all? (PM-06) Single frames of
+ * holes are told apart by PG_reserved.
+ */
+static void __init init_valid_addr_bitmap(pg_data_t *pgdat)
+{
+	unsigned long nr = DIV_ROUND_UP(pgdat->node_size, SZ_1M >> PAGE_SHIFT);
+
+	pgdat->valid_addr_bitmap = node_alloc(pgdat, DIV_ROUND_UP(nr, 8 * sizeof(long)) * sizeof(long));
+	for (const struct ram_range *r = ram_ranges; r < ram_ranges + nr_ram_ranges; r++) {
+		unsigned long start = max(r->start_pfn, pgdat->node_start_pfn);
+		unsigned long end = min(r->end_pfn, pgdat->node_start_pfn + pgdat->node_size);
+
+		for (; start < end; start = ALIGN(start + 1, SZ_1M >> PAGE_SHIFT))
+			set_bit((unsigned int)((start - pgdat->node_start_pfn) / (SZ_1M >> PAGE_SHIFT)),
+				pgdat->valid_addr_bitmap);
+	}
+}
+
+void __init free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *zones_size,
+				unsigned long zone_start_pfn, const unsigned long *zholes_size)
+{
+	unsigned long total = 0, pfn = zone_start_pfn;
+
+	for (int i = 0; i < MAX_NR_ZONES; i++)
+		total += zones_size[i];
+	pgdat->node_id = nid;
+	pgdat->node_start_pfn = zone_start_pfn;
+	pgdat->node_size = total;
+	init_waitqueue_head(&pgdat->kswapd_wait);
+	pgdat->node_mem_map = node_alloc(pgdat, total * sizeof(struct page));
+	if (!mem_map)
+		mem_map = pgdat->node_mem_map;
+	pgdat->node_start_mapnr = (unsigned long)(pgdat->node_mem_map - mem_map);
+	max_mapnr = max(max_mapnr, pgdat->node_start_mapnr + total);
+	init_valid_addr_bitmap(pgdat);
+	for (int i = 0; i < MAX_NR_ZONES; i++) {
+		init_zone(pgdat, i, pfn, zones_size[i], zholes_size ? zholes_size[i] : 0);
+		pfn += zones_size[i];
+	}
+}
+
+/* ---- Zonelists --------------------------------------------------------------------------- */
+
+/* Append the zones of a node that a request for kind highest may use, best first. */
+static unsigned int __init add_node_zones(zonelist_t *list, unsigned int n, pg_data_t *pgdat,
+					  int highest)
+{
+	for (int i = highest; i >= ZONE_DMA; i--)
+		if (pgdat->node_zones[i].size)
+			list->zones[n++] = &pgdat->node_zones[i];
+	return n;
+}
+
+static void __init build_zonelists(pg_data_t *pgdat)
+{
+	static const int highest[GFP_ZONEMASK + 1] __initdata = {
+		[0] = ZONE_NORMAL,
+		[__GFP_DMA] = ZONE_DMA,
+		[__GFP_HIGHMEM] = ZONE_HIGHMEM,
+		[__GFP_DMA | __GFP_HIGHMEM] = ZONE_DMA, /* the stricter of the two */
+	};
+
+	for (unsigned int kind = 0; kind <= GFP_ZONEMASK; kind++) {
+		zonelist_t *list = &pgdat->node_zonelists[kind];
+		pg_data_t *node = pgdat;
+		unsigned int n = 0;
+
+		do {
+			n = add_node_zones(list, n, node, highest[kind]);
+			node = node->node_next ? node->node_next : pgdat_list;
+		} while (node != pgdat);
+		list->zones[n] = NULL;
+	}
+}
+
+void __init build_all_zonelists(void)
+{
+	pg_data_t *pgdat;
+
+	for_each_pgdat(pgdat)
+		build_zonelists(pgdat);
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
+		cpu_pgdat[cpu] = pgdat_list->node_next ? NODE_DATA(port_cpu_to_node(cpu)) : NULL;
+		if (!cpu_pgdat[cpu])
+			cpu_pgdat[cpu] = pgdat_list;
+	}
+}
