@@ -13,13 +13,21 @@ typedef struct kmem_cache kmem_cache_t;
 #define SLAB_USER	      GFP_USER
 #define SLAB_NOFS	      GFP_NOFS
 #define SLAB_NOIO	      GFP_NOIO
-#define SLAB_NOREAP	      0x1000ul
+#define SLAB_NOHIGHIO	      GFP_NOHIGHIO
+#define SLAB_NFS	      GFP_NFS
+#define SLAB_NO_REAP	      0x1000ul /* never shrunk by kmem_cache_reap() */
+#define SLAB_NOREAP	      SLAB_NO_REAP
 #define SLAB_POISON	      0x800ul
 #define SLAB_RED_ZONE	      0x400ul
 #define SLAB_CACHE_DMA	      0x4000ul
 #define SLAB_DEBUG_FREE	      0x100ul
 #define SLAB_DEBUG_INITIAL    0x200ul
 #define SLAB_MUST_HWCACHE_ALIGN 0x8000ul
+
+/* flags of ctor and dtor */
+#define SLAB_CTOR_CONSTRUCTOR 1ul /* construct (else: destruct) */
+#define SLAB_CTOR_ATOMIC      2ul /* must not sleep */
+#define SLAB_CTOR_VERIFY      4ul /* debugging: the object should be in its constructed state */
 
 /*
  * A cache of objects of size bytes. ctor runs once per object when its slab is made
@@ -31,6 +39,7 @@ kmem_cache_t *kmem_cache_create(const char *name, size_t size, size_t offset, un
 				void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags));
 /* 0, or -EBUSY if objects are still in use (the cache stays). May sleep. */
 int kmem_cache_destroy(kmem_cache_t *cache) __must_check;
+/* Give back all free memory of a cache; pages freed. May sleep. */
 int kmem_cache_shrink(kmem_cache_t *cache);
 /* One object, or NULL. Sleeps only with __GFP_WAIT; __GFP_ZERO clears it. */
 void *kmem_cache_alloc(kmem_cache_t *cache, gfp_t flags) __must_check;
@@ -50,6 +59,8 @@ char *kstrdup(const char *s, gfp_t flags) __must_check;
 
 void kmem_cache_init(void);	  /* boot: cache_cache and the sizes up to a page */
 void kmem_cache_sizes_init(void); /* boot: the rest */
+/* All CPUs are up: those that came after a cache was made get their arrays too. May sleep. */
+void kmem_cache_cpus_up(void);
 
 /* Print /proc/slabinfo's text by calls of emit(arg, text). */
 void slabinfo(void (*emit)(void *arg, const char *text), void *arg);

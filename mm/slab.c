@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slab.c: caches of equal objects: making them, growing, allocating and freeing.
+ *
+ * After Bonwick, "The Slab Allocator" (USENIX 1994), in the shape of thesis chapter 8.
+ * A cache keeps objects of one type in their constructed state; its memory comes in
+ * slabs of 2^gfporder pages:
+ *
+ *	small objects (<= 512 bytes)	| colour | slab_t | bufctl[num] | objects ... |
+ *	larger ones			| colour | objects ... |  slab_t elsewhere
+ *
+ * The descriptor and the index array of a slab with large objects come from a size
+ * cache, so that a power-of-two object wastes no page. bufctl[] chains the free objects
+ * of a slab by number: taking one follows the chain, freeing puts its number in front.
+ * What is left over at the end moves the first object of successive slabs by a colour
+ * each, so that equal offsets in different slabs fall on different cache lines.
+ *
+ * Objects are handed out from the CPU's array (slab_cpu.c), which is filled in batches
+ * from partial slabs, then free slabs, then new ones. Costs: an array hit is a few
+ * instructions; a batch takes the cache's lock once; a slab is a page allocation.
+ *
+ * Constructors run once per object when its slab is made and destructors when it is
+ * destroyed (CT-07); in between an object must be freed as it was constructed.
+ *
+ * Invariants (validate_slab checks them all), under the lock:
+ *	(I1) a slab is on slabs_full, slabs_partial or slabs_free as inuse is num, between, 0
+ *	(I2) free and bufctl[] chain exactly num - inuse distinct objects
+ *	(I3) each page of a slab has PG_slab and points to the cache and the slab
+ *	(I4) active_objs is the sum of inuse, nr_slabs the slabs on all lists
+ *
+ * Locking: cache_chain_sem for the chain and array sizes; then cache->spinlock
+ * (RANK_SLAB, interrupts off) for lists, descriptors and statistics. Neither is held
+ * while pages or descriptors are allocated, so the allocator may be asked for memory
+ * while it grows (SL-67).
+ *
+ * Failure: growing without memory returns what it has taken and the caller gets NULL.
+ * Creating unwinds the same way. A wrong free is reported and ignored.
+ * Observability: /proc/slabinfo; the statistics in struct kmem_cache.
+ */
+#include "slab_internal.h"
+#include <pagoda/bug.h>
+#include <pagoda/errno.h>
+#include <pagoda/highmem.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/string.h>
+#include <pagoda/vmstat.h>
+
+/* Waste of more than this part of a slab makes the next order worth a try (SL-22). */
+#define MAX_WASTE_SHARE 8
+
+struct mutex cache_chain_sem;
+
+kmem_cache_t cache_cache = {
+	.flags = SLAB_NO_REAP,
+	.objsize = ALIGN(sizeof(kmem_cache_t), SMP_CACHE_BYTES),
+	.user_size = sizeof(kmem_cache_t),
+	.align = SMP_CACHE_BYTES,
+	.colour_off = SMP_CACHE_BYTES,
+	.spinlock = SPIN_LOCK_INIT(RANK_SLAB),
+	.slabs_full = LIST_HEAD_INIT(cache_cache.slabs_full),
+	.slabs_partial = LIST_HEAD_INIT(cache_cache.slabs_partial),
+	.slabs_free = LIST_HEAD_INIT(cache_cache.slabs_free),
+	.next = LIST_HEAD_INIT(cache_cache.next),
+	.name = "kmem_cache",
+};
+
+/* ---- Pages and descriptors of a slab ------------------------------------------------- */
+
+static struct page *kmem_getpages(kmem_cache_t *cachep, gfp_t flags)
+{
+	struct page *page = alloc_pages((flags | cachep->gfpflags) & ~(__GFP_ZERO | __GFP_HIGHMEM),
+					cachep->gfporder);
+
+	for (unsigned long i = 0; page && i < 1ul << cachep->gfporder; i++)
+		PageSetSlab(page + i);
+	return page;
+}
+
+static void kmem_freepages(kmem_cache_t *cachep, struct page *page)
+{
+	for (unsigned long i = 0; i < 1ul << cachep->gfporder; i++) {
+		page[i].list = (struct list_head){ NULL, NULL };
+		PageClearSlab(page + i);
+	}
+	__free_pages(page, cachep->gfporder);
+}
+
+/* The descriptor for a slab on these pages, whose colour is offset bytes; NULL: no memory. */
+static slab_t *kmem_cache_slabmgmt(kmem_cache_t *cachep, struct page *page, unsigned int offset,
+				   gfp_t flags)
+{
+	char *start = page_address(page);
+	slab_t *slabp;
+
+	if (cachep->flags & CFLGS_OFF_SLAB) {
+		slabp = kmem_cache_alloc(cachep->slabp_cache, flags & ~__GFP_ZERO);
+		if (!slabp)
+			return NULL;
+		slabp->s_mem = start + offset;
+	} else {
+		size_t mgmt = sizeof(slab_t) + cachep->num * sizeof(kmem_bufctl_t);
+
+		slabp = (slab_t *)(start + offset);
+		slabp->s_mem = start + offset + ALIGN(mgmt, cachep->align);
+	}
+	slabp->page = page;
+	slabp->inuse = 0;
+	slabp->colouroff = (u16)offset;
+	return slabp;
+}
+
+static void *user_object(const kmem_cache_t *cachep, void *raw)
+{
+	return (char *)raw + cachep->user_offset;
+}
+
+static void kmem_cache_init_objs(kmem_cache_t *cachep, slab_t *slabp, unsigned long ctor_flags)
+{
+	for (unsigned int i = 0; i < cachep->num; i++) {
+		void *raw = index_object(cachep, slabp, i);
+
+		if (cachep->flags & SLAB_DEBUG_FLAGS)
+			slab_debug_init_object(cachep, raw);
+		if (cachep->ctor)
+			cachep->ctor(user_object(cachep, raw), cachep, ctor_flags);
+		slab_bufctl(slabp)[i] = i + 1;
+	}
+	slab_bufctl(slabp)[cachep->num - 1] = BUFCTL_END;
+	slabp->free = 0;
+}
+
+/* No lock held; the slab is on no list. */
+static void kmem_slab_destroy(kmem_cache_t *cachep, slab_t *slabp)
+{
+	struct page *page = slabp->page;
+
+	if (cachep->flags & SLAB_DEBUG_FLAGS)
+		slab_debug_check_slab(cachep, slabp);
+	if (cachep->dtor)
+		for (unsigned int i = 0; i < cachep->num; i++)
+			cachep->dtor(user_object(cachep, index_object(cachep, slabp, i)), cachep, 0);
+	if (cachep->flags & CFLGS_OFF_SLAB)
+		kmem_cache_free(cachep->slabp_cache, slabp);
+	kmem_freepages(cachep, page);
+}
+
+/* Announce growth and choose the colour of the new slab, in bytes. */
+static unsigned int begin_growth(kmem_cache_t *cachep)
+{
+	unsigned long flags;
+	unsigned int colour;
+
+	spin_lock_irqsave(&cachep->spinlock, flags);
+	cachep->dflags |= DFLGS_GROWN;
+	cachep->growing++;
+	colour = cachep->colour_next++;
+	if (cachep->colour_next > cachep->colour)
+		cachep->colour_next = 0; /* after the highest colour, not before it (CT-06) */
+	spin_unlock_irqrestore(&cachep->spinlock, flags);
+	return colour * cachep->colour_off;
+}
+
+/* slabp NULL: it failed. */
+static void end_growth(kmem_cache_t *cachep, slab_t *slabp)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&cachep->spinlock, flags);
+	cachep->growing--;
+	if (slabp) {
+		list_add_tail(&slabp->page->lru, &cachep->slabs_free);
+		cachep->nr_slabs++;
+		cachep->nr_free_slabs++;
+		cachep->grown++;
+	} else {
+		cachep->failures++;
+	}
+	spin_unlock_irqrestore(&cachep->spinlock, flags);
+}
+
+int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags)
+{
+	unsigned long ctor_flags = SLAB_CTOR_CONSTRUCTOR | (flags & __GFP_WAIT ? 0 : SLAB_CTOR_ATOMIC);
+	unsigned int offset = begin_growth(cachep);
+	struct page *page = kmem_getpages(cachep, flags);
+	slab_t *slabp = NULL;
+
+	if (!page)
+		goto out;
+	slabp = kmem_cache_slabmgmt(cachep, page, offset, flags);
+	if (!slabp) {
+		kmem_freepages(cachep, page);
+		goto out;
+	}
+	for (unsigned long i = 0; i < 1ul << cachep->gfporder; i++) {
+		SET_PAGE_CACHE(page + i, cachep);
+		SET_PAGE_SLAB(page + i, slabp);
+	}
+	kmem_cache_init_objs(cachep, slabp, ctor_flags);
+	count_vm_event(slab_grow);
+out:
+	end_growth(cachep, slabp);
+	return slabp != NULL;
+}
+
+/* ---- Objects in and out of slabs ------------------------------------------------------- */
+
+static void *kmem_cache_alloc_one_tail(kmem_cache_t *cachep, slab_t *slabp)
+{
+	void *obj = index_object(cachep, slabp, slabp->free);
+
+	if (slabp->inuse++ == 0) {
+		list_move(&slabp->page->lru, &cachep->slabs_partial);
+		cachep->nr_free_slabs--;
+	}
+	slabp->free = slab_bufctl(slabp)[slabp->free];
+	if (slabp->free == BUFCTL_END)
+		list_move(&slabp->page->lru, &cachep->slabs_full);
+	cachep->active_objs++;
+	if (cachep->active_objs > cachep->high_mark)
+		cachep->high_mark = cachep->active_objs;
+	return obj;
+}
+
+void *kmem_cache_alloc_one(kmem_cache_t *cachep)
+{
+	if (!list_empty(&cachep->slabs_partial))
+		return kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_partial.next));
+	if (!list_empty(&cachep->slabs_free))
+		return kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_free.next));
+	return NULL;
+}
+
+static __cold void bad_object(kmem_cache_t *cachep, const void *obj, const char *what)
+{
+	cachep->errors++;
+	report_bug("slab: cache %s: object %p %s", cachep->name, obj, what);
+}
+
+/* Is this object number on the slab's chain of free objects? */
+static bool on_free_chain(const kmem_cache_t *cachep, slab_t *slabp, unsigned int objnr)
+{
+	unsigned int steps = 0;
+
+	for (kmem_bufctl_t i = slabp->free; i != BUFCTL_END && steps++ < cachep->num;
+	     i = slab_bufctl(slabp)[i])
+		if (i == objnr)
+			return true;
+	return false;
+}
+
+static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
+{
+	slab_t *slabp = GET_PAGE_SLAB(virt_to_page(obj));
+	unsigned int objnr = object_index(cachep, slabp, obj);
+
+	if (unlikely(objnr >= cachep->num || index_object(cachep, slabp, objnr) != obj)) {
+		bad_object(cachep, obj, "is not the start of an object");
+		return;
+	}
+	/* The object freed last is the likeliest to be freed again. */
+	if (unlikely(slabp->inuse == 0 || slabp->free == objnr)) {
+		bad_object(cachep, obj, "freed twice");
+		return;
+	}
+	VM_BUG_ON(on_free_chain(cachep, slabp, objnr));
+	slab_bufctl(slabp)[objnr] = slabp->free;
+	slabp->free = objnr;
+	cachep->active_objs--;
+	if (--slabp->inuse == 0) {
+		list_move(&slabp->page->lru, &cachep->slabs_free);
+		cachep->nr_free_slabs++;
+	} else if (slab_bufctl(slabp)[objnr] == BUFCTL_END) {
+		list_move(&slabp->page->lru, &cachep->slabs_partial); /* it was full */
+	}
+}
+
+void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr)
+{
+	while (nr--)
+		kmem_cache_free_one(cachep, *objs++);
+}
+
+/* ---- Public: objects --------------------------------------------------------------------- */
+
+void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
+{
+	unsigned long irq = port_irq_save();
+	cpucache_t *cc = cc_data(cachep);
+	void *obj;
+
+	if (unlikely(!cc->avail)) {
+		port_irq_restore(irq);
+		return cpucache_alloc_slow(cachep, flags);
+	}
+	cc->allochit++;
+	obj = cc_entry(cc)[--cc->avail];
+	port_irq_restore(irq);
+	return obj;
+}
+
+/* Request and cache must agree on DMA memory (SL-39). */
+static void kmem_cache_alloc_head(const kmem_cache_t *cachep, gfp_t flags, void *caller)
+{
+	if (!(flags & SLAB_DMA) != !(cachep->gfpflags & GFP_DMA))
+		report_bug("slab: cache %s: request with%s SLAB_DMA, by %p", cachep->name,
+			   flags & SLAB_DMA ? "" : "out", caller);
+}
+
+void *kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
+{
+	void *obj;
+
+	if (unlikely(port_should_fail("kmem_cache_alloc")))
+		return NULL;
+	obj = __kmem_cache_alloc(cachep, flags);
+	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS) && obj) {
+		kmem_cache_alloc_head(cachep, flags, __builtin_return_address(0));
+		obj = slab_debug_alloc(cachep, obj, __builtin_return_address(0));
+	}
+	if (unlikely(flags & __GFP_ZERO) && obj)
+		memset(obj, 0, cachep->user_size);
+	return obj;
+}
+
+void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
+{
+	unsigned long irq = port_irq_save();
+	cpucache_t *cc = cc_data(cachep);
+
+	if (unlikely(cc->avail == cc->limit)) {
+		port_irq_restore(irq);
+		cpucache_free_slow(cachep, obj);
+		return;
+	}
+	if (unlikely(cc->avail && cc_entry(cc)[cc->avail - 1] == obj)) {
+		port_irq_restore(irq);
+		bad_object(cachep, obj, "freed twice");
+		return;
+	}
+	cc->freehit++;
+	cc_entry(cc)[cc->avail++] = obj;
+	port_irq_restore(irq);
+}
+
+void free_object(kmem_cache_t *cachep, void *obj, void *caller)
+{
+	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS)) {
+		obj = slab_debug_free(cachep, obj, caller);
+		if (!obj)
+			return;
+	}
+	__kmem_cache_free(cachep, obj);
+}
+
+void kmem_cache_free(kmem_cache_t *cachep, void *obj)
+{
+	struct page *page = object_page(obj);
+
+	if (unlikely(!page || GET_PAGE_CACHE(page) != cachep)) {
+		report_bug("slab: cache %s: object %p is of %s, by %p", cachep->name, obj,
+			   page ? GET_PAGE_CACHE(page)->name : "no cache",
+			   __builtin_return_address(0));
+		return;
+	}
+	free_object(cachep, obj, __builtin_return_address(0));
+}
+
+/* ---- Making a cache (SL-03) ----------------------------------------------------------------- */
+
+void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsigned long flags,
+			 size_t *left_over, unsigned int *num)
+{
+	size_t space = PAGE_SIZE << gfporder, base = 0, extra = 0;
+	unsigned int n;
+
+	if (!(flags & CFLGS_OFF_SLAB)) {
+		base = sizeof(slab_t);
+		extra = sizeof(kmem_bufctl_t);
+	}
+	n = (unsigned int)((space - base) / (size + extra));
+	while (n && ALIGN(base + n * extra, align) + n * size > space)
+		n--;
+	*num = n;
+	*left_over = space - ALIGN(base + n * extra, align) - n * size;
+}
+
+/* Choose order, objects per slab and where the descriptor goes; the bytes left over. */
+static size_t layout_slab(kmem_cache_t *cachep, size_t size, size_t align, unsigned long flags)
+{
+	/* Descriptors of off-slab caches must fit an on-slab size cache (SL-18). */
+	const unsigned int off_slab_limit =
+		(OFF_SLAB_MIN_BYTES - sizeof(slab_t)) / sizeof(kmem_bufctl_t);
+	size_t left_over = 0;
+	unsigned int num = 0;
+
+	for (unsigned int order = 0; order <= MAX_SLAB_ORDER; order++) {
+		size_t left;
+		unsigned int n;
+
+		kmem_cache_estimate(order, size, align, flags, &left, &n);
+		if (!n)
+			continue;
+		if (num && (flags & CFLGS_OFF_SLAB) && n > off_slab_limit)
+			break;
+		num = n;
+		left_over = left;
+		cachep->gfporder = order;
+		if (order >= BREAK_SLAB_ORDER || left * MAX_WASTE_SHARE <= PAGE_SIZE << order)
+			break;
+	}
+	cachep->num = num;
+	return left_over;
+}
+
+static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size_t offset,
+		       size_t align, unsigned long flags)
+{
+	size_t left_over, unit = flags & SLAB_HWCACHE_ALIGN ? SMP_CACHE_BYTES : BYTES_PER_WORD;
+
+	left_over = layout_slab(cachep, size, align, flags);
+	unit = ALIGN(offset ? offset : unit, align);
+	cachep->objsize = (unsigned int)size;
+	cachep->reciprocal = (unsigned int)((1ull << 32) / size + 1);
+	cachep->align = (unsigned int)align;
+	cachep->colour_off = (unsigned int)unit;
+	cachep->colour = (unsigned int)(left_over / unit);
+	cachep->flags = flags;
+	cachep->gfpflags = flags & SLAB_CACHE_DMA ? GFP_DMA : 0;
+	spin_lock_init(&cachep->spinlock, RANK_SLAB);
+	INIT_LIST_HEAD(&cachep->slabs_full);
+	INIT_LIST_HEAD(&cachep->slabs_partial);
+	INIT_LIST_HEAD(&cachep->slabs_free);
+	pagoda_strlcpy(cachep->name, name, sizeof(cachep->name));
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		cachep->cpudata[cpu] = &no_cpucache;
+}
+
+/* Locks: cache_chain_sem held. */
+static kmem_cache_t *find_cache(const char *name)
+{
+	kmem_cache_t *cachep;
+
+	for_each_cache(cachep)
+		if (strcmp(cachep->name, name) == 0)
+			return cachep;
+	return NULL;
+}
+
+/* What is wrong with a request for a cache, or NULL (SL-02). */
+static const char *creation_error(const char *name, size_t size, size_t offset, unsigned long flags,
+				  bool has_ctor, bool has_dtor)
+{
+	unsigned long allowed = CREATE_MASK | (slab_debug_enabled() ? SLAB_DEBUG_FLAGS : 0);
+
+	if (!name || !*name || strnlen(name, CACHE_NAMELEN) == CACHE_NAMELEN)
+		return "bad name";
+	if (size < BYTES_PER_WORD || size > PAGE_SIZE << MAX_SLAB_ORDER)
+		return "bad size";
+	if (offset > size)
+		return "bad offset";
+	if (flags & ~allowed)
+		return "unknown flags";
+	if (has_dtor && !has_ctor)
+		return "destructor without constructor";
+	return NULL;
+}
+
+/* Link a finished cache into the chain, unless its name is taken. */
+static int chain_cache(kmem_cache_t *cachep)
+{
+	int error = -EEXIST;
+
+	mutex_lock(&cache_chain_sem);
+	if (!find_cache(cachep->name)) {
+		list_add_tail(&cachep->next, &cache_cache.next);
+		error = 0;
+	}
+	mutex_unlock(&cache_chain_sem);
+	return error;
+}
+
+kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t align,
+			   unsigned long flags,
+			   void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags),
+			   void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags))
+{
+	kmem_cache_t *cachep = kmem_cache_alloc(&cache_cache, GFP_KERNEL | __GFP_ZERO);
+
+	if (!cachep)
+		return NULL;
+	flags |= slab_debug_flags(name);
+	if (ctor)
+		flags &= ~SLAB_POISON; /* poison would undo the construction */
+	if (flags & SLAB_DEBUG_FLAGS)
+		align = min(align, 2 * BYTES_PER_WORD);
+	slab_debug_layout(cachep, &size, flags);
+	size = ALIGN(size, align);
+	if (size > OFF_SLAB_MIN_BYTES)
+		flags |= CFLGS_OFF_SLAB;
+	init_cache(cachep, name, size, offset, align, flags);
+	cachep->ctor = ctor;
+	cachep->dtor = dtor;
+	if (flags & CFLGS_OFF_SLAB)
+		cachep->slabp_cache = kmem_find_general_cachep(
+			sizeof(slab_t) + cachep->num * sizeof(kmem_bufctl_t), 0);
+	if (!cachep->num || chain_cache(cachep)) {
+		report_bug("slab: cache %s: name in use, or objects too large with these flags", name);
+		kmem_cache_free(&cache_cache, cachep);
+		return NULL;
+	}
+	enable_cpucache(cachep);
+	return cachep;
+}
+
+/* Objects of less than half a line share it, in equal parts. */
+static size_t hwcache_alignment(size_t size)
+{
+	size_t align = SMP_CACHE_BYTES;
+
+	while (align > BYTES_PER_WORD && size <= align / 2)
+		align /= 2;
+	return align;
+}
+
+kmem_cache_t *kmem_cache_create(const char *name, size_t size, size_t offset, unsigned long flags,
+				void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags),
+				void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags))
+{
+	const char *error = creation_error(name, size, offset, flags, ctor != NULL, dtor != NULL);
+	size_t align = BYTES_PER_WORD;
+
+	might_sleep();
+	if (error) {
+		report_bug("kmem_cache_create: %s: %s, size %zu flags %#lx, by %p",
+			   name ? name : "(null)", error, size, flags, __builtin_return_address(0));
+		return NULL;
+	}
+	if (flags & (SLAB_HWCACHE_ALIGN | SLAB_MUST_HWCACHE_ALIGN))
+		align = hwcache_alignment(size);
+	return create_cache(name, size, offset, align, flags, ctor, dtor);
+}
+
+/* ---- Shrinking and destroying ------------------------------------------------------------------ */
+
+/* Take one free slab off its list, if any helps and the cache is not growing (SL-52). */
+static slab_t *take_free_slab(kmem_cache_t *cachep,
+			      bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp)
+{
+	struct page *page, *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&cachep->spinlock, flags);
+	if (!cachep->growing) {
+		list_for_each_entry(page, &cachep->slabs_free, lru) {
+			if (helps && !helps(page, gfp))
+				continue;
+			found = page;
+			break;
+		}
+	}
+	if (found) {
+		list_del(&found->lru);
+		cachep->nr_slabs--;
+		cachep->nr_free_slabs--;
+		cachep->reaped++;
+	}
+	spin_unlock_irqrestore(&cachep->spinlock, flags);
+	return found ? GET_PAGE_SLAB(found) : NULL;
+}
+
+unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
+				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp)
+{
+	unsigned long pages = 0;
+
+	while (nr--) {
+		slab_t *slabp = take_free_slab(cachep, helps, gfp);
+
+		if (!slabp)
+			break;
+		kmem_slab_destroy(cachep, slabp);
+		count_vm_event(slab_reap);
+		pages += 1ul << cachep->gfporder;
+	}
+	return pages;
+}
+
+bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed)
+{
+	unsigned long flags;
+	bool empty;
+
+	drain_cpu_caches(cachep);
+	*pages_freed = destroy_free_slabs(cachep, ~0ul, NULL, 0);
+	spin_lock_irqsave(&cachep->spinlock, flags);
+	empty = list_empty(&cachep->slabs_full) && list_empty(&cachep->slabs_partial);
+	spin_unlock_irqrestore(&cachep->spinlock, flags);
+	return empty;
+}
+
+int kmem_cache_shrink(kmem_cache_t *cachep)
+{
+	unsigned long pages;
+
+	might_sleep();
+	(void)__kmem_cache_shrink(cachep, &pages); /* objects in use are no error here */
+	return (int)pages;
+}
+
+int kmem_cache_destroy(kmem_cache_t *cachep)
+{
+	unsigned long pages;
+
+	might_sleep();
+	mutex_lock(&cache_chain_sem);
+	list_del(&cachep->next); /* reaping must not meet it any more */
+	if (!__kmem_cache_shrink(cachep, &pages)) {
+		list_add_tail(&cachep->next, &cache_cache.next);
+		mutex_unlock(&cache_chain_sem);
+		report_bug("kmem_cache_destroy: %s: objects in use, by %p", cachep->name,
+			   __builtin_return_address(0));
+		return -EBUSY;
+	}
+	kmem_reap_forget(cachep);
+	mutex_unlock(&cache_chain_sem);
+	free_cpucaches(cachep);
+	kmem_cache_free(&cache_cache, cachep);
+	return 0;
+}
+
+/* ---- Boot ------------------------------------------------------------------------------------------ */
+
+void kmem_cache_init(void)
+{
+	mutex_init(&cache_chain_sem, RANK_NONE);
+	init_cache(&cache_cache, "kmem_cache", cache_cache.objsize, 0, SMP_CACHE_BYTES,
+		   SLAB_NO_REAP | SLAB_HWCACHE_ALIGN);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slab_internal.h: the structures of the slab allocator, shared by its files.
+ *
+ *	slab.c		caches and slabs: create, grow, allocate, free, shrink, destroy
+ *	slab_cpu.c	the arrays of free objects in front of them, one per CPU
+ *	slab_sizes.c	kmalloc's caches
+ *	slab_reap.c	giving memory back under pressure
+ *	slab_debug.c	red zones, poison and checks
+ *	slab_info.c	/proc/slabinfo and validate_slab()
+ *
+ *	cache_cache <-> cache <-> cache ...	chain through next, circular
+ *	  cpudata[cpu] -> { avail, limit, objects... }	LIFO, interrupts off, no lock
+ *	  slabs_full / slabs_partial / slabs_free	first pages of slabs, by page->lru
+ *	    slab = descriptor, index array, colour, objects
+ */
+#pragma once
+
+#include <pagoda/bootmem.h>
+#include <pagoda/mmzone.h>
+#include <pagoda/slab.h>
+
+#define BYTES_PER_WORD sizeof(void *)
+#define CACHE_NAMELEN  20
+
+/* Index array entry: the next free object of the slab. */
+typedef u32 kmem_bufctl_t;
+#define BUFCTL_END ((kmem_bufctl_t)-1)
+
+/*
+ * A slab. It stands at the slab's start, its index array after it, or off the slab.
+ * 24 bytes on purpose: the documented numbers of objects per page depend on it (SL-21).
+ * The links are its first page's lru. (L) cache->spinlock
+ */
+typedef struct slab {
+	void *s_mem;	    /* (C) first object, colour included */
+	struct page *page;  /* (C) first page */
+	kmem_bufctl_t free; /* (L) first free object */
+	u16 inuse;	    /* (L) objects handed out */
+	u16 colouroff;	    /* (C) bytes before the descriptor, or the objects if it is off slab */
+} slab_t;
+static_assert(sizeof(slab_t) == 24, "objects per slab are documented for this size");
+
+static inline kmem_bufctl_t *slab_bufctl(slab_t *slabp)
+{
+	return (kmem_bufctl_t *)(slabp + 1);
+}
+
+/*
+ * Free objects at hand for one CPU; their pointers follow directly. Only that CPU uses it,
+ * with interrupts off. With 252 objects it fills 2 KiB.
+ */
+typedef struct cpucache {
+	unsigned int avail, limit;
+	unsigned long allochit, freehit; /* served from the array / put there */
+	u32 allocmiss, freemiss;	 /* had to refill / to drain */
+} cpucache_t;
+static_assert(sizeof(cpucache_t) == 32, "252 objects and this fill 2 KiB");
+
+#define cc_entry(cc)	((void **)((cc) + 1))
+#define cc_data(cachep) ((cachep)->cpudata[port_cpu_id()])
+
+/* Stands in where there is no array: always empty and always full. */
+extern cpucache_t no_cpucache;
+
+struct kmem_cache {
+	/* Used for each object. */
+	cpucache_t *cpudata[NR_CPUS]; /* (own CPU, interrupts off) never NULL */
+	unsigned long flags;	      /* (C) */
+	unsigned int objsize;	      /* (C) distance of objects, red zones included */
+	unsigned int reciprocal;      /* (C) 2^32 / objsize rounded up: division by multiplying */
+	unsigned int num;	      /* (C) objects per slab */
+	unsigned int limit, batchcount; /* (chain mutex) for arrays to be made; 0: none */
+	spinlock_t spinlock;	      /* RANK_SLAB */
+	struct list_head slabs_full, slabs_partial, slabs_free; /* (L) */
+
+	/* Used for each slab. */
+	unsigned int gfporder;	/* (C) a slab is 2^gfporder pages */
+	gfp_t gfpflags;		/* (C) added to each page allocation */
+	unsigned int colour;	/* (C) highest colour */
+	unsigned int colour_off; /* (C) bytes per colour */
+	unsigned int colour_next; /* (L) */
+	unsigned int align;	/* (C) of the first object */
+	unsigned int growing;	/* (L) kmem_cache_grow()s under way */
+	unsigned int dflags;	/* (L) DFLGS_ */
+	kmem_cache_t *slabp_cache; /* (C) where off-slab descriptors come from */
+	void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags);
+	void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags);
+
+	/* Debugging: where in the object's space the caller's object lies. */
+	unsigned int user_offset, user_size; /* (C) */
+
+	char name[CACHE_NAMELEN]; /* (C) */
+	struct list_head next;	  /* (chain mutex) */
+
+	/* (L) Statistics. */
+	unsigned long active_objs, high_mark; /* objects out of slabs now / at most */
+	unsigned long nr_slabs, nr_free_slabs;
+	unsigned long grown, reaped, errors, failures;
+	unsigned long direct_allocs; /* past the arrays */
+};
+
+#define CFLGS_OFF_SLAB 0x010000ul /* descriptor off slab (CT-08) */
+#define CFGS_OFF_SLAB  CFLGS_OFF_SLAB
+#define CFLGS_OPTIMIZE 0x020000ul /* set in the documents, read by nobody (FX-25) */
+#define DFLGS_GROWN    0x1u
+
+#define SLAB_DEBUG_FLAGS (SLAB_DEBUG_FREE | SLAB_DEBUG_INITIAL | SLAB_RED_ZONE | SLAB_POISON)
+#define CREATE_MASK                                                                                \
+	(SLAB_HWCACHE_ALIGN | SLAB_NO_REAP | SLAB_CACHE_DMA | SLAB_MUST_HWCACHE_ALIGN)
+
+/* Slabs are at most this many pages, and larger than this only for an object that needs it. */
+#define MAX_SLAB_ORDER	 5
+#define BREAK_SLAB_ORDER 3
+/* Objects above this have their descriptor off slab. */
+#define OFF_SLAB_MIN_BYTES 512
+
+/* A slab's pages know their cache and slab (SL-16). */
+#define SET_PAGE_CACHE(page, c) ((page)->list.next = (struct list_head *)(c))
+#define GET_PAGE_CACHE(page)	((kmem_cache_t *)(page)->list.next)
+#define SET_PAGE_SLAB(page, s)	((page)->list.prev = (struct list_head *)(s))
+#define GET_PAGE_SLAB(page)	((slab_t *)(page)->list.prev)
+#define list_slab(link)		GET_PAGE_SLAB(list_entry((link), struct page, lru))
+
+extern kmem_cache_t cache_cache;
+extern struct mutex cache_chain_sem; /* the chain; taken before any cache's spinlock */
+
+/* The next cache of the chain, NULL at its end. Locks: cache_chain_sem held. */
+static inline kmem_cache_t *next_in_chain(const kmem_cache_t *cachep)
+{
+	return cachep->next.next == &cache_cache.next ?
+		       NULL :
+		       list_entry(cachep->next.next, kmem_cache_t, next);
+}
+#define for_each_cache(c) for ((c) = &cache_cache; (c); (c) = next_in_chain(c))
+
+/* The page of an object, or NULL if no slab can lie there. */
+static inline struct page *object_page(const void *obj)
+{
+	unsigned long pfn = ((unsigned long)obj - PAGE_OFFSET) >> PAGE_SHIFT;
+	struct page *page;
+
+	if (unlikely(pfn >= max_low_pfn || !pfn_valid_quick(pfn)))
+		return NULL;
+	page = pfn_to_page(pfn);
+	return likely(PageSlab(page)) ? page : NULL;
+}
+
+/* Number of an object in its slab; only right for pointers to the start of one. */
+static inline unsigned int object_index(const kmem_cache_t *cachep, const slab_t *slabp,
+					const void *obj)
+{
+	unsigned long offset = (unsigned long)obj - (unsigned long)slabp->s_mem;
+
+	return (unsigned int)((u64)offset * cachep->reciprocal >> 32);
+}
+static inline void *index_object(const kmem_cache_t *cachep, const slab_t *slabp, unsigned int i)
+{
+	return (char *)slabp->s_mem + (unsigned long)i * cachep->objsize;
+}
+
+/* ---- slab.c ---------------------------------------------------------------------------- */
+
+void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsigned long flags,
+			 size_t *left_over, unsigned int *num);
+/* As kmem_cache_create, with the alignment of objects. */
+kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t align,
+			   unsigned long flags,
+			   void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags),
+			   void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags))
+	__must_check;
+/* One object from the slabs, NULL if all are full. Locks: cachep->spinlock held. */
+void *kmem_cache_alloc_one(kmem_cache_t *cachep);
+/* Objects back to their slabs; ones that cannot be are reported. Locks: cachep->spinlock held. */
+void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr);
+/* A new slab; 0 if there is no memory. May sleep with __GFP_WAIT. */
+int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags) __must_check;
+/* Take up to nr free slabs that helps() (NULL: any) and destroy them; pages freed. May sleep. */
+unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
+				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp);
+/* Free all free slabs; true if the cache holds no objects at all any more. May sleep. */
+bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed);
+/* The raw calls: past debugging. */
+void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags) __must_check;
+void __kmem_cache_free(kmem_cache_t *cachep, void *obj);
+/* Free a caller's object with all checks; caller: who called us. */
+void free_object(kmem_cache_t *cachep, void *obj, void *caller);
+
+/* ---- slab_cpu.c ------------------------------------------------------------------------- */
+
+void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags) __must_check;
+void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
+/* Arrays for a new cache / for all caches made before they could have any. (SL-58) */
+void enable_cpucache(kmem_cache_t *cachep);
+void enable_all_cpucaches(void);
+/* Change size and batch; -ENOMEM leaves the old arrays. May sleep. (SL-59) */
+int kmem_tune_cpucache(kmem_cache_t *cachep, unsigned int limit, unsigned int batchcount)
+	__must_check;
+/* Empty every CPU's array into the slabs. */
+void drain_cpu_caches(kmem_cache_t *cachep);
+void free_cpucaches(kmem_cache_t *cachep);
+
+/* ---- slab_reap.c -------------------------------------------------------------------------- */
+
+/* A cache is about to go: the scan must not resume there. Locks: cache_chain_sem held. */
+void kmem_reap_forget(const kmem_cache_t *cachep);
+
+/* ---- slab_sizes.c ------------------------------------------------------------------------ */
+
+/* Smallest size cache that holds size bytes; NULL if none does. */
+kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags);
+
+/* ---- slab_debug.c ------------------------------------------------------------------------- */
+
+/* Flags that the boot options add to a new cache, and whether callers may ask for any. */
+unsigned long slab_debug_flags(const char *name);
+bool slab_debug_enabled(void);
+/* Grow *size by what the flags need; sets user_offset and user_size. */
+void slab_debug_layout(kmem_cache_t *cachep, size_t *size, unsigned long flags);
+/* A new slab's object, before and after its constructor. */
+void slab_debug_init_object(kmem_cache_t *cachep, void *raw);
+/* Handing out: raw object to the caller's. Taking back: NULL if it was refused (and reported). */
+void *slab_debug_alloc(kmem_cache_t *cachep, void *raw, void *caller);
+void *slab_debug_free(kmem_cache_t *cachep, void *obj, void *caller);
+/* A slab goes: look at its free objects once more. */
+void slab_debug_check_slab(kmem_cache_t *cachep, slab_t *slabp);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slab_sizes.c: kmalloc: memory by size, from a cache per power of two.
+ *
+ *	cache_sizes[]	32 64 128 ... 131072, each with a twin for DMA memory; then a 0
+ *
+ * Objects of a power of two are aligned to their size, up to a page. The caches
+ * are made smallest first: a cache with off-slab descriptors takes those from a
+ * smaller one that is there already.
+ *
+ * Locking: the table is constant after boot. Failure: NULL, as of the cache; making the
+ * table itself fails in a panic.
+ */
+#include "slab_internal.h"
+#include <pagoda/bug.h>
+#include <pagoda/highmem.h>
+#include <pagoda/string.h>
+
+#define MIN_SIZE_SHIFT 5
+#define NR_SIZES       13
+
+typedef struct cache_sizes {
+	size_t cs_size;
+	kmem_cache_t *cs_cachep, *cs_dmacachep;
+} cache_sizes_t;
+
+cache_sizes_t cache_sizes[NR_SIZES + 1];
+
+static kmem_cache_t *make_size_cache(size_t size, bool dma)
+{
+	char name[CACHE_NAMELEN];
+	kmem_cache_t *cachep;
+
+	pagoda_snprintf(name, sizeof(name), "size-%zu%s", size, dma ? "(DMA)" : "");
+	cachep = create_cache(name, size, 0, min(size, (size_t)PAGE_SIZE),
+			      SLAB_HWCACHE_ALIGN | (dma ? SLAB_CACHE_DMA : 0), NULL, NULL);
+	if (!cachep)
+		panic("kmalloc: no memory for cache %s", name);
+	return cachep;
+}
+
+void kmem_cache_sizes_init(void)
+{
+	for (unsigned int i = 0; i < NR_SIZES; i++) {
+		cache_sizes[i].cs_size = 1ul << (MIN_SIZE_SHIFT + i);
+		cache_sizes[i].cs_cachep = make_size_cache(cache_sizes[i].cs_size, false);
+	}
+	for (unsigned int i = 0; i < NR_SIZES; i++)
+		cache_sizes[i].cs_dmacachep = make_size_cache(cache_sizes[i].cs_size, true);
+	enable_all_cpucaches();
+}
+
+/* Row of the table for a size of at least 1; NR_SIZES (the terminator) if there is none. */
+static inline unsigned int size_index(size_t size)
+{
+	unsigned int bits = (unsigned int)(BITS_PER_LONG - __builtin_clzl((size - 1) | 1));
+
+	return bits <= MIN_SIZE_SHIFT ? 0 : min(bits - MIN_SIZE_SHIFT, (unsigned int)NR_SIZES);
+}
+
+static inline kmem_cache_t *size_cache(size_t size, gfp_t flags)
+{
+	const cache_sizes_t *cs = &cache_sizes[size_index(size)];
+
+	return flags & GFP_DMA ? cs->cs_dmacachep : cs->cs_cachep;
+}
+
+kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags)
+{
+	return size ? size_cache(size, gfpflags) : NULL;
+}
+
+static __cold void *bad_size(size_t size, void *caller)
+{
+	report_bug("kmalloc: no cache for %zu bytes, by %p", size, caller);
+	return NULL;
+}
+
+void *kmalloc(size_t size, gfp_t flags)
+{
+	kmem_cache_t *cachep = likely(size) ? size_cache(size, flags) : NULL;
+	void *obj;
+
+	if (unlikely(!cachep))
+		return size ? NULL : bad_size(size, __builtin_return_address(0));
+	if (unlikely(port_should_fail("kmalloc")))
+		return NULL;
+	obj = __kmem_cache_alloc(cachep, flags);
+	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS) && obj)
+		obj = slab_debug_alloc(cachep, obj, __builtin_return_address(0));
+	if (unlikely(flags & __GFP_ZERO) && obj)
+		memset(obj, 0, cachep->user_size);
+	return obj;
+}
+
+void *kzalloc(size_t size, gfp_t flags)
+{
+	void *obj = kmalloc(size, flags & ~__GFP_ZERO);
+
+	return obj ? memset(obj, 0, size) : NULL;
+}
+
+void *kcalloc(size_t n, size_t size, gfp_t flags)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return NULL;
+	return kzalloc(bytes, flags);
+}
+
+void kfree(const void *obj)
+{
+	struct page *page;
+
+	if (!obj)
+		return;
+	page = object_page(obj);
+	if (unlikely(!page)) {
+		report_bug("kfree: %p was not allocated, by %p", obj, __builtin_return_address(0));
+		return;
+	}
+	free_object(GET_PAGE_CACHE(page), (void *)obj, __builtin_return_address(0));
+}
+
+size_t ksize(const void *obj)
+{
+	struct page *page = obj ? object_page(obj) : NULL;
+
+	return page ? GET_PAGE_CACHE(page)->user_size : 0;
+}
+
+char *kstrdup(const char *s, gfp_t flags)
+{
+	size_t n = strlen(s) + 1;
+	char *copy = kmalloc(n, flags);
+
+	return copy ? memcpy(copy, s, n) : NULL;
+}
