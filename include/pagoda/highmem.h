@@ -1,24 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * highmem.h: reaching frames that the direct map does not cover (section HM).
- * On geometries without high memory every call folds to page_address().
+ *
+ * A frame is low (in the direct map, its address never changes) or high (PG_highmem).
+ * A high frame is reached through a slot of a small window, for a while:
+ *
+ *	kmap		any holder may sleep; slots are shared by all CPUs and few
+ *	kmap_atomic	for this CPU only; interrupts may be on, sleeping may not
+ *
+ * Where all memory is low (the 64-bit geometries) everything folds to page_address().
  */
 #pragma once
 
 #include <pagoda/mmzone.h>
 #include <pagoda/string.h>
 
-/* Kernel address of a directly mapped (or kmapped) page; NULL for an unmapped high page. */
-void *page_address(const struct page *page);
-struct page *virt_to_page(const void *addr);
+#define HAVE_HIGHMEM (PGTABLE_LEVELS <= 3)
 
-/* A lasting mapping; waits for a free slot. May sleep. */
-void *kmap(struct page *page);
-void kunmap(struct page *page);
-/* A short mapping for this CPU; the holder may not sleep; release in reverse order. */
-void *kmap_atomic(struct page *page);
-void kunmap_atomic(void *addr);
-void kmap_init(void);
+/* kmap()'s window: one page table (HM-05). */
+#define LAST_PKMAP PTRS_PER_PTE
+/* kmap_atomic()'s slots per CPU: two users in a task, the same in a handler on top of it. */
+#define KMAP_ATOMIC_SLOTS 8
+
+/* Kernel address of a low page, or of a high page while it is kmapped; else NULL. */
+static inline void *page_address(const struct page *page)
+{
+	if (HAVE_HIGHMEM && PageHighMem(page))
+		return __atomic_load_n(&page->virtual, __ATOMIC_RELAXED);
+	return __va(PFN_PHYS(page_to_pfn(page)));
+}
+
+/* Assumes: addr lies in the direct map. */
+static inline struct page *virt_to_page(const void *addr)
+{
+	return pfn_to_page(PHYS_PFN(__pa(addr)));
+}
+
+/* highmem.c */
+void *kmap_high(struct page *page);
+void kunmap_high(struct page *page);
+void *kmap_atomic_high(struct page *page);
+void kunmap_atomic_high(void *addr);
+void kmap_init_high(void);
+void kmap_forget_page_high(struct page *page);
+
+/* A lasting mapping, counted: as many kunmap as kmap. Waits for a free slot. May sleep. */
+static inline void *kmap(struct page *page)
+{
+	return HAVE_HIGHMEM && PageHighMem(page) ? kmap_high(page) : page_address(page);
+}
+static inline void kunmap(struct page *page)
+{
+	if (HAVE_HIGHMEM && PageHighMem(page))
+		kunmap_high(page);
+}
+/* A short mapping for this CPU; the holder may not sleep; release in reverse order. Any context. */
+static inline void *kmap_atomic(struct page *page)
+{
+	return HAVE_HIGHMEM && PageHighMem(page) ? kmap_atomic_high(page) : page_address(page);
+}
+static inline void kunmap_atomic(void *addr)
+{
+	if (HAVE_HIGHMEM && (unsigned long)addr >= FIXMAP_BASE)
+		kunmap_atomic_high(addr);
+}
+/* Once, after paging_init(). */
+static inline void kmap_init(void)
+{
+	if (HAVE_HIGHMEM)
+		kmap_init_high();
+}
+/* A page that nobody uses any more gives up the slot it kept for a next time. */
+static inline void kmap_forget_page(struct page *page)
+{
+	if (HAVE_HIGHMEM)
+		kmap_forget_page_high(page);
+}
 
 static inline void clear_highpage(struct page *page)
 {

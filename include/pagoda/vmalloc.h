@@ -4,17 +4,25 @@
 
 #include <pagoda/gfp.h>
 #include <asm/pgtable_types.h>
+#include <lib/rbtree.h>
 
 #define VM_ALLOC   0x1ul
 #define VM_IOREMAP 0x2ul
+#define VM_LAZY	   0x4ul /* freed and unmapped; the flush is still to come */
 
+/* An area. (V) vmlist_lock */
 struct vm_struct {
-	unsigned long flags;
-	void *addr;
-	unsigned long size; /* bytes, guard page included */
-	phys_addr_t phys_addr;
-	struct vm_struct *next;
+	unsigned long flags;	 /* (V) */
+	void *addr;		 /* (C) */
+	unsigned long size;	 /* (C) bytes, guard page included */
+	phys_addr_t phys_addr;	 /* (C) of an ioremap */
+	struct vm_struct *next;	 /* (V) in address order */
+	struct rb_node node;	 /* (V) */
+	unsigned long gap;	 /* (V) free bytes in front of it */
+	unsigned long max_gap;	 /* (V) largest gap in its subtree */
+	struct vm_struct *lazy_next; /* (V) */
 };
+extern struct vm_struct *vmlist; /* (V) */
 
 /* size bytes (rounded up to pages) mapped contiguously, followed by an unmapped guard page; NULL if none. */
 void *vmalloc(unsigned long size) __must_check;
@@ -26,6 +34,9 @@ void vfree(void *addr);
 /* Map device memory uncached; phys need not be page aligned. NULL on failure. */
 void *ioremap(phys_addr_t phys, unsigned long size) __must_check;
 void iounmap(void *addr);
+
+/* Flush and forget freed areas now instead of in batches; pages released. May sleep. */
+unsigned long vmalloc_purge(void);
 
 void vmalloc_init(void);
 void validate_vmalloc(void);

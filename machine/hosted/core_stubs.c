@@ -6,6 +6,8 @@
 #include "hosted_internal.h"
 
 #include <asm/cpufeature.h>
+#include <asm/pgtable.h>
+#include <asm/tlb.h>
 #include <pagoda/bug.h>
 #include <pagoda/init.h>
 #include <pagoda/page_alloc.h>
@@ -43,3 +45,6 @@ STUB(unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned lo
 			   unsigned long prot, unsigned long flags, unsigned long offset),
      (void)file; (void)addr; (void)len; (void)prot; (void)flags; (void)offset; return (unsigned long)-12)
 STUB(int do_munmap(unsigned long addr, size_t len), (void)addr; (void)len; return -12)
+STUB(void flush_tlb_kernel_range(unsigned long start, unsigned long end),
+     (void)start; (void)end; port_flush_tlb_all())
+STUB(void machine_map_kernel_image(void), )

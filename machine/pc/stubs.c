@@ -254,3 +254,24 @@ __weak int strcmp(const char *a, const char *b)
 		a++, b++;
 	return *a - *b;
 }
+
+#include <asm/pgtable.h>
+#include <asm/tlb.h>
+__weak struct mm_struct init_mm;
+__weak void flush_tlb_kernel_range(unsigned long start, unsigned long end)
+{
+	(void)start, (void)end;
+	port_flush_tlb_all();
+}
+__weak void machine_map_kernel_image(void)
+{
+	panic("no machine_map_kernel_image() yet");
+}
+__weak void port_park(u64 deadline_ns)
+{
+	(void)deadline_ns;
+}
+__weak void port_unpark(struct vm_task *task)
+{
+	(void)task;
+}
