@@ -75,6 +75,12 @@ static u64 next_random(void)
 	return rng_state * 0x2545F4914F6CDD1Dull;
 }
 
+void hosted_reseed(u64 seed)
+{
+	rng_state = seed * 2 + 1; /* never 0, which xorshift does not leave */
+	next_random();
+}
+
 static void make_ready(struct hosted_task *task);
 
 static struct hosted_task *draw_holder(void)
@@ -167,6 +173,16 @@ static bool is_idle(const struct hosted_cpu *cpu)
 	return !cpu->owner && !cpu->borrowed;
 }
 
+bool hosted_cpu_is_idle(unsigned int cpu)
+{
+	bool idle;
+
+	pthread_mutex_lock(&sched_lock);
+	idle = is_idle(&hosted_cpus[cpu]);
+	pthread_mutex_unlock(&sched_lock);
+	return idle;
+}
+
 static bool may_use(const struct hosted_task *task, const struct hosted_cpu *cpu)
 {
 	return task->allowed >> cpu->front.id & 1;
@@ -236,11 +252,11 @@ static void run_ipis(void)
 
 	cpu->front.irqs_on = false;
 	for (unsigned int i = 0; i < NR_CPUS; i++) {
-		struct ipi_call *call = cpu->ipi[i];
+		struct ipi_call *call;
 
 		if (!(senders >> i & 1))
 			continue;
-		cpu->ipi[i] = NULL;
+		call = cpu->ipi[i];
 		call->fn(call->arg);
 		__atomic_sub_fetch(&call->left, 1, __ATOMIC_RELEASE);
 	}
@@ -574,8 +590,7 @@ void sched_init(const struct hosted_config *config)
 {
 	for (unsigned int i = 0; i < NR_CPUS; i++)
 		init_cpu(&hosted_cpus[i], i, config);
-	rng_state = config->seed * 2 + 1;
-	next_random();
+	hosted_reseed(config->seed);
 	me = task_create("boot", 0, NULL, NULL);
 	me->vm.pid = next_pid++;
 	me->state = TASK_RUNNING;

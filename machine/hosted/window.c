@@ -24,9 +24,6 @@
  * touches the window. page_state has one byte a page; mapped_list names the pages that may
  * be mapped, so that flushing all costs what is mapped.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "hosted_internal.h"
 
 #include <asm/fault.h>

@@ -12,7 +12,7 @@
  *	}
  *
  * A test registers itself; its name says the behaviour, the string the requirement IDs it
- * proves. Each test runs in a process of its own with a machine freshly booted, as the boot
+ * proves ("" if it proves none). Each test runs in a process of its own with a machine freshly booted, as the boot
  * task on CPU 0, interrupts on. When it returns the harness lets go of its address space
  * and checks that no task is left, that mm_validate_all() passes, that as many frames are
  * free as before, and that nothing warned. A failed check, panic, sanitizer report, crash or

@@ -105,7 +105,7 @@ static phys_addr_t go_kernel(unsigned long addr, enum mmu_access access)
 
 #define MMU_TEST(name, ids, ...) PAGODA_TEST_CONFIG(name, ids, .no_mm_boot = true, ##__VA_ARGS__)
 
-MMU_TEST(mmu_translates_and_marks, "PT-01 PT-12")
+MMU_TEST(mmu_translates_and_marks, "XC-03")
 {
 	start();
 	map(A, FRAME_1, ALL);
@@ -117,7 +117,7 @@ MMU_TEST(mmu_translates_and_marks, "PT-01 PT-12")
 	CHECK_EQ(*entry(A, 2) & D, 0);
 }
 
-MMU_TEST(mmu_missing_page_faults, "FT-03")
+MMU_TEST(mmu_missing_page_faults, "XC-03 FT-03")
 {
 	start();
 	CHECK_EQ(go(A, MMU_READ), 0);
@@ -131,7 +131,7 @@ MMU_TEST(mmu_missing_page_faults, "FT-03")
 	CHECK_EQ(go(A, MMU_READ), FRAME_2);
 }
 
-MMU_TEST(mmu_rights_add_up_over_levels, "PT-12 FT-03")
+MMU_TEST(mmu_rights_add_up_over_levels, "XC-03 FT-03")
 {
 	start();
 	map(A, FRAME_1, P | US);
@@ -150,7 +150,7 @@ MMU_TEST(mmu_rights_add_up_over_levels, "PT-12 FT-03")
 	CHECK_EQ(error, PF_PROT | PF_WRITE | PF_USER);
 }
 
-MMU_TEST(mmu_no_execute, "PT-12 FT-03")
+MMU_TEST(mmu_no_execute, "XC-03 FT-03")
 {
 	start();
 	map(A, FRAME_1, ALL);
@@ -164,7 +164,7 @@ MMU_TEST(mmu_no_execute, "PT-12 FT-03")
 	CHECK_EQ(go(B, MMU_READ), FRAME_2);
 }
 
-MMU_TEST(mmu_reserved_bits_fault, "FT-03")
+MMU_TEST(mmu_reserved_bits_fault, "XC-03 FT-03")
 {
 	if (PGTABLE_LEVELS == 2)
 		SKIP("no reserved bits in 4 KiB entries");
@@ -176,7 +176,7 @@ MMU_TEST(mmu_reserved_bits_fault, "FT-03")
 	CHECK_EQ(error, PF_PROT | PF_RSVD | PF_USER);
 }
 
-MMU_TEST(mmu_large_page, "PT-29")
+MMU_TEST(mmu_large_page, "XC-03")
 {
 	unsigned long size = 1ul << level_shift(2);
 
@@ -188,7 +188,7 @@ MMU_TEST(mmu_large_page, "PT-29")
 	CHECK_EQ(go((A & ~(size - 1)) + 0x5123, MMU_WRITE), 0);
 }
 
-MMU_TEST(tlb_is_stale_until_the_page_is_flushed, "SM-01")
+MMU_TEST(tlb_is_stale_until_the_page_is_flushed, "XC-03")
 {
 	start();
 	map(A, FRAME_1, ALL);
@@ -205,7 +205,7 @@ MMU_TEST(tlb_is_stale_until_the_page_is_flushed, "SM-01")
 	CHECK_EQ(go(B, MMU_READ), 0);
 }
 
-MMU_TEST(tlb_keeps_rights_that_were_narrowed, "SM-01")
+MMU_TEST(tlb_keeps_rights_that_were_narrowed, "XC-03")
 {
 	start();
 	map(A, FRAME_1, ALL);
@@ -216,7 +216,7 @@ MMU_TEST(tlb_keeps_rights_that_were_narrowed, "SM-01")
 	CHECK_EQ(go(A, MMU_WRITE), 0);
 }
 
-MMU_TEST(tlb_sees_rights_that_were_widened, "SM-08")
+MMU_TEST(tlb_sees_rights_that_were_widened, "XC-03")
 {
 	start();
 	map(A, FRAME_1, P | US);
@@ -226,7 +226,7 @@ MMU_TEST(tlb_sees_rights_that_were_widened, "SM-08")
 	CHECK_EQ(go(A, MMU_WRITE), FRAME_2);
 }
 
-MMU_TEST(tlb_global_entries_survive_a_reload, "SM-14")
+MMU_TEST(tlb_global_entries_survive_a_reload, "XC-03")
 {
 	start();
 	map(A, FRAME_1, ALL | G);
@@ -242,7 +242,7 @@ MMU_TEST(tlb_global_entries_survive_a_reload, "SM-14")
 	CHECK_EQ(go(A, MMU_READ), 0);
 }
 
-MMU_TEST(paging_structure_cache_is_stale_until_flushed, "SM-01")
+MMU_TEST(paging_structure_cache_is_stale_until_flushed, "XC-03")
 {
 	start();
 	map(A, FRAME_1, ALL);
@@ -255,7 +255,7 @@ MMU_TEST(paging_structure_cache_is_stale_until_flushed, "SM-01")
 	CHECK_EQ(error, PF_USER);
 }
 
-MMU_TEST(limited_tlb_evicts, "SM-01", .tlb_entries = 1)
+MMU_TEST(limited_tlb_evicts, "XC-03", .tlb_entries = 1)
 {
 	start();
 	map(A, FRAME_1, ALL);
@@ -266,7 +266,7 @@ MMU_TEST(limited_tlb_evicts, "SM-01", .tlb_entries = 1)
 	CHECK(!hosted_tlb_holds(0, A));
 }
 
-MMU_TEST(user_access_crosses_pages, "FT-60")
+MMU_TEST(user_access_crosses_pages, "XC-03")
 {
 	char buf[16] = "0123456789abcde", back[16];
 
@@ -281,4 +281,72 @@ MMU_TEST(user_access_crosses_pages, "FT-60")
 	hosted_write32(A, 7);
 	CHECK_EQ(hosted_fetch_add32(A, 3), 7);
 	CHECK_EQ(hosted_read32(A), 10);
+}
+
+/* ---- The kernel window: the host's MMU as ours ------------------------------------------- */
+
+static volatile u32 *kernel_page(unsigned int n)
+{
+	return (volatile u32 *)(VMALLOC_START + n * PAGE_SIZE);
+}
+
+static unsigned long mmu_of(unsigned int n)
+{
+	return kva_to_mmu((unsigned long)kernel_page(n));
+}
+
+MMU_TEST(kernel_address_reaches_what_the_tables_say, "XC-03")
+{
+	u32 *one = hosted_phys(FRAME_1), *two = hosted_phys(FRAME_2);
+
+	start();
+	map(mmu_of(0), FRAME_1, P | RW);
+	map(mmu_of(1), FRAME_2, P | RW);
+	*one = 11;
+	CHECK_EQ(*kernel_page(0), 11);
+	CHECK_EQ(*entry(mmu_of(0), 1) & (ACC | D), ACC);
+	*kernel_page(0) = 12;
+	*kernel_page(1) = 22;
+	CHECK_EQ(*entry(mmu_of(0), 1) & (ACC | D), ACC | D);
+	CHECK_EQ(*one, 12);
+	CHECK_EQ(*two, 22);
+}
+
+MMU_TEST(kernel_translation_is_stale_until_flushed, "XC-03")
+{
+	start();
+	*(u32 *)hosted_phys(FRAME_1) = 1;
+	*(u32 *)hosted_phys(FRAME_2) = 2;
+	map(mmu_of(0), FRAME_1, P | RW | G);
+	map(mmu_of(1), FRAME_1, P | RW);
+	CHECK_EQ(*kernel_page(0) + *kernel_page(1), 2);
+	map(mmu_of(0), FRAME_2, P | RW | G);
+	map(mmu_of(1), FRAME_2, P | RW);
+	CHECK_EQ(*kernel_page(1), 1);
+	port_flush_tlb();
+	CHECK_EQ(*kernel_page(0), 1); /* global */
+	CHECK_EQ(*kernel_page(1), 2);
+	port_flush_tlb_page((unsigned long)kernel_page(0));
+	CHECK_EQ(*kernel_page(0), 2);
+	map(mmu_of(0), FRAME_1, P | RW | G);
+	port_flush_tlb_page(mmu_of(0)); /* the same by the MMU's name */
+	CHECK_EQ(*kernel_page(0), 1);
+	map(mmu_of(0), FRAME_2, P | RW | G);
+	port_flush_tlb_all();
+	CHECK_EQ(*kernel_page(0), 2);
+}
+
+MMU_TEST(unshared_ram_leaves_the_parent_alone, "XC-03")
+{
+	u32 *one = hosted_phys(FRAME_1);
+
+	start();
+	map(mmu_of(0), FRAME_1, P | RW);
+	*kernel_page(0) = 1;
+	EXPECT_PANIC("2 2", {
+		*kernel_page(0) = 2;
+		hosted_fatal("%u %u", *kernel_page(0), *one);
+	});
+	CHECK_EQ(*one, 1);
+	CHECK_EQ(*kernel_page(0), 1);
 }

@@ -35,6 +35,9 @@ struct hosted_config {
 /* Build the machine and boot the core on it. Once per process; on failure the test ends. */
 void hosted_boot(const struct hosted_config *config);
 
+/* Deterministic mode: go on as if the machine had been built with this seed; other tasks at rest. */
+void hosted_reseed(u64 seed);
+
 /* Host address of a physical byte (any RAM, high memory too), by a mapping of its own; NULL in holes. */
 void *hosted_phys(phys_addr_t pa);
 
@@ -134,6 +137,8 @@ struct hosted_pte_info hosted_lookup_kernel(const void *addr);
 
 /* Does this CPU's TLB hold a translation of the user address? */
 bool hosted_tlb_holds(unsigned int cpu, unsigned long addr);
+/* Does no task hold this CPU? */
+bool hosted_cpu_is_idle(unsigned int cpu);
 /* The root this CPU's MMU walks. */
 phys_addr_t hosted_cpu_root(unsigned int cpu);
 

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_smp.c: address spaces used by several CPUs at once.
+ *
+ * Most tests have a worker, a thread of the process that sits on CPU 1 and does what it is
+ * told while the main task sits on CPU 0:
+ *
+ *	main (CPU 0)		worker (CPU 1)
+ *	order(w, fn)		spins, interrupts on, its mm loaded (not lazy)
+ *	  waits			fn(w)
+ *
+ * so the worker's TLB keeps what it saw until a flush reaches CPU 1: what it is asked to
+ * touch next shows whether one did.
+ */
+#include "harness.h"
+
+#include <pagoda/highmem.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/vmalloc.h>
+#include <pagoda/vmstat.h>
+
+#define RW_ (PROT_READ | PROT_WRITE)
+#define SIGSEGV 11
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+
+/* ---- Workers ------------------------------------------------------------------------------ */
+
+struct worker {
+	struct hosted_task *task;
+	void (*fn)(struct worker *w); /* NULL: end */
+	int orders, done;
+	unsigned long addr; /* what fn works on */
+	u32 value;
+	bool ok;
+	struct hosted_signal sig;
+};
+
+static void work(void *arg)
+{
+	struct worker *w = arg;
+
+	for (int seen = 0;; seen++) {
+		while (__atomic_load_n(&w->orders, __ATOMIC_ACQUIRE) == seen)
+			port_cpu_relax();
+		if (!w->fn)
+			return;
+		w->fn(w);
+		__atomic_store_n(&w->done, seen + 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void start_order(struct worker *w, void (*fn)(struct worker *w))
+{
+	w->fn = fn;
+	__atomic_fetch_add(&w->orders, 1, __ATOMIC_RELEASE);
+}
+
+static void end_order(struct worker *w)
+{
+	while (__atomic_load_n(&w->done, __ATOMIC_ACQUIRE) != w->orders)
+		port_cpu_relax();
+}
+
+static void order(struct worker *w, void (*fn)(struct worker *w))
+{
+	start_order(w, fn);
+	end_order(w);
+}
+
+static void start_worker(struct worker *w, int cpu)
+{
+	*w = (struct worker){ 0 };
+	w->task = hosted_clone(cpu, work, w);
+}
+
+static void end_worker(struct worker *w)
+{
+	start_order(w, NULL);
+	hosted_wait(w->task);
+}
+
+static void do_read(struct worker *w)
+{
+	w->ok = hosted_user_read(w->addr, &w->value, sizeof(w->value));
+	w->sig = hosted_signal();
+}
+
+static void do_write(struct worker *w)
+{
+	w->ok = hosted_user_write(w->addr, &w->value, sizeof(w->value));
+	w->sig = hosted_signal();
+}
+
+static unsigned long map_pages(unsigned int n, unsigned long prot)
+{
+	unsigned long addr = do_mmap(NULL, 0, n * PAGE_SIZE, prot, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+
+	CHECK(!IS_ERR_VALUE(addr));
+	return addr;
+}
+
+/* A process with one page that main wrote 1 to and the worker, on CPU 1, wrote 2 to. */
+static unsigned long share_a_page(struct worker *w)
+{
+	unsigned long addr;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	addr = map_pages(1, RW_);
+	hosted_write32(addr, 1);
+	start_worker(w, 1);
+	w->addr = addr;
+	w->value = 2;
+	order(w, do_write);
+	CHECK(w->ok);
+	CHECK_EQ(hosted_read32(addr), 2);
+	return addr;
+}
+
+#define SMP_TEST(name, ids) PAGODA_TEST_CONFIG(name, ids, .nr_cpus = 2)
+
+/* ---- Flushes reach the CPUs they must reach, and no others ------------------------------------ */
+
+SMP_TEST(munmap_stops_the_other_cpu, "SM-06 XC-03")
+{
+	struct worker w;
+	unsigned long addr = share_a_page(&w);
+
+	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	order(&w, do_read);
+	CHECK(!w.ok);
+	CHECK_EQ(w.sig.signo, SIGSEGV);
+	CHECK_EQ(w.sig.code, SEGV_MAPERR);
+	end_worker(&w);
+}
+
+SMP_TEST(mprotect_stops_the_other_cpu, "SM-06 XC-03")
+{
+	struct worker w;
+	unsigned long addr = share_a_page(&w);
+
+	CHECK_EQ(do_mprotect(addr, PAGE_SIZE, PROT_READ), 0);
+	order(&w, do_write);
+	CHECK(!w.ok);
+	CHECK_EQ(w.sig.signo, SIGSEGV);
+	CHECK_EQ(w.sig.code, SEGV_ACCERR);
+	order(&w, do_read);
+	CHECK(w.ok);
+	end_worker(&w);
+}
+
+SMP_TEST(mremap_stops_the_other_cpu, "SM-06 XC-03")
+{
+	struct worker w;
+	unsigned long addr = share_a_page(&w), target = map_pages(1, PROT_NONE), moved;
+
+	moved = do_mremap(addr, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+	CHECK_EQ(moved, target);
+	order(&w, do_read);
+	CHECK(!w.ok);
+	CHECK_EQ(w.sig.code, SEGV_MAPERR);
+	CHECK_EQ(hosted_read32(moved), 2);
+	end_worker(&w);
+}
+
+SMP_TEST(widening_rights_needs_no_ipi, "SM-08")
+{
+	struct worker w;
+	unsigned long addr = share_a_page(&w), ipis;
+
+	CHECK_EQ(do_mprotect(addr, PAGE_SIZE, PROT_READ), 0);
+	order(&w, do_read);
+	ipis = vm_event(tlb_ipi);
+	CHECK_EQ(do_mprotect(addr, PAGE_SIZE, RW_), 0);
+	hosted_write32(addr, 5);
+	CHECK_EQ(vm_event(tlb_ipi), ipis);
+	w.value = 6;
+	order(&w, do_write);
+	CHECK(w.ok);
+	CHECK_EQ(hosted_read32(addr), 6);
+	end_worker(&w);
+}
+
+static void note_child_value(void *arg)
+{
+	struct worker *w = arg;
+
+	w->value = hosted_read32(w->addr);
+}
+
+SMP_TEST(fork_takes_write_access_from_all_cpus, "SM-06 XC-03")
+{
+	struct worker w, seen = { 0 };
+	unsigned long addr = share_a_page(&w);
+	struct hosted_task *child;
+
+	seen.addr = addr;
+	child = hosted_fork(0, note_child_value, &seen); /* does not run before main waits */
+	CHECK(child);
+	w.value = 77;
+	order(&w, do_write);
+	CHECK(w.ok);
+	hosted_wait(child);
+	CHECK_EQ(seen.value, 2); /* as it was at the fork */
+	CHECK_EQ(hosted_read32(addr), 77);
+	end_worker(&w);
+}
+
+SMP_TEST(copy_on_write_shows_on_all_cpus, "SM-06 XC-03")
+{
+	struct worker w, seen = { 0 };
+	unsigned long addr = share_a_page(&w);
+	struct hosted_task *child;
+
+	seen.addr = addr;
+	child = hosted_fork(0, note_child_value, &seen);
+	CHECK(child);
+	order(&w, do_read); /* CPU 1 now has the shared frame, read-only */
+	CHECK_EQ(w.value, 2);
+	hosted_write32(addr, 8); /* main gets a copy */
+	order(&w, do_read);
+	CHECK_EQ(w.value, 8);
+	hosted_wait(child);
+	CHECK_EQ(seen.value, 2);
+	end_worker(&w);
+}
+
+PAGODA_TEST_CONFIG(flush_goes_to_cpus_in_the_mask, "SM-05", .nr_cpus = 4)
+{
+	struct worker w;
+	unsigned long addr = share_a_page(&w), ipis = vm_event(tlb_ipi);
+
+	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	CHECK_EQ(vm_event(tlb_ipi), ipis + 1);
+	end_worker(&w);
+}
+
+static void do_nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* A CPU that only borrows the tables is told once and then left alone (CS-07). */
+SMP_TEST(lazy_cpu_is_told_once, "CS-06 CS-07 SM-05")
+{
+	unsigned long addr, ipis;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	addr = map_pages(2, RW_);
+	hosted_write8(addr, 1);
+	hosted_write8(addr + PAGE_SIZE, 1);
+	hosted_wait(hosted_clone(1, do_nothing, NULL));
+	ipis = vm_event(tlb_ipi);
+	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	CHECK_LE(vm_event(tlb_ipi), ipis + 1);
+	ipis = vm_event(tlb_ipi);
+	CHECK_EQ(do_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	CHECK_EQ(vm_event(tlb_ipi), ipis);
+}
+
+static void park_until_told(void *arg)
+{
+	struct worker *w = arg;
+
+	w->ok = hosted_user_read(w->addr, &w->value, sizeof(w->value));
+	__atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&w->orders, __ATOMIC_ACQUIRE) == 0)
+		port_park(UINT64_MAX);
+	w->ok &= hosted_user_read(w->addr, &w->value, sizeof(w->value));
+}
+
+/* A task sleeps, its idle CPU is told to flush and leaves the mm, the task wakes there. */
+SMP_TEST(lazy_cpu_that_left_comes_back, "CS-07")
+{
+	struct worker w = { 0 };
+	struct hosted_task *task;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	w.addr = map_pages(2, RW_);
+	hosted_write32(w.addr, 3);
+	hosted_write32(w.addr + PAGE_SIZE, 4);
+	task = hosted_clone(1, park_until_told, &w);
+	while (!__atomic_load_n(&w.done, __ATOMIC_ACQUIRE) || !hosted_cpu_is_idle(1))
+		port_yield();
+	CHECK_EQ(do_munmap(w.addr + PAGE_SIZE, PAGE_SIZE), 0);
+	__atomic_store_n(&w.orders, 1, __ATOMIC_RELEASE);
+	port_unpark(hosted_vm_task(task));
+	hosted_wait(task);
+	CHECK(w.ok);
+	CHECK_EQ(w.value, 3);
+}
+
+/* ---- Frames are not reused while a CPU can still write to them ---------------------------------- */
+
+#define POISON 0x5a
+
+static void keep_writing(struct worker *w)
+{
+	u32 value = 0xffffffff;
+
+	do
+		w->ok = hosted_user_write(w->addr, &value, sizeof(value));
+	while (w->ok);
+	w->sig = hosted_signal();
+}
+
+static bool is_poisoned(const unsigned char *p)
+{
+	for (unsigned int i = 0; i < PAGE_SIZE; i++)
+		if (p[i] != POISON)
+			return false;
+	return true;
+}
+
+static void reuse_frames_of_a_running_writer(unsigned int rounds)
+{
+	unsigned long kernel_page[4];
+	struct worker w;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	start_worker(&w, 1);
+	for (unsigned int round = 0; round < rounds; round++) {
+		w.addr = map_pages(1, RW_);
+		hosted_write8(w.addr, 1);
+		start_order(&w, keep_writing);
+		port_yield();
+		CHECK_EQ(do_munmap(w.addr, PAGE_SIZE), 0);
+		for (unsigned int i = 0; i < ARRAY_SIZE(kernel_page); i++) {
+			kernel_page[i] = __get_free_page(GFP_KERNEL);
+			CHECK(kernel_page[i]);
+			__builtin_memset((void *)kernel_page[i], POISON, PAGE_SIZE);
+		}
+		end_order(&w);
+		CHECK_EQ(w.sig.signo, SIGSEGV);
+		for (unsigned int i = 0; i < ARRAY_SIZE(kernel_page); i++) {
+			CHECK(is_poisoned((unsigned char *)kernel_page[i]));
+			free_page(kernel_page[i]);
+		}
+	}
+	end_worker(&w);
+}
+
+SMP_TEST(frames_are_freed_after_the_flush, "SM-07")
+{
+	reuse_frames_of_a_running_writer(test_scale(400));
+}
+
+PAGODA_TEST_CONFIG(frames_are_freed_after_the_flush_step_by_step, "SM-07", .nr_cpus = 2,
+		   .deterministic = true)
+{
+	reuse_frames_of_a_running_writer(test_scale(80));
+}
+
+/* ---- Racing faults -------------------------------------------------------------------------------- */
+
+#define RACE_PAGES 64
+
+static void touch_all(struct worker *w)
+{
+	for (unsigned int i = 0; i < RACE_PAGES; i++)
+		(void)hosted_fetch_add32(w->addr + i * PAGE_SIZE, 1);
+}
+
+static void race_on_faults(unsigned int rounds, unsigned int nr_workers)
+{
+	struct worker w[3];
+
+	CHECK_EQ(hosted_process_create(), 0);
+	for (unsigned int i = 0; i < nr_workers; i++)
+		start_worker(&w[i], (int)i + 1);
+	for (unsigned int round = 0; round < rounds; round++) {
+		struct worker self = { .addr = map_pages(RACE_PAGES, RW_) };
+		unsigned long rss = get_mm_rss(port_current()->mm);
+
+		for (unsigned int i = 0; i < nr_workers; i++) {
+			w[i].addr = self.addr;
+			start_order(&w[i], touch_all);
+		}
+		touch_all(&self);
+		for (unsigned int i = 0; i < nr_workers; i++)
+			end_order(&w[i]);
+		for (unsigned int i = 0; i < RACE_PAGES; i++)
+			CHECK_EQ(hosted_read32(self.addr + i * PAGE_SIZE), nr_workers + 1);
+		CHECK_EQ(get_mm_rss(port_current()->mm), rss + RACE_PAGES);
+		CHECK_EQ(do_munmap(self.addr, RACE_PAGES * PAGE_SIZE), 0);
+	}
+	for (unsigned int i = 0; i < nr_workers; i++)
+		end_worker(&w[i]);
+}
+
+PAGODA_TEST_CONFIG(racing_faults_keep_one_frame, "SM-09", .nr_cpus = 4)
+{
+	race_on_faults(test_scale(100), 3);
+}
+
+PAGODA_TEST_CONFIG(racing_faults_keep_one_frame_step_by_step, "SM-09", .nr_cpus = 3,
+		   .deterministic = true)
+{
+	race_on_faults(test_scale(8), 2);
+}
+
+/* ---- Kernel translations --------------------------------------------------------------------------- */
+
+SMP_TEST(vfree_takes_the_translation_away, "SM-14")
+{
+	char *area = vmalloc(PAGE_SIZE);
+
+	CHECK(area);
+	area[0] = 1;
+	vfree(area);
+	(void)vmalloc_purge(); /* vfree() may put the flush off, not beyond this */
+	EXPECT_PANIC("fault", {
+		area[0] = 2;
+	});
+}
+
+static struct page *filled_page(gfp_t gfp, u32 value)
+{
+	struct page *page = alloc_page(gfp);
+
+	CHECK(page);
+	*(u32 *)hosted_phys(PFN_PHYS(page_to_pfn(page))) = value;
+	return page;
+}
+
+PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "SM-14", .ram = SZ_1G)
+{
+	struct page *one = filled_page(GFP_HIGHUSER, 1), *two = filled_page(GFP_HIGHUSER, 2);
+	u32 *at;
+
+	if (HOSTED_32BIT)
+		CHECK(PageHighMem(one) && PageHighMem(two));
+	at = kmap_atomic(one);
+	CHECK_EQ(*at, 1);
+	kunmap_atomic(at);
+	at = kmap_atomic(two);
+	CHECK_EQ(*at, 2);
+	kunmap_atomic(at);
+	__free_page(one);
+	__free_page(two);
+}
+
+/* Through all slots once and on: the second time round each must have been flushed. */
+PAGODA_TEST_CONFIG(kmap_slot_shows_its_new_page, "SM-14", .ram = SZ_1G)
+{
+	struct page *page[2] = { filled_page(GFP_HIGHUSER, 1), filled_page(GFP_HIGHUSER, 2) };
+
+	for (u32 i = 0; i < 4096; i++) {
+		struct page *fresh = page[i / 1024 % 2];
+		u32 *at = kmap(fresh);
+
+		CHECK_EQ(*at, 1 + i / 1024 % 2);
+		kunmap(fresh);
+	}
+	__free_page(page[0]);
+	__free_page(page[1]);
+}
+
+/* ---- Everything at once ------------------------------------------------------------------------------- */
+
+#define STRESS_PAGES 32
+
+struct stress {
+	u64 seed;
+	unsigned int steps;
+	unsigned long addr;
+};
+
+static u64 draw(struct stress *s)
+{
+	s->seed = s->seed * 6364136223846793005ull + 1442695040888963407ull;
+	return s->seed >> 33;
+}
+
+static void stress_step(struct stress *s);
+
+static void stress_child(void *arg)
+{
+	struct stress s = *(struct stress *)arg;
+
+	for (s.steps = 20; s.steps; s.steps--)
+		stress_step(&s);
+}
+
+/* One random change or access; only its effect on the machine's sanity counts. */
+static void stress_step(struct stress *s)
+{
+	unsigned long page = draw(s) % STRESS_PAGES, nr = 1 + draw(s) % (STRESS_PAGES - page);
+	unsigned long at = s->addr + page * PAGE_SIZE;
+	u32 value = (u32)draw(s);
+
+	switch (draw(s) % 8) {
+	case 0:
+		(void)!do_munmap(at, nr * PAGE_SIZE);
+		break;
+	case 1:
+		(void)!do_mprotect(at, nr * PAGE_SIZE, draw(s) & 1 ? PROT_READ : RW_);
+		break;
+	case 2:
+	case 3:
+		(void)!do_mmap(NULL, at, nr * PAGE_SIZE, RW_, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
+		break;
+	case 4:
+		(void)hosted_user_read(at, &value, sizeof(value));
+		break;
+	default:
+		(void)hosted_user_write(at, &value, sizeof(value));
+	}
+	while (hosted_signal().signo)
+		;
+}
+
+static void stress_thread(void *arg)
+{
+	struct stress *s = arg;
+	struct hosted_task *child = NULL;
+
+	for (unsigned int i = 0; i < s->steps; i++) {
+		stress_step(s);
+		if (draw(s) % 64 || child)
+			continue;
+		child = hosted_fork(HOSTED_ANY_CPU, stress_child, s);
+		if (child)
+			hosted_wait(child);
+		child = NULL;
+	}
+}
+
+static void stress(unsigned int threads, unsigned int steps)
+{
+	struct hosted_task *task[8];
+	struct stress s[8];
+	unsigned long addr;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	addr = map_pages(STRESS_PAGES, RW_);
+	for (unsigned int i = 0; i < threads; i++) {
+		s[i] = (struct stress){ .seed = test_random(), .steps = steps, .addr = addr };
+		task[i] = hosted_clone(HOSTED_ANY_CPU, stress_thread, &s[i]);
+	}
+	for (unsigned int i = 0; i < threads; i++)
+		hosted_wait(task[i]);
+}
+
+PAGODA_TEST_CONFIG(four_cpus_under_stress, "SM-13", .nr_cpus = 4)
+{
+	stress(6, test_scale(2000));
+}
+
+PAGODA_TEST_CONFIG(four_cpus_under_stress_step_by_step, "SM-13", .nr_cpus = 4, .deterministic = true)
+{
+	stress(6, test_scale(200));
+}
+
+PAGODA_TEST_CONFIG(small_tlbs_under_stress, "SM-13", .nr_cpus = 4, .tlb_entries = 8)
+{
+	stress(4, test_scale(1000));
+}
