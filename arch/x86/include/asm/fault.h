@@ -10,6 +10,12 @@ struct pt_regs;
 #define PF_RSVD	 0x08ul /* reserved bit set in a table */
 #define PF_INSTR 0x10ul /* instruction fetch */
 
+/* What a trap handler does before it calls do_page_fault(regs, error_code, address) (pagoda/mm.h):
+ *	reads the faulting address (CR2) before anything can fault again; it is the
+ *	address the MMU saw (kva_to_mmu() of a kernel address);
+ *	turns interrupts on again if they were on where the fault happened.
+ */
+
 /* If the instruction at insn faults, go on at fixup. */
 struct exception_table_entry {
 	unsigned long insn, fixup;

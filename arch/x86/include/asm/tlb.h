@@ -78,5 +78,5 @@ static inline bool __must_check tlb_remove_page(struct mmu_gather *tlb, struct p
 	tlb->pages[tlb->nr_pages++] = page;
 	return tlb->nr_pages == TLB_BATCH_PAGES;
 }
-/* An unhooked page table, all clear. No spinlocks. */
-void tlb_remove_table(struct mmu_gather *tlb, void *table, unsigned long addr, int level);
+/* An unhooked page table, all clear; say tlb_changed() of what it covered. No spinlocks. */
+void tlb_remove_table(struct mmu_gather *tlb, void *table, bool pte_table);
