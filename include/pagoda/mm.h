@@ -42,6 +42,10 @@
 #define MREMAP_DONTUNMAP 4
 
 /* ---- Lifetime (Table 9.2) --------------------------------------------------------- */
+/* Caches of mm_structs and VMAs, the zero page. Boot, after slab. */
+void mm_structs_init(void);
+/* Address spaces that exist, init_mm not counted. */
+unsigned long nr_mms(void);
 /* A new empty address space: mm_users 1, mm_count 1. NULL if no memory. */
 struct mm_struct *mm_alloc(void) __must_check;
 /* fork: a copy of current_vm->mm with copy-on-write. NULL if no memory, nothing changed. (AS-44) */
@@ -78,7 +82,14 @@ unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsign
 /* Grow a stack down to cover addr (page rounded); -ENOMEM if limits or the guard gap forbid. */
 int expand_stack(struct vm_area_struct *vma, unsigned long addr) __must_check;
 
-#define MAX_MAP_COUNT	 65530
+#define MAX_MAP_COUNT	 sysctl_max_map_count
+extern int sysctl_max_map_count;     /* 65530 */
+extern int sysctl_overcommit_memory; /* 0 heuristic, 1 always, 2 strict */
+extern int sysctl_overcommit_ratio;  /* percent of RAM, for 2 */
+/* Pages promised to private writable mappings (Committed_AS), and the limit of mode 2. */
+extern atomic_long_t vm_committed_as;
+unsigned long vm_commit_limit(void);
+
 #define STACK_GUARD_GAP	 (256 * SZ_4K)
 #define MMAP_MIN_ADDR	 SZ_64K
 
@@ -117,6 +128,8 @@ void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit);
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags);
 /* The entry from the trap (arch/x86). error_code as the CPU gives it. */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
+/* The page mapped at addr, without a reference; NULL if none, or write and not both writable and dirty (PT-13). mmap_lock held. */
+struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write);
 /* Fault in every page of [start, end) (mlock, MAP_POPULATE). mmap_lock held for read. */
 long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end, bool write);
 /*

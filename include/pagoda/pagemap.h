@@ -47,7 +47,8 @@ struct vm_file {
 };
 struct vm_file_operations {
 	/*
-	 * Set up vma for this file (vm_ops, vm_file may be replaced). NULL: -ENODEV. Checks
+	 * Set up vma for this file. vm_ops, and on success vm_file with its reference, may be
+	 * replaced (NULL: anonymous memory). No such operation: -ENODEV. Checks
 	 * are done, the VMA is not yet linked. (CT-35)
 	 */
 	int (*mmap)(struct vm_file *file, struct vm_area_struct *vma);

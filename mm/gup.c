@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * gup.c: user pages, touched on a task's behalf without its running: populating ranges
+ * (mlock, MAP_POPULATE) and reaching into any address space (/proc/PID/mem).
+ *
+ * Both look first (follow_page) and fault only where nothing usable is there. force
+ * reads and writes against the region's rights, never against its nature: a write to a
+ * private page breaks copy-on-write first, so that it can reach neither the file nor
+ * the zero page.
+ *
+ * Locking: mmap_lock for read, by the caller (populate) or here.
+ * Failure: what is there already stays; populate returns the first error.
+ */
+#include <pagoda/highmem.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/vmstat.h>
+#include "vma_internal.h"
+
+static pte_t *find_pte(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmd = walk_to_pmd(mm, addr);
+
+	return pmd && !pmd_none(pmdp_get(pmd)) ? pte_offset(pmd, addr) : NULL;
+}
+
+struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	pte_t *ptep = find_pte(mm, addr), pte;
+
+	if (!ptep)
+		return NULL;
+	pte = ptep_get(ptep);
+	if (!pte_accessible(pte) || (write && !(pte_write(pte) && pte_dirty(pte))))
+		return NULL;
+	return pfn_valid(pte_pfn(pte)) ? pte_page(pte) : NULL;
+}
+
+static int fault_error(vm_fault_t fault)
+{
+	return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
+}
+
+/* Fault in what is missing of [start, end) of one VMA. */
+static long populate_vma(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	/* Private writable pages are broken out of sharing now, not at the first write. */
+	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+
+	if (!vma_is_accessible(vma))
+		return -ENOMEM;
+	for (unsigned long addr = start; addr < end; addr += PAGE_SIZE) {
+		pte_t *ptep = find_pte(vma->vm_mm, addr);
+		pte_t pte = ptep ? ptep_get(ptep) : __pte(0);
+		vm_fault_t fault;
+
+		if (pte_present(pte) && (!write || pte_write(pte)))
+			continue;
+		count_vm_event(pgfault);
+		fault = handle_mm_fault(vma, addr, write ? FAULT_FLAG_WRITE : 0);
+		if (unlikely(fault & VM_FAULT_ERROR))
+			return fault_error(fault);
+		if (unlikely(port_fatal_signal_pending()))
+			return -EINTR;
+	}
+	return 0;
+}
+
+long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end, bool write)
+{
+	struct vm_area_struct *vma = find_vma(mm, start);
+
+	(void)write;
+	for (; start < end; vma = vma->vm_next) {
+		unsigned long stop;
+		long err;
+
+		if (!vma || vma->vm_start > start)
+			return -ENOMEM;
+		stop = min(end, vma->vm_end);
+		err = populate_vma(vma, start, stop);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return 0;
+}
+
+/* ---- One page of any mm ---------------------------------------------------------------------- */
+
+/* May it be touched like that? With force: is there at least the right to have the right? */
+static bool gup_allowed(const struct vm_area_struct *vma, bool write, bool force)
+{
+	unsigned long flags = vma->vm_flags;
+
+	if (!write)
+		return flags & VM_READ || (force && flags & VM_MAYREAD);
+	return flags & VM_WRITE || (force && is_cow_mapping(flags));
+}
+
+/* The page if the entry serves the purpose, with a reference. */
+static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, bool write, bool force)
+{
+	pte_t *ptep, pte;
+	struct page *page = NULL;
+
+	spin_lock(&mm->page_table_lock);
+	ptep = find_pte(mm, addr);
+	if (ptep) {
+		pte = ptep_get(ptep);
+		if (pte_present(pte) && !pte_special(pte) && pfn_valid(pte_pfn(pte)))
+			page = pte_page(pte);
+		/* A forced write may use a read-only page only if it is private already. */
+		if (page && write && !pte_write(pte) &&
+		    !(force && PageAnon(page) && page_count(page) == 1))
+			page = NULL;
+		if (page)
+			get_page(page);
+	}
+	spin_unlock(&mm->page_table_lock);
+	return page;
+}
+
+/* mmap_lock held for read. */
+static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long addr, bool write,
+					 bool force)
+{
+	struct vm_area_struct *vma = find_vma(mm, addr);
+
+	if (!vma || vma->vm_start > addr || vma->vm_flags & VM_IO || !gup_allowed(vma, write, force))
+		return NULL;
+	for (;;) {
+		struct page *page = grab_mapped_page(mm, addr, write, force);
+		vm_fault_t fault;
+
+		if (page)
+			return page;
+		count_vm_event(pgfault);
+		fault = handle_mm_fault(vma, addr,
+					FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0));
+		if (fault & VM_FAULT_ERROR || port_fatal_signal_pending())
+			return NULL;
+	}
+}
+
+struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force)
+{
+	struct page *page;
+
+	down_read(&mm->mmap_lock);
+	page = get_user_page_locked(mm, addr, write, force);
+	up_read(&mm->mmap_lock);
+	return page;
+}
+
+size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, size_t len,
+			 bool write, bool force)
+{
+	size_t done = 0;
+
+	while (done < len && access_ok(addr + done, 1)) {
+		unsigned long offset = (addr + done) & ~PAGE_MASK;
+		size_t n = min(len - done, PAGE_SIZE - offset);
+		struct page *page = get_user_page(mm, addr + done, write, force);
+		char *kaddr;
+
+		if (!page)
+			break;
+		kaddr = kmap(page);
+		if (write)
+			memcpy(kaddr + offset, (char *)buf + done, n);
+		else
+			memcpy((char *)buf + done, kaddr + offset, n);
+		kunmap(page);
+		put_page(page);
+		done += n;
+	}
+	return done;
+}

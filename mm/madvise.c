@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+/*
+ * madvise.c: hints and orders about ranges, and looking at and syncing what is mapped
+ * (mincore, msync).
+ *
+ * All three go VMA by VMA and agree on holes: the mapped parts are worked on, then
+ * the answer is ENOMEM. Hints that only set flags split and merge VMAs; MADV_DONTNEED and
+ * MADV_FREE drop pages, which come back zero (private) or from the file.
+ *
+ * Locking: mmap_lock, for write where VMAs change, else for read. Failure: what was done
+ * before stays done.
+ */
+#include <pagoda/page_alloc.h>
+#include <pagoda/uaccess.h>
+#include "vma_internal.h"
+
+#define MADV_NORMAL	    0
+#define MADV_RANDOM	    1
+#define MADV_SEQUENTIAL	    2
+#define MADV_WILLNEED	    3
+#define MADV_DONTNEED	    4
+#define MADV_FREE	    8
+#define MADV_REMOVE	    9
+#define MADV_DONTFORK	    10
+#define MADV_DOFORK	    11
+#define MADV_DONTDUMP	    16
+#define MADV_DODUMP	    17
+#define MADV_WIPEONFORK	    18
+#define MADV_KEEPONFORK	    19
+#define MADV_COLD	    20
+#define MADV_PAGEOUT	    21
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#define MS_ASYNC	    1
+#define MS_INVALIDATE	    2
+#define MS_SYNC		    4
+
+static bool is_known_advice(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL ... MADV_DONTNEED:
+	case MADV_FREE ... MADV_DOFORK:
+	case MADV_DONTDUMP ... MADV_POPULATE_WRITE:
+		return true;
+	}
+	return false;
+}
+
+/* The flags a hint leads to, or an error for regions it does not suit. */
+static int hint_flags(const struct vm_area_struct *vma, int advice, unsigned long *flags)
+{
+	*flags = vma->vm_flags;
+	switch (advice) {
+	case MADV_NORMAL:
+		*flags &= ~(VM_RAND_READ | VM_SEQ_READ);
+		return 0;
+	case MADV_RANDOM:
+		*flags = (*flags & ~VM_SEQ_READ) | VM_RAND_READ;
+		return 0;
+	case MADV_SEQUENTIAL:
+		*flags = (*flags & ~VM_RAND_READ) | VM_SEQ_READ;
+		return 0;
+	case MADV_DONTFORK:
+		*flags |= VM_DONTCOPY;
+		return 0;
+	case MADV_DOFORK:
+		*flags &= ~VM_DONTCOPY;
+		return vma->vm_flags & VM_IO ? -EINVAL : 0;
+	case MADV_WIPEONFORK:
+		*flags |= VM_WIPEONFORK;
+		return vma->vm_file || vma->vm_flags & VM_SHARED ? -EINVAL : 0;
+	case MADV_KEEPONFORK:
+		*flags &= ~VM_WIPEONFORK;
+		return 0;
+	case MADV_DONTDUMP:
+		*flags |= VM_DONTDUMP;
+		return 0;
+	case MADV_DODUMP:
+		*flags &= ~VM_DONTDUMP;
+		return vma->vm_flags & VM_IO ? -EINVAL : 0;
+	}
+	return 0;
+}
+
+static bool changes_vmas(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL ... MADV_SEQUENTIAL:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_DONTDUMP ... MADV_KEEPONFORK:
+		return true;
+	}
+	return false;
+}
+
+/* Drop the pages of a part of a VMA. The region stays. */
+static int drop_pages(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	struct mmu_gather tlb;
+
+	if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
+		return -EINVAL;
+	update_hiwater_rss(vma->vm_mm);
+	tlb_gather_mmu(&tlb, vma->vm_mm, false);
+	zap_page_range(&tlb, start, end);
+	tlb_finish_mmu(&tlb);
+	return 0;
+}
+
+/* Punch the range out of the object behind a shared mapping. */
+static int remove_range(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	if (vma->vm_flags & VM_LOCKED || !vma->vm_file || !vma->vm_file->f_mapping)
+		return -EINVAL;
+	if ((vma->vm_flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+		return vma->vm_flags & VM_MAYSHARE ? -EACCES : -EINVAL;
+	truncate_inode_pages_range(vma->vm_file->f_mapping,
+				   (u64)vma_pgoff(vma, start) << PAGE_SHIFT,
+				   (u64)vma_pgoff(vma, end) << PAGE_SHIFT);
+	return 0;
+}
+
+static int populate_advice(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			   bool write)
+{
+	unsigned long need = write ? VM_WRITE : VM_READ;
+
+	if (!(vma->vm_flags & need))
+		return -EINVAL;
+	for (unsigned long addr = start; addr < end; addr += PAGE_SIZE) {
+		vm_fault_t fault;
+
+		if (follow_page(vma->vm_mm, addr, write))
+			continue;
+		fault = handle_mm_fault(vma, addr, write ? FAULT_FLAG_WRITE : 0);
+		if (fault & VM_FAULT_ERROR)
+			return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
+	}
+	return 0;
+}
+
+/* One VMA's part of [start, end); *pvma: the VMA that covers it then. */
+static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
+		      int advice)
+{
+	struct vm_area_struct *vma = *pvma;
+	unsigned long flags;
+	int err;
+
+	switch (advice) {
+	case MADV_DONTNEED:
+		return drop_pages(vma, start, end);
+	case MADV_FREE: /* at once rather than under pressure: allowed, and there is no reclaim yet */
+		if (vma->vm_file || vma->vm_flags & VM_SHARED)
+			return -EINVAL;
+		return vma->vm_flags & VM_LOCKED ? -EINVAL : 0;
+	case MADV_REMOVE:
+		return remove_range(vma, start, end);
+	case MADV_PAGEOUT:
+	case MADV_COLD:
+		return vma->vm_flags & (VM_LOCKED | VM_IO) ? -EINVAL : 0;
+	case MADV_WILLNEED:
+		return 0;
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return populate_advice(vma, start, end, advice == MADV_POPULATE_WRITE);
+	}
+	err = hint_flags(vma, advice, &flags);
+	if (err || flags == vma->vm_flags)
+		return err;
+	vma = vma_modify(vma, start, end, flags);
+	if (IS_ERR(vma))
+		return -EAGAIN;
+	*pvma = vma;
+	return 0;
+}
+
+static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long end, int advice)
+{
+	struct vm_area_struct *vma = find_vma(mm, start);
+	bool hole = false;
+
+	while (start < end) {
+		unsigned long stop;
+		int err;
+
+		if (!vma || vma->vm_start >= end)
+			return -ENOMEM;
+		if (vma->vm_start > start) {
+			hole = true;
+			if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
+				return -ENOMEM;
+			start = vma->vm_start;
+		}
+		stop = min(end, vma->vm_end);
+		err = advise_vma(&vma, start, stop, advice);
+		if (err)
+			return err;
+		start = stop;
+		if (vma->vm_end <= start)
+			vma = vma->vm_next;
+	}
+	return hole ? -ENOMEM : 0;
+}
+
+int do_madvise(unsigned long start, size_t len, int advice)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long end = start + PAGE_ALIGN(len);
+	int err;
+
+	if (!is_known_advice(advice) || start & ~PAGE_MASK || (len && !PAGE_ALIGN(len)) || end < start)
+		return -EINVAL;
+	if (end == start)
+		return 0;
+	if (changes_vmas(advice)) {
+		down_write(&mm->mmap_lock);
+		err = advise_range(mm, start, end, advice);
+		up_write(&mm->mmap_lock);
+	} else {
+		down_read(&mm->mmap_lock);
+		err = advise_range(mm, start, end, advice);
+		up_read(&mm->mmap_lock);
+	}
+	return err;
+}
+
+/* ---- mincore ---------------------------------------------------------------------------------- */
+
+/* Results handed to the user in pieces of this many pages. */
+#define MINCORE_CHUNK 256
+
+static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
+{
+	pmd_t *pmd = walk_to_pmd(vma->vm_mm, addr);
+	struct page *page;
+
+	if (pmd && !pmd_none(pmdp_get(pmd)) && !pte_none(ptep_get(pte_offset(pmd, addr))))
+		return 1;
+	if (!vma->vm_file || !vma->vm_file->f_mapping)
+		return 0;
+	page = find_get_page(vma->vm_file->f_mapping, vma_pgoff(vma, addr));
+	if (!page)
+		return 0;
+	put_page(page);
+	return 1;
+}
+
+static int mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
+{
+	struct vm_area_struct *vma;
+	int err = 0;
+
+	down_read(&mm->mmap_lock);
+	vma = find_vma(mm, addr);
+	for (unsigned long i = 0; i < pages; i++, addr += PAGE_SIZE) {
+		if (vma && vma->vm_end <= addr)
+			vma = vma->vm_next;
+		if (!vma || vma->vm_start > addr) {
+			err = -ENOMEM;
+			break;
+		}
+		vec[i] = page_is_resident(vma, addr);
+	}
+	up_read(&mm->mmap_lock);
+	return err;
+}
+
+int do_mincore(unsigned long start, size_t len, unsigned long vec)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long pages = (len >> PAGE_SHIFT) + !!(len & ~PAGE_MASK);
+	u8 chunk[MINCORE_CHUNK];
+
+	if (start & ~PAGE_MASK)
+		return -EINVAL;
+	if (!access_ok(start, len))
+		return -ENOMEM;
+	if (!access_ok(vec, pages))
+		return -EFAULT;
+	while (pages) {
+		unsigned long n = min_t(unsigned long, pages, MINCORE_CHUNK);
+		int err = mincore_chunk(mm, start, n, chunk);
+
+		if (err)
+			return err;
+		if (copy_to_user(vec, chunk, n))
+			return -EFAULT;
+		pages -= n;
+		vec += n;
+		start += n << PAGE_SHIFT;
+	}
+	return 0;
+}
+
+/* ---- msync ------------------------------------------------------------------------------------- */
+
+int do_msync(unsigned long start, size_t len, int flags)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long end = start + PAGE_ALIGN(len);
+	struct vm_area_struct *vma;
+	int err = 0;
+
+	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || start & ~PAGE_MASK ||
+	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+		return -EINVAL;
+	if (end < start)
+		return -ENOMEM;
+	if (end == start)
+		return 0;
+	/* Mapped pages and read(2) are the same frames; files of today's file systems live there. */
+	down_read(&mm->mmap_lock);
+	for (vma = find_vma(mm, start); start < end; vma = vma->vm_next) {
+		if (!vma || vma->vm_start >= end) {
+			err = -ENOMEM;
+			break;
+		}
+		if (vma->vm_start > start)
+			err = -ENOMEM;
+		if (flags & MS_INVALIDATE && vma->vm_flags & VM_LOCKED) {
+			err = -EBUSY;
+			break;
+		}
+		start = vma->vm_end;
+	}
+	up_read(&mm->mmap_lock);
+	return err;
+}

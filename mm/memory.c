@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+/*
+ * memory.c: serving page faults (thesis 9.5).
+ *
+ *	handle_mm_fault		tables down to the PTE, made as needed
+ *	  handle_pte_fault	what the entry says:
+ *	    none	do_no_page		the object's page (vm_ops->nopage), or
+ *			do_anonymous_page	the zero page for a read, a zeroed frame for a write
+ *	    present	do_wp_page		write to a write-protected private page: take it over
+ *						if nobody else has it, else copy
+ *			mark			other: rights were widened meanwhile; dirty, young
+ *
+ * Every handler prepares its page with no lock held (it may sleep), then takes
+ * page_table_lock, looks whether the entry is still what it was, and installs; who lost a
+ * race drops the page. So threads fault in parallel and a frame is never mapped twice.
+ *
+ *	CPU A				CPU B
+ *	entry none, allocate		entry none, allocate
+ *	lock, still none, set, unlock
+ *					lock, not none: drop, unlock
+ *
+ * Replacing a mapped page (copy-on-write) clears the entry, flushes, and then sets the new
+ * one: at no time do two CPUs see different pages at one address, one of them writable.
+ *
+ * Locking: mmap_lock for read; page_table_lock around the entry and rss. nopage may return
+ * its page locked: it stays so until the PTE is set, which keeps truncation behind us.
+ *
+ * Invariants: (F1) a frame reaches user space only zeroed or fully written; (F2) the zero
+ * page is never writable, counted or freed; (F3) an anonymous page writable in a PTE is
+ * mapped by that PTE alone.
+ *
+ * Failure: VM_FAULT_OOM, nothing installed.
+ *
+ * Seen in: vm events fault_anon, fault_zero_map, fault_file, fault_cow_copy,
+ * fault_cow_reuse, fault_cow_early, fault_mkwrite, fault_spurious; min_flt, maj_flt.
+ */
+#include <pagoda/highmem.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/vmstat.h>
+#include <asm/pgalloc.h>
+#include "vma_internal.h"
+
+unsigned long zero_pfn;
+
+void empty_zero_page_init(void);
+void empty_zero_page_init(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+
+	if (!page)
+		panic("no memory for the zero page");
+	zero_pfn = page_to_pfn(page);
+	SetPageReserved(page);
+}
+
+static inline bool is_write(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_WRITE;
+}
+
+/* Lock the entry if it is still what the fault saw. */
+static inline bool lock_if_unchanged(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+
+	spin_lock(&mm->page_table_lock);
+	if (likely(pte_val(ptep_get(vmf->pte)) == pte_val(vmf->orig_pte)))
+		return true;
+	spin_unlock(&mm->page_table_lock);
+	return false;
+}
+static inline void unlock_pte(struct vm_fault *vmf)
+{
+	spin_unlock(&vmf->vma->vm_mm->page_table_lock);
+}
+static inline void install(struct vm_fault *vmf, pte_t pte)
+{
+	set_pte_at(vmf->vma->vm_mm, vmf->address, vmf->pte, pte);
+	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
+}
+
+/* The entry for a page just written or zeroed for this fault. */
+static inline pte_t owned_pte(const struct vm_fault *vmf, struct page *page)
+{
+	pte_t pte = pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot));
+
+	return vmf->vma->vm_flags & VM_WRITE ? pte_mkwrite(pte_mkdirty(pte)) : pte;
+}
+
+/* ---- Anonymous memory ----------------------------------------------------------------------- */
+
+static vm_fault_t map_zero_page(struct vm_fault *vmf)
+{
+	if (!lock_if_unchanged(vmf))
+		return 0;
+	install(vmf, pte_wrprotect(pfn_pte(zero_pfn, vmf->vma->vm_page_prot)));
+	unlock_pte(vmf);
+	count_vm_event(fault_zero_map);
+	return 0;
+}
+
+/* A zeroed frame of one's own for an entry that is none or the zero page. */
+static vm_fault_t map_new_zeroed_page(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct page *page;
+
+	if (unlikely(anon_vma_prepare(vma)))
+		return VM_FAULT_OOM;
+	page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
+	if (unlikely(!page))
+		return VM_FAULT_OOM;
+	if (unlikely(!lock_if_unchanged(vmf))) {
+		put_page(page);
+		return 0;
+	}
+	flush_page_to_ram(page);
+	set_anon_page(page, vma, vmf->address);
+	add_rss(&vma->vm_mm->rss_anon, 1);
+	if (unlikely(pte_present(vmf->orig_pte))) {
+		pte_clear(vma->vm_mm, vmf->address, vmf->pte);
+		flush_tlb_page(vma->vm_mm, vmf->address);
+	}
+	install(vmf, owned_pte(vmf, page));
+	unlock_pte(vmf);
+	count_vm_event(fault_anon);
+	return 0;
+}
+
+static vm_fault_t do_anonymous_page(struct vm_fault *vmf)
+{
+	return is_write(vmf) ? map_new_zeroed_page(vmf) : map_zero_page(vmf);
+}
+
+/* ---- Objects ------------------------------------------------------------------------------------ */
+
+/* Drop the reference, and the lock if nopage left it on. */
+static void release_object_page(struct page *page, vm_fault_t ret)
+{
+	if (ret & VM_FAULT_LOCKED)
+		unlock_page(page);
+	put_page(page);
+}
+
+/* Map the object's own page. */
+static vm_fault_t map_object_page(struct vm_fault *vmf, vm_fault_t ret)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct page *page = vmf->page;
+	pte_t pte = pte_sw_mkyoung(mk_pte(page, vma->vm_page_prot));
+
+	if (is_write(vmf))
+		pte = pte_mkwrite(pte_mkdirty(pte));
+	if (!lock_if_unchanged(vmf)) {
+		release_object_page(page, ret);
+		return ret & VM_FAULT_MAJOR;
+	}
+	atomic_inc(&page->mapcount);
+	add_rss(rss_counter(vma->vm_mm, page), 1);
+	install(vmf, pte);
+	unlock_pte(vmf);
+	if (ret & VM_FAULT_LOCKED)
+		unlock_page(page);
+	count_vm_event(fault_file);
+	return ret & VM_FAULT_MAJOR;
+}
+
+/* Write to a private mapping: a copy at once, the object's page is not mapped (FT-46). */
+static vm_fault_t map_private_copy(struct vm_fault *vmf, struct page *copy, vm_fault_t ret)
+{
+	struct vm_area_struct *vma = vmf->vma;
+
+	copy_highpage(copy, vmf->page);
+	if (lock_if_unchanged(vmf)) {
+		set_anon_page(copy, vma, vmf->address);
+		add_rss(&vma->vm_mm->rss_anon, 1);
+		install(vmf, owned_pte(vmf, copy));
+		unlock_pte(vmf);
+		count_vm_event(fault_cow_early);
+	} else {
+		put_page(copy);
+	}
+	release_object_page(vmf->page, ret);
+	return ret & VM_FAULT_MAJOR;
+}
+
+static vm_fault_t do_no_page(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	bool private_write = is_write(vmf) && !(vma->vm_flags & VM_SHARED);
+	struct page *copy = NULL;
+	vm_fault_t ret;
+
+	if (private_write) {
+		if (unlikely(anon_vma_prepare(vma)))
+			return VM_FAULT_OOM;
+		copy = alloc_page(GFP_HIGHUSER_MOVABLE);
+		if (unlikely(!copy))
+			return VM_FAULT_OOM;
+	}
+	ret = vma->vm_ops->nopage(vmf);
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_NOPAGE))) {
+		if (copy)
+			put_page(copy);
+		return ret;
+	}
+	return copy ? map_private_copy(vmf, copy, ret) : map_object_page(vmf, ret);
+}
+
+/* ---- Copy-on-write --------------------------------------------------------------------------------- */
+
+/* Write access to the page that is there. page_table_lock held, dropped here. */
+static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
+{
+	install(vmf, pte_mkyoung(pte_mkdirty(pte_mkwrite(vmf->orig_pte))));
+	unlock_pte(vmf);
+	return 0;
+}
+
+/* Put the copy where old was; page_table_lock held, dropped here. */
+static void break_cow(struct vm_fault *vmf, struct page *copy, struct page *old)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+
+	if (!PageAnon(old)) {
+		add_rss(rss_counter(mm, old), -1);
+		add_rss(&mm->rss_anon, 1);
+	}
+	set_anon_page(copy, vmf->vma, vmf->address);
+	pte_clear(mm, vmf->address, vmf->pte);
+	flush_tlb_page(mm, vmf->address);
+	install(vmf, owned_pte(vmf, copy));
+	atomic_dec(&old->mapcount);
+	unlock_pte(vmf);
+	put_page(old); /* the entry's reference */
+	count_vm_event(fault_cow_copy);
+}
+
+/* old carries a reference of ours, so that it stays what it is while we copy without the lock. */
+static vm_fault_t wp_page_copy(struct vm_fault *vmf, struct page *old)
+{
+	struct page *copy;
+
+	if (unlikely(anon_vma_prepare(vmf->vma)))
+		goto oom;
+	copy = alloc_page(GFP_HIGHUSER_MOVABLE);
+	if (unlikely(!copy))
+		goto oom;
+	copy_highpage(copy, old);
+	if (likely(lock_if_unchanged(vmf)))
+		break_cow(vmf, copy, old);
+	else
+		put_page(copy);
+	put_page(old);
+	return 0;
+oom:
+	put_page(old);
+	return VM_FAULT_OOM;
+}
+
+static vm_fault_t do_wp_page(struct vm_fault *vmf)
+{
+	struct page *page = normal_page(vmf->orig_pte);
+
+	if (vmf->vma->vm_flags & VM_SHARED) {
+		if (!lock_if_unchanged(vmf))
+			return 0;
+		count_vm_event(fault_mkwrite);
+		return wp_page_reuse(vmf);
+	}
+	if (!page)
+		return map_new_zeroed_page(vmf);
+	if (!lock_if_unchanged(vmf))
+		return 0;
+	if (PageAnon(page) && page_count(page) == 1) {
+		count_vm_event(fault_cow_reuse);
+		return wp_page_reuse(vmf);
+	}
+	get_page(page);
+	unlock_pte(vmf);
+	return wp_page_copy(vmf, page);
+}
+
+/* ---- Dispatch ----------------------------------------------------------------------------------------- */
+
+/* The entry allows it by now: another thread was faster, or rights were widened. */
+static vm_fault_t mark_used(struct vm_fault *vmf)
+{
+	pte_t pte = pte_mkyoung(vmf->orig_pte);
+
+	if (is_write(vmf))
+		pte = pte_mkdirty(pte);
+	if (lock_if_unchanged(vmf)) {
+		if (pte_val(pte) != pte_val(vmf->orig_pte))
+			install(vmf, pte);
+		unlock_pte(vmf);
+	}
+	/* This CPU may still hold the narrower translation (FT-08). */
+	port_flush_tlb_page(vmf->address);
+	count_vm_event(fault_spurious);
+	return 0;
+}
+
+static vm_fault_t handle_pte_fault(struct vm_fault *vmf)
+{
+	pte_t pte = vmf->orig_pte = ptep_get(vmf->pte);
+
+	if (pte_none(pte)) {
+		const struct vm_operations_struct *ops = vmf->vma->vm_ops;
+
+		return ops && ops->nopage ? do_no_page(vmf) : do_anonymous_page(vmf);
+	}
+	if (unlikely(!pte_present(pte)))
+		BUG(); /* a swap entry, and there is no swap yet */
+	if (is_write(vmf) && !pte_write(pte))
+		return do_wp_page(vmf);
+	return mark_used(vmf);
+}
+
+static void account_fault(vm_fault_t ret)
+{
+	struct vm_task *task = current_vm;
+
+	if (ret & VM_FAULT_MAJOR) {
+		__atomic_store_n(&task->maj_flt, task->maj_flt + 1, __ATOMIC_RELAXED);
+		count_vm_event(pgmajfault);
+	} else {
+		__atomic_store_n(&task->min_flt, task->min_flt + 1, __ATOMIC_RELAXED);
+	}
+}
+
+vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags)
+{
+	struct vm_fault vmf = {
+		.vma = vma,
+		.address = address & PAGE_MASK,
+		.pgoff = vma_pgoff(vma, address),
+		.flags = flags,
+	};
+	vm_fault_t ret;
+
+	vmf.pmd = walk_alloc_pmd(vma->vm_mm, vmf.address);
+	if (unlikely(!vmf.pmd))
+		return VM_FAULT_OOM;
+	vmf.pte = pte_alloc(vma->vm_mm, vmf.pmd, vmf.address);
+	if (unlikely(!vmf.pte))
+		return VM_FAULT_OOM;
+	ret = handle_pte_fault(&vmf);
+	if (likely(!(ret & (VM_FAULT_ERROR | VM_FAULT_RETRY))))
+		account_fault(ret);
+	return ret;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mlock.c: memory that stays resident.
+ *
+ * A lock is a flag of VMAs: the range's VMAs are split, flagged and merged, then its
+ * pages are faulted in. Nested locks do not count: locked_vm is the pages of flagged
+ * VMAs (AS-59). VM_LOCKONFAULT: locked as pages come.
+ *
+ * Limits, for tasks without the privilege: RLIMIT_MEMLOCK; for all: half of physical
+ * memory (AS-60).
+ *
+ * Locking: mmap_lock, for write to flag, for read to populate. Failure: at a hole what
+ * lies before stays flagged, as Linux does it.
+ */
+#include <pagoda/page_alloc.h>
+#include "vma_internal.h"
+
+#define MLOCK_ONFAULT 1u
+#define MCL_CURRENT   1
+#define MCL_FUTURE    2
+#define MCL_ONFAULT   4
+#define LOCK_FLAGS    (VM_LOCKED | VM_LOCKONFAULT)
+
+/* Give [start, end) of vma the lock flags; *pvma: the VMA that covers it then. */
+static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
+		       unsigned long lock_flags)
+{
+	struct vm_area_struct *vma = *pvma;
+	unsigned long old = vma->vm_flags, new = (old & ~LOCK_FLAGS) | lock_flags;
+	long pages = (long)((end - start) >> PAGE_SHIFT);
+
+	if (new == old || old & (VM_IO | VM_RESERVED))
+		return 0;
+	vma = vma_modify(vma, start, end, new);
+	if (IS_ERR(vma))
+		return (int)PTR_ERR(vma);
+	*pvma = vma;
+	if ((old ^ new) & VM_LOCKED)
+		vma->vm_mm->locked_vm += (unsigned long)(new & VM_LOCKED ? pages : -pages);
+	return 0;
+}
+
+/* mmap_lock held for write. */
+static int apply_lock(struct mm_struct *mm, unsigned long start, unsigned long end,
+		      unsigned long lock_flags)
+{
+	struct vm_area_struct *vma = find_vma(mm, start);
+
+	while (start < end) {
+		unsigned long stop;
+		int err;
+
+		if (!vma || vma->vm_start > start)
+			return -ENOMEM;
+		stop = min(end, vma->vm_end);
+		err = mlock_fixup(&vma, start, stop, lock_flags);
+		if (err)
+			return err;
+		start = stop;
+		if (vma->vm_end <= start)
+			vma = vma->vm_next;
+	}
+	return 0;
+}
+
+/* Pages of the range that are locked already: they do not count twice. */
+static unsigned long locked_pages_in(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	unsigned long pages = 0;
+
+	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
+	     vma && vma->vm_start < end; vma = vma->vm_next)
+		if (vma->vm_flags & VM_LOCKED)
+			pages += (min(end, vma->vm_end) - max(start, vma->vm_start)) >> PAGE_SHIFT;
+	return pages;
+}
+
+static bool within_limits(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	unsigned long locked = mm->locked_vm + ((end - start) >> PAGE_SHIFT);
+
+	if (locked > totalram_pages() / 2 ||
+	    (locked > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT && !current_vm->cap_ipc_lock))
+		locked -= locked_pages_in(mm, start, end);
+	if (locked > totalram_pages() / 2)
+		return false;
+	return locked <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT || current_vm->cap_ipc_lock;
+}
+
+int do_mlock(unsigned long start, size_t len, unsigned int flags)
+{
+	unsigned long lock_flags = VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0), end;
+	struct mm_struct *mm = current_vm->mm;
+	int err = -ENOMEM;
+
+	if (flags & ~MLOCK_ONFAULT)
+		return -EINVAL;
+	if (!can_do_mlock())
+		return -EPERM;
+	len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
+	start &= PAGE_MASK;
+	end = start + len;
+	if (end < start)
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	if (within_limits(mm, start, end))
+		err = apply_lock(mm, start, end, lock_flags);
+	downgrade_write(&mm->mmap_lock);
+	if (!err && !(flags & MLOCK_ONFAULT))
+		err = populate_range(mm, start, end, true) ? -ENOMEM : 0;
+	up_read(&mm->mmap_lock);
+	return err;
+}
+
+int do_munlock(unsigned long start, size_t len)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long end;
+	int err;
+
+	len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
+	start &= PAGE_MASK;
+	end = start + len;
+	if (end < start)
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = apply_lock(mm, start, end, 0);
+	up_write(&mm->mmap_lock);
+	return err;
+}
+
+/* Errors of single VMAs do not stop the others. */
+static void lock_all(struct mm_struct *mm, unsigned long lock_flags)
+{
+	struct vm_area_struct *vma = mm->mmap;
+
+	for (; vma; vma = vma->vm_next)
+		(void)mlock_fixup(&vma, vma->vm_start, vma->vm_end, lock_flags);
+}
+
+static void populate_all(struct mm_struct *mm)
+{
+	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next)
+		if (vma->vm_flags & VM_LOCKED)
+			(void)populate_range(mm, vma->vm_start, vma->vm_end, true); /* as far as it goes */
+}
+
+int do_mlockall(int flags)
+{
+	unsigned long lock_flags = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
+	struct mm_struct *mm = current_vm->mm;
+	int err = 0;
+
+	if (!flags || flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || flags == MCL_ONFAULT)
+		return -EINVAL;
+	if (!can_do_mlock())
+		return -EPERM;
+	down_write(&mm->mmap_lock);
+	if (flags & MCL_CURRENT && !current_vm->cap_ipc_lock &&
+	    mm->total_vm > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT) {
+		err = -ENOMEM;
+	} else {
+		mm->def_flags &= ~LOCK_FLAGS;
+		if (flags & MCL_FUTURE)
+			mm->def_flags |= lock_flags;
+		if (flags & MCL_CURRENT)
+			lock_all(mm, lock_flags);
+	}
+	downgrade_write(&mm->mmap_lock);
+	if (!err && flags & MCL_CURRENT && !(flags & MCL_ONFAULT))
+		populate_all(mm);
+	up_read(&mm->mmap_lock);
+	return err;
+}
+
+int do_munlockall(void)
+{
+	struct mm_struct *mm = current_vm->mm;
+
+	down_write(&mm->mmap_lock);
+	mm->def_flags &= ~LOCK_FLAGS;
+	lock_all(mm, 0);
+	up_write(&mm->mmap_lock);
+	return 0;
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mm_struct.c: address spaces come and go (Table 9.2).
+ *
+ *	mm_users	tasks (threads) and others that use the user half; at 0 exit_mmap()
+ *			removes everything mapped
+ *	mm_count	1 for all users together, plus one per lazy borrower of the tables;
+ *			at 0 the PGD and the struct go
+ *
+ * fork copies regions and page-table entries, not pages: dup_mm() walks the VMA list
+ * once, and tables.c copies what is present. Shared file pages need no copy, the child
+ * finds them in the page cache.
+ *
+ * Locking: mmlist_lock for the list of all mms. dup_mm holds the parent's mmap_lock for
+ * write; nobody else knows the child yet (its VMAs are on file lists, though, so its
+ * page_table_lock counts).
+ *
+ * Failure: dup_mm unwinds by tearing the half-built child down as an exit would.
+ *
+ * Seen in: vm event fork_mm; nr_mms().
+ */
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/vmstat.h>
+#include <asm/pgalloc.h>
+#include "vma_internal.h"
+
+static kmem_cache_t *mm_cachep;
+static spinlock_t mmlist_lock = SPIN_LOCK_INIT(RANK_LEAF);
+
+/* The reference address space: no user half, the kernel's own tables (AS-11). */
+struct mm_struct init_mm = {
+	.mm_rb = RB_ROOT,
+	.mm_users = ATOMIC_INIT(2),
+	.mm_count = ATOMIC_INIT(1),
+	.mmap_lock = RWSEM_INIT(init_mm.mmap_lock, RANK_MMAP),
+	.page_table_lock = SPIN_LOCK_INIT(RANK_PAGE_TABLE),
+	.mmlist = LIST_HEAD_INIT(init_mm.mmlist),
+};
+
+void vma_cache_init(void);
+void empty_zero_page_init(void);
+
+void mm_structs_init(void)
+{
+	mm_cachep = kmem_cache_create("mm_struct", sizeof(struct mm_struct), 0, SLAB_HWCACHE_ALIGN,
+				      NULL, NULL);
+	if (!mm_cachep)
+		panic("no memory for the mm_struct cache");
+	vma_cache_init();
+	empty_zero_page_init();
+}
+
+/* ---- Making one -------------------------------------------------------------------------- */
+
+static struct mm_struct *allocate_mm(void)
+{
+	return kmem_cache_alloc(mm_cachep, GFP_KERNEL | __GFP_ZERO);
+}
+
+static void free_mm(struct mm_struct *mm)
+{
+	kmem_cache_free(mm_cachep, mm);
+}
+
+/* The fields of a new mm, its PGD included; NULL: no memory, mm is freed. */
+static struct mm_struct *mm_init(struct mm_struct *mm)
+{
+	unsigned long flags;
+
+	atomic_set(&mm->mm_users, 1);
+	atomic_set(&mm->mm_count, 1);
+	init_rwsem(&mm->mmap_lock, RANK_MMAP);
+	spin_lock_init(&mm->page_table_lock, RANK_PAGE_TABLE);
+	mm->pgd = pgd_alloc(mm);
+	if (!mm->pgd) {
+		free_mm(mm);
+		return NULL;
+	}
+	spin_lock_irqsave(&mmlist_lock, flags);
+	list_add_tail(&mm->mmlist, &init_mm.mmlist);
+	spin_unlock_irqrestore(&mmlist_lock, flags);
+	return mm;
+}
+
+struct mm_struct *mm_alloc(void)
+{
+	struct mm_struct *mm = allocate_mm();
+
+	if (!mm)
+		return NULL;
+	mm->dumpable = 1;
+	return mm_init(mm);
+}
+
+unsigned long nr_mms(void)
+{
+	unsigned long flags, n = 0;
+	struct list_head *pos;
+
+	spin_lock_irqsave(&mmlist_lock, flags);
+	list_for_each(pos, &init_mm.mmlist)
+		n++;
+	spin_unlock_irqrestore(&mmlist_lock, flags);
+	return n;
+}
+
+/* ---- Ending one ----------------------------------------------------------------------------- */
+
+void mmget(struct mm_struct *mm)
+{
+	atomic_inc(&mm->mm_users);
+}
+
+void mmdrop(struct mm_struct *mm)
+{
+	unsigned long flags;
+
+	if (!atomic_dec_and_test(&mm->mm_count))
+		return;
+	BUG_ON(mm == &init_mm || mm->mmap);
+	spin_lock_irqsave(&mmlist_lock, flags);
+	list_del(&mm->mmlist);
+	spin_unlock_irqrestore(&mmlist_lock, flags);
+	pgd_free(mm, mm->pgd);
+	WARN_ON_ONCE(atomic_long_read(&mm->pgtables_bytes) != 0);
+	free_mm(mm);
+}
+
+void mmput(struct mm_struct *mm)
+{
+	if (!atomic_dec_and_test(&mm->mm_users))
+		return;
+	exit_mmap(mm);
+	if (mm->exe_file)
+		put_vm_file(mm->exe_file);
+	mm->exe_file = NULL;
+	mmdrop(mm);
+}
+
+void exit_mmap(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma, *next;
+	unsigned long committed = 0;
+	struct mmu_gather tlb;
+
+	/* Taken for those who reach the mm through a file's list; no user is left. */
+	down_write(&mm->mmap_lock);
+	vma = mm->mmap;
+	for (next = vma; next; next = next->vm_next) {
+		if (next->vm_flags & VM_ACCOUNT)
+			committed += vma_pages(next);
+		vma_unlink_file(next);
+	}
+	update_hiwater_rss(mm);
+	mm->mmap = mm->mmap_cache = NULL;
+	mm->mm_rb = (struct rb_root)RB_ROOT;
+	mm->map_count = 0;
+	/* With no CPU on these tables nothing needs flushing. */
+	tlb_gather_mmu(&tlb, mm, !__atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_SEQ_CST));
+	if (vma) {
+		zap_page_range(&tlb, vma->vm_start, TASK_SIZE);
+		free_pgtables(&tlb, vma->vm_start, TASK_SIZE, 0, TASK_SIZE);
+	}
+	tlb_finish_mmu(&tlb);
+	mm->total_vm = mm->locked_vm = mm->data_vm = mm->exec_vm = mm->stack_vm = 0;
+	up_write(&mm->mmap_lock);
+	for (; vma; vma = next) {
+		next = vma->vm_next;
+		remove_vma(vma);
+	}
+	vm_unacct_memory(committed);
+	WARN_ON_ONCE(get_mm_rss(mm) != 0);
+}
+
+/* ---- fork ------------------------------------------------------------------------------------- */
+
+static void copy_mm_fields(struct mm_struct *mm, const struct mm_struct *old)
+{
+	mm->start_code = old->start_code;
+	mm->end_code = old->end_code;
+	mm->start_data = old->start_data;
+	mm->end_data = old->end_data;
+	mm->start_brk = old->start_brk;
+	mm->brk = old->brk;
+	mm->start_stack = old->start_stack;
+	mm->arg_start = old->arg_start;
+	mm->arg_end = old->arg_end;
+	mm->env_start = old->env_start;
+	mm->env_end = old->env_end;
+	mm->mmap_base = old->mmap_base;
+	mm->mmap_bottomup = old->mmap_bottomup;
+	mm->dumpable = old->dumpable;
+	memcpy(mm->saved_auxv, old->saved_auxv, sizeof(mm->saved_auxv));
+	if (old->exe_file)
+		mm->exe_file = get_vm_file(old->exe_file);
+}
+
+/* The child's copy of one region, linked; memory locks are not inherited (AS-45). */
+static struct vm_area_struct *dup_vma(struct mm_struct *mm, struct vm_area_struct *old,
+				      struct vm_area_struct *last)
+{
+	struct vm_area_struct *vma = vm_area_dup(old);
+
+	if (!vma)
+		return NULL;
+	vma->vm_mm = mm;
+	vma->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+	if (vma->vm_flags & VM_WIPEONFORK)
+		vma->anon_vma = NULL;
+	vma->anon_vma_inherited = vma->anon_vma;
+	anon_vma_link(vma);
+	if (vma->vm_file)
+		get_vm_file(vma->vm_file);
+	vma_append(mm, vma, last);
+	vma_link_file_after(vma, old);
+	if (vma->vm_ops && vma->vm_ops->open)
+		vma->vm_ops->open(vma);
+	vm_stat_account(mm, vma->vm_flags, (long)vma_pages(vma));
+	return vma;
+}
+
+static int dup_one_vma(struct mm_struct *mm, struct vm_area_struct *old,
+		       struct vm_area_struct **last)
+{
+	unsigned long pages = vma_pages(old);
+	struct vm_area_struct *vma;
+
+	if (old->vm_flags & VM_DONTCOPY)
+		return 0;
+	if (old->vm_flags & VM_ACCOUNT && vm_enough_memory(pages))
+		return -ENOMEM;
+	vma = dup_vma(mm, old, *last);
+	if (!vma) {
+		if (old->vm_flags & VM_ACCOUNT)
+			vm_unacct_memory(pages);
+		return -ENOMEM;
+	}
+	*last = vma;
+	if (old->vm_flags & VM_WIPEONFORK)
+		return 0;
+	return copy_page_range(mm, old->vm_mm, vma, old);
+}
+
+static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
+{
+	struct vm_area_struct *last = NULL;
+	int err = 0;
+
+	down_write(&oldmm->mmap_lock);
+	for (struct vm_area_struct *vma = oldmm->mmap; vma && !err; vma = vma->vm_next)
+		err = dup_one_vma(mm, vma, &last);
+	/* The parent's writable private pages are now read-only: no CPU may go on writing them. */
+	flush_tlb_mm(oldmm);
+	up_write(&oldmm->mmap_lock);
+	return err;
+}
+
+struct mm_struct *dup_mm(struct mm_struct *oldmm)
+{
+	struct mm_struct *mm = allocate_mm();
+
+	if (!mm)
+		return NULL;
+	copy_mm_fields(mm, oldmm);
+	if (!mm_init(mm)) {
+		if (oldmm->exe_file)
+			put_vm_file(oldmm->exe_file);
+		return NULL;
+	}
+	if (dup_mmap(mm, oldmm)) {
+		mmput(mm);
+		return NULL;
+	}
+	mm->hiwater_rss = get_mm_rss(mm);
+	mm->hiwater_vm = mm->total_vm;
+	count_vm_event(fork_mm);
+	return mm;
+}
+
+/* ---- The current task's ------------------------------------------------------------------------- */
+
+void activate_mm(struct mm_struct *mm)
+{
+	struct vm_task *task = current_vm;
+	struct mm_struct *old = task->mm, *borrowed = old ? NULL : task->active_mm;
+	unsigned long flags = port_irq_save();
+
+	task->mm = mm;
+	task->active_mm = mm;
+	switch_mm(old ? old : borrowed, mm);
+	port_irq_restore(flags);
+	if (borrowed && borrowed != &init_mm)
+		mmdrop(borrowed);
+	if (old)
+		mmput(old);
+}
+
+/*
+ * The reference tables are loaded before the mm is put, so that the tables about to be
+ * freed are loaded nowhere (CS-09) and freeing them needs no flush.
+ */
+void exit_mm(void)
+{
+	struct vm_task *task = current_vm;
+	struct mm_struct *mm = task->mm;
+	unsigned long flags;
+
+	if (!mm)
+		return;
+	flags = port_irq_save();
+	task->mm = NULL;
+	task->active_mm = &init_mm;
+	switch_mm(mm, &init_mm);
+	port_irq_restore(flags);
+	mmput(mm);
+}

@@ -1,0 +1,803 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mmap.c: making and removing regions: mmap, munmap, brk, the stack.
+ *
+ * mmap only records a promise; pages come with the first touch (memory.c). The order
+ * of do_mmap's checks decides which errno a call with several faults gets, and
+ * follows ABI.md section 3:
+ *
+ *	offset, fd, length, overflow, map count	the request itself
+ *	address					get_unmapped_area, MAP_FIXED*, mmap_min_addr
+ *	locked memory				may it be locked, how much
+ *	type and rights				SHARED/PRIVATE, how the file was opened
+ *	limits					RLIMIT_AS, RLIMIT_DATA, overcommit
+ *
+ * Then comes what can fail for want of memory (a VMA, the file's mmap, splitting what
+ * MAP_FIXED replaces), and then the commit, which cannot:
+ *
+ *	map_region	prepare -> unmap what is there -> merge with a neighbour, or link
+ *	unmap_range	VMAs off (unhook) -> pages and tables into the mmu_gather ->
+ *			flush -> free
+ *
+ * munmap cuts VMAs at the ends of the range by moving their bounds; only a hole in the
+ * middle needs a second VMA, and that is the only allocation.
+ *
+ * Locking: mmap_lock for write. Populating (MAP_LOCKED, MAP_POPULATE) afterwards takes
+ * it for read.
+ *
+ * Accounting: total_vm and its parts by vm_stat_account(); private writable memory also
+ * counts in vm_committed_as (VM_ACCOUNT on the VMA remembers it).
+ *
+ * Failure: nothing changed; see each function.
+ */
+#include <pagoda/page_alloc.h>
+#include <pagoda/vmstat.h>
+#include "vma_internal.h"
+
+int sysctl_max_map_count = 65530;
+int sysctl_overcommit_memory;
+int sysctl_overcommit_ratio = 50;
+atomic_long_t vm_committed_as;
+
+/* ---- Limits and counts --------------------------------------------------------------------- */
+
+static bool is_stack_mapping(unsigned long flags)
+{
+	return flags & VM_STACK;
+}
+static bool is_data_mapping(unsigned long flags)
+{
+	return (flags & (VM_WRITE | VM_SHARED | VM_STACK)) == VM_WRITE;
+}
+static bool is_exec_mapping(unsigned long flags)
+{
+	return (flags & (VM_EXEC | VM_WRITE | VM_STACK)) == VM_EXEC;
+}
+
+void vm_stat_account(struct mm_struct *mm, unsigned long flags, long pages)
+{
+	mm->total_vm += (unsigned long)pages;
+	if (mm->hiwater_vm < mm->total_vm)
+		mm->hiwater_vm = mm->total_vm;
+	if (is_exec_mapping(flags))
+		mm->exec_vm += (unsigned long)pages;
+	else if (is_stack_mapping(flags))
+		mm->stack_vm += (unsigned long)pages;
+	else if (is_data_mapping(flags))
+		mm->data_vm += (unsigned long)pages;
+}
+
+bool may_expand_vm(const struct mm_struct *mm, unsigned long flags, unsigned long pages)
+{
+	if (mm->total_vm + pages > rlimit(RLIMIT_AS) >> PAGE_SHIFT)
+		return false;
+	return !is_data_mapping(flags) || mm->data_vm + pages <= rlimit(RLIMIT_DATA) >> PAGE_SHIFT;
+}
+
+bool can_do_mlock(void)
+{
+	return rlimit(RLIMIT_MEMLOCK) || current_vm->cap_ipc_lock;
+}
+
+int mlock_future_check(const struct mm_struct *mm, unsigned long flags, unsigned long len)
+{
+	unsigned long locked = mm->locked_vm + (len >> PAGE_SHIFT);
+
+	if (!(flags & VM_LOCKED) || current_vm->cap_ipc_lock)
+		return 0;
+	return locked > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ? -EAGAIN : 0;
+}
+
+unsigned long vm_commit_limit(void)
+{
+	return totalram_pages() * (unsigned long)sysctl_overcommit_ratio / 100;
+}
+
+int vm_enough_memory(unsigned long pages)
+{
+	long committed = atomic_long_add_return(&vm_committed_as, (long)pages);
+
+	if (sysctl_overcommit_memory == 1)
+		return 0;
+	if (sysctl_overcommit_memory == 0 ? pages <= totalram_pages() :
+					    (unsigned long)committed <= vm_commit_limit())
+		return 0;
+	vm_unacct_memory(pages);
+	return -ENOMEM;
+}
+
+void vm_unacct_memory(unsigned long pages)
+{
+	if (pages)
+		atomic_long_sub(&vm_committed_as, (long)pages);
+}
+
+bool accountable_mapping(const struct vm_file *file, unsigned long flags)
+{
+	(void)file;
+	return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
+}
+
+/* ---- Choosing an address ----------------------------------------------------------------------- */
+
+/* Addresses that programs get unasked end here, even where more levels reach further. */
+#define DEFAULT_MAP_WINDOW (TASK_SIZE < 0x7ffffffff000ul ? TASK_SIZE : 0x7ffffffff000ul)
+#define MAP_32BIT_LOW	   0x40000000ul
+#define MAP_32BIT_HIGH	   0x80000000ul
+#define MMAP_GAP_MIN	   (128 * SZ_1M) /* room below the stack at least */
+#define MMAP_GAP_MAX	   (DEFAULT_MAP_WINDOW / 6 * 5)
+
+void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit)
+{
+	unsigned long gap;
+
+	mm->mmap_bottomup = stack_rlimit == RLIM_INFINITY;
+	gap = clamp(stack_rlimit, MMAP_GAP_MIN, MMAP_GAP_MAX);
+	mm->mmap_base = PAGE_ALIGN(DEFAULT_MAP_WINDOW - gap - STACK_GUARD_GAP);
+}
+
+/* Is [addr, addr + len) free, guard gaps of stacks included? */
+static bool range_is_free(struct mm_struct *mm, unsigned long addr, unsigned long len)
+{
+	struct vm_area_struct *vma;
+
+	if (addr < MMAP_MIN_ADDR || len > TASK_SIZE - addr)
+		return false;
+	vma = find_vma(mm, addr);
+	return !vma || addr + len <= vm_start_gap(vma);
+}
+
+static unsigned long search_unmapped_area(struct mm_struct *mm, unsigned long len,
+					  unsigned long flags)
+{
+	struct gap_search s = { .low = MMAP_MIN_ADDR, .high = mm->mmap_base, .length = len };
+	unsigned long addr = (unsigned long)-ENOMEM;
+
+	if (flags & MAP_32BIT && TASK_SIZE > MAP_32BIT_HIGH) {
+		s.low = MAP_32BIT_LOW;
+		s.high = MAP_32BIT_HIGH;
+		return find_gap_bottomup(mm, &s);
+	}
+	if (!mm->mmap_bottomup && mm->mmap_base)
+		addr = find_gap_topdown(mm, &s);
+	if (!IS_ERR_VALUE(addr))
+		return addr;
+	s.low = TASK_UNMAPPED_BASE;
+	s.high = DEFAULT_MAP_WINDOW;
+	return find_gap_bottomup(mm, &s);
+}
+
+/* The file's own choice comes first (AS-37). */
+static unsigned long propose_area(struct vm_file *file, unsigned long addr, unsigned long len,
+				  unsigned long pgoff, unsigned long flags)
+{
+	struct mm_struct *mm = current_vm->mm;
+
+	if (flags & MAP_FIXED)
+		return addr;
+	if (file && file->f_vmops->get_unmapped_area)
+		return file->f_vmops->get_unmapped_area(file, addr, len, pgoff, flags);
+	if (addr && range_is_free(mm, addr, len))
+		return addr;
+	return search_unmapped_area(mm, len, flags);
+}
+
+unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsigned long len,
+				unsigned long pgoff, unsigned long flags)
+{
+	if (len > TASK_SIZE)
+		return (unsigned long)-ENOMEM;
+	addr = propose_area(file, addr, len, pgoff, flags);
+	if (IS_ERR_VALUE(addr))
+		return addr;
+	if (addr > TASK_SIZE - len)
+		return (unsigned long)-ENOMEM;
+	if (addr & ~PAGE_MASK)
+		return (unsigned long)-EINVAL;
+	if (addr < MMAP_MIN_ADDR && !current_vm->cap_sys_rawio)
+		return (unsigned long)-EPERM;
+	return addr;
+}
+
+/* ---- Unmapping ----------------------------------------------------------------------------------- */
+
+unsigned long count_vma_pages_range(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	unsigned long pages = 0;
+
+	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
+	     vma && vma->vm_start < end; vma = vma->vm_next)
+		pages += (min(end, vma->vm_end) - max(start, vma->vm_start)) >> PAGE_SHIFT;
+	return pages;
+}
+
+/* What the range loses of vma, in every count. */
+static void unaccount_part(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	unsigned long pages = (end - start) >> PAGE_SHIFT;
+
+	vm_stat_account(mm, vma->vm_flags, -(long)pages);
+	if (vma->vm_flags & VM_LOCKED)
+		mm->locked_vm -= pages;
+	if (vma->vm_flags & VM_ACCOUNT)
+		vm_unacct_memory(pages);
+}
+
+/*
+ * Take [start, end) out of the set of VMAs. The ones that vanish are returned as a list
+ * (vm_next); spare is used up if the range is a hole in the middle of one.
+ *
+ *	[aaaa|xxxx][xxxxx] [xx|bbbb]	cut, gone, cut
+ */
+static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned long start,
+					   unsigned long end, struct vm_area_struct *spare)
+{
+	struct vm_area_struct *gone = NULL, **tail = &gone, *next;
+
+	for (; vma && vma->vm_start < end; vma = next) {
+		unsigned long from = max(start, vma->vm_start), to = min(end, vma->vm_end);
+
+		next = vma->vm_next;
+		unaccount_part(vma, from, to);
+		if (from == vma->vm_start && to == vma->vm_end) {
+			vma_unlink(vma);
+			*tail = vma;
+			tail = &vma->vm_next;
+			*tail = NULL;
+			continue;
+		}
+		if (from > vma->vm_start && to < vma->vm_end)
+			split_vma_with(vma, to, spare);
+		if (from > vma->vm_start)
+			vma_set_bounds(vma, vma->vm_start, from);
+		else
+			vma_set_bounds(vma, to, vma->vm_end);
+	}
+	return gone;
+}
+
+/* Pages and tables of a range that has no VMA any more; next: the first VMA behind it. */
+static void unmap_region(struct mm_struct *mm, unsigned long start, unsigned long end,
+			 bool keep_tables)
+{
+	struct vm_area_struct *prev, *next = find_vma_prev(mm, start, &prev);
+	struct mmu_gather tlb;
+
+	update_hiwater_rss(mm);
+	tlb_gather_mmu(&tlb, mm, false);
+	zap_page_range(&tlb, start, end);
+	if (!keep_tables)
+		free_pgtables(&tlb, start, end, prev ? prev->vm_end : 0,
+			      next ? next->vm_start : TASK_SIZE);
+	tlb_finish_mmu(&tlb);
+}
+
+/* Is [start, end) a hole in the middle of vma, which needs a second VMA? */
+static bool needs_split(const struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	return vma->vm_start < start && end < vma->vm_end;
+}
+
+int unmap_prepare(struct mm_struct *mm, unsigned long start, unsigned long len,
+		  struct vm_area_struct **spare)
+{
+	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len);
+
+	*spare = NULL;
+	if (!vma || !needs_split(vma, start, start + len))
+		return 0;
+	if (mm->map_count >= MAX_MAP_COUNT)
+		return -ENOMEM;
+	*spare = vm_area_alloc(mm);
+	return *spare ? 0 : -ENOMEM;
+}
+
+void unmap_commit(struct mm_struct *mm, unsigned long start, unsigned long len,
+		  struct vm_area_struct *spare, bool keep_tables)
+{
+	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len), *next;
+
+	if (spare && !needs_split(vma, start, start + len)) { /* another split came before */
+		vm_area_free(spare);
+		spare = NULL;
+	}
+	if (!vma)
+		return;
+	vma = detach_range(vma, start, start + len, spare);
+	unmap_region(mm, start, start + len, keep_tables);
+	for (; vma; vma = next) {
+		next = vma->vm_next;
+		remove_vma(vma);
+	}
+}
+
+int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len)
+{
+	struct vm_area_struct *spare;
+	int err = unmap_prepare(mm, start, len, &spare);
+
+	if (!err)
+		unmap_commit(mm, start, len, spare, false);
+	return err;
+}
+
+int do_munmap(unsigned long addr, size_t len)
+{
+	struct mm_struct *mm = current_vm->mm;
+	int err;
+
+	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr || !PAGE_ALIGN(len))
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = unmap_range(mm, addr, PAGE_ALIGN(len));
+	up_write(&mm->mmap_lock);
+	return err;
+}
+
+/* ---- Mapping ------------------------------------------------------------------------------------------ */
+
+/* A request on its way through do_mmap. */
+struct mmap_request {
+	struct mm_struct *mm;
+	struct vm_file *file; /* NULL: anonymous; shared anonymous memory gets one */
+	unsigned long addr, len, pgoff;
+	unsigned long prot, flags; /* the caller's */
+	unsigned long vm_flags;
+};
+
+/* A VMA that describes the request, linked nowhere, without references. */
+static void fill_vma(struct vm_area_struct *vma, const struct mmap_request *r)
+{
+	vma->vm_mm = r->mm;
+	vma->vm_start = r->addr;
+	vma->vm_end = r->addr + r->len;
+	vma->vm_flags = r->vm_flags;
+	vma->vm_page_prot = vm_get_page_prot(r->vm_flags);
+	vma->vm_pgoff = r->pgoff;
+}
+
+/* A VMA for a file, set up by the file's mmap; or ERR_PTR. */
+static struct vm_area_struct *file_vma(const struct mmap_request *r)
+{
+	struct vm_area_struct *vma = vm_area_alloc(r->mm);
+	int err;
+
+	if (!vma)
+		return ERR_PTR(-ENOMEM);
+	fill_vma(vma, r);
+	vma->vm_file = get_vm_file(r->file);
+	err = r->file->f_vmops->mmap(r->file, vma);
+	if (err) {
+		put_vm_file(r->file);
+		vm_area_free(vma);
+		return ERR_PTR(err);
+	}
+	if (!vma->vm_file && !(vma->vm_flags & VM_SHARED)) /* turned out to be anonymous: /dev/zero */
+		vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
+	return vma;
+}
+
+/* Not linked yet, or not at all any more: undo file_vma(). */
+static void drop_unlinked_vma(struct vm_area_struct *vma)
+{
+	if (vma)
+		remove_vma(vma);
+}
+
+/*
+ * Put the new region in, vma describing it if it was made already. Cannot fail if vma is
+ * given. Returns false if a VMA was needed and there was no memory.
+ */
+static bool place_region(const struct mmap_request *r, struct vm_area_struct *vma)
+{
+	struct vm_area_struct model, *merged;
+	struct vma_place place;
+
+	if (find_vma_prepare(r->mm, r->addr, r->addr + r->len, &place))
+		BUG();
+	if (!vma) {
+		model = (struct vm_area_struct){ 0 };
+		fill_vma(&model, r);
+	}
+	merged = vma_merge_new(r->mm, &place, vma ? vma : &model);
+	if (merged) {
+		drop_unlinked_vma(vma);
+		return true;
+	}
+	if (!vma) {
+		vma = vm_area_alloc(r->mm);
+		if (!vma)
+			return false;
+		fill_vma(vma, r);
+	}
+	vma_link(r->mm, vma, &place);
+	return true;
+}
+
+/* Limits passed and address known: all that may fail, then the change. */
+static int commit_region(const struct mmap_request *r, bool replaces)
+{
+	struct vm_area_struct *vma = NULL;
+	int err;
+
+	if (r->file) {
+		vma = file_vma(r);
+		if (IS_ERR(vma))
+			return (int)PTR_ERR(vma);
+	} else if (replaces) {
+		/* Had the old regions gone first, running out of memory would come too late. */
+		vma = vm_area_alloc(r->mm);
+		if (!vma)
+			return -ENOMEM;
+		fill_vma(vma, r);
+	}
+	if (replaces) {
+		err = unmap_range(r->mm, r->addr, r->len);
+		if (err) {
+			drop_unlinked_vma(vma);
+			return err;
+		}
+	}
+	return place_region(r, vma) ? 0 : -ENOMEM;
+}
+
+static int map_region(struct mmap_request *r)
+{
+	struct mm_struct *mm = r->mm;
+	unsigned long pages = r->len >> PAGE_SHIFT;
+	bool replaces = r->flags & MAP_FIXED && find_vma_intersection(mm, r->addr, r->addr + r->len);
+	int err;
+
+	if (!may_expand_vm(mm, r->vm_flags, pages) &&
+	    !(replaces && may_expand_vm(mm, r->vm_flags,
+					pages - count_vma_pages_range(mm, r->addr,
+								      r->addr + r->len))))
+		return -ENOMEM;
+	if (accountable_mapping(r->file, r->vm_flags)) {
+		if (vm_enough_memory(pages))
+			return -ENOMEM;
+		r->vm_flags |= VM_ACCOUNT;
+	}
+	err = commit_region(r, replaces);
+	if (err) {
+		if (r->vm_flags & VM_ACCOUNT)
+			vm_unacct_memory(pages);
+		return err;
+	}
+	vm_stat_account(mm, r->vm_flags, (long)pages);
+	if (r->vm_flags & VM_LOCKED)
+		mm->locked_vm += pages;
+	return 0;
+}
+
+/* ---- do_mmap's checks ------------------------------------------------------------------------------------ */
+
+#define LEGACY_MAP_MASK                                                                            \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |   \
+	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |    \
+	 MAP_HUGETLB | MAP_32BIT)
+
+static unsigned long calc_vm_flags(unsigned long prot, unsigned long flags)
+{
+	unsigned long vm_flags = 0;
+
+	vm_flags |= prot & PROT_READ ? VM_READ : 0;
+	vm_flags |= prot & PROT_WRITE ? VM_WRITE : 0;
+	vm_flags |= prot & PROT_EXEC ? VM_EXEC : 0;
+	vm_flags |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
+	vm_flags |= flags & MAP_LOCKED ? VM_LOCKED : 0;
+	return vm_flags;
+}
+
+static int check_request(struct mmap_request *r, unsigned long offset)
+{
+	if (offset & ~PAGE_MASK)
+		return -EINVAL;
+	if (!r->file && !(r->flags & MAP_ANONYMOUS))
+		return -EBADF;
+	if (r->flags & MAP_ANONYMOUS)
+		r->file = NULL;
+	if (!r->len)
+		return -EINVAL;
+	if (r->flags & MAP_HUGETLB) /* there is no pool of huge pages */
+		return r->file ? -EINVAL : -ENOMEM;
+	r->len = PAGE_ALIGN(r->len);
+	if (!r->len || r->len > TASK_SIZE)
+		return -ENOMEM;
+	r->pgoff = offset >> PAGE_SHIFT;
+	if (r->pgoff + (r->len >> PAGE_SHIFT) > ~0ul >> PAGE_SHIFT)
+		return -EOVERFLOW;
+	if (r->mm->map_count > MAX_MAP_COUNT)
+		return -ENOMEM;
+	return 0;
+}
+
+static int choose_address(struct mmap_request *r)
+{
+	unsigned long addr = r->addr;
+
+	if (r->flags & MAP_FIXED_NOREPLACE)
+		r->flags |= MAP_FIXED;
+	if (!(r->flags & MAP_FIXED)) {
+		addr &= PAGE_MASK;
+		if (addr && addr < MMAP_MIN_ADDR)
+			addr = MMAP_MIN_ADDR;
+	}
+	addr = get_unmapped_area(r->file, addr, r->len, r->pgoff, r->flags);
+	if (IS_ERR_VALUE(addr))
+		return (int)addr;
+	if (r->flags & MAP_FIXED_NOREPLACE && find_vma_intersection(r->mm, addr, addr + r->len))
+		return -EEXIST;
+	r->addr = addr;
+	return 0;
+}
+
+static int check_shared_file(struct mmap_request *r)
+{
+	if (r->prot & PROT_WRITE && !r->file->f_may_write)
+		return -EACCES;
+	r->vm_flags |= VM_SHARED | VM_MAYSHARE;
+	if (!r->file->f_may_write)
+		r->vm_flags &= ~(VM_MAYWRITE | VM_SHARED);
+	return 0;
+}
+
+static int check_file_rights(struct mmap_request *r)
+{
+	int err;
+
+	switch (r->flags & MAP_TYPE) {
+	case MAP_SHARED_VALIDATE:
+		if (r->flags & ~(unsigned long)(LEGACY_MAP_MASK | MAP_FIXED_NOREPLACE))
+			return -EOPNOTSUPP;
+		/* fallthrough */
+	case MAP_SHARED:
+		err = check_shared_file(r);
+		if (err)
+			return err;
+		break;
+	case MAP_PRIVATE:
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (!r->file->f_may_read)
+		return -EACCES;
+	if (r->file->f_noexec) {
+		if (r->vm_flags & VM_EXEC)
+			return -EPERM;
+		r->vm_flags &= ~VM_MAYEXEC;
+	}
+	if (!r->file->f_vmops || !r->file->f_vmops->mmap)
+		return -ENODEV;
+	return r->vm_flags & (VM_GROWSDOWN | VM_GROWSUP) ? -EINVAL : 0;
+}
+
+static int check_anonymous(struct mmap_request *r)
+{
+	switch (r->flags & MAP_TYPE) {
+	case MAP_SHARED:
+		if (r->vm_flags & (VM_GROWSDOWN | VM_GROWSUP))
+			return -EINVAL;
+		r->pgoff = 0;
+		r->vm_flags |= VM_SHARED | VM_MAYSHARE;
+		return 0;
+	case MAP_PRIVATE:
+		r->pgoff = r->addr >> PAGE_SHIFT;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* Locked memory, type, rights; fills in vm_flags. */
+static int check_rights(struct mmap_request *r)
+{
+	int err;
+
+	r->vm_flags = calc_vm_flags(r->prot, r->flags) | r->mm->def_flags | VM_MAY_ALL;
+	if (r->flags & MAP_LOCKED && !can_do_mlock())
+		return -EPERM;
+	err = mlock_future_check(r->mm, r->vm_flags, r->len);
+	if (err)
+		return err;
+	err = r->file ? check_file_rights(r) : check_anonymous(r);
+	if (err)
+		return err;
+	if (r->flags & MAP_NORESERVE && sysctl_overcommit_memory != 2)
+		r->vm_flags |= VM_NORESERVE;
+	return 0;
+}
+
+/* Shared anonymous memory is an object of its own. */
+static int map_with_object(struct mmap_request *r)
+{
+	int err;
+
+	if (r->file || !(r->vm_flags & VM_SHARED))
+		return map_region(r);
+	if (!shmem_zero_setup)
+		return -ENODEV;
+	r->file = shmem_zero_setup(r->len);
+	if (!r->file)
+		return -ENOMEM;
+	err = map_region(r);
+	put_vm_file(r->file); /* the VMA has its own */
+	return err;
+}
+
+static bool wants_pages(const struct mmap_request *r)
+{
+	if (r->vm_flags & VM_LOCKONFAULT)
+		return false;
+	return r->vm_flags & VM_LOCKED ||
+	       (r->flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+}
+
+unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long len,
+		      unsigned long prot, unsigned long flags, unsigned long offset)
+{
+	struct mm_struct *mm = current_vm->mm;
+	struct mmap_request r = { .mm = mm, .file = file, .addr = addr, .len = len, .prot = prot,
+				  .flags = flags };
+	int err;
+
+	down_write(&mm->mmap_lock);
+	err = check_request(&r, offset);
+	if (!err)
+		err = choose_address(&r);
+	if (!err)
+		err = check_rights(&r);
+	if (!err)
+		err = map_with_object(&r);
+	if (err || !wants_pages(&r)) {
+		up_write(&mm->mmap_lock);
+		return err ? (unsigned long)err : r.addr;
+	}
+	downgrade_write(&mm->mmap_lock);
+	(void)populate_range(mm, r.addr, r.addr + r.len, false); /* as far as it goes: no error */
+	up_read(&mm->mmap_lock);
+	return r.addr;
+}
+
+/* ---- The heap ------------------------------------------------------------------------------------------------ */
+
+void set_brk_start(struct mm_struct *mm, unsigned long start)
+{
+	mm->start_brk = mm->brk = start;
+}
+
+/* Anonymous private memory at a fixed free place. */
+static int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len,
+			 unsigned long vm_flags, bool replace)
+{
+	struct mmap_request r = { .mm = mm, .addr = addr, .len = len, .pgoff = addr >> PAGE_SHIFT,
+				  .flags = replace ? MAP_FIXED : 0 };
+	int err;
+
+	r.vm_flags = vm_flags | mm->def_flags;
+	err = mlock_future_check(mm, r.vm_flags, len);
+	if (err)
+		return err;
+	if (mm->map_count > MAX_MAP_COUNT)
+		return -ENOMEM;
+	return map_region(&r);
+}
+
+int vm_brk_range(unsigned long addr, unsigned long len, unsigned long vm_flags)
+{
+	struct mm_struct *mm = current_vm->mm;
+	int err;
+
+	len = PAGE_ALIGN(len);
+	if (!len)
+		return 0;
+	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr)
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = map_anonymous(mm, addr, len, (vm_flags & VM_EXEC) | VM_DATA_FLAGS, true);
+	up_write(&mm->mmap_lock);
+	return err;
+}
+
+/* mmap_lock held for write. Did the break move? */
+static bool move_break(struct mm_struct *mm, unsigned long brk)
+{
+	unsigned long old_end = PAGE_ALIGN(mm->brk), new_end = PAGE_ALIGN(brk);
+	unsigned long data = mm->end_data - mm->start_data;
+	struct vm_area_struct *next;
+
+	if (brk < mm->start_brk || brk > TASK_SIZE)
+		return false;
+	if (brk - mm->start_brk + data > rlimit(RLIMIT_DATA))
+		return false;
+	if (new_end < old_end)
+		return unmap_range(mm, new_end, old_end - new_end) == 0;
+	if (new_end == old_end)
+		return true;
+	next = find_vma(mm, old_end);
+	if (next && new_end + PAGE_SIZE > vm_start_gap(next))
+		return false;
+	return map_anonymous(mm, old_end, new_end - old_end, VM_DATA_FLAGS, false) == 0;
+}
+
+unsigned long do_brk(unsigned long brk)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long old, result;
+	bool populate;
+
+	down_write(&mm->mmap_lock);
+	old = mm->brk;
+	if (brk && brk != old && move_break(mm, brk))
+		mm->brk = brk;
+	result = mm->brk;
+	populate = result > old && (mm->def_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
+	if (!populate) {
+		up_write(&mm->mmap_lock);
+		return result;
+	}
+	downgrade_write(&mm->mmap_lock);
+	(void)populate_range(mm, PAGE_ALIGN(old), PAGE_ALIGN(result), true); /* no error */
+	up_read(&mm->mmap_lock);
+	return result;
+}
+
+/* ---- The stack -------------------------------------------------------------------------------------------------- */
+
+int setup_stack_vma(struct mm_struct *mm, unsigned long top, unsigned long size,
+		    unsigned long vm_flags)
+{
+	int err;
+
+	top = PAGE_ALIGN(top);
+	size = PAGE_ALIGN(size);
+	if (top > TASK_SIZE || size > top)
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = map_anonymous(mm, top - size, size,
+			    (vm_flags & VM_EXEC) | VM_DATA_FLAGS | VM_GROWSDOWN, false);
+	if (!err)
+		mm->start_stack = top;
+	up_write(&mm->mmap_lock);
+	return err;
+}
+
+/* May the stack cover [addr, vm_end)? (FT-23) */
+static bool stack_may_grow(const struct vm_area_struct *vma, unsigned long addr)
+{
+	const struct mm_struct *mm = vma->vm_mm;
+	const struct vm_area_struct *prev = vma->vm_prev;
+	unsigned long pages = (vma->vm_start - addr) >> PAGE_SHIFT;
+
+	if (addr < MMAP_MIN_ADDR || vma->vm_end - addr > rlimit(RLIMIT_STACK))
+		return false;
+	if (prev && prev->vm_end > addr)
+		return false;
+	if (prev && !(prev->vm_flags & VM_GROWSDOWN) && vma_is_accessible(prev) &&
+	    addr - prev->vm_end < STACK_GUARD_GAP)
+		return false;
+	return may_expand_vm(mm, vma->vm_flags, pages) &&
+	       !mlock_future_check(mm, vma->vm_flags, pages << PAGE_SHIFT);
+}
+
+int expand_stack(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	unsigned long pages;
+
+	addr &= PAGE_MASK;
+	if (addr >= vma->vm_start)
+		return 0;
+	pages = (vma->vm_start - addr) >> PAGE_SHIFT;
+	if (!(vma->vm_flags & VM_GROWSDOWN) || vma->vm_pgoff < pages || !stack_may_grow(vma, addr))
+		return -ENOMEM;
+	if (vma->vm_flags & VM_ACCOUNT && vm_enough_memory(pages))
+		return -ENOMEM;
+	vma_set_bounds(vma, addr, vma->vm_end);
+	vm_stat_account(mm, vma->vm_flags, (long)pages);
+	if (vma->vm_flags & VM_LOCKED)
+		mm->locked_vm += pages;
+	count_vm_event(fault_stack_grow);
+	return 0;
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+/*
+ * tables.c: page tables of user space in bulk: emptying, freeing and copying ranges.
+ *
+ * Everything goes table by table: one descent and one turn of the lock for up to a
+ * whole page of entries, counters added up in between. Ranges need not follow VMAs: what
+ * a present entry maps says itself how it is counted (anonymous, file, shared memory;
+ * the zero page and device frames not at all).
+ *
+ *	zap_page_range		entries of a range -> 0, pages into the mmu_gather
+ *	free_pgtables		tables no VMA needs any more -> mmu_gather
+ *	copy_page_range		fork: entries of one VMA into the child
+ *	unmap_mapping_range	truncation: a file's pages out of every VMA
+ *
+ * Locking: page_table_lock around each table's entries and around hooking tables in and
+ * out. Besides, either mmap_lock for write (nobody faults) or, in unmap_mapping_range,
+ * the file's i_mmap_rwsem. The latter walks tables of an mm it has no mmap_lock of:
+ * it holds page_table_lock over the whole descent, and tables are unhooked only
+ * under that lock and only after the VMA left the file's list.
+ *
+ * The law of tlb.h holds: pages and tables go through the mmu_gather.
+ *
+ * Failure: only copy_page_range allocates (tables of the child); what it has copied
+ * is torn down with the child.
+ */
+#include <pagoda/vmstat.h>
+#include <asm/pgalloc.h>
+#include "vma_internal.h"
+
+void update_hiwater_rss(struct mm_struct *mm)
+{
+	unsigned long rss = get_mm_rss(mm);
+
+	if (mm->hiwater_rss < rss)
+		mm->hiwater_rss = rss;
+}
+
+/* ---- Zapping ------------------------------------------------------------------------------ */
+
+/* What to leave alone. */
+struct zap_details {
+	struct mmu_gather *tlb;
+	bool keep_anon; /* private copies stay (truncation of the file's own pages) */
+};
+
+struct rss_delta {
+	long anon, file, shmem;
+};
+
+static inline void count_page(struct rss_delta *rss, const struct page *page, long n)
+{
+	if (PageAnon(page))
+		rss->anon += n;
+	else if (PageSwapBacked(page))
+		rss->shmem += n;
+	else
+		rss->file += n;
+}
+
+/* page_table_lock held. */
+static void apply_rss(struct mm_struct *mm, const struct rss_delta *rss)
+{
+	if (rss->anon)
+		add_rss(&mm->rss_anon, rss->anon);
+	if (rss->file)
+		add_rss(&mm->rss_file, rss->file);
+	if (rss->shmem)
+		add_rss(&mm->rss_shmem, rss->shmem);
+}
+
+/* A store through a shared mapping must reach the file (AS-51). */
+static void keep_dirty(struct page *page, pte_t pte)
+{
+	struct address_space *mapping = page->mapping;
+
+	if (pte_dirty(pte) && !PageDirty(page) && mapping && mapping->a_ops->writepage)
+		SetPageDirty(page);
+}
+
+/* One present entry; true if the gather is full. */
+static inline bool zap_present(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep,
+			       pte_t pte, unsigned long addr)
+{
+	struct mmu_gather *tlb = z->tlb;
+	struct page *page = normal_page(pte);
+
+	if (z->keep_anon && (!page || PageAnon(page)))
+		return false;
+	pte = tlb->fullmm ? ptep_get_and_clear_unused(ptep) :
+			    ptep_get_and_clear(tlb->mm, addr, ptep);
+	if (pte_accessible(pte))
+		tlb_changed(tlb, addr, addr + PAGE_SIZE);
+	if (!page)
+		return false;
+	if (!PageAnon(page))
+		keep_dirty(page, pte);
+	count_page(rss, page, -1);
+	atomic_dec(&page->mapcount);
+	return tlb_remove_page(tlb, page);
+}
+
+/* [addr, end) lies under one PMD entry. Returns where it stopped: end, or the gather is full. */
+static unsigned long zap_pte_range(const struct zap_details *z, pmd_t *pmd, unsigned long addr,
+				   unsigned long end)
+{
+	struct rss_delta rss = { 0, 0, 0 };
+	pte_t *ptep = pte_offset(pmd, addr);
+	bool full = false;
+
+	for (; addr < end && !full; ptep++, addr += PAGE_SIZE) {
+		pte_t pte = ptep_get(ptep);
+
+		if (pte_present(pte))
+			full = zap_present(z, &rss, ptep, pte, addr);
+		else if (unlikely(!pte_none(pte)))
+			BUG(); /* a swap entry, and there is no swap yet */
+	}
+	apply_rss(z->tlb->mm, &rss);
+	return addr;
+}
+
+/* Skip to the end of the span whose table is missing. */
+pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
+{
+	while (*addr < end) {
+		pgd_t *pgd = pgd_offset(mm, *addr);
+		p4d_t *p4d;
+		pud_t *pud;
+		pmd_t *pmd;
+
+		if (pgd_none(pgdp_get(pgd))) {
+			*addr = pgd_addr_end(*addr, end);
+			continue;
+		}
+		p4d = p4d_offset(pgd, *addr);
+		if (p4d_none(p4dp_get(p4d))) {
+			*addr = p4d_addr_end(*addr, end);
+			continue;
+		}
+		pud = pud_offset(p4d, *addr);
+		if (pud_none(pudp_get(pud))) {
+			*addr = pud_addr_end(*addr, end);
+			continue;
+		}
+		pmd = pmd_offset(pud, *addr);
+		if (!pmd_none(pmdp_get(pmd)))
+			return pmd;
+		*addr = pmd_addr_end(*addr, end);
+	}
+	return NULL;
+}
+
+static void zap_range(const struct zap_details *z, unsigned long addr, unsigned long end)
+{
+	struct mm_struct *mm = z->tlb->mm;
+	pmd_t *pmd;
+
+	spin_lock(&mm->page_table_lock);
+	while ((pmd = next_pmd(mm, &addr, end))) {
+		addr = zap_pte_range(z, pmd, addr, pmd_addr_end(addr, end));
+		if (z->tlb->nr_pages == TLB_BATCH_PAGES) {
+			spin_unlock(&mm->page_table_lock);
+			tlb_flush_mmu(z->tlb);
+			spin_lock(&mm->page_table_lock);
+		}
+	}
+	spin_unlock(&mm->page_table_lock);
+}
+
+void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end)
+{
+	struct zap_details z = { tlb, false };
+
+	zap_range(&z, start, end);
+}
+
+/* ---- Freeing tables --------------------------------------------------------------------------- */
+
+/* Where tables may be freed: no VMA reaches into [floor, ceiling). */
+struct table_range {
+	struct mmu_gather *tlb;
+	unsigned long floor, ceiling;
+};
+
+/* The span of one entry, if nothing else uses its table. */
+static inline bool span_is_free(const struct table_range *r, unsigned long addr, unsigned long size)
+{
+	unsigned long start = addr & ~(size - 1);
+
+	return start >= r->floor && start + size - 1 <= r->ceiling - 1;
+}
+
+static void unhook_table(const struct table_range *r, pteval_t *entry, unsigned long addr,
+			 bool pte_table)
+{
+	struct mm_struct *mm = r->tlb->mm;
+	void *table = entry_table(entry_read(entry));
+
+	spin_lock(&mm->page_table_lock);
+	entry_write(entry, 0);
+	spin_unlock(&mm->page_table_lock);
+	pgtable_account(mm, -1);
+	/* One page's flush also drops what a CPU remembers of the upper levels. */
+	addr &= PAGE_MASK;
+	tlb_changed(r->tlb, addr, addr + PAGE_SIZE);
+	tlb_remove_table(r->tlb, table, pte_table);
+}
+
+static void free_pte_tables(const struct table_range *r, pud_t *pud, unsigned long addr,
+			    unsigned long end)
+{
+	pmd_t *pmd = pmd_offset(pud, addr);
+
+	for (unsigned long next; addr < end; pmd++, addr = next) {
+		next = pmd_addr_end(addr, end);
+		if (!pmd_none(pmdp_get(pmd)) && span_is_free(r, addr, PMD_SIZE))
+			unhook_table(r, &pmd->pmd, addr, true);
+	}
+}
+
+static void free_pmd_tables(const struct table_range *r, p4d_t *p4d, unsigned long addr,
+			    unsigned long end)
+{
+	pud_t *pud = pud_offset(p4d, addr);
+
+	for (unsigned long next; addr < end; pud++, addr = next) {
+		next = pud_addr_end(addr, end);
+		if (pud_none(pudp_get(pud)))
+			continue;
+		free_pte_tables(r, pud, addr, next);
+		if (!PMD_FOLDED && span_is_free(r, addr, PUD_SIZE))
+			unhook_table(r, &pud->pud, addr, false);
+	}
+}
+
+static void free_pud_tables(const struct table_range *r, pgd_t *pgd, unsigned long addr,
+			    unsigned long end)
+{
+	p4d_t *p4d = p4d_offset(pgd, addr);
+
+	for (unsigned long next; addr < end; p4d++, addr = next) {
+		next = p4d_addr_end(addr, end);
+		if (p4d_none(p4dp_get(p4d)))
+			continue;
+		free_pmd_tables(r, p4d, addr, next);
+		if (!PUD_FOLDED && span_is_free(r, addr, P4D_SIZE))
+			unhook_table(r, &p4d->p4d, addr, false);
+	}
+}
+
+void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long end,
+		   unsigned long floor, unsigned long ceiling)
+{
+	struct table_range r = { tlb, floor, ceiling };
+	pgd_t *pgd = pgd_offset(tlb->mm, start);
+
+	if (ceiling == TASK_SIZE) /* the last table may span more than user space uses */
+		r.ceiling = USER_PTRS_PER_PGD * PGDIR_SIZE;
+	for (unsigned long addr = start, next; addr < end; pgd++, addr = next) {
+		next = pgd_addr_end(addr, end);
+		if (pgd_none(pgdp_get(pgd)))
+			continue;
+		free_pud_tables(&r, pgd, addr, next);
+		if (!P4D_FOLDED && span_is_free(&r, addr, PGDIR_SIZE))
+			unhook_table(&r, &pgd->pgd, addr, false);
+	}
+}
+
+/* ---- Copying (fork) ------------------------------------------------------------------------------ */
+
+/* The entries of one table. Private writable pages become read-only in both (AS-44). */
+static void copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, pte_t *from,
+		      unsigned long nr, bool cow)
+{
+	struct rss_delta rss = { 0, 0, 0 };
+
+	spin_lock(&src->page_table_lock);
+	spin_lock(&dst->page_table_lock);
+	for (; nr; nr--, from++, to++) {
+		pte_t pte = ptep_get(from);
+		struct page *page;
+
+		if (pte_none(pte))
+			continue;
+		if (cow && pte_write(pte)) {
+			ptep_set_wrprotect(from);
+			pte = pte_wrprotect(pte);
+		}
+		page = normal_page(pte);
+		if (page) {
+			get_page(page);
+			atomic_inc(&page->mapcount);
+			count_page(&rss, page, 1);
+		}
+		set_pte(to, pte);
+	}
+	apply_rss(dst, &rss);
+	spin_unlock(&dst->page_table_lock);
+	spin_unlock(&src->page_table_lock);
+}
+
+int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area_struct *dst_vma,
+		    struct vm_area_struct *src_vma)
+{
+	unsigned long addr = src_vma->vm_start, end = src_vma->vm_end, next;
+	bool cow = is_cow_mapping(src_vma->vm_flags);
+	pmd_t *pmd;
+
+	(void)dst_vma;
+	/* Without private pages everything can be found again by faulting. */
+	if (!src_vma->anon_vma && !(src_vma->vm_flags & (VM_IO | VM_RESERVED)))
+		return 0;
+	for (; (pmd = next_pmd(src, &addr, end)); addr = next) {
+		pte_t *to;
+
+		next = pmd_addr_end(addr, end);
+		to = walk_alloc_pte(dst, addr);
+		if (!to)
+			return -ENOMEM;
+		copy_ptes(dst, to, src, pte_offset(pmd, addr), (next - addr) >> PAGE_SHIFT, cow);
+	}
+	return 0;
+}
+
+/* ---- Truncation -------------------------------------------------------------------------------------- */
+
+/* Pages [first, end) of the file out of one VMA. */
+static void unmap_file_range(struct vm_area_struct *vma, pgoff_t first, pgoff_t end, bool even_cows)
+{
+	pgoff_t vma_end = vma->vm_pgoff + vma_pages(vma);
+	struct mm_struct *mm = vma->vm_mm;
+	struct zap_details z;
+	struct mmu_gather tlb;
+
+	first = max(first, vma->vm_pgoff);
+	end = min(end, vma_end);
+	if (first >= end)
+		return;
+	tlb_gather_mmu(&tlb, mm, false);
+	z = (struct zap_details){ &tlb, !even_cows };
+	update_hiwater_rss(mm);
+	zap_range(&z, vma->vm_start + ((first - vma->vm_pgoff) << PAGE_SHIFT),
+		  vma->vm_start + ((end - vma->vm_pgoff) << PAGE_SHIFT));
+	tlb_finish_mmu(&tlb);
+}
+
+void unmap_mapping_range(struct address_space *mapping, pgoff_t start, pgoff_t end, bool even_cows)
+{
+	struct vm_area_struct *vma;
+
+	if (!end)
+		end = ~0ul;
+	down_read(&mapping->i_mmap_rwsem);
+	list_for_each_entry(vma, &mapping->i_mmap_shared, shared)
+		unmap_file_range(vma, start, end, even_cows);
+	list_for_each_entry(vma, &mapping->i_mmap, shared)
+		unmap_file_range(vma, start, end, even_cows);
+	up_read(&mapping->i_mmap_rwsem);
+}

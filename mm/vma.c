@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: MIT
+/*
+ * vma.c: the set of regions of an address space.
+ *
+ * A region (VMA) promises something for [vm_start, vm_end): rights, and where the data
+ * come from. This file keeps the set; it never looks at page tables, and whoever
+ * changes promises (mmap.c, mprotect.c, mremap.c ...) also changes what is mapped.
+ *
+ *	mmap -> [a] <-> [b] <-> [c]		by address (vm_next, vm_prev)
+ *	mm_rb:	  b				the same VMAs in a red-black tree
+ *		 / \
+ *		a   c
+ *
+ * Every node sums up its subtree in rb_subtree_gap: the widest free range directly
+ * below one of the subtree's VMAs. Below v that range is [v->vm_prev->vm_end, v->vm_start),
+ * less the guard gap where v is a stack. The search for a free range descends only
+ * where the sum is large enough. find_vma, insertion, removal, gap search: O(log n).
+ *
+ * Equal neighbours are merged wherever they arise; a VMA is split when part of it is to
+ * change. Merging never allocates, splitting takes its second VMA as an argument, so
+ * that callers allocate before they change anything.
+ *
+ *	vma_merge_new		prev [new] next		any of: prev grows, next grows, both join
+ *	vma_modify		prev [vvvv] next	the same for part of an existing VMA
+ *
+ * Locking: mmap_lock, for read to look, for write to change. Bounds are also read by
+ * walkers of the file's i_mmap lists and of the anon_vma's list, so they change under
+ * those locks too. mmap_cache is a hint that readers race on: one word, read and
+ * written whole.
+ *
+ * Invariants (validate_vmas checks): (V1) list and tree hold the same VMAs, by address;
+ * (V2) they are page aligned, not empty, and do not overlap; (V3) rb_subtree_gap is
+ * right everywhere; (V4) map_count and the page totals agree; (V5) mmap_cache is NULL or
+ * in the set.
+ *
+ * Failure: only allocation, before any change.
+ *
+ * Seen in: vm events vma_merge, vma_split; /proc/PID/maps.
+ */
+#include <pagoda/slab.h>
+#include <pagoda/vmstat.h>
+#include "vma_internal.h"
+
+static kmem_cache_t *vm_area_cachep;
+
+void vma_cache_init(void);
+void vma_cache_init(void)
+{
+	vm_area_cachep = kmem_cache_create("vm_area_struct", sizeof(struct vm_area_struct), 0,
+					   SLAB_HWCACHE_ALIGN, NULL, NULL);
+	if (!vm_area_cachep)
+		panic("no memory for the VMA cache");
+}
+
+struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma = kmem_cache_alloc(vm_area_cachep, GFP_KERNEL | __GFP_ZERO);
+
+	if (vma)
+		vma->vm_mm = mm;
+	return vma;
+}
+
+struct vm_area_struct *vm_area_dup(const struct vm_area_struct *vma)
+{
+	struct vm_area_struct *copy = kmem_cache_alloc(vm_area_cachep, GFP_KERNEL);
+
+	if (copy)
+		*copy = *vma;
+	return copy;
+}
+
+void vm_area_free(struct vm_area_struct *vma)
+{
+	kmem_cache_free(vm_area_cachep, vma);
+}
+
+/* ---- Gaps ------------------------------------------------------------------------------ */
+
+static inline struct vm_area_struct *node_vma(const struct rb_node *node)
+{
+	return node ? rb_entry(node, struct vm_area_struct, vm_rb) : NULL;
+}
+
+static inline unsigned long gap_below(const struct vm_area_struct *vma)
+{
+	unsigned long low = vma->vm_prev ? vma->vm_prev->vm_end : 0, high = vm_start_gap(vma);
+
+	return high > low ? high - low : 0;
+}
+
+static unsigned long widest_gap(const struct vm_area_struct *vma)
+{
+	unsigned long widest = gap_below(vma);
+
+	if (vma->vm_rb.left)
+		widest = max(widest, node_vma(vma->vm_rb.left)->rb_subtree_gap);
+	if (vma->vm_rb.right)
+		widest = max(widest, node_vma(vma->vm_rb.right)->rb_subtree_gap);
+	return widest;
+}
+
+static bool update_gap(struct rb_node *node)
+{
+	struct vm_area_struct *vma = node_vma(node);
+	unsigned long widest = widest_gap(vma);
+
+	if (vma->rb_subtree_gap == widest)
+		return false;
+	vma->rb_subtree_gap = widest;
+	return true;
+}
+
+static void gap_changed(struct vm_area_struct *vma)
+{
+	if (vma)
+		rb_propagate(&vma->vm_rb, update_gap);
+}
+
+static inline bool subtree_fits(const struct rb_node *node, unsigned long length)
+{
+	return node && node_vma(node)->rb_subtree_gap >= length;
+}
+
+/* The highest place for s in [low, high), or 0. */
+static unsigned long fit_high(const struct gap_search *s, unsigned long low, unsigned long high)
+{
+	unsigned long addr;
+
+	low = max(low, s->low);
+	high = min(high, s->high);
+	if (high < low || high - low < s->length)
+		return 0;
+	addr = (high - s->length) & ~s->align_mask;
+	return addr >= low ? addr : 0;
+}
+
+static unsigned long fit_low(const struct gap_search *s, unsigned long low, unsigned long high)
+{
+	unsigned long addr;
+
+	low = max(low, s->low);
+	high = min(high, s->high);
+	addr = (low + s->align_mask) & ~s->align_mask;
+	return addr >= low && high >= addr && high - addr >= s->length ? addr : 0;
+}
+
+static unsigned long end_of_last_vma(const struct mm_struct *mm)
+{
+	struct vm_area_struct *last = node_vma(rb_last(&mm->mm_rb));
+
+	return last ? last->vm_end : 0;
+}
+
+/*
+ * Right to left over the nodes whose gap may do. A subtree is entered only if its widest
+ * gap is long enough and lies at least partly below high.
+ */
+unsigned long find_gap_topdown(struct mm_struct *mm, const struct gap_search *s)
+{
+	struct rb_node *node = mm->mm_rb.node;
+	unsigned long addr = fit_high(s, end_of_last_vma(mm), ~0ul);
+	bool descend = true;
+
+	if (addr)
+		return addr;
+	if (!subtree_fits(node, s->length))
+		return (unsigned long)-ENOMEM;
+	for (;;) {
+		struct vm_area_struct *vma;
+
+		while (descend && subtree_fits(node->right, s->length) &&
+		       node_vma(node)->vm_end + s->length <= s->high)
+			node = node->right;
+		vma = node_vma(node);
+		addr = fit_high(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
+		if (addr)
+			return addr;
+		if (vma->vm_start < s->low)
+			break; /* everything left of here is lower still */
+		descend = subtree_fits(node->left, s->length);
+		if (descend) {
+			node = node->left;
+			continue;
+		}
+		while (rb_parent(node) && node == rb_parent(node)->left)
+			node = rb_parent(node);
+		node = rb_parent(node);
+		if (!node)
+			break;
+	}
+	return (unsigned long)-ENOMEM;
+}
+
+unsigned long find_gap_bottomup(struct mm_struct *mm, const struct gap_search *s)
+{
+	struct rb_node *node = subtree_fits(mm->mm_rb.node, s->length) ? mm->mm_rb.node : NULL;
+	bool descend = true;
+	unsigned long addr;
+
+	while (node) {
+		struct vm_area_struct *vma;
+
+		while (descend && subtree_fits(node->left, s->length) &&
+		       vm_start_gap(node_vma(node)) >= s->low + s->length)
+			node = node->left;
+		vma = node_vma(node);
+		addr = fit_low(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
+		if (addr)
+			return addr;
+		if (vma->vm_end >= s->high)
+			return (unsigned long)-ENOMEM;
+		descend = subtree_fits(node->right, s->length);
+		if (descend) {
+			node = node->right;
+			continue;
+		}
+		while (rb_parent(node) && node == rb_parent(node)->right)
+			node = rb_parent(node);
+		node = rb_parent(node);
+	}
+	addr = fit_low(s, end_of_last_vma(mm), ~0ul);
+	return addr ? addr : (unsigned long)-ENOMEM;
+}
+
+/* ---- Looking up --------------------------------------------------------------------------- */
+
+static inline struct vm_area_struct *read_mmap_cache(struct mm_struct *mm)
+{
+	return __atomic_load_n(&mm->mmap_cache, __ATOMIC_RELAXED);
+}
+static inline void write_mmap_cache(struct mm_struct *mm, struct vm_area_struct *vma)
+{
+	__atomic_store_n(&mm->mmap_cache, vma, __ATOMIC_RELAXED);
+}
+
+static struct vm_area_struct *search_tree(const struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *found = NULL;
+	struct rb_node *node = mm->mm_rb.node;
+
+	while (node) {
+		struct vm_area_struct *vma = node_vma(node);
+
+		if (vma->vm_end <= addr) {
+			node = node->right;
+			continue;
+		}
+		found = vma;
+		if (vma->vm_start <= addr)
+			break;
+		node = node->left;
+	}
+	return found;
+}
+
+struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma = read_mmap_cache(mm);
+
+	if (likely(vma && vma->vm_start <= addr && addr < vma->vm_end))
+		return vma;
+	vma = search_tree(mm, addr);
+	if (vma)
+		write_mmap_cache(mm, vma);
+	return vma;
+}
+
+struct vm_area_struct *find_vma_prev(struct mm_struct *mm, unsigned long addr,
+				     struct vm_area_struct **pprev)
+{
+	struct vm_area_struct *vma = find_vma(mm, addr);
+
+	*pprev = vma ? vma->vm_prev : node_vma(rb_last(&mm->mm_rb));
+	return vma;
+}
+
+struct vm_area_struct *find_vma_intersection(struct mm_struct *mm, unsigned long start,
+					     unsigned long end)
+{
+	struct vm_area_struct *vma = find_vma(mm, start);
+
+	return vma && vma->vm_start < end ? vma : NULL;
+}
+
+int find_vma_prepare(struct mm_struct *mm, unsigned long addr, unsigned long end,
+		     struct vma_place *place)
+{
+	struct rb_node **link = &mm->mm_rb.node, *parent = NULL;
+	struct vm_area_struct *next = NULL, *prev = NULL;
+
+	while (*link) {
+		struct vm_area_struct *vma = node_vma(*link);
+
+		parent = *link;
+		if (vma->vm_end > addr) {
+			if (vma->vm_start < end)
+				return -ENOMEM;
+			next = vma;
+			link = &parent->left;
+		} else {
+			prev = vma;
+			link = &parent->right;
+		}
+	}
+	*place = (struct vma_place){ prev, next, parent, link };
+	return 0;
+}
+
+/* ---- Linking --------------------------------------------------------------------------------- */
+
+static struct address_space *vma_mapping(const struct vm_area_struct *vma)
+{
+	return vma->vm_file ? vma->vm_file->f_mapping : NULL;
+}
+
+static void lock_vma_mappings(struct vm_area_struct *vma)
+{
+	struct address_space *mapping = vma_mapping(vma);
+
+	if (mapping)
+		down_write(&mapping->i_mmap_rwsem);
+	anon_vma_lock(vma);
+}
+
+static void unlock_vma_mappings(struct vm_area_struct *vma)
+{
+	struct address_space *mapping = vma_mapping(vma);
+
+	anon_vma_unlock(vma);
+	if (mapping)
+		up_write(&mapping->i_mmap_rwsem);
+}
+
+/* i_mmap_rwsem held. */
+static void add_to_file_list(struct vm_area_struct *vma, struct address_space *mapping)
+{
+	list_add_tail(&vma->shared,
+		      vma->vm_flags & VM_SHARED ? &mapping->i_mmap_shared : &mapping->i_mmap);
+}
+
+void __vma_link_file(struct vm_area_struct *vma)
+{
+	struct address_space *mapping = vma_mapping(vma);
+
+	if (!mapping)
+		return;
+	down_write(&mapping->i_mmap_rwsem);
+	add_to_file_list(vma, mapping);
+	up_write(&mapping->i_mmap_rwsem);
+}
+
+void vma_unlink_file(struct vm_area_struct *vma)
+{
+	struct address_space *mapping = vma_mapping(vma);
+
+	if (!mapping)
+		return;
+	down_write(&mapping->i_mmap_rwsem);
+	list_del(&vma->shared);
+	up_write(&mapping->i_mmap_rwsem);
+}
+
+void vma_link_file_after(struct vm_area_struct *vma, struct vm_area_struct *parent)
+{
+	struct address_space *mapping = vma_mapping(vma);
+
+	if (!mapping)
+		return;
+	down_write(&mapping->i_mmap_rwsem);
+	list_add(&vma->shared, &parent->shared);
+	up_write(&mapping->i_mmap_rwsem);
+}
+
+static void __vma_link_list(struct mm_struct *mm, struct vm_area_struct *vma,
+			    struct vm_area_struct *prev, struct vm_area_struct *next)
+{
+	vma->vm_prev = prev;
+	vma->vm_next = next;
+	if (prev)
+		prev->vm_next = vma;
+	else
+		mm->mmap = vma;
+	if (next)
+		next->vm_prev = vma;
+}
+
+static void __vma_link_rb(struct mm_struct *mm, struct vm_area_struct *vma, struct rb_node *parent,
+			  struct rb_node **link)
+{
+	vma->rb_subtree_gap = 0;
+	rb_link_node(&vma->vm_rb, parent, link);
+	rb_insert(&vma->vm_rb, &mm->mm_rb, update_gap);
+}
+
+void __vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place)
+{
+	__vma_link_list(mm, vma, place->prev, place->next);
+	__vma_link_rb(mm, vma, place->parent, place->link);
+	gap_changed(place->next);
+	mm->map_count++;
+}
+
+void vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place)
+{
+	__vma_link(mm, vma, place);
+	__vma_link_file(vma);
+}
+
+void vma_append(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *last)
+{
+	__vma_link_list(mm, vma, last, NULL);
+	__vma_link_rb(mm, vma, last ? &last->vm_rb : NULL,
+		      last ? &last->vm_rb.right : &mm->mm_rb.node);
+	mm->map_count++;
+}
+
+static void __vma_unlink(struct vm_area_struct *vma)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct vm_area_struct *prev = vma->vm_prev, *next = vma->vm_next;
+
+	if (prev)
+		prev->vm_next = next;
+	else
+		mm->mmap = next;
+	if (next)
+		next->vm_prev = prev;
+	rb_erase(&vma->vm_rb, &mm->mm_rb, update_gap);
+	gap_changed(next);
+	if (read_mmap_cache(mm) == vma)
+		write_mmap_cache(mm, NULL);
+	mm->map_count--;
+}
+
+void vma_unlink(struct vm_area_struct *vma)
+{
+	__vma_unlink(vma);
+	vma_unlink_file(vma);
+}
+
+void remove_vma(struct vm_area_struct *vma)
+{
+	if (vma->vm_ops && vma->vm_ops->close)
+		vma->vm_ops->close(vma);
+	if (vma->vm_file)
+		put_vm_file(vma->vm_file);
+	anon_vma_unlink(vma);
+	vm_area_free(vma);
+}
+
+void vma_set_bounds(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	bool start_moved = vma->vm_start != start, end_moved = vma->vm_end != end;
+
+	lock_vma_mappings(vma);
+	vma->vm_pgoff += (unsigned long)((long)(start - vma->vm_start) >> PAGE_SHIFT);
+	vma->vm_start = start;
+	vma->vm_end = end;
+	unlock_vma_mappings(vma);
+	if (start_moved)
+		gap_changed(vma);
+	if (end_moved)
+		gap_changed(vma->vm_next);
+}
+
+/* ---- Splitting --------------------------------------------------------------------------------- */
+
+/* The place right behind vma: as its right child, or as the next one's left. */
+static struct vma_place place_after(struct vm_area_struct *vma)
+{
+	struct rb_node *node = &vma->vm_rb;
+
+	if (!node->right)
+		return (struct vma_place){ vma, vma->vm_next, node, &node->right };
+	node = &vma->vm_next->vm_rb;
+	return (struct vma_place){ vma, vma->vm_next, node, &node->left };
+}
+
+/*
+ *	vma [AAAAAAAAAA]	->	vma [AAAA] spare [AAAAAA]
+ *		^addr
+ *
+ * The new part is on the file's list before the old one shrinks, so that a walker of
+ * that list never misses a page.
+ */
+void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_area_struct *spare)
+{
+	struct vma_place place;
+
+	*spare = *vma;
+	spare->vm_pgoff = vma_pgoff(vma, addr);
+	spare->vm_start = addr;
+	if (spare->vm_file)
+		get_vm_file(spare->vm_file);
+	if (spare->vm_ops && spare->vm_ops->open)
+		spare->vm_ops->open(spare);
+	anon_vma_link(spare);
+	__vma_link_file(spare);
+	vma_set_bounds(vma, vma->vm_start, addr);
+	place = place_after(vma);
+	__vma_link(vma->vm_mm, spare, &place);
+	count_vm_event(vma_split);
+}
+
+/* ---- Merging ------------------------------------------------------------------------------------ */
+
+/* May pages of the two lie in one VMA, as far as the reverse map goes? */
+static bool anon_vmas_match(const struct vm_area_struct *a, const struct vm_area_struct *b)
+{
+	if (a->anon_vma == b->anon_vma)
+		return true;
+	if (a->anon_vma && b->anon_vma)
+		return false;
+	return !a->anon_vma_inherited && !b->anon_vma_inherited;
+}
+
+static bool same_promise(const struct vm_area_struct *a, const struct vm_area_struct *b,
+			 unsigned long b_flags)
+{
+	return a->vm_flags == b_flags && a->vm_file == b->vm_file && a->vm_ops == b->vm_ops &&
+	       a->vm_private_data == b->vm_private_data && !(a->vm_ops && a->vm_ops->close) &&
+	       anon_vmas_match(a, b);
+}
+
+/* Does [start, end) of b, with b_flags, continue a upwards? */
+static bool continues_after(const struct vm_area_struct *a, const struct vm_area_struct *b,
+			    unsigned long start, unsigned long b_flags)
+{
+	return a && a->vm_end == start && same_promise(a, b, b_flags) &&
+	       vma_pgoff(a, start) == vma_pgoff(b, start);
+}
+
+static bool continues_before(const struct vm_area_struct *a, const struct vm_area_struct *b,
+			     unsigned long end, unsigned long b_flags)
+{
+	return a && a->vm_start == end && same_promise(a, b, b_flags) &&
+	       a->vm_pgoff == vma_pgoff(b, end);
+}
+
+/* keep is about to cover pages of other. */
+static void adopt_anon_vma(struct vm_area_struct *keep, const struct vm_area_struct *other)
+{
+	if (keep->anon_vma || !other->anon_vma)
+		return;
+	keep->anon_vma = other->anon_vma;
+	keep->anon_vma_inherited = other->anon_vma_inherited;
+	anon_vma_link(keep);
+}
+
+static void count_merge(void)
+{
+	count_vm_event(vma_merge);
+}
+
+/*
+ *	prev [new] next  ->  pppppppppppp	both fit: next is absorbed
+ *	prev [new] next  ->  pppppppp next	or only one of them grows
+ *	prev [new] next  ->  prev nnnnnnn
+ */
+struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_place *place,
+				     const struct vm_area_struct *model)
+{
+	struct vm_area_struct *prev = place->prev, *next = place->next;
+	bool after = continues_after(prev, model, model->vm_start, model->vm_flags);
+	bool before = continues_before(next, model, model->vm_end, model->vm_flags);
+
+	(void)mm;
+	if (after && before && anon_vmas_match(prev, next)) {
+		unsigned long end = next->vm_end;
+
+		adopt_anon_vma(prev, next);
+		__vma_unlink(next);
+		vma_set_bounds(prev, prev->vm_start, end);
+		vma_unlink_file(next);
+		remove_vma(next);
+	} else if (after) {
+		vma_set_bounds(prev, prev->vm_start, model->vm_end);
+	} else if (before) {
+		vma_set_bounds(next, model->vm_start, next->vm_end);
+		prev = next;
+	} else {
+		return NULL;
+	}
+	count_merge();
+	return prev;
+}
+
+static void set_vma_flags(struct vm_area_struct *vma, unsigned long flags)
+{
+	bool gap_moves = (vma->vm_flags ^ flags) & VM_GROWSDOWN;
+
+	vma->vm_flags = flags;
+	vma->vm_page_prot = vm_get_page_prot(flags);
+	if (gap_moves)
+		gap_changed(vma);
+}
+
+/* prev takes over [start, end) of vma from its lower end; end == vma->vm_end: all of it. */
+static struct vm_area_struct *give_to_prev(struct vm_area_struct *vma, unsigned long end)
+{
+	struct vm_area_struct *prev = vma->vm_prev;
+
+	adopt_anon_vma(prev, vma);
+	if (end == vma->vm_end) {
+		__vma_unlink(vma);
+		vma_set_bounds(prev, prev->vm_start, end);
+		vma_unlink_file(vma);
+		remove_vma(vma);
+	} else { /* first grow, then shrink: a walker of the file's list may see a page twice, never not at all */
+		vma_set_bounds(prev, prev->vm_start, end);
+		vma_set_bounds(vma, end, vma->vm_end);
+	}
+	count_merge();
+	return prev;
+}
+
+static struct vm_area_struct *give_to_next(struct vm_area_struct *vma, unsigned long start)
+{
+	struct vm_area_struct *next = vma->vm_next;
+
+	adopt_anon_vma(next, vma);
+	if (start == vma->vm_start) {
+		__vma_unlink(vma);
+		vma_set_bounds(next, start, next->vm_end);
+		vma_unlink_file(vma);
+		remove_vma(vma);
+	} else {
+		vma_set_bounds(next, start, next->vm_end);
+		vma_set_bounds(vma, vma->vm_start, start);
+	}
+	count_merge();
+	return next;
+}
+
+/* Cut [start, end) out of vma; both new VMAs are allocated before the first cut. */
+static struct vm_area_struct *isolate(struct vm_area_struct *vma, unsigned long start,
+				      unsigned long end)
+{
+	int cuts = (start != vma->vm_start) + (end != vma->vm_end);
+	struct vm_area_struct *spare[2] = { NULL, NULL };
+
+	if (vma->vm_mm->map_count + cuts > MAX_MAP_COUNT)
+		return ERR_PTR(-ENOMEM);
+	for (int i = 0; i < cuts; i++) {
+		spare[i] = vm_area_alloc(vma->vm_mm);
+		if (!spare[i]) {
+			if (i)
+				vm_area_free(spare[0]);
+			return ERR_PTR(-ENOMEM);
+		}
+	}
+	if (end != vma->vm_end)
+		split_vma_with(vma, end, spare[--cuts]);
+	if (start != vma->vm_start) {
+		split_vma_with(vma, start, spare[0]);
+		vma = spare[0];
+	}
+	return vma;
+}
+
+struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long start,
+				  unsigned long end, unsigned long flags)
+{
+	bool after = start == vma->vm_start && continues_after(vma->vm_prev, vma, start, flags);
+	bool before = end == vma->vm_end && continues_before(vma->vm_next, vma, end, flags);
+
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
+	if (after && before && anon_vmas_match(vma->vm_prev, vma->vm_next)) {
+		struct vm_area_struct *prev = give_to_prev(vma, end);
+
+		return give_to_prev(prev->vm_next, prev->vm_next->vm_end);
+	}
+	if (after)
+		return give_to_prev(vma, end);
+	if (before)
+		return give_to_next(vma, start);
+	vma = isolate(vma, start, end);
+	if (!IS_ERR(vma))
+		set_vma_flags(vma, flags);
+	return vma;
+}
+
+struct vm_area_struct *vma_merge_around(struct vm_area_struct *vma)
+{
+	if (continues_before(vma->vm_next, vma, vma->vm_end, vma->vm_flags))
+		vma = give_to_next(vma, vma->vm_start);
+	if (continues_after(vma->vm_prev, vma, vma->vm_start, vma->vm_flags))
+		vma = give_to_prev(vma, vma->vm_end);
+	return vma;
+}
+
+/* ---- Checking -------------------------------------------------------------------------------- */
+
+void validate_vmas(struct mm_struct *mm);
+void validate_vmas(struct mm_struct *mm)
+{
+	struct vm_area_struct *prev = NULL, *cached = read_mmap_cache(mm);
+	struct rb_node *node = rb_first(&mm->mm_rb);
+	unsigned long total = 0;
+	int count = 0;
+
+	for (struct vm_area_struct *vma = mm->mmap; vma; prev = vma, vma = vma->vm_next) {
+		BUG_ON(vma->vm_mm != mm || vma->vm_prev != prev);
+		BUG_ON((vma->vm_start | vma->vm_end) & ~PAGE_MASK);
+		BUG_ON(vma->vm_start >= vma->vm_end || vma->vm_end > TASK_SIZE);
+		BUG_ON(prev && prev->vm_end > vma->vm_start);
+		BUG_ON(node_vma(node) != vma);
+		BUG_ON(vma->rb_subtree_gap != widest_gap(vma));
+		BUG_ON(pgprot_val(vma->vm_page_prot) != pgprot_val(vm_get_page_prot(vma->vm_flags)));
+		if (vma == cached)
+			cached = NULL;
+		node = rb_next(node);
+		total += vma_pages(vma);
+		count++;
+	}
+	BUG_ON(node || cached);
+	BUG_ON(count != mm->map_count || rb_validate(&mm->mm_rb) != count);
+	BUG_ON(total != mm->total_vm);
+}
