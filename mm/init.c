@@ -10,6 +10,7 @@
  *	mem_init		all free frames to the buddy allocator, bootmem retires
  *	kmem_cache_init		slab; kmem_cache_sizes_init: kmalloc
  *	vmalloc_init, kmap_init
+ *	mm_structs_init, page_cache_init
  *
  * A node's range runs from its first to its last frame of RAM, holes included; the
  * node with the lowest memory starts at frame 0, so that zone sizes are those of the
@@ -26,6 +27,7 @@
 #include <pagoda/highmem.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
+#include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
 #include <asm/pgtable.h>
@@ -303,6 +305,8 @@ void mm_boot(const struct mm_boot_info *info)
 	kmem_cache_sizes_init();
 	vmalloc_init();
 	kmap_init();
+	mm_structs_init();
+	page_cache_init();
 }
 
 void mm_start_threads(void)

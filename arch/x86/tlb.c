@@ -78,6 +78,15 @@ static unsigned long all_cpus(void)
 	return (2ul << (port_nr_cpus() - 1)) - 1;
 }
 
+static unsigned long count_bits(unsigned long mask)
+{
+	unsigned long n = 0;
+
+	for (; mask; mask &= mask - 1)
+		n++;
+	return n;
+}
+
 static void flush_on(unsigned long mask, struct flush *f)
 {
 	unsigned long flags = port_irq_save(), here = 1ul << port_cpu_id();
@@ -89,7 +98,7 @@ static void flush_on(unsigned long mask, struct flush *f)
 	port_irq_restore(flags);
 	if (!mask)
 		return;
-	count_vm_events(VM_EVENT_tlb_ipi, (unsigned long)__builtin_popcountl(mask & ~here));
+	count_vm_events(VM_EVENT_tlb_ipi, count_bits(mask & ~here));
 	port_on_each_cpu(mask, flush_here, f);
 }
 

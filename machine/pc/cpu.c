@@ -17,6 +17,7 @@
  * So a kernel stack that ran into its guard page, where the page fault cannot push
  * its frame, still ends in a readable double fault.
  */
+#include <asm/cpufeature.h>
 #include <pagoda/string.h>
 #include "io.h"
 #include "pc.h"
@@ -163,6 +164,8 @@ static void __init enable_features(void)
 	cr4 |= cpu_features.umip ? CR4_UMIP : 0;
 	if (cpu_features.smap)
 		patch_smap_sites();
+	x86_features = (struct x86_features){ .pse = true, .pge = cpu_features.pge, .nx = cpu_features.nx,
+					      .smep = cpu_features.smep, .smap = cpu_features.smap };
 	write_cr4(cr4);
 	write_cr0((read_cr0() & ~CR0_EM) | CR0_MP);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | (cpu_features.nx ? EFER_NXE : 0));

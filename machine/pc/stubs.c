@@ -275,3 +275,20 @@ __weak void port_unpark(struct vm_task *task)
 {
 	(void)task;
 }
+__weak bool port_fatal_signal_pending(void)
+{
+	return false;
+}
+__weak void port_yield(void)
+{
+}
+__weak void port_send_signal(struct vm_task *task, int signo)
+{
+	(void)task, (void)signo;
+}
+__weak void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned long addr,
+			      unsigned long error_code)
+{
+	(void)signo, (void)si_code;
+	port_die(regs, "fault", addr, error_code);
+}

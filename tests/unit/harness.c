@@ -13,6 +13,7 @@
  */
 #include "harness.h"
 
+#include <asm/pgalloc.h>
 #include <pagoda/bug.h>
 #include <pagoda/init.h>
 #include <pagoda/page_alloc.h>
@@ -157,6 +158,7 @@ unsigned long test_free_frames(void)
 	hosted_drop_lazy_mms();
 	while (kmem_cache_reap(GFP_KERNEL) > 0)
 		;
+	drain_pgt_cache();
 	drain_all_pages();
 	return nr_free_pages();
 }

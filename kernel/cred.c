@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cred.c: user and group ids, capabilities.
+ *
+ * Ids follow the rules of credentials(7): real, effective, saved, and the file system's,
+ * which follows the effective one. Capability sets follow uid 0: all of them while euid is 0,
+ * none after it was given up for good.
+ *
+ * Locking: a task changes only its own; others read words. Failure: -EPERM, -EINVAL, -EFAULT.
+ */
+#include <pagoda/errno.h>
+#include <pagoda/string.h>
+#include <pagoda/uaccess.h>
+#include <kernel/cred.h>
+#include <kernel/credcalls.h>
+#include <kernel/task.h>
+
+#define S_ISUID 04000u
+#define S_ISGID 02000u
+#define S_IXGRP 00010u
+#define ID_KEEP 0xffffffffu
+
+bool capable(int cap)
+{
+	return current->caps.effective >> cap & 1;
+}
+
+void caps_changed(struct task_struct *t)
+{
+	t->vm.cap_ipc_lock = t->caps.effective >> CAP_IPC_LOCK & 1;
+	t->vm.cap_sys_rawio = t->caps.effective >> CAP_SYS_RAWIO & 1;
+}
+
+/* The uids have changed from old: capabilities come and go with uid 0. */
+static void update_caps(struct task_struct *me, const struct fs_cred *old)
+{
+	const struct fs_cred *new = &me->fs.cred;
+	bool had_root = !old->uid || !old->euid || !old->suid;
+	bool has_root = !new->uid || !new->euid || !new->suid;
+
+	if (had_root && !has_root && !me->caps.keep_caps)
+		me->caps.permitted = me->caps.effective = me->caps.ambient = 0;
+	if (!old->euid && new->euid)
+		me->caps.effective = 0;
+	if (old->euid && !new->euid)
+		me->caps.effective = me->caps.permitted;
+	caps_changed(me);
+}
+
+static void commit_uids(u32 uid, u32 euid, u32 suid)
+{
+	struct task_struct *me = current;
+	struct fs_cred old = me->fs.cred;
+
+	me->fs.cred.uid = uid;
+	me->fs.cred.euid = me->fs.cred.fsuid = euid;
+	me->fs.cred.suid = suid;
+	update_caps(me, &old);
+}
+
+static void commit_gids(u32 gid, u32 egid, u32 sgid)
+{
+	struct fs_cred *cred = &current->fs.cred;
+
+	cred->gid = gid;
+	cred->egid = cred->fsgid = egid;
+	cred->sgid = sgid;
+}
+
+void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid)
+{
+	struct task_struct *me = current;
+	struct fs_cred *cred = &me->fs.cred;
+	bool allowed = !nosuid && !me->caps.no_new_privs;
+
+	if (allowed && (mode & S_ISUID))
+		cred->euid = uid;
+	if (allowed && (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		cred->egid = gid;
+	cred->suid = cred->fsuid = cred->euid;
+	cred->sgid = cred->fsgid = cred->egid;
+	if (cred->euid == 0)
+		me->caps.permitted = me->caps.effective = me->caps.bounding | me->caps.inheritable;
+	else if (cred->uid != 0)
+		me->caps.permitted = me->caps.effective = me->caps.ambient;
+	me->caps.keep_caps = false;
+	caps_changed(me);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------------- */
+
+long sys_getuid(void)
+{
+	return current->fs.cred.uid;
+}
+
+long sys_geteuid(void)
+{
+	return current->fs.cred.euid;
+}
+
+long sys_getgid(void)
+{
+	return current->fs.cred.gid;
+}
+
+long sys_getegid(void)
+{
+	return current->fs.cred.egid;
+}
+
+static long put_three(unsigned long r, unsigned long e, unsigned long s, u32 vr, u32 ve, u32 vs)
+{
+	return put_user(vr, r) || put_user(ve, e) || put_user(vs, s) ? -EFAULT : 0;
+}
+
+long sys_getresuid(unsigned long r, unsigned long e, unsigned long s)
+{
+	const struct fs_cred *c = &current->fs.cred;
+
+	return put_three(r, e, s, c->uid, c->euid, c->suid);
+}
+
+long sys_getresgid(unsigned long r, unsigned long e, unsigned long s)
+{
+	const struct fs_cred *c = &current->fs.cred;
+
+	return put_three(r, e, s, c->gid, c->egid, c->sgid);
+}
+
+/* ---- Setting ------------------------------------------------------------------------------------------ */
+
+static bool is_one_of(u32 id, u32 a, u32 b, u32 c)
+{
+	return id == a || id == b || id == c;
+}
+
+long sys_setuid(unsigned long uuid)
+{
+	const struct fs_cred *c = &current->fs.cred;
+	u32 uid = (u32)uuid;
+
+	if (uid == ID_KEEP)
+		return -EINVAL;
+	if (capable(CAP_SETUID))
+		commit_uids(uid, uid, uid);
+	else if (uid == c->uid || uid == c->suid)
+		commit_uids(c->uid, uid, c->suid);
+	else
+		return -EPERM;
+	return 0;
+}
+
+long sys_setgid(unsigned long ugid)
+{
+	const struct fs_cred *c = &current->fs.cred;
+	u32 gid = (u32)ugid;
+
+	if (gid == ID_KEEP)
+		return -EINVAL;
+	if (capable(CAP_SETGID))
+		commit_gids(gid, gid, gid);
+	else if (gid == c->gid || gid == c->sgid)
+		commit_gids(c->gid, gid, c->sgid);
+	else
+		return -EPERM;
+	return 0;
+}
+
+long sys_setresuid(unsigned long r, unsigned long e, unsigned long s)
+{
+	const struct fs_cred *c = &current->fs.cred;
+	u32 uid = (u32)r == ID_KEEP ? c->uid : (u32)r, euid = (u32)e == ID_KEEP ? c->euid : (u32)e;
+	u32 suid = (u32)s == ID_KEEP ? c->suid : (u32)s;
+
+	if (!capable(CAP_SETUID) && !(is_one_of(uid, c->uid, c->euid, c->suid) &&
+				      is_one_of(euid, c->uid, c->euid, c->suid) &&
+				      is_one_of(suid, c->uid, c->euid, c->suid)))
+		return -EPERM;
+	commit_uids(uid, euid, suid);
+	return 0;
+}
+
+long sys_setresgid(unsigned long r, unsigned long e, unsigned long s)
+{
+	const struct fs_cred *c = &current->fs.cred;
+	u32 gid = (u32)r == ID_KEEP ? c->gid : (u32)r, egid = (u32)e == ID_KEEP ? c->egid : (u32)e;
+	u32 sgid = (u32)s == ID_KEEP ? c->sgid : (u32)s;
+
+	if (!capable(CAP_SETGID) && !(is_one_of(gid, c->gid, c->egid, c->sgid) &&
+				      is_one_of(egid, c->gid, c->egid, c->sgid) &&
+				      is_one_of(sgid, c->gid, c->egid, c->sgid)))
+		return -EPERM;
+	commit_gids(gid, egid, sgid);
+	return 0;
+}
+
+long sys_setreuid(unsigned long r, unsigned long e)
+{
+	const struct fs_cred *c = &current->fs.cred;
+	u32 uid = (u32)r == ID_KEEP ? c->uid : (u32)r, euid = (u32)e == ID_KEEP ? c->euid : (u32)e;
+	bool save = (u32)r != ID_KEEP || ((u32)e != ID_KEEP && euid != c->uid);
+
+	if (!capable(CAP_SETUID) && !(is_one_of(uid, c->uid, c->euid, c->uid) &&
+				      is_one_of(euid, c->uid, c->euid, c->suid)))
+		return -EPERM;
+	commit_uids(uid, euid, save ? euid : c->suid);
+	return 0;
+}
+
+long sys_setregid(unsigned long r, unsigned long e)
+{
+	const struct fs_cred *c = &current->fs.cred;
+	u32 gid = (u32)r == ID_KEEP ? c->gid : (u32)r, egid = (u32)e == ID_KEEP ? c->egid : (u32)e;
+	bool save = (u32)r != ID_KEEP || ((u32)e != ID_KEEP && egid != c->gid);
+
+	if (!capable(CAP_SETGID) && !(is_one_of(gid, c->gid, c->egid, c->gid) &&
+				      is_one_of(egid, c->gid, c->egid, c->sgid)))
+		return -EPERM;
+	commit_gids(gid, egid, save ? egid : c->sgid);
+	return 0;
+}
+
+long sys_setfsuid(unsigned long uid)
+{
+	struct fs_cred *c = &current->fs.cred;
+	u32 old = c->fsuid;
+
+	if (capable(CAP_SETUID) || is_one_of((u32)uid, c->uid, c->euid, c->suid) || (u32)uid == old)
+		c->fsuid = (u32)uid == ID_KEEP ? old : (u32)uid;
+	return old;
+}
+
+long sys_setfsgid(unsigned long gid)
+{
+	struct fs_cred *c = &current->fs.cred;
+	u32 old = c->fsgid;
+
+	if (capable(CAP_SETGID) || is_one_of((u32)gid, c->gid, c->egid, c->sgid) || (u32)gid == old)
+		c->fsgid = (u32)gid == ID_KEEP ? old : (u32)gid;
+	return old;
+}
+
+long sys_getgroups(unsigned long size, unsigned long ulist)
+{
+	const struct fs_cred *c = &current->fs.cred;
+
+	if ((int)size < 0)
+		return -EINVAL;
+	if ((int)size) {
+		if (c->ngroups > (unsigned int)size)
+			return -EINVAL;
+		if (copy_to_user(ulist, c->groups, c->ngroups * sizeof(u32)))
+			return -EFAULT;
+	}
+	return (long)c->ngroups;
+}
+
+long sys_setgroups(unsigned long size, unsigned long ulist)
+{
+	struct fs_cred *c = &current->fs.cred;
+	u32 groups[FS_NGROUPS_MAX];
+	unsigned int n = (unsigned int)size;
+
+	if (!capable(CAP_SETGID))
+		return -EPERM;
+	if (n > FS_NGROUPS_MAX)
+		return -EINVAL;
+	if (copy_from_user(groups, ulist, n * sizeof(u32)))
+		return -EFAULT;
+	memcpy(c->groups, groups, n * sizeof(u32));
+	c->ngroups = n;
+	return 0;
+}
+
+/* ---- Capabilities --------------------------------------------------------------------------------------- */
+
+#define CAP_VERSION_1 0x19980330u
+#define CAP_VERSION_2 0x20071026u
+#define CAP_VERSION_3 0x20080522u
+
+struct cap_header {
+	u32 version;
+	int pid;
+};
+struct cap_data {
+	u32 effective, permitted, inheritable;
+};
+
+/* Words of 32 capabilities a version has; 0: unknown, and the preferred one was written back. */
+static int cap_words(unsigned long uheader, struct cap_header *header, int *words)
+{
+	if (copy_from_user(header, uheader, sizeof(*header)))
+		return -EFAULT;
+	*words = header->version == CAP_VERSION_1 ? 1 : 2;
+	if (header->version == CAP_VERSION_1 || header->version == CAP_VERSION_2 ||
+	    header->version == CAP_VERSION_3)
+		return 0;
+	return put_user(CAP_VERSION_3, uheader) ? -EFAULT : -EINVAL;
+}
+
+long sys_capget(unsigned long uheader, unsigned long udata)
+{
+	struct cap_header header;
+	struct cap_data data[2];
+	struct task_struct *t = current;
+	struct task_caps caps;
+	int words, error = cap_words(uheader, &header, &words);
+
+	if (error)
+		return error == -EINVAL && !udata ? 0 : error;
+	if (header.pid < 0)
+		return -EINVAL;
+	if (header.pid)
+		t = get_task_by_pid(header.pid);
+	if (!t)
+		return -ESRCH;
+	caps = t->caps;
+	if (header.pid)
+		put_task(t);
+	for (int i = 0; i < 2; i++)
+		data[i] = (struct cap_data){ (u32)(caps.effective >> 32 * i), (u32)(caps.permitted >> 32 * i),
+					     (u32)(caps.inheritable >> 32 * i) };
+	return copy_to_user(udata, data, (size_t)words * sizeof(data[0])) ? -EFAULT : 0;
+}
+
+long sys_capset(unsigned long uheader, unsigned long udata)
+{
+	struct cap_header header;
+	struct cap_data data[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+	struct task_caps *caps = &current->caps;
+	u64 effective, permitted, inheritable;
+	int words, error = cap_words(uheader, &header, &words);
+
+	if (error)
+		return error;
+	if (header.pid && header.pid != current->vm.pid)
+		return -EPERM;
+	if (copy_from_user(data, udata, (size_t)words * sizeof(data[0])))
+		return -EFAULT;
+	effective = (data[0].effective | (u64)data[1].effective << 32) & CAP_FULL;
+	permitted = (data[0].permitted | (u64)data[1].permitted << 32) & CAP_FULL;
+	inheritable = (data[0].inheritable | (u64)data[1].inheritable << 32) & CAP_FULL;
+	if ((permitted & ~caps->permitted) || (effective & ~permitted) ||
+	    (inheritable & ~(caps->inheritable | caps->permitted)))
+		return -EPERM;
+	caps->effective = effective;
+	caps->permitted = permitted;
+	caps->inheritable = inheritable;
+	caps->ambient &= permitted & inheritable;
+	caps_changed(current);
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cred.h: what a task may do. Its ids and groups are fs_task.cred (fs/ checks permissions
+ * by them); capabilities are here. Changed only by the task itself.
+ */
+#pragma once
+
+#include <pagoda/types.h>
+
+struct task_struct;
+
+#define CAP_CHOWN	   0
+#define CAP_KILL	   5
+#define CAP_SETGID	   6
+#define CAP_SETUID	   7
+#define CAP_SETPCAP	   8
+#define CAP_IPC_LOCK	   14
+#define CAP_SYS_RAWIO	   17
+#define CAP_SYS_ADMIN	   21
+#define CAP_SYS_BOOT	   22
+#define CAP_SYS_NICE	   23
+#define CAP_SYS_RESOURCE   24
+#define CAP_SYS_TIME	   25
+#define CAP_SYSLOG	   34
+#define CAP_LAST	   40
+#define CAP_FULL	   ((1ull << (CAP_LAST + 1)) - 1)
+
+struct task_caps {
+	u64 inheritable, permitted, effective, bounding, ambient;
+	u32 securebits;
+	bool no_new_privs, keep_caps;
+};
+
+/* Has the current task the capability? */
+bool capable(int cap);
+/* After euid or a capability set changed: what the core asks of vm_task. */
+void caps_changed(struct task_struct *t);
+/* exec of a program owned by uid, gid with mode st_mode: set-id bits, capabilities. */
+void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* exec.h: between exec.c, which collects the arguments, and elf.c, which loads the program. */
+#pragma once
+
+#include <pagoda/types.h>
+
+struct file;
+struct mm_struct;
+
+#define EXEC_HEAD_BYTES 256 /* of the file are looked at to tell its format */
+#define STACK_TOP	TASK_SIZE
+
+/* openat's, for fs_open_exec(). */
+#define AT_FDCWD	    (-100)
+#define AT_SYMLINK_NOFOLLOW 0x100ul
+#define AT_EMPTY_PATH	    0x1000ul
+
+#define ELIBBAD 80 /* no interpreter for us */
+
+struct exec_image;
+
+/* A program being prepared. */
+struct exec_program {
+	/* the file, and what it says it is */
+	struct file *file;
+	u8 head[EXEC_HEAD_BYTES];
+	struct exec_image *image; /* elf.c's, once parsed */
+	const char *path;	  /* as the caller named it: AT_EXECFN */
+	char *script_path;	  /* kmalloc'ed: the interpreter's path after a #! line */
+	int script_depth;
+	/* strings, packed downwards from the end of a space of `space` bytes */
+	void **pages;		  /* [space / PAGE_SIZE], filled on demand */
+	unsigned long space, pos; /* strings lie in [pos, space) */
+	unsigned long min_pos;	  /* -E2BIG below */
+	int argc, envc;
+};
+
+/* ---- elf.c ---------------------------------------------------------------------------------- */
+
+/*
+ * Check the headers of prog->file and open its interpreter; prog->image holds the result.
+ * 0, -ENOEXEC, -ENOMEM, -ELIBBAD, or what opening or reading gave. Changes nothing else.
+ */
+int elf_parse(struct exec_program *prog);
+void elf_image_free(struct exec_image *image);
+bool elf_is_elf(const u8 *head);
+unsigned long elf_stack_flags(const struct exec_image *image);
+
+/* Where the program starts and what its auxiliary vector says. */
+struct elf_start {
+	unsigned long entry;	    /* first instruction: the interpreter's, if there is one */
+	unsigned long program_entry, phdr, phnum, interpreter_base;
+};
+/* Map program and interpreter into the current, empty address space. 0 or -errno. May sleep. */
+int elf_load(struct exec_program *prog, struct elf_start *start);

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exit.c: the end of tasks and processes.
+ *
+ * do_exit() gives back what the thread has, outermost user-visible effects first: it leaves a
+ * stop in progress, wakes who joins it (futex, robust list), drops the address space (a vfork
+ * parent wakes), files and directories; the last thread of a process also takes its terminal
+ * from the session and stops the timers. Then, under tasklist_lock, exit_notify():
+ *
+ *	children	get a living thread group's leader: a sub-reaper ancestor, or pid 1;
+ *			dead ones are announced to it
+ *	groups		a group that becomes orphaned with a stopped member gets SIGHUP, SIGCONT
+ *	a leader	becomes a ZOMBIE; its parent is told when it is the last thread
+ *	other threads	are released at once
+ *
+ * As the last thing the thread switches away for good; its reference for running is dropped
+ * by the task that comes next.
+ *
+ * Locking: tasklist_lock > siglock. Nothing here fails.
+ */
+#include <pagoda/bug.h>
+#include <pagoda/mm.h>
+#include <pagoda/uaccess.h>
+#include <kernel/futex.h>
+#include <kernel/itimer.h>
+#include <kernel/process.h>
+#include <kernel/report.h>
+#include <kernel/sched.h>
+#include <kernel/signal_internal.h>
+
+/* ---- Accounting -------------------------------------------------------------------------- */
+
+void add_usage(struct task_usage *sum, const struct task_usage *u)
+{
+	sum->utime_ns += u->utime_ns;
+	sum->stime_ns += u->stime_ns;
+	sum->min_flt += u->min_flt;
+	sum->maj_flt += u->maj_flt;
+	sum->nvcsw += u->nvcsw;
+	sum->nivcsw += u->nivcsw;
+	sum->maxrss_kb = max(sum->maxrss_kb, u->maxrss_kb);
+}
+
+void task_usage(struct task_struct *t, struct task_usage *u)
+{
+	split_cpu_time(task_cpu_ns(t), t->user_ticks, t->system_ticks, &u->utime_ns, &u->stime_ns);
+	u->min_flt = READ_ONCE(t->vm.min_flt);
+	u->maj_flt = READ_ONCE(t->vm.maj_flt);
+	u->nvcsw = t->nvcsw;
+	u->nivcsw = t->nivcsw;
+	u->maxrss_kb = 0;
+}
+
+void process_usage(struct signal_struct *sig, struct task_usage *u)
+{
+	struct task_struct *t;
+	struct task_usage one;
+
+	*u = sig->dead;
+	list_for_each_entry(t, &sig->threads, thread_link) {
+		task_usage(t, &one);
+		add_usage(u, &one);
+	}
+}
+
+/* ---- Leaving the tables -------------------------------------------------------------------- */
+
+static void unlink_process_locked(struct task_struct *t)
+{
+	list_del_init(&t->sibling);
+	if (!t->signal->pgrp)
+		return;
+	detach_pid_locked(t, PIDTYPE_PGRP);
+	detach_pid_locked(t, PIDTYPE_SESSION);
+}
+
+void release_task_locked(struct task_struct *t)
+{
+	struct signal_struct *sig = t->signal;
+	struct task_usage u;
+
+	lockdep_assert_held(&tasklist_lock);
+	task_usage(t, &u);
+	add_usage(&sig->dead, &u);
+	flush_sigpending_locked(&t->pending, ~0ull, sig);
+	list_del_init(&t->thread_link);
+	list_del_init(&t->task_link);
+	nr_tasks--;
+	sig->nr_threads--;
+	if (thread_group_leader(t)) {
+		flush_sigpending_locked(&sig->shared_pending, ~0ull, sig);
+		unlink_process_locked(t);
+	}
+	t->pid_struct->task = NULL;
+	put_pid_locked(t->pid_struct);
+	put_sighand(t->sighand);
+	t->sighand = NULL;
+	t->state = TASK_DEAD;
+}
+
+/* ---- Children ------------------------------------------------------------------------------- */
+
+/* Who adopts the children of the process of t: the nearest sub-reaper above it, or pid 1. */
+static struct task_struct *find_new_parent(struct task_struct *t)
+{
+	struct task_struct *p;
+
+	for (p = t->parent; p != idle_task() && p != child_reaper; p = p->parent)
+		if (p->signal->is_child_subreaper && p->signal->live > 0)
+			return p;
+	return child_reaper;
+}
+
+/* If leaving parent makes child's stopped group an orphan, it is woken (POSIX). */
+static void kill_orphaned_pgrp_locked(struct task_struct *t, struct task_struct *parent)
+{
+	struct pid *pgrp = t->signal->pgrp;
+	struct task_struct *ignored = parent ? NULL : t;
+
+	if (!parent)
+		parent = t->parent;
+	if (!pgrp || !parent->signal->pgrp)
+		return;
+	if (parent->signal->pgrp == pgrp || parent->signal->session != t->signal->session)
+		return;
+	if (!pgrp_is_orphaned_locked(pgrp, ignored) || !pgrp_has_stopped_locked(pgrp))
+		return;
+	kill_pgrp_locked(pgrp, SIGHUP, NULL);
+	kill_pgrp_locked(pgrp, SIGCONT, NULL);
+}
+
+/* An adopted zombie: announce it; release it at once if its new parent does not care. */
+static void announce_zombie_locked(struct task_struct *child)
+{
+	if (child->state != TASK_ZOMBIE || child->signal->live)
+		return;
+	child->exit_signal = SIGCHLD;
+	if (notify_parent_exit_locked(child)) {
+		release_task_locked(child);
+		put_task(child);
+	}
+}
+
+static void forget_children_locked(struct task_struct *me)
+{
+	struct task_struct *reaper, *child, *tmp;
+
+	if (list_empty(&me->signal->children))
+		return;
+	reaper = find_new_parent(me->signal->leader);
+	list_for_each_entry_safe(child, tmp, &me->signal->children, sibling) {
+		struct task_struct *t;
+
+		list_move_tail(&child->sibling, &reaper->signal->children);
+		list_for_each_entry(t, &child->signal->threads, thread_link) {
+			t->parent = reaper;
+			if (t->pdeath_signal)
+				send_signal_listed(t->pdeath_signal, NULL, t, true);
+		}
+		announce_zombie_locked(child);
+		if (child->parent == reaper && child->signal)
+			kill_orphaned_pgrp_locked(child, me->signal->leader);
+	}
+}
+
+/* ---- The end of a thread --------------------------------------------------------------------- */
+
+static void exit_address_space(struct task_struct *me)
+{
+	struct mm_struct *mm = me->vm.mm;
+
+	if (!mm)
+		return;
+	futex_exit(me);
+	me->signal->dead.maxrss_kb = max(me->signal->dead.maxrss_kb,
+					 get_mm_hiwater_rss(mm) * (PAGE_SIZE / 1024));
+	report_mm_exit(mm);
+	exit_mm();
+	vfork_done(me);
+}
+
+/* The last thread of a process that waits alone in execve or as a zombie leader may go on. */
+static void wake_group_waiter_locked(struct signal_struct *sig)
+{
+	if (sig->exec_task)
+		port_unpark(&sig->exec_task->vm);
+}
+
+/*
+ * The visible part of ending, at once. Returns true if the task (or, for the last thread of
+ * a process whose leader ended before, the leader) is to be released here.
+ */
+static void exit_notify(struct task_struct *me)
+{
+	struct signal_struct *sig = me->signal;
+	struct task_struct *leader, *released[2] = { NULL, NULL };
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	leader = sig->leader;
+	sig->live--;
+	sig->nr_exiting--;
+	if (sig->live == 0) {
+		forget_children_locked(me);
+		kill_orphaned_pgrp_locked(leader, NULL);
+	}
+	me->state = TASK_ZOMBIE;
+	if (me != leader) {
+		release_task_locked(me);
+		released[0] = me;
+	}
+	if (sig->live == 0 && notify_parent_exit_locked(leader)) {
+		release_task_locked(leader);
+		released[1] = leader;
+	}
+	wake_group_waiter_locked(sig);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	for (int i = 0; i < 2; i++)
+		if (released[i])
+			put_task(released[i]);
+}
+
+static void leave_stop(struct task_struct *me)
+{
+	unsigned long flags;
+	bool last;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock(&me->sighand->siglock);
+	me->vm.flags |= PF_EXITING;
+	last = leave_group_stop_locked(me);
+	spin_unlock(&me->sighand->siglock);
+	if (last)
+		notify_parent_stop_locked(me->signal->leader, CLD_STOPPED);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
+/* Is this the last thread of its process to come here? True for exactly one. */
+static bool enter_exit(struct signal_struct *sig)
+{
+	unsigned long flags;
+	bool last;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	last = ++sig->nr_exiting == sig->live;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return last;
+}
+
+void do_exit(int code)
+{
+	struct task_struct *me = current;
+
+	if (me == child_reaper)
+		panic("init ended with status 0x%x", (unsigned int)code);
+	me->exit_code = code;
+	leave_stop(me);
+	exit_address_space(me);
+	fs_task_exit(&me->fs);
+	if (enter_exit(me->signal)) {
+		itimers_stop(me->signal);
+		fs_process_exit(&me->signal->fs_process);
+	}
+	exit_notify(me);
+	schedule_dead();
+}
+
+void do_group_exit(int code)
+{
+	struct signal_struct *sig = current->signal;
+	unsigned long flags;
+
+	spin_lock_irqsave(&current->sighand->siglock, flags);
+	if (sig->group_exit)
+		code = sig->group_exit_code;
+	else if (sig->exec_task)
+		code = sig->exec_task == current ? code : 0;
+	else
+		start_group_exit_locked(sig, code);
+	spin_unlock_irqrestore(&current->sighand->siglock, flags);
+	do_exit(code);
+}
+
+/* ---- execve in a process of several threads --------------------------------------------- */
+
+/*
+ * The caller becomes the leader, with the leader's number, family and place in its groups; the
+ * old leader (a zombie by now) takes the caller's number and goes. tasklist_lock held.
+ */
+static void swap_leader_locked(struct task_struct *me, struct task_struct *old)
+{
+	struct pid *pid = me->pid_struct;
+
+	me->pid_struct = old->pid_struct;
+	old->pid_struct = pid;
+	me->pid_struct->task = me;
+	old->pid_struct->task = old;
+	me->vm.pid = old->vm.pid;
+	old->vm.pid = pid->nr;
+	me->exit_signal = SIGCHLD;
+	old->exit_signal = -1;
+	me->signal->leader = me;
+	me->signal->fs_process.pid = me->vm.pid;
+	list_insert_between(&me->sibling, old->sibling.prev, &old->sibling);
+	list_del_init(&old->sibling);
+	for (int i = 0; i < NR_PID_LISTS; i++) {
+		list_add(&me->pid_link[i], &old->pid_link[i]);
+		list_del_init(&old->pid_link[i]);
+	}
+	list_move(&me->thread_link, &me->signal->threads);
+	struct task_struct *child;
+	list_for_each_entry(child, &me->signal->children, sibling) {
+		struct task_struct *t;
+
+		list_for_each_entry(t, &child->signal->threads, thread_link)
+			t->parent = me;
+	}
+}
+
+static bool alone(struct signal_struct *sig)
+{
+	unsigned long flags;
+	bool is;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	is = sig->live == 1;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return is;
+}
+
+int kill_other_threads(void)
+{
+	struct task_struct *me = current, *old;
+	struct signal_struct *sig = me->signal;
+	unsigned long flags;
+
+	if (READ_ONCE(sig->nr_threads) == 1)
+		return 0;
+	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock(&me->sighand->siglock);
+	if (sig->group_exit || sig->exec_task) {
+		spin_unlock(&me->sighand->siglock);
+		spin_unlock_irqrestore(&tasklist_lock, flags);
+		return -EAGAIN;
+	}
+	sig->exec_task = me;
+	start_group_exit_locked(sig, 0);
+	sig->group_exit = false; /* only the others go: exec_task says so */
+	recalc_sigpending_locked();
+	spin_unlock(&me->sighand->siglock);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+
+	while (!alone(sig))
+		port_park(UINT64_MAX);
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	old = sig->leader;
+	if (old != me) {
+		swap_leader_locked(me, old);
+		release_task_locked(old);
+	}
+	sig->exec_task = NULL;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	if (old != me)
+		put_task(old);
+	return 0;
+}
+
+/* ---- The calls ------------------------------------------------------------------------------ */
+
+long sys_exit(unsigned long code)
+{
+	do_exit((int)(code & 0xff) << 8);
+}
+
+long sys_exit_group(unsigned long code)
+{
+	do_group_exit((int)(code & 0xff) << 8);
+}

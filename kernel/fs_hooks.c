@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fs_hooks.c: what fs/ asks of the kernel (fs/task.h): the current task, signals to terminals'
+ * groups, wall clock, and tasks as /proc shows them.
+ *
+ * Locking: pictures of tasks are taken under tasklist_lock, so that they are of one moment.
+ */
+#include <pagoda/errno.h>
+#include <pagoda/machine.h>
+#include <pagoda/mm.h>
+#include <pagoda/string.h>
+#include <pagoda/uaccess.h>
+#include <asm/ptrace.h>
+#include <fs/task.h>
+#include <kernel/clockcalls.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/signal_internal.h>
+
+/* ---- The running task and signals --------------------------------------------------------------------- */
+
+struct fs_task *fs_hook_current(void)
+{
+	return &current->fs;
+}
+
+bool fs_hook_signal_pending(void)
+{
+	return signal_pending();
+}
+
+int fs_hook_signal_pgrp(int pgrp, int signo)
+{
+	return kill_pgrp(pgrp, signo);
+}
+
+int fs_hook_signal_pid(int pid, int signo)
+{
+	struct task_struct *t = get_task_by_pid(pid);
+	int error;
+
+	if (!t)
+		return -ESRCH;
+	error = send_group_sig(signo, NULL, t);
+	put_task(t);
+	return error;
+}
+
+void fs_hook_signal_self(int signo)
+{
+	send_sig(signo, current);
+}
+
+bool fs_hook_signal_ignored(int signo)
+{
+	return signal_ignored_or_blocked(signo);
+}
+
+bool fs_hook_pgrp_orphaned(int pgrp)
+{
+	return is_orphaned_pgrp(pgrp);
+}
+
+int fs_hook_pgrp_session(int pgrp)
+{
+	struct task_struct *t;
+	struct pid *pid;
+	unsigned long flags;
+	int session = -ESRCH;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	pid = find_pid_locked(pgrp);
+	if (pid && !list_empty(&pid->members[PIDTYPE_PGRP])) {
+		t = list_first_entry(&pid->members[PIDTYPE_PGRP], struct task_struct,
+				     pid_link[PIDTYPE_PGRP]);
+		session = t->signal->fs_process.sid;
+	}
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return session;
+}
+
+int fs_hook_sigmask_set(unsigned long usigmask, size_t size)
+{
+	sigset_t set;
+
+	if (size != sizeof(set))
+		return -EINVAL;
+	if (copy_from_user(&set, usigmask, sizeof(set)))
+		return -EFAULT;
+	set_user_sigmask(set);
+	return 0;
+}
+
+void fs_hook_sigmask_restore(bool interrupted)
+{
+	if (!interrupted)
+		restore_user_sigmask();
+}
+
+u64 fs_hook_realtime_ns(void)
+{
+	return ktime_get_real_ns();
+}
+
+/* ---- Tasks in /proc --------------------------------------------------------------------------------------- */
+
+static char state_letter(const struct task_struct *t)
+{
+	switch (READ_ONCE(t->state)) {
+	case TASK_RUNNING:
+		return 'R';
+	case TASK_PARKED:
+		return 'S';
+	case TASK_STOPPED:
+		return 'T';
+	case TASK_ZOMBIE:
+		return 'Z';
+	default:
+		return 'X';
+	}
+}
+
+static void fill_signals(const struct task_struct *t, struct fs_task_info *info)
+{
+	info->sig_pending = t->pending.set;
+	info->shd_pending = t->signal->shared_pending.set;
+	info->sig_blocked = t->blocked;
+	info->sigq_used = t->signal->nr_queued;
+	info->sigq_max = (unsigned int)t->signal->rlim[RLIMIT_SIGPENDING].rlim_cur;
+	for (int signo = 1; t->sighand && signo <= NSIG; signo++) {
+		unsigned long handler = t->sighand->action[signo - 1].handler;
+
+		if (handler == SIG_IGN)
+			info->sig_ignored |= sigmask(signo);
+		else if (handler != SIG_DFL)
+			info->sig_caught |= sigmask(signo);
+	}
+}
+
+static void fill_usage(struct task_struct *t, struct fs_task_info *info)
+{
+	struct task_usage u;
+
+	process_usage(t->signal, &u);
+	info->utime = u.utime_ns;
+	info->stime = u.stime_ns;
+	info->min_flt = u.min_flt;
+	info->maj_flt = u.maj_flt;
+	info->nvcsw = t->nvcsw;
+	info->nivcsw = t->nivcsw;
+	info->cutime = t->signal->kids.utime_ns;
+	info->cstime = t->signal->kids.stime_ns;
+	info->cmin_flt = t->signal->kids.min_flt;
+	info->cmaj_flt = t->signal->kids.maj_flt;
+	info->start_time = t->vm.start_time_ns;
+}
+
+#define PF_SHOWN_FORKNOEXEC 0x40u
+#define PF_SHOWN_KTHREAD    0x00200000u
+
+static void fill_info(struct task_struct *t, struct fs_task_info *info)
+{
+	struct signal_struct *sig = t->signal;
+
+	info->tid = t->vm.pid;
+	info->tgid = t->tgid;
+	info->ppid = t->parent->tgid;
+	info->pgrp = sig->fs_process.pgrp;
+	info->sid = sig->fs_process.sid;
+	info->state = state_letter(t);
+	memcpy(info->comm, t->vm.comm, sizeof(info->comm));
+	info->tty = sig->fs_process.tty;
+	info->exit_code = t->exit_code;
+	info->is_kthread = t->vm.flags & PF_KTHREAD;
+	info->flags = (info->is_kthread ? PF_SHOWN_KTHREAD : 0) | (sig->did_exec ? 0 : PF_SHOWN_FORKNOEXEC);
+	info->prio = 20 + t->nice;
+	info->nice = t->nice;
+	info->num_threads = sig->nr_threads;
+	info->exit_signal = thread_group_leader(t) ? t->exit_signal : 0;
+	info->oom_score_adj = t->vm.oom_score_adj;
+	info->cred = t->fs.cred;
+	memcpy(info->rlim, sig->rlim, sizeof(info->rlim));
+	fill_signals(t, info);
+	fill_usage(t, info);
+	if (t->vm.mm && t != current && t->state != TASK_RUNNING) {
+		info->user_ip = machine_user_regs(&t->thread)->ip;
+		info->user_sp = machine_user_regs(&t->thread)->sp;
+	}
+}
+
+bool fs_hook_task_info(int tid, struct fs_task_info *info)
+{
+	struct task_struct *t;
+	unsigned long flags;
+
+	memset(info, 0, sizeof(*info));
+	spin_lock_irqsave(&tasklist_lock, flags);
+	t = find_task_locked(tid);
+	if (t)
+		fill_info(t, info);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return t;
+}
+
+int fs_hook_next_process(int pid)
+{
+	struct task_struct *t;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	do
+		pid = next_pid_locked(pid, &t);
+	while (pid && !thread_group_leader(t));
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return pid;
+}
+
+int fs_hook_next_thread(int tgid, int tid)
+{
+	struct task_struct *leader, *t;
+	unsigned long flags;
+	int next = 0;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	leader = find_task_locked(tgid);
+	if (leader)
+		list_for_each_entry(t, &leader->signal->threads, thread_link)
+			if (t->vm.pid > tid && (!next || t->vm.pid < next))
+				next = t->vm.pid;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return next;
+}
+
+struct mm_struct *fs_hook_task_mm(int tid)
+{
+	struct task_struct *t;
+	struct mm_struct *mm = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	t = find_task_locked(tid);
+	if (t && t->vm.mm && atomic_inc_not_zero(&t->vm.mm->mm_users))
+		mm = t->vm.mm;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return mm;
+}
+
+bool fs_hook_with_task(int tid, void (*fn)(struct fs_task *task, void *arg), void *arg)
+{
+	struct task_struct *t;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	t = find_task_locked(tid);
+	if (t)
+		fn(&t->fs, arg);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return t;
+}
+
+void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg), void *arg)
+{
+	struct task_struct *t;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	list_for_each_entry(t, &all_tasks, task_link)
+		if (thread_group_leader(t) && !fn(&t->signal->fs_process, arg))
+			break;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
+int fs_hook_set_oom_score_adj(int pid, int value)
+{
+	struct task_struct *leader, *t;
+	unsigned long flags;
+	int error = -ESRCH;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	leader = find_task_locked(pid);
+	if (leader && value < leader->vm.oom_score_adj && !capable(CAP_SYS_RESOURCE)) {
+		error = -EACCES;
+	} else if (leader) {
+		list_for_each_entry(t, &leader->signal->threads, thread_link)
+			t->vm.oom_score_adj = value;
+		error = 0;
+	}
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return error;
+}
+
+void fs_hook_set_comm(int tid, const char *name)
+{
+	struct task_struct *t;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	t = find_task_locked(tid);
+	if (t)
+		pagoda_strlcpy(t->vm.comm, name, sizeof(t->vm.comm));
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
+void fs_hook_system_info(struct fs_system_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	sched_system_info(info);
+	info->forks = nr_forks;
+	info->nr_threads = nr_tasks;
+	info->last_pid = last_pid_given();
+	info->boot_realtime_ns = boot_realtime_ns();
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c: from the machine's entry to pid 1.
+ *
+ *	kernel_main (boot context, becomes CPU 0's idle task)
+ *	  mm_boot		memory
+ *	  task tables		pids, caches, scheduler
+ *	  machine_init		interrupts, clock, devices
+ *	  pid 1, a kernel thread so far
+ *	idle
+ *
+ *	first_task (pid 1)
+ *	  fs_init		root, /dev, /proc; the initramfs is unpacked
+ *	  its memory and the init sections go to the buddy allocator
+ *	  mm_start_threads	kswapd and friends
+ *	  exec of init= (default /init): from here on it is a user process
+ *
+ * Boot options here: init=PATH, loglevel=N, panic_test.
+ * Failure: any of it ends in a panic that says what was missing.
+ */
+#include <pagoda/bug.h>
+#include <pagoda/init.h>
+#include <pagoda/machine.h>
+#include <pagoda/mm.h>
+#include <pagoda/string.h>
+#include <kernel/exec.h>
+#include <kernel/futex.h>
+#include <kernel/process.h>
+#include <kernel/report.h>
+#include <kernel/sched.h>
+#include <kernel/signal_internal.h>
+
+#define INIT_PATH_MAX 128
+
+static struct boot_info *boot;
+static char init_path[INIT_PATH_MAX] = "/init";
+
+/* ---- Boot options ------------------------------------------------------------------------------------------ */
+
+/*
+ * The value of "name=value" on the command line, copied to buf (NULL: not wanted), or the mere
+ * word "name". False if it is not there.
+ */
+static bool boot_option(const char *name, char *buf, size_t size)
+{
+	size_t n = strlen(name);
+	const char *p = boot->cmdline;
+
+	for (;;) {
+		while (*p == ' ')
+			p++;
+		if (!*p)
+			return false;
+		if (strncmp(p, name, n) == 0 && (p[n] == '=' || p[n] == ' ' || !p[n]))
+			break;
+		while (*p && *p != ' ')
+			p++;
+	}
+	p += n;
+	if (*p == '=')
+		p++;
+	if (!buf)
+		return true;
+	for (n = 0; *p && *p != ' ' && n + 1 < size; n++)
+		buf[n] = *p++;
+	buf[n] = 0;
+	return true;
+}
+
+static void read_boot_options(void)
+{
+	char level[4];
+
+	(void)boot_option("init", init_path, sizeof(init_path)); /* the default stands */
+	if (boot_option("loglevel", level, sizeof(level)) && level[0] >= '0' && level[0] <= '3')
+		machine_log_level((enum port_log_level)(level[0] - '0'));
+}
+
+/* ---- Pid 1 ----------------------------------------------------------------------------------------------------- */
+
+static void mount_root(void)
+{
+	const void *initrd = boot->initrd_end > boot->initrd_start ? __va(boot->initrd_start) : NULL;
+	size_t size = (size_t)(boot->initrd_end - boot->initrd_start);
+	int error = fs_init(&current->fs, boot->cmdline, initrd, initrd ? size : 0);
+
+	if (error)
+		panic("cannot mount the root or unpack the initramfs: error %d", error);
+	if (initrd)
+		mm_free_range(boot->initrd_start, boot->initrd_end, "initramfs");
+}
+
+static void first_task(void *arg)
+{
+	static const char *const envp[] = { "HOME=/", "TERM=linux", NULL };
+	const char *argv[] = { init_path, NULL };
+	long error;
+
+	(void)arg;
+	mount_root();
+	free_initmem();
+	mm_start_threads();
+	error = do_execve(AT_FDCWD, init_path, (struct arg_list){ .kernel = true, .strings = argv },
+			  (struct arg_list){ .kernel = true, .strings = envp }, 0);
+	if (error)
+		panic("cannot execute %s: error %ld", init_path, -error);
+	machine_enter_user(&current->thread);
+}
+
+static void start_first_task(void)
+{
+	struct task_struct *t = kthread_alloc("init", first_task, NULL);
+	unsigned long flags;
+
+	if (!t)
+		panic("no memory for the first task");
+	spin_lock_irqsave(&tasklist_lock, flags);
+	child_reaper = t;
+	t->signal->unkillable = true;
+	t->exit_signal = SIGCHLD;
+	attach_pid_locked(t, PIDTYPE_PGRP, t->pid_struct);
+	attach_pid_locked(t, PIDTYPE_SESSION, t->pid_struct);
+	t->signal->session_leader = true;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	wake_up_new_task(t);
+}
+
+/* ---- Boot ---------------------------------------------------------------------------------------------------- */
+
+static void boot_memory(void)
+{
+	struct mm_boot_info info = {
+		.kernel_start = boot->kernel_start,
+		.kernel_end = boot->kernel_end,
+		.init_start = boot->init_start,
+		.init_end = boot->init_end,
+		.initrd_start = boot->initrd_start,
+		.initrd_end = boot->initrd_end,
+		.options = boot->cmdline,
+	};
+
+	mm_boot(&info);
+}
+
+void kernel_main(struct boot_info *bi)
+{
+	boot = bi;
+	read_boot_options();
+	report_init(bi->entry_tsc);
+	boot_memory();
+	pid_init();
+	fork_init();
+	signals_init();
+	futex_init();
+	timers_init();
+	sched_init();
+	machine_init(bi);
+	time_init(machine_boot_wallclock_ns());
+	if (boot_option("panic_test", NULL, 0))
+		panic("panic_test: asked for on the command line");
+	start_first_task();
+	cpu_idle();
+}

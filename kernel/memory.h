@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* memory.h: the memory system calls (kernel/memory.c), thin over pagoda/mm.h. Arguments as in registers. */
+#pragma once
+
+long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags,
+	      unsigned long fd, unsigned long offset);
+long sys_munmap(unsigned long addr, unsigned long len);
+long sys_mprotect(unsigned long addr, unsigned long len, unsigned long prot);
+long sys_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len, unsigned long flags,
+		unsigned long new_addr);
+long sys_brk(unsigned long brk);
+long sys_madvise(unsigned long addr, unsigned long len, unsigned long advice);
+long sys_mincore(unsigned long addr, unsigned long len, unsigned long vec);
+long sys_msync(unsigned long addr, unsigned long len, unsigned long flags);
+long sys_mlock(unsigned long addr, unsigned long len);
+long sys_mlock2(unsigned long addr, unsigned long len, unsigned long flags);
+long sys_munlock(unsigned long addr, unsigned long len);
+long sys_mlockall(unsigned long flags);
+long sys_munlockall(void);

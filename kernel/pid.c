@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pid.c: numbers for tasks, process groups and sessions.
+ *
+ *	pid_map		one bit a number, 1 = in use		4 KiB, static
+ *	pid_hash	number -> struct pid			chains, nr % 256
+ *
+ * Numbers are given out cyclically: the search starts after the last one given, so a
+ * freed number comes back only after all others had their turn (ABI.md section 7, 9).
+ * After the first round it starts at RESERVED_PIDS, which leaves the low numbers to the
+ * tasks of the boot.
+ *
+ * A struct pid counts its users: the task whose id it is, and every process that is a
+ * member of the group or session of that number. The last one frees the number.
+ *
+ * Locking: everything here is under tasklist_lock.
+ * Cost: lookup O(chain), allocation O(PID_MAX / 64) in the worst case, one word mostly.
+ * Failure: only alloc_pid() can fail, with nothing changed.
+ */
+#include <pagoda/bug.h>
+#include <pagoda/slab.h>
+#include <kernel/task.h>
+
+#define PID_HASH_SIZE 256
+
+static unsigned long pid_map[PID_MAX / 64];	     /* (T) */
+static struct list_head pid_hash[PID_HASH_SIZE];     /* (T) */
+static int last_pid;				     /* (T) */
+static kmem_cache_t *pid_cache;
+
+void pid_init(void)
+{
+	for (int i = 0; i < PID_HASH_SIZE; i++)
+		INIT_LIST_HEAD(&pid_hash[i]);
+	set_bit(0, pid_map); /* the idle task's */
+	pid_cache = kmem_cache_create("pid", sizeof(struct pid), 0, 0, NULL, NULL);
+	BUG_ON(!pid_cache);
+}
+
+int last_pid_given(void)
+{
+	return READ_ONCE(last_pid);
+}
+
+/* The first number of [from, to) not in use, or -1. */
+static int find_free_number(int from, int to)
+{
+	for (int nr = from; nr < to;) {
+		unsigned long used = pid_map[nr / 64] | ((1ul << nr % 64) - 1);
+
+		if (~used == 0) {
+			nr = (nr / 64 + 1) * 64;
+			continue;
+		}
+		nr = nr / 64 * 64 + __builtin_ctzl(~used);
+		return nr < to ? nr : -1;
+	}
+	return -1;
+}
+
+static int take_number(void)
+{
+	int nr = find_free_number(last_pid + 1, PID_MAX);
+
+	if (nr < 0)
+		nr = find_free_number(RESERVED_PIDS, last_pid + 1);
+	if (nr < 0)
+		return -EAGAIN;
+	set_bit((unsigned int)nr, pid_map);
+	last_pid = nr;
+	return nr;
+}
+
+struct pid *alloc_pid(void)
+{
+	struct pid *pid = kmem_cache_alloc(pid_cache, GFP_KERNEL | __GFP_ZERO);
+	unsigned long flags;
+
+	if (!pid)
+		return NULL;
+	for (int i = 0; i < NR_PID_LISTS; i++)
+		INIT_LIST_HEAD(&pid->members[i]);
+	pid->users = 1;
+	spin_lock_irqsave(&tasklist_lock, flags);
+	pid->nr = take_number();
+	if (pid->nr > 0)
+		list_add(&pid->hash, &pid_hash[pid->nr % PID_HASH_SIZE]);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	if (pid->nr < 0) {
+		kmem_cache_free(pid_cache, pid);
+		return NULL;
+	}
+	return pid;
+}
+
+void get_pid_locked(struct pid *pid)
+{
+	lockdep_assert_held(&tasklist_lock);
+	pid->users++;
+}
+
+void put_pid_locked(struct pid *pid)
+{
+	lockdep_assert_held(&tasklist_lock);
+	if (--pid->users > 0)
+		return;
+	list_del(&pid->hash);
+	clear_bit((unsigned int)pid->nr, pid_map);
+	kmem_cache_free(pid_cache, pid);
+}
+
+void put_pid(struct pid *pid)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	put_pid_locked(pid);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
+struct pid *find_pid_locked(int nr)
+{
+	struct pid *pid;
+
+	if (nr <= 0 || nr >= PID_MAX)
+		return NULL;
+	list_for_each_entry(pid, &pid_hash[nr % PID_HASH_SIZE], hash)
+		if (pid->nr == nr)
+			return pid;
+	return NULL;
+}
+
+int next_pid_locked(int after, struct task_struct **task)
+{
+	for (int nr = after + 1; nr < PID_MAX; nr++) {
+		unsigned long rest = pid_map[nr / 64] >> nr % 64;
+		struct pid *pid;
+
+		if (!rest) {
+			nr |= 63;
+			continue;
+		}
+		nr += __builtin_ctzl(rest);
+		pid = find_pid_locked(nr);
+		if (pid && pid->task) {
+			*task = pid->task;
+			return nr;
+		}
+	}
+	return 0;
+}
+
+void attach_pid_locked(struct task_struct *leader, enum pid_type type, struct pid *pid)
+{
+	get_pid_locked(pid);
+	list_add_tail(&leader->pid_link[type], &pid->members[type]);
+	if (type == PIDTYPE_PGRP) {
+		leader->signal->pgrp = pid;
+		WRITE_ONCE(leader->signal->fs_process.pgrp, pid->nr);
+	} else {
+		leader->signal->session = pid;
+		WRITE_ONCE(leader->signal->fs_process.sid, pid->nr);
+	}
+}
+
+void detach_pid_locked(struct task_struct *leader, enum pid_type type)
+{
+	struct pid *pid = type == PIDTYPE_PGRP ? leader->signal->pgrp : leader->signal->session;
+
+	list_del_init(&leader->pid_link[type]);
+	put_pid_locked(pid);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pid.h: process ids. One struct pid per number in use, as a task's id, a process
+ * group's or a session's; the number is free again only when none of the three is left,
+ * so a group's id never comes back while the group lives.
+ */
+#pragma once
+
+#include <pagoda/atomic.h>
+#include <lib/list.h>
+
+struct task_struct;
+
+#define PID_MAX	      32768 /* numbers 1 .. PID_MAX - 1 */
+#define RESERVED_PIDS 300   /* after the first round numbers start here */
+
+enum pid_type { PIDTYPE_PGRP, PIDTYPE_SESSION, NR_PID_LISTS };
+
+struct pid {
+	int nr;			     /* constant */
+	int users;		     /* (T) the task, and each member of a list */
+	struct list_head hash;	     /* (T) */
+	struct task_struct *task;    /* (T) whose tid it is, or NULL */
+	struct list_head members[NR_PID_LISTS]; /* (T) group leaders' pid_link[type] */
+};
+
+/* A number nobody uses, given out cyclically, with one user; NULL: none, or no memory. May sleep. */
+struct pid *alloc_pid(void) __must_check;
+void put_pid(struct pid *pid);
+int last_pid_given(void);
+void pid_init(void);
+
+/* ---- With tasklist_lock held ------------------------------------------------------------- */
+void get_pid_locked(struct pid *pid);
+void put_pid_locked(struct pid *pid);
+struct pid *find_pid_locked(int nr);
+/* The smallest number above `after` that is a task's, with its task; 0 at the end. */
+int next_pid_locked(int after, struct task_struct **task);
+/* Make a process, by its leader, a member of a group or session / take it out of it. */
+void attach_pid_locked(struct task_struct *leader, enum pid_type type, struct pid *pid);
+void detach_pid_locked(struct task_struct *leader, enum pid_type type);

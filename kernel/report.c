@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.c: what the guest's init says through /dev/pagoda, and the report.
+ *
+ *	start		frames are counted: the baseline of conservation
+ *	mark		(by the child) its next execve ...
+ *	  execve	... sets the baseline of the events and the peaks
+ *	execfail N	that execve failed
+ *	exit N		the program is over: report, flush, power off
+ *
+ * The report is one line of JSON on STREAM_CONTROL. Frames are counted when nothing but init
+ * is left, with the structures of ended tasks and idle per-CPU lists given back, so that the
+ * two counts are equal unless something leaked.
+ *
+ * Locking: one writer (init and its child take turns); unknown calls under unknown_lock.
+ */
+#include <pagoda/bug.h>
+#include <pagoda/mm.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/vmstat.h>
+#include <kernel/report.h>
+#include <kernel/sched.h>
+
+#define REPORT_BYTES	8192
+#define UNKNOWN_NUMBERS 32 /* different ones remembered */
+
+static u64 entry_tsc, first_user_tsc;
+static unsigned long baseline[NR_VM_EVENTS];
+static unsigned long peak_rss_pages, peak_pgtables_bytes;
+static unsigned long frames_start;
+static int exec_errno;
+
+static struct {
+	unsigned long nr, count;
+} unknown[UNKNOWN_NUMBERS]; /* unknown_lock */
+static spinlock_t unknown_lock = SPIN_LOCK_INIT(RANK_NONE);
+
+void report_init(u64 tsc)
+{
+	entry_tsc = tsc;
+}
+
+void report_unknown_syscall(unsigned long nr)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&unknown_lock, flags);
+	for (int i = 0; i < UNKNOWN_NUMBERS; i++) {
+		if (unknown[i].count && unknown[i].nr != nr)
+			continue;
+		unknown[i].nr = nr;
+		unknown[i].count++;
+		break;
+	}
+	spin_unlock_irqrestore(&unknown_lock, flags);
+}
+
+void report_exec(void)
+{
+	struct task_struct *me = current;
+
+	if (!me->report_marked)
+		return;
+	me->report_marked = false;
+	for (int e = 0; e < NR_VM_EVENTS; e++)
+		baseline[e] = vm_event_sum((enum vm_event)e);
+	peak_rss_pages = peak_pgtables_bytes = 0;
+	memset(unknown, 0, sizeof(unknown));
+	first_user_tsc = machine_cycles();
+}
+
+void report_mm_exit(struct mm_struct *mm)
+{
+	peak_rss_pages = max(peak_rss_pages, get_mm_hiwater_rss(mm));
+	peak_pgtables_bytes = max(peak_pgtables_bytes, (unsigned long)atomic_long_read(&mm->pgtables_bytes));
+}
+
+static unsigned long count_frames(void)
+{
+	free_dead_tasks(true);
+	drain_all_pages();
+	return nr_free_pages();
+}
+
+/* ---- The line ------------------------------------------------------------------------------------------- */
+
+struct text {
+	char *buf;
+	size_t len, size;
+};
+
+static void __printf(2, 3) add(struct text *t, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = pagoda_vsnprintf(t->buf + t->len, t->size - t->len, fmt, args);
+	va_end(args);
+	t->len = min(t->len + (size_t)n, t->size - 1);
+}
+
+static void add_events(struct text *t)
+{
+	for (int e = 0; e < NR_VM_EVENTS; e++)
+		add(t, "%s\"%s\":%lu", e ? "," : "", vm_event_names[e],
+		    vm_event_sum((enum vm_event)e) - baseline[e]);
+}
+
+static void add_unknown(struct text *t)
+{
+	for (int i = 0; i < UNKNOWN_NUMBERS && unknown[i].count; i++)
+		add(t, "%s\"%lu\":%lu", i ? "," : "", unknown[i].nr, unknown[i].count);
+}
+
+static void write_all(enum machine_stream stream, const char *buf, size_t len)
+{
+	while (len) {
+		size_t n = machine_stream_write(stream, buf, len);
+
+		if (!n)
+			machine_stream_flush(stream);
+		buf += n;
+		len -= n;
+	}
+}
+
+static void send_report(int wait_status)
+{
+	struct text t = { kmalloc(REPORT_BYTES, GFP_KERNEL), 0, REPORT_BYTES };
+	unsigned long frames_end;
+
+	if (!t.buf) {
+		pr_err("report: no memory\n");
+		return;
+	}
+	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{", wait_status,
+	    exec_errno);
+	add_events(&t);
+	kfree(t.buf);
+	frames_end = count_frames();
+	t.buf = kmalloc(REPORT_BYTES, GFP_KERNEL);
+	if (!t.buf)
+		return;
+	t.len = 0;
+	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{", wait_status,
+	    exec_errno);
+	add_events(&t);
+	add(&t, "},\"peak_rss_kb\":%lu,\"pgtables_peak_kb\":%lu", peak_rss_pages * (PAGE_SIZE / 1024),
+	    peak_pgtables_bytes / 1024);
+	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu},\"unknown_syscalls\":{",
+	    (unsigned long)entry_tsc, (unsigned long)first_user_tsc);
+	add_unknown(&t);
+	add(&t, "},\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n", frames_start,
+	    frames_end, nr_warnings);
+	if (machine_stream_present(STREAM_CONTROL))
+		write_all(STREAM_CONTROL, t.buf, t.len);
+	kfree(t.buf);
+}
+
+/* ---- Commands -------------------------------------------------------------------------------------------- */
+
+/* "word N": the number into *value; false if text is not that. */
+static bool is_word_number(const char *text, const char *word, int *value)
+{
+	size_t n = strlen(word);
+	bool negative;
+
+	if (strncmp(text, word, n) != 0 || text[n] != ' ')
+		return false;
+	text += n + 1;
+	negative = *text == '-';
+	text += negative;
+	for (*value = 0; *text >= '0' && *text <= '9'; text++)
+		*value = *value * 10 + (*text - '0');
+	if (negative)
+		*value = -*value;
+	return *text == 0;
+}
+
+static __noreturn void finish(int wait_status)
+{
+	send_report(wait_status);
+	for (int s = 0; s < NR_STREAMS; s++)
+		if (machine_stream_present((enum machine_stream)s))
+			machine_stream_flush((enum machine_stream)s);
+	machine_power_off(0);
+}
+
+long kernel_report_command(const char *command, size_t len)
+{
+	char text[64];
+	int value;
+
+	if (len >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, command, len);
+	text[len] = 0;
+	if (strcmp(text, "start") == 0)
+		frames_start = count_frames();
+	else if (strcmp(text, "mark") == 0)
+		current->report_marked = true;
+	else if (is_word_number(text, "execfail", &value))
+		exec_errno = value;
+	else if (is_word_number(text, "exit", &value))
+		finish(value);
+	else
+		return -EINVAL;
+	return (long)len;
+}

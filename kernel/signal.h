@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signal.h: signals as Linux x86-64 numbers and lays them out, and how the rest of
+ * the kernel sends them and notices them.
+ *
+ * A signal is pending for one task or for a whole process (shared). The sender
+ * puts it there under sighand->siglock, drops it if it would be ignored, and wakes a
+ * task that may take it. The receiver meets it on its way back to user mode
+ * (kernel/signal.c), or earlier, in a sleep that asks signal_pending().
+ */
+#pragma once
+
+#include <pagoda/types.h>
+#include <pagoda/errno.h>
+#include <pagoda/spinlock.h>
+
+#define SIGHUP	  1
+#define SIGINT	  2
+#define SIGQUIT	  3
+#define SIGILL	  4
+#define SIGTRAP	  5
+#define SIGABRT	  6
+#define SIGBUS	  7
+#define SIGFPE	  8
+#define SIGKILL	  9
+#define SIGUSR1	  10
+#define SIGSEGV	  11
+#define SIGUSR2	  12
+#define SIGPIPE	  13
+#define SIGALRM	  14
+#define SIGTERM	  15
+#define SIGSTKFLT 16
+#define SIGCHLD	  17
+#define SIGCONT	  18
+#define SIGSTOP	  19
+#define SIGTSTP	  20
+#define SIGTTIN	  21
+#define SIGTTOU	  22
+#define SIGURG	  23
+#define SIGXCPU	  24
+#define SIGXFSZ	  25
+#define SIGVTALRM 26
+#define SIGPROF	  27
+#define SIGWINCH  28
+#define SIGIO	  29
+#define SIGPWR	  30
+#define SIGSYS	  31
+#define SIGRTMIN  32
+#define NSIG	  64 /* highest number */
+
+/* Bit signo - 1. */
+typedef u64 sigset_t;
+#define sigmask(signo) (1ull << ((signo)-1))
+static inline bool sig_in(sigset_t set, int signo)
+{
+	return set & sigmask(signo);
+}
+
+#define SIG_DFL ((unsigned long)0)
+#define SIG_IGN ((unsigned long)1)
+
+#define SA_NOCLDSTOP 0x00000001ul
+#define SA_NOCLDWAIT 0x00000002ul
+#define SA_SIGINFO   0x00000004ul
+#define SA_RESTORER  0x04000000ul
+#define SA_ONSTACK   0x08000000ul
+#define SA_RESTART   0x10000000ul
+#define SA_NODEFER   0x40000000ul
+#define SA_RESETHAND 0x80000000ul
+
+#define SIG_BLOCK   0
+#define SIG_UNBLOCK 1
+#define SIG_SETMASK 2
+
+/* struct sigaction of rt_sigaction(2). */
+struct k_sigaction {
+	unsigned long handler;
+	unsigned long flags;
+	unsigned long restorer;
+	sigset_t mask;
+};
+static_assert(sizeof(struct k_sigaction) == 32, "rt_sigaction's layout");
+
+#define SI_USER	   0
+#define SI_KERNEL  0x80
+#define SI_QUEUE   (-1)
+#define SI_TIMER   (-2)
+#define SI_TKILL   (-6)
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define BUS_ADRERR 2
+#define CLD_EXITED 1
+#define CLD_KILLED 2
+#define CLD_DUMPED 3
+#define CLD_TRAPPED 4
+#define CLD_STOPPED 5
+#define CLD_CONTINUED 6
+
+struct siginfo {
+	int si_signo, si_errno, si_code, pad_;
+	union {
+		struct {
+			int pid;
+			u32 uid;
+			unsigned long value; /* rt_sigqueueinfo */
+		} rt;
+		struct {
+			int pid;
+			u32 uid;
+			int status, pad_;
+			long utime, stime; /* clock ticks of 1/100 s */
+		} chld;
+		struct {
+			unsigned long addr;
+		} fault;
+		struct {
+			int tid, overrun;
+			unsigned long value;
+		} timer;
+		u8 bytes[112];
+	};
+};
+static_assert(sizeof(struct siginfo) == 128, "siginfo's layout");
+
+struct sigqueue {
+	struct list_head link;
+	struct siginfo info;
+};
+
+struct sigpending {
+	struct list_head queue; /* oldest first */
+	sigset_t set;
+};
+
+typedef struct {
+	unsigned long sp;
+	int flags, pad_;
+	size_t size;
+} stack_t;
+static_assert(sizeof(stack_t) == 24, "stack_t's layout");
+#define SS_ONSTACK    1
+#define SS_DISABLE    2
+#define SS_AUTODISARM (1u << 31)
+
+struct task_struct;
+
+/* ---- Sending. From any context, no siglock held. ---------------------------------- */
+
+/* To one task, as the kernel (SI_KERNEL): SIGPIPE, SIGXFSZ and their like. */
+void send_sig(int signo, struct task_struct *task);
+/* To a process; info NULL: SI_KERNEL. 0, or -EAGAIN if a real-time queue is full. */
+int send_group_sig(int signo, const struct siginfo *info, struct task_struct *task);
+/* To every process of a group, as the kernel: what a terminal does. -ESRCH: there is none. */
+int kill_pgrp(int pgrp, int signo);
+/*
+ * A fault of the current task: cannot be ignored; if it is blocked or ignored, or its
+ * handler cannot run, the process dies of it.
+ */
+void force_sig_fault(int signo, int si_code, unsigned long addr);
+void force_sig(int signo);
+/* The process of task dies, whatever it has blocked. */
+void kill_process(struct task_struct *task);
+
+/* ---- Noticing ------------------------------------------------------------------------ */
+
+/* Has the current task an unblocked signal (or a stop or exit of its process) to attend to? */
+bool signal_pending(void);
+/* ... one that will end it? */
+bool fatal_signal_pending(void);
+/* Does the current task block or ignore signo? (SIGTTIN, SIGTTOU from a terminal.) */
+bool signal_ignored_or_blocked(int signo);
+/* Nobody outside the group, but in the session, would continue it if it stopped. */
+bool is_orphaned_pgrp(int pgrp);
+
+/*
+ * Replace the blocked mask until the return to user mode (ppoll, pselect6, sigsuspend):
+ * the old one comes back then, after a handler has run under the new one.
+ */
+void set_user_sigmask(sigset_t mask);
+/* The call ended without -EINTR: give the old mask back at once. */
+void restore_user_sigmask(void);
+
+/*
+ * Sleep on wq until cond: 0, or -ERESTARTSYS when a signal wants attention, or -ETIME
+ * when deadline_ns (port_clock_ns() scale, UINT64_MAX: never) has passed. May sleep.
+ */
+#define wait_event_interruptible_deadline(wq, cond, deadline_ns)                                   \
+	({                                                                                         \
+		long ret_ = 0;                                                                     \
+		if (!(cond)) {                                                                     \
+			struct wait_queue_entry wait_;                                             \
+			u64 deadline_ = (deadline_ns);                                             \
+			prepare_to_wait((wq), &wait_, NULL);                                       \
+			while (!(cond)) {                                                          \
+				if (signal_pending()) {                                            \
+					ret_ = -ERESTARTSYS;                                       \
+					break;                                                     \
+				}                                                                  \
+				if (deadline_ != UINT64_MAX && port_clock_ns() >= deadline_) {     \
+					ret_ = -ETIME;                                             \
+					break;                                                     \
+				}                                                                  \
+				port_park(deadline_);                                              \
+			}                                                                          \
+			finish_wait((wq), &wait_);                                                 \
+		}                                                                                  \
+		ret_;                                                                              \
+	})
+#define wait_event_interruptible(wq, cond)                                                         \
+	wait_event_interruptible_deadline((wq), (cond), UINT64_MAX)

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscalls.c: from a number to the function that serves it.
+ *
+ * One table of functions that take the user's registers, made from the two lists; each entry
+ * unpacks as many arguments as its call has (rdi, rsi, rdx, r10, r8, r9). A result that asks
+ * for a restart is kept for the way back to user mode, where it is known whether a handler
+ * runs (signal.c); the program never sees it.
+ */
+#include <pagoda/errno.h>
+#include <pagoda/machine.h>
+#include <pagoda/vmstat.h>
+#include <asm/ptrace.h>
+#include <kernel/report.h>
+#include <kernel/sched.h>
+#include <kernel/syscalls.h>
+
+#define ARGS_0(r)
+#define ARGS_1(r) (r)->di
+#define ARGS_2(r) (r)->di, (r)->si
+#define ARGS_3(r) (r)->di, (r)->si, (r)->dx
+#define ARGS_4(r) (r)->di, (r)->si, (r)->dx, (r)->r10
+#define ARGS_5(r) (r)->di, (r)->si, (r)->dx, (r)->r10, (r)->r8
+#define ARGS_6(r) (r)->di, (r)->si, (r)->dx, (r)->r10, (r)->r8, (r)->r9
+
+#define X(nr, name, args)                                                                          \
+	static long call_##name(const struct pt_regs *r)                                           \
+	{                                                                                          \
+		(void)r;                                                                           \
+		return sys_##name(ARGS_##args(r));                                                 \
+	}
+KERNEL_SYSCALLS(X)
+FS_SYSCALLS(X)
+#undef X
+
+static long (*const table[NR_SYSCALLS])(const struct pt_regs *r) = {
+#define X(nr, name, args) [nr] = call_##name,
+	KERNEL_SYSCALLS(X) FS_SYSCALLS(X)
+#undef X
+};
+
+static long call_unknown(unsigned long nr)
+{
+	count_vm_event(syscall_unknown);
+	report_unknown_syscall(nr);
+	return -ENOSYS;
+}
+
+static bool is_restart(long ret)
+{
+	return ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK;
+}
+
+void kernel_syscall(struct pt_regs *regs)
+{
+	unsigned long nr = regs->orig_ax;
+	long ret;
+
+	if (nr < NR_SYSCALLS && table[nr])
+		ret = table[nr](regs);
+	else
+		ret = call_unknown(nr);
+	regs->ax = (unsigned long)ret;
+	if (is_restart(ret) && nr != NR_rt_sigreturn) {
+		current->restart_ret = ret;
+		set_work(current, WORK_RESTART);
+	}
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * time.c: clocks and sleeping by them.
+ *
+ *	CLOCK_MONOTONIC, BOOTTIME, MONOTONIC_RAW, *_COARSE	port_clock_ns()
+ *	CLOCK_REALTIME, TAI	the same + realtime_offset (the RTC at boot, or as set)
+ *	CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID	CPU time
+ *
+ * A sleep is a deadline on port_clock_ns()'s scale; an interrupted relative one leaves the
+ * deadline in the task's restart block, so that stop and continue do not lengthen it.
+ *
+ * Locking: realtime_offset is one word. Sleeps are late by at most a tick, never early.
+ */
+#include <pagoda/errno.h>
+#include <pagoda/port.h>
+#include <pagoda/uaccess.h>
+#include <kernel/clockcalls.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+
+#define CLOCK_REALTIME		 0
+#define CLOCK_MONOTONIC		 1
+#define CLOCK_PROCESS_CPUTIME_ID 2
+#define CLOCK_THREAD_CPUTIME_ID	 3
+#define CLOCK_MONOTONIC_RAW	 4
+#define CLOCK_REALTIME_COARSE	 5
+#define CLOCK_MONOTONIC_COARSE	 6
+#define CLOCK_BOOTTIME		 7
+#define CLOCK_REALTIME_ALARM	 8
+#define CLOCK_BOOTTIME_ALARM	 9
+#define CLOCK_TAI		 11
+#define TIMER_ABSTIME		 1
+
+static u64 realtime_offset;
+
+void time_init(u64 boot_wallclock_ns)
+{
+	realtime_offset = boot_wallclock_ns;
+}
+
+u64 ktime_get_real_ns(void)
+{
+	return READ_ONCE(realtime_offset) + port_clock_ns();
+}
+
+u64 boot_realtime_ns(void)
+{
+	return READ_ONCE(realtime_offset);
+}
+
+u64 deadline_after(u64 ns)
+{
+	u64 now = port_clock_ns();
+
+	return ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
+}
+
+/* ---- struct timespec and timeval ------------------------------------------------------------ */
+
+struct timespec ns_to_timespec(u64 ns)
+{
+	return (struct timespec){ (s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC) };
+}
+
+int get_timespec_ns(unsigned long uaddr, u64 *ns)
+{
+	struct timespec ts;
+
+	if (copy_from_user(&ts, uaddr, sizeof(ts)))
+		return -EFAULT;
+	if (ts.tv_sec < 0 || (u64)ts.tv_nsec >= NSEC_PER_SEC)
+		return -EINVAL;
+	if ((u64)ts.tv_sec > UINT64_MAX / NSEC_PER_SEC - 1)
+		*ns = UINT64_MAX;
+	else
+		*ns = (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
+	return 0;
+}
+
+int put_timespec_ns(unsigned long uaddr, u64 ns)
+{
+	struct timespec ts = ns_to_timespec(ns);
+
+	return copy_to_user(uaddr, &ts, sizeof(ts)) ? -EFAULT : 0;
+}
+
+/* ---- Reading and setting ---------------------------------------------------------------------- */
+
+static u64 process_cpu_ns(void)
+{
+	struct task_usage u;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	process_usage(current->signal, &u);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return u.utime_ns + u.stime_ns;
+}
+
+static int read_clock(int which, u64 *ns)
+{
+	switch (which) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_REALTIME_ALARM:
+	case CLOCK_TAI:
+		*ns = ktime_get_real_ns();
+		return 0;
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_MONOTONIC_COARSE:
+	case CLOCK_BOOTTIME:
+	case CLOCK_BOOTTIME_ALARM:
+		*ns = port_clock_ns();
+		return 0;
+	case CLOCK_PROCESS_CPUTIME_ID:
+		*ns = process_cpu_ns();
+		return 0;
+	case CLOCK_THREAD_CPUTIME_ID:
+		*ns = task_cpu_ns(current);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_clock_gettime(unsigned long which, unsigned long uts)
+{
+	u64 ns;
+	int error = read_clock((int)which, &ns);
+
+	return error ? error : put_timespec_ns(uts, ns);
+}
+
+long sys_clock_getres(unsigned long which, unsigned long uts)
+{
+	bool coarse = which == CLOCK_REALTIME_COARSE || which == CLOCK_MONOTONIC_COARSE;
+	u64 ns;
+	int error = read_clock((int)which, &ns);
+
+	if (error || !uts)
+		return error;
+	return put_timespec_ns(uts, coarse ? TICK_NS : 1);
+}
+
+static long set_realtime(u64 ns)
+{
+	if (!capable(CAP_SYS_TIME))
+		return -EPERM;
+	WRITE_ONCE(realtime_offset, ns - port_clock_ns());
+	return 0;
+}
+
+long sys_clock_settime(unsigned long which, unsigned long uts)
+{
+	u64 ns;
+	int error;
+
+	if (which != CLOCK_REALTIME)
+		return -EINVAL;
+	error = get_timespec_ns(uts, &ns);
+	return error ? error : set_realtime(ns);
+}
+
+long sys_gettimeofday(unsigned long utv, unsigned long utz)
+{
+	u64 us = ktime_get_real_ns() / NSEC_PER_USEC;
+	struct timeval tv = { (s64)(us / USEC_PER_SEC), (s64)(us % USEC_PER_SEC) };
+	u64 utc = 0; /* tz_minuteswest, tz_dsttime */
+
+	if (utv && copy_to_user(utv, &tv, sizeof(tv)))
+		return -EFAULT;
+	if (utz && put_user(utc, utz))
+		return -EFAULT;
+	return 0;
+}
+
+long sys_settimeofday(unsigned long utv, unsigned long utz)
+{
+	struct timeval tv;
+
+	(void)utz; /* the kernel keeps UTC only */
+	if (!utv)
+		return 0;
+	if (copy_from_user(&tv, utv, sizeof(tv)))
+		return -EFAULT;
+	if (tv.tv_sec < 0 || (u64)tv.tv_usec >= USEC_PER_SEC)
+		return -EINVAL;
+	return set_realtime((u64)tv.tv_sec * NSEC_PER_SEC + (u64)tv.tv_usec * NSEC_PER_USEC);
+}
+
+long sys_time(unsigned long utime)
+{
+	s64 now = (s64)(ktime_get_real_ns() / NSEC_PER_SEC);
+
+	if (utime && put_user(now, utime))
+		return -EFAULT;
+	return now;
+}
+
+/* ---- Sleeping ------------------------------------------------------------------------------------ */
+
+/* 0 when the deadline has passed; -EINTR. */
+static int sleep_until(u64 deadline_ns)
+{
+	while (port_clock_ns() < deadline_ns) {
+		if (signal_pending())
+			return -EINTR;
+		port_park(deadline_ns);
+	}
+	return 0;
+}
+
+static long continue_sleep(struct fs_restart *restart)
+{
+	u64 now;
+
+	if (!sleep_until(restart->deadline_ns))
+		return 0;
+	now = port_clock_ns();
+	if (restart->arg[0] &&
+	    put_timespec_ns(restart->arg[0], restart->deadline_ns > now ? restart->deadline_ns - now : 0))
+		return -EFAULT;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+static long sleep_relative(u64 ns, unsigned long urem)
+{
+	struct fs_restart *restart = &current->fs.restart;
+
+	restart->fn = continue_sleep;
+	restart->deadline_ns = deadline_after(ns);
+	restart->arg[0] = urem;
+	return continue_sleep(restart);
+}
+
+long sys_nanosleep(unsigned long ureq, unsigned long urem)
+{
+	u64 ns;
+	int error = get_timespec_ns(ureq, &ns);
+
+	return error ? error : sleep_relative(ns, urem);
+}
+
+long sys_clock_nanosleep(unsigned long which, unsigned long flags, unsigned long ureq,
+			 unsigned long urem)
+{
+	bool real = which == CLOCK_REALTIME || which == CLOCK_TAI;
+	u64 ns, offset;
+	int error;
+
+	if (!real && which != CLOCK_MONOTONIC && which != CLOCK_BOOTTIME)
+		return which == CLOCK_PROCESS_CPUTIME_ID ? -EOPNOTSUPP : -EINVAL;
+	error = get_timespec_ns(ureq, &ns);
+	if (error)
+		return error;
+	if (!(flags & TIMER_ABSTIME))
+		return sleep_relative(ns, urem);
+	offset = real ? READ_ONCE(realtime_offset) : 0;
+	if (ns == UINT64_MAX)
+		offset = 0;
+	return sleep_until(ns > offset ? ns - offset : 0) ? -ERESTARTNOHAND : 0;
+}
+
+long sys_restart_syscall(void)
+{
+	struct fs_restart *restart = &current->fs.restart;
+
+	return restart->fn ? restart->fn(restart) : -EINTR;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* time.h: clocks for the kernel and fs, and one-shot timers of tick (10 ms) resolution. */
+#pragma once
+
+#include <pagoda/types.h>
+#include <lib/list.h>
+
+#define HZ	      100
+#define TICK_NS	      (1000000000ull / HZ)
+#define NSEC_PER_SEC  1000000000ull
+#define NSEC_PER_USEC 1000ull
+#define USEC_PER_SEC  1000000ull
+
+struct timespec {
+	s64 tv_sec;
+	s64 tv_nsec;
+};
+struct timeval {
+	s64 tv_sec;
+	s64 tv_usec;
+};
+
+/* Nanoseconds since 1970 (settable) / since boot: port_clock_ns(). */
+u64 ktime_get_real_ns(void);
+struct timespec ktime_get_real_ts(void);
+struct timespec ns_to_timespec(u64 ns);
+/* Read a timespec a user gave: -EFAULT, -EINVAL, or 0 and nanoseconds (capped, never negative). */
+int get_timespec_ns(unsigned long uaddr, u64 *ns) __must_check;
+int put_timespec_ns(unsigned long uaddr, u64 ns) __must_check;
+/* Now + ns on port_clock_ns()'s scale, UINT64_MAX (never) on overflow. */
+u64 deadline_after(u64 ns);
+
+/* ---- Timers: fn is called from the tick, interrupts off, no lock held. --------------- */
+struct ktimer {
+	struct list_head link;
+	u64 expires_ns; /* 0: not armed */
+	void (*fn)(struct ktimer *timer);
+};
+void ktimer_init(struct ktimer *timer, void (*fn)(struct ktimer *timer));
+/* Arm, or arm anew. From any context. */
+void ktimer_start(struct ktimer *timer, u64 expires_ns);
+/* Disarm; true if it was armed. fn may still be running on another CPU. */
+bool ktimer_cancel(struct ktimer *timer);
+void ktimers_run(u64 now_ns); /* the tick */
+void timers_init(void);
+void time_init(u64 boot_wallclock_ns);
