@@ -98,6 +98,7 @@ static void first_task(void *arg)
 
 	(void)arg;
 	mount_root();
+	machine_unmap_init();
 	free_initmem();
 	mm_start_threads();
 	error = do_execve(AT_FDCWD, init_path, (struct arg_list){ .kernel = true, .strings = argv },

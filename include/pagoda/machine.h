@@ -107,6 +107,9 @@ void machine_reset_user_state(struct machine_thread *t);
 /* Interrupts, clock, PCI, virtio. After mm_boot(); may allocate; interrupts go on inside. */
 void machine_init(struct boot_info *bi);
 
+/* Take the init sections out of the image's mapping; right before free_initmem() gives them away. */
+void machine_unmap_init(void);
+
 /* Wait for an interrupt: atomically turns interrupts on and halts; on return they are on. */
 void machine_idle(void);
 

@@ -200,25 +200,6 @@ const struct port_mem_range *port_memory_map(unsigned int *nr)
 	return ranges;
 }
 
-/* The image for paging_init(): the boot stack's guard page is left out. */
-const struct kernel_section *machine_kernel_sections(unsigned int *nr)
-{
-	static struct kernel_section sections[7];
-	const struct kernel_section all[] = {
-		{ (unsigned long)_text, (unsigned long)_etext, false, true },
-		{ (unsigned long)_rodata, (unsigned long)_erodata, false, false },
-		{ (unsigned long)_data, (unsigned long)_boot_stack_guard, true, false },
-		{ (unsigned long)_boot_stack_guard + PAGE_SIZE_PC, (unsigned long)_edata, true, false },
-		{ (unsigned long)__init_begin, (unsigned long)__init_text_end, false, true },
-		{ (unsigned long)__init_text_end, (unsigned long)__init_end, true, false },
-		{ (unsigned long)_ksyms, (unsigned long)_end, false, false },
-	};
-
-	memcpy(sections, all, sizeof(all));
-	*nr = ARRAY_SIZE(all);
-	return sections;
-}
-
 /* From boot.S, on the boot stack, with the boot-time page tables. */
 __noreturn void pc_start(void);
 __noreturn void pc_start(void)

@@ -104,6 +104,8 @@ void machine_switch(struct machine_thread *prev, struct machine_thread *next)
 	BUG_ON(port_irqs_enabled());
 	machine_save_user_state(prev);
 	machine_load_user_state(next);
+	if (!cpu->thread) /* the boot stack becomes prev's */
+		prev->stack_top = cpu->kernel_sp;
 	cpu->thread = next;
 	machine_set_kernel_sp(cpu, next->stack_top);
 	machine_switch_stacks(&prev->sp, next->sp);

@@ -17,8 +17,8 @@
  * So a kernel stack that ran into its guard page, where the page fault cannot push
  * its frame, still ends in a readable double fault.
  */
-#include <asm/cpufeature.h>
 #include <pagoda/string.h>
+#include <asm/cpufeature.h>
 #include "io.h"
 #include "pc.h"
 
@@ -134,13 +134,16 @@ static void __init detect_features(void)
 	if (cpuid(0, 0).eax >= 7)
 		more = cpuid(7, 0);
 	cpu_features = (struct cpu_features){
-		.nx = extended.edx & 1u << 20,
-		.pge = basic.edx & 1u << 13,
+		.hwcap = basic.edx,
 		.rdrand = basic.ecx & 1u << 30,
+		.umip = more.ecx & 1u << 2,
+	};
+	x86_features = (struct x86_features){
+		.pse = basic.edx & 1u << 3,
+		.pge = basic.edx & 1u << 13,
+		.nx = extended.edx & 1u << 20,
 		.smep = more.ebx & 1u << 7,
 		.smap = more.ebx & 1u << 20,
-		.umip = more.ecx & 1u << 2,
-		.hwcap = basic.edx,
 	};
 }
 
@@ -158,17 +161,15 @@ static void __init enable_features(void)
 {
 	unsigned long cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
-	cr4 |= cpu_features.pge ? CR4_PGE : 0;
-	cr4 |= cpu_features.smep ? CR4_SMEP : 0;
-	cr4 |= cpu_features.smap ? CR4_SMAP : 0;
+	cr4 |= x86_features.pge ? CR4_PGE : 0;
+	cr4 |= x86_features.smep ? CR4_SMEP : 0;
+	cr4 |= x86_features.smap ? CR4_SMAP : 0;
 	cr4 |= cpu_features.umip ? CR4_UMIP : 0;
-	if (cpu_features.smap)
+	if (x86_features.smap)
 		patch_smap_sites();
-	x86_features = (struct x86_features){ .pse = true, .pge = cpu_features.pge, .nx = cpu_features.nx,
-					      .smep = cpu_features.smep, .smap = cpu_features.smap };
 	write_cr4(cr4);
 	write_cr0((read_cr0() & ~CR0_EM) | CR0_MP);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | (cpu_features.nx ? EFER_NXE : 0));
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | (x86_features.nx ? EFER_NXE : 0));
 }
 
 static void __init init_syscall(void)

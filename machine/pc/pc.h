@@ -60,9 +60,9 @@ static inline struct cpu *this_cpu(void)
 	return cpu;
 }
 
-/* What the CPUs can do; the same on all. */
+/* What the CPUs can do beyond x86_features (asm/cpufeature.h); the same on all. */
 struct cpu_features {
-	bool nx, pge, smep, smap, umip, rdrand;
+	bool umip, rdrand;
 	u32 hwcap; /* CPUID.1:EDX */
 };
 extern struct cpu_features cpu_features;

@@ -52,17 +52,6 @@
 #define HOSTED_MMU_DIRECT  (PGTABLE_LEVELS == 5 ? 0xff11000000000000ul : 0xffff888000000000ul)
 #define HOSTED_MMU_VMALLOC (PGTABLE_LEVELS == 5 ? 0xffa0000000000000ul : 0xffffc90000000000ul)
 
-/* No part of the kernel lies in the machine's RAM: nothing for paging_init() to map. */
-struct kernel_section {
-	unsigned long start, end;
-	_Bool writable, executable;
-};
-static inline const struct kernel_section *machine_kernel_sections(unsigned int *nr)
-{
-	*nr = 0;
-	return (const struct kernel_section *)0;
-}
-
 static inline unsigned long kva_to_mmu(unsigned long va)
 {
 	if (HOSTED_32BIT)

@@ -15,17 +15,6 @@
 #define PKMAP_BASE	0xffffea0000000000ul /* unused: no high memory */
 #define FIXMAP_BASE	0xffffea0000200000ul
 
-/*
- * The kernel image as the final page tables shall map it: every part with the least
- * rights it needs, none both writable and executable. paging_init() maps these at
- * their addresses and drops the boot-time tables (and so the identity mapping).
- */
-struct kernel_section {
-	unsigned long start, end; /* virtual, page aligned, [start, end) */
-	_Bool writable, executable;
-};
-const struct kernel_section *machine_kernel_sections(unsigned int *nr);
-
 /* The physical address of something inside the kernel image (__pa() is for the direct map only). */
 static inline unsigned long kernel_image_pa(const void *va)
 {
