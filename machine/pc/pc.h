@@ -75,6 +75,9 @@ void machine_set_kernel_sp(struct cpu *cpu, unsigned long sp);
 void serial_init(void);
 void serial_write(const char *text, size_t n);
 int serial_getc(void);
+/* Interrupt (ISA line 4) when bytes arrive. */
+#define SERIAL_IRQ 4
+void serial_want_input(void);
 /* Formatted text straight to the log; works from the first instruction on, in panics too. */
 void log_printf(const char *fmt, ...) __printf(1, 2);
 
@@ -147,6 +150,7 @@ u32 apic_timer_count(void);
 void apic_timer_start(u32 period);
 /* A vector of its own for a device, handled by fn. Boot only. */
 unsigned int irq_alloc_vector(void (*fn)(struct pt_regs *regs, unsigned int vector));
+/* Send an ISA interrupt line to vector; false without an IO-APIC. */
 bool ioapic_route_isa(unsigned int irq, unsigned int vector);
 struct msi_message apic_msi_message(unsigned int vector);
 

@@ -3,8 +3,8 @@
  * serial.c: the first serial port (COM1), the kernel's own console.
  *
  * A 16550 with its 16-byte FIFO: the line status is asked once per FIFO load, not
- * once per byte, and the bytes go out with one string instruction. Interrupts of
- * the port stay off: output waits for room, input is polled at each tick.
+ * once per byte, and the bytes go out with one string instruction. Output waits for
+ * room; arriving bytes interrupt only after serial_want_input() (stream.c).
  *
  * Failure: with no port there (status reads all ones) everything is dropped.
  */
@@ -25,7 +25,8 @@
 #define DIVISOR_115200	1
 #define FIFO_ENABLE	0x07 /* on, and both directions cleared */
 #define FIFO_BYTES	16
-#define MODEM_READY	0x03 /* DTR, RTS */
+#define MODEM_READY	0x0b /* DTR, RTS, and OUT2, which lets the interrupt out */
+#define INTERRUPT_INPUT 0x01
 #define STATUS_RECEIVED 0x01
 #define STATUS_EMPTY	0x20 /* transmit FIFO empty */
 
@@ -69,6 +70,12 @@ void serial_write(const char *text, size_t n)
 		text += part;
 		n -= part;
 	}
+}
+
+void serial_want_input(void)
+{
+	if (present)
+		outb(REG_INTERRUPTS, INTERRUPT_INPUT);
 }
 
 int serial_getc(void)

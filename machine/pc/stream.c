@@ -7,7 +7,9 @@
  *	STDERR		pagoda.stderr				as STDIO
  *	CONTROL		pagoda.control				dropped
  *
- * The serial console has no interrupt of its own here: input is noticed at each tick.
+ * Input on the serial port interrupts; without an IO-APIC it is noticed at each tick.
+ *
+ * Locking: the virtio ports have their own; the peeked byte is touched with interrupts off.
  */
 #include <pagoda/errno.h>
 #include "pc.h"
@@ -29,15 +31,6 @@ static void port_changed(const struct vport *port)
 			notify((enum machine_stream)s);
 }
 
-void stream_init(void)
-{
-	vconsole_init(port_changed);
-	streams[STREAM_STDIO] = (struct stream){ vport_find("pagoda.stdin"), vport_find("pagoda.stdout") };
-	streams[STREAM_STDERR] = (struct stream){ NULL, vport_find("pagoda.stderr") };
-	streams[STREAM_CONTROL] = (struct stream){ NULL, vport_find("pagoda.control") };
-	stdio_on_serial = !streams[STREAM_STDIO].in && !streams[STREAM_STDIO].out;
-}
-
 static bool serial_waiting(void)
 {
 	if (serial_peeked < 0)
@@ -45,11 +38,41 @@ static bool serial_waiting(void)
 	return serial_peeked >= 0;
 }
 
+static void serial_check(void)
+{
+	if (notify && serial_waiting())
+		notify(STREAM_STDIO);
+}
+
+static void serial_irq(struct pt_regs *regs, unsigned int vector)
+{
+	(void)regs, (void)vector;
+	apic_eoi();
+	serial_check();
+}
+
+static void use_serial(void)
+{
+	stdio_on_serial = true;
+	if (ioapic_route_isa(SERIAL_IRQ, irq_alloc_vector(serial_irq)))
+		serial_want_input();
+}
+
+void stream_init(void)
+{
+	vconsole_init(port_changed);
+	streams[STREAM_STDIO] = (struct stream){ vport_find("pagoda.stdin"), vport_find("pagoda.stdout") };
+	streams[STREAM_STDERR] = (struct stream){ NULL, vport_find("pagoda.stderr") };
+	streams[STREAM_CONTROL] = (struct stream){ NULL, vport_find("pagoda.control") };
+	if (!streams[STREAM_STDIO].in && !streams[STREAM_STDIO].out)
+		use_serial();
+}
+
 void stream_poll(void)
 {
 	vconsole_poll();
-	if (stdio_on_serial && notify && serial_waiting())
-		notify(STREAM_STDIO);
+	if (stdio_on_serial)
+		serial_check();
 }
 
 bool machine_stream_present(enum machine_stream s)
@@ -78,12 +101,14 @@ size_t machine_stream_write(enum machine_stream s, const void *buf, size_t n)
 
 static size_t serial_read(u8 *buf, size_t n)
 {
+	unsigned long flags = port_irq_save();
 	size_t done = 0;
 
 	while (done < n && serial_waiting()) {
 		buf[done++] = (u8)serial_peeked;
 		serial_peeked = -1;
 	}
+	port_irq_restore(flags);
 	return done;
 }
 
@@ -127,10 +152,5 @@ void machine_stream_notify(void (*fn)(enum machine_stream s))
 
 int machine_console_getc(void)
 {
-	int c;
-
-	if (stdio_on_serial)
-		return -1; /* those bytes are STREAM_STDIO's */
-	c = serial_getc();
-	return c;
+	return stdio_on_serial ? -1 : serial_getc(); /* else those bytes are STREAM_STDIO's */
 }
