@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.c: the terminal on the machine's standard stream.
+ *
+ * With "stdin=tty" on the command line the stream's input belongs to the terminal: each
+ * notification takes in what has come, so ^C works while nobody reads. Otherwise the bytes
+ * are left to /dev/stdio.in and the terminal only shows. When the ring is full, input stays
+ * in the machine until a reader makes room (tty->more).
+ *
+ * The end of the host's input is a terminal hung up softly: reads return 0, no signal.
+ *
+ * Words on the command line: tty.rows=N, tty.cols=N.
+ */
+#include <fs/tty.h>
+#include <pagoda/machine.h>
+#include <pagoda/string.h>
+
+#define INPUT_CHUNK 64u
+
+#define DEFAULT_ROWS 24u
+#define DEFAULT_COLS 80u
+
+struct tty console_tty;
+static bool takes_input; /* (C) after boot */
+
+static size_t console_put(struct tty *tty, const u8 *bytes, size_t n)
+{
+	(void)tty;
+	if (!machine_stream_present(STREAM_STDIO)) {
+		port_log(PORT_LOG_INFO, (const char *)bytes, n);
+		return n;
+	}
+	return machine_stream_write(STREAM_STDIO, bytes, n);
+}
+
+/* Move what the machine has into the line discipline, as far as there is room. */
+static void take_input(struct tty *tty)
+{
+	u8 chunk[INPUT_CHUNK];
+	unsigned long flags;
+
+	if (!takes_input)
+		return;
+	spin_lock_irqsave(&tty->lock, flags);
+	while (TTY_BUF_BYTES - (tty->head - tty->tail) > INPUT_CHUNK) {
+		long n = machine_stream_read(STREAM_STDIO, chunk, INPUT_CHUNK);
+
+		if (n < 0 && !tty->packet_eof) {
+			tty->packet_eof = true;
+			wake_up(&tty->read_wait);
+		}
+		if (n <= 0)
+			break;
+		for (long i = 0; i < n; i++)
+			n_tty_receive(tty, chunk[i]);
+	}
+	spin_unlock_irqrestore(&tty->lock, flags);
+}
+
+void console_notify(void)
+{
+	struct tty *tty = &console_tty;
+	unsigned long flags;
+
+	take_input(tty);
+	spin_lock_irqsave(&tty->lock, flags);
+	n_tty_pump(tty);
+	spin_unlock_irqrestore(&tty->lock, flags);
+	wake_up(&tty->write_wait);
+}
+
+/* The number after word on the command line, or otherwise. */
+static u16 number_option(const char *cmdline, const char *word, u16 otherwise)
+{
+	const char *at = strstr(cmdline, word);
+	u16 n = 0;
+
+	if (!at)
+		return otherwise;
+	for (at += strlen(word); *at >= '0' && *at <= '9'; at++)
+		n = (u16)(n * 10 + (*at - '0'));
+	return n;
+}
+
+void console_init(const char *cmdline)
+{
+	struct tty *tty = &console_tty;
+
+	tty_setup(tty, MKDEV(TTYAUX_MAJOR, 1));
+	tty->put = console_put;
+	tty->more = take_input;
+	tty->winsize.ws_row = number_option(cmdline, "tty.rows=", DEFAULT_ROWS);
+	tty->winsize.ws_col = number_option(cmdline, "tty.cols=", DEFAULT_COLS);
+	takes_input = strstr(cmdline, "stdin=tty") != NULL;
+	take_input(tty);
+}

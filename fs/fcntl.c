@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fcntl.c: fcntl(2) and ioctl(2): what concerns the descriptor or any file is done here,
+ * the rest is the file's own.
+ */
+#include <fs/vfs.h>
+#include <fs/syscalls.h>
+#include <pagoda/uaccess.h>
+
+#define F_DUPFD		0u
+#define F_GETFD		1u
+#define F_SETFD		2u
+#define F_GETFL		3u
+#define F_SETFL		4u
+#define F_GETLK		5u
+#define F_SETLK		6u
+#define F_SETLKW	7u
+#define F_SETOWN	8u
+#define F_GETOWN	9u
+#define F_SETSIG	10u
+#define F_GETSIG	11u
+#define F_OFD_GETLK	36u
+#define F_OFD_SETLK	37u
+#define F_OFD_SETLKW	38u
+#define F_GETLEASE	1025u
+#define F_DUPFD_CLOEXEC 1030u
+#define F_SETPIPE_SZ	1031u
+#define F_GETPIPE_SZ	1032u
+#define F_ADD_SEALS	1033u
+#define F_GET_SEALS	1034u
+#define FD_CLOEXEC	1u
+
+#define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+
+static long set_flags(struct file *file, unsigned int arg)
+{
+	if ((arg & O_NOATIME) && !(file->f_flags & O_NOATIME) && !fs_capable() &&
+	    fs_current()->cred.fsuid != file->f_inode->i_uid)
+		return -EPERM;
+	file->f_flags = (file->f_flags & ~SETFL_MASK) | (arg & SETFL_MASK);
+	return 0;
+}
+
+/* Those that O_PATH files allow. */
+static long fcntl_any(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case F_DUPFD:
+		return fd_dup_from(file, (unsigned int)arg, 0);
+	case F_DUPFD_CLOEXEC:
+		return fd_dup_from(file, (unsigned int)arg, O_CLOEXEC);
+	case F_GETFD:
+		return fd_is_cloexec(fs_current()->files, fd) ? FD_CLOEXEC : 0;
+	case F_SETFD:
+		fd_set_cloexec(fd, arg & FD_CLOEXEC);
+		return 0;
+	case F_GETFL:
+		return (long)file->f_flags;
+	default:
+		return -EBADF;
+	}
+}
+
+static long fcntl_file(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case F_SETFL:
+		return set_flags(file, (unsigned int)arg);
+	case F_GETLK:
+	case F_OFD_GETLK:
+		return fcntl_getlk(file, cmd, arg);
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return fcntl_setlk(file, cmd, arg);
+	case F_SETOWN:
+		file->f_owner = (int)arg;
+		return 0;
+	case F_GETOWN:
+		return file->f_owner;
+	case F_SETSIG:
+		if (arg > 64)
+			return -EINVAL;
+		file->f_signo = (int)arg;
+		return 0;
+	case F_GETSIG:
+		return file->f_signo;
+	case F_SETPIPE_SZ:
+	case F_GETPIPE_SZ:
+		return pipe_fcntl(file, cmd, arg);
+	case F_GETLEASE:
+		return 2; /* F_UNLCK */
+	case F_ADD_SEALS:
+		return tmpfs_add_seals(file, (unsigned int)arg);
+	case F_GET_SEALS:
+		return tmpfs_get_seals(file);
+	default:
+		return -EINVAL;
+	}
+}
+
+static bool allows_path(unsigned int cmd)
+{
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC || cmd == F_GETFD || cmd == F_SETFD ||
+	       cmd == F_GETFL;
+}
+
+long sys_fcntl(unsigned long fd, unsigned long cmd, unsigned long arg)
+{
+	struct fd f = fdget_raw((unsigned int)fd);
+	unsigned int c = (unsigned int)cmd;
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	if (allows_path(c) || (f.file->f_mode & FMODE_PATH))
+		ret = fcntl_any(f.file, (unsigned int)fd, c, arg);
+	else
+		ret = fcntl_file(f.file, c, arg);
+	fdput(f);
+	return ret;
+}
+
+/* ---- ioctl ------------------------------------------------------------------------------------ */
+
+#define FIONREAD  0x541bu
+#define FIONBIO	  0x5421u
+#define FIONCLEX  0x5450u
+#define FIOCLEX	  0x5451u
+#define FIOASYNC  0x5452u
+#define FIOQSIZE  0x5460u
+#define FIGETBSZ  2u
+#define FICLONE	  0x40049409u
+
+static long set_file_flag(struct file *file, unsigned int flag, unsigned long arg)
+{
+	int on;
+
+	if (get_user(on, arg))
+		return -EFAULT;
+	if (on)
+		file->f_flags |= flag;
+	else
+		file->f_flags &= ~flag;
+	return 0;
+}
+
+static long do_ioctl(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg)
+{
+	struct inode *inode = file->f_inode;
+	s64 size;
+	int n;
+
+	switch (cmd) {
+	case FIOCLEX:
+	case FIONCLEX:
+		fd_set_cloexec(fd, cmd == FIOCLEX);
+		return 0;
+	case FIONBIO:
+		return set_file_flag(file, O_NONBLOCK, arg);
+	case FIOASYNC:
+		return set_file_flag(file, O_ASYNC, arg);
+	case FIOQSIZE:
+		if (!S_ISREG(inode->i_mode) && !S_ISDIR(inode->i_mode))
+			return -ENOTTY;
+		size = (s64)inode->i_size;
+		return put_user(size, arg);
+	case FIGETBSZ:
+		n = (int)PAGE_SIZE;
+		return put_user(n, arg);
+	case FIONREAD:
+		if (!S_ISREG(inode->i_mode))
+			break;
+		n = (int)(inode->i_size - file->f_pos);
+		return put_user(n, arg);
+	case FICLONE:
+		return -EOPNOTSUPP;
+	default:
+		break;
+	}
+	return file->f_op->ioctl ? file->f_op->ioctl(file, cmd, arg) : -ENOTTY;
+}
+
+long sys_ioctl(unsigned long fd, unsigned long cmd, unsigned long arg)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	ret = do_ioctl(f.file, (unsigned int)fd, (unsigned int)cmd, arg);
+	fdput(f);
+	return ret;
+}

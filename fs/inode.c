@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inode.c: objects of file systems: their life, who may do what, and changing attributes.
+ *
+ * An inode lives as long as somebody holds a reference: dentries do, and so do pipes'
+ * ends. There is no table of inodes: a name leads to its dentry, that to its inode. When
+ * the last reference goes the file system frees what is its own (evict), then the pages.
+ * For a file in memory that is its end: an unlinked file lives until its last close.
+ *
+ * Permission follows Linux: fsuid against owner, group list, others; root passes, but for
+ * execution needs some x bit on a file.
+ *
+ * Locking: i_rwsem for size and data; single-word attributes are read without a lock.
+ * i_writecount is guarded by writecount_lock: positive counts writers, negative programs.
+ * Failure: only new_inode can fail, of memory.
+ */
+#include <fs/vfs.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/bug.h>
+
+static kmem_cache_t *inode_cache;
+static spinlock_t writecount_lock = SPIN_LOCK_INIT(RANK_NONE);
+static atomic_long_t last_dev; /* minor of the newest unnamed device, major 0 */
+
+static const struct inode_operations no_inode_ops;
+static const struct address_space_operations memory_a_ops;
+
+u64 current_time_ns(void)
+{
+	return fs_hook_realtime_ns();
+}
+
+static u64 inode_data_size(struct address_space *mapping)
+{
+	return READ_ONCE(((struct inode *)mapping->host)->i_size);
+}
+
+struct inode *new_inode(struct super_block *sb, u32 mode)
+{
+	struct inode *inode = kmem_cache_alloc(inode_cache, GFP_KERNEL | __GFP_ZERO);
+	struct fs_task *task = fs_current();
+
+	if (!inode)
+		return NULL;
+	atomic_set(&inode->i_count, 1);
+	inode->i_mode = mode;
+	inode->i_uid = task->cred.fsuid;
+	inode->i_gid = task->cred.fsgid;
+	inode->i_nlink = 1;
+	inode->i_ino = (u64)atomic_long_add_return(&sb->s_next_ino, 1);
+	inode->i_atime = inode->i_mtime = inode->i_ctime = current_time_ns();
+	inode->i_op = &no_inode_ops;
+	inode->i_sb = sb;
+	init_rwsem(&inode->i_rwsem, RANK_INODE);
+	address_space_init(&inode->i_data, inode, &memory_a_ops, inode_data_size);
+	return inode;
+}
+
+void iput(struct inode *inode)
+{
+	if (!atomic_dec_and_test(&inode->i_count))
+		return;
+	if (inode->i_sb->s_op && inode->i_sb->s_op->evict)
+		inode->i_sb->s_op->evict(inode);
+	if (inode->i_data.nrpages)
+		truncate_inode_pages(&inode->i_data, 0);
+	if (inode->i_pipe)
+		pipe_free_inode(inode);
+	kmem_cache_free(inode_cache, inode);
+}
+
+struct super_block *new_super(const char *type, u64 magic, const struct super_operations *op)
+{
+	struct super_block *sb = kzalloc(sizeof(*sb), GFP_KERNEL);
+
+	if (!sb)
+		return NULL;
+	sb->s_type = type;
+	sb->s_magic = magic;
+	sb->s_dev = MKDEV(0, (u64)atomic_long_add_return(&last_dev, 1));
+	sb->s_max_bytes = INT64_MAX;
+	sb->s_op = op;
+	mutex_init(&sb->s_names, RANK_NONE);
+	return sb;
+}
+
+/* ---- Permission --------------------------------------------------------------------------- */
+
+bool fs_capable(void)
+{
+	return fs_current()->cred.fsuid == 0;
+}
+
+bool in_group(u32 gid)
+{
+	const struct fs_cred *cred = &fs_current()->cred;
+
+	if (cred->fsgid == gid)
+		return true;
+	for (unsigned int i = 0; i < cred->ngroups; i++)
+		if (cred->groups[i] == gid)
+			return true;
+	return false;
+}
+
+int inode_permission(struct inode *inode, unsigned int mask)
+{
+	u32 mode = inode->i_mode;
+
+	if (inode->i_op->permission)
+		return inode->i_op->permission(inode, mask);
+	if (fs_current()->cred.fsuid == inode->i_uid)
+		mode >>= 6;
+	else if (in_group(inode->i_gid))
+		mode >>= 3;
+	if ((mode & mask) == mask)
+		return 0;
+	if (!fs_capable())
+		return -EACCES;
+	if ((mask & MAY_EXEC) && !S_ISDIR(inode->i_mode) && !(inode->i_mode & 0111))
+		return -EACCES;
+	return 0;
+}
+
+static bool owns(const struct inode *inode)
+{
+	return fs_current()->cred.fsuid == inode->i_uid || fs_capable();
+}
+
+/* May the caller make this change? 0, -EPERM, -EACCES. (Linux's setattr_prepare.) */
+static int may_change(struct inode *inode, const struct iattr *attr)
+{
+	unsigned int valid = attr->valid;
+
+	if ((valid & ATTR_UID) && !fs_capable() &&
+	    (fs_current()->cred.fsuid != inode->i_uid || attr->uid != inode->i_uid))
+		return -EPERM;
+	if ((valid & ATTR_GID) && !fs_capable() &&
+	    (fs_current()->cred.fsuid != inode->i_uid ||
+	     (!in_group(attr->gid) && attr->gid != inode->i_gid)))
+		return -EPERM;
+	if ((valid & (ATTR_MODE | ATTR_TIMES_SET)) && !owns(inode))
+		return -EPERM;
+	if ((valid & (ATTR_ATIME | ATTR_MTIME)) && !(valid & ATTR_TIMES_SET) && !owns(inode))
+		return inode_permission(inode, MAY_WRITE);
+	return 0;
+}
+
+/* What chown and writing take from a file: set-user-id, and set-group-id if it can be executed. */
+static u32 without_set_id(u32 mode)
+{
+	mode &= ~S_ISUID;
+	if (mode & 0010)
+		mode &= ~S_ISGID;
+	return mode;
+}
+
+static void apply_change(struct inode *inode, const struct iattr *attr)
+{
+	u64 now = current_time_ns();
+
+	if (attr->valid & ATTR_UID)
+		inode->i_uid = attr->uid;
+	if (attr->valid & ATTR_GID)
+		inode->i_gid = attr->gid;
+	if (attr->valid & ATTR_ATIME)
+		inode->i_atime = attr->valid & ATTR_TIMES_SET ? attr->atime : now;
+	if (attr->valid & ATTR_MTIME)
+		inode->i_mtime = attr->valid & ATTR_TIMES_SET ? attr->mtime : now;
+	if (attr->valid & ATTR_MODE) {
+		u32 mode = attr->mode & 07777;
+
+		if (!fs_capable() && !in_group(inode->i_gid))
+			mode &= ~S_ISGID;
+		inode->i_mode = (inode->i_mode & S_IFMT) | mode;
+	}
+	if ((attr->valid & ATTR_KILL_SUID) && !S_ISDIR(inode->i_mode))
+		inode->i_mode = without_set_id(inode->i_mode);
+	inode->i_ctime = now;
+}
+
+int notify_change(struct path *path, struct iattr *attr)
+{
+	struct inode *inode = path->dentry->d_inode;
+	int err = mnt_want_write(path->mnt);
+
+	if (err)
+		return err;
+	down_write(&inode->i_rwsem);
+	err = may_change(inode, attr);
+	if (!err && inode->i_op->setattr)
+		err = inode->i_op->setattr(inode, attr);
+	if (!err)
+		apply_change(inode, attr);
+	up_write(&inode->i_rwsem);
+	return err;
+}
+
+void file_accessed(struct file *file)
+{
+	struct inode *inode = file->f_inode;
+
+	/* relatime: only if older than the last change (or a day, which no run lasts). */
+	if (inode->i_atime <= inode->i_mtime || inode->i_atime <= inode->i_ctime)
+		if (!(file->f_flags & O_NOATIME) && file->f_path.mnt &&
+		    !(file->f_path.mnt->mnt_flags & MS_NOATIME))
+			inode->i_atime = current_time_ns();
+}
+
+void file_update_time(struct file *file)
+{
+	struct inode *inode = file->f_inode;
+
+	inode->i_mtime = inode->i_ctime = current_time_ns();
+	if (unlikely(inode->i_mode & (S_ISUID | S_ISGID)) && !fs_capable())
+		inode->i_mode = without_set_id(inode->i_mode);
+}
+
+/* ---- Writers against execution ---------------------------------------------------------------- */
+
+static int change_writecount(struct inode *inode, int by)
+{
+	int err = 0;
+
+	spin_lock(&writecount_lock);
+	/* Both kinds exclude each other: the count never moves across zero but from zero. */
+	if (by > 0 ? inode->i_writecount < 0 : inode->i_writecount > 0)
+		err = -ETXTBSY;
+	else
+		inode->i_writecount += by;
+	spin_unlock(&writecount_lock);
+	return err;
+}
+
+static void restore_writecount(struct inode *inode, int by)
+{
+	spin_lock(&writecount_lock);
+	inode->i_writecount += by;
+	spin_unlock(&writecount_lock);
+}
+
+int get_write_access(struct inode *inode)
+{
+	return change_writecount(inode, 1);
+}
+
+void put_write_access(struct inode *inode)
+{
+	restore_writecount(inode, -1);
+}
+
+int deny_write_access(struct inode *inode)
+{
+	return change_writecount(inode, -1);
+}
+
+void allow_write_access(struct inode *inode)
+{
+	restore_writecount(inode, 1);
+}
+
+/* ---- Device nodes ------------------------------------------------------------------------------- */
+
+static struct chrdev *chrdevs; /* written at boot only */
+
+void register_chrdev(struct chrdev *dev)
+{
+	dev->next = chrdevs;
+	chrdevs = dev;
+}
+
+static int chrdev_open(struct inode *inode, struct file *file)
+{
+	unsigned int major = MAJOR(inode->i_rdev), minor = MINOR(inode->i_rdev);
+
+	for (struct chrdev *dev = chrdevs; dev; dev = dev->next) {
+		if (dev->major != major || minor < dev->minor_first ||
+		    minor - dev->minor_first >= dev->minor_count)
+			continue;
+		file->f_op = dev->fops;
+		return file->f_op->open ? file->f_op->open(inode, file) : 0;
+	}
+	return -ENXIO;
+}
+
+static int nothing_open(struct inode *inode, struct file *file)
+{
+	(void)inode, (void)file;
+	return -ENXIO;
+}
+
+static const struct file_operations chrdev_fops = { .open = chrdev_open };
+static const struct file_operations nothing_fops = { .open = nothing_open };
+
+void init_special_inode(struct inode *inode, u32 mode, u64 rdev)
+{
+	inode->i_rdev = rdev;
+	if (S_ISCHR(mode))
+		inode->i_fop = &chrdev_fops;
+	else if (S_ISFIFO(mode))
+		inode->i_fop = &fifo_fops;
+	else
+		inode->i_fop = &nothing_fops; /* block devices and sockets: no such thing yet */
+}
+
+void inode_init(void)
+{
+	inode_cache = kmem_cache_create("inode_cache", sizeof(struct inode), 0, SLAB_HWCACHE_ALIGN,
+					NULL, NULL);
+	if (!inode_cache)
+		panic("no memory for inodes");
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * locks.c: advisory locks on files: POSIX record locks (fcntl), open file description
+ * locks (F_OFD_*), and flock(2).
+ *
+ * Each inode has a list of locks, unordered. The three kinds differ in who owns a lock:
+ *
+ *	POSIX	the table of descriptors (a process); gone at any close of the file by it
+ *	OFD	the open file, by byte range like POSIX
+ *	flock	the open file, always whole; separate from the other two
+ *
+ * A request splits and merges the owner's own locks: its range is cut out of them, then the
+ * new lock is added, joined with its neighbours of the same type. All that needs memory is
+ * allocated before the list is touched (a cut needs at most one lock more).
+ *
+ * Waiting: one queue for all; a waiter looks again at each change. POSIX waits are checked
+ * for a cycle of processes (EDEADLK), following at most MAX_WAIT_CHAIN owners.
+ *
+ * Locking: file_locks_lock, for all lists.
+ */
+#include <fs/vfs.h>
+#include <fs/syscalls.h>
+#include <fs/wait.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/uaccess.h>
+
+#define F_RDLCK 0
+#define F_WRLCK 1
+#define F_UNLCK 2
+
+#define F_GETLK	     5u
+#define F_SETLKW     7u
+#define F_OFD_GETLK  36u
+#define F_OFD_SETLK  37u
+#define F_OFD_SETLKW 38u
+
+#define LOCK_SH 1ul
+#define LOCK_EX 2ul
+#define LOCK_NB 4ul
+#define LOCK_UN 8ul
+
+#define LOCK_END_MAX   ((u64)INT64_MAX)
+#define MAX_WAIT_CHAIN 32
+
+enum lock_kind { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK };
+
+struct file_lock {
+	struct file_lock *next;
+	enum lock_kind kind;
+	int type; /* F_RDLCK, F_WRLCK */
+	const void *owner;
+	int pid; /* for F_GETLK: -1 for OFD */
+	u64 start, end; /* bytes [start, end], end included: it may be the largest offset */
+};
+
+/* A POSIX wait in progress: owner waits for blocker. */
+struct lock_wait {
+	const void *owner, *blocker;
+	struct list_head link;
+};
+
+struct user_flock {
+	s16 type, whence;
+	s64 start, len;
+	s32 pid;
+};
+
+static spinlock_t file_locks_lock = SPIN_LOCK_INIT(RANK_NONE);
+static wait_queue_head_t lock_changed = WAIT_QUEUE_HEAD_INIT(lock_changed);
+static LIST_HEAD(lock_waits);
+
+static bool same_space(const struct file_lock *a, const struct file_lock *b)
+{
+	return (a->kind == LOCK_FLOCK) == (b->kind == LOCK_FLOCK);
+}
+
+static bool overlaps(const struct file_lock *a, const struct file_lock *b)
+{
+	return a->start <= b->end && b->start <= a->end;
+}
+
+/* The first lock of another owner that the request cannot live with, or NULL. */
+static struct file_lock *find_conflict(struct inode *inode, const struct file_lock *want)
+{
+	struct file_lock *lock;
+
+	for (lock = inode->i_locks; lock; lock = lock->next)
+		if (same_space(lock, want) && lock->owner != want->owner && overlaps(lock, want) &&
+		    (lock->type == F_WRLCK || want->type == F_WRLCK))
+			return lock;
+	return NULL;
+}
+
+static void add_lock(struct inode *inode, struct file_lock *lock)
+{
+	lock->next = inode->i_locks;
+	inode->i_locks = lock;
+}
+
+/*
+ * Cut the request's range out of the owner's locks; those of the same type that touch it
+ * are swallowed into want. spare is used for the second half of a lock cut in two. Freed
+ * ones go to *dead.
+ */
+static void cut_own(struct inode *inode, struct file_lock *want, struct file_lock **spare,
+		    struct file_lock **dead)
+{
+	struct file_lock **link = &inode->i_locks, *lock;
+
+	while ((lock = *link)) {
+		bool touches = lock->start <= (want->end == LOCK_END_MAX ? want->end : want->end + 1) &&
+			       want->start <= (lock->end == LOCK_END_MAX ? lock->end : lock->end + 1);
+
+		if (!same_space(lock, want) || lock->owner != want->owner || !touches ||
+		    (lock->type != want->type && !overlaps(lock, want))) {
+			link = &lock->next;
+			continue;
+		}
+		if (lock->type == want->type) {
+			want->start = min(want->start, lock->start);
+			want->end = max(want->end, lock->end);
+		} else if (lock->start < want->start && lock->end > want->end) {
+			struct file_lock *tail = *spare;
+
+			*spare = NULL;
+			*tail = *lock;
+			tail->start = want->end + 1;
+			lock->end = want->start - 1;
+			add_lock(inode, tail);
+			link = &lock->next;
+			continue;
+		} else if (lock->start < want->start) {
+			lock->end = want->start - 1;
+			link = &lock->next;
+			continue;
+		} else if (lock->end > want->end) {
+			lock->start = want->end + 1;
+			link = &lock->next;
+			continue;
+		}
+		*link = lock->next;
+		lock->next = *dead;
+		*dead = lock;
+	}
+}
+
+static void free_all(struct file_lock *dead)
+{
+	while (dead) {
+		struct file_lock *next = dead->next;
+
+		kfree(dead);
+		dead = next;
+	}
+}
+
+/* Would owner's waiting for blocker close a circle? */
+static bool is_deadlock(const void *owner, const void *blocker)
+{
+	for (int i = 0; i < MAX_WAIT_CHAIN; i++) {
+		struct lock_wait *wait;
+		const void *next = NULL;
+
+		list_for_each_entry(wait, &lock_waits, link)
+			if (wait->owner == blocker)
+				next = wait->blocker;
+		if (!next)
+			return false;
+		if (next == owner)
+			return true;
+		blocker = next;
+	}
+	return false;
+}
+
+/* Try once. 0: done; -EAGAIN; -EDEADLK (would wait). ready: two fresh locks, used up as needed. */
+static long try_lock(struct inode *inode, const struct file_lock *want, struct file_lock *ready[2],
+		     bool wait, struct lock_wait *waiting)
+{
+	struct file_lock *conflict, *dead = NULL;
+	long ret = 0;
+
+	spin_lock(&file_locks_lock);
+	conflict = want->type == F_UNLCK ? NULL : find_conflict(inode, want);
+	if (conflict) {
+		ret = -EAGAIN;
+		if (wait && want->kind == LOCK_POSIX && conflict->kind == LOCK_POSIX) {
+			waiting->blocker = conflict->owner;
+			if (is_deadlock(want->owner, conflict->owner))
+				ret = -EDEADLK;
+		}
+	} else {
+		struct file_lock *lock = ready[0];
+
+		*lock = *want;
+		cut_own(inode, lock, &ready[1], &dead);
+		if (want->type != F_UNLCK) {
+			add_lock(inode, lock);
+			ready[0] = NULL;
+		}
+	}
+	spin_unlock(&file_locks_lock);
+	free_all(dead);
+	if (!ret)
+		wake_up(&lock_changed);
+	return ret;
+}
+
+static long lock_waiting(struct inode *inode, const struct file_lock *want,
+			 struct file_lock *ready[2])
+{
+	struct lock_wait waiting = { .owner = want->owner };
+	struct wait_queue_entry entry;
+	long ret;
+
+	spin_lock(&file_locks_lock);
+	list_add(&waiting.link, &lock_waits);
+	spin_unlock(&file_locks_lock);
+	prepare_to_wait(&lock_changed, &entry, NULL);
+	while ((ret = try_lock(inode, want, ready, true, &waiting)) == -EAGAIN) {
+		if (fs_hook_signal_pending()) {
+			ret = -ERESTARTSYS;
+			break;
+		}
+		port_park(UINT64_MAX);
+	}
+	finish_wait(&lock_changed, &entry);
+	spin_lock(&file_locks_lock);
+	list_del(&waiting.link);
+	spin_unlock(&file_locks_lock);
+	return ret;
+}
+
+static long set_lock(struct inode *inode, const struct file_lock *want, bool wait)
+{
+	struct file_lock *ready[2] = { kmalloc(sizeof(*want), GFP_KERNEL),
+				       kmalloc(sizeof(*want), GFP_KERNEL) };
+	long ret = -ENOLCK;
+
+	if (ready[0] && ready[1])
+		ret = wait ? lock_waiting(inode, want, ready)
+			   : try_lock(inode, want, ready, false, NULL);
+	kfree(ready[0]);
+	kfree(ready[1]);
+	return ret;
+}
+
+/* ---- fcntl ---------------------------------------------------------------------------------- */
+
+/* The range a struct flock means, as [start, end]. */
+static long get_range(struct file *file, const struct user_flock *fl, struct file_lock *lock)
+{
+	s64 base = fl->whence == 0 ? 0
+		   : fl->whence == 1 ? (s64)file->f_pos
+		   : fl->whence == 2 ? (s64)file->f_inode->i_size
+				     : -1;
+	s64 start, end;
+
+	if (base < 0)
+		return -EINVAL;
+	if (__builtin_add_overflow(base, fl->start, &start))
+		return -EOVERFLOW;
+	if (start < 0)
+		return -EINVAL;
+	end = INT64_MAX;
+	if (fl->len > 0 && __builtin_add_overflow(start, fl->len - 1, &end))
+		return -EOVERFLOW;
+	if (fl->len < 0) {
+		end = start - 1;
+		start += fl->len;
+		if (start < 0)
+			return -EINVAL;
+	}
+	lock->start = (u64)start;
+	lock->end = (u64)end;
+	return 0;
+}
+
+static long get_request(struct file *file, unsigned long arg, bool ofd, struct user_flock *fl,
+			struct file_lock *lock)
+{
+	if (copy_from_user(fl, arg, sizeof(*fl)))
+		return -EFAULT;
+	if (ofd && fl->pid)
+		return -EINVAL;
+	if (fl->type != F_RDLCK && fl->type != F_WRLCK && fl->type != F_UNLCK)
+		return -EINVAL;
+	memset(lock, 0, sizeof(*lock));
+	lock->kind = ofd ? LOCK_OFD : LOCK_POSIX;
+	lock->type = fl->type;
+	lock->owner = ofd ? (const void *)file : (const void *)fs_current()->files;
+	lock->pid = ofd ? -1 : fs_current()->process->pid;
+	return get_range(file, fl, lock);
+}
+
+static bool is_ofd_cmd(unsigned int cmd)
+{
+	return cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW;
+}
+
+long fcntl_getlk(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct user_flock fl;
+	struct file_lock want, *conflict;
+	long ret = get_request(file, arg, is_ofd_cmd(cmd), &fl, &want);
+
+	if (ret)
+		return ret;
+	if (fl.type == F_UNLCK)
+		return -EINVAL;
+	spin_lock(&file_locks_lock);
+	conflict = find_conflict(file->f_inode, &want);
+	fl.type = F_UNLCK;
+	if (conflict) {
+		fl.type = (s16)conflict->type;
+		fl.whence = 0;
+		fl.start = (s64)conflict->start;
+		fl.len = conflict->end == LOCK_END_MAX ? 0
+						       : (s64)(conflict->end - conflict->start + 1);
+		fl.pid = conflict->pid;
+	}
+	spin_unlock(&file_locks_lock);
+	return copy_to_user(arg, &fl, sizeof(fl)) ? -EFAULT : 0;
+}
+
+long fcntl_setlk(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct user_flock fl;
+	struct file_lock want;
+	long ret = get_request(file, arg, is_ofd_cmd(cmd), &fl, &want);
+
+	if (ret)
+		return ret;
+	if ((want.type == F_RDLCK && !(file->f_mode & FMODE_READ)) ||
+	    (want.type == F_WRLCK && !(file->f_mode & FMODE_WRITE)))
+		return -EBADF;
+	return set_lock(file->f_inode, &want, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+}
+
+/* ---- flock, closing ---------------------------------------------------------------------------- */
+
+long sys_flock(unsigned long fd, unsigned long op)
+{
+	struct file_lock want = { .kind = LOCK_FLOCK, .start = 0, .end = LOCK_END_MAX };
+	struct fd f;
+	long ret;
+
+	switch (op & ~LOCK_NB) {
+	case LOCK_SH:
+		want.type = F_RDLCK;
+		break;
+	case LOCK_EX:
+		want.type = F_WRLCK;
+		break;
+	case LOCK_UN:
+		want.type = F_UNLCK;
+		break;
+	default:
+		return -EINVAL;
+	}
+	f = fdget((unsigned int)fd);
+	if (!f.file)
+		return -EBADF;
+	want.owner = f.file;
+	want.pid = fs_current()->process->pid;
+	ret = set_lock(f.file->f_inode, &want, !(op & LOCK_NB));
+	fdput(f);
+	return ret;
+}
+
+static void remove_owned(struct inode *inode, const void *owner)
+{
+	struct file_lock **link, *lock, *dead = NULL;
+
+	if (!READ_ONCE(inode->i_locks))
+		return;
+	spin_lock(&file_locks_lock);
+	for (link = &inode->i_locks; (lock = *link);) {
+		if (lock->owner != owner) {
+			link = &lock->next;
+			continue;
+		}
+		*link = lock->next;
+		lock->next = dead;
+		dead = lock;
+	}
+	spin_unlock(&file_locks_lock);
+	if (dead)
+		wake_up(&lock_changed);
+	free_all(dead);
+}
+
+void locks_remove_posix(struct file *file, struct files_struct *owner)
+{
+	remove_owned(file->f_inode, owner);
+}
+
+void locks_remove_file(struct file *file)
+{
+	remove_owned(file->f_inode, file);
+}

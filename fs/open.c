@@ -1,0 +1,803 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c: opening files, and the calls that change where a task stands or what an inode's
+ * attributes are.
+ *
+ * open(2) walks to the last component (namei.c). Without O_CREAT the rest is a plain
+ * lookup. With it, s_names of the parent is held while the name is looked up or made, so
+ * O_EXCL is exact; a symbolic link found there is followed and the walk goes on.
+ *
+ * Order of checks as in Linux: kind (EISDIR, ENOTDIR, ELOOP), permission, then truncation
+ * after write access was got (ETXTBSY).
+ */
+#include <fs/vfs.h>
+#include <fs/syscalls.h>
+#include <fs/namei_internal.h>
+#include <pagoda/string.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/slab.h>
+
+/* ---- open ---------------------------------------------------------------------------------- */
+
+#define OPEN_KNOWN_FLAGS                                                                           \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |      \
+	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |     \
+	 O_PATH | __O_TMPFILE)
+
+static unsigned int access_mask(unsigned int flags)
+{
+	static const u8 masks[] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE };
+	unsigned int mask = masks[flags & O_ACCMODE];
+
+	if (flags & O_TRUNC)
+		mask |= MAY_WRITE;
+	return mask;
+}
+
+/* May the caller open what stands at path? created: just now, by this call. */
+static int may_open(const struct path *path, unsigned int flags, bool created)
+{
+	struct inode *inode = path->dentry->d_inode;
+	unsigned int mask = access_mask(flags);
+
+	if (S_ISLNK(inode->i_mode))
+		return -ELOOP;
+	if (S_ISDIR(inode->i_mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
+		return -EISDIR;
+	if ((S_ISCHR(inode->i_mode) || S_ISBLK(inode->i_mode)) && (path->mnt->mnt_flags & MS_NODEV))
+		return -EACCES;
+	if (created)
+		return 0;
+	if ((mask & MAY_WRITE) && (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode)) &&
+	    mnt_want_write(path->mnt))
+		return -EROFS;
+	if ((flags & O_NOATIME) && !fs_capable() && fs_current()->cred.fsuid != inode->i_uid)
+		return -EPERM;
+	return inode_permission(inode, mask);
+}
+
+static struct file *open_place(const struct path *path, unsigned int flags, bool created)
+{
+	struct inode *inode = path->dentry->d_inode;
+	struct file *file;
+	int err;
+
+	if (flags & O_PATH)
+		return dentry_open(path, flags);
+	err = may_open(path, flags, created);
+	if (err)
+		return ERR_PTR(err);
+	file = dentry_open(path, flags);
+	if (IS_ERR(file) || !(flags & O_TRUNC) || created || !S_ISREG(inode->i_mode))
+		return file;
+	err = do_truncate(inode, 0);
+	if (err) {
+		fput(file);
+		return ERR_PTR(err);
+	}
+	return file;
+}
+
+/* s_names held: the last component, found or made. */
+static struct dentry *lookup_or_create(struct nameidata *nd, unsigned int flags, u32 mode,
+				       bool *created)
+{
+	struct dentry *dentry = nd_child(nd->path.dentry, nd->last.name, nd->last.len);
+	int err;
+
+	*created = false;
+	if (!IS_ERR(dentry)) {
+		if (!(flags & O_EXCL))
+			return dentry;
+		dput(dentry);
+		return ERR_PTR(-EEXIST);
+	}
+	if (PTR_ERR(dentry) != -ENOENT)
+		return dentry;
+	err = vfs_create_locked(&nd->path, &nd->last, S_IFREG | mode, 0, NULL, &dentry);
+	if (err)
+		return ERR_PTR(err);
+	*created = true;
+	return dentry;
+}
+
+/* One round of O_CREAT at the last component. 0: nd->path is the place; 1: a link, walk on. */
+static int create_last(struct nameidata *nd, unsigned int flags, u32 mode, bool *created)
+{
+	struct mutex *names;
+	struct dentry *dentry;
+	int ret;
+
+	if (nd->last.type != LAST_NORM || nd->last.trailing)
+		return -EISDIR;
+	if (!S_ISDIR(nd->path.dentry->d_inode->i_mode))
+		return -ENOTDIR;
+	names = &nd->path.dentry->d_sb->s_names;
+	mutex_lock(names);
+	dentry = lookup_or_create(nd, flags, mode, created);
+	mutex_unlock(names);
+	if (IS_ERR(dentry))
+		return (int)PTR_ERR(dentry);
+	if (S_ISLNK(dentry->d_inode->i_mode) && !(flags & O_NOFOLLOW)) {
+		ret = nd_follow(nd, dentry, nd_rest(nd));
+		dput(dentry);
+		return ret ? ret : 1;
+	}
+	dput(nd->path.dentry);
+	nd->path.dentry = dentry;
+	follow_mounts(&nd->path);
+	return 0;
+}
+
+static struct file *open_create(struct nameidata *nd, unsigned int flags, u32 mode)
+{
+	bool created;
+	int ret;
+
+	do {
+		ret = nd_walk_to_last(nd);
+		if (ret)
+			return ERR_PTR(ret);
+		if (nd->jumped && nd->last.type == LAST_ROOT) {
+			created = false; /* through /proc/self/fd/n: exists already */
+			break;
+		}
+		ret = create_last(nd, flags, mode, &created);
+	} while (ret == 1);
+	return ret < 0 ? ERR_PTR(ret) : open_place(&nd->path, flags, created);
+}
+
+/* O_TMPFILE: an object without a name in the directory path. */
+static struct file *open_tmpfile(struct nameidata *nd, unsigned int flags, u32 mode)
+{
+	struct inode *dir, *inode;
+	struct file *file;
+	int err = nd_walk(nd, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+
+	if (err)
+		return ERR_PTR(err);
+	dir = nd->path.dentry->d_inode;
+	err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
+	if (err)
+		return ERR_PTR(err);
+	if (!dir->i_op->create)
+		return ERR_PTR(-EOPNOTSUPP);
+	inode = dir->i_op->create(dir, S_IFREG | mode, 0, NULL);
+	if (IS_ERR(inode))
+		return ERR_PTR(PTR_ERR(inode));
+	inode->i_nlink = 0;
+	file = anon_file(nd->path.mnt, "#tmpfile", inode, inode->i_fop, flags & ~__O_TMPFILE);
+	if (!IS_ERR(file) && !get_write_access(inode))
+		file->f_mode |= FMODE_WRITER;
+	return file;
+}
+
+static struct file *open_nd(struct nameidata *nd, unsigned int flags, u32 mode)
+{
+	int err;
+
+	if ((flags & __O_TMPFILE) == __O_TMPFILE)
+		return open_tmpfile(nd, flags & ~O_DIRECTORY, mode);
+	if (flags & O_CREAT)
+		return open_create(nd, flags, mode);
+	err = nd_walk(nd, (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+				  (flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0));
+	return err ? ERR_PTR(err) : open_place(&nd->path, flags, false);
+}
+
+/* Combinations that open(2) refuses, and what O_PATH leaves of the flags. */
+static int check_open_flags(unsigned int *flags)
+{
+	*flags &= OPEN_KNOWN_FLAGS;
+	if (*flags & O_PATH)
+		*flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	if (*flags & __O_TMPFILE) {
+		if (!(*flags & O_DIRECTORY) || (*flags & O_ACCMODE) == O_RDONLY || *flags & O_CREAT)
+			return -EINVAL;
+	} else if ((*flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY)) {
+		return -EINVAL;
+	}
+	if ((*flags & O_CREAT) && (*flags & O_EXCL))
+		*flags |= O_NOFOLLOW;
+	return 0;
+}
+
+struct file *do_filp_open(int dfd, const char *name, unsigned int flags, u32 mode)
+{
+	struct nameidata nd;
+	struct file *file;
+	int err = check_open_flags(&flags);
+
+	if (!err && !*name)
+		err = -ENOENT;
+	if (!err)
+		err = nd_start(&nd, dfd, name);
+	if (err)
+		return ERR_PTR(err);
+	mode = mode & 07777 & ~fs_current()->fs->umask;
+	file = open_nd(&nd, flags, mode);
+	nd_end(&nd);
+	return file;
+}
+
+long sys_openat(unsigned long dfd, unsigned long path, unsigned long flags, unsigned long mode)
+{
+	char *name = fs_getname(path, true);
+	struct file *file;
+	long fd;
+
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	fd = get_unused_fd(0, (unsigned int)flags);
+	if (fd >= 0) {
+		file = do_filp_open((int)dfd, name, (unsigned int)flags, (u32)mode);
+		if (IS_ERR(file)) {
+			put_unused_fd((int)fd);
+			fd = PTR_ERR(file);
+		} else {
+			fd_install((int)fd, file);
+		}
+	}
+	fs_putname(name);
+	return fd;
+}
+
+long sys_open(unsigned long path, unsigned long flags, unsigned long mode)
+{
+	return sys_openat((unsigned long)AT_FDCWD, path, flags, mode);
+}
+
+long sys_creat(unsigned long path, unsigned long mode)
+{
+	return sys_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
+/* ---- Programs ---------------------------------------------------------------------------------- */
+
+static struct file *open_program(const struct path *path)
+{
+	struct inode *inode = path->dentry->d_inode;
+	struct file *file;
+	int err;
+
+	if (S_ISLNK(inode->i_mode))
+		return ERR_PTR(-ELOOP);
+	if (!S_ISREG(inode->i_mode) || (path->mnt->mnt_flags & MS_NOEXEC))
+		return ERR_PTR(-EACCES);
+	err = inode_permission(inode, MAY_EXEC);
+	if (!err)
+		err = deny_write_access(inode);
+	if (err)
+		return ERR_PTR(err);
+	file = dentry_open(path, O_RDONLY);
+	if (IS_ERR(file))
+		allow_write_access(inode);
+	else
+		file->f_mode |= FMODE_EXEC;
+	return file;
+}
+
+struct file *fs_open_exec(int dirfd, const char *name, int flags)
+{
+	unsigned int lookup = (unsigned int)flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+	struct path path;
+	struct file *file;
+	int err;
+
+	if ((unsigned int)flags & AT_EMPTY_PATH)
+		lookup |= LOOKUP_EMPTY;
+	err = path_lookup(dirfd, name, lookup, &path);
+	if (err)
+		return ERR_PTR(err);
+	file = open_program(&path);
+	path_put(&path);
+	return file;
+}
+
+void fs_exec_allow_write(struct file *file)
+{
+	if (file->f_mode & FMODE_EXEC) {
+		file->f_mode &= ~FMODE_EXEC;
+		allow_write_access(file->f_inode);
+	}
+}
+
+long fs_read_kernel(struct file *file, void *buf, size_t count, u64 pos)
+{
+	if (!file->f_op->read)
+		return -EINVAL;
+	return file->f_op->read(file, iov_kernel_buf(buf), count, &pos);
+}
+
+void fs_exec_attributes(struct file *file, struct fs_exec_attr *attr)
+{
+	struct inode *inode = file->f_inode;
+
+	attr->mode = inode->i_mode;
+	attr->uid = inode->i_uid;
+	attr->gid = inode->i_gid;
+	attr->size = inode->i_size;
+	attr->nosuid = file->f_path.mnt->mnt_flags & MS_NOSUID;
+}
+
+char *fs_file_path(struct file *file, char *buf, size_t size)
+{
+	struct path root;
+	bool reachable;
+	char *name;
+
+	get_fs_root(&root);
+	name = d_path(&file->f_path, &root, buf, size, &reachable);
+	path_put(&root);
+	return name;
+}
+
+struct vm_file *fs_fget_vm(int fd)
+{
+	struct file *file = fget((unsigned int)fd);
+
+	return file ? &file->vm : ERR_PTR(-EBADF);
+}
+
+u64 fs_mapping_id(struct vm_file *vm)
+{
+	u64 id;
+
+	if (is_shmem_zero_file(vm, &id))
+		return id;
+	return vm->f_mapping ? ((struct inode *)vm->f_mapping->host)->i_ino : 0;
+}
+
+/* ---- Size ---------------------------------------------------------------------------------------- */
+
+int do_truncate(struct inode *inode, u64 size)
+{
+	int err;
+
+	if (size > inode->i_sb->s_max_bytes)
+		return -EFBIG;
+	if (!inode->i_op->setsize)
+		return S_ISREG(inode->i_mode) ? 0 : -EINVAL; /* proc files take O_TRUNC silently */
+	down_write(&inode->i_rwsem);
+	err = inode->i_op->setsize(inode, size);
+	if (!err) {
+		inode->i_mtime = inode->i_ctime = current_time_ns();
+		if (!fs_capable())
+			inode->i_mode &= ~S_ISUID;
+	}
+	up_write(&inode->i_rwsem);
+	return err;
+}
+
+static int check_file_limit(u64 size)
+{
+	struct rlimit *rlim = current_vm->rlim;
+
+	if (!rlim || size <= rlim[RLIMIT_FSIZE].rlim_cur)
+		return 0;
+	fs_hook_signal_self(SIGXFSZ);
+	return -EFBIG;
+}
+
+static int truncate_path(const struct path *path, u64 size)
+{
+	struct inode *inode = path->dentry->d_inode;
+	int err;
+
+	if (S_ISDIR(inode->i_mode))
+		return -EISDIR;
+	if (!S_ISREG(inode->i_mode))
+		return -EINVAL;
+	err = mnt_want_write(path->mnt);
+	if (!err)
+		err = inode_permission(inode, MAY_WRITE);
+	if (!err)
+		err = get_write_access(inode);
+	if (err)
+		return err;
+	err = check_file_limit(size);
+	if (!err)
+		err = do_truncate(inode, size);
+	put_write_access(inode);
+	return err;
+}
+
+long sys_truncate(unsigned long name, unsigned long length)
+{
+	struct path path;
+	long ret;
+
+	if ((long)length < 0)
+		return -EINVAL;
+	ret = user_path(AT_FDCWD, name, LOOKUP_FOLLOW, &path);
+	if (ret)
+		return ret;
+	ret = truncate_path(&path, length);
+	path_put(&path);
+	return ret;
+}
+
+long sys_ftruncate(unsigned long fd, unsigned long length)
+{
+	struct fd f;
+	long ret;
+
+	if ((long)length < 0)
+		return -EINVAL;
+	f = fdget((unsigned int)fd);
+	if (!f.file)
+		return -EBADF;
+	if (!(f.file->f_mode & FMODE_WRITE) || !S_ISREG(f.file->f_inode->i_mode))
+		ret = -EINVAL;
+	else if (!(ret = check_file_limit(length)))
+		ret = do_truncate(f.file->f_inode, length);
+	fdput(f);
+	return ret;
+}
+
+long sys_fallocate(unsigned long fd, unsigned long mode, unsigned long offset, unsigned long len)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	if ((long)offset < 0 || (long)len <= 0)
+		ret = -EINVAL;
+	else if (!(f.file->f_mode & FMODE_WRITE))
+		ret = -EBADF;
+	else if (S_ISFIFO(f.file->f_inode->i_mode))
+		ret = -ESPIPE;
+	else if (S_ISDIR(f.file->f_inode->i_mode))
+		ret = -EISDIR;
+	else if (!S_ISREG(f.file->f_inode->i_mode))
+		ret = -ENODEV;
+	else if ((long)(offset + len) < 0)
+		ret = -EFBIG;
+	else if (!f.file->f_op->fallocate)
+		ret = -EOPNOTSUPP;
+	else
+		ret = f.file->f_op->fallocate(f.file, (int)mode, offset, len);
+	fdput(f);
+	return ret;
+}
+
+/* ---- Where a task stands ------------------------------------------------------------------------------ */
+
+static long change_dir(const struct path *path, struct path *which)
+{
+	int err;
+
+	if (!S_ISDIR(path->dentry->d_inode->i_mode))
+		return -ENOTDIR;
+	err = inode_permission(path->dentry->d_inode, MAY_EXEC);
+	if (!err)
+		set_fs_path(which, path);
+	return err;
+}
+
+long sys_chdir(unsigned long name)
+{
+	struct path path;
+	long ret = user_path(AT_FDCWD, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &path);
+
+	if (ret)
+		return ret;
+	ret = change_dir(&path, &fs_current()->fs->pwd);
+	path_put(&path);
+	return ret;
+}
+
+long sys_fchdir(unsigned long fd)
+{
+	struct fd f = fdget_raw((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	ret = change_dir(&f.file->f_path, &fs_current()->fs->pwd);
+	fdput(f);
+	return ret;
+}
+
+long sys_chroot(unsigned long name)
+{
+	struct path path;
+	long ret = user_path(AT_FDCWD, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &path);
+
+	if (ret)
+		return ret;
+	ret = fs_capable() ? change_dir(&path, &fs_current()->fs->root) : -EPERM;
+	path_put(&path);
+	return ret;
+}
+
+long sys_getcwd(unsigned long buf, unsigned long size)
+{
+	char *text = kmalloc(PATH_MAX, GFP_KERNEL), *name;
+	struct path pwd, root;
+	bool reachable;
+	long ret;
+
+	if (!text)
+		return -ENOMEM;
+	get_fs_pwd(&pwd);
+	get_fs_root(&root);
+	name = d_path(&pwd, &root, text + 13, PATH_MAX - 13, &reachable);
+	if (IS_ERR(name)) {
+		ret = PTR_ERR(name);
+	} else if (pwd.dentry->d_flags & DENTRY_DELETED) {
+		ret = -ENOENT;
+	} else {
+		if (!reachable)
+			name = memcpy(name - 13, "(unreachable)", 13);
+		ret = (long)strlen(name) + 1;
+		if ((unsigned long)ret > size)
+			ret = -ERANGE;
+		else if (copy_to_user(buf, name, (size_t)ret))
+			ret = -EFAULT;
+	}
+	path_put(&root);
+	path_put(&pwd);
+	kfree(text);
+	return ret;
+}
+
+long sys_umask(unsigned long mask)
+{
+	struct fs_struct *fs = fs_current()->fs;
+	u32 old = fs->umask;
+
+	fs->umask = mask & 0777;
+	return old;
+}
+
+/* ---- access -------------------------------------------------------------------------------------------- */
+
+static long access_path(const struct path *path, unsigned int mode)
+{
+	struct inode *inode = path->dentry->d_inode;
+
+	if ((mode & MAY_EXEC) && S_ISREG(inode->i_mode) && (path->mnt->mnt_flags & MS_NOEXEC))
+		return -EACCES;
+	if ((mode & MAY_WRITE) && mnt_want_write(path->mnt) && !S_ISCHR(inode->i_mode) &&
+	    !S_ISFIFO(inode->i_mode))
+		return -EROFS;
+	return mode ? inode_permission(inode, mode) : 0;
+}
+
+long sys_faccessat2(unsigned long dfd, unsigned long name, unsigned long mode, unsigned long flags)
+{
+	struct fs_cred *cred = &fs_current()->cred;
+	u32 fsuid = cred->fsuid, fsgid = cred->fsgid;
+	unsigned int lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+	struct path path;
+	long ret;
+
+	if (mode & ~7ul)
+		return -EINVAL;
+	if (flags & ~(unsigned long)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (flags & AT_EMPTY_PATH)
+		lookup |= LOOKUP_EMPTY;
+	if (!(flags & AT_EACCESS)) { /* asks for the real user */
+		cred->fsuid = cred->uid;
+		cred->fsgid = cred->gid;
+	}
+	ret = user_path((int)dfd, name, lookup, &path);
+	if (!ret) {
+		ret = access_path(&path, (unsigned int)mode);
+		path_put(&path);
+	}
+	cred->fsuid = fsuid;
+	cred->fsgid = fsgid;
+	return ret;
+}
+
+long sys_faccessat(unsigned long dfd, unsigned long name, unsigned long mode)
+{
+	return sys_faccessat2(dfd, name, mode, 0);
+}
+
+long sys_access(unsigned long name, unsigned long mode)
+{
+	return sys_faccessat2((unsigned long)AT_FDCWD, name, mode, 0);
+}
+
+/* ---- chmod, chown, times ----------------------------------------------------------------------------------- */
+
+static long change_user_path(int dfd, unsigned long name, unsigned int lookup, struct iattr *attr)
+{
+	struct path path;
+	long ret = user_path(dfd, name, lookup, &path);
+
+	if (ret)
+		return ret;
+	if ((attr->valid & ATTR_MODE) && S_ISLNK(path.dentry->d_inode->i_mode))
+		ret = -EOPNOTSUPP;
+	else
+		ret = notify_change(&path, attr);
+	path_put(&path);
+	return ret;
+}
+
+static long change_fd(unsigned long fd, struct iattr *attr)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	ret = notify_change(&f.file->f_path, attr);
+	fdput(f);
+	return ret;
+}
+
+long sys_fchmodat(unsigned long dfd, unsigned long name, unsigned long mode)
+{
+	struct iattr attr = { .valid = ATTR_MODE, .mode = (u32)mode };
+
+	return change_user_path((int)dfd, name, LOOKUP_FOLLOW, &attr);
+}
+
+long sys_chmod(unsigned long name, unsigned long mode)
+{
+	return sys_fchmodat((unsigned long)AT_FDCWD, name, mode);
+}
+
+long sys_fchmod(unsigned long fd, unsigned long mode)
+{
+	struct iattr attr = { .valid = ATTR_MODE, .mode = (u32)mode };
+
+	return change_fd(fd, &attr);
+}
+
+static struct iattr owner_change(unsigned long uid, unsigned long gid)
+{
+	struct iattr attr = { .valid = ATTR_KILL_SUID, .uid = (u32)uid, .gid = (u32)gid };
+
+	if ((u32)uid != ~0u)
+		attr.valid |= ATTR_UID;
+	if ((u32)gid != ~0u)
+		attr.valid |= ATTR_GID;
+	return attr;
+}
+
+long sys_fchownat(unsigned long dfd, unsigned long name, unsigned long uid, unsigned long gid,
+		  unsigned long flags)
+{
+	struct iattr attr = owner_change(uid, gid);
+	unsigned int lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+
+	if (flags & ~(unsigned long)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (flags & AT_EMPTY_PATH)
+		lookup |= LOOKUP_EMPTY;
+	return change_user_path((int)dfd, name, lookup, &attr);
+}
+
+long sys_chown(unsigned long name, unsigned long uid, unsigned long gid)
+{
+	return sys_fchownat((unsigned long)AT_FDCWD, name, uid, gid, 0);
+}
+
+long sys_lchown(unsigned long name, unsigned long uid, unsigned long gid)
+{
+	return sys_fchownat((unsigned long)AT_FDCWD, name, uid, gid, AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_fchown(unsigned long fd, unsigned long uid, unsigned long gid)
+{
+	struct iattr attr = owner_change(uid, gid);
+
+	return change_fd(fd, &attr);
+}
+
+#define UTIME_NOW  0x3fffffffl
+#define UTIME_OMIT 0x3ffffffel
+#define NSEC_PER_SEC 1000000000ull
+
+struct timespec64 {
+	s64 sec, nsec;
+};
+
+/* One of the two times into attr; -EINVAL. */
+static int set_time(struct iattr *attr, const struct timespec64 *ts, unsigned int which, u64 *where)
+{
+	if (ts->nsec == UTIME_OMIT)
+		return 0;
+	attr->valid |= which;
+	if (ts->nsec == UTIME_NOW) {
+		*where = current_time_ns();
+		return 0;
+	}
+	if (ts->nsec < 0 || ts->nsec >= (s64)NSEC_PER_SEC)
+		return -EINVAL;
+	*where = (u64)ts->sec * NSEC_PER_SEC + (u64)ts->nsec;
+	attr->valid |= ATTR_TIMES_SET;
+	return 0;
+}
+
+/* times NULL: both now. */
+static int time_change(const struct timespec64 *times, struct iattr *attr)
+{
+	int err;
+
+	memset(attr, 0, sizeof(*attr));
+	if (!times) {
+		attr->valid = ATTR_ATIME | ATTR_MTIME;
+		return 0;
+	}
+	err = set_time(attr, &times[0], ATTR_ATIME, &attr->atime);
+	if (!err)
+		err = set_time(attr, &times[1], ATTR_MTIME, &attr->mtime);
+	if (err)
+		return err;
+	if (times[0].nsec == UTIME_NOW && times[1].nsec == UTIME_NOW)
+		attr->valid = ATTR_ATIME | ATTR_MTIME;
+	return 0;
+}
+
+static long do_utimes(int dfd, unsigned long name, const struct timespec64 *times,
+		      unsigned long flags)
+{
+	unsigned int lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+	struct iattr attr;
+	long err = time_change(times, &attr);
+
+	if (err)
+		return err;
+	if (flags & ~(unsigned long)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (!name && dfd != AT_FDCWD)
+		return flags ? -EINVAL : change_fd((unsigned long)dfd, &attr);
+	if (flags & AT_EMPTY_PATH)
+		lookup |= LOOKUP_EMPTY;
+	return change_user_path(dfd, name, lookup, &attr);
+}
+
+long sys_utimensat(unsigned long dfd, unsigned long name, unsigned long times, unsigned long flags)
+{
+	struct timespec64 ts[2];
+
+	if (times && copy_from_user(ts, times, sizeof(ts)))
+		return -EFAULT;
+	if (times && ts[0].nsec == UTIME_OMIT && ts[1].nsec == UTIME_OMIT)
+		return 0;
+	return do_utimes((int)dfd, name, times ? ts : NULL, flags);
+}
+
+long sys_futimesat(unsigned long dfd, unsigned long name, unsigned long times)
+{
+	struct timespec64 ts[2];
+
+	if (!times)
+		return do_utimes((int)dfd, name, NULL, 0);
+	if (copy_from_user(ts, times, sizeof(ts)))
+		return -EFAULT;
+	for (int i = 0; i < 2; i++) {
+		if (ts[i].nsec < 0 || ts[i].nsec >= 1000000)
+			return -EINVAL;
+		ts[i].nsec *= 1000; /* they came as microseconds */
+	}
+	return do_utimes((int)dfd, name, ts, 0);
+}
+
+long sys_utimes(unsigned long name, unsigned long times)
+{
+	return sys_futimesat((unsigned long)AT_FDCWD, name, times);
+}
+
+long sys_utime(unsigned long name, unsigned long times)
+{
+	struct timespec64 ts[2] = { { 0, 0 }, { 0, 0 } };
+	s64 seconds[2];
+
+	if (!times)
+		return do_utimes(AT_FDCWD, name, NULL, 0);
+	if (copy_from_user(seconds, times, sizeof(seconds)))
+		return -EFAULT;
+	ts[0].sec = seconds[0];
+	ts[1].sec = seconds[1];
+	return do_utimes(AT_FDCWD, name, ts, 0);
+}

@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pipe.c: pipes and fifos.
+ *
+ * A pipe is a ring of up to nr_slots buffers of a page each (16 at first: 64 KiB):
+ *
+ *	tail			  head
+ *	 v			   v
+ *	[####][####][##  ][    ]...	each slot: page, offset, len
+ *
+ * A reader empties slots at the tail, a writer fills the page of the newest slot while all
+ * of its piece fits, and then new slots. A writer of up to PIPE_BUF bytes waits until a
+ * slot is free (or the newest has room), so its bytes stay together.
+ *
+ * Pages come when needed. An emptied page is kept as spare, so that a pipe in steady use
+ * allocates nothing.
+ *
+ * Locking: pipe->mutex for everything; copies to and from user space happen under it (a
+ * fault takes mmap_lock, which is never held around a pipe operation). Two wait queues,
+ * one for readers and one for writers, are woken when the state they wait for may be there.
+ * Ends are counted; the one who closes the last frees the pipe's data, the inode the rest.
+ *
+ * Errors: no reader: SIGPIPE and EPIPE; no writer: end of file; O_NONBLOCK: EAGAIN.
+ */
+#include <fs/vfs.h>
+#include <fs/syscalls.h>
+#include <fs/wait.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/highmem.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/bug.h>
+
+#define PIPE_DEFAULT_SLOTS 16u
+#define PIPE_MAX_SLOTS	   256u /* 1 MiB: /proc/sys/fs/pipe-max-size */
+#define PIPEFS_MAGIC	   0x50495045u
+
+#define FIONREAD     0x541bu
+#define F_SETPIPE_SZ 1031u
+#define F_GETPIPE_SZ 1032u
+
+struct pipe_slot {
+	struct page *page;
+	unsigned int offset, len;
+};
+
+struct pipe {
+	struct mutex mutex;
+	wait_queue_head_t readable, writable, openers;
+	unsigned int head, tail; /* slots ever filled / emptied: used = head - tail */
+	unsigned int nr_slots;	 /* a power of two */
+	unsigned int readers, writers;
+	unsigned int reader_opens, writer_opens; /* counts of opens, for those who wait for one */
+	struct page *spare;
+	struct pipe_slot *slots;
+};
+
+static struct vfsmount *pipe_mount;
+
+static unsigned int used_slots(const struct pipe *pipe)
+{
+	return pipe->head - pipe->tail;
+}
+
+static bool is_empty(const struct pipe *pipe)
+{
+	return READ_ONCE(pipe->head) == READ_ONCE(pipe->tail);
+}
+
+static bool is_full(const struct pipe *pipe)
+{
+	return READ_ONCE(pipe->head) - READ_ONCE(pipe->tail) >= pipe->nr_slots;
+}
+
+static struct pipe_slot *slot_at(const struct pipe *pipe, unsigned int n)
+{
+	return &pipe->slots[n & (pipe->nr_slots - 1)];
+}
+
+/* ---- Life --------------------------------------------------------------------------------------- */
+
+static struct pipe *new_pipe(void)
+{
+	struct pipe *pipe = kzalloc(sizeof(*pipe), GFP_KERNEL);
+
+	if (!pipe)
+		return NULL;
+	pipe->slots = kcalloc(PIPE_DEFAULT_SLOTS, sizeof(*pipe->slots), GFP_KERNEL);
+	if (!pipe->slots) {
+		kfree(pipe);
+		return NULL;
+	}
+	pipe->nr_slots = PIPE_DEFAULT_SLOTS;
+	mutex_init(&pipe->mutex, RANK_NONE);
+	init_waitqueue_head(&pipe->readable);
+	init_waitqueue_head(&pipe->writable);
+	init_waitqueue_head(&pipe->openers);
+	return pipe;
+}
+
+static void drop_data(struct pipe *pipe)
+{
+	for (; pipe->tail != pipe->head; pipe->tail++)
+		put_page(slot_at(pipe, pipe->tail)->page);
+	if (pipe->spare)
+		put_page(pipe->spare);
+	pipe->spare = NULL;
+}
+
+void pipe_free_inode(struct inode *inode)
+{
+	struct pipe *pipe = inode->i_pipe;
+
+	drop_data(pipe);
+	kfree(pipe->slots);
+	kfree(pipe);
+	inode->i_pipe = NULL;
+}
+
+static struct pipe *pipe_of(const struct file *file)
+{
+	return file->private_data;
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------------- */
+
+static void free_slot(struct pipe *pipe, struct pipe_slot *slot)
+{
+	if (!pipe->spare)
+		pipe->spare = slot->page;
+	else
+		put_page(slot->page);
+	slot->page = NULL;
+	pipe->tail++;
+}
+
+/* Move what there is, up to count. Bytes, or -EFAULT if not even one. */
+static long take_bytes(struct pipe *pipe, struct iov_user buf, size_t count)
+{
+	size_t done = 0;
+
+	while (done < count && !is_empty(pipe)) {
+		struct pipe_slot *slot = slot_at(pipe, pipe->tail);
+		size_t n = min_t(size_t, slot->len, count - done), left;
+		char *from = kmap(slot->page);
+
+		left = iov_put(buf, done, from + slot->offset, n);
+		kunmap(slot->page);
+		done += n - left;
+		slot->offset += (unsigned int)(n - left);
+		slot->len -= (unsigned int)(n - left);
+		if (!slot->len)
+			free_slot(pipe, slot);
+		if (left)
+			return done ? (long)done : -EFAULT;
+	}
+	return (long)done;
+}
+
+static long pipe_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct pipe *pipe = pipe_of(file);
+	long ret;
+
+	(void)pos;
+	if (!count)
+		return 0;
+	mutex_lock(&pipe->mutex);
+	while (is_empty(pipe)) {
+		ret = 0;
+		if (!pipe->writers)
+			goto out;
+		ret = -EAGAIN;
+		if (file->f_flags & O_NONBLOCK)
+			goto out;
+		mutex_unlock(&pipe->mutex);
+		ret = wait_event_interruptible(&pipe->readable, !is_empty(pipe) || !READ_ONCE(pipe->writers));
+		if (ret)
+			return ret;
+		mutex_lock(&pipe->mutex);
+	}
+	bool was_full = is_full(pipe);
+
+	ret = take_bytes(pipe, buf, count);
+	if (was_full && !is_full(pipe))
+		wake_up(&pipe->writable);
+	if (!is_empty(pipe))
+		wake_up(&pipe->readable); /* another reader may have some */
+out:
+	mutex_unlock(&pipe->mutex);
+	return ret;
+}
+
+/* ---- Writing -------------------------------------------------------------------------------------------- */
+
+/* Append count bytes to the newest slot's page if all fit there. Bytes, 0: do not fit, or -EFAULT. */
+static long append_bytes(struct pipe *pipe, struct iov_user buf, size_t done, size_t count)
+{
+	struct pipe_slot *slot;
+	size_t end;
+	char *to;
+
+	if (is_empty(pipe))
+		return 0;
+	slot = slot_at(pipe, pipe->head - 1);
+	end = slot->offset + slot->len;
+	if (end + count > PAGE_SIZE)
+		return 0;
+	to = kmap(slot->page);
+	bool bad = iov_get(buf, done, to + end, count);
+
+	kunmap(slot->page);
+	if (bad)
+		return -EFAULT;
+	slot->len += (unsigned int)count;
+	return (long)count;
+}
+
+static struct page *page_for_slot(struct pipe *pipe)
+{
+	struct page *page = pipe->spare;
+
+	pipe->spare = NULL;
+	return page ? page : alloc_page(GFP_HIGHUSER);
+}
+
+/* Fill one new slot (there is a free one) with up to a page. Bytes or -errno. */
+static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_t count)
+{
+	struct page *page = page_for_slot(pipe);
+	size_t n = min(count, PAGE_SIZE), left;
+	char *to;
+
+	if (!page)
+		return -ENOMEM;
+	to = kmap(page);
+	left = iov_get(buf, done, to, n);
+	kunmap(page);
+	if (left) {
+		pipe->spare = page;
+		return -EFAULT;
+	}
+	*slot_at(pipe, pipe->head) = (struct pipe_slot){ page, 0, (unsigned int)n };
+	pipe->head++;
+	return (long)n;
+}
+
+/* Wait, without the mutex, until there may be room. 0, -EAGAIN, -ERESTARTSYS. */
+static long wait_for_room(struct pipe *pipe, const struct file *file)
+{
+	long ret;
+
+	if (file->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	wake_up(&pipe->readable);
+	mutex_unlock(&pipe->mutex);
+	ret = wait_event_interruptible(&pipe->writable, !is_full(pipe) || !READ_ONCE(pipe->readers));
+	mutex_lock(&pipe->mutex);
+	return ret;
+}
+
+/* Bytes of the tail end that do not fill a page go behind the last piece, if they fit. */
+static long put_bytes(struct pipe *pipe, const struct file *file, struct iov_user buf, size_t count)
+{
+	size_t done = 0, odd = count & (PAGE_SIZE - 1);
+	long ret = odd ? append_bytes(pipe, buf, 0, odd) : 0;
+
+	if (ret < 0)
+		return ret;
+	done += (size_t)ret;
+	while (done < count) {
+		if (!pipe->readers) {
+			fs_hook_signal_self(SIGPIPE);
+			ret = -EPIPE;
+		} else if (is_full(pipe)) {
+			ret = wait_for_room(pipe, file);
+		} else {
+			ret = fill_slot(pipe, buf, done, count - done);
+		}
+		if (ret < 0)
+			return done ? (long)done : ret;
+		done += (size_t)ret;
+	}
+	return (long)done;
+}
+
+static long pipe_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct pipe *pipe = pipe_of(file);
+	long ret = -EPIPE;
+
+	(void)pos;
+	if (!count)
+		return 0;
+	mutex_lock(&pipe->mutex);
+	if (!pipe->readers)
+		fs_hook_signal_self(SIGPIPE);
+	else
+		ret = put_bytes(pipe, file, buf, count);
+	if (!is_empty(pipe))
+		wake_up(&pipe->readable);
+	if (!is_full(pipe))
+		wake_up(&pipe->writable);
+	mutex_unlock(&pipe->mutex);
+	return ret;
+}
+
+/* ---- Polling, control ---------------------------------------------------------------------------------------- */
+
+static unsigned int pipe_poll(struct file *file, struct poll_table *pt)
+{
+	struct pipe *pipe = pipe_of(file);
+	unsigned int mask = 0;
+
+	if (file->f_mode & FMODE_READ)
+		poll_wait(&pipe->readable, pt);
+	if (file->f_mode & FMODE_WRITE)
+		poll_wait(&pipe->writable, pt);
+	if (file->f_mode & FMODE_READ) {
+		if (!is_empty(pipe))
+			mask |= POLLIN | POLLRDNORM;
+		/* A fifo hangs up only after it has had a writer since this open. */
+		if (!READ_ONCE(pipe->writers) && pipe->writer_opens != file->f_pos)
+			mask |= POLLHUP;
+	}
+	if (file->f_mode & FMODE_WRITE) {
+		if (!is_full(pipe))
+			mask |= POLLOUT | POLLWRNORM;
+		if (!READ_ONCE(pipe->readers))
+			mask |= POLLERR;
+	}
+	return mask;
+}
+
+static long pipe_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct pipe *pipe = pipe_of(file);
+	int bytes = 0;
+
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	mutex_lock(&pipe->mutex);
+	for (unsigned int n = pipe->tail; n != pipe->head; n++)
+		bytes += (int)slot_at(pipe, n)->len;
+	mutex_unlock(&pipe->mutex);
+	return put_user(bytes, arg);
+}
+
+static unsigned int round_up_pow2(unsigned int n)
+{
+	unsigned int p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+static long resize(struct pipe *pipe, unsigned long bytes)
+{
+	unsigned int slots;
+	struct pipe_slot *new;
+
+	if (bytes > 0x80000000ul)
+		return -EINVAL;
+	slots = round_up_pow2(max((unsigned int)DIV_ROUND_UP(bytes, PAGE_SIZE), 1u));
+	if (slots > PIPE_MAX_SLOTS)
+		return -EPERM;
+	if (slots < used_slots(pipe))
+		return -EBUSY;
+	new = kcalloc(slots, sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	for (unsigned int n = pipe->tail; n != pipe->head; n++)
+		new[n & (slots - 1)] = *slot_at(pipe, n);
+	kfree(pipe->slots);
+	pipe->slots = new;
+	pipe->nr_slots = slots;
+	wake_up(&pipe->writable);
+	return (long)(slots * PAGE_SIZE);
+}
+
+bool is_pipe(const struct file *file)
+{
+	return S_ISFIFO(file->f_inode->i_mode) && !(file->f_mode & FMODE_PATH) &&
+	       file->f_inode->i_pipe && file->private_data == file->f_inode->i_pipe;
+}
+
+long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct pipe *pipe;
+	long ret;
+
+	if (!is_pipe(file))
+		return -EBADF;
+	pipe = pipe_of(file);
+	mutex_lock(&pipe->mutex);
+	ret = cmd == F_SETPIPE_SZ ? resize(pipe, (unsigned int)arg)
+				  : (long)(pipe->nr_slots * PAGE_SIZE);
+	mutex_unlock(&pipe->mutex);
+	return ret;
+}
+
+/* ---- Opening and closing ---------------------------------------------------------------------------------------- */
+
+static void pipe_release(struct file *file)
+{
+	struct pipe *pipe = pipe_of(file);
+
+	mutex_lock(&pipe->mutex);
+	if (file->f_mode & FMODE_READ)
+		pipe->readers--;
+	if (file->f_mode & FMODE_WRITE)
+		pipe->writers--;
+	if (!pipe->readers && !pipe->writers)
+		drop_data(pipe);
+	wake_up(&pipe->readable);
+	wake_up(&pipe->writable);
+	mutex_unlock(&pipe->mutex);
+}
+
+static void count_ends(struct pipe *pipe, const struct file *file)
+{
+	if (file->f_mode & FMODE_READ) {
+		pipe->readers++;
+		pipe->reader_opens++;
+	}
+	if (file->f_mode & FMODE_WRITE) {
+		pipe->writers++;
+		pipe->writer_opens++;
+	}
+	wake_up(&pipe->openers);
+}
+
+static struct pipe *fifo_pipe(struct inode *inode)
+{
+	static spinlock_t lock = SPIN_LOCK_INIT(RANK_NONE);
+	struct pipe *pipe = inode->i_pipe, *new = pipe ? NULL : new_pipe();
+
+	if (!pipe && !new)
+		return NULL;
+	spin_lock(&lock);
+	if (!inode->i_pipe) {
+		inode->i_pipe = new;
+		new = NULL;
+	}
+	pipe = inode->i_pipe;
+	spin_unlock(&lock);
+	if (new) {
+		kfree(new->slots);
+		kfree(new);
+	}
+	return pipe;
+}
+
+/*
+ * A fifo's open waits for the other end by its count of opens (seen before), as the other
+ * may be gone again when we look.
+ */
+static int wait_for_other_end(struct pipe *pipe, const struct file *file, unsigned int reader_opens,
+			      unsigned int writer_opens)
+{
+	switch (file->f_mode & (FMODE_READ | FMODE_WRITE)) {
+	case FMODE_READ:
+		if (pipe->writers || (file->f_flags & O_NONBLOCK))
+			return 0;
+		return (int)wait_event_interruptible(&pipe->openers,
+						     READ_ONCE(pipe->writer_opens) != writer_opens);
+	case FMODE_WRITE:
+		if (pipe->readers)
+			return 0;
+		return (int)wait_event_interruptible(&pipe->openers,
+						     READ_ONCE(pipe->reader_opens) != reader_opens);
+	default:
+		return 0;
+	}
+}
+
+static const struct file_operations pipe_fops;
+
+static int fifo_open(struct inode *inode, struct file *file)
+{
+	struct pipe *pipe = fifo_pipe(inode);
+	unsigned int reader_opens, writer_opens;
+	int err;
+
+	if (!pipe)
+		return -ENOMEM;
+	file->f_op = &pipe_fops;
+	file->f_mode |= FMODE_STREAM;
+	file->private_data = pipe;
+	/* A writer that nobody will read must not be counted, even for a moment. */
+	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) == FMODE_WRITE && !pipe->readers &&
+	    (file->f_flags & O_NONBLOCK))
+		return -ENXIO;
+	mutex_lock(&pipe->mutex);
+	count_ends(pipe, file);
+	reader_opens = pipe->reader_opens;
+	writer_opens = pipe->writer_opens;
+	file->f_pos = pipe->writers ? (u64)-1 : writer_opens;
+	mutex_unlock(&pipe->mutex);
+	err = wait_for_other_end(pipe, file, reader_opens, writer_opens);
+	if (err)
+		pipe_release(file);
+	return err;
+}
+
+static const struct file_operations pipe_fops = {
+	.read = pipe_read,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.ioctl = pipe_ioctl,
+	.release = pipe_release,
+};
+
+const struct file_operations fifo_fops = { .open = fifo_open };
+
+/* ---- pipe(2) ------------------------------------------------------------------------------------------------------ */
+
+static struct inode *pipe_inode(void)
+{
+	struct inode *inode = new_inode(pipe_mount->mnt_sb, S_IFIFO | 0600);
+
+	if (!inode)
+		return NULL;
+	inode->i_pipe = new_pipe();
+	if (!inode->i_pipe) {
+		iput(inode);
+		return NULL;
+	}
+	return inode;
+}
+
+static struct file *pipe_end(struct inode *inode, unsigned int flags)
+{
+	char name[32];
+	struct file *file;
+
+	pagoda_snprintf(name, sizeof(name), "pipe:[%lu]", (unsigned long)inode->i_ino);
+	file = anon_file(pipe_mount, name, igrab(inode), &pipe_fops, flags);
+	if (IS_ERR(file))
+		return file;
+	file->f_mode |= FMODE_STREAM;
+	file->private_data = inode->i_pipe;
+	count_ends(inode->i_pipe, file);
+	return file;
+}
+
+static int make_pipe(struct file *ends[2], unsigned int flags)
+{
+	struct inode *inode = pipe_inode();
+	int err = 0;
+
+	if (!inode)
+		return -ENOMEM;
+	ends[0] = pipe_end(inode, O_RDONLY | (flags & O_NONBLOCK));
+	ends[1] = IS_ERR(ends[0]) ? ends[0] : pipe_end(inode, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
+	if (IS_ERR(ends[1])) {
+		err = (int)PTR_ERR(ends[1]);
+		if (!IS_ERR(ends[0]))
+			fput(ends[0]);
+	}
+	iput(inode);
+	return err;
+}
+
+static long install_pipe(struct file *ends[2], unsigned long user, unsigned int flags)
+{
+	int fds[2];
+
+	fds[0] = get_unused_fd(0, flags);
+	if (fds[0] < 0)
+		return fds[0];
+	fds[1] = get_unused_fd(0, flags);
+	if (fds[1] < 0) {
+		put_unused_fd(fds[0]);
+		return fds[1];
+	}
+	if (copy_to_user(user, fds, sizeof(fds))) {
+		put_unused_fd(fds[1]);
+		put_unused_fd(fds[0]);
+		return -EFAULT;
+	}
+	fd_install(fds[0], ends[0]);
+	fd_install(fds[1], ends[1]);
+	return 0;
+}
+
+long sys_pipe2(unsigned long user, unsigned long flags)
+{
+	struct file *ends[2];
+	long ret;
+
+	if (flags & ~(unsigned long)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+		return -EINVAL;
+	ret = make_pipe(ends, (unsigned int)flags);
+	if (ret)
+		return ret;
+	ret = install_pipe(ends, user, (unsigned int)flags);
+	if (ret) {
+		fput(ends[0]);
+		fput(ends[1]);
+	}
+	return ret;
+}
+
+long sys_pipe(unsigned long user)
+{
+	return sys_pipe2(user, 0);
+}
+
+void pipe_init(void)
+{
+	struct super_block *sb = new_super("pipefs", PIPEFS_MAGIC, NULL);
+
+	pipe_mount = sb ? kern_mount(sb) : NULL;
+	if (!pipe_mount)
+		panic("no memory for pipes");
+}

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * read_write.c: read, write and their relatives: the same two operations of a file, with
+ * the position from the file or from the caller, from one buffer or several.
+ *
+ * The position of a file shared by several descriptors or tasks is guarded by f_pos_lock,
+ * so two writers never write to the same place; a file that only one refers to skips it.
+ * Vectors of buffers are done one after the other, stopping at the first short transfer.
+ */
+#include <fs/vfs.h>
+#include <fs/syscalls.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/highmem.h>
+
+#define MAX_RW_COUNT 0x7ffff000ul /* Linux transfers no more at once */
+#define IOV_MAX	     1024ul
+#define IOV_FAST     8ul
+
+#define SEEK_SET  0
+#define SEEK_CUR  1
+#define SEEK_END  2
+#define SEEK_DATA 3
+#define SEEK_HOLE 4
+
+/* ---- One transfer ------------------------------------------------------------------------- */
+
+static bool pos_needs_lock(const struct file *file)
+{
+	return !(file->f_mode & FMODE_STREAM) && atomic_read(&file->vm.f_count) > 1;
+}
+
+static long check_read(const struct file *file)
+{
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	return file->f_op->read ? 0 : S_ISDIR(file->f_inode->i_mode) ? -EISDIR : -EINVAL;
+}
+
+static long check_write(const struct file *file)
+{
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	return file->f_op->write ? 0 : -EINVAL;
+}
+
+static long transfer(struct file *file, unsigned long buf, size_t count, u64 *pos, bool write)
+{
+	long ret = write ? check_write(file) : check_read(file);
+
+	if (ret)
+		return ret;
+	if ((long)count < 0)
+		return -EINVAL;
+	if (!access_ok(buf, count))
+		return -EFAULT;
+	count = min(count, MAX_RW_COUNT);
+	if (write)
+		return file->f_op->write(file, iov_user_buf(buf), count, pos);
+	return file->f_op->read(file, iov_user_buf(buf), count, pos);
+}
+
+static long transfer_at_pos(struct file *file, unsigned long buf, size_t count, bool write)
+{
+	bool lock = pos_needs_lock(file);
+	long ret;
+
+	if (lock)
+		mutex_lock(&file->f_pos_lock);
+	ret = transfer(file, buf, count, &file->f_pos, write);
+	if (lock)
+		mutex_unlock(&file->f_pos_lock);
+	return ret;
+}
+
+long sys_read(unsigned long fd, unsigned long buf, unsigned long count)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	ret = transfer_at_pos(f.file, buf, count, false);
+	fdput(f);
+	return ret;
+}
+
+long sys_write(unsigned long fd, unsigned long buf, unsigned long count)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	ret = transfer_at_pos(f.file, buf, count, true);
+	fdput(f);
+	return ret;
+}
+
+static long transfer_at(unsigned long fd, unsigned long buf, size_t count, u64 pos, bool write)
+{
+	struct fd f;
+	long ret;
+
+	if ((s64)pos < 0)
+		return -EINVAL;
+	f = fdget((unsigned int)fd);
+	if (!f.file)
+		return -EBADF;
+	if (f.file->f_mode & FMODE_STREAM)
+		ret = -ESPIPE;
+	else
+		ret = transfer(f.file, buf, count, &pos, write);
+	fdput(f);
+	return ret;
+}
+
+long sys_pread64(unsigned long fd, unsigned long buf, unsigned long count, unsigned long pos)
+{
+	return transfer_at(fd, buf, count, pos, false);
+}
+
+long sys_pwrite64(unsigned long fd, unsigned long buf, unsigned long count, unsigned long pos)
+{
+	return transfer_at(fd, buf, count, pos, true);
+}
+
+/* ---- Vectors -------------------------------------------------------------------------------- */
+
+struct iovec {
+	unsigned long base;
+	size_t len;
+};
+
+/* A copy of the caller's vector; fast if it fits. ERR_PTR: EINVAL EFAULT ENOMEM. */
+static struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iovec *fast)
+{
+	struct iovec *iov = fast;
+	size_t total = 0;
+	long err = 0;
+
+	if (nr > IOV_MAX)
+		return ERR_PTR(-EINVAL);
+	if (nr > IOV_FAST && !(iov = kmalloc(nr * sizeof(*iov), GFP_KERNEL)))
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(iov, user, nr * sizeof(*iov)))
+		err = -EFAULT;
+	for (unsigned long i = 0; !err && i < nr; i++) {
+		if ((long)iov[i].len < 0)
+			err = -EINVAL;
+		else if (!access_ok(iov[i].base, iov[i].len))
+			err = -EFAULT;
+		iov[i].len = min(iov[i].len, MAX_RW_COUNT - total);
+		total += iov[i].len;
+	}
+	if (!err)
+		return iov;
+	if (iov != fast)
+		kfree(iov);
+	return ERR_PTR(err);
+}
+
+static long transfer_vector(struct file *file, const struct iovec *iov, unsigned long nr, u64 *pos,
+			    bool write)
+{
+	long done = 0;
+
+	for (unsigned long i = 0; i < nr; i++) {
+		long ret;
+
+		if (!iov[i].len)
+			continue;
+		ret = transfer(file, iov[i].base, iov[i].len, pos, write);
+		if (ret < 0)
+			return done ? done : ret;
+		done += ret;
+		if ((size_t)ret < iov[i].len)
+			break;
+	}
+	return done;
+}
+
+/* All small buffers of a vector to one write, so that writev to a pipe or terminal is one piece. */
+#define GATHER_MAX 4096ul
+
+static size_t vector_bytes(const struct iovec *iov, unsigned long nr)
+{
+	size_t total = 0;
+
+	for (unsigned long i = 0; i < nr; i++)
+		total += iov[i].len;
+	return total;
+}
+
+static long gather_write(struct file *file, const struct iovec *iov, unsigned long nr, size_t total,
+			 u64 *pos)
+{
+	char *copy = kmalloc(total, GFP_KERNEL);
+	size_t at = 0;
+	long ret = -EFAULT;
+
+	if (!copy)
+		return -ENOMEM;
+	for (unsigned long i = 0; i < nr; at += iov[i++].len)
+		if (iov[i].len && copy_from_user(copy + at, iov[i].base, iov[i].len))
+			goto out;
+	ret = file->f_op->write(file, iov_kernel_buf(copy), total, pos);
+out:
+	kfree(copy);
+	return ret;
+}
+
+static long do_vector(struct file *file, unsigned long user, unsigned long nr, u64 *pos, bool write)
+{
+	struct iovec fast[IOV_FAST], *iov;
+	size_t total;
+	long ret = write ? check_write(file) : check_read(file);
+
+	if (ret)
+		return ret;
+	iov = get_iovec(user, nr, fast);
+	if (IS_ERR(iov))
+		return PTR_ERR(iov);
+	total = vector_bytes(iov, nr);
+	if (write && (file->f_mode & FMODE_STREAM) && nr > 1 && total && total <= GATHER_MAX)
+		ret = gather_write(file, iov, nr, total, pos);
+	else if (!total)
+		ret = 0;
+	else
+		ret = transfer_vector(file, iov, nr, pos, write);
+	if (iov != fast)
+		kfree(iov);
+	return ret;
+}
+
+static long vector_at_pos(unsigned long fd, unsigned long user, unsigned long nr, bool write)
+{
+	struct fd f = fdget((unsigned int)fd);
+	bool lock;
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	lock = pos_needs_lock(f.file);
+	if (lock)
+		mutex_lock(&f.file->f_pos_lock);
+	ret = do_vector(f.file, user, nr, &f.file->f_pos, write);
+	if (lock)
+		mutex_unlock(&f.file->f_pos_lock);
+	fdput(f);
+	return ret;
+}
+
+long sys_readv(unsigned long fd, unsigned long iov, unsigned long nr)
+{
+	return vector_at_pos(fd, iov, nr, false);
+}
+
+long sys_writev(unsigned long fd, unsigned long iov, unsigned long nr)
+{
+	return vector_at_pos(fd, iov, nr, true);
+}
+
+static long vector_at(unsigned long fd, unsigned long user, unsigned long nr, u64 pos, bool write)
+{
+	struct fd f;
+	long ret;
+
+	if ((s64)pos < 0)
+		return -EINVAL;
+	f = fdget((unsigned int)fd);
+	if (!f.file)
+		return -EBADF;
+	ret = f.file->f_mode & FMODE_STREAM ? -ESPIPE : do_vector(f.file, user, nr, &pos, write);
+	fdput(f);
+	return ret;
+}
+
+/* The position comes whole in pos_low on 64-bit. */
+long sys_preadv(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
+		unsigned long pos_high)
+{
+	(void)pos_high;
+	return vector_at(fd, iov, nr, pos, false);
+}
+
+long sys_pwritev(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
+		 unsigned long pos_high)
+{
+	(void)pos_high;
+	return vector_at(fd, iov, nr, pos, true);
+}
+
+#define RWF_HIPRI 1ul
+#define RWF_DSYNC 2ul
+#define RWF_SYNC  4ul
+
+static long vector2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
+		    unsigned long flags, bool write)
+{
+	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+		return -EOPNOTSUPP;
+	if ((long)pos == -1)
+		return vector_at_pos(fd, iov, nr, write);
+	return vector_at(fd, iov, nr, pos, write);
+}
+
+long sys_preadv2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
+		 unsigned long pos_high, unsigned long flags)
+{
+	(void)pos_high;
+	return vector2(fd, iov, nr, pos, flags, false);
+}
+
+long sys_pwritev2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
+		  unsigned long pos_high, unsigned long flags)
+{
+	(void)pos_high;
+	return vector2(fd, iov, nr, pos, flags, true);
+}
+
+/* ---- lseek ------------------------------------------------------------------------------------ */
+
+/* The next place at or after pos with (data) or without a page; files end with a hole. */
+static s64 seek_page(struct inode *inode, u64 pos, bool data)
+{
+	u64 size = inode->i_size;
+	unsigned long index = pos >> PAGE_SHIFT;
+
+	if (pos >= size)
+		return -ENXIO;
+	for (; PFN_PHYS(index) < size; index++) {
+		struct page *page = find_get_page(&inode->i_data, index);
+
+		if (page)
+			put_page(page);
+		if (!!page == data)
+			return (s64)max(pos, PFN_PHYS(index));
+	}
+	return data ? -ENXIO : (s64)size;
+}
+
+s64 generic_llseek(struct file *file, s64 offset, int whence)
+{
+	struct inode *inode = file->f_inode;
+
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		if (!offset)
+			return (s64)file->f_pos;
+		offset += (s64)file->f_pos;
+		break;
+	case SEEK_END:
+		offset += (s64)inode->i_size;
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (offset < 0)
+			return -ENXIO;
+		offset = seek_page(inode, (u64)offset, whence == SEEK_DATA);
+		if (offset < 0)
+			return offset;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (offset < 0)
+		return -EINVAL;
+	file->f_pos = (u64)offset;
+	return offset;
+}
+
+s64 noop_llseek(struct file *file, s64 offset, int whence)
+{
+	(void)offset, (void)whence;
+	return (s64)file->f_pos;
+}
+
+long sys_lseek(unsigned long fd, unsigned long offset, unsigned long whence)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	if (whence > SEEK_HOLE) {
+		ret = -EINVAL;
+	} else if (!f.file->f_op->llseek || (f.file->f_mode & FMODE_STREAM)) {
+		ret = -ESPIPE;
+	} else {
+		mutex_lock(&f.file->f_pos_lock);
+		ret = f.file->f_op->llseek(f.file, (s64)offset, (int)whence);
+		mutex_unlock(&f.file->f_pos_lock);
+	}
+	fdput(f);
+	return ret;
+}
+
+/* ---- File to file ------------------------------------------------------------------------------- */
+
+/* Up to count bytes from in to out through a page. Done, or -errno if nothing was. */
+static long copy_bytes(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count)
+{
+	void *page = (void *)__get_free_page(GFP_KERNEL);
+	long done = 0, ret = 0;
+
+	if (!page)
+		return -ENOMEM;
+	while (count) {
+		u64 start = *in_pos;
+		long n = in->f_op->read(in, iov_kernel_buf(page), min(count, PAGE_SIZE), in_pos);
+
+		ret = n;
+		if (n <= 0)
+			break;
+		ret = out->f_op->write(out, iov_kernel_buf(page), (size_t)n, out_pos);
+		if (ret < n)
+			*in_pos = start + (u64)max(ret, 0l);
+		if (ret <= 0)
+			break;
+		done += ret;
+		count -= (size_t)ret;
+		if (ret < n || (fs_hook_signal_pending() && done))
+			break;
+	}
+	free_page((unsigned long)page);
+	return done ? done : ret;
+}
+
+static long check_sendfile(const struct file *in, const struct file *out, bool has_offset)
+{
+	if (!(in->f_mode & FMODE_READ) || !(out->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (has_offset && (in->f_mode & FMODE_STREAM))
+		return -ESPIPE;
+	if (!S_ISREG(in->f_inode->i_mode) && !S_ISCHR(in->f_inode->i_mode))
+		return -EINVAL;
+	if (!in->f_op->read || !out->f_op->write || (out->f_flags & O_APPEND))
+		return -EINVAL;
+	return 0;
+}
+
+long sys_sendfile(unsigned long out_fd, unsigned long in_fd, unsigned long offset,
+		  unsigned long count)
+{
+	struct fd in = fdget((unsigned int)in_fd), out = { NULL, false };
+	u64 pos = 0;
+	long ret = -EBADF;
+
+	if (offset && get_user(pos, offset)) {
+		ret = -EFAULT;
+		goto out;
+	}
+	if (in.file)
+		out = fdget((unsigned int)out_fd);
+	if (!out.file)
+		goto out;
+	if (offset && (s64)pos < 0) {
+		ret = -EINVAL;
+		goto out;
+	}
+	ret = check_sendfile(in.file, out.file, offset);
+	if (ret)
+		goto out;
+	ret = copy_bytes(in.file, offset ? &pos : &in.file->f_pos, out.file, &out.file->f_pos,
+			 min(count, MAX_RW_COUNT));
+	if (offset && put_user(pos, offset))
+		ret = -EFAULT;
+out:
+	if (out.file)
+		fdput(out);
+	if (in.file)
+		fdput(in);
+	return ret;
+}
+
+static long check_copy_range(const struct file *in, const struct file *out)
+{
+	if (!(in->f_mode & FMODE_READ) || !(out->f_mode & FMODE_WRITE) || (out->f_flags & O_APPEND))
+		return -EBADF;
+	if (S_ISDIR(in->f_inode->i_mode) || S_ISDIR(out->f_inode->i_mode))
+		return -EISDIR;
+	if (!S_ISREG(in->f_inode->i_mode) || !S_ISREG(out->f_inode->i_mode))
+		return -EINVAL;
+	if (in->f_inode->i_sb != out->f_inode->i_sb)
+		return -EXDEV;
+	return 0;
+}
+
+static long copy_range(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count)
+{
+	long err = check_copy_range(in, out);
+
+	if (err)
+		return err;
+	if (*in_pos + count < *in_pos || *out_pos + count < *out_pos)
+		return -EOVERFLOW;
+	if (in->f_inode == out->f_inode && *in_pos < *out_pos + count && *out_pos < *in_pos + count)
+		return -EINVAL;
+	return copy_bytes(in, in_pos, out, out_pos, count);
+}
+
+long sys_copy_file_range(unsigned long in_fd, unsigned long in_off, unsigned long out_fd,
+			 unsigned long out_off, unsigned long count, unsigned long flags)
+{
+	struct fd in = fdget((unsigned int)in_fd), out = fdget((unsigned int)out_fd);
+	u64 in_pos = 0, out_pos = 0;
+	long ret = -EBADF;
+
+	if (!in.file || !out.file)
+		goto out;
+	ret = -EFAULT;
+	if ((in_off && get_user(in_pos, in_off)) || (out_off && get_user(out_pos, out_off)))
+		goto out;
+	ret = -EINVAL;
+	if (flags)
+		goto out;
+	ret = copy_range(in.file, in_off ? &in_pos : &in.file->f_pos, out.file,
+			 out_off ? &out_pos : &out.file->f_pos, min(count, MAX_RW_COUNT));
+	if (ret > 0 && ((in_off && put_user(in_pos, in_off)) || (out_off && put_user(out_pos, out_off))))
+		ret = -EFAULT;
+out:
+	if (out.file)
+		fdput(out);
+	if (in.file)
+		fdput(in);
+	return ret;
+}
+
+/* ---- To the disk ----------------------------------------------------------------------------------- */
+
+long sys_fsync(unsigned long fd)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret = 0;
+
+	if (!f.file)
+		return -EBADF;
+	if (f.file->f_op->fsync)
+		ret = f.file->f_op->fsync(f.file);
+	else if (!S_ISREG(f.file->f_inode->i_mode) && !S_ISDIR(f.file->f_inode->i_mode))
+		ret = -EINVAL;
+	fdput(f);
+	return ret;
+}
+
+long sys_fdatasync(unsigned long fd)
+{
+	return sys_fsync(fd);
+}
+
+long sys_sync(void)
+{
+	return 0; /* everything lives in memory */
+}
+
+static long check_open(unsigned long fd, bool seekable)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret = 0;
+
+	if (!f.file)
+		return -EBADF;
+	if (seekable && (f.file->f_mode & FMODE_STREAM))
+		ret = -ESPIPE;
+	fdput(f);
+	return ret;
+}
+
+long sys_syncfs(unsigned long fd)
+{
+	return check_open(fd, false);
+}
+
+long sys_sync_file_range(unsigned long fd, unsigned long offset, unsigned long len,
+			 unsigned long flags)
+{
+	long ret = check_open(fd, true);
+
+	if (ret)
+		return ret;
+	return (flags & ~7ul) || (long)offset < 0 || (long)(offset + len) < 0 ? -EINVAL : 0;
+}
+
+long sys_fadvise64(unsigned long fd, unsigned long offset, unsigned long len, unsigned long advice)
+{
+	long ret = check_open(fd, true);
+
+	(void)offset;
+	if (ret)
+		return ret;
+	return advice > 5 || (long)len < 0 ? -EINVAL : 0;
+}
+
+long sys_readahead(unsigned long fd, unsigned long offset, unsigned long count)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret = 0;
+
+	(void)offset, (void)count;
+	if (!f.file)
+		return -EBADF;
+	if (!(f.file->f_mode & FMODE_READ))
+		ret = -EBADF;
+	else if (!S_ISREG(f.file->f_inode->i_mode))
+		ret = -EINVAL;
+	fdput(f);
+	return ret;
+}

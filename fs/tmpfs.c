@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tmpfs.c: a file system whose names live in the dentry tree and whose data lives in the
+ * page cache, and nowhere else.
+ *
+ * A regular file is its inode's address_space: a page exists where something was written
+ * or mapped, the rest reads as zero. Pages hold the data, so they never leave the cache
+ * before they are truncated (there is no readpage and no writepage). A directory is a
+ * dentry with children; a symbolic link a string.
+ *
+ * Limits: a file system may have at most max_pages of data, by default half of the RAM
+ * (size= of mount(2)); ENOSPC above. The count is taken before a page is made, from the
+ * number of missing pages in the range written. (Mapped files grow by faults; those are
+ * not refused but counted by statfs from the pages themselves.)
+ *
+ * Locking: i_rwsem (writers, truncation); reading needs none, as the page cache has its
+ * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part.
+ */
+#include <fs/vfs.h>
+#include <fs/syscalls.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/mm.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/bug.h>
+
+#define TMPFS_MAGIC	  0x01021994u
+#define DEFAULT_SHARE	  2 /* of the RAM that one file system may fill: 1 / this */
+
+struct tmpfs {
+	unsigned long max_pages;
+	bool explicit_size;
+	atomic_long_t pages; /* of files that are not being written this instant */
+	atomic_long_t inodes;
+};
+
+static struct tmpfs *tmpfs_of(const struct super_block *sb)
+{
+	return sb->s_info;
+}
+
+static const struct inode_operations tmpfs_dir_iops, tmpfs_file_iops, tmpfs_link_iops,
+	tmpfs_special_iops;
+static const struct file_operations tmpfs_dir_ops;
+static const struct address_space_operations tmpfs_a_ops;
+
+/* ---- Inodes --------------------------------------------------------------------------------- */
+
+static int set_link_target(struct inode *inode, const char *target)
+{
+	inode->i_link = kstrdup(target, GFP_KERNEL);
+	if (!inode->i_link)
+		return -ENOMEM;
+	inode->i_size = strlen(target);
+	inode->i_op = &tmpfs_link_iops;
+	return 0;
+}
+
+struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const char *target)
+{
+	struct inode *inode = new_inode(sb, mode);
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	atomic_long_inc(&tmpfs_of(sb)->inodes);
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		inode->i_op = &tmpfs_file_iops;
+		inode->i_fop = &tmpfs_file_ops;
+		inode->i_data.a_ops = &tmpfs_a_ops;
+		inode->i_data.shmem = true;
+		break;
+	case S_IFDIR:
+		inode->i_op = &tmpfs_dir_iops;
+		inode->i_fop = &tmpfs_dir_ops;
+		inode->i_nlink = 2;
+		break;
+	case S_IFLNK:
+		if (set_link_target(inode, target)) {
+			iput(inode);
+			return ERR_PTR(-ENOMEM);
+		}
+		break;
+	default:
+		inode->i_op = &tmpfs_special_iops;
+		init_special_inode(inode, mode, rdev);
+	}
+	return inode;
+}
+
+static struct inode *tmpfs_create(struct inode *dir, u32 mode, u64 rdev, const char *target)
+{
+	struct inode *inode = tmpfs_new_inode(dir->i_sb, mode, rdev, target);
+
+	/* A set-group-id directory hands its group down. */
+	if (!IS_ERR(inode) && (dir->i_mode & S_ISGID)) {
+		inode->i_gid = dir->i_gid;
+		if (S_ISDIR(mode))
+			inode->i_mode |= S_ISGID;
+	}
+	return inode;
+}
+
+static void tmpfs_evict(struct inode *inode)
+{
+	struct tmpfs *tmpfs = tmpfs_of(inode->i_sb);
+
+	atomic_long_dec(&tmpfs->inodes);
+	if (S_ISLNK(inode->i_mode))
+		kfree(inode->i_link);
+	if (S_ISREG(inode->i_mode)) {
+		atomic_long_sub(&tmpfs->pages, (long)inode->i_data.nrpages);
+		truncate_inode_pages(&inode->i_data, 0);
+	}
+}
+
+static long tmpfs_readlink(struct dentry *dentry, char *buf, size_t size)
+{
+	size_t len = min(strlen(dentry->d_inode->i_link), size);
+
+	memcpy(buf, dentry->d_inode->i_link, len);
+	return (long)len;
+}
+
+/* ---- Size ------------------------------------------------------------------------------------ */
+
+/* Note in the file system's count what changed in a file's. */
+static void note_pages(struct inode *inode, unsigned long before)
+{
+	atomic_long_add(&tmpfs_of(inode->i_sb)->pages, (long)(inode->i_data.nrpages - before));
+}
+
+/*
+ * Extending a file must show zeroes. Bytes past the end of its last page can be other than
+ * zero only if somebody mapped it shared and wrote there.
+ */
+static void clear_old_tail(struct inode *inode)
+{
+	u64 size = inode->i_size, end = ALIGN(size, (u64)PAGE_SIZE);
+
+	if (size != end && !list_empty(&inode->i_data.i_mmap_shared))
+		truncate_inode_pages_range(&inode->i_data, size, end);
+}
+
+#define F_SEAL_SEAL   1u
+#define F_SEAL_SHRINK 2u
+#define F_SEAL_GROW   4u
+#define F_SEAL_WRITE  8u
+#define F_SEAL_FUTURE_WRITE 16u
+
+static int tmpfs_setsize(struct inode *inode, u64 size)
+{
+	unsigned long before = inode->i_data.nrpages;
+	u64 old = inode->i_size;
+
+	if ((size < old && (inode->i_seals & F_SEAL_SHRINK)) ||
+	    (size > old && (inode->i_seals & F_SEAL_GROW)))
+		return -EPERM;
+	if (size > old) {
+		clear_old_tail(inode);
+		WRITE_ONCE(inode->i_size, size);
+		return 0;
+	}
+	WRITE_ONCE(inode->i_size, size);
+	truncate_inode_pages(&inode->i_data, size);
+	note_pages(inode, before);
+	return 0;
+}
+
+/* Is there room for the pages of [pos, pos + count)? All are counted as new: a bound. */
+static bool has_room(struct inode *inode, u64 pos, size_t count)
+{
+	struct tmpfs *tmpfs = tmpfs_of(inode->i_sb);
+	unsigned long used = (unsigned long)atomic_long_read(&tmpfs->pages);
+	unsigned long want = (unsigned long)(((pos + count - 1) >> PAGE_SHIFT) - (pos >> PAGE_SHIFT) + 1);
+
+	return used + want <= tmpfs->max_pages || used + want < used;
+}
+
+/* Near the limit, page by page: is the page at pos there, or room for one? */
+static size_t writable_bytes(struct inode *inode, u64 pos, size_t count)
+{
+	struct page *page;
+	size_t n = min(count, PAGE_SIZE - (pos & (PAGE_SIZE - 1)));
+
+	if (has_room(inode, pos, count))
+		return count;
+	page = find_get_page(&inode->i_data, pos >> PAGE_SHIFT);
+	if (page)
+		put_page(page);
+	else if (!has_room(inode, pos, n))
+		return 0;
+	return n;
+}
+
+/* ---- Reading and writing ------------------------------------------------------------------------ */
+
+static long tmpfs_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	long ret = generic_file_read(&file->vm, buf, count, pos);
+
+	file_accessed(file);
+	return ret;
+}
+
+/* RLIMIT_FSIZE and the largest size: how much of count may be written at pos; 0 or -EFBIG. */
+static int limit_write(struct inode *inode, u64 pos, size_t *count)
+{
+	u64 limit = inode->i_sb->s_max_bytes;
+	struct rlimit *rlim = current_vm->rlim;
+
+	if (rlim && rlim[RLIMIT_FSIZE].rlim_cur < limit) {
+		limit = rlim[RLIMIT_FSIZE].rlim_cur;
+		if (pos >= limit)
+			fs_hook_signal_self(SIGXFSZ);
+	}
+	if (pos >= limit)
+		return -EFBIG;
+	*count = min_t(u64, *count, limit - pos);
+	return 0;
+}
+
+static long write_pages(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct inode *inode = file->f_inode;
+	long done = 0;
+
+	while ((size_t)done < count) {
+		size_t n = writable_bytes(inode, *pos, count - (size_t)done);
+		unsigned long before = inode->i_data.nrpages;
+		struct iov_user rest = { buf.addr + (size_t)done, buf.kernel };
+		long ret = n ? generic_file_write(&file->vm, rest, n, pos) : -ENOSPC;
+
+		note_pages(inode, before);
+		if (ret < 0)
+			return done ? done : ret;
+		done += ret;
+		if (*pos > inode->i_size)
+			WRITE_ONCE(inode->i_size, *pos);
+		if ((size_t)ret < n)
+			break;
+	}
+	return done;
+}
+
+static long tmpfs_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct inode *inode = file->f_inode;
+	long ret;
+
+	if (!count)
+		return 0;
+	down_write(&inode->i_rwsem);
+	if (file->f_flags & O_APPEND)
+		*pos = inode->i_size;
+	ret = limit_write(inode, *pos, &count);
+	if (!ret && (inode->i_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+		ret = -EPERM;
+	if (!ret && *pos + count > inode->i_size && (inode->i_seals & F_SEAL_GROW))
+		ret = -EPERM;
+	if (!ret) {
+		if (*pos > inode->i_size)
+			clear_old_tail(inode);
+		ret = write_pages(file, buf, count, pos);
+		if (ret > 0)
+			file_update_time(file);
+	}
+	up_write(&inode->i_rwsem);
+	return ret;
+}
+
+#define FALLOC_FL_KEEP_SIZE  1
+#define FALLOC_FL_PUNCH_HOLE 2
+
+/* Make every page of [offset, end) present. */
+static long allocate_pages(struct inode *inode, u64 offset, u64 end)
+{
+	for (unsigned long index = offset >> PAGE_SHIFT; PFN_PHYS(index) < end; index++) {
+		struct page *page;
+
+		if (!writable_bytes(inode, PFN_PHYS(index), 1))
+			return -ENOSPC;
+		unsigned long before = inode->i_data.nrpages;
+
+		page = read_cache_page(&inode->i_data, NULL, index);
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		put_page(page);
+		note_pages(inode, before);
+		if (fs_hook_signal_pending())
+			return -EINTR;
+	}
+	return 0;
+}
+
+static long tmpfs_fallocate(struct file *file, int mode, u64 offset, u64 len)
+{
+	struct inode *inode = file->f_inode;
+	u64 end = offset + len;
+	long ret = 0;
+
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
+	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	down_write(&inode->i_rwsem);
+	if (mode & FALLOC_FL_PUNCH_HOLE) {
+		unsigned long before = inode->i_data.nrpages;
+
+		if (inode->i_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+			ret = -EPERM;
+		else
+			truncate_inode_pages_range(&inode->i_data, offset, end);
+		note_pages(inode, before);
+	} else {
+		if (end > inode->i_size && (inode->i_seals & F_SEAL_GROW))
+			ret = -EPERM;
+		else
+			ret = allocate_pages(inode, offset, end);
+		if (!ret && !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->i_size)
+			WRITE_ONCE(inode->i_size, end);
+	}
+	inode->i_ctime = inode->i_mtime = current_time_ns();
+	up_write(&inode->i_rwsem);
+	return ret;
+}
+
+static int tmpfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	unsigned int seals = file->f_inode->i_seals;
+
+	if ((seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) && (vma->vm_flags & VM_SHARED)) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EPERM;
+		vma->vm_flags &= ~VM_MAYWRITE;
+	}
+	return generic_file_mmap(&file->vm, vma);
+}
+
+static int tmpfs_fsync(struct file *file)
+{
+	(void)file;
+	return 0;
+}
+
+/* ---- The file system ------------------------------------------------------------------------------ */
+
+static int tmpfs_statfs(struct super_block *sb, struct statfs64 *st)
+{
+	struct tmpfs *tmpfs = tmpfs_of(sb);
+	unsigned long used = (unsigned long)max(atomic_long_read(&tmpfs->pages), 0l);
+
+	st->f_blocks = tmpfs->max_pages;
+	st->f_bfree = st->f_bavail = tmpfs->max_pages - min(used, tmpfs->max_pages);
+	st->f_files = totalram_pages();
+	st->f_ffree = st->f_files - min_t(u64, st->f_files, (u64)atomic_long_read(&tmpfs->inodes));
+	return 0;
+}
+
+static void tmpfs_show_options(struct super_block *sb, char *buf, size_t size)
+{
+	struct tmpfs *tmpfs = tmpfs_of(sb);
+
+	if (tmpfs->explicit_size)
+		pagoda_snprintf(buf, size, ",size=%luk", tmpfs->max_pages * (PAGE_SIZE / SZ_1K));
+}
+
+static const struct super_operations tmpfs_super_ops = {
+	.evict = tmpfs_evict,
+	.statfs = tmpfs_statfs,
+	.show_options = tmpfs_show_options,
+};
+
+/* "123", "4k", "16m", "1g", "50%" (of RAM) to pages; 0: not a size. */
+static unsigned long parse_size(const char *text)
+{
+	unsigned long n = 0;
+
+	while (*text >= '0' && *text <= '9')
+		n = n * 10 + (unsigned long)(*text++ - '0');
+	switch (*text) {
+	case '%':
+		return totalram_pages() * n / 100;
+	case 'k':
+	case 'K':
+		n *= SZ_1K;
+		break;
+	case 'm':
+	case 'M':
+		n *= SZ_1M;
+		break;
+	case 'g':
+	case 'G':
+		n *= SZ_1G;
+		break;
+	default:
+		break;
+	}
+	return DIV_ROUND_UP(n, PAGE_SIZE);
+}
+
+static u32 parse_mode(const char *text)
+{
+	u32 mode = 0;
+
+	while (*text >= '0' && *text <= '7')
+		mode = mode * 8 + (u32)(*text++ - '0');
+	return mode & 07777;
+}
+
+static const char *find_option(const char *options, const char *name)
+{
+	const char *at = options;
+
+	while ((at = strstr(at, name)) && at != options && at[-1] != ',')
+		at++;
+	return at ? at + strlen(name) : NULL;
+}
+
+static struct super_block *tmpfs_super(const char *type, const char *options)
+{
+	struct super_block *sb = new_super(type, TMPFS_MAGIC, &tmpfs_super_ops);
+	const char *size = find_option(options, "size=");
+	struct tmpfs *tmpfs = kzalloc(sizeof(*tmpfs), GFP_KERNEL);
+
+	if (!sb || !tmpfs) {
+		kfree(sb);
+		kfree(tmpfs);
+		return NULL;
+	}
+	tmpfs->max_pages = size ? parse_size(size) : 0;
+	tmpfs->explicit_size = tmpfs->max_pages;
+	if (!tmpfs->max_pages)
+		tmpfs->max_pages = size ? ~0ul >> 1 : totalram_pages() / DEFAULT_SHARE;
+	sb->s_info = tmpfs;
+	sb->s_pinned = true;
+	return sb;
+}
+
+struct super_block *tmpfs_mount(const char *type, const char *options)
+{
+	const char *mode = find_option(options, "mode=");
+	struct super_block *sb = tmpfs_super(type, options);
+	struct inode *root;
+
+	if (!sb)
+		return ERR_PTR(-ENOMEM);
+	root = tmpfs_new_inode(sb, S_IFDIR | (mode ? parse_mode(mode) : 01777), 0, NULL);
+	if (IS_ERR(root) || !d_make_root(sb, root)) {
+		kfree(sb->s_info);
+		kfree(sb);
+		return ERR_PTR(-ENOMEM);
+	}
+	return sb;
+}
+
+/* ---- memfd_create --------------------------------------------------------------------------------------- */
+
+#define MFD_CLOEXEC	  1ul
+#define MFD_ALLOW_SEALING 2ul
+#define MFD_NAME_MAX	  249
+
+static struct vfsmount *memfd_mount(void)
+{
+	static struct vfsmount *mnt; /* set once; a race makes a spare one, which is harmless */
+	struct super_block *sb;
+
+	if (mnt)
+		return mnt;
+	sb = tmpfs_super("tmpfs", "size=0");
+	return sb ? mnt = kern_mount(sb) : NULL;
+}
+
+static struct file *memfd_file(const char *name, bool sealing)
+{
+	struct vfsmount *mnt = memfd_mount();
+	struct inode *inode;
+	struct file *file;
+
+	if (!mnt)
+		return ERR_PTR(-ENOMEM);
+	inode = tmpfs_new_inode(mnt->mnt_sb, S_IFREG | 0777, 0, NULL);
+	if (IS_ERR(inode))
+		return ERR_PTR(PTR_ERR(inode));
+	inode->i_nlink = 0;
+	inode->i_seals = sealing ? 0 : F_SEAL_SEAL;
+	file = anon_file(mnt, name, inode, &tmpfs_file_ops, O_RDWR | O_LARGEFILE);
+	if (!IS_ERR(file)) {
+		file->f_path.dentry->d_flags |= DENTRY_DELETED; /* shows as "/memfd:x (deleted)" */
+		if (!get_write_access(inode))
+			file->f_mode |= FMODE_WRITER;
+	}
+	return file;
+}
+
+long sys_memfd_create(unsigned long name, unsigned long flags)
+{
+	char text[MFD_NAME_MAX + 9] = "/memfd:";
+	struct file *file;
+	long len, fd;
+
+	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+		return -EINVAL;
+	len = strncpy_from_user(text + 7, name, MFD_NAME_MAX + 1);
+	if (len < 0)
+		return len;
+	if (len > MFD_NAME_MAX)
+		return -EINVAL;
+	fd = get_unused_fd(0, flags & MFD_CLOEXEC ? O_CLOEXEC : 0);
+	if (fd < 0)
+		return fd;
+	file = memfd_file(text, flags & MFD_ALLOW_SEALING);
+	if (IS_ERR(file)) {
+		put_unused_fd((int)fd);
+		return PTR_ERR(file);
+	}
+	fd_install((int)fd, file);
+	return fd;
+}
+
+/* F_ADD_SEALS, F_GET_SEALS. */
+long tmpfs_add_seals(struct file *file, unsigned int seals)
+{
+	struct inode *inode = file->f_inode;
+	long ret = 0;
+
+	if (file->f_op != &tmpfs_file_ops)
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EPERM;
+	if (seals & ~31u)
+		return -EINVAL;
+	down_write(&inode->i_rwsem);
+	if (inode->i_seals & F_SEAL_SEAL)
+		ret = -EPERM;
+	else if ((seals & F_SEAL_WRITE) && !list_empty(&inode->i_data.i_mmap_shared))
+		ret = -EBUSY;
+	else
+		inode->i_seals |= seals;
+	up_write(&inode->i_rwsem);
+	return ret;
+}
+
+long tmpfs_get_seals(struct file *file)
+{
+	return file->f_op == &tmpfs_file_ops ? (long)file->f_inode->i_seals : -EINVAL;
+}
+
+/* ---- Operations ---------------------------------------------------------------------------------------------- */
+
+static const struct inode_operations tmpfs_dir_iops = { .create = tmpfs_create };
+static const struct inode_operations tmpfs_file_iops = { .setsize = tmpfs_setsize };
+static const struct inode_operations tmpfs_link_iops = { .readlink = tmpfs_readlink };
+static const struct inode_operations tmpfs_special_iops;
+
+static const struct file_operations tmpfs_dir_ops = {
+	.iterate = dcache_readdir,
+	.llseek = dcache_dir_llseek,
+	.release = dcache_dir_release,
+	.fsync = tmpfs_fsync,
+};
+
+const struct file_operations tmpfs_file_ops = {
+	.read = tmpfs_read,
+	.write = tmpfs_write,
+	.llseek = generic_llseek,
+	.mmap = tmpfs_mmap,
+	.fsync = tmpfs_fsync,
+	.fallocate = tmpfs_fallocate,
+};

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tty.h: terminals: the line discipline between a program and what is typed and shown.
+ *
+ *	tty.c		files, job control, ioctls
+ *	n_tty.c		the line discipline: input editing, echo, output processing
+ *	console.c	the terminal on the machine's standard stream
+ *	pty.c		pairs of terminals in software
+ */
+#pragma once
+
+#include <fs/vfs.h>
+#include <pagoda/spinlock.h>
+
+#define TTY_MAJOR    4u
+#define TTYAUX_MAJOR 5u
+#define PTS_MAJOR    136u
+
+#define NCCS 19
+struct termios {
+	u32 c_iflag, c_oflag, c_cflag, c_lflag;
+	u8 c_line;
+	u8 c_cc[NCCS];
+};
+static_assert(sizeof(struct termios) == 36, "struct termios of the kernel");
+
+enum { VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP, VSUSP, VEOL, VREPRINT,
+       VDISCARD, VWERASE, VLNEXT, VEOL2 };
+
+#define ISTRIP 0000040u
+#define INLCR  0000100u
+#define IGNCR  0000200u
+#define ICRNL  0000400u
+#define IUCLC  0001000u
+#define IXON   0002000u
+#define IXANY  0004000u
+#define IMAXBEL 0020000u
+#define IUTF8  0040000u
+#define OPOST  0000001u
+#define OLCUC  0000002u
+#define ONLCR  0000004u
+#define OCRNL  0000010u
+#define ONOCR  0000020u
+#define ONLRET 0000040u
+#define XTABS  0014000u
+#define ISIG   0000001u
+#define ICANON 0000002u
+#define ECHO   0000010u
+#define ECHOE  0000020u
+#define ECHOK  0000040u
+#define ECHONL 0000100u
+#define NOFLSH 0000200u
+#define TOSTOP 0000400u
+#define ECHOCTL 0001000u
+#define ECHOKE 0004000u
+#define IEXTEN 0100000u
+
+struct winsize {
+	u16 ws_row, ws_col, ws_xpixel, ws_ypixel;
+};
+
+#define TTY_BUF_BYTES 4096u /* a power of two; a line may be one less */
+
+/*
+ * Input ring: bytes [tail, head) typed, of them [tail, canon_head) in finished lines.
+ * Positions only grow; the ring's slot is position % TTY_BUF_BYTES. A bit in delim marks the
+ * end of a line; a '\0' so marked is an end of file that reads as nothing.
+ */
+struct tty {
+	spinlock_t lock; /* (T) everything below; interrupts off */
+	struct termios termios;
+	struct winsize winsize;
+	int pgrp, session; /* foreground group; session this is the terminal of */
+	unsigned int head, tail, canon_head;
+	unsigned int column, canon_column; /* of output; where the line being edited began */
+	bool stopped;	   /* by ^S */
+	bool literal_next; /* by ^V */
+	bool packet_eof;   /* the input has ended for good (hung up) */
+	bool other_closed;
+	unsigned int out_head, out_tail; /* output ring */
+	wait_queue_head_t read_wait, write_wait;
+	/* Show n bytes; how many were taken. Called with (T). */
+	size_t (*put)(struct tty *tty, const u8 *bytes, size_t n);
+	/* Is there input to fetch? Called without (T) when room was made. NULL: no. */
+	void (*more)(struct tty *tty);
+	struct tty *other; /* pty: the other end (C) */
+	u64 dev;	   /* (C) */
+	atomic_t count;	   /* references: open files, the processes' controlling terminals are not counted */
+	int index;
+	u8 buf[TTY_BUF_BYTES];
+	unsigned long delim[TTY_BUF_BYTES / 64];
+	u8 out[TTY_BUF_BYTES];
+};
+
+void tty_setup(struct tty *tty, u64 dev);
+
+/* ---- The line discipline (n_tty.c) --------------------------------------------------------- */
+
+/* One byte typed; (T) held. */
+void n_tty_receive(struct tty *tty, u8 c);
+/* Is there room to receive another byte? */
+bool n_tty_room(const struct tty *tty);
+/* Is there something for read: a line, or (raw) at least one byte? */
+bool n_tty_readable(const struct tty *tty);
+/* Up to n bytes for one read, as the mode has it. (T). *line_end: stop reading. */
+size_t n_tty_fetch(struct tty *tty, u8 *bytes, size_t n, bool *line_end);
+unsigned int n_tty_chars(const struct tty *tty); /* FIONREAD */
+/* Process n bytes of output into the ring; how many were taken. (T) */
+size_t n_tty_output(struct tty *tty, const u8 *bytes, size_t n);
+/* Push the ring to the device. (T) */
+void n_tty_pump(struct tty *tty);
+void n_tty_flush_input(struct tty *tty);
+void n_tty_set_termios(struct tty *tty, const struct termios *new);
+
+/* ---- Files (tty.c) ---------------------------------------------------------------------------- */
+
+extern const struct file_operations tty_fops;
+long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos);
+long tty_write(struct file *file, struct iov_user buf, size_t count, u64 *pos);
+unsigned int tty_poll(struct file *file, struct poll_table *pt);
+long tty_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+/* Make it the caller's controlling terminal if it leads a session without one. */
+void tty_open_controlling(struct tty *tty, struct file *file);
+/* Nobody will type any more: readers see the end, the session SIGHUP. */
+void tty_hangup(struct tty *tty);
+
+/* The terminal on the standard stream (console.c). */
+extern struct tty console_tty;
+void console_init(const char *cmdline);
+void console_notify(void);
+
+/* Pseudo-terminals (pty.c). */
+extern const struct file_operations ptmx_fops, pts_fops;

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vfs.h: what every file system and every file has in common.
+ *
+ *	fd -> struct file -> struct path { mount, dentry } -> struct inode -> pages
+ *
+ *	inode		an object: attributes, operations, an address_space for its data
+ *	dentry		a name for an inode in a directory; always has an inode
+ *	super_block	one instance of a file system; vfsmount: where it is attached
+ *	file		an open inode: position, flags; a vm_file first, so mm can hold it
+ *
+ * The dentry tree is the truth for file systems that live in memory (tmpfs): their
+ * dentries are pinned by one reference until the name is removed. Others (proc) make an
+ * unhashed dentry at each lookup, which goes with its last reference.
+ *
+ * Locks, outermost first:
+ *	super_block.s_names	names: create, remove, rename; sleeps
+ *	inode.i_rwsem		size and data of a file against truncation; sleeps
+ *	file.f_pos_lock		position; sleeps (taken before i_rwsem)
+ *	dcache_lock		hash chains, child lists, d_name and d_parent; spins
+ *	files_struct.lock	one table of descriptors; spins
+ *
+ * Letters below: (N) s_names, (I) i_rwsem, (D) dcache_lock, (C) constant, (A) atomic.
+ */
+#pragma once
+
+#include <pagoda/pagemap.h>
+#include <pagoda/errno.h>
+#include <fs/task.h>
+
+/* ---- Linux's numbers ----------------------------------------------------------------- */
+
+#define S_IFMT	 0170000u
+#define S_IFSOCK 0140000u
+#define S_IFLNK	 0120000u
+#define S_IFREG	 0100000u
+#define S_IFBLK	 0060000u
+#define S_IFDIR	 0040000u
+#define S_IFCHR	 0020000u
+#define S_IFIFO	 0010000u
+#define S_ISUID	 0004000u
+#define S_ISGID	 0002000u
+#define S_ISVTX	 0001000u
+#define S_ISLNK(m)  (((m) & S_IFMT) == S_IFLNK)
+#define S_ISREG(m)  (((m) & S_IFMT) == S_IFREG)
+#define S_ISDIR(m)  (((m) & S_IFMT) == S_IFDIR)
+#define S_ISCHR(m)  (((m) & S_IFMT) == S_IFCHR)
+#define S_ISBLK(m)  (((m) & S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m) & S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
+
+#define O_ACCMODE   00000003u
+#define O_RDONLY    00000000u
+#define O_WRONLY    00000001u
+#define O_RDWR	    00000002u
+#define O_CREAT	    00000100u
+#define O_EXCL	    00000200u
+#define O_NOCTTY    00000400u
+#define O_TRUNC	    00001000u
+#define O_APPEND    00002000u
+#define O_NONBLOCK  00004000u
+#define O_DSYNC	    00010000u
+#define O_ASYNC	    00020000u
+#define O_DIRECT    00040000u
+#define O_LARGEFILE 00100000u
+#define O_DIRECTORY 00200000u
+#define O_NOFOLLOW  00400000u
+#define O_NOATIME   01000000u
+#define O_CLOEXEC   02000000u
+#define O_SYNC	    04010000u
+#define O_PATH	    010000000u
+#define __O_TMPFILE 020000000u
+
+#define AT_FDCWD	    (-100)
+#define AT_SYMLINK_NOFOLLOW 0x100u
+#define AT_REMOVEDIR	    0x200u
+#define AT_EACCESS	    0x200u
+#define AT_SYMLINK_FOLLOW   0x400u
+#define AT_NO_AUTOMOUNT	    0x800u
+#define AT_EMPTY_PATH	    0x1000u
+#define AT_STATX_SYNC_TYPE  0x6000u
+
+#define PATH_MAX    4096u /* with the terminator */
+#define NAME_MAX    255u
+#define MAXSYMLINKS 40u
+
+#define MAY_EXEC  1u
+#define MAY_WRITE 2u
+#define MAY_READ  4u
+
+#define SIGHUP	1
+#define SIGINT	2
+#define SIGQUIT 3
+#define SIGPIPE 13
+#define SIGCONT 18
+#define SIGTSTP 20
+#define SIGTTIN 21
+#define SIGTTOU 22
+#define SIGXFSZ 25
+#define SIGWINCH 28
+
+/* Device numbers as stat(2) shows them (below 4096 major, 256 minor: one formula does). */
+#define MKDEV(major, minor) ((u64)(major) << 8 | (u64)(minor))
+#define MAJOR(dev)	    ((unsigned int)((dev) >> 8))
+#define MINOR(dev)	    ((unsigned int)((dev)&0xff))
+
+/* ---- Objects ---------------------------------------------------------------------------- */
+
+struct inode;
+struct dentry;
+struct super_block;
+struct vfsmount;
+struct file;
+struct poll_table;
+struct pipe;
+struct file_lock;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct inode_operations;
+struct file_operations;
+
+struct inode {
+	atomic_t i_count;
+	u32 i_mode;    /* (I) type bits (C) */
+	u32 i_uid, i_gid;
+	u32 i_nlink;   /* (N) */
+	u64 i_ino;     /* (C) */
+	u64 i_rdev;    /* (C) */
+	u64 i_size;    /* (I) */
+	u64 i_atime, i_mtime, i_ctime; /* ns since 1970 */
+	int i_writecount;	       /* (D) > 0: open for writing, < 0: being executed */
+	const struct inode_operations *i_op;
+	const struct file_operations *i_fop;
+	struct super_block *i_sb;
+	struct rw_semaphore i_rwsem;
+	struct address_space i_data;
+	struct file_lock *i_locks; /* file_locks_lock */
+	struct pipe *i_pipe;	   /* fifos: (D) */
+	union {
+		char *i_link;	  /* symlinks of tmpfs: the target (C) */
+		unsigned long i_private;
+		void *i_object;
+	};
+	unsigned int i_seals;
+};
+
+#define DNAME_INLINE 40
+
+#define DENTRY_HASHED  1u /* reachable by name */
+#define DENTRY_DELETED 2u /* was removed: shows as " (deleted)" */
+#define DENTRY_MOUNTED 4u /* something is mounted here */
+#define DENTRY_NOPARENT 8u /* of an object without a directory (pipe:[1], memfd) */
+
+struct dentry {
+	atomic_t d_count;
+	unsigned int d_flags;	   /* (D) */
+	u32 d_hash;		   /* (D) */
+	u32 d_len;		   /* (D) */
+	const char *d_name;	   /* (D) d_iname or kmalloc'ed */
+	struct inode *d_inode;	   /* (C) holds a reference */
+	struct dentry *d_parent;   /* (D) holds a reference; a root's is itself */
+	struct super_block *d_sb;  /* (C) */
+	struct dentry *d_hash_next, **d_hash_pprev; /* (D) */
+	struct list_head d_child;    /* (D) in d_parent->d_children, by d_cookie */
+	struct list_head d_children; /* (D) */
+	u64 d_cookie;		     /* (D) position in the directory, for getdents */
+	u64 d_next_cookie;	     /* (D) directories: the next child's */
+	char d_iname[DNAME_INLINE];
+};
+
+struct statfs64 {
+	s64 f_type, f_bsize;
+	u64 f_blocks, f_bfree, f_bavail, f_files, f_ffree;
+	s32 f_fsid[2];
+	s64 f_namelen, f_frsize, f_flags, f_spare[4];
+};
+
+struct super_operations {
+	/* The last reference to inode went: free what it has of its own. NULL: nothing. */
+	void (*evict)(struct inode *inode);
+	int (*statfs)(struct super_block *sb, struct statfs64 *st);
+	/* Text of mount options after "rw", starting with a comma; NULL: none. */
+	void (*show_options)(struct super_block *sb, char *buf, size_t size);
+};
+
+struct super_block {
+	const char *s_type;	 /* as /proc/mounts shows it */
+	u64 s_dev;
+	u64 s_magic;
+	u64 s_max_bytes;
+	bool s_pinned;		 /* names live in the dentry tree only */
+	const struct super_operations *s_op;
+	struct dentry *s_root;
+	struct mutex s_names;
+	atomic_long_t s_next_ino;
+	void *s_info;
+};
+
+#define MS_RDONLY  1ul
+#define MS_NOSUID  2ul
+#define MS_NODEV   4ul
+#define MS_NOEXEC  8ul
+#define MS_REMOUNT 32ul
+#define MS_NOATIME 1024ul
+#define MS_NODIRATIME 2048ul
+#define MS_BIND	   4096ul
+#define MS_MOVE	   8192ul
+#define MS_REC	   16384ul
+#define MS_SILENT  32768ul
+#define MS_UNBINDABLE (1ul << 17)
+#define MS_PRIVATE (1ul << 18)
+#define MS_SLAVE   (1ul << 19)
+#define MS_SHARED  (1ul << 20)
+#define MS_RELATIME (1ul << 21)
+#define MS_STRICTATIME (1ul << 24)
+
+struct vfsmount {
+	atomic_t mnt_count;
+	struct super_block *mnt_sb;
+	struct dentry *mnt_root;      /* (C) */
+	struct vfsmount *mnt_parent;  /* (C) NULL: the root mount */
+	struct dentry *mnt_mountpoint; /* (C) */
+	unsigned long mnt_flags;      /* MS_ of the mount */
+	int mnt_id;
+	bool mnt_detached;
+	char mnt_devname[32];
+	struct list_head mnt_list;    /* mount_lock */
+};
+
+/* A directory being read: emit is called for each entry, false: the buffer is full. */
+struct dir_context {
+	bool (*emit)(struct dir_context *ctx, const char *name, size_t len, u64 pos, u64 ino,
+		     unsigned int type);
+	u64 pos;
+};
+
+/* What changes in an inode's attributes (setattr). */
+#define ATTR_MODE  1u
+#define ATTR_UID   2u
+#define ATTR_GID   4u
+#define ATTR_SIZE  8u
+#define ATTR_ATIME 16u
+#define ATTR_MTIME 32u
+#define ATTR_CTIME 64u
+#define ATTR_TIMES_SET 128u /* to given times, not to now: owners only */
+#define ATTR_KILL_SUID 256u
+struct iattr {
+	unsigned int valid; /* ATTR_ */
+	u32 mode, uid, gid;
+	u64 size, atime, mtime;
+};
+
+struct inode_operations {
+	/* Not in the dentry tree: a dentry by d_alloc and d_instantiate, NULL (ENOENT) or ERR_PTR. */
+	struct dentry *(*lookup)(struct dentry *dir, const char *name, size_t len);
+	/* A new inode for a new name in dir (mode with type bits), or ERR_PTR. NULL: EPERM. (N) */
+	struct inode *(*create)(struct inode *dir, u32 mode, u64 rdev, const char *target);
+	/* May these names change? Space and such; NULL: yes. (N) */
+	int (*unlink)(struct inode *dir, struct dentry *dentry);
+	/* The target of a symbolic link into buf (size bytes), its length. */
+	long (*readlink)(struct dentry *dentry, char *buf, size_t size);
+	/* Links that are no text (/proc/self/fd/3): the place itself, with references. */
+	int (*jump)(struct dentry *dentry, struct path *out);
+	int (*setsize)(struct inode *inode, u64 size);
+	/* Attributes change: check or refuse. NULL: fine. */
+	int (*setattr)(struct inode *inode, struct iattr *attr);
+	/* Instead of the mode bits. */
+	int (*permission)(struct inode *inode, unsigned int mask);
+};
+
+struct file_operations {
+	/* Bytes or -errno; *pos moves. NULL: EINVAL. */
+	long (*read)(struct file *file, struct iov_user buf, size_t count, u64 *pos);
+	long (*write)(struct file *file, struct iov_user buf, size_t count, u64 *pos);
+	s64 (*llseek)(struct file *file, s64 offset, int whence); /* NULL: ESPIPE */
+	int (*iterate)(struct file *file, struct dir_context *ctx); /* NULL: ENOTDIR */
+	/* POLL bits that hold now; registers with pt (may be NULL) where to wait. NULL: always ready. */
+	unsigned int (*poll)(struct file *file, struct poll_table *pt);
+	long (*ioctl)(struct file *file, unsigned int cmd, unsigned long arg); /* -ENOTTY: not mine */
+	int (*mmap)(struct file *file, struct vm_area_struct *vma);
+	int (*open)(struct inode *inode, struct file *file); /* may replace f_op */
+	void (*flush)(struct file *file);		     /* each close(2) */
+	void (*release)(struct file *file);
+	int (*fsync)(struct file *file);
+	long (*fallocate)(struct file *file, int mode, u64 offset, u64 len);
+};
+
+#define FMODE_READ    1u
+#define FMODE_WRITE   2u
+#define FMODE_EXEC    4u  /* holds off writers (fs_open_exec) */
+#define FMODE_PATH    8u  /* O_PATH: only names it */
+#define FMODE_STREAM  16u /* no position: lseek and pread fail with ESPIPE */
+#define FMODE_WRITER  32u /* counted in i_writecount */
+
+struct file {
+	struct vm_file vm; /* first; vm.f_count */
+	const struct file_operations *f_op;
+	struct path f_path; /* (C) */
+	struct inode *f_inode; /* (C) = f_path.dentry->d_inode */
+	unsigned int f_flags; /* O_ as given, changed by F_SETFL */
+	unsigned int f_mode;  /* FMODE_ */
+	u64 f_pos;
+	struct mutex f_pos_lock;
+	void *private_data;
+	int f_owner, f_signo;
+	struct dentry *f_readdir_last; /* the last entry handed out, with a reference */
+};
+
+static inline struct file *file_of(struct vm_file *vm)
+{
+	return container_of(vm, struct file, vm);
+}
+
+/* ---- Inodes (inode.c) --------------------------------------------------------------------- */
+
+/* A new inode with one reference, times now, owner the caller's; NULL: no memory. */
+struct inode *new_inode(struct super_block *sb, u32 mode) __must_check;
+static inline struct inode *igrab(struct inode *inode)
+{
+	atomic_inc(&inode->i_count);
+	return inode;
+}
+/* May sleep. */
+void iput(struct inode *inode);
+/* Permission by mode bits of the caller's fsuid; 0, -EACCES. */
+int inode_permission(struct inode *inode, unsigned int mask) __must_check;
+bool fs_capable(void);	 /* is the caller root to the file system? */
+bool in_group(u32 gid);
+u64 current_time_ns(void);
+/* Check and apply; locks i_rwsem for sizes. May sleep. */
+int notify_change(struct path *path, struct iattr *attr) __must_check;
+/* Set operations of a device node, fifo or socket. */
+void init_special_inode(struct inode *inode, u32 mode, u64 rdev);
+void inode_init(void);
+/* A super block without names yet; NULL: no memory. */
+struct super_block *new_super(const char *type, u64 magic, const struct super_operations *op);
+/* Writers against execution: 0 or -ETXTBSY. */
+int get_write_access(struct inode *inode) __must_check;
+void put_write_access(struct inode *inode);
+int deny_write_access(struct inode *inode) __must_check;
+void allow_write_access(struct inode *inode);
+
+/* Character devices: who serves major:minor. */
+struct chrdev {
+	unsigned int major, minor_first, minor_count;
+	const struct file_operations *fops;
+	struct chrdev *next;
+};
+void register_chrdev(struct chrdev *dev);
+
+/* ---- Names (dcache.c) ----------------------------------------------------------------------- */
+
+void dcache_init(void);
+static inline struct dentry *dget(struct dentry *dentry)
+{
+	atomic_inc(&dentry->d_count);
+	return dentry;
+}
+/* May sleep (the inode may go). NULL is allowed. */
+void dput(struct dentry *dentry);
+/* A dentry with one reference, unhashed, holding parent and inode (its reference is taken over); NULL: no memory, inode put. */
+struct dentry *d_make(struct dentry *parent, const char *name, size_t len, struct inode *inode)
+	__must_check;
+struct dentry *d_make_root(struct super_block *sb, struct inode *inode) __must_check;
+/* The hashed child of that name with a reference, or NULL. */
+struct dentry *d_lookup(struct dentry *parent, const char *name, size_t len);
+/* Make it reachable by name (and pin it). (N) */
+void d_add(struct dentry *dentry);
+/* The name is gone; drops the pin. (N) */
+void d_delete(struct dentry *dentry);
+bool d_has_children(struct dentry *dentry);
+/* Move under a new parent and name. 0 or -ENOMEM. (N) */
+int d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, size_t len);
+int d_exchange(struct dentry *a, struct dentry *b);
+bool d_is_ancestor(struct dentry *ancestor, struct dentry *dentry);
+/* Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable: does it lie below root? */
+char *d_path(const struct path *path, const struct path *root, char *buf, size_t size,
+	     bool *reachable);
+/* Generic directory of a pinned file system. */
+int dcache_readdir(struct file *file, struct dir_context *ctx);
+s64 dcache_dir_llseek(struct file *file, s64 offset, int whence);
+void dcache_dir_release(struct file *file);
+
+/* ---- Mounts (mount.c) ------------------------------------------------------------------------- */
+
+static inline void path_get(const struct path *path)
+{
+	atomic_inc(&path->mnt->mnt_count);
+	dget(path->dentry);
+}
+void mntput(struct vfsmount *mnt);
+static inline void path_put(const struct path *path)
+{
+	dput(path->dentry);
+	mntput(path->mnt);
+}
+/* Attach sb at path (NULL: as the root). 0 or -errno. */
+int do_add_mount(struct super_block *sb, const struct path *where, const char *devname,
+		 unsigned long flags);
+/* If something is mounted on path, go there (any depth). */
+void follow_mounts(struct path *path);
+/* One step up from the root of a mount; false at the root of all. */
+bool follow_up(struct path *path);
+extern struct vfsmount *root_mount;
+/* Is this mount read-only (or its device)? */
+int mnt_want_write(struct vfsmount *mnt) __must_check;
+void mounts_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root);
+void mountinfo_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root);
+/* A mount that has no place in the tree (pipes, memfds); NULL: no memory. */
+struct vfsmount *kern_mount(struct super_block *sb);
+
+/* ---- Walking (namei.c) -------------------------------------------------------------------------- */
+
+#define LOOKUP_FOLLOW	 1u /* follow a symbolic link in the last place */
+#define LOOKUP_DIRECTORY 2u /* must be a directory */
+#define LOOKUP_EMPTY	 4u /* "" is the start itself */
+
+enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
+
+/* name is in kernel memory; dfd AT_FDCWD or an fd. *out holds references. */
+int path_lookup(int dfd, const char *name, unsigned int flags, struct path *out) __must_check;
+/* The same for a user address. */
+int user_path(int dfd, unsigned long name, unsigned int flags, struct path *out) __must_check;
+
+/* The parent of the last component. last points into name. trailing: slashes follow it. */
+struct last_name {
+	const char *name;
+	size_t len;
+	enum last_type type;
+	bool trailing;
+};
+int path_parent(int dfd, const char *name, struct path *parent, struct last_name *last)
+	__must_check;
+
+/* Names. Kernel strings; all take s_names and may sleep. */
+int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target) __must_check;
+int vfs_unlink(int dfd, const char *name, bool dir) __must_check;
+int vfs_link(int olddfd, const char *old, int newdfd, const char *new, unsigned int flags)
+	__must_check;
+int vfs_rename(int olddfd, const char *old, int newdfd, const char *new, unsigned int flags)
+	__must_check;
+/* A new entry in a directory whose s_names is held and that has none of that name. */
+int vfs_create_locked(struct path *parent, const struct last_name *last, u32 mode, u64 rdev,
+		      const char *target, struct dentry **out) __must_check;
+long vfs_readlink(struct dentry *dentry, char *buf, size_t size);
+
+/* ---- Open files (file.c, open.c) ------------------------------------------------------------------- */
+
+/* open(2) without a descriptor. A reference or ERR_PTR. */
+struct file *do_filp_open(int dfd, const char *name, unsigned int flags, u32 mode) __must_check;
+/* Open an inode by its path (references are taken). */
+struct file *dentry_open(const struct path *path, unsigned int flags) __must_check;
+/* An open file on an object without a name in the tree: inode's reference is taken over. */
+struct file *anon_file(struct vfsmount *mnt, const char *name, struct inode *inode,
+		       const struct file_operations *fops, unsigned int flags) __must_check;
+static inline struct file *get_file(struct file *file)
+{
+	get_vm_file(&file->vm);
+	return file;
+}
+static inline void fput(struct file *file)
+{
+	put_vm_file(&file->vm);
+}
+void file_init(void);
+
+/*
+ * An fd's file for the length of a system call. A table that only this task has cannot
+ * change under it, so no reference is taken then (borrowed).
+ */
+struct fd {
+	struct file *file; /* NULL: EBADF */
+	bool counted;
+};
+struct fd fdget(unsigned int fd);     /* not for O_PATH files */
+struct fd fdget_raw(unsigned int fd); /* these, too */
+static inline void fdput(struct fd fd)
+{
+	if (fd.counted)
+		fput(fd.file);
+}
+/* A counted reference, or NULL. */
+struct file *fget(unsigned int fd);
+struct file *files_get(struct files_struct *files, unsigned int fd);
+/* The lowest open fd >= from, or -1. */
+int files_next_fd(struct files_struct *files, int from);
+void files_hold(struct files_struct *files);
+void files_drop(struct files_struct *files);
+unsigned int files_capacity(struct files_struct *files);
+bool fd_is_cloexec(struct files_struct *files, unsigned int fd);
+
+/* Reserve the lowest free fd >= from; -EMFILE, -ENOMEM, -EINVAL (from over the limit). */
+int get_unused_fd(unsigned int from, unsigned int flags) __must_check;
+void put_unused_fd(int fd);
+/* Fill a reserved fd; takes the reference over. */
+void fd_install(int fd, struct file *file);
+int close_fd(unsigned int fd);
+void fd_set_cloexec(unsigned int fd, bool on);
+/* F_DUPFD: file at the lowest free fd >= from. */
+long fd_dup_from(struct file *file, unsigned int from, unsigned int flags) __must_check;
+
+struct fs_struct {
+	atomic_t count;
+	spinlock_t lock;
+	u32 umask;
+	struct path root, pwd;
+};
+/* root and pwd of the caller with references. */
+void get_fs_root(struct path *root);
+void get_fs_pwd(struct path *pwd);
+/* Change fs->root or fs->pwd of the caller. */
+void set_fs_path(struct path *which, const struct path *path);
+/* Boot: files and directories of the first task, at the root of all. */
+int fs_task_first(struct fs_task *task) __must_check;
+static inline struct fs_task *fs_current(void)
+{
+	return fs_hook_current();
+}
+
+/* truncate, with all checks but permission. */
+int do_truncate(struct inode *inode, u64 size) __must_check;
+s64 generic_llseek(struct file *file, s64 offset, int whence);
+s64 noop_llseek(struct file *file, s64 offset, int whence);
+void file_accessed(struct file *file);
+/* A file was written to: times, set-id bits. */
+void file_update_time(struct file *file);
+
+/* Locks on files (locks.c). */
+void locks_remove_posix(struct file *file, struct files_struct *owner);
+void locks_remove_file(struct file *file);
+long fcntl_getlk(struct file *file, unsigned int cmd, unsigned long arg);
+long fcntl_setlk(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* ---- Pipes (pipe.c) -------------------------------------------------------------------------------- */
+
+extern const struct file_operations fifo_fops;
+void pipe_free_inode(struct inode *inode);
+void pipe_init(void);
+long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg);
+bool is_pipe(const struct file *file);
+
+/* ---- File systems ------------------------------------------------------------------------------------- */
+
+struct super_block *tmpfs_mount(const char *type, const char *options);
+/* An unnamed tmpfs file (memfd_create). */
+struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const char *target);
+extern const struct file_operations tmpfs_file_ops;
+long tmpfs_add_seals(struct file *file, unsigned int seals);
+long tmpfs_get_seals(struct file *file);
+struct super_block *proc_mount(void);
+struct super_block *devpts_mount(void);
+
+int devices_init(void);
+int tty_init(const char *cmdline);
+int pty_init(void);
+int initramfs_unpack(const void *archive, size_t size) __must_check;

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.h: sleeping in system calls: until a condition, a signal or a deadline, and on
+ * several wait queues at once (poll, select).
+ */
+#pragma once
+
+#include <pagoda/spinlock.h>
+#include <pagoda/errno.h>
+#include <fs/task.h>
+
+/*
+ * Sleep until cond; 0, -ERESTARTSYS on a signal, -EAGAIN after deadline_ns. cond must not
+ * sleep. May sleep.
+ */
+#define wait_event_until(wq, cond, deadline_ns)                                                    \
+	({                                                                                         \
+		struct wait_queue_entry wait_;                                                     \
+		u64 deadline_ = (deadline_ns);                                                     \
+		long ret_ = 0;                                                                     \
+		if (!(cond)) {                                                                     \
+			prepare_to_wait((wq), &wait_, NULL);                                       \
+			while (!(cond)) {                                                          \
+				if (fs_hook_signal_pending()) {                                    \
+					ret_ = -ERESTARTSYS;                                       \
+					break;                                                     \
+				}                                                                  \
+				if (deadline_ != UINT64_MAX && port_clock_ns() >= deadline_) {     \
+					ret_ = -EAGAIN;                                            \
+					break;                                                     \
+				}                                                                  \
+				port_park(deadline_);                                              \
+			}                                                                          \
+			finish_wait((wq), &wait_);                                                 \
+		}                                                                                  \
+		ret_;                                                                              \
+	})
+#define wait_event_interruptible(wq, cond) wait_event_until(wq, cond, UINT64_MAX)
+
+#define POLLIN	   0x001u
+#define POLLPRI	   0x002u
+#define POLLOUT	   0x004u
+#define POLLERR	   0x008u
+#define POLLHUP	   0x010u
+#define POLLNVAL   0x020u
+#define POLLRDNORM 0x040u
+#define POLLRDBAND 0x080u
+#define POLLWRNORM 0x100u
+#define POLLWRBAND 0x200u
+#define POLLRDHUP  0x2000u
+
+/*
+ * Where a poller waits: poll operations call poll_wait for each queue that could change
+ * their answer. With room for POLL_INLINE queues on the stack; more are allocated.
+ */
+#define POLL_INLINE 8
+struct poll_entry {
+	wait_queue_head_t *wq;
+	struct wait_queue_entry wait;
+};
+struct poll_chunk {
+	struct poll_chunk *next;
+	unsigned int used;
+	struct poll_entry entries[31];
+};
+struct poll_table {
+	unsigned int used;
+	int error; /* -ENOMEM: some queue could not be registered */
+	struct poll_chunk *chunks;
+	struct poll_entry entries[POLL_INLINE];
+};
+void poll_init(struct poll_table *pt);
+/* pt NULL: only asking. */
+void poll_wait(wait_queue_head_t *wq, struct poll_table *pt);
+/* Off all queues. */
+void poll_end(struct poll_table *pt);
