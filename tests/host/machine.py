@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""The PC machine seen from outside: other processors, chipsets and firmware; its page tables as
+QEMU's monitor shows them; interrupts that nobody expects.
+"""
+import os
+import re
+import socket
+import subprocess
+import time
+
+from lab import build, image
+from lab.testing import PAGODA, Failure, test
+
+KERNEL_HALF = 0xffff800000000000
+IMAGE_LIMIT_BYTES = 1 << 20
+START_SECONDS = 30
+
+
+def busybox(bench, script, qemu):
+    env = dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=qemu)
+    return bench.command([PAGODA, "run", "--accel", "tcg", "--quiet", "--timeout", "60", "--", image.BUSYBOX, "sh",
+                          "-c", script], timeout=90, env=env)
+
+
+@test("machine/image_is_under_one_mebibyte")
+def image_size(bench):
+    size = os.path.getsize(build.path(build.KERNEL))
+    bench.check(size < IMAGE_LIMIT_BYTES, f"the kernel image has {size} bytes")
+
+
+@test("machine/boots_without_smap_smep_umip_and_large_pages_too", quick=False)
+def plain_processors(bench):
+    for cpu in ("qemu64", "max,-smap,-smep", "max,-umip,-rdrand", "max,-pge"):
+        bench.ran(busybox(bench, "echo fine | cat", f"-cpu {cpu}"), 0, b"fine\n")
+
+
+@test("machine/boots_on_q35_and_with_other_firmware", quick=False)
+def chipsets(bench):
+    for words in ("-machine q35", "-bios qboot.rom"):
+        bench.ran(busybox(bench, "echo fine | cat", words), 0, b"fine\n")
+
+
+# ---- Through QEMU's monitor ------------------------------------------------------------------
+
+
+class Watched:
+    """A guest that has started its program and sleeps in it, and the monitor of its QEMU."""
+
+    def __init__(self, bench):
+        self.path = bench.file("monitor")
+        env = dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=f"-monitor unix:{self.path},server,nowait")
+        self.process = subprocess.Popen(
+            [PAGODA, "run", "--accel", "tcg", "--quiet", "--log", bench.file("kernel.log"), "--timeout", "60", "--",
+             image.BUSYBOX, "sh", "-c", "echo up; read line; echo $line"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        if self.process.stdout.readline() != b"up\n":
+            raise Failure("the guest did not start")
+        self.monitor = socket.socket(socket.AF_UNIX)
+        self.monitor.connect(self.path)
+        self.answer()
+
+    def answer(self):
+        text = b""
+        while not text.endswith(b"(qemu) "):
+            piece = self.monitor.recv(1 << 20)
+            if not piece:
+                raise Failure("QEMU's monitor went away")
+            text += piece
+        return text.decode()
+
+    def ask(self, command):
+        self.monitor.sendall(command.encode() + b"\n")
+        return self.answer()
+
+    def end(self):
+        """Let the program end; its status and the rest of its output."""
+        out, _ = self.process.communicate(b"bye\n", timeout=START_SECONDS)
+        return self.process.returncode, out
+
+
+def mappings(text):
+    """(address, flags) of each line of "info tlb", such as ffff888000000000: 0000000000000000 XG-DAC--W."""
+    for line in text.splitlines():
+        found = re.match(r"([0-9a-f]{16}): [0-9a-f]{16} ([-XGPDACTUW]{9})", line)
+        if found:
+            yield int(found[1], 16), found[2]
+
+
+@test("machine/kernel_pages_are_never_writable_and_executable")
+def least_rights(bench):
+    guest = Watched(bench)
+    pages = list(mappings(guest.ask("info tlb")))
+    kernel = [(address, flags) for address, flags in pages if address >= KERNEL_HALF]
+    bench.check(len(kernel) > 50, f"only {len(kernel)} kernel mappings seen")
+    for address, flags in kernel:
+        bench.check("X" in flags or "W" not in flags, f"{address:#x} is writable and executable ({flags})")
+        bench.check("U" not in flags, f"{address:#x} is open to user mode ({flags})")
+    for address, flags in pages:
+        bench.check(address >= KERNEL_HALF or "U" in flags, f"kernel mapping in the user half at {address:#x}")
+    bench.equal(guest.end(), (0, b"bye\n"), "status and output")
+
+
+@test("machine/stray_nmi_is_survived")
+def nmi(bench):
+    guest = Watched(bench)
+    for _ in range(3):
+        guest.ask("nmi")
+        time.sleep(0.1)
+    bench.equal(guest.end(), (0, b"bye\n"), "status and output")
+    with open(bench.file("kernel.log")) as log:
+        bench.check(log.read().count("NMI") >= 1, "the kernel's log does not mention the NMI")
