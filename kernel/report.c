@@ -22,6 +22,7 @@
 #include <pagoda/vmstat.h>
 #include <kernel/report.h>
 #include <kernel/sched.h>
+#include <asm/pgalloc.h>
 
 #define REPORT_BYTES	8192
 #define UNKNOWN_NUMBERS 32 /* different ones remembered */
@@ -80,6 +81,8 @@ void report_mm_exit(struct mm_struct *mm)
 static unsigned long count_frames(void)
 {
 	free_dead_tasks(true);
+	(void)kmem_cache_shrink_all();
+	drain_pgt_cache();
 	drain_all_pages();
 	return nr_free_pages();
 }

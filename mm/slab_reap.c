@@ -131,3 +131,24 @@ int kmem_cache_reap(gfp_t gfp_mask)
 	mutex_unlock(&cache_chain_sem);
 	return (int)pages;
 }
+
+unsigned long kmem_cache_shrink_all(void)
+{
+	unsigned long total = 0, pages;
+	kmem_cache_t *cachep;
+
+	mutex_lock(&cache_chain_sem);
+	do { /* a slab's end may free a descriptor into another cache */
+		pages = 0;
+		for_each_cache(cachep)
+		{
+			unsigned long freed = 0;
+
+			(void)__kmem_cache_shrink(cachep, &freed); /* objects in use are no error here */
+			pages += freed;
+		}
+		total += pages;
+	} while (pages);
+	mutex_unlock(&cache_chain_sem);
+	return total;
+}

@@ -111,6 +111,10 @@ static bool update_gap(struct rb_node *node)
 	return true;
 }
 
+/*
+ * Tell the tree of a changed gap at once: a rotation in between would bring the node up to
+ * date but not its ancestors, and the walk here would then stop too early.
+ */
 static void gap_changed(struct vm_area_struct *vma)
 {
 	if (vma)
@@ -396,8 +400,8 @@ static void __vma_link_rb(struct mm_struct *mm, struct vm_area_struct *vma, stru
 void __vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place)
 {
 	__vma_link_list(mm, vma, place->prev, place->next);
-	__vma_link_rb(mm, vma, place->parent, place->link);
 	gap_changed(place->next);
+	__vma_link_rb(mm, vma, place->parent, place->link);
 	mm->map_count++;
 }
 
@@ -426,8 +430,8 @@ static void __vma_unlink(struct vm_area_struct *vma)
 		mm->mmap = next;
 	if (next)
 		next->vm_prev = prev;
-	rb_erase(&vma->vm_rb, &mm->mm_rb, update_gap);
 	gap_changed(next);
+	rb_erase(&vma->vm_rb, &mm->mm_rb, update_gap);
 	if (read_mmap_cache(mm) == vma)
 		write_mmap_cache(mm, NULL);
 	mm->map_count--;

@@ -157,5 +157,5 @@ static inline unsigned long get_mm_hiwater_rss(struct mm_struct *mm)
 {
 	return max(mm->hiwater_rss, get_mm_rss(mm));
 }
-/* List, tree, gaps, counts, totals and page tables of mm agree. mmap_lock held. Panics if not. */
+/* List, tree, gaps, counts, totals and page tables of mm agree. mmap_lock held, nobody faulting. Panics if not. */
 void validate_mm(struct mm_struct *mm);

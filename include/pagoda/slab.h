@@ -47,6 +47,9 @@ void kmem_cache_free(kmem_cache_t *cache, void *obj);
 /* Free some slabs of one cache (thesis 8.1.7); pages released. */
 int kmem_cache_reap(gfp_t gfp_mask);
 
+/* Free every slab of every cache that holds no object in use; pages released. May sleep. */
+unsigned long kmem_cache_shrink_all(void);
+
 /* size bytes, aligned to at least 16 (larger powers of two: to themselves); NULL if none or too large. */
 void *kmalloc(size_t size, gfp_t flags) __must_check;
 void *kzalloc(size_t size, gfp_t flags) __must_check;

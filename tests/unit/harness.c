@@ -156,8 +156,7 @@ void test_panic_end(const char *file, int line, const char *text)
 unsigned long test_free_frames(void)
 {
 	hosted_drop_lazy_mms();
-	while (kmem_cache_reap(GFP_KERNEL) > 0)
-		;
+	(void)kmem_cache_shrink_all();
 	drain_pgt_cache();
 	drain_all_pages();
 	return nr_free_pages();
@@ -221,6 +220,12 @@ size_t test_first_difference(const void *a, const void *b, size_t n)
 
 /* ---- In the child: one test ------------------------------------------------------------------------ */
 
+static void print_slab_line(void *arg, const char *text)
+{
+	(void)arg;
+	pr_info("%s", text);
+}
+
 static void check_aftermath(unsigned long frames_before)
 {
 	unsigned long frames;
@@ -233,6 +238,8 @@ static void check_aftermath(unsigned long frames_before)
 	mm_validate_all();
 	if (nr_warnings)
 		FAIL("%u warnings", nr_warnings);
+	if (frames != frames_before)
+		slabinfo(print_slab_line, NULL); /* who still has them? */
 	if (frames != frames_before)
 		FAIL("%lu frames free after the test, %lu before", frames, frames_before);
 }
