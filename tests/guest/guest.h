@@ -46,10 +46,20 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+/* A pointer that the compiler knows nothing about, for deliberately bad arguments. */
+#define BAD_POINTER opaque((void *)8)
+
 #define HELPER static __attribute__((unused))
 #define NOINLINE __attribute__((noinline))
 #define PAGE 4096UL
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Keeps the compiler from knowing what a value is, or that a store is useless. */
+HELPER void *opaque(const void *p)
+{
+	__asm__ volatile("" : "+r"(p));
+	return (void *)p;
+}
 
 /* ---- names ------------------------------------------------------------------------- */
 
@@ -208,6 +218,13 @@ HELPER int run_child(int (*body)(void *), void *argument)
 	return wait_for(start_child(body, argument));
 }
 
+/* For programs that print descriptors: what the shell or the runner left open goes away. */
+HELPER void close_inherited(void)
+{
+	for (int fd = 3; fd < 256; fd++)
+		close(fd);
+}
+
 HELPER void sleep_ms(long ms)
 {
 	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
@@ -258,13 +275,6 @@ HELPER int set_handler(int sig, void (*handler)(int, siginfo_t *, void *), int f
 HELPER char *map_anon(size_t length, int prot)
 {
 	return MUST(mmap(NULL, length, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-}
-
-/* Keeps the compiler from knowing what a value is, or that a store is useless. */
-HELPER void *opaque(const void *p)
-{
-	__asm__ volatile("" : "+r"(p));
-	return (void *)p;
 }
 
 /* FNV-1a, to print the contents of a buffer in one word. */
@@ -318,7 +328,8 @@ HELPER int read_maps(struct maps_line *lines, int max)
 }
 
 /*
- * Prints the mappings within [start, start + length) relative to it, in pages:
+ * Prints the mappings within [start, start + length), cut off at its ends, relative to it, in
+ * pages:
  *   what: 0-2 rw-p, 3-4 r--p
  */
 HELPER void show_layout(const char *what, const void *start, size_t length)
@@ -331,8 +342,34 @@ HELPER void show_layout(const char *what, const void *start, size_t length)
 	for (int i = 0; i < count; i++) {
 		if (lines[i].end <= low || lines[i].start >= high)
 			continue;
-		printf("%s %ld-%ld %s", comma, (long)(lines[i].start - low) / (long)PAGE,
-		       (long)(lines[i].end - low) / (long)PAGE, lines[i].perms);
+		unsigned long from = lines[i].start > low ? lines[i].start : low;
+		unsigned long to = lines[i].end < high ? lines[i].end : high;
+		printf("%s %lu-%lu %s", comma, (from - low) / PAGE, (to - low) / PAGE, lines[i].perms);
+		comma = ",";
+	}
+	printf("\n");
+}
+
+/*
+ * The same with neighbours of equal rights printed as one: for cases in which Linux leaves two
+ * mappings unmerged for reasons of its own.
+ */
+HELPER void show_coverage(const char *what, const void *start, size_t length)
+{
+	static struct maps_line lines[512];
+	unsigned long low = (unsigned long)start, high = low + length;
+	int count = read_maps(lines, ARRAY_LEN(lines));
+	const char *comma = "";
+	printf("%s:", what);
+	for (int i = 0; i < count; i++) {
+		unsigned long from = lines[i].start > low ? lines[i].start : low;
+		while (i + 1 < count && lines[i + 1].start == lines[i].end &&
+		       !strcmp(lines[i + 1].perms, lines[i].perms))
+			i++;
+		unsigned long to = lines[i].end < high ? lines[i].end : high;
+		if (to <= low || from >= high)
+			continue;
+		printf("%s %lu-%lu %s", comma, (from - low) / PAGE, (to - low) / PAGE, lines[i].perms);
 		comma = ",";
 	}
 	printf("\n");
