@@ -54,7 +54,7 @@ static void kinds(void)
 	show_stat("/dev/urandom");
 	show_stat("missing");
 	struct stat st;
-	SHOW(stat("file", BAD_POINTER));
+	SHOW(syscall(SYS_newfstatat, AT_FDCWD, "file", BAD_POINTER, 0));
 	SHOW(syscall(SYS_newfstatat, -1, "file", &st, 0));
 	SHOW(syscall(SYS_newfstatat, AT_FDCWD, "", &st, 0));
 	SHOW(syscall(SYS_newfstatat, AT_FDCWD, "file", &st, 0x40000));
@@ -156,15 +156,13 @@ static void file_systems(void)
 	SHOW(statfs("/proc", &fs));
 	printf("  type %#lx block size %ld name length %ld\n", (long)fs.f_type, (long)fs.f_bsize, (long)fs.f_namelen);
 	SHOW(statfs("missing", &fs));
-	SHOW(statfs(".", BAD_POINTER));
+	SHOW(syscall(SYS_statfs, ".", BAD_POINTER));
 	struct stat here, proc, dev;
 	MUST(stat(".", &here));
 	MUST(stat("/proc", &proc));
 	MUST(stat("/dev", &dev));
 	printf("device numbers differ: %s\n", here.st_dev != proc.st_dev && proc.st_dev != dev.st_dev ? "yes" : "no");
 	SHOW(rename("file", "/proc/file"));
-	SHOW(link("file", "/proc/self/file"));
-	SHOW(mkdir("/proc/x", 0700));
 	SHOW(open("/proc/version", O_WRONLY | O_CREAT | O_EXCL, 0600));
 }
 
