@@ -134,21 +134,20 @@ int kmem_cache_reap(gfp_t gfp_mask)
 
 unsigned long kmem_cache_shrink_all(void)
 {
-	unsigned long total = 0, pages;
+	unsigned long total = 0, before;
 	kmem_cache_t *cachep;
 
+	might_sleep();
 	mutex_lock(&cache_chain_sem);
-	do { /* a slab's end may free a descriptor into another cache */
-		pages = 0;
-		for_each_cache(cachep)
-		{
-			unsigned long freed = 0;
+	do { /* descriptors of one cache are objects of another */
+		before = total;
+		for_each_cache(cachep) {
+			unsigned long pages;
 
-			(void)__kmem_cache_shrink(cachep, &freed); /* objects in use are no error here */
-			pages += freed;
+			(void)__kmem_cache_shrink(cachep, &pages); /* objects in use may stay */
+			total += pages;
 		}
-		total += pages;
-	} while (pages);
+	} while (total != before);
 	mutex_unlock(&cache_chain_sem);
 	return total;
 }

@@ -18,6 +18,7 @@
 #include <pagoda/init.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
+#include <pagoda/vmalloc.h>
 
 #include <signal.h>
 #include <stdarg.h>
@@ -156,8 +157,9 @@ void test_panic_end(const char *file, int line, const char *text)
 unsigned long test_free_frames(void)
 {
 	hosted_drop_lazy_mms();
-	(void)kmem_cache_shrink_all();
+	vmalloc_purge();
 	drain_pgt_cache();
+	kmem_cache_shrink_all();
 	drain_all_pages();
 	return nr_free_pages();
 }
