@@ -534,13 +534,13 @@ void sched_end(void)
 	struct hosted_task *task;
 
 	pthread_mutex_lock(&sched_lock);
+	give_up_cpu(TASK_DEAD); /* first: it lets go of sched_lock, and waiters look at the state */
 	list_for_each_entry(task, &hosted_tasks, all)
 		if (task->awaits == me) {
 			task->token = true;
 			if (task->state == TASK_PARKED)
 				make_ready(task);
 		}
-	give_up_cpu(TASK_DEAD);
 	pass_baton();
 	pthread_mutex_unlock(&sched_lock);
 }
