@@ -311,6 +311,8 @@ unsigned long free_all_bootmem(void)
 	unsigned long total = 0;
 	pg_data_t *pgdat;
 
+	if (retired)
+		panic("bootmem: free_all_bootmem called after its retirement");
 	for_each_pgdat(pgdat)
 		if (pgdat->bdata)
 			total += free_all_bootmem_node(pgdat);
