@@ -90,6 +90,17 @@ static void mount_root(void)
 		mm_free_range(boot->initrd_start, boot->initrd_end, "initramfs");
 }
 
+/* "panic_test" or "panic_test=KIND": how the machine dies is a thing to test as well. */
+static void panic_if_asked(void)
+{
+	char kind[16] = "";
+
+	if (!boot_option("panic_test", kind, sizeof(kind)))
+		return;
+	machine_crash(kind);
+	panic("panic_test: asked for on the command line");
+}
+
 static void first_task(void *arg)
 {
 	static const char *const envp[] = { "HOME=/", "TERM=linux", NULL };
@@ -97,6 +108,7 @@ static void first_task(void *arg)
 	long error;
 
 	(void)arg;
+	panic_if_asked();
 	mount_root();
 	machine_unmap_init();
 	free_initmem();
@@ -157,8 +169,6 @@ void kernel_main(struct boot_info *bi)
 	sched_init();
 	machine_init(bi);
 	time_init(machine_boot_wallclock_ns());
-	if (boot_option("panic_test", NULL, 0))
-		panic("panic_test: asked for on the command line");
 	start_first_task();
 	cpu_idle();
 }

@@ -122,6 +122,9 @@ u64 machine_boot_wallclock_ns(void);
 /* CPUID.1:EDX for AT_HWCAP. */
 u32 machine_hwcap(void);
 
+/* Break a protection on purpose (tests): machine/pc/crash.c has the kinds. Returns if kind is none, or it is not there. */
+void machine_crash(const char *kind);
+
 /* Turn the power off. status is for a debugger or QEMU's isa-debug-exit, if any. */
 __noreturn void machine_power_off(int status);
 

@@ -11,12 +11,18 @@
 extern const u32 ksyms_count, ksyms_offsets[], ksyms_names[];
 extern const char ksyms_strings[];
 
+static bool is_code(unsigned long addr)
+{
+	return (addr >= (unsigned long)_text && addr < (unsigned long)_etext) ||
+	       (addr >= (unsigned long)__init_begin && addr < (unsigned long)__init_text_end);
+}
+
 const char *ksyms_lookup(unsigned long addr, unsigned long *offset)
 {
 	unsigned long text = (unsigned long)_text;
 	u32 low = 0, high = ksyms_count;
 
-	if (addr < text || addr >= (unsigned long)_end || high == 0)
+	if (!is_code(addr) || high == 0)
 		return NULL;
 	while (high - low > 1) {
 		u32 middle = low + (high - low) / 2;

@@ -23,13 +23,14 @@
 
 static bool in_panic;
 
-static void print_address(unsigned long addr)
+/* A return address may be the first of the next function, when the call does not return: so look before it. */
+static void print_address(unsigned long addr, bool is_return)
 {
 	unsigned long offset;
-	const char *name = ksyms_lookup(addr, &offset);
+	const char *name = ksyms_lookup(addr - is_return, &offset);
 
 	if (name)
-		log_printf("  %016lx %s+%#lx\n", addr, name, offset);
+		log_printf("  %016lx %s+%#lx\n", addr, name, offset + is_return);
 	else
 		log_printf("  %016lx\n", addr);
 }
@@ -42,16 +43,16 @@ static bool is_kernel_stack(unsigned long addr)
 	return (in_image || in_vmalloc) && addr % sizeof(long) == 0;
 }
 
-static void print_trace(unsigned long ip, unsigned long bp)
+static void print_trace(unsigned long ip, bool is_return, unsigned long bp)
 {
 	log_printf("Call trace:\n");
-	print_address(ip);
+	print_address(ip, is_return);
 	for (int i = 0; i < TRACE_DEPTH && is_kernel_stack(bp); i++) {
 		const unsigned long *frame = (const unsigned long *)bp;
 
 		if (frame[1] == 0)
 			break;
-		print_address(frame[1]);
+		print_address(frame[1], true);
 		if (frame[0] <= bp)
 			break;
 		bp = frame[0];
@@ -90,7 +91,7 @@ __noreturn void pc_panic(const char *message, const struct pt_regs *regs)
 	if (!again) {
 		print_task();
 		print_registers(regs);
-		print_trace(regs->ip, regs->bp);
+		print_trace(regs->ip, true, regs->bp);
 	}
 	machine_power_off(PANIC_EXIT_STATUS);
 }
@@ -100,11 +101,11 @@ __noreturn void port_die(struct pt_regs *regs, const char *what, unsigned long a
 {
 	if (!in_panic) {
 		in_panic = true;
-		log_printf("PANIC: %s in the kernel, address %016lx, error code %#lx\n", what, addr,
+		log_printf("PANIC: %s: address %016lx, error code %#lx\n", what, addr,
 			   error_code);
 		print_task();
 		print_registers(regs);
-		print_trace(regs->ip, regs->bp);
+		print_trace(regs->ip, false, regs->bp);
 	}
 	machine_power_off(PANIC_EXIT_STATUS);
 }

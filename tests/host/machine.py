@@ -40,6 +40,27 @@ def chipsets(bench):
         bench.ran(busybox(bench, "echo fine | cat", words), 0, b"fine\n")
 
 
+# ---- Ways to die (machine/pc/crash.c) ------------------------------------------------------------
+
+DEATHS = {
+    "text": (b"page fault", b"error code 0x3", b"write_text"),
+    "rodata": (b"page fault", b"error code 0x3", b"write_rodata"),
+    "data": (b"page fault", b"error code 0x11", b"machine_crash"),
+    "null": (b"address 0000000000000000", b"read_null"),
+    "stack": (b"kernel stack overflow (double fault)", b"recurse"),
+}
+
+
+@test("machine/broken_protections_panic_by_name")
+def deaths(bench):
+    for kind, words in DEATHS.items():
+        done = bench.pagoda("run", "--quiet", "--append", f"panic_test={kind}", "--timeout", "30", "--", image.BUSYBOX,
+                            "true")
+        bench.equal(done.status, 70, f"exit status of panic_test={kind}")
+        for word in words + (b"Call trace:", b"cr2"):
+            bench.check(word in done.err, f"panic_test={kind} does not say {word!r}")
+
+
 # ---- Through QEMU's monitor ------------------------------------------------------------------
 
 
@@ -54,6 +75,7 @@ class Watched:
              image.BUSYBOX, "sh", "-c", "echo up; read line; echo $line"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
         if self.process.stdout.readline() != b"up\n":
+            self.kill()
             raise Failure("the guest did not start")
         self.monitor = socket.socket(socket.AF_UNIX)
         self.monitor.connect(self.path)
@@ -71,6 +93,10 @@ class Watched:
     def ask(self, command):
         self.monitor.sendall(command.encode() + b"\n")
         return self.answer()
+
+    def kill(self):
+        self.process.terminate()
+        self.process.wait()
 
     def end(self):
         """Let the program end; its status and the rest of its output."""
@@ -97,6 +123,24 @@ def least_rights(bench):
         bench.check("U" not in flags, f"{address:#x} is open to user mode ({flags})")
     for address, flags in pages:
         bench.check(address >= KERNEL_HALF or "U" in flags, f"kernel mapping in the user half at {address:#x}")
+    bench.equal(guest.end(), (0, b"bye\n"), "status and output")
+
+
+REGISTER_BITS = {  # name in "info registers": bits that must be set, by what they switch on
+    "CR0": {"write protection": 1 << 16, "paging": 1 << 31},
+    "CR4": {"global pages": 1 << 7, "UMIP": 1 << 11, "SMEP": 1 << 20, "SMAP": 1 << 21},
+    "EFER": {"system calls": 1, "NX": 1 << 11},
+}
+
+
+@test("machine/protections_are_switched_on")
+def protections(bench):
+    guest = Watched(bench)
+    text = guest.ask("info registers")
+    for register, bits in REGISTER_BITS.items():
+        value = int(re.search(register + "=([0-9a-f]+)", text)[1], 16)
+        for name, bit in bits.items():
+            bench.check(value & bit, f"{register} is {value:#x}: {name} is off")
     bench.equal(guest.end(), (0, b"bye\n"), "status and output")
 
 
