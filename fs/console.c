@@ -2,9 +2,9 @@
 /*
  * console.c: the terminal on the machine's standard stream.
  *
- * With "stdin=tty" on the command line the stream's input belongs to the terminal: each
- * notification takes in what has come, so ^C works while nobody reads. Otherwise the bytes
- * are left to /dev/stdio.in and the terminal only shows. When the ring is full, input stays
+ * Unless "stdin=stream" is on the command line the stream's input belongs to the terminal:
+ * each notification takes in what has come, so ^C works while nobody reads. Otherwise the
+ * bytes are left to /dev/stdio.in and the terminal only shows. When the ring is full, input stays
  * in the machine until a reader makes room (tty->more).
  *
  * The end of the host's input is a terminal hung up softly: reads return 0, no signal.
@@ -26,10 +26,6 @@ static bool takes_input; /* (C) after boot */
 static size_t console_put(struct tty *tty, const u8 *bytes, size_t n)
 {
 	(void)tty;
-	if (!machine_stream_present(STREAM_STDIO)) {
-		port_log(PORT_LOG_INFO, (const char *)bytes, n);
-		return n;
-	}
 	return machine_stream_write(STREAM_STDIO, bytes, n);
 }
 
@@ -91,6 +87,6 @@ void console_init(const char *cmdline)
 	tty->more = take_input;
 	tty->winsize.ws_row = number_option(cmdline, "tty.rows=", DEFAULT_ROWS);
 	tty->winsize.ws_col = number_option(cmdline, "tty.cols=", DEFAULT_COLS);
-	takes_input = strstr(cmdline, "stdin=tty") != NULL;
+	takes_input = strstr(cmdline, "stdin=stream") == NULL;
 	take_input(tty);
 }

@@ -179,8 +179,6 @@ static long stream_read(struct file *file, struct iov_user buf, size_t count, u6
 	long n;
 
 	(void)pos;
-	if (!machine_stream_present(stream_of(file)))
-		return 0;
 	while (done < count) {
 		n = machine_stream_read(stream_of(file), chunk, min(count - done, CHUNK_BYTES));
 		if (n > 0) {
@@ -233,10 +231,7 @@ static long stream_write(struct file *file, struct iov_user buf, size_t count, u
 			ret = -EFAULT;
 			break;
 		}
-		if (machine_stream_present(stream_of(file)))
-			ret = stream_put(file, page, n);
-		else
-			ret = (long)n; /* nobody listens */
+		ret = stream_put(file, page, n);
 		if (ret > 0)
 			done += (size_t)ret;
 		if (ret >= 0 && (size_t)ret < n)

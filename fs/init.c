@@ -43,7 +43,7 @@ static int mount_root(struct fs_task *task)
 
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
-	err = do_add_mount(sb, NULL, "rootfs", 0);
+	err = do_add_mount(sb, NULL, "tmpfs", 0);
 	return err ? err : fs_task_first(task);
 }
 
@@ -68,6 +68,7 @@ int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_
 {
 	int err;
 
+	proc_set_cmdline(cmdline);
 	inode_init();
 	dcache_init();
 	file_init();

@@ -552,6 +552,7 @@ extern const struct file_operations tmpfs_file_ops;
 long tmpfs_add_seals(struct file *file, unsigned int seals);
 long tmpfs_get_seals(struct file *file);
 struct super_block *proc_mount(void);
+void proc_set_cmdline(const char *cmdline);
 struct super_block *devpts_mount(void);
 
 int devices_init(void);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sysctl.c: /proc/sys: numbers and strings by which the system is looked at and tuned.
+ *
+ * A file is either a number that lives somewhere (read and written in decimal, within
+ * bounds, EINVAL outside) or prints a fixed text. What is accepted without effect is
+ * marked so: programs write it and expect to read it back.
+ */
+#include <fs/proc/proc.h>
+#include <pagoda/machine.h>
+#include <pagoda/mm.h>
+#include <pagoda/string.h>
+#include <pagoda/mmzone.h>
+#include <pagoda/slab.h>
+
+#define INT_MAX 0x7fffffff
+
+#define SYSCTL(n, var, lo, hi)                                                                     \
+	{ .name = n, .mode = S_IFREG | 0644, .value = &var, .min = lo, .max = hi }
+#define SYSCTL_RO(n, var) { .name = n, .mode = S_IFREG | 0444, .value = &var }
+
+/* A function that prints a fixed text. */
+#define TEXT(fn, ...)                                                                              \
+	static int fn(struct proc_text *t, const struct proc_node *node)                           \
+	{                                                                                          \
+		(void)node;                                                                        \
+		proc_printf(t, __VA_ARGS__);                                                       \
+		return 0;                                                                          \
+	}
+
+/* ---- kernel ---------------------------------------------------------------------------------- */
+
+static int pid_max = 32768, threads_max = 32768, tainted, ngroups_max = FS_NGROUPS_MAX,
+	   panic_timeout, randomize_va_space, shm_next_id = -1, cap_last_cap = 40, shmmni = 4096,
+	   overflow_id = 65534, kptr_restrict, perf_paranoid = 2, core_uses_pid;
+
+TEXT(show_ostype, "Linux\n")
+TEXT(show_osrelease, "6.1.0-pagoda\n")
+TEXT(show_version, "#1 Pagoda\n")
+TEXT(show_domainname, "(none)\n")
+TEXT(show_core_pattern, "core\n")
+TEXT(show_shmmax, "%lu\n", ~0ul - (1ul << 24))
+TEXT(show_printk, "4\t4\t1\t7\n")
+TEXT(show_entropy, "256\n")
+TEXT(show_hostname, "%s\n", fs_hook_hostname())
+
+static long write_hostname(const struct proc_node *node, const char *text, size_t len)
+{
+	size_t n = len;
+
+	(void)node;
+	while (n && text[n - 1] == '\n')
+		n--;
+	fs_hook_set_hostname(text, n);
+	return (long)len;
+}
+
+static long accept(const struct proc_node *node, const char *text, size_t len)
+{
+	(void)node, (void)text;
+	return (long)len;
+}
+
+static void print_uuid(struct proc_text *t, u8 id[16])
+{
+	id[6] = (u8)((id[6] & 0x0f) | 0x40);
+	id[8] = (u8)((id[8] & 0x3f) | 0x80);
+	for (int i = 0; i < 16; i++)
+		proc_printf(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
+	proc_printf(t, "\n");
+}
+
+static int show_uuid(struct proc_text *t, const struct proc_node *node)
+{
+	u8 id[16];
+
+	(void)node;
+	machine_random(id, sizeof(id));
+	print_uuid(t, id);
+	return 0;
+}
+
+static int show_boot_id(struct proc_text *t, const struct proc_node *node)
+{
+	static u8 boot_id[16];
+
+	(void)node;
+	if (!boot_id[6])
+		machine_random(boot_id, sizeof(boot_id));
+	print_uuid(t, boot_id);
+	return 0;
+}
+
+static const struct proc_entry random_entries[] = {
+	PROC_FILE("boot_id", 0444, show_boot_id),
+	PROC_FILE("entropy_avail", 0444, show_entropy),
+	PROC_FILE("poolsize", 0444, show_entropy),
+	PROC_FILE("uuid", 0444, show_uuid),
+};
+
+static const struct proc_entry kernel_entries[] = {
+	SYSCTL_RO("cap_last_cap", cap_last_cap),
+	PROC_WRITE("core_pattern", 0644, show_core_pattern, accept),
+	SYSCTL("core_uses_pid", core_uses_pid, 0, 1),
+	PROC_FILE("domainname", 0644, show_domainname),
+	PROC_WRITE("hostname", 0644, show_hostname, write_hostname),
+	SYSCTL("kptr_restrict", kptr_restrict, 0, 2),
+	SYSCTL_RO("ngroups_max", ngroups_max),
+	PROC_FILE("osrelease", 0444, show_osrelease),
+	PROC_FILE("ostype", 0444, show_ostype),
+	SYSCTL_RO("overflowgid", overflow_id),
+	SYSCTL_RO("overflowuid", overflow_id),
+	SYSCTL("panic", panic_timeout, -INT_MAX, INT_MAX),
+	SYSCTL("perf_event_paranoid", perf_paranoid, -1, 4),
+	SYSCTL("pid_max", pid_max, 301, 4194304),
+	PROC_WRITE("printk", 0644, show_printk, accept),
+	PROC_DIR("random", random_entries),
+	SYSCTL("randomize_va_space", randomize_va_space, 0, 2),
+	SYSCTL("shm_next_id", shm_next_id, -1, INT_MAX),
+	PROC_FILE("shmall", 0644, show_shmmax),
+	PROC_FILE("shmmax", 0644, show_shmmax),
+	SYSCTL("shmmni", shmmni, 0, 32768),
+	SYSCTL("tainted", tainted, 0, INT_MAX),
+	SYSCTL("threads-max", threads_max, 1, INT_MAX),
+	PROC_FILE("version", 0444, show_version),
+};
+
+/* ---- vm ------------------------------------------------------------------------------------------ */
+
+static int swappiness = 60, mmap_min_addr = 65536, nr_hugepages, drop_caches, panic_on_oom,
+	   dirty_ratio = 20, dirty_background_ratio = 10, page_cluster = 3, vfs_cache_pressure = 100,
+	   overcommit_kbytes, oom_kill_allocating_task, oom_dump_tasks = 1, laptop_mode,
+	   zone_reclaim_mode, watermark_scale_factor = 10;
+
+static int show_min_free(struct proc_text *t, const struct proc_node *node)
+{
+	unsigned long pages = 0;
+	pg_data_t *pgdat;
+
+	(void)node;
+	for_each_pgdat(pgdat)
+		for (int i = 0; i < pgdat->nr_zones; i++)
+			pages += pgdat->node_zones[i].pages_min;
+	proc_printf(t, "%lu\n", pages * (PAGE_SIZE / SZ_1K));
+	return 0;
+}
+
+/* Caches that can be given back: emptied slabs (2 and 3). Page cache here is the files themselves. */
+static long write_drop_caches(const struct proc_node *node, const char *text, size_t len)
+{
+	long value;
+	int err = proc_parse_long(text, &value);
+
+	(void)node;
+	if (err)
+		return err;
+	if (value < 1 || value > 4)
+		return -EINVAL;
+	while ((value & 2) && kmem_cache_reap(GFP_KERNEL))
+		;
+	return (long)len;
+}
+
+static int show_drop_caches(struct proc_text *t, const struct proc_node *node)
+{
+	(void)node;
+	proc_printf(t, "%d\n", drop_caches);
+	return 0;
+}
+
+static const struct proc_entry vm_entries[] = {
+	{ .name = "compact_memory", .mode = S_IFREG | 0200, .show = show_drop_caches, .write = accept },
+	SYSCTL("dirty_background_ratio", dirty_background_ratio, 0, 100),
+	SYSCTL("dirty_ratio", dirty_ratio, 0, 100),
+	PROC_WRITE("drop_caches", 0200, show_drop_caches, write_drop_caches),
+	SYSCTL("laptop_mode", laptop_mode, 0, INT_MAX),
+	SYSCTL("max_map_count", sysctl_max_map_count, 0, INT_MAX),
+	PROC_WRITE("min_free_kbytes", 0644, show_min_free, accept),
+	SYSCTL("mmap_min_addr", mmap_min_addr, 0, INT_MAX),
+	SYSCTL("nr_hugepages", nr_hugepages, 0, 0),
+	SYSCTL("oom_dump_tasks", oom_dump_tasks, 0, 1),
+	SYSCTL("oom_kill_allocating_task", oom_kill_allocating_task, 0, 1),
+	SYSCTL("overcommit_kbytes", overcommit_kbytes, 0, INT_MAX),
+	SYSCTL("overcommit_memory", sysctl_overcommit_memory, 0, 2),
+	SYSCTL("overcommit_ratio", sysctl_overcommit_ratio, 0, INT_MAX),
+	SYSCTL("page-cluster", page_cluster, 0, 31),
+	SYSCTL("panic_on_oom", panic_on_oom, 0, 2),
+	SYSCTL("swappiness", swappiness, 0, 200),
+	SYSCTL("vfs_cache_pressure", vfs_cache_pressure, 0, INT_MAX),
+	SYSCTL("watermark_scale_factor", watermark_scale_factor, 1, 3000),
+	SYSCTL("zone_reclaim_mode", zone_reclaim_mode, 0, 7),
+};
+
+/* ---- fs, net ------------------------------------------------------------------------------------------ */
+
+static int nr_open = 65536, pipe_max_size = 1048576, file_max = INT_MAX, lease_break_time = 45,
+	   suid_dumpable, protected_links = 1, somaxconn = 4096, max_user_watches = 65536;
+
+TEXT(show_file_nr, "0\t0\t%d\n", INT_MAX)
+
+static const struct proc_entry fs_entries[] = {
+	SYSCTL("file-max", file_max, 0, INT_MAX),
+	PROC_FILE("file-nr", 0444, show_file_nr),
+	SYSCTL("lease-break-time", lease_break_time, 0, INT_MAX),
+	SYSCTL("max_user_watches", max_user_watches, 0, INT_MAX),
+	SYSCTL_RO("nr_open", nr_open),
+	SYSCTL("pipe-max-size", pipe_max_size, 4096, INT_MAX),
+	SYSCTL("protected_hardlinks", protected_links, 0, 1),
+	SYSCTL("protected_symlinks", protected_links, 0, 1),
+	SYSCTL("suid_dumpable", suid_dumpable, 0, 2),
+};
+
+static const struct proc_entry core_entries[] = {
+	SYSCTL("somaxconn", somaxconn, 0, INT_MAX),
+};
+static const struct proc_entry net_entries[] = {
+	PROC_DIR("core", core_entries),
+};
+
+const struct proc_entry proc_sys_entries[PROC_NR_SYS_ENTRIES] = {
+	PROC_DIR("fs", fs_entries),
+	PROC_DIR("kernel", kernel_entries),
+	PROC_DIR("net", net_entries),
+	PROC_DIR("vm", vm_entries),
+};
