@@ -19,7 +19,7 @@ static void ids(void)
 	SHOW(getresuid(&r, &e, &s));
 	printf("  %d %d %d\n", r, e, s);
 	SHOW_TRUE(getgroups(0, NULL) >= 0);
-	SHOW(getgroups(-1, groups));
+	SHOW(syscall(SYS_getgroups, -1, groups));
 	SHOW_TRUE(getpid() > 0 && getppid() > 0 && getpid() != getppid());
 	SHOW_TRUE(syscall(SYS_gettid) == getpid());
 }
@@ -97,7 +97,6 @@ static void small_calls(void)
 	SHOW(syscall(SYS_sched_yield));
 	SHOW(syscall(470 + 1000));
 	SHOW(syscall(-1));
-	SHOW(syscall(1L << 40));
 }
 
 int main(void)
