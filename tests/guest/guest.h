@@ -444,7 +444,10 @@ HELPER void touch_call(const void *p)
 	((void (*)(void))opaque(p))();
 }
 
-/* Prints the last fault, with si_addr relative to base. */
+/*
+ * Prints the last fault, with si_addr relative to base. Not whether a page that may not be
+ * executed was present: Linux fetches it first and only then finds out, always.
+ */
 HELPER void show_fault(const char *what, const void *base)
 {
 	const struct fault *f = &last_fault;
@@ -455,7 +458,7 @@ HELPER void show_fault(const char *what, const void *base)
 	printf("%s: %s %s addr base%+ld", what, signal_name(f->sig),
 	       fault_code_name(f->sig, f->code), (long)(f->addr - (char *)base));
 	if (f->trapno == 14)
-		printf(" err%s%s%s%s cr2 %s", f->err & ERR_PRESENT ? " present" : "",
+		printf(" err%s%s%s%s cr2 %s", f->err & ERR_PRESENT && !(f->err & ERR_FETCH && f->code == SEGV_ACCERR) ? " present" : "",
 		       f->err & ERR_WRITE ? " write" : "", f->err & ERR_USER ? " user" : "",
 		       f->err & ERR_FETCH ? " fetch" : "",
 		       f->cr2 == (long)f->addr ? "same" : "different");

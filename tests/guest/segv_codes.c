@@ -71,12 +71,15 @@ int main(void)
 	read_write_call("unmapped memory", area + 4 * PAGE + 17);
 	read_write_call("the byte after a mapping", area + 2 * PAGE);
 	read_write_call("PROT_NONE", none + 5);
+	touch_read(constant);
 	TRY(touch_write((char *)constant + 3, 'x'));
 	show_fault("write read-only data", constant);
 	TRY(touch_write((char *)(unsigned long)read_write_call, 0));
 	show_fault("write code", (const void *)(unsigned long)read_write_call);
+	touch_write(data, 2);
 	TRY(touch_call(data));
 	show_fault("call initialised data", data);
+	MUST(madvise(area, PAGE, MADV_DONTNEED));
 	TRY(touch_call(area));
 	show_fault("call anonymous memory not yet present", area);
 	area[0] = (char)0xc3;

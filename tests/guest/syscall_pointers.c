@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* proves: AS-04 FT-09 FT-38 FT-61 FT-62 FT-63 FT-64 FT-65 FT-67 */
+/* timeout: 120 */
+/*
+ * Every pointer argument of the system calls of the first two tiers, given every kind of bad
+ * pointer: NULL (where that is not allowed), unmapped, kernel, not canonical, PROT_NONE,
+ * read-only where the call writes, wrapping around, half mapped. The call must answer as
+ * Linux does, EFAULT nearly everywhere, without a signal; and valid but absent memory must
+ * work (a fresh mapping, a copy-on-write page, a page of a file).
+ */
+#include "guest.h"
+#include <poll.h>
+#include <sys/select.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+
+/* Who is asked: the call with one hole for the pointer. */
+struct probe {
+	const char *name;
+	long number;
+	long args[6];
+	int hole;	/* which argument */
+	int size;	/* bytes that the kernel accesses there; 0: a string */
+	int writes;	/* the kernel writes there */
+	int optional;	/* NULL means "none" */
+};
+
+static int file, directory, pipe_in, pipe_out, empty_pipe;
+static char good[PAGE];
+
+#define P 0 /* where the pointer goes */
+static struct probe probes[] = {
+	{ "read", SYS_read, { -1, P, 16 }, 1, 16, 1, 0 },
+	{ "write", SYS_write, { -1, P, 16 }, 1, 16, 0, 0 },
+	{ "open", SYS_open, { P, O_RDONLY }, 0, 0, 0, 0 },
+	{ "stat", SYS_stat, { P, (long)good }, 0, 0, 0, 0 },
+	{ "stat result", SYS_stat, { (long)"/", P }, 1, 144, 1, 0 },
+	{ "fstat", SYS_fstat, { -1, P }, 1, 144, 1, 0 },
+	{ "lstat", SYS_lstat, { (long)"/", P }, 1, 144, 1, 0 },
+	{ "newfstatat", SYS_newfstatat, { AT_FDCWD, (long)"/", P, 0 }, 2, 144, 1, 0 },
+	{ "openat", SYS_openat, { AT_FDCWD, P, O_RDONLY }, 1, 0, 0, 0 },
+	{ "access", SYS_access, { P, 0 }, 0, 0, 0, 0 },
+	{ "chdir", SYS_chdir, { P }, 0, 0, 0, 0 },
+	{ "getcwd", SYS_getcwd, { P, 4000 }, 0, 2, 1, 0 },
+	{ "mkdir", SYS_mkdir, { P, 0700 }, 0, 0, 0, 0 },
+	{ "rmdir", SYS_rmdir, { P }, 0, 0, 0, 0 },
+	{ "unlink", SYS_unlink, { P }, 0, 0, 0, 0 },
+	{ "rename", SYS_rename, { P, (long)"x" }, 0, 0, 0, 0 },
+	{ "rename to", SYS_rename, { (long)"x", P }, 1, 0, 0, 0 },
+	{ "link", SYS_link, { P, (long)"x" }, 0, 0, 0, 0 },
+	{ "symlink", SYS_symlink, { P, (long)"x" }, 0, 0, 0, 0 },
+	{ "symlink to", SYS_symlink, { (long)"x", P }, 1, 0, 0, 0 },
+	{ "chmod", SYS_chmod, { P, 0600 }, 0, 0, 0, 0 },
+	{ "readlink", SYS_readlink, { (long)"/proc/self", P, 40 }, 1, 1, 1, 0 },
+	{ "readlink path", SYS_readlink, { P, (long)good, 40 }, 0, 0, 0, 0 },
+	{ "utimensat times", SYS_utimensat, { AT_FDCWD, (long)"/missing", P, 0 }, 2, 32, 0, 1 },
+	{ "statfs", SYS_statfs, { (long)"/", P }, 1, 120, 1, 0 },
+	{ "getdents64", SYS_getdents64, { -2, P, 1000 }, 1, 24, 1, 0 },
+	{ "pipe", SYS_pipe, { P }, 0, 8, 1, 0 },
+	{ "pipe2", SYS_pipe2, { P, 0 }, 0, 8, 1, 0 },
+	{ "writev", SYS_writev, { -1, P, 2 }, 1, 32, 0, 0 },
+	{ "poll", SYS_poll, { P, 2, 0 }, 0, 16, 1, 0 },
+	{ "clock_gettime", SYS_clock_gettime, { CLOCK_MONOTONIC, P }, 1, 16, 1, 0 },
+	{ "gettimeofday", SYS_gettimeofday, { P, 0 }, 0, 16, 1, 1 },
+	{ "time", SYS_time, { P }, 0, 8, 1, 1 },
+	{ "nanosleep", SYS_nanosleep, { P, 0 }, 0, 16, 0, 0 },
+	{ "clock_nanosleep", SYS_clock_nanosleep, { CLOCK_MONOTONIC, 0, P, 0 }, 2, 16, 0, 0 },
+	{ "uname", SYS_uname, { P }, 0, 390, 1, 0 },
+	{ "sysinfo", SYS_sysinfo, { P }, 0, 112, 1, 0 },
+	{ "getrlimit", SYS_getrlimit, { RLIMIT_STACK, P }, 1, 16, 1, 0 },
+	{ "prlimit64 new", SYS_prlimit64, { 0, RLIMIT_CORE, P, 0 }, 2, 16, 0, 1 },
+	{ "prlimit64 old", SYS_prlimit64, { 0, RLIMIT_STACK, 0, P }, 3, 16, 1, 1 },
+	{ "getrandom", SYS_getrandom, { P, 16, 0 }, 0, 16, 1, 0 },
+	{ "rt_sigaction act", SYS_rt_sigaction, { SIGUSR1, P, 0, 8 }, 1, 32, 0, 1 },
+	{ "rt_sigaction old", SYS_rt_sigaction, { SIGUSR1, 0, P, 8 }, 2, 32, 1, 1 },
+	{ "rt_sigprocmask set", SYS_rt_sigprocmask, { SIG_BLOCK, P, 0, 8 }, 1, 8, 0, 1 },
+	{ "rt_sigprocmask old", SYS_rt_sigprocmask, { SIG_BLOCK, 0, P, 8 }, 2, 8, 1, 1 },
+	{ "rt_sigpending", SYS_rt_sigpending, { P, 8 }, 0, 8, 1, 0 },
+	{ "sigaltstack old", SYS_sigaltstack, { 0, P }, 1, 24, 1, 1 },
+	{ "sigaltstack new", SYS_sigaltstack, { P, 0 }, 0, 24, 0, 1 },
+	{ "setitimer", SYS_setitimer, { ITIMER_REAL, P, 0 }, 1, 32, 0, 1 },
+	{ "getitimer", SYS_getitimer, { ITIMER_REAL, P }, 1, 32, 1, 0 },
+	{ "wait4 status", SYS_wait4, { -1, P, 0, 0 }, 1, 4, 1, 1 },
+	{ "prctl name", SYS_prctl, { 16 /* PR_GET_NAME */, P }, 1, 16, 1, 0 },
+	{ "execve path", SYS_execve, { P, 0, 0 }, 0, 0, 0, 0 },
+	{ "select", SYS_select, { 8, P, 0, 0, (long)good }, 1, 8, 1, 1 },
+	{ "fcntl lock", SYS_fcntl, { -1, F_GETLK, P }, 2, 32, 1, 0 },
+	{ "ioctl", SYS_ioctl, { -3, 0x541b /* FIONREAD */, P }, 2, 4, 1, 0 },
+	{ "pread64", SYS_pread64, { -1, P, 16, 0 }, 1, 16, 1, 0 },
+	{ "sendfile offset", SYS_sendfile, { -4, -1, P, 16 }, 2, 8, 1, 1 },
+	{ "mincore", SYS_mincore, { -5, PAGE, P }, 2, 1, 1, 0 },
+};
+
+static long fill_in(long argument)
+{
+	switch (argument) {
+	case -1: return file;
+	case -2: return directory;
+	case -3: return empty_pipe;
+	case -4: return pipe_out;
+	case -5: return (long)good & -PAGE;
+	}
+	return argument;
+}
+
+/* Calls with the pointer. Return: the kernel's own answer, -errno or a result. */
+static long ask(const struct probe *probe, void *pointer)
+{
+	long a[6];
+	for (int i = 0; i < 6; i++)
+		a[i] = i == probe->hole ? (long)pointer : fill_in(probe->args[i]);
+	if (probe->hole != 0 && probe->args[0] == -1 && probe->number != SYS_wait4)
+		lseek(file, 0, SEEK_SET);
+	if (probe->number == SYS_wait4)
+		a[0] = -1;
+	if (probe->number == SYS_getdents64)
+		lseek(directory, 0, SEEK_SET);
+	long result = syscall(probe->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return result == -1 ? -errno : result;
+}
+
+/* A child to wait for, where the call needs one. */
+static void prepare(const struct probe *probe)
+{
+	if (probe->number == SYS_wait4) {
+		pid_t pid = MUST(fork());
+		if (pid == 0)
+			_exit(0);
+		siginfo_t info;
+		MUST(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	}
+	if (probe->number == SYS_sendfile) {
+		static char drain[65536];
+		int flags = fcntl(pipe_in, F_GETFL);
+		fcntl(pipe_in, F_SETFL, flags | O_NONBLOCK);
+		while (read(pipe_in, drain, sizeof(drain)) > 0)
+			;
+	}
+}
+
+static void show_answer(const char *kind, long answer)
+{
+	printf(" %s %s", kind, answer >= 0 ? "ok" : errno_name(-answer));
+}
+
+static char *unmapped, *none, *readable, *edge, *fresh;
+
+static void try_all(struct probe *probe)
+{
+	static const struct {
+		const char *name;
+		unsigned long address;
+	} fixed[] = {
+		{ "page0", 8 }, { "end", 0x7ffffffff000 - 4 }, { "beyond", 0x7ffffffff000 },
+		{ "kernel", 0xffff888000001000 }, { "image", 0xffffffff81000000 },
+		{ "noncanonical", 0x0000900000000000 }, { "wraps", -4UL },
+	};
+	printf("%s:", probe->name);
+	if (!probe->optional) {
+		prepare(probe);
+		show_answer("NULL", ask(probe, NULL));
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(fixed); i++) {
+		prepare(probe);
+		show_answer(fixed[i].name, ask(probe, (void *)fixed[i].address));
+	}
+	prepare(probe);
+	show_answer("unmapped", ask(probe, unmapped));
+	prepare(probe);
+	show_answer("none", ask(probe, none));
+	if (probe->writes) {
+		prepare(probe);
+		show_answer("readonly", ask(probe, readable));
+	}
+	/* The last accessible bytes before a hole: the object or string runs over the edge. */
+	int part = probe->size == 0 ? 5 : probe->size / 2;
+	if (part && probe->size < 200) {
+		memset(edge, probe->size ? 0 : 'n', PAGE);
+		prepare(probe);
+		show_answer("half", ask(probe, edge + PAGE - part));
+	}
+	printf("\n");
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* The file's first bytes as strings and structures: valid, absent memory is brought in. */
+static void absent_memory(void)
+{
+	char *p = map_anon(4 * PAGE, PROT_READ | PROT_WRITE);
+	SHOW(pread(file, p + PAGE - 8, 16, 0));
+	printf("  %.16s\n", p + PAGE - 8);
+	SHOW(write(pipe_out, p + 2 * PAGE, 16)); /* read from a page never touched */
+	SHOW(read(empty_pipe, p + 3 * PAGE, 0));
+	char *mapped = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0));
+	SHOW(write(pipe_out, mapped, 16));
+	SHOW(read(pipe_in, mapped + 100, 16));
+	printf("  file page written by read: %d\n", mapped[100]);
+	char byte;
+	MUST(pread(file, &byte, 1, 100));
+	printf("  the file itself: %c\n", byte);
+	char *path = map_anon(2 * PAGE, PROT_READ | PROT_WRITE);
+	memset(path, '/', PAGE - 1);
+	strcpy(path + PAGE - 3, "/dev/null");
+	SHOW(access(path + PAGE - 3, F_OK));
+	/* A string that ends with the last byte of its page, nothing mapped behind. */
+	strcpy(edge + PAGE - 10, "/dev/null");
+	SHOW(access(edge + PAGE - 10, F_OK));
+	struct iovec vector = { edge + PAGE - 4, 8 };
+	memset(edge + PAGE - 4, 'v', 4);
+	SHOW(syscall(SYS_writev, pipe_out, &vector, 1));
+	SHOW(pread(file, edge + PAGE - 4, 8, 0)); /* a short count, not an error */
+	SHOW(pread(file, edge + PAGE, 8, 0));
+	SHOW(pwrite(file, edge + PAGE - 4, 8, 0));
+}
+
+static int child_reads_into_shared(void *page)
+{
+	SHOW(pread(file, page, 16, 0));
+	return ((char *)page)[0];
+}
+
+int main(void)
+{
+	int fds[2];
+	scratch_enter();
+	file = make_file("file", PAGE);
+	directory = MUST(open("/proc", O_RDONLY));
+	MUST(pipe(fds));
+	pipe_in = fds[0];
+	pipe_out = fds[1];
+	MUST(pipe(fds));
+	empty_pipe = fds[0];
+	none = map_anon(PAGE, PROT_NONE);
+	readable = map_anon(PAGE, PROT_READ);
+	edge = map_anon(4 * PAGE, PROT_NONE) + PAGE;
+	MUST(mprotect(edge, PAGE, PROT_READ | PROT_WRITE));
+	fresh = map_anon(PAGE, PROT_READ | PROT_WRITE);
+	/* Last, so that no later mapping takes the place. */
+	unmapped = map_anon(8 * PAGE, PROT_NONE);
+	MUST(munmap(unmapped, 8 * PAGE));
+	unmapped += 3 * PAGE;
+	for (unsigned i = 0; i < ARRAY_LEN(probes); i++)
+		try_all(&probes[i]);
+	absent_memory();
+	memset(fresh, 'f', PAGE);
+	show_status("child", run_child(child_reads_into_shared, fresh));
+	printf("parent's page after the child's read: %c\n", fresh[0]);
+	printf("read-only page: %08x\n", checksum(readable, PAGE));
+	MUST(unlink("file"));
+	scratch_leave();
+	return 0;
+}
