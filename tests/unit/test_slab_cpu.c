@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_slab_cpu.c: the arrays of free objects that each CPU has in front of a cache.
+ */
+#include "report.h"
+
+#include "../../mm/slab_internal.h"
+
+#include <pagoda/errno.h>
+#include <pagoda/highmem.h>
+#include <pagoda/page_alloc.h>
+
+static kmem_cache_t *make_cache(size_t size)
+{
+	kmem_cache_t *cachep = kmem_cache_create("test", size, 0, 0, NULL, NULL);
+
+	CHECK(cachep);
+	return cachep;
+}
+
+static cpucache_t *array_of(kmem_cache_t *cachep, unsigned int cpu)
+{
+	return cachep->cpudata[cpu];
+}
+
+PAGODA_TEST(first_allocation_fills_a_batch, "SL-53 SL-55 SL-56 SL-57 SL-62")
+{
+	kmem_cache_t *cachep = make_cache(100);
+	cpucache_t *cc = array_of(cachep, 0);
+	void *objs[253];
+
+	CHECK_EQ(cc->limit, 252);
+	CHECK_EQ(cachep->batchcount, 126);
+	objs[0] = kmem_cache_alloc(cachep, GFP_KERNEL);
+	/* What the new slab has, at most a batch. */
+	CHECK_EQ(cc->avail, min(cachep->num, 126u) - 1);
+	CHECK_EQ(cc->allocmiss, 1);
+	for (unsigned int i = 1; i < 253; i++)
+		objs[i] = kmem_cache_alloc(cachep, GFP_KERNEL);
+	CHECK_EQ(cachep->high_mark, cachep->active_objs);
+	drain_cpu_caches(cachep);
+	CHECK_EQ(cc->avail, 0);
+	for (unsigned int i = 0; i < 252; i++)
+		kmem_cache_free(cachep, objs[i]);
+	CHECK_EQ(cc->avail, 252);
+	CHECK_EQ(cc->freemiss, 0);
+	kmem_cache_free(cachep, objs[252]);
+	CHECK_EQ(cc->avail, 252 - 126 + 1);
+	CHECK_EQ(cc->freemiss, 1);
+	for (unsigned int i = 0; i < cc->avail; i++)
+		CHECK_EQ(GET_PAGE_CACHE(virt_to_page(cc_entry(cc)[i])), cachep);
+	validate_slab();
+	CHECK_EQ(kmem_cache_destroy(cachep), 0);
+}
+
+PAGODA_TEST(pairs_hit_the_array_last_in_first_out, "SL-54 SL-62 SM-03")
+{
+	kmem_cache_t *cachep = make_cache(64);
+	cpucache_t *cc = array_of(cachep, 0);
+	void *a, *b;
+
+	for (unsigned int i = 0; i < 1000; i++)
+		kmem_cache_free(cachep, kmem_cache_alloc(cachep, GFP_KERNEL));
+	CHECK_EQ(cc->allocmiss, 1);
+	CHECK_EQ(cc->allochit, 999);
+	CHECK_EQ(cc->freehit, 1000);
+	CHECK_EQ(cc->freemiss, 0);
+	a = kmem_cache_alloc(cachep, GFP_KERNEL);
+	b = kmem_cache_alloc(cachep, GFP_KERNEL);
+	kmem_cache_free(cachep, a);
+	kmem_cache_free(cachep, b);
+	CHECK_EQ(kmem_cache_alloc(cachep, GFP_KERNEL), b);
+	CHECK_EQ(kmem_cache_alloc(cachep, GFP_KERNEL), a);
+	kmem_cache_free(cachep, a);
+	kmem_cache_free(cachep, b);
+	CHECK_EQ(kmem_cache_destroy(cachep), 0);
+}
+
+/* The lock is held by us: a hit must not want it. */
+PAGODA_TEST(hits_do_not_take_the_lock, "SL-54 SM-03")
+{
+	kmem_cache_t *cachep = make_cache(64);
+	unsigned long flags;
+
+	kmem_cache_free(cachep, kmem_cache_alloc(cachep, GFP_KERNEL));
+	spin_lock_irqsave(&cachep->spinlock, flags);
+	for (unsigned int i = 0; i < 100; i++)
+		kmem_cache_free(cachep, kmem_cache_alloc(cachep, GFP_ATOMIC));
+	spin_unlock_irqrestore(&cachep->spinlock, flags);
+	CHECK_EQ(kmem_cache_destroy(cachep), 0);
+}
+
+PAGODA_TEST(objects_above_a_page_have_no_arrays, "SL-57")
+{
+	kmem_cache_t *big = make_cache(4097), *small;
+
+	CHECK_EQ(big->limit, 0);
+	CHECK_EQ(array_of(big, 0), &no_cpucache);
+	kmem_cache_free(big, kmem_cache_alloc(big, GFP_KERNEL));
+	CHECK_EQ(big->direct_allocs, 1);
+	CHECK_EQ(kmem_cache_destroy(big), 0);
+	small = make_cache(500);
+	CHECK_EQ(array_of(small, 0)->limit, 124);
+	CHECK_EQ(kmem_cache_destroy(small), 0);
+	small = make_cache(2000);
+	CHECK_EQ(array_of(small, 0)->limit, 60);
+	CHECK_EQ(kmem_cache_destroy(small), 0);
+}
+
+PAGODA_TEST(size_caches_got_arrays_after_boot, "SL-58")
+{
+	kmem_cache_t *cachep;
+
+	for_each_cache(cachep)
+		CHECK_EQ(array_of(cachep, 0)->limit, cachep->limit);
+	CHECK_EQ(array_of(&cache_cache, 0)->limit, cache_cache.limit);
+	CHECK_EQ(array_of(kmem_find_general_cachep(32, 0), 0)->limit, 252);
+}
+
+PAGODA_TEST_CONFIG(late_cpus_get_arrays_when_threads_start, "SL-58", .nr_cpus = 4,
+		   .start_threads = true)
+{
+	for (unsigned int cpu = 0; cpu < 4; cpu++)
+		CHECK_EQ(array_of(kmem_find_general_cachep(32, 0), cpu)->limit, 252);
+}
+
+PAGODA_TEST(resizing_keeps_every_object, "SL-59")
+{
+	kmem_cache_t *cachep = make_cache(64);
+	void *objs[300];
+
+	for (unsigned int i = 0; i < 300; i++)
+		objs[i] = kmem_cache_alloc(cachep, GFP_KERNEL);
+	for (unsigned int i = 0; i < 200; i++)
+		kmem_cache_free(cachep, objs[i]);
+	CHECK_EQ(kmem_tune_cpucache(cachep, 10, 5), 0);
+	CHECK_EQ(array_of(cachep, 0)->limit, 10);
+	validate_slab();
+	CHECK_EQ(cachep->active_objs, 100);
+	CHECK_EQ(kmem_tune_cpucache(cachep, 0, 0), 0);
+	CHECK_EQ(array_of(cachep, 0), &no_cpucache);
+	CHECK_EQ(kmem_tune_cpucache(cachep, 5, 10), -EINVAL);
+	hosted_fail_nth(1);
+	CHECK_EQ(kmem_tune_cpucache(cachep, 100, 50), -ENOMEM);
+	hosted_fail_nth(0);
+	CHECK_EQ(array_of(cachep, 0), &no_cpucache);
+	for (unsigned int i = 200; i < 300; i++)
+		kmem_cache_free(cachep, objs[i]);
+	CHECK_EQ(kmem_cache_destroy(cachep), 0);
+}
+
+/* ---- Several CPUs --------------------------------------------------------------------- */
+
+static kmem_cache_t *shared;
+static void *parked;
+static int stop;
+
+static void park_one(void *unused)
+{
+	(void)unused;
+	parked = kmem_cache_alloc(shared, GFP_KERNEL);
+	kmem_cache_free(shared, parked);
+}
+
+PAGODA_TEST_CONFIG(objects_parked_on_another_cpu_do_not_hold_a_slab, "SL-60 SL-05 SL-51",
+		   .nr_cpus = 2, .start_threads = true)
+{
+	shared = make_cache(64);
+	hosted_wait(hosted_spawn("park", 1, park_one, NULL));
+	CHECK_GT(array_of(shared, 1)->avail, 0);
+	CHECK_EQ(shared->nr_free_slabs, 0);
+	CHECK_EQ(kmem_cache_shrink(shared), 1);
+	CHECK_EQ(array_of(shared, 1)->avail, 0);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+static void churn(void *seed)
+{
+	u64 x = (unsigned long)seed * 0x9e3779b97f4a7c15ull + test_seed();
+	struct {
+		u64 *obj;
+	} held[200] = { { NULL } };
+
+	for (unsigned int i = 0; i < test_scale(100000) && !__atomic_load_n(&stop, __ATOMIC_RELAXED);
+	     i++) {
+		unsigned int slot = (unsigned int)((x >> 33) % ARRAY_SIZE(held));
+
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		if (held[slot].obj) {
+			CHECK_EQ(*held[slot].obj, (u64)(unsigned long)&held[slot]);
+			*held[slot].obj = 0;
+			kmem_cache_free(shared, held[slot].obj);
+			held[slot].obj = NULL;
+		} else {
+			held[slot].obj = kmem_cache_alloc(shared, GFP_KERNEL);
+			CHECK(held[slot].obj);
+			*held[slot].obj = (u64)(unsigned long)&held[slot];
+		}
+	}
+	for (unsigned int slot = 0; slot < ARRAY_SIZE(held); slot++)
+		if (held[slot].obj)
+			kmem_cache_free(shared, held[slot].obj);
+}
+
+static void churn_on(unsigned int cpus, void (*meanwhile)(void))
+{
+	struct hosted_task *tasks[NR_CPUS];
+
+	for (unsigned int cpu = 1; cpu < cpus; cpu++)
+		tasks[cpu] = hosted_spawn("churn", (int)cpu, churn, (void *)(unsigned long)cpu);
+	meanwhile();
+	for (unsigned int cpu = 1; cpu < cpus; cpu++)
+		hosted_wait(tasks[cpu]);
+	validate_slab();
+}
+
+static void churn_here(void)
+{
+	churn((void *)100ul);
+}
+
+PAGODA_TEST_CONFIG(four_cpus_share_a_cache, "SL-54 SM-01 SM-03", .nr_cpus = 4, .start_threads = true)
+{
+	shared = make_cache(40);
+	churn_on(4, churn_here);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+static void resize_often(void)
+{
+	for (unsigned int i = 0; i < test_scale(400); i++) {
+		unsigned int limit = (unsigned int)test_random_below(60);
+
+		CHECK_EQ(kmem_tune_cpucache(shared, limit, (limit + 1) / 2), 0);
+	}
+}
+
+PAGODA_TEST_CONFIG(resizing_under_load_loses_nothing, "SL-59 SM-04", .nr_cpus = 4,
+		   .start_threads = true)
+{
+	shared = make_cache(40);
+	churn_on(4, resize_often);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+static void shrink_often(void)
+{
+	for (unsigned int i = 0; i < test_scale(1000); i++) {
+		kmem_cache_shrink(shared);
+		kmem_cache_reap(GFP_KERNEL);
+	}
+}
+
+PAGODA_TEST_CONFIG(shrinking_under_load_destroys_no_slab_in_use, "SL-52 SL-60 SL-51", .nr_cpus = 4,
+		   .start_threads = true)
+{
+	shared = make_cache(1000);
+	churn_on(4, shrink_often);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+PAGODA_TEST_CONFIG(shared_cache_with_interleaving, "SL-54 SM-13", .nr_cpus = 2,
+		   .start_threads = true, .deterministic = true)
+{
+	shared = make_cache(600);
+	churn_on(2, churn_here);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+static void alloc_in_interrupt(void *unused)
+{
+	(void)unused;
+	for (unsigned int i = 0; i < 10; i++) {
+		void *obj = kmem_cache_alloc(shared, SLAB_ATOMIC);
+
+		if (obj)
+			kmem_cache_free(shared, obj);
+	}
+}
+
+/* Interrupts of this CPU between its own allocations; lock debugging watches for sleeping. */
+PAGODA_TEST_CONFIG(interrupts_allocate_too, "SL-38 SL-54 PA-28", .nr_cpus = 2, .start_threads = true)
+{
+	struct hosted_task *task;
+
+	shared = make_cache(300);
+	task = hosted_spawn("churn", 1, churn, (void *)1ul);
+	for (unsigned int i = 0; i < test_scale(2000); i++)
+		port_on_each_cpu(2, alloc_in_interrupt, NULL);
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	hosted_wait(task);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
