@@ -492,6 +492,8 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 	flags |= slab_debug_flags(name);
 	if (ctor)
 		flags &= ~SLAB_POISON; /* poison would undo the construction */
+	if (size > (PAGE_SIZE << MAX_SLAB_ORDER) - RED_ZONE_BYTES)
+		flags &= ~SLAB_RED_ZONE; /* the largest size has no room for zones */
 	if (flags & SLAB_DEBUG_FLAGS)
 		align = min(align, 2 * BYTES_PER_WORD);
 	slab_debug_layout(cachep, &size, flags);

@@ -40,6 +40,7 @@
 /* Before the object: caller and state. Behind it: at least a word. */
 #define RED_FRONT (2 * BYTES_PER_WORD)
 #define RED_BACK  BYTES_PER_WORD
+static_assert(RED_FRONT + RED_BACK == RED_ZONE_BYTES, "slab.c counts on it");
 
 bool slab_debug_enabled(void)
 {

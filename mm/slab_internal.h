@@ -210,6 +210,9 @@ void kmem_reap_forget(const kmem_cache_t *cachep);
 /* Smallest size cache that holds size bytes; NULL if none does. */
 kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags);
 
+/* What red zones add to an object, before rounding. */
+#define RED_ZONE_BYTES (3 * BYTES_PER_WORD)
+
 /* ---- slab_debug.c ------------------------------------------------------------------------- */
 
 /* Flags that the boot options add to a new cache, and whether callers may ask for any. */

@@ -33,6 +33,8 @@ struct x86_features x86_features;
 pteval_t supported_pte_mask;
 pgd_t *swapper_pg_dir;
 
+unsigned long nr_kernel_tables;
+
 /* While true tables come from bootmem and large pages may be made. */
 static bool booting_tables;
 
@@ -62,8 +64,10 @@ static void *kernel_table(pteval_t *entry, pteval_t bits)
 		return NULL;
 	spin_lock(&init_mm.page_table_lock);
 	val = entry_read(entry);
-	if (!val)
+	if (!val) {
 		entry_write(entry, (pteval_t)__pa(table) | bits);
+		nr_kernel_tables += !booting_tables;
+	}
 	spin_unlock(&init_mm.page_table_lock);
 	if (!val)
 		return table;

@@ -8,6 +8,7 @@
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
+#include <pagoda/vm_task.h>
 #include <pagoda/vmalloc.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgtable.h>
@@ -38,8 +39,10 @@ static void fragment(struct list_head *kept)
 	struct page *page, *next;
 	LIST_HEAD(all);
 
-	while ((page = alloc_page(GFP_ATOMIC)))
+	current_vm->flags |= PF_MEMALLOC; /* the reserve, too */
+	while ((page = alloc_page(GFP_KERNEL)))
 		list_add(&page->lru, &all);
+	current_vm->flags &= ~PF_MEMALLOC;
 	list_for_each_entry_safe(page, next, &all, lru) {
 		list_del(&page->lru);
 		if (page_to_pfn(page) % 2)

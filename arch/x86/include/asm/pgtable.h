@@ -468,6 +468,9 @@ void paging_init(void);
 /* The machine maps its kernel image into swapper_pg_dir, with map_kernel_range(). Upcall of paging_init(). */
 void machine_map_kernel_image(void);
 
+/* Tables made for kernel addresses since boot; they are kept for ever. (init_mm.page_table_lock) */
+extern unsigned long nr_kernel_tables;
+
 /* The PTE of a kernel address, NULL if there is no table (or a large page). Never allocates. */
 pte_t *lookup_kernel_pte(unsigned long va);
 /* The same, making missing tables. NULL: no memory. May sleep. */
