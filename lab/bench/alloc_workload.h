@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alloc_workload.h: the workloads of `./pagoda bench alloc`, the same for every allocator.
+ *
+ * Included by alloc_pagoda.c (kmalloc on the hosted machine) and alloc_host.c (malloc, of
+ * whichever library is preloaded), which define before:
+ *
+ *	take(size), give(p)		the allocator
+ *	in_parallel(n, fn)		run fn(i) as n threads, each on a CPU of its own
+ *	footprint()			bytes of memory the allocator holds now
+ *
+ * The workloads
+ *	pair SIZE	take and give back at once: the fast path alone
+ *	mixed		slots of random lifetimes and sizes, small ones more often; it keeps
+ *			about half of its slots filled
+ *	remote		threads pass what they took to each other and give back what they get
+ *
+ * Each prints a line "NAME THREADS NANOSECONDS-PER-OPERATION"; "footprint" prints bytes
+ * held and bytes asked for while the mixed workload is at its fullest. The numbers mean
+ * something only beside each other's of the same run.
+ */
+#pragma once
+
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define PAIRS_PER_RUN 3000000u
+#define MIXED_OPS     3000000u
+#define MIXED_SLOTS   16384u
+#define REMOTE_OPS    1000000u
+#define RING_SLOTS    1024u
+#define MAX_THREADS   2u
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* 16 bytes to 4 KiB; each doubling about as likely as the one before. */
+static inline size_t random_size(uint64_t r)
+{
+	unsigned int span = 4 + (unsigned int)(r >> 32) % 8;
+
+	return 16 + (size_t)(r & ((1u << span) - 1));
+}
+
+static size_t pair_size;
+static unsigned int nr_threads;
+
+static void pair_worker(unsigned int id)
+{
+	(void)id;
+	for (unsigned int i = 0; i < PAIRS_PER_RUN; i++) {
+		volatile char *p = take(pair_size);
+
+		*p = 1;
+		give((void *)p);
+	}
+}
+
+struct mixed_slots {
+	void *at[MIXED_SLOTS];
+	size_t size[MIXED_SLOTS];
+	size_t asked; /* bytes taken and not given back */
+};
+static struct mixed_slots mixed[MAX_THREADS];
+
+static void mixed_worker(unsigned int id)
+{
+	struct mixed_slots *slots = &mixed[id];
+	uint64_t rng = 88172645463325252ull + id;
+
+	for (unsigned int i = 0; i < MIXED_OPS; i++) {
+		uint64_t r = next_random(&rng);
+		unsigned int n = (unsigned int)(r >> 48) % MIXED_SLOTS;
+
+		if (slots->at[n]) {
+			give(slots->at[n]);
+			slots->asked -= slots->size[n];
+			slots->at[n] = NULL;
+		} else {
+			size_t size = random_size(r);
+			volatile char *p = take(size);
+
+			p[0] = p[size - 1] = 1;
+			slots->at[n] = (void *)p;
+			slots->size[n] = size;
+			slots->asked += size;
+		}
+	}
+}
+
+static void mixed_empty(void)
+{
+	for (unsigned int t = 0; t < MAX_THREADS; t++)
+		for (unsigned int n = 0; n < MIXED_SLOTS; n++)
+			if (mixed[t].at[n]) {
+				give(mixed[t].at[n]);
+				mixed[t].at[n] = NULL;
+			}
+	for (unsigned int t = 0; t < MAX_THREADS; t++)
+		mixed[t].asked = 0;
+}
+
+/* One producer, one consumer. */
+struct ring {
+	void *slot[RING_SLOTS];
+	uint64_t head __attribute__((aligned(64))), tail __attribute__((aligned(64)));
+};
+static struct ring rings[MAX_THREADS];
+
+static bool ring_put(struct ring *ring, void *p)
+{
+	uint64_t head = ring->head;
+
+	if (head - __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE) == RING_SLOTS)
+		return false;
+	ring->slot[head % RING_SLOTS] = p;
+	__atomic_store_n(&ring->head, head + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+static void *ring_get(struct ring *ring)
+{
+	uint64_t tail = ring->tail;
+	void *p;
+
+	if (tail == __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE))
+		return NULL;
+	p = ring->slot[tail % RING_SLOTS];
+	__atomic_store_n(&ring->tail, tail + 1, __ATOMIC_RELEASE);
+	return p;
+}
+
+static void remote_worker(unsigned int id)
+{
+	struct ring *out = &rings[id], *in = &rings[1 - id];
+	unsigned int sent = 0, received = 0;
+	uint64_t rng = 1181783497276652981ull + id;
+	void *pending = NULL;
+
+	while (sent < REMOTE_OPS || received < REMOTE_OPS) {
+		bool moved = false;
+		void *p;
+
+		if (!pending && sent < REMOTE_OPS) {
+			pending = take((random_size(next_random(&rng)) & 0x1ff) | 1);
+			*(volatile char *)pending = 1;
+		}
+		if (pending && ring_put(out, pending)) {
+			pending = NULL;
+			sent++;
+			moved = true;
+		}
+		p = ring_get(in);
+		if (p) {
+			give(p);
+			received++;
+			moved = true;
+		}
+		if (!moved)
+			sched_yield();
+	}
+}
+
+static void measure(const char *name, unsigned int threads, unsigned int ops,
+		    void (*worker)(unsigned int))
+{
+	uint64_t start, spent;
+
+	nr_threads = threads;
+	start = now_ns();
+	in_parallel(threads, worker);
+	spent = now_ns() - start;
+	printf("%s %u %.3f\n", name, threads, (double)spent / ops);
+}
+
+static void run_workloads(void)
+{
+	static const size_t sizes[] = { 16, 64, 256, 1024 };
+	size_t before;
+
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "pair%zu", sizes[i]);
+		pair_size = sizes[i];
+		measure(name, 1, PAIRS_PER_RUN, pair_worker);
+		measure(name, 2, PAIRS_PER_RUN, pair_worker);
+	}
+	before = footprint();
+	measure("mixed", 1, MIXED_OPS, mixed_worker);
+	printf("footprint %zu %zu\n", footprint() - before, mixed[0].asked);
+	mixed_empty();
+	measure("mixed", 2, MIXED_OPS, mixed_worker);
+	mixed_empty();
+	measure("remote", 2, REMOTE_OPS, remote_worker);
+	fflush(stdout);
+}
