@@ -14,6 +14,7 @@ USAGE = """\
 usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a machine of its own
        ./pagoda shell [options]                        an interactive shell on such a machine
        ./pagoda test [--quick|--long] [--requirements] [NAME...]
+       ./pagoda bench [NAME...]                        measurements: alloc
 
 options of run and shell (defaults in brackets):
   --ram SIZE            memory of the machine, such as 16M or 1G [128M]
@@ -208,9 +209,14 @@ def command_test(words):
     return suite.main(options)
 
 
+def command_bench(words):
+    from lab import benchmarks
+    return benchmarks.main(parse(words, {}, "bench").args)
+
+
 def not_yet(command):
     def refuse(_words):
-        raise usage_error(f"{command}: not built yet; there is run, test and shell")
+        raise usage_error(f"{command}: not built yet; there is run, test, bench and shell")
     return refuse
 
 
@@ -218,7 +224,7 @@ COMMANDS = {
     "run": command_run,
     "shell": command_shell,
     "test": command_test,
-    "bench": not_yet("bench"),
+    "bench": command_bench,
     "sim": not_yet("sim"),
 }
 
@@ -226,11 +232,11 @@ COMMANDS = {
 def main(words):
     try:
         if not words:
-            raise usage_error("what shall I do? run, test or shell (./pagoda --help)")
+            raise usage_error("what shall I do? run, test, bench or shell (./pagoda --help)")
         if words[0] in ("--help", "-h", "help"):
             raise HelpAsked()
         if words[0] not in COMMANDS:
-            raise usage_error(f"unknown command {words[0]}; there is run, test and shell")
+            raise usage_error(f"unknown command {words[0]}; there is run, test, bench and shell")
         return COMMANDS[words[0]](words[1:])
     except HelpAsked:
         print(USAGE)

@@ -31,7 +31,7 @@ def wrong_use(bench):
 
 @test("cli/what_comes_later_is_refused_clearly")
 def later(bench):
-    for words in (["bench"], ["sim", "trace"]):
+    for words in (["bench", "nothing"], ["sim", "trace"]):
         refused(bench, words, says=b"not built yet")
     for words in (["run", "--cpus", "2", "x"], ["run", "--nodes=2", "x"], ["run", "--swap", "64M", "x"],
                   ["run", "--swap", "nbd://host/export", "x"], ["run", "--arch", "i386", "x"],
