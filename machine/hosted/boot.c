@@ -8,7 +8,13 @@
 #include "hosted_internal.h"
 
 #include <asm/cpufeature.h>
+#include <asm/pgtable.h>
 #include <pagoda/init.h>
+
+/* The kernel's code and data are the host process's: no part of them lies in simulated RAM. */
+void machine_map_kernel_image(void)
+{
+}
 
 void hosted_boot(const struct hosted_config *config)
 {
