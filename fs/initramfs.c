@@ -18,7 +18,7 @@
 #include <pagoda/bug.h>
 
 #define HEADER_BYTES 110u
-#define NSEC_PER_SEC 1000000000ull
+#define NSEC_PER_SEC 1000000000ll
 
 struct cpio_header {
 	u32 ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor, rdevminor,

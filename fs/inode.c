@@ -26,9 +26,9 @@ static atomic_long_t last_dev; /* minor of the newest unnamed device, major 0 */
 static const struct inode_operations no_inode_ops;
 static const struct address_space_operations memory_a_ops;
 
-u64 current_time_ns(void)
+s64 current_time_ns(void)
 {
-	return fs_hook_realtime_ns();
+	return (s64)fs_hook_realtime_ns();
 }
 
 static u64 inode_data_size(struct address_space *mapping)
@@ -158,7 +158,7 @@ static u32 without_set_id(u32 mode)
 
 static void apply_change(struct inode *inode, const struct iattr *attr)
 {
-	u64 now = current_time_ns();
+	s64 now = current_time_ns();
 
 	if (attr->valid & ATTR_UID)
 		inode->i_uid = attr->uid;

@@ -265,6 +265,7 @@ static int walk_component(struct nameidata *nd, const char *name, size_t len, co
 	int err;
 
 	nd->at = rest;
+	nd->jumped = false;
 	switch (type_of(name, len)) {
 	case LAST_DOT:
 		return 0;
@@ -293,7 +294,6 @@ static int may_search(struct inode *dir)
 
 int nd_walk_to_last(struct nameidata *nd)
 {
-	nd->jumped = false;
 	for (;;) {
 		const char *name;
 		size_t len = 0;

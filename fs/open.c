@@ -695,14 +695,14 @@ long sys_fchown(unsigned long fd, unsigned long uid, unsigned long gid)
 
 #define UTIME_NOW  0x3fffffffl
 #define UTIME_OMIT 0x3ffffffel
-#define NSEC_PER_SEC 1000000000ull
+#define NSEC_PER_SEC 1000000000ll
 
 struct timespec64 {
 	s64 sec, nsec;
 };
 
 /* One of the two times into attr; -EINVAL. */
-static int set_time(struct iattr *attr, const struct timespec64 *ts, unsigned int which, u64 *where)
+static int set_time(struct iattr *attr, const struct timespec64 *ts, unsigned int which, s64 *where)
 {
 	if (ts->nsec == UTIME_OMIT)
 		return 0;
@@ -711,9 +711,9 @@ static int set_time(struct iattr *attr, const struct timespec64 *ts, unsigned in
 		*where = current_time_ns();
 		return 0;
 	}
-	if (ts->nsec < 0 || ts->nsec >= (s64)NSEC_PER_SEC)
+	if (ts->nsec < 0 || ts->nsec >= NSEC_PER_SEC)
 		return -EINVAL;
-	*where = (u64)ts->sec * NSEC_PER_SEC + (u64)ts->nsec;
+	*where = ts->sec * NSEC_PER_SEC + ts->nsec;
 	attr->valid |= ATTR_TIMES_SET;
 	return 0;
 }

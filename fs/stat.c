@@ -11,14 +11,28 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
-#define NSEC_PER_SEC 1000000000ull
+#define NSEC_PER_SEC 1000000000ll
+
+struct timespec64 {
+	s64 sec, nsec;
+};
+
+/* Seconds round down, so that nsec is never negative (times before 1970). */
+static struct timespec64 timespec(s64 ns)
+{
+	s64 sec = ns / NSEC_PER_SEC, nsec = ns % NSEC_PER_SEC;
+
+	if (nsec < 0)
+		return (struct timespec64){ sec - 1, nsec + NSEC_PER_SEC };
+	return (struct timespec64){ sec, nsec };
+}
 
 struct user_stat {
 	u64 st_dev, st_ino, st_nlink;
 	u32 st_mode, st_uid, st_gid, pad;
 	u64 st_rdev;
 	s64 st_size, st_blksize, st_blocks;
-	u64 st_atime, st_atime_nsec, st_mtime, st_mtime_nsec, st_ctime, st_ctime_nsec;
+	struct timespec64 st_atime, st_mtime, st_ctime;
 	s64 unused[3];
 };
 static_assert(sizeof(struct user_stat) == 144, "struct stat of x86-64");
@@ -41,12 +55,9 @@ static void fill_stat(const struct inode *inode, struct user_stat *st)
 	st->st_size = (s64)inode->i_size;
 	st->st_blksize = PAGE_SIZE;
 	st->st_blocks = (s64)inode_blocks(inode);
-	st->st_atime = inode->i_atime / NSEC_PER_SEC;
-	st->st_atime_nsec = inode->i_atime % NSEC_PER_SEC;
-	st->st_mtime = inode->i_mtime / NSEC_PER_SEC;
-	st->st_mtime_nsec = inode->i_mtime % NSEC_PER_SEC;
-	st->st_ctime = inode->i_ctime / NSEC_PER_SEC;
-	st->st_ctime_nsec = inode->i_ctime % NSEC_PER_SEC;
+	st->st_atime = timespec(inode->i_atime);
+	st->st_mtime = timespec(inode->i_mtime);
+	st->st_ctime = timespec(inode->i_ctime);
 }
 
 static long put_stat(const struct inode *inode, unsigned long user)
@@ -138,9 +149,11 @@ static_assert(sizeof(struct user_statx) == 256, "struct statx");
 #define STATX_MNT_ID	  0x1000u
 #define STATX__RESERVED	  0x80000000u
 
-static struct statx_time statx_time(u64 ns)
+static struct statx_time statx_time(s64 ns)
 {
-	return (struct statx_time){ (s64)(ns / NSEC_PER_SEC), (u32)(ns % NSEC_PER_SEC), 0 };
+	struct timespec64 ts = timespec(ns);
+
+	return (struct statx_time){ ts.sec, (u32)ts.nsec, 0 };
 }
 
 static void fill_statx(const struct path *path, struct user_statx *st)

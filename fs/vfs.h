@@ -131,7 +131,7 @@ struct inode {
 	u64 i_ino;     /* (C) */
 	u64 i_rdev;    /* (C) */
 	u64 i_size;    /* (I) */
-	u64 i_atime, i_mtime, i_ctime; /* ns since 1970 */
+	s64 i_atime, i_mtime, i_ctime; /* ns since 1970 */
 	int i_writecount;	       /* (D) > 0: open for writing, < 0: being executed */
 	const struct inode_operations *i_op;
 	const struct file_operations *i_fop;
@@ -251,7 +251,8 @@ struct dir_context {
 struct iattr {
 	unsigned int valid; /* ATTR_ */
 	u32 mode, uid, gid;
-	u64 size, atime, mtime;
+	u64 size;
+	s64 atime, mtime;
 };
 
 struct inode_operations {
@@ -330,7 +331,7 @@ void iput(struct inode *inode);
 int inode_permission(struct inode *inode, unsigned int mask) __must_check;
 bool fs_capable(void);	 /* is the caller root to the file system? */
 bool in_group(u32 gid);
-u64 current_time_ns(void);
+s64 current_time_ns(void);
 /* Check and apply; locks i_rwsem for sizes. May sleep. */
 int notify_change(struct path *path, struct iattr *attr) __must_check;
 /* Set operations of a device node, fifo or socket. */
