@@ -11,17 +11,18 @@ kernel=$1 initramfs=$2 out=$3
 shift 3
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir/boot/grub"
-cp "$kernel" "$dir/boot/pagoda.elf"
+tree=$dir/tree
+mkdir -p "$tree/boot/grub"
+cp "$kernel" "$tree/boot/pagoda.elf"
 {
 	echo "set timeout=0"
 	echo "menuentry Pagoda {"
 	echo "	multiboot2 /boot/pagoda.elf $*"
 	if [ "$initramfs" != - ]; then
-		cp "$initramfs" "$dir/boot/initramfs.cpio"
+		cp "$initramfs" "$tree/boot/initramfs.cpio"
 		echo "	module2 /boot/initramfs.cpio"
 	fi
 	echo "	boot"
 	echo "}"
-} >"$dir/boot/grub/grub.cfg"
-grub-mkrescue -o "$out" "$dir" >/dev/null 2>"$dir/log" || { cat "$dir/log" >&2; exit 1; }
+} >"$tree/boot/grub/grub.cfg"
+grub-mkrescue -o "$out" "$tree" >/dev/null 2>"$dir/log" || { cat "$dir/log" >&2; exit 1; }
