@@ -77,7 +77,10 @@ bool elf_is_elf(const u8 *head)
 	return memcmp(head, "\177ELF", 4) == 0;
 }
 
-/* The PT_LOADs must be in order, in user space, and not smaller in memory than in the file. */
+/*
+ * The PT_LOADs must be in order, in user space, and not smaller in memory than in the file.
+ * As in Linux this is found out when it is too late to go back.
+ */
 static int check_segments(struct elf_file *ef)
 {
 	unsigned long end = 0;
@@ -90,18 +93,18 @@ static int check_segments(struct elf_file *ef)
 			continue;
 		if (ph->memsz > TASK_SIZE || ph->vaddr > TASK_SIZE - ph->memsz ||
 		    ph->filesz > ph->memsz)
-			return -ENOEXEC;
+			return -EINVAL;
 		if ((ph->vaddr ^ ph->offset) & (PAGE_SIZE - 1))
-			return -ENOEXEC;
+			return -EINVAL;
 		if (!any)
 			ef->start = ph->vaddr & PAGE_MASK;
 		else if (ph->vaddr < end)
-			return -ENOEXEC;
+			return -EINVAL;
 		end = ph->vaddr + ph->memsz;
 		any = true;
 	}
 	ef->end = PAGE_ALIGN(end);
-	return any ? 0 : -ENOEXEC;
+	return any ? 0 : -EINVAL;
 }
 
 static int read_phdrs(struct elf_file *ef)
@@ -115,7 +118,7 @@ static int read_phdrs(struct elf_file *ef)
 	n = fs_read_kernel(ef->file, ef->phdrs, size, ef->head.phoff);
 	if (n < 0)
 		return (int)n;
-	return (size_t)n == size ? check_segments(ef) : -ENOEXEC;
+	return (size_t)n == size ? 0 : -ENOEXEC;
 }
 
 static int parse_file(struct elf_file *ef, const u8 *head)
@@ -308,7 +311,10 @@ static void note_layout(struct mm_struct *mm, const struct elf_file *ef, unsigne
 static int load_interpreter(struct elf_file *ef, struct elf_start *start)
 {
 	unsigned long bias = 0, room;
+	int error = check_segments(ef);
 
+	if (error)
+		return error;
 	if (ef->head.type == ET_DYN) {
 		room = find_room(ef);
 		if (IS_ERR_VALUE(room))
@@ -323,9 +329,13 @@ static int load_interpreter(struct elf_file *ef, struct elf_start *start)
 int elf_load(struct exec_program *prog, struct elf_start *start)
 {
 	struct elf_file *ef = &prog->image->program;
-	unsigned long bias = ef->head.type == ET_DYN ? ELF_DYN_BASE - ef->start : 0;
-	int error = map_file(ef, bias);
+	unsigned long bias;
+	int error = check_segments(ef);
 
+	if (error)
+		return error;
+	bias = ef->head.type == ET_DYN ? ELF_DYN_BASE - ef->start : 0;
+	error = map_file(ef, bias);
 	if (error)
 		return error;
 	note_layout(current_vm->mm, ef, bias);

@@ -21,7 +21,7 @@
  *
  * so that putting words in front of argv (for #!) is just packing more.
  *
- * Failure: before step 6 every error leaves the caller as it was; afterwards it dies of SIGKILL.
+ * Failure: before step 6 every error leaves the caller as it was; afterwards it dies of SIGSEGV.
  */
 #include <pagoda/bug.h>
 #include <pagoda/mm.h>
@@ -597,7 +597,7 @@ static long exec_prepared(struct exec_program *prog)
 		return PTR_ERR(mm);
 	error = enter_program(prog, mm);
 	if (error)
-		force_sig(SIGKILL);
+		force_sig(SIGSEGV); /* the handlers are gone: it dies */
 	return error;
 }
 

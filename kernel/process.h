@@ -51,7 +51,7 @@ struct arg_list {
 /*
  * Replace the current program. path in kernel memory; dirfd and flags as execveat. 0, with
  * the new program's registers set, or -errno: with the old one intact, or, past the point
- * of no return, about to die of SIGKILL. May sleep.
+ * of no return, about to die of SIGSEGV. May sleep.
  */
 long do_execve(int dirfd, const char *path, struct arg_list argv, struct arg_list envp, int flags);
 long sys_execve(unsigned long path, unsigned long argv, unsigned long envp);

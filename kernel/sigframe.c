@@ -98,16 +98,6 @@ static unsigned long choose_frame(unsigned long sp, bool want_alt, unsigned long
 	return sp;
 }
 
-static void save_altstack(stack_t *out, unsigned long sp)
-{
-	struct task_struct *me = current;
-
-	*out = me->altstack;
-	out->pad_ = 0;
-	if (me->altstack.size && on_altstack(me, sp))
-		out->flags |= SS_ONSTACK;
-}
-
 static void fill_context(struct sigcontext *sc, const struct pt_regs *regs, sigset_t mask,
 			 unsigned long fpstate)
 {
@@ -139,7 +129,8 @@ int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct 
 	memset(&frame, 0, sizeof(frame));
 	frame.pretcode = d->action.restorer;
 	frame.uc.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	save_altstack(&frame.uc.stack, regs->sp);
+	frame.uc.stack = me->altstack; /* whether it is in use shows by rsp */
+	frame.uc.stack.pad_ = 0;
 	fill_context(&frame.uc.mcontext, regs, saved_mask, fpstate);
 	frame.uc.sigmask = saved_mask;
 	frame.info = d->info;
