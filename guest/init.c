@@ -3,10 +3,10 @@
  * init.c: process 1 of the guest. It starts one program, waits for it, and tells the
  * kernel how it ended; the kernel then sends the report and turns the machine off.
  *
- * The host leaves the errand in /.pagoda (lab/image.py): exec (a path), argv, env (strings
- * each ended by NUL) and cwd. Without it, on a machine booted by hand, a shell is started.
- * Which of the three standard descriptors is the terminal and which a raw stream is said
- * on the kernel's command line: stdin=, stdout=, stderr=, each tty (default) or stream.
+ * The host leaves the errand in /.pagoda (lab/image.py), as strings each ended by NUL: exec
+ * (a path), argv, env, cwd, and stdio, which says for each of the three standard descriptors
+ * whether it is the terminal ("tty") or a raw stream ("stream"). Without an errand, on a
+ * machine booted by hand, a shell is started on the terminal.
  *
  * What it says to the kernel, one word per write to /dev/pagoda:
  *
@@ -31,7 +31,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CMDLINE_MAX 4096
 #define WORDS_MAX   4096 /* arguments or environment strings */
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND      127
@@ -39,14 +38,15 @@
 struct errand {
 	char *path, *cwd;
 	char **argv, **envp;
+	char **stdio; /* three words */
 };
 
 static char *default_argv[] = {"-sh", NULL};
 static char *default_envp[] = {"PATH=/sbin:/usr/sbin:/bin:/usr/bin", "HOME=/root", "TERM=linux", NULL};
+static char *default_stdio[] = {"tty", "tty", "tty", NULL};
 
 static const char *const tty_path = "/dev/console";
 static const char *const stream_path[3] = {"/dev/stdio.in", "/dev/stdio.out", "/dev/stdio.err"};
-static const char *const stream_word[3] = {"stdin=stream", "stdout=stream", "stderr=stream"};
 
 /* Write a word to the kernel. It may be an old kernel that does not know it: no matter. */
 static void tell(const char *word, int number, int has_number)
@@ -112,34 +112,18 @@ static void read_errand(struct errand *e)
 	e->cwd = read_word("/.pagoda/cwd", "/");
 	e->argv = read_vector("/.pagoda/argv", default_argv);
 	e->envp = read_vector("/.pagoda/env", default_envp);
-}
-
-/* Is word one of the space-separated words of the kernel's command line? */
-static int boot_word(const char *cmdline, const char *word)
-{
-	size_t n = strlen(word);
-	const char *p = cmdline;
-
-	while ((p = strstr(p, word))) {
-		if ((p == cmdline || p[-1] == ' ') && (!p[n] || p[n] == ' ' || p[n] == '\n'))
-			return 1;
-		p += n;
-	}
-	return 0;
+	e->stdio = read_vector("/.pagoda/stdio", default_stdio);
+	if (!e->stdio[0] || !e->stdio[1] || !e->stdio[2])
+		e->stdio = default_stdio;
 }
 
 /* Descriptors 0, 1 and 2. Returns one that is the terminal, or -1. */
-static int open_standard_descriptors(void)
+static int open_standard_descriptors(char **stdio)
 {
-	static char cmdline[CMDLINE_MAX];
-	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC), i, tty = -1;
+	int fd, i, tty = -1;
 
-	if (fd >= 0) {
-		(void)!read(fd, cmdline, sizeof(cmdline) - 1);
-		close(fd);
-	}
 	for (i = 0; i < 3; i++) {
-		int stream = boot_word(cmdline, stream_word[i]);
+		int stream = strcmp(stdio[i], "stream") == 0;
 		int mode = !stream ? O_RDWR : i ? O_WRONLY : O_RDONLY;
 
 		fd = open(stream ? stream_path[i] : tty_path, mode | O_NOCTTY);
@@ -203,10 +187,11 @@ static void end_all_others(void)
 int main(void)
 {
 	struct errand e;
-	int tty = open_standard_descriptors(), status;
+	int tty, status;
 	pid_t pid;
 
 	read_errand(&e);
+	tty = open_standard_descriptors(e.stdio);
 	rehearse();
 	rehearse();
 	tell("start", 0, 0);

@@ -9,6 +9,7 @@ of --root, files of --copy, a minimal /etc, and /.pagoda with what /init shall s
 	/.pagoda/argv	its arguments, each ended by NUL
 	/.pagoda/env	its environment, likewise
 	/.pagoda/cwd	the directory to start in
+	/.pagoda/stdio	tty or stream, each ended by NUL, for its descriptors 0, 1 and 2
 """
 import os
 import stat
@@ -162,10 +163,10 @@ def environment(terminal):
 
 
 class Errand:
-    """What /init shall start: exec path, argv, and where."""
+    """What /init shall start, where, and with which standard streams (tty or stream)."""
 
-    def __init__(self, exec_path, argv, cwd, env):
-        self.exec_path, self.argv, self.cwd, self.env = exec_path, argv, cwd, env
+    def __init__(self, exec_path, argv, cwd, env, stdio=("tty", "tty", "tty")):
+        self.exec_path, self.argv, self.cwd, self.env, self.stdio = exec_path, argv, cwd, env, stdio
 
 
 def base_tree(init, root):
@@ -190,3 +191,4 @@ def add_errand(tree, errand):
     tree.file("/.pagoda/argv", nul_ended(errand.argv))
     tree.file("/.pagoda/env", nul_ended(errand.env))
     tree.file("/.pagoda/cwd", nul_ended([errand.cwd]))
+    tree.file("/.pagoda/stdio", nul_ended(errand.stdio))

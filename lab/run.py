@@ -32,11 +32,16 @@ def check_files(options):
             raise usage_error("--append: words must be printable")
 
 
-def boot_words(options, interactive):
-    """The kernel's command line. Streams are a terminal in the guest if they are one here."""
+def standard_streams(interactive):
+    """tty or stream, for each of stdin, stdout, stderr: a terminal there if it is one here."""
     on_terminal = "tty" if interactive else "stream"
-    errors = "tty" if interactive and os.isatty(2) else "stream"
-    words = [f"stdin={on_terminal}", f"stdout={on_terminal}", f"stderr={errors}"]
+    return [on_terminal, on_terminal, "tty" if interactive and os.isatty(2) else "stream"]
+
+
+def boot_words(options, interactive):
+    """The kernel's command line."""
+    kinds = standard_streams(interactive)
+    words = [f"{name}={kind}" for name, kind in zip(("stdin", "stdout", "stderr"), kinds)]
     if interactive:
         rows, columns = terminal.size()
         words += [f"tty.rows={rows}", f"tty.cols={columns}"]
@@ -61,7 +66,8 @@ def run(options):
     elf.inspect(host_path, options.arch)
     interactive = terminal.is_ours()
     cwd = "/" if options.root else os.getcwd()
-    errand = image.Errand(guest_path, options.args, cwd, image.environment(interactive))
+    errand = image.Errand(guest_path, options.args, cwd, image.environment(interactive),
+                          standard_streams(interactive))
     return boot(options, host_path, errand, interactive)
 
 
@@ -70,7 +76,8 @@ def shell(options):
     packages.ensure(packages.FOR_RUN)  # first of all: the program may be busybox itself
     host_path, guest_path = image.find_program("/bin/sh" if options.root else image.BUSYBOX, options.root)
     interactive = terminal.is_ours()
-    errand = image.Errand(guest_path, ["-sh"], "/root", image.environment(interactive))
+    errand = image.Errand(guest_path, ["-sh"], "/root", image.environment(interactive),
+                          standard_streams(interactive))
     if interactive:
         say("a shell on a machine of its own; exit or Ctrl-D ends it, Ctrl-] kills the machine")
     return boot(options, host_path, errand, interactive)

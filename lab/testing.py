@@ -110,7 +110,7 @@ class Bench:
                 self.log.write(f"--- {label}, {len(data)} bytes\n{text}\n")
         return done
 
-    def pagoda(self, *words, stdin=b"", timeout=120):
+    def pagoda(self, *words, stdin=b"", timeout=60):
         """./pagoda as a user calls it; tests use TCG, and what is built already."""
         env = dict(os.environ, PAGODA_BUILT="1")
         words = list(words)

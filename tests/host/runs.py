@@ -29,7 +29,7 @@ def sound(bench):
     return stats
 
 
-def run(bench, *words, options=(), stdin=b"", timeout=120):
+def run(bench, *words, options=(), stdin=b"", timeout=60):
     return bench.pagoda("run", "--quiet", "--stats", "stats.json", *options, "--", *words, stdin=stdin,
                         timeout=timeout)
 
