@@ -120,8 +120,6 @@ bool accountable_mapping(const struct vm_file *file, unsigned long flags)
 
 /* ---- Choosing an address ----------------------------------------------------------------------- */
 
-/* Addresses that programs get unasked end here, even where more levels reach further. */
-#define DEFAULT_MAP_WINDOW (TASK_SIZE < 0x7ffffffff000ul ? TASK_SIZE : 0x7ffffffff000ul)
 #define MAP_32BIT_LOW	   0x40000000ul
 #define MAP_32BIT_HIGH	   0x80000000ul
 #define MMAP_GAP_MIN	   (128 * SZ_1M) /* room below the stack at least */

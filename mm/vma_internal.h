@@ -18,7 +18,9 @@
 #define VM_MAY_ALL	(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 #define VM_DATA_FLAGS	(VM_READ | VM_WRITE | VM_MAY_ALL | VM_ACCOUNT)
 
-#define TASK_UNMAPPED_BASE PAGE_ALIGN(TASK_SIZE / 3)
+/* Addresses that programs get unasked end here, even where more levels reach further. */
+#define DEFAULT_MAP_WINDOW (TASK_SIZE < 0x7ffffffff000ul ? TASK_SIZE : 0x7ffffffff000ul)
+#define TASK_UNMAPPED_BASE PAGE_ALIGN(DEFAULT_MAP_WINDOW / 3)
 
 static inline unsigned long vma_pages(const struct vm_area_struct *vma)
 {
