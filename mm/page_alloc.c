@@ -484,6 +484,7 @@ void *alloc_pages_exact(size_t size, gfp_t gfp_mask)
 		return NULL;
 	/* From one block to single pages; those past the end go back. */
 	total = 1ul << order;
+	atomic_set(&page->count, 0);
 	for (unsigned long i = 0; i < total; i++) {
 		prep_page(page + i, 0);
 		atomic_set(&page[i].count, 1);

@@ -104,7 +104,7 @@ static inline pg_data_t *local_pgdat(void)
 
 static inline zone_t *page_zone(const struct page *page)
 {
-	return zone_table[page->flags >> ZONE_SHIFT];
+	return zone_table[__atomic_load_n(&page->flags, __ATOMIC_RELAXED) >> ZONE_SHIFT];
 }
 
 /*

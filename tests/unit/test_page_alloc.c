@@ -743,5 +743,10 @@ PAGODA_TEST(validate_buddy_finds_each_kind_of_damage, "XC-06 PA-10 PA-43")
 	EXPECT_PANIC("counted", { zone->free_area[order].nr_free++; validate_buddy(); });
 	EXPECT_PANIC("wrong bit", { page->index = 3; validate_buddy(); });
 	EXPECT_PANIC("bad free block", { atomic_set(&page->count, 1); validate_buddy(); });
-	EXPECT_PANIC("marked", { SetPageBuddy(alloc_page(GFP_KERNEL)); validate_buddy(); });
+	EXPECT_PANIC("marked", {
+		page = alloc_page(GFP_KERNEL);
+		SetPageBuddy(page);
+		page->index = MAX_ORDER;
+		validate_buddy();
+	});
 }
