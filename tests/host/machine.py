@@ -144,6 +144,30 @@ def protections(bench):
     bench.equal(guest.end(), (0, b"bye\n"), "status and output")
 
 
+def descriptors(guest):
+    """(index, descriptor) of each entry of the global descriptor table that is not empty."""
+    base, limit = re.search("GDT= +([0-9a-f]+) ([0-9a-f]+)", guest.ask("info registers")).groups()
+    count = (int(limit, 16) + 1) // 8
+    lines = re.findall("^[0-9a-f]{16}:.*$", guest.ask(f"x /{count}gx 0x{base}"), re.M)
+    words = re.findall("0x([0-9a-f]{16})", " ".join(lines))
+    return [(index, int(word, 16)) for index, word in enumerate(words) if int(word, 16)]
+
+
+@test("machine/segments_are_flat", ids="CS-14")
+def flat(bench):
+    guest = Watched(bench)
+    rings = set()
+    for index, word in descriptors(guest):
+        if not word >> 44 & 1:
+            break  # a system descriptor: the TSS, which comes last
+        base = (word >> 16 & 0xffffff) | (word >> 32 & 0xff000000)
+        limit = (word & 0xffff) | (word >> 32 & 0xf0000)
+        bench.equal((base, limit, word >> 55 & 1), (0, 0xfffff, 1), f"base, limit and granularity of {index}")
+        rings.add((word >> 45 & 3, "code" if word >> 43 & 1 else "data"))
+    bench.equal(sorted(rings), [(0, "code"), (0, "data"), (3, "code"), (3, "data")], "rings and kinds")
+    bench.equal(guest.end(), (0, b"bye\n"), "status and output")
+
+
 @test("machine/stray_nmi_is_survived")
 def nmi(bench):
     guest = Watched(bench)
