@@ -27,6 +27,7 @@
 #include <kernel/exec.h>
 
 #define ELF_DYN_BASE	0x555555554000ul
+#define BRK_GAP		PAGE_SIZE /* keeps the heap apart from bss in /proc/PID/maps */
 #define ELF_PHDRS_MAX	(SZ_64K / sizeof(struct elf_phdr))
 #define INTERP_PATH_MAX 4096
 
@@ -305,7 +306,7 @@ static void note_layout(struct mm_struct *mm, const struct elf_file *ef, unsigne
 			mm->end_code = max(mm->end_code, end);
 		mm->end_data = max(mm->end_data, end);
 	}
-	set_brk_start(mm, bias + ef->end);
+	set_brk_start(mm, bias + ef->end + BRK_GAP);
 }
 
 static int load_interpreter(struct elf_file *ef, struct elf_start *start)

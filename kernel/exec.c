@@ -539,6 +539,14 @@ static void start_registers(struct task_struct *me, unsigned long ip, unsigned l
 	machine_load_user_state(&me->thread);
 }
 
+/* What is to stay free for the stack, from the end of user space down. */
+static unsigned long stack_room(void)
+{
+	unsigned long limit = rlimit(RLIMIT_STACK);
+
+	return limit > RLIM_INFINITY - STACK_TOP_GAP ? RLIM_INFINITY : limit + STACK_TOP_GAP;
+}
+
 static int enter_program(struct exec_program *prog, struct mm_struct *mm)
 {
 	struct task_struct *me = current;
@@ -548,7 +556,7 @@ static int enter_program(struct exec_program *prog, struct mm_struct *mm)
 
 	if (me->vm.mm)
 		report_mm_exit(me->vm.mm);
-	arch_pick_mmap_layout(mm, rlimit(RLIMIT_STACK));
+	arch_pick_mmap_layout(mm, stack_room());
 	activate_mm(mm);
 	vfork_done(me);
 	reset_task(me, prog);

@@ -8,7 +8,9 @@ struct file;
 struct mm_struct;
 
 #define EXEC_HEAD_BYTES 256 /* of the file are looked at to tell its format */
-#define STACK_TOP	TASK_SIZE
+/* The last pages of user space stay free, as they do on Linux, whose stacks begin at random below them. */
+#define STACK_TOP_GAP	SZ_16M
+#define STACK_TOP	(TASK_SIZE - STACK_TOP_GAP)
 
 /* openat's, for fs_open_exec(). */
 #define AT_FDCWD	    (-100)

@@ -14,6 +14,7 @@
 #include <pagoda/errno.h>
 #include <pagoda/uaccess.h>
 #include <kernel/itimer.h>
+#include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
@@ -54,13 +55,15 @@ static void count_down(struct signal_struct *sig, int which, int signo)
 static void check_cpu_limit(struct task_struct *t)
 {
 	unsigned long soft = task_rlimit(t, RLIMIT_CPU), used;
+	struct task_usage u;
 
 	if (soft == RLIM_INFINITY)
 		return;
-	used = t->vm.cpu_time_ns / NSEC_PER_SEC;
-	if (used >= t->signal->rlim[RLIMIT_CPU].rlim_max)
+	process_usage(t->signal, &u);
+	used = (u.utime_ns + u.stime_ns) / NSEC_PER_SEC;
+	if (used >= t->signal->rlim[RLIMIT_CPU].rlim_max) {
 		(void)send_signal_listed(SIGKILL, NULL, t, true);
-	else if (used >= soft) {
+	} else if (used >= soft) {
 		(void)send_signal_listed(SIGXCPU, NULL, t, true);
 		t->signal->rlim[RLIMIT_CPU].rlim_cur = soft + 1; /* again every second, as Linux */
 	}

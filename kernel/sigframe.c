@@ -195,6 +195,8 @@ static int restore_context(struct pt_regs *regs, const struct sigcontext *sc)
 {
 	if (sc->ip >= TASK_SIZE && sc->ip < ~0ul << 47)
 		return -EFAULT; /* not canonical: could not even be returned to */
+	if ((sc->cs | 3) != USER_CS)
+		return -EFAULT; /* a segment that user mode cannot run in */
 	regs->r8 = sc->r8;
 	regs->r9 = sc->r9;
 	regs->r10 = sc->r10;
