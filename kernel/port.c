@@ -12,7 +12,7 @@ void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned lo
 		       unsigned long error_code)
 {
 	(void)regs;
-	(void)error_code; /* the machine keeps it in machine_thread, for the frame */
+	current->thread.error_code = error_code; /* what the frame shows, which hides kernel mappings */
 	force_sig_fault(signo, si_code, addr);
 }
 

@@ -198,7 +198,7 @@ long sys_syslog(unsigned long type, unsigned long ubuf, unsigned long len)
 long sys_getrandom(unsigned long ubuf, unsigned long len, unsigned long flags)
 {
 	u8 chunk[256];
-	size_t done, n;
+	size_t done, n, left;
 
 	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE))
 		return -EINVAL;
@@ -208,8 +208,9 @@ long sys_getrandom(unsigned long ubuf, unsigned long len, unsigned long flags)
 	for (done = 0; done < len; done += n) {
 		n = min(len - done, sizeof(chunk));
 		machine_random(chunk, n);
-		if (copy_to_user(ubuf + done, chunk, n))
-			return done ? (long)done : -EFAULT;
+		left = copy_to_user(ubuf + done, chunk, n);
+		if (left)
+			return done + n > left ? (long)(done + n - left) : -EFAULT;
 		if (signal_pending())
 			return (long)(done + n);
 	}
