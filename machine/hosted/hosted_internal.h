@@ -126,7 +126,7 @@ bool ram_is_valid(phys_addr_t pa);
 void window_init(void);
 void window_flush_page(unsigned long host_addr);
 void window_flush(bool global_too);
-void window_remap(void); /* after RAM was replaced: forget all */
+void window_remap(void); /* after RAM was replaced: show the same frames, stale ones too */
 
 /* ---- port.c --------------------------------------------------------------------------------- */
 

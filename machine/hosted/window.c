@@ -21,8 +21,8 @@
  *
  * window_lock orders walking and mapping against flushing: without it a handler could map
  * what it had read before another CPU changed the entry and flushed. Nothing under it
- * touches the window. page_state has one byte a page; mapped_list names the pages that may
- * be mapped, so that flushing all costs what is mapped.
+ * touches the window. page_state has one byte a page and page_frame the frame it shows;
+ * mapped_list names the pages that may be mapped, so that flushing all costs what is mapped.
  */
 #include "hosted_internal.h"
 
@@ -41,11 +41,13 @@
 #define STATE_MAPPED 1u
 #define STATE_GLOBAL 2u
 #define STATE_LISTED 4u
+#define STATE_WRITABLE 8u
 #define KERNEL_CS    0x10
 #define KERNEL_SS    0x18
 #define MAX_REFAULTS 16 /* of one address in a row, before we call it a livelock */
 
 static u8 *page_state;	  /* by window page */
+static u32 *page_frame;	  /* by window page, meaningful with STATE_MAPPED */
 static u32 *mapped_list;  /* pages with STATE_LISTED */
 static size_t nr_listed;
 static int window_locked;
@@ -82,6 +84,12 @@ static bool in_window(unsigned long host_addr)
 
 /* ---- Mapping and flushing --------------------------------------------------------------- */
 
+static void map_locked(size_t page)
+{
+	ram_map(window_addr(page), PFN_PHYS(page_frame[page]), PAGE_SIZE,
+		HOST_PROT_READ | (page_state[page] & STATE_WRITABLE ? HOST_PROT_WRITE : 0));
+}
+
 /* Map the page as the tables say; false if they do not allow the access. */
 static bool map_page(unsigned long addr, bool write)
 {
@@ -92,16 +100,15 @@ static bool map_page(unsigned long addr, bool write)
 	lock_window();
 	ok = mmu_walk_kernel(this_cpu()->mmu.root, kva_to_mmu(addr), write, &e);
 	if (ok) {
-		bool writable = e.write && e.dirty;
-
 		if (!ram_is_valid(e.pa))
 			hosted_fatal("kernel mapping of %#lx leads outside of RAM, to %#llx", addr,
 				     (unsigned long long)e.pa);
-		ram_map(addr & PAGE_MASK, e.pa, PAGE_SIZE,
-			HOST_PROT_READ | (writable ? HOST_PROT_WRITE : 0));
 		if (!(page_state[page] & STATE_LISTED))
 			mapped_list[nr_listed++] = (u32)page;
-		page_state[page] = (u8)(STATE_LISTED | STATE_MAPPED | (e.global ? STATE_GLOBAL : 0));
+		page_state[page] = (u8)(STATE_LISTED | STATE_MAPPED | (e.global ? STATE_GLOBAL : 0) |
+					(e.write && e.dirty ? STATE_WRITABLE : 0));
+		page_frame[page] = (u32)PHYS_PFN(e.pa);
+		map_locked(page);
 	}
 	unlock_window();
 	return ok;
@@ -144,7 +151,11 @@ void window_flush(bool global_too)
 
 void window_remap(void)
 {
-	window_flush(true);
+	lock_window();
+	for (size_t i = 0; i < nr_listed; i++)
+		if (page_state[mapped_list[i]] & STATE_MAPPED)
+			map_locked(mapped_list[i]);
+	unlock_window();
 }
 
 /* ---- The handler --------------------------------------------------------------------------- */
@@ -217,6 +228,7 @@ void window_init(void)
 	size_t pages = window_page(HOSTED_WINDOW_END);
 
 	page_state = reserve(pages);
+	page_frame = reserve(pages * sizeof(*page_frame));
 	mapped_list = reserve(pages * sizeof(*mapped_list));
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);

@@ -100,14 +100,18 @@ static unsigned long map_pages(unsigned int n, unsigned long prot)
 	return addr;
 }
 
-/* A process with one page that main wrote 1 to and the worker, on CPU 1, wrote 2 to. */
+/*
+ * A process with a page that main wrote 1 to and the worker, on CPU 1, wrote 2 to. The
+ * page after it is in use too, so that their page table stays when the first one goes.
+ */
 static unsigned long share_a_page(struct worker *w)
 {
 	unsigned long addr;
 
 	CHECK_EQ(hosted_process_create(), 0);
-	addr = map_pages(1, RW_);
+	addr = map_pages(2, RW_);
 	hosted_write32(addr, 1);
+	hosted_write32(addr + PAGE_SIZE, 1);
 	start_worker(w, 1);
 	w->addr = addr;
 	w->value = 2;
@@ -440,20 +444,23 @@ PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "SM-14", .ram = SZ_1G)
 	__free_page(two);
 }
 
-/* Through all slots once and on: the second time round each must have been flushed. */
+#define MORE_PAGES_THAN_SLOTS 1500
+
+/* Through all slots and on with ever other pages: the second time round each slot must have been flushed. */
 PAGODA_TEST_CONFIG(kmap_slot_shows_its_new_page, "SM-14", .ram = SZ_1G)
 {
-	struct page *page[2] = { filled_page(GFP_HIGHUSER, 1), filled_page(GFP_HIGHUSER, 2) };
+	static struct page *page[MORE_PAGES_THAN_SLOTS];
 
-	for (u32 i = 0; i < 4096; i++) {
-		struct page *fresh = page[i / 1024 % 2];
-		u32 *at = kmap(fresh);
+	for (u32 i = 0; i < MORE_PAGES_THAN_SLOTS; i++)
+		page[i] = filled_page(GFP_HIGHUSER, i);
+	for (u32 i = 0; i < MORE_PAGES_THAN_SLOTS; i++) {
+		u32 *at = kmap(page[i]);
 
-		CHECK_EQ(*at, 1 + i / 1024 % 2);
-		kunmap(fresh);
+		CHECK_EQ(*at, i);
+		kunmap(page[i]);
 	}
-	__free_page(page[0]);
-	__free_page(page[1]);
+	for (u32 i = 0; i < MORE_PAGES_THAN_SLOTS; i++)
+		__free_page(page[i]);
 }
 
 /* ---- Everything at once ------------------------------------------------------------------------------- */
