@@ -38,6 +38,7 @@
  * Seen in: vm events vma_merge, vma_split; /proc/PID/maps.
  */
 #include <pagoda/slab.h>
+#include <pagoda/string.h>
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
@@ -61,12 +62,25 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 	return vma;
 }
 
+/*
+ * All but the links of the reverse maps: those of vma change under locks of their own, at
+ * the hand of other processes' VMAs, and those of the copy are not in any list yet.
+ */
+static void copy_fields(struct vm_area_struct *copy, const struct vm_area_struct *vma)
+{
+	memcpy(copy, vma, offsetof(struct vm_area_struct, shared));
+	INIT_LIST_HEAD(&copy->shared);
+	copy->anon_vma = vma->anon_vma;
+	INIT_LIST_HEAD(&copy->anon_vma_chain);
+	copy->anon_vma_inherited = vma->anon_vma_inherited;
+}
+
 struct vm_area_struct *vm_area_dup(const struct vm_area_struct *vma)
 {
 	struct vm_area_struct *copy = kmem_cache_alloc(vm_area_cachep, GFP_KERNEL);
 
 	if (copy)
-		*copy = *vma;
+		copy_fields(copy, vma);
 	return copy;
 }
 
@@ -492,7 +506,7 @@ void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_ar
 {
 	struct vma_place place;
 
-	*spare = *vma;
+	copy_fields(spare, vma);
 	spare->vm_pgoff = vma_pgoff(vma, addr);
 	spare->vm_start = addr;
 	if (spare->vm_file)
