@@ -13,6 +13,7 @@
  * or the machine, and those that only wait.
  */
 #include "guest.h"
+#include <ftw.h>
 #include <sys/prctl.h>
 
 enum { CHILDREN = 60, CALLS = 400, HIGHEST = 335 };
@@ -128,6 +129,20 @@ static int misbehave(void *seed)
 	return 0;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+	(void)st, (void)kind, (void)where;
+	return remove(path);
+}
+
+/* What the children made, under whatever names: its frames must come back. */
+static void clean_up(void)
+{
+	MUST(munmap(area, 16 * PAGE));
+	MUST(chdir("/"));
+	MUST(nftw(scratch_path, remove_entry, 16, FTW_DEPTH | FTW_PHYS));
+}
+
 int main(void)
 {
 	int exited = 0, killed = 0, failed = 0;
@@ -150,6 +165,7 @@ int main(void)
 	failed += c != 'b';
 	failed += run_child(misbehave, &(unsigned long){ 1 }) < 0;
 	printf("children: %d, exited %d, killed %d, harm to the parent %d\n", CHILDREN, exited, killed, failed);
-	/* What the children made in the scratch directory goes with the machine. */
+	close(fd);
+	clean_up();
 	return failed != 0 || exited + killed != CHILDREN;
 }
