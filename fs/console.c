@@ -41,8 +41,8 @@ static void take_input(struct tty *tty)
 	while (TTY_BUF_BYTES - (tty->head - tty->tail) > INPUT_CHUNK) {
 		long n = machine_stream_read(STREAM_STDIO, chunk, INPUT_CHUNK);
 
-		if (n < 0 && !tty->packet_eof) {
-			tty->packet_eof = true;
+		if (n < 0 && !tty->input_ended) {
+			tty->input_ended = true;
 			wake_up(&tty->read_wait);
 		}
 		if (n <= 0)

@@ -87,7 +87,7 @@ static struct file *new_file(const struct path *path, unsigned int flags)
 	file->vm.f_vmops = &file_vm_ops;
 	file->f_path = *path;
 	file->f_inode = path->dentry->d_inode;
-	file->f_flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+	file->f_flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 	file->f_mode = flags & O_PATH ? FMODE_PATH : modes[flags & O_ACCMODE];
 	file->f_op = file->f_inode->i_fop;
 	mutex_init(&file->f_pos_lock, RANK_NONE);
@@ -127,6 +127,7 @@ struct file *dentry_open(const struct path *path, unsigned int flags)
 		fput(file);
 		return ERR_PTR(err);
 	}
+	file->f_flags &= ~O_NOCTTY; /* open has seen it */
 	set_vm_access(file);
 	return file;
 }

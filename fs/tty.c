@@ -143,7 +143,7 @@ static void signal_foreground(const struct tty *tty, int signo)
 
 void tty_hangup(struct tty *tty)
 {
-	tty->packet_eof = true;
+	tty->input_ended = tty->hung_up = true;
 	if (tty->session)
 		(void)fs_hook_signal_pid(tty->session, SIGHUP);
 	signal_foreground(tty, SIGHUP);
@@ -249,7 +249,7 @@ static size_t fetch(struct tty *tty, u8 *bytes, size_t n, bool *line_end)
 
 static bool input_or_end(const struct tty *tty)
 {
-	return n_tty_readable(tty) || READ_ONCE(tty->packet_eof) || READ_ONCE(tty->other_closed);
+	return n_tty_readable(tty) || READ_ONCE(tty->input_ended) || READ_ONCE(tty->hung_up);
 }
 
 /* How a read waits: for how many bytes, and until when. */
@@ -300,6 +300,8 @@ long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 	long ret = check_read(tty);
 
 	(void)pos;
+	if (tty->hung_up)
+		return 0;
 	while (!ret && done < count) {
 		bool line_end;
 		size_t got = fetch(tty, chunk, min(count - done, CHUNK_BYTES), &line_end);
@@ -313,8 +315,8 @@ long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 			continue;
 		if (got && plan.interval_ns && plan.min)
 			plan.deadline_ns = port_clock_ns() + plan.interval_ns;
-		if (!n_tty_readable(tty) && (tty->packet_eof || tty->other_closed))
-			return done ? (long)done : tty->other_closed ? -EIO : 0;
+		if (!n_tty_readable(tty) && (tty->input_ended || tty->hung_up))
+			return done || !tty->hung_up ? (long)done : -EIO;
 		ret = wait_for_input(tty, file, &plan);
 		if (ret == -EAGAIN && !(file->f_flags & O_NONBLOCK))
 			return (long)done; /* VTIME has passed */
@@ -329,7 +331,7 @@ long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 static bool has_room(const struct tty *tty)
 {
 	return READ_ONCE(tty->out_head) - READ_ONCE(tty->out_tail) < TTY_BUF_BYTES / 2 ||
-	       READ_ONCE(tty->other_closed);
+	       READ_ONCE(tty->hung_up);
 }
 
 static size_t output(struct tty *tty, const u8 *bytes, size_t n)
@@ -350,7 +352,7 @@ static long write_chunk(struct tty *tty, const struct file *file, const u8 *byte
 	while (done < n) {
 		long ret;
 
-		if (tty->other_closed)
+		if (tty->hung_up)
 			return -EIO;
 		done += output(tty, bytes + done, n - done);
 		if (done == n)
@@ -399,7 +401,7 @@ unsigned int tty_poll(struct file *file, struct poll_table *pt)
 	poll_wait(&tty->write_wait, pt);
 	if (input_or_end(tty))
 		mask |= POLLIN | POLLRDNORM;
-	if (tty->packet_eof || tty->other_closed)
+	if (tty->input_ended || tty->hung_up)
 		mask |= POLLHUP;
 	if (has_room(tty))
 		mask |= POLLOUT | POLLWRNORM;
@@ -408,32 +410,9 @@ unsigned int tty_poll(struct file *file, struct poll_table *pt)
 
 /* ---- ioctl ------------------------------------------------------------------------------------------------ */
 
-#define TCGETS	   0x5401u
-#define TCSETS	   0x5402u
-#define TCSETSW	   0x5403u
-#define TCSETSF	   0x5404u
-#define TCSBRK	   0x5409u
-#define TCXONC	   0x540au
-#define TCFLSH	   0x540bu
-#define TIOCEXCL   0x540cu
-#define TIOCNXCL   0x540du
-#define TIOCSCTTY  0x540eu
-#define TIOCGPGRP  0x540fu
-#define TIOCSPGRP  0x5410u
-#define TIOCOUTQ   0x5411u
-#define TIOCSTI	   0x5412u
-#define TIOCGWINSZ 0x5413u
-#define TIOCSWINSZ 0x5414u
-#define FIONREAD   0x541bu
-#define TIOCNOTTY  0x5422u
-#define TIOCSETD   0x5423u
-#define TIOCGETD   0x5424u
-#define TCSBRKP	   0x5425u
-#define TIOCGSID   0x5429u
-
 static bool is_drained(const struct tty *tty)
 {
-	return READ_ONCE(tty->out_head) == READ_ONCE(tty->out_tail) || READ_ONCE(tty->other_closed);
+	return READ_ONCE(tty->out_head) == READ_ONCE(tty->out_tail) || READ_ONCE(tty->hung_up);
 }
 
 static long drain(struct tty *tty)
@@ -441,7 +420,7 @@ static long drain(struct tty *tty)
 	return wait_event_interruptible(&tty->write_wait, is_drained(tty));
 }
 
-static long get_termios(struct tty *tty, unsigned long arg)
+long tty_get_termios(struct tty *tty, unsigned long arg)
 {
 	struct termios copy;
 	unsigned long flags;
@@ -452,7 +431,7 @@ static long get_termios(struct tty *tty, unsigned long arg)
 	return copy_to_user(arg, &copy, sizeof(copy)) ? -EFAULT : 0;
 }
 
-static long set_termios(struct tty *tty, unsigned int cmd, unsigned long arg)
+long tty_set_termios(struct tty *tty, unsigned int cmd, unsigned long arg)
 {
 	struct termios new;
 	unsigned long flags;
@@ -472,7 +451,7 @@ static long set_termios(struct tty *tty, unsigned int cmd, unsigned long arg)
 	return 0;
 }
 
-static long set_winsize(struct tty *tty, unsigned long arg)
+long tty_set_winsize(struct tty *tty, unsigned long arg)
 {
 	struct winsize new;
 	bool changed;
@@ -526,7 +505,7 @@ static long flow(struct tty *tty, unsigned long what)
 
 static long get_session(struct tty *tty, unsigned long arg, int value)
 {
-	if (current_process()->tty != tty && !tty->other)
+	if (current_process()->tty != tty)
 		return -ENOTTY;
 	return put_user(value, arg);
 }
@@ -554,11 +533,11 @@ long tty_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case TCGETS:
-		return get_termios(tty, arg);
+		return tty_get_termios(tty, arg);
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
-		return set_termios(tty, cmd, arg);
+		return tty_set_termios(tty, cmd, arg);
 	case TCSBRK:
 	case TCSBRKP:
 		return drain(tty);
@@ -590,7 +569,7 @@ long tty_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case TIOCGWINSZ:
 		return copy_to_user(arg, &winsize, sizeof(winsize)) ? -EFAULT : 0;
 	case TIOCSWINSZ:
-		return set_winsize(tty, arg);
+		return tty_set_winsize(tty, arg);
 	case TIOCGETD:
 		return put_user(n, arg); /* N_TTY */
 	case TIOCSETD:
@@ -604,29 +583,41 @@ long tty_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 /* ---- /dev/tty, /dev/console, /dev/ptmx ------------------------------------------------------------------- */
 
+static void tty_release(struct file *file)
+{
+	struct tty *tty = tty_of(file);
+
+	if (tty->closed)
+		tty->closed(tty);
+}
+
 const struct file_operations tty_fops = {
 	.read = tty_read,
 	.write = tty_write,
 	.poll = tty_poll,
 	.ioctl = tty_ioctl,
+	.release = tty_release,
 };
+
+void tty_attach(struct tty *tty, struct file *file)
+{
+	file->f_mode |= FMODE_STREAM;
+	file->private_data = tty;
+	file->f_op = &tty_fops;
+	if (tty->opened)
+		tty->opened(tty);
+}
 
 static int ttyaux_open(struct inode *inode, struct file *file)
 {
-	file->f_mode |= FMODE_STREAM;
 	switch (MINOR(inode->i_rdev)) {
-	case 0: {
-		struct tty *tty = current_process()->tty;
-
-		if (!tty)
+	case 0:
+		if (!current_process()->tty)
 			return -ENXIO;
-		file->private_data = tty;
-		file->f_op = &tty_fops;
+		tty_attach(current_process()->tty, file);
 		return 0;
-	}
 	case 1:
-		file->private_data = &console_tty;
-		file->f_op = &tty_fops;
+		tty_attach(&console_tty, file);
 		return 0; /* opening the console never makes it the controlling terminal */
 	case 2:
 		file->f_op = &ptmx_fops;

@@ -75,18 +75,18 @@ struct tty {
 	unsigned int column, canon_column; /* of output; where the line being edited began */
 	bool stopped;	   /* by ^S */
 	bool literal_next; /* by ^V */
-	bool packet_eof;   /* the input has ended for good (hung up) */
-	bool other_closed;
+	bool input_ended;  /* nobody will type any more: reads give 0 */
+	bool hung_up;	   /* the device is gone: writes give EIO as well */
 	unsigned int out_head, out_tail; /* output ring */
 	wait_queue_head_t read_wait, write_wait;
 	/* Show n bytes; how many were taken. Called with (T). */
 	size_t (*put)(struct tty *tty, const u8 *bytes, size_t n);
 	/* Is there input to fetch? Called without (T) when room was made. NULL: no. */
 	void (*more)(struct tty *tty);
-	struct tty *other; /* pty: the other end (C) */
-	u64 dev;	   /* (C) */
-	atomic_t count;	   /* references: open files, the processes' controlling terminals are not counted */
-	int index;
+	/* An open file refers to it / does no longer; NULL: no matter. */
+	void (*opened)(struct tty *tty);
+	void (*closed)(struct tty *tty);
+	u64 dev; /* (C) */
 	u8 buf[TTY_BUF_BYTES];
 	unsigned long delim[TTY_BUF_BYTES / 64];
 	u8 out[TTY_BUF_BYTES];
@@ -115,6 +115,41 @@ void n_tty_set_termios(struct tty *tty, const struct termios *new);
 /* ---- Files (tty.c) ---------------------------------------------------------------------------- */
 
 extern const struct file_operations tty_fops;
+/* Let file be an open one of this terminal. */
+void tty_attach(struct tty *tty, struct file *file);
+/* TIOCSWINSZ's work, with the signal. */
+long tty_set_winsize(struct tty *tty, unsigned long arg);
+long tty_get_termios(struct tty *tty, unsigned long arg);
+/* cmd: TCSETS, TCSETSW or TCSETSF. */
+long tty_set_termios(struct tty *tty, unsigned int cmd, unsigned long arg);
+
+#define TCGETS	   0x5401u
+#define TCSETS	   0x5402u
+#define TCSETSW	   0x5403u
+#define TCSETSF	   0x5404u
+#define TCSBRK	   0x5409u
+#define TCXONC	   0x540au
+#define TCFLSH	   0x540bu
+#define TIOCEXCL   0x540cu
+#define TIOCNXCL   0x540du
+#define TIOCSCTTY  0x540eu
+#define TIOCGPGRP  0x540fu
+#define TIOCSPGRP  0x5410u
+#define TIOCOUTQ   0x5411u
+#define TIOCSTI	   0x5412u
+#define TIOCGWINSZ 0x5413u
+#define TIOCSWINSZ 0x5414u
+#define FIONREAD   0x541bu
+#define TIOCPKT	   0x5420u
+#define TIOCNOTTY  0x5422u
+#define TIOCSETD   0x5423u
+#define TIOCGETD   0x5424u
+#define TCSBRKP	   0x5425u
+#define TIOCGSID   0x5429u
+#define TIOCGPTN   0x80045430u
+#define TIOCSPTLCK 0x40045431u
+#define TIOCGPTLCK 0x80045439u
+#define TIOCGPTPEER 0x5441u
 long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos);
 long tty_write(struct file *file, struct iov_user buf, size_t count, u64 *pos);
 unsigned int tty_poll(struct file *file, struct poll_table *pt);
@@ -130,4 +165,4 @@ void console_init(const char *cmdline);
 void console_notify(void);
 
 /* Pseudo-terminals (pty.c). */
-extern const struct file_operations ptmx_fops, pts_fops;
+extern const struct file_operations ptmx_fops;

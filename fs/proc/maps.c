@@ -48,7 +48,7 @@ static const char *special_name(const struct vm_area_struct *vma)
 
 	if (vma->vm_ops && vma->vm_ops->name)
 		return vma->vm_ops->name((struct vm_area_struct *)vma);
-	if (vma->vm_start <= mm->brk && vma->vm_end >= mm->start_brk && mm->brk > mm->start_brk)
+	if (vma->vm_start < mm->brk && vma->vm_end > mm->start_brk)
 		return "[heap]";
 	if (vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack)
 		return "[stack]";
