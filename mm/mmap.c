@@ -175,8 +175,8 @@ static unsigned long propose_area(struct vm_file *file, unsigned long addr, unsi
 		return addr;
 	if (file && file->f_vmops->get_unmapped_area)
 		return file->f_vmops->get_unmapped_area(file, addr, len, pgoff, flags);
-	if (addr && range_is_free(mm, addr, len))
-		return addr;
+	if (addr && addr <= TASK_SIZE - len && range_is_free(mm, addr, len))
+		return addr; /* a hint that cannot be met is none */
 	return search_unmapped_area(mm, len, flags);
 }
 
@@ -506,6 +506,8 @@ static int check_request(struct mmap_request *r, unsigned long offset)
 	r->pgoff = offset >> PAGE_SHIFT;
 	if (r->pgoff + (r->len >> PAGE_SHIFT) > ~0ul >> PAGE_SHIFT)
 		return -EOVERFLOW;
+	if (r->file && offset + r->len > ~0ul >> 1)
+		return -EOVERFLOW; /* file positions are signed */
 	if (r->mm->map_count > MAX_MAP_COUNT)
 		return -ENOMEM;
 	return 0;

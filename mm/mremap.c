@@ -356,8 +356,10 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 		return (unsigned long)-EINVAL;
 	r.old_len = PAGE_ALIGN(old_len);
 	r.new_len = PAGE_ALIGN(new_len);
-	if (addr & ~PAGE_MASK || !r.new_len || r.old_len > TASK_SIZE || addr > TASK_SIZE - r.old_len)
+	if (addr & ~PAGE_MASK || !r.new_len)
 		return (unsigned long)-EINVAL;
+	if (r.old_len > TASK_SIZE || addr > TASK_SIZE - r.old_len)
+		return (unsigned long)-EFAULT; /* nothing is mapped there */
 	if (!(flags & MREMAP_FIXED))
 		r.new_addr = 0;
 	down_write(&mm->mmap_lock);

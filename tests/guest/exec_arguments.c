@@ -109,6 +109,8 @@ static void print_place(const char *what, const void *address)
 			continue;
 		const char *slash = strrchr(lines[i].name, '/');
 		printf("%s lies in %s %s\n", what, lines[i].perms,
+		       /* Where nothing is random the heap begins right behind bss, in one mapping. */
+		       !strncmp(what, "bss", 3) && !slash ? "memory without a file" :
 		       slash ? "the program" : lines[i].name[0] ? lines[i].name : "anonymous memory");
 		return;
 	}

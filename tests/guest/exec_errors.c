@@ -177,25 +177,41 @@ static void broken_elf_files(void)
 	broken("too many program headers", f, sizeof(f));
 }
 
-/* Beyond the point of no return the process is killed, the machine unharmed. */
+/*
+ * What Linux finds out beyond the point of no return, where it can only kill; who looks first
+ * may refuse. In no case does the program run, and the machine is unharmed.
+ */
+static void hopeless(const char *what, struct small_elf file, size_t length)
+{
+	write_program("elf", &file, length);
+	pid_t child = MUST(fork());
+	if (child == 0) {
+		execve("elf", plain_argv, no_env);
+		_exit(77);
+	}
+	int status = wait_for(child);
+	printf("%s: %s\n", what,
+	       WIFSIGNALED(status) || WEXITSTATUS(status) == 77 ? "does not run" : "runs");
+}
+
 static void hopeless_elf_files(void)
 {
 	struct small_elf f = small_program();
 	f.load.p_vaddr = 0xffffffff80000000;
 	f.header.e_entry = f.load.p_vaddr + offsetof(struct small_elf, code);
-	broken("a segment in the kernel", f, sizeof(f));
+	hopeless("a segment in the kernel", f, sizeof(f));
 	f = small_program();
 	f.load.p_vaddr = 0x7ffffffff000;
-	broken("a segment at the end of user space", f, sizeof(f));
+	hopeless("a segment at the end of user space", f, sizeof(f));
 	f = small_program();
 	f.load.p_memsz = 1UL << 47;
-	broken("a segment as large as user space", f, sizeof(f));
+	hopeless("a segment as large as user space", f, sizeof(f));
 	f = small_program();
 	f.load.p_filesz = f.load.p_memsz + PAGE;
-	broken("more in the file than in memory", f, sizeof(f));
+	hopeless("more in the file than in memory", f, sizeof(f));
 	f = small_program();
 	f.load.p_offset = 1;
-	broken("offset and address do not fit", f, sizeof(f));
+	hopeless("offset and address do not fit", f, sizeof(f));
 	f = small_program();
 	f.header.e_entry = 0xffff800000000000;
 	broken("entry in the kernel", f, sizeof(f));

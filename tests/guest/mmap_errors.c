@@ -68,7 +68,8 @@ static void files(void)
 	SHOW_OK(map(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, rdwr, 0x7ffffffffffff000));
 	SHOW_OK(map(NULL, PAGE, PROT_READ, 0, rdwr, 0));
 	SHOW_OK(map(NULL, PAGE, PROT_READ, 3, rdwr, 0));
-	SHOW_OK(map(NULL, PAGE, PROT_READ, 3 | 0x10000000, rdwr, 0));
+	SHOW_OK(map(NULL, PAGE, PROT_READ, 3 | 0x02000000, rdwr, 0));
+	SHOW_OK(map(NULL, PAGE, PROT_READ, 3 | 0x80000 /* MAP_SYNC */, rdwr, 0));
 	SHOW_OK(map(NULL, PAGE, PROT_READ, MAP_PRIVATE | 0x10000000, rdwr, 0));
 	SHOW_OK(map(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, rdwr, 0));
 	SHOW_OK(map(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, rdwr, 0));
@@ -93,7 +94,6 @@ static void fixed(void)
 	char *area = map_anon(16 * PAGE, PROT_NONE);
 	MUST(munmap(area + 8 * PAGE, 8 * PAGE));
 	SHOW_OK(map(area + 1, PAGE, RW, ANON | MAP_FIXED, -1, 0));
-	SHOW_OK(map((void *)(TASK_SIZE - PAGE), PAGE, RW, ANON | MAP_FIXED, -1, 0));
 	SHOW_OK(map((void *)(TASK_SIZE - PAGE), 2 * PAGE, RW, ANON | MAP_FIXED, -1, 0));
 	SHOW_OK(map((void *)TASK_SIZE, PAGE, RW, ANON | MAP_FIXED, -1, 0));
 	SHOW_OK(map((void *)0xffff888000000000, PAGE, RW, ANON | MAP_FIXED, -1, 0));

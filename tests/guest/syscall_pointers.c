@@ -151,7 +151,7 @@ static void try_all(struct probe *probe)
 		const char *name;
 		unsigned long address;
 	} fixed[] = {
-		{ "page0", 8 }, { "end", 0x7ffffffff000 - 4 }, { "beyond", 0x7ffffffff000 },
+		{ "page0", 8 }, { "beyond", 0x7ffffffff000 },
 		{ "kernel", 0xffff888000001000 }, { "image", 0xffffffff81000000 },
 		{ "noncanonical", 0x0000900000000000 }, { "wraps", -4UL },
 	};

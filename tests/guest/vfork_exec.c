@@ -93,8 +93,9 @@ static void spawn(char *self)
 	pid_t child;
 	char *argv[] = { self, "spawned", NULL };
 	char *envp[] = { NULL };
-	printf("posix_spawn: %d\n", posix_spawn(&child, self, NULL, NULL, argv, envp));
+	int error = posix_spawn(&child, self, NULL, NULL, argv, envp);
 	show_status("spawned", wait_for(child));
+	printf("posix_spawn: %d\n", error);
 	argv[0] = "missing";
 	printf("posix_spawn of a missing file: %s\n",
 	       errno_name(posix_spawn(&child, "/no/such/file", NULL, NULL, argv, envp)));
