@@ -437,7 +437,7 @@ static long check_sendfile(const struct file *in, const struct file *out, bool h
 		return -EBADF;
 	if (has_offset && (in->f_mode & FMODE_STREAM))
 		return -ESPIPE;
-	if (!S_ISREG(in->f_inode->i_mode) && !S_ISCHR(in->f_inode->i_mode))
+	if (!S_ISREG(in->f_inode->i_mode))
 		return -EINVAL;
 	if (!in->f_op->read || !out->f_op->write || (out->f_flags & O_APPEND))
 		return -EINVAL;
