@@ -65,7 +65,7 @@ static void add_free(zone_t *zone, struct page *page, unsigned int order)
 static void del_free(zone_t *zone, struct page *page, unsigned int order)
 {
 	ClearPageBuddy(page);
-	list_del(&page->list);
+	list_del(&page->list); /* leaves private and virtual NULL */
 	zone->free_area[order].nr_free--;
 }
 
@@ -152,32 +152,22 @@ void free_block_to_zone(zone_t *zone, struct page *page, unsigned int order)
 	spin_unlock_irqrestore(&zone->lock, flags);
 }
 
-unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct list_head *list)
+unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct page **pages)
 {
-	unsigned int done;
+	unsigned int done = 0;
 
 	lock_zone(zone);
-	for (done = 0; done < nr; done++) {
-		struct page *page = take_block(zone, 0);
-
-		if (!page)
-			break;
-		list_add_tail(&page->list, list);
-	}
+	while (done < nr && (pages[done] = take_block(zone, 0)) != NULL)
+		done++;
 	spin_unlock(&zone->lock);
 	return done;
 }
 
-void free_bulk(zone_t *zone, unsigned int nr, struct list_head *list)
+void free_bulk(zone_t *zone, unsigned int nr, struct page **pages)
 {
 	lock_zone(zone);
-	while (nr--) {
-		/* The coldest: pages are added and taken at the head. */
-		struct page *page = list_last_entry(list, struct page, list);
-
-		list_del(&page->list);
-		put_block(zone, page, 0);
-	}
+	for (unsigned int i = 0; i < nr; i++)
+		put_block(zone, pages[i], 0);
 	spin_unlock(&zone->lock);
 }
 

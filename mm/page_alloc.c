@@ -5,7 +5,7 @@
  * The blocks themselves are cut and joined in buddy.c. This file decides which zone
  * a request is served from and when it has to wait (thesis chapter 6).
  *
- * Single pages pass through a list per zone and CPU (FX-03). Taking one from there,
+ * Single pages pass through a stack per zone and CPU (FX-03). Taking one from there,
  * or putting one back, needs no lock, only interrupts off; the lists are refilled
  * from and drained to the buddy lists a batch at a time. That also delays merging, so
  * that a page freed and allocated again is not joined and split in between (FX-02).
@@ -37,9 +37,10 @@
  * reported, and the block freed as what it is.
  *
  * Invariants:
- *	(I1) a page on a per-CPU list has count 0 and no status flags; it is in neither
- *	     zone->free_pages nor any free_area
+ *	(I1) a page on a per-CPU list is in neither zone->free_pages nor any free_area
  *	(I2) a frame with PG_reserved is never freed
+ *	(I3) a page on no free list or on a per-CPU one has count 0, mapcount -1, no flags
+ *	     but zone and PG_highmem, and no mapping, private or virtual
  *
  * Locking: per-CPU lists by interrupts off; other CPUs read only the counts.
  * Failure: NULL after the steps above. Frees never fail.
@@ -97,20 +98,25 @@ static void pcp_set_count(struct per_cpu_pages *pcp, unsigned int count)
 	__atomic_store_n(&pcp->count, count, __ATOMIC_RELAXED);
 }
 
-/* Interrupts off. NULL: the list is empty. */
-static struct page *pcp_take(struct per_cpu_pages *pcp)
+/* One more; other CPUs may be reading. */
+static void pcp_note(unsigned long *counter)
 {
-	struct page *page;
-
-	if (!pcp->count)
-		return NULL;
-	page = list_first_entry(&pcp->list, struct page, list);
-	list_unlink(&page->list);
-	pcp_set_count(pcp, pcp->count - 1);
-	return page;
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
-static struct page *pcp_take_from(zone_t *zone)
+/* Interrupts off. NULL: the stack is empty. */
+static __always_inline struct page *pcp_take(struct per_cpu_pages *pcp)
+{
+	unsigned int count = pcp->count;
+
+	if (unlikely(!count))
+		return NULL;
+	pcp_set_count(pcp, --count);
+	pcp_note(&pcp->nr_taken);
+	return pcp->pages[count];
+}
+
+static __always_inline struct page *pcp_take_from(zone_t *zone)
 {
 	unsigned long flags = port_irq_save();
 	struct page *page = pcp_take(this_cpu_pages(zone));
@@ -129,23 +135,32 @@ static struct page *pcp_refill_and_take(zone_t *zone, unsigned long limit)
 	spare = spare > limit ? spare - limit : 0;
 	if (!pcp->count && spare)
 		pcp_set_count(pcp, rmqueue_bulk(zone, min_t(unsigned int, pcp->batch, spare),
-						&pcp->list));
+						pcp->pages));
 	page = pcp_take(pcp);
 	port_irq_restore(flags);
 	return page;
 }
 
-static void pcp_put(zone_t *zone, struct page *page)
+/* Give back the pages that have lain longest. Interrupts off. */
+static noinline void pcp_drain(zone_t *zone, struct per_cpu_pages *pcp, unsigned int nr)
+{
+	free_bulk(zone, nr, pcp->pages);
+	for (unsigned int i = nr; i < pcp->count; i++)
+		pcp->pages[i - nr] = pcp->pages[i];
+	pcp_set_count(pcp, pcp->count - nr);
+}
+
+static __always_inline void pcp_put(zone_t *zone, struct page *page)
 {
 	unsigned long flags = port_irq_save();
 	struct per_cpu_pages *pcp = this_cpu_pages(zone);
+	unsigned int count = pcp->count;
 
-	list_add(&page->list, &pcp->list);
-	pcp_set_count(pcp, pcp->count + 1);
-	if (pcp->count > pcp->high) {
-		free_bulk(zone, pcp->batch, &pcp->list);
-		pcp_set_count(pcp, pcp->count - pcp->batch);
-	}
+	pcp->pages[count++] = page;
+	pcp_set_count(pcp, count);
+	pcp_note(&pcp->nr_put);
+	if (unlikely(count > pcp->high))
+		pcp_drain(zone, pcp, pcp->batch);
 	port_irq_restore(flags);
 }
 
@@ -154,10 +169,8 @@ static void drain_zone(zone_t *zone)
 	unsigned long flags = port_irq_save();
 	struct per_cpu_pages *pcp = this_cpu_pages(zone);
 
-	if (pcp->count) {
-		free_bulk(zone, pcp->count, &pcp->list);
-		pcp_set_count(pcp, 0);
-	}
+	if (pcp->count)
+		pcp_drain(zone, pcp, pcp->count);
 	port_irq_restore(flags);
 }
 
@@ -190,7 +203,7 @@ void drain_all_pages(void)
 
 /* ---- Preparing and checking pages ---------------------------------------------------- */
 
-static __cold void bad_page(const struct page *page, const char *what)
+static noinline __cold void bad_page(const struct page *page, const char *what)
 {
 	report_bug("bad page %#lx %s: flags %lx count %d mapcount %d mapping %p",
 		   page_to_pfn(page), what, page->flags, page_count(page), page_mapcount(page),
@@ -203,52 +216,76 @@ static void zero_block(struct page *page, unsigned int order)
 		clear_highpage(page + i);
 }
 
-/* One page of a block that is about to be handed out. */
-static void prep_page(struct page *page, unsigned int order)
+/*
+ * A free page is as clean as one that is handed out (I3), so a single page only needs its
+ * reference; a block notes its order.
+ */
+static void check_new_page(const struct page *page)
 {
-	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	VM_BUG_ON(__atomic_load_n(&page->flags, __ATOMIC_RELAXED) & ~PERMANENT_FLAGS);
+	VM_BUG_ON(page_count(page) || page_mapcount(page));
+	VM_BUG_ON(page->mapping || page->private || page->virtual);
+}
 
-	VM_BUG_ON(flags & IN_USE_FLAGS || page_count(page) || page->mapping);
-	__atomic_store_n(&page->flags,
-			 (flags & PERMANENT_FLAGS) | (unsigned long)order << PAGE_ORDER_SHIFT,
+static void set_page_order(struct page *page, unsigned int order)
+{
+	__atomic_store_n(&page->flags, page->flags | (unsigned long)order << PAGE_ORDER_SHIFT,
 			 __ATOMIC_RELAXED);
-	atomic_set(&page->mapcount, -1);
-	page->private = NULL;
-	page->virtual = NULL;
 }
 
 static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int order)
 {
-	prep_page(page, order);
+	for (unsigned long i = 0; i < 1ul << order; i++)
+		check_new_page(page + i);
+	if (order) {
+		set_page_order(page, order);
+		count_vm_events(VM_EVENT_pgalloc, 1ul << order);
+	}
 	atomic_set(&page->count, 1);
-	for (unsigned long i = 1; i < 1ul << order; i++)
-		prep_page(page + i, 0);
-	count_vm_events(VM_EVENT_pgalloc, 1ul << order);
 	if (gfp_mask & __GFP_ZERO)
 		zero_block(page, order);
 	return page;
+}
+
+/* Nothing set that must not be, or wants to be cleared, in a page that nobody holds. */
+static __always_inline bool page_is_clean(const struct page *page)
+{
+	unsigned long used = __atomic_load_n(&page->flags, __ATOMIC_RELAXED) & ~PERMANENT_FLAGS;
+
+	return !(used | (unsigned long)page->mapping | (unsigned long)page->private |
+		 (unsigned long)page->virtual);
 }
 
 /*
  * Wipe what the last user may leave behind and check what it may not. False: the page is
  * still in use somewhere; it was reported and must be leaked.
  */
-static bool free_page_ok(struct page *page)
+static noinline bool clean_page(struct page *page)
 {
-	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	unsigned long flags;
 
+	if (PageLRU(page))
+		lru_cache_del(page);
+	flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
 	if (PageAnon(page))
 		page->mapping = NULL;
-	if (unlikely(flags & IN_USE_FLAGS || page->mapping || page_mapcount(page) ||
-		     page_count(page))) {
+	if (flags & IN_USE_FLAGS || page->mapping || page_mapcount(page) || page_count(page)) {
 		bad_page(page, "freed while in use");
 		return false;
 	}
-	if (unlikely(flags & FLAG(highmem) && page->virtual))
+	if (flags & FLAG(highmem) && page->virtual)
 		kmap_forget_page(page);
-	if (flags & ~PERMANENT_FLAGS)
-		__atomic_store_n(&page->flags, flags & PERMANENT_FLAGS, __ATOMIC_RELAXED);
+	page->private = NULL; /* a word of the owner's, by now without meaning */
+	page->virtual = NULL;
+	__atomic_store_n(&page->flags, flags & PERMANENT_FLAGS, __ATOMIC_RELAXED);
 	return true;
+}
+
+/* The tail pages of a block have no references of their own. */
+static __always_inline bool free_page_ok(struct page *page)
+{
+	return likely(page_is_clean(page) && !page_mapcount(page) && !page_count(page)) ||
+	       clean_page(page);
 }
 
 /* ---- Choosing a zone ------------------------------------------------------------------ */
@@ -327,12 +364,13 @@ static struct page *take_local_block(struct vm_task *task, const zonelist_t *zon
 	return NULL;
 }
 
-static void release_block(zone_t *zone, struct page *page, unsigned int order)
+/* Back to the lists, past any task that would keep it. */
+static void release_block(struct page *page, unsigned int order)
 {
 	if (order == 0)
-		pcp_put(zone, page);
+		pcp_put(page_zone(page), page);
 	else
-		free_block_to_zone(zone, page, order);
+		free_block_to_zone(page_zone(page), page, order);
 }
 
 static void release_local_blocks(struct vm_task *task)
@@ -342,7 +380,7 @@ static void release_local_blocks(struct vm_task *task)
 	list_for_each_entry_safe(page, next, &task->local_pages, list) {
 		list_del(&page->list);
 		task->nr_local_pages--;
-		release_block(page_zone(page), page, (unsigned int)page->index);
+		release_block(page, (unsigned int)page->index);
 	}
 }
 
@@ -418,20 +456,35 @@ static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t 
 	return page;
 }
 
-/* Every allocation ends here (PA-08). */
-static struct page *__alloc_pages(const zonelist_t *zonelist, gfp_t gfp_mask, unsigned int order)
+static noinline struct page *alloc_block(const zonelist_t *zonelist, gfp_t gfp_mask,
+					 unsigned int order)
 {
-	struct page *page = NULL;
+	struct page *page;
 
-	if (unlikely(order >= MAX_ORDER || port_should_fail("alloc_pages")))
+	if (order >= MAX_ORDER)
+		return NULL;
+	page = alloc_pages_slow(zonelist, gfp_mask, order);
+	return page ? prep_block(page, gfp_mask, order) : NULL;
+}
+
+/* Every allocation ends here (PA-08). */
+static __always_inline struct page *__alloc_pages(const zonelist_t *zonelist, gfp_t gfp_mask,
+						  unsigned int order)
+{
+	zone_t *zone = zonelist->zones[0];
+	struct page *page;
+
+	if (unlikely(port_should_fail("alloc_pages")))
 		return NULL;
 	if (gfp_mask & __GFP_WAIT)
 		might_sleep();
-	if (order == 0 && zonelist->zones[0])
-		page = pcp_take_from(zonelist->zones[0]);
-	if (!page)
-		page = alloc_pages_slow(zonelist, gfp_mask, order);
-	return page ? prep_block(page, gfp_mask, order) : NULL;
+	if (unlikely(order || !zone || !(page = pcp_take_from(zone))))
+		return alloc_block(zonelist, gfp_mask, order);
+	check_new_page(page);
+	atomic_set(&page->count, 1);
+	if (gfp_mask & __GFP_ZERO)
+		clear_highpage(page);
+	return page;
 }
 
 /* ---- Public: allocation -------------------------------------------------------------- */
@@ -469,9 +522,17 @@ unsigned long get_zeroed_page(gfp_t gfp_mask)
 	return __get_free_pages(gfp_mask | __GFP_ZERO, 0);
 }
 
+/* From one block to as many single pages, each with its own reference. */
+static void split_block(struct page *page, unsigned int order)
+{
+	__atomic_store_n(&page->flags, page->flags & PERMANENT_FLAGS, __ATOMIC_RELAXED);
+	for (unsigned long i = 1; i < 1ul << order; i++)
+		atomic_set(&page[i].count, 1);
+}
+
 void *alloc_pages_exact(size_t size, gfp_t gfp_mask)
 {
-	unsigned long nr = PAGE_ALIGN(size) >> PAGE_SHIFT, total;
+	unsigned long nr = PAGE_ALIGN(size) >> PAGE_SHIFT;
 	unsigned int order = 0;
 	struct page *page;
 
@@ -482,15 +543,9 @@ void *alloc_pages_exact(size_t size, gfp_t gfp_mask)
 	page = alloc_pages(gfp_mask, order);
 	if (!page)
 		return NULL;
-	/* From one block to single pages; those past the end go back. */
-	total = 1ul << order;
-	atomic_set(&page->count, 0);
-	for (unsigned long i = 0; i < total; i++) {
-		prep_page(page + i, 0);
-		atomic_set(&page[i].count, 1);
-		if (i >= nr)
-			__free_page(page + i);
-	}
+	split_block(page, order);
+	for (unsigned long i = nr; i < 1ul << order; i++)
+		__free_page(page + i);
 	return page_address(page);
 }
 
@@ -512,20 +567,20 @@ static bool keep_local_block(struct page *page, unsigned int order)
 /* Every free ends here: the count of the block's first page is 0. */
 static void __free_pages_ok(struct page *page, unsigned int order)
 {
-	if (unlikely(PageLRU(page)))
-		lru_cache_del(page);
 	for (unsigned long i = 0; i < 1ul << order; i++)
 		if (unlikely(!free_page_ok(page + i)))
 			return;
-	count_vm_events(VM_EVENT_pgfree, 1ul << order);
+	if (order)
+		count_vm_events(VM_EVENT_pgfree, 1ul << order);
 	if (!keep_local_block(page, order))
-		release_block(page_zone(page), page, order);
+		release_block(page, order);
 }
 
+/* False: others still hold the page, or nobody did. */
 static bool drop_reference(struct page *page)
 {
 	/* The last holder needs no atomic: nobody else can find the page. */
-	if (__atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE) == 1) {
+	if (likely(__atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE) == 1)) {
 		atomic_set(&page->count, 0);
 		return true;
 	}
@@ -536,22 +591,48 @@ static bool drop_reference(struct page *page)
 	return atomic_dec_and_test(&page->count);
 }
 
-void __free_pages(struct page *page, unsigned int order)
+static noinline __cold void wrong_order(const struct page *page, unsigned int order, void *caller)
 {
+	report_bug("__free_pages: frame %#lx of order %u freed with order %u, by %p",
+		   page_to_pfn(page), page_order(page), order, caller);
+}
+
+/* The block is freed as what it is; order ~0: the caller does not know. */
+static noinline void put_block_reference(struct page *page, unsigned int order, void *caller)
+{
+	unsigned int real = page_order(page);
+
 	if (PageReserved(page) || !drop_reference(page))
 		return;
-	if (unlikely(order != page_order(page))) {
-		report_bug("__free_pages: frame %#lx of order %u freed with order %u, by %p",
-			   page_to_pfn(page), page_order(page), order, __builtin_return_address(0));
-		order = page_order(page);
-	}
-	__free_pages_ok(page, order);
+	if (order != real && order != ~0u)
+		wrong_order(page, order, caller);
+	__free_pages_ok(page, real);
+}
+
+/*
+ * The way of most pages: single (a clean page has order 0), held by the caller alone, and
+ * not to be kept by a task that reclaims. A page with one reference is found by nobody else.
+ */
+static __always_inline bool free_sole_page(struct page *page)
+{
+	if (unlikely(__atomic_load_n(&page->refs, __ATOMIC_ACQUIRE) != PAGE_REFS_SOLE ||
+		     !page_is_clean(page) || current_vm->flags & PF_FREE_PAGES))
+		return false;
+	atomic_set(&page->count, 0);
+	pcp_put(page_zone(page), page);
+	return true;
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	if (unlikely(order || !free_sole_page(page)))
+		put_block_reference(page, order, __builtin_return_address(0));
 }
 
 void put_page(struct page *page)
 {
-	if (!PageReserved(page) && drop_reference(page))
-		__free_pages_ok(page, page_order(page));
+	if (unlikely(!free_sole_page(page)))
+		put_block_reference(page, ~0u, NULL);
 }
 
 void free_pages(unsigned long addr, unsigned int order)
@@ -576,6 +657,24 @@ static unsigned long zone_all_free_pages(const zone_t *zone)
 
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
 		nr += __atomic_load_n(&zone->pcp[cpu].count, __ATOMIC_RELAXED);
+	return nr;
+}
+
+static unsigned long zone_pages_taken(const zone_t *zone)
+{
+	unsigned long nr = 0;
+
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		nr += __atomic_load_n(&zone->pcp[cpu].nr_taken, __ATOMIC_RELAXED);
+	return nr;
+}
+
+static unsigned long zone_pages_put(const zone_t *zone)
+{
+	unsigned long nr = 0;
+
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		nr += __atomic_load_n(&zone->pcp[cpu].nr_put, __ATOMIC_RELAXED);
 	return nr;
 }
 
@@ -614,4 +713,14 @@ unsigned long totalram_pages(void)
 unsigned long totalhigh_pages(void)
 {
 	return sum_zones(ZONE_HIGHMEM, zone_managed_pages);
+}
+
+unsigned long pcp_pages_taken(void)
+{
+	return sum_zones(ZONE_DMA, zone_pages_taken);
+}
+
+unsigned long pcp_pages_put(void)
+{
+	return sum_zones(ZONE_DMA, zone_pages_put);
 }

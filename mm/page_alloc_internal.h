@@ -17,14 +17,18 @@ static inline unsigned long zone_free_pages(const zone_t *zone)
 struct page *rmqueue(zone_t *zone, unsigned int order);
 
 /*
- * Move up to nr single pages from the free lists to list, and back. Returns how many
+ * Move up to nr single pages from the free lists to pages[], and back. Returns how many
  * were moved. Locks: takes zone->lock once. Context: interrupts off.
  */
-unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct list_head *list);
-void free_bulk(zone_t *zone, unsigned int nr, struct list_head *list);
+unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct page **pages);
+void free_bulk(zone_t *zone, unsigned int nr, struct page **pages);
 
 /* Put a block on the free lists, merging it with its buddies. Locks: takes zone->lock. Any context. */
 void free_block_to_zone(zone_t *zone, struct page *page, unsigned int order);
+
+/* Pages that were taken from per-CPU stacks, or put there, since boot: part of pgalloc, pgfree. */
+unsigned long pcp_pages_taken(void);
+unsigned long pcp_pages_put(void);
 
 /* Boot: empty free areas for a zone of size frames; bitmaps from boot memory. */
 void buddy_init_zone(zone_t *zone, void *(*alloc)(pg_data_t *pgdat, unsigned long size));

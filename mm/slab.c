@@ -283,22 +283,6 @@ void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr)
 
 /* ---- Public: objects --------------------------------------------------------------------- */
 
-void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
-{
-	unsigned long irq = port_irq_save();
-	cpucache_t *cc = cc_data(cachep);
-	void *obj;
-
-	if (unlikely(!cc->avail)) {
-		port_irq_restore(irq);
-		return cpucache_alloc_slow(cachep, flags);
-	}
-	cc->allochit++;
-	obj = cc_entry(cc)[--cc->avail];
-	port_irq_restore(irq);
-	return obj;
-}
-
 /* Request and cache must agree on DMA memory (SL-39). */
 static void kmem_cache_alloc_head(const kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
@@ -307,50 +291,45 @@ static void kmem_cache_alloc_head(const kmem_cache_t *cachep, gfp_t flags, void 
 			   flags & SLAB_DMA ? "" : "out", caller);
 }
 
-void *kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
+void *finish_alloc(kmem_cache_t *cachep, void *obj, gfp_t flags, void *caller)
 {
-	void *obj;
-
-	if (unlikely(port_should_fail("kmem_cache_alloc")))
+	if (!obj)
 		return NULL;
-	obj = __kmem_cache_alloc(cachep, flags);
-	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS) && obj) {
-		kmem_cache_alloc_head(cachep, flags, __builtin_return_address(0));
-		obj = slab_debug_alloc(cachep, obj, __builtin_return_address(0));
+	if (cachep->flags & SLAB_DEBUG_FLAGS) {
+		kmem_cache_alloc_head(cachep, flags, caller);
+		obj = slab_debug_alloc(cachep, obj, caller);
 	}
-	if (unlikely(flags & __GFP_ZERO) && obj)
+	if (flags & __GFP_ZERO)
 		memset(obj, 0, cachep->user_size);
 	return obj;
 }
 
-void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
+void *kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
 {
-	unsigned long irq = port_irq_save();
-	cpucache_t *cc = cc_data(cachep);
-
-	if (unlikely(cc->avail == cc->limit)) {
-		port_irq_restore(irq);
-		cpucache_free_slow(cachep, obj);
-		return;
-	}
-	if (unlikely(cc->avail && cc_entry(cc)[cc->avail - 1] == obj)) {
-		port_irq_restore(irq);
-		bad_object(cachep, obj, "freed twice");
-		return;
-	}
-	cc->freehit++;
-	cc_entry(cc)[cc->avail++] = obj;
-	port_irq_restore(irq);
+	if (unlikely(port_should_fail("kmem_cache_alloc")))
+		return NULL;
+	return __kmem_cache_alloc(cachep, flags, __builtin_return_address(0));
 }
 
-void free_object(kmem_cache_t *cachep, void *obj, void *caller)
+void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
 {
-	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS)) {
+	cpucache_t *cc;
+	unsigned long irq;
+	bool twice;
+
+	if (cachep->flags & SLAB_DEBUG_FLAGS) {
 		obj = slab_debug_free(cachep, obj, caller);
-		if (!obj)
+		if (!obj || cpucache_put(cachep, obj))
 			return;
 	}
-	__kmem_cache_free(cachep, obj);
+	irq = port_irq_save();
+	cc = cc_data(cachep);
+	twice = cc->avail && cc_entry(cc)[cc->avail - 1] == obj;
+	port_irq_restore(irq);
+	if (twice)
+		bad_object(cachep, obj, "freed twice");
+	else
+		cpucache_free_slow(cachep, obj);
 }
 
 void kmem_cache_free(kmem_cache_t *cachep, void *obj)
@@ -363,7 +342,7 @@ void kmem_cache_free(kmem_cache_t *cachep, void *obj)
 			   __builtin_return_address(0));
 		return;
 	}
-	free_object(cachep, obj, __builtin_return_address(0));
+	__kmem_cache_free(cachep, obj, __builtin_return_address(0));
 }
 
 /* ---- Making a cache (SL-03) ----------------------------------------------------------------- */

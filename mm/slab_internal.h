@@ -159,6 +159,42 @@ static inline void *index_object(const kmem_cache_t *cachep, const slab_t *slabp
 	return (char *)slabp->s_mem + (unsigned long)i * cachep->objsize;
 }
 
+/* With the array empty: fill it, making a slab if need be. NULL: no memory. (slab_cpu.c) */
+void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags) __must_check;
+
+/* An object from this CPU's array; NULL: it is empty. */
+static __always_inline void *cpucache_take(kmem_cache_t *cachep)
+{
+	unsigned long irq = port_irq_save();
+	cpucache_t *cc = cc_data(cachep);
+	void *obj = NULL;
+
+	if (likely(cc->avail)) {
+		cc->allochit++;
+		obj = cc_entry(cc)[--cc->avail];
+	}
+	port_irq_restore(irq);
+	return obj;
+}
+
+/* An object into this CPU's array; false: it is full, or the object is there already. */
+static __always_inline bool cpucache_put(kmem_cache_t *cachep, void *obj)
+{
+	unsigned long irq = port_irq_save();
+	cpucache_t *cc = cc_data(cachep);
+	void **top = cc_entry(cc) + cc->avail;
+	/* Below an empty array lie the counters, which equal no object's address. */
+	bool fits = cc->avail != cc->limit && top[-1] != obj;
+
+	if (likely(fits)) {
+		cc->freehit++;
+		*top = obj;
+		cc->avail++;
+	}
+	port_irq_restore(irq);
+	return fits;
+}
+
 /* ---- slab.c ---------------------------------------------------------------------------- */
 
 void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsigned long flags,
@@ -180,15 +216,30 @@ unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp);
 /* Free all free slabs; true if the cache holds no objects at all any more. May sleep. */
 bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed);
-/* The raw calls: past debugging. */
-void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags) __must_check;
-void __kmem_cache_free(kmem_cache_t *cachep, void *obj);
-/* Free a caller's object with all checks; caller: who called us. */
-void free_object(kmem_cache_t *cachep, void *obj, void *caller);
+/* An object with red zones and poison looked at, and zeroed, as flags and cache want it. */
+void *finish_alloc(kmem_cache_t *cachep, void *obj, gfp_t flags, void *caller);
+/* The slow half of freeing: a watched cache, a full array, a second free. */
+void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
+
+static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags, void *caller)
+{
+	void *obj = cpucache_take(cachep);
+
+	if (unlikely(!obj))
+		obj = cpucache_alloc_slow(cachep, flags);
+	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || flags & __GFP_ZERO))
+		return finish_alloc(cachep, obj, flags, caller);
+	return obj;
+}
+
+static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj, void *caller)
+{
+	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || !cpucache_put(cachep, obj)))
+		free_object_slow(cachep, obj, caller);
+}
 
 /* ---- slab_cpu.c ------------------------------------------------------------------------- */
 
-void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags) __must_check;
 void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
 /* Arrays for a new cache / for all caches made before they could have any. (SL-58) */
 void enable_cpucache(kmem_cache_t *cachep);

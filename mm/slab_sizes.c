@@ -18,11 +18,13 @@
 
 #define MIN_SIZE_SHIFT 5
 #define NR_SIZES       13
+#define MAX_SIZE       (1ul << (MIN_SIZE_SHIFT + NR_SIZES - 1))
 
 typedef struct cache_sizes {
 	size_t cs_size;
 	kmem_cache_t *cs_cachep, *cs_dmacachep;
 } cache_sizes_t;
+static_assert(GFP_DMA == 1, "the flag selects between the two members");
 
 cache_sizes_t cache_sizes[NR_SIZES + 1];
 
@@ -50,47 +52,41 @@ void kmem_cache_sizes_init(void)
 	enable_all_cpucaches();
 }
 
-/* Row of the table for a size of at least 1; NR_SIZES (the terminator) if there is none. */
+/* Row of the table for a size of 1 to MAX_SIZE. */
 static inline unsigned int size_index(size_t size)
 {
-	unsigned int bits = (unsigned int)(BITS_PER_LONG - __builtin_clzl((size - 1) | 1));
+	/* The position of the highest bit of size - 1, counted from that of the smallest size. */
+	size_t last = (size - 1) | ((1ul << MIN_SIZE_SHIFT) - 1);
 
-	return bits <= MIN_SIZE_SHIFT ? 0 : min(bits - MIN_SIZE_SHIFT, (unsigned int)NR_SIZES);
+	return (unsigned int)(BITS_PER_LONG - MIN_SIZE_SHIFT - __builtin_clzl(last));
 }
 
 static inline kmem_cache_t *size_cache(size_t size, gfp_t flags)
 {
-	const cache_sizes_t *cs = &cache_sizes[size_index(size)];
+	kmem_cache_t *const *cs = &cache_sizes[size_index(size)].cs_cachep;
 
-	return flags & GFP_DMA ? cs->cs_dmacachep : cs->cs_cachep;
+	return cs[flags & GFP_DMA];
 }
 
 kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags)
 {
-	return size ? size_cache(size, gfpflags) : NULL;
+	return size && size <= MAX_SIZE ? size_cache(size, gfpflags) : NULL;
 }
 
-static __cold void *bad_size(size_t size, void *caller)
+static noinline __cold void *bad_size(size_t size, void *caller)
 {
-	report_bug("kmalloc: no cache for %zu bytes, by %p", size, caller);
+	if (!size)
+		report_bug("kmalloc: no cache for 0 bytes, by %p", caller);
 	return NULL;
 }
 
 void *kmalloc(size_t size, gfp_t flags)
 {
-	kmem_cache_t *cachep = likely(size) ? size_cache(size, flags) : NULL;
-	void *obj;
-
-	if (unlikely(!cachep))
-		return size ? NULL : bad_size(size, __builtin_return_address(0));
+	if (unlikely(size - 1 >= MAX_SIZE))
+		return bad_size(size, __builtin_return_address(0));
 	if (unlikely(port_should_fail("kmalloc")))
 		return NULL;
-	obj = __kmem_cache_alloc(cachep, flags);
-	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS) && obj)
-		obj = slab_debug_alloc(cachep, obj, __builtin_return_address(0));
-	if (unlikely(flags & __GFP_ZERO) && obj)
-		memset(obj, 0, cachep->user_size);
-	return obj;
+	return __kmem_cache_alloc(size_cache(size, flags), flags, __builtin_return_address(0));
 }
 
 void *kzalloc(size_t size, gfp_t flags)
@@ -109,6 +105,11 @@ void *kcalloc(size_t n, size_t size, gfp_t flags)
 	return kzalloc(bytes, flags);
 }
 
+static noinline __cold void bad_address(const void *obj, void *caller)
+{
+	report_bug("kfree: %p was not allocated, by %p", obj, caller);
+}
+
 void kfree(const void *obj)
 {
 	struct page *page;
@@ -117,10 +118,10 @@ void kfree(const void *obj)
 		return;
 	page = object_page(obj);
 	if (unlikely(!page)) {
-		report_bug("kfree: %p was not allocated, by %p", obj, __builtin_return_address(0));
+		bad_address(obj, __builtin_return_address(0));
 		return;
 	}
-	free_object(GET_PAGE_CACHE(page), (void *)obj, __builtin_return_address(0));
+	__kmem_cache_free(GET_PAGE_CACHE(page), (void *)obj, __builtin_return_address(0));
 }
 
 size_t ksize(const void *obj)

@@ -33,7 +33,7 @@
 
 /* Per-CPU lists: pages moved at a time, and the length that triggers a drain. */
 #define PCP_BATCH	16u
-#define PCP_HIGH	(4 * PCP_BATCH)
+#define PCP_HIGH	PCP_MAX
 /* A CPU's list holds at most this part of a small zone. */
 #define PCP_ZONE_SHARE	128
 
@@ -166,7 +166,6 @@ static void __init init_per_cpu_lists(zone_t *zone)
 						 (unsigned long)PCP_BATCH);
 
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
-		INIT_LIST_HEAD(&zone->pcp[cpu].list);
 		zone->pcp[cpu].count = 0;
 		zone->pcp[cpu].batch = batch;
 		zone->pcp[cpu].high = batch * (PCP_HIGH / PCP_BATCH);
@@ -178,7 +177,9 @@ static void __init init_descriptors(const zone_t *zone, unsigned long index)
 {
 	for (struct page *page = zone->zone_mem_map; page < zone->zone_mem_map + zone->size;
 	     page++) {
-		*page = (struct page){ .flags = 1ul << PG_reserved, .mapcount = { -1 } };
+		*page = (struct page){ .flags = 1ul << PG_reserved };
+
+		atomic_set(&page->mapcount, -1);
 		set_page_zone(page, index);
 		INIT_LIST_HEAD(&page->lru);
 	}

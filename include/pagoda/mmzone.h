@@ -32,12 +32,17 @@ typedef struct free_area {
 	unsigned long nr_free;
 } free_area_t;
 
-/* Order-0 pages in front of the buddy lists, one set per CPU (FX-03). (S) interrupts off */
+/*
+ * Single free pages in front of the buddy lists, one stack per CPU (FX-03). (S) that CPU,
+ * interrupts off; others read the counts.
+ */
+#define PCP_MAX 64
 struct per_cpu_pages {
-	struct list_head list;
-	unsigned int count; /* pages on the list; other CPUs read it */
+	unsigned int count; /* pages on the stack */
 	unsigned int high;  /* (C) above this a batch goes back */
 	unsigned int batch; /* (C) pages moved at a time */
+	unsigned long nr_taken, nr_put; /* pgalloc and pgfree of this way */
+	struct page *pages[PCP_MAX + 1];
 } __aligned(SMP_CACHE_BYTES);
 
 typedef struct zone {

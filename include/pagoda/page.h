@@ -20,8 +20,13 @@ struct address_space;
 
 struct page {
 	unsigned long flags; /* (A) PG_ bits; zone index in the top ZONE_SHIFT bits */
-	atomic_t count;	     /* references; 0: free or freeable */
-	atomic_t mapcount;   /* PTEs that map it, minus one: -1 is none */
+	union {
+		struct {
+			atomic_t count;	   /* references; 0: free or freeable */
+			atomic_t mapcount; /* PTEs that map it, minus one: -1 is none */
+		};
+		u64 refs; /* both, to look at them in one go */
+	};
 	union {
 		struct list_head list;
 		struct {
@@ -35,6 +40,9 @@ struct page {
 };
 typedef struct page mem_map_t;
 static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
+
+/* page->refs of a page with one reference that no PTE maps. */
+#define PAGE_REFS_SOLE 0xffffffff00000001ull
 
 #define ZONE_SHIFT (BITS_PER_LONG - 8)
 

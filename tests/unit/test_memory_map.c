@@ -415,7 +415,7 @@ static void until_waiting(struct page *page, int n)
 PAGODA_TEST_CONFIG(unlock_wakes_only_this_pages_waiters, "PM-15 PM-17 PM-31 FX-33", .nr_cpus = 2)
 {
 	struct page *a = alloc_page(GFP_KERNEL), *b = a;
-	struct page *others[64];
+	static struct page *others[1000];
 	struct page_waiter wa = { .page = a }, wb = { 0 };
 	struct hosted_task *ta, *tb;
 	int n = 0;
@@ -425,7 +425,7 @@ PAGODA_TEST_CONFIG(unlock_wakes_only_this_pages_waiters, "PM-15 PM-17 PM-31 FX-3
 		if (b != a)
 			others[n++] = b;
 		b = alloc_page(GFP_KERNEL);
-		CHECK_LT(n, 63);
+		CHECK_LT(n, 1000);
 	} while (page_waitqueue(b) != page_waitqueue(a));
 	wb.page = b;
 	LockPage(a);
