@@ -138,6 +138,20 @@ void mmput(struct mm_struct *mm)
 	mmdrop(mm);
 }
 
+/*
+ * Area by area, lowest first: what lies below is unmapped by then, so a table that several
+ * share goes with the last of them. The gaps between, mostly far larger, are never looked at.
+ */
+static void unmap_all(struct mmu_gather *tlb, struct vm_area_struct *vma)
+{
+	for (; vma; vma = vma->vm_next) {
+		unsigned long ceiling = vma->vm_next ? vma->vm_next->vm_start : TASK_SIZE;
+
+		zap_page_range(tlb, vma->vm_start, vma->vm_end);
+		free_pgtables(tlb, vma->vm_start, vma->vm_end, 0, ceiling);
+	}
+}
+
 void exit_mmap(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma, *next;
@@ -158,10 +172,7 @@ void exit_mmap(struct mm_struct *mm)
 	mm->map_count = 0;
 	/* With no CPU on these tables nothing needs flushing. */
 	tlb_gather_mmu(&tlb, mm, !__atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_SEQ_CST));
-	if (vma) {
-		zap_page_range(&tlb, vma->vm_start, TASK_SIZE);
-		free_pgtables(&tlb, vma->vm_start, TASK_SIZE, 0, TASK_SIZE);
-	}
+	unmap_all(&tlb, vma);
 	tlb_finish_mmu(&tlb);
 	mm->total_vm = mm->locked_vm = mm->data_vm = mm->exec_vm = mm->stack_vm = 0;
 	up_write(&mm->mmap_lock);

@@ -127,6 +127,7 @@ pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 		p4d_t *p4d;
 		pud_t *pud;
 		pmd_t *pmd;
+		unsigned long stop;
 
 		if (pgd_none(pgdp_get(pgd))) {
 			*addr = pgd_addr_end(*addr, end);
@@ -142,10 +143,12 @@ pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 			*addr = pud_addr_end(*addr, end);
 			continue;
 		}
-		pmd = pmd_offset(pud, *addr);
-		if (!pmd_none(pmdp_get(pmd)))
-			return pmd;
-		*addr = pmd_addr_end(*addr, end);
+		stop = pud_addr_end(*addr, end);
+		for (pmd = pmd_offset(pud, *addr); *addr < stop; pmd++) {
+			if (!pmd_none(pmdp_get(pmd)))
+				return pmd;
+			*addr = pmd_addr_end(*addr, stop);
+		}
 	}
 	return NULL;
 }
