@@ -134,14 +134,25 @@ void port_die(struct pt_regs *regs, const char *what, unsigned long addr, unsign
 
 int hosted_fail_armed;
 static unsigned long fail_at;	 /* 0: never */
+static unsigned long fail_one_in; /* 0: never */
 static unsigned long fail_calls; /* since hosted_fail_nth() */
 
 bool hosted_should_fail(const char *site)
 {
 	unsigned long call = __atomic_add_fetch(&fail_calls, 1, __ATOMIC_SEQ_CST);
 
+	unsigned long one_in = __atomic_load_n(&fail_one_in, __ATOMIC_RELAXED);
+
 	(void)site;
+	if (one_in && (call * 0x9E3779B97F4A7C15ull >> 32) % one_in == 0)
+		return true;
 	return call == __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
+}
+
+void hosted_fail_one_in(unsigned long n)
+{
+	__atomic_store_n(&fail_one_in, n, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&hosted_fail_armed, 1, __ATOMIC_SEQ_CST);
 }
 
 void hosted_fail_nth(unsigned long n)

@@ -60,6 +60,14 @@ static bool is_sanitized(void)
 	return !strstr(HOSTED_VARIANT, "plain");
 }
 
+/* ./pagoda test --long */
+static bool is_long_run(void)
+{
+	const char *level = getenv("PAGODA_TEST_LEVEL");
+
+	return level && !strcmp(level, "long");
+}
+
 /* ---- In the child: outcomes -------------------------------------------------------------- */
 
 static __noreturn void end_test(enum outcome outcome, const char *reason)
@@ -208,6 +216,8 @@ u64 test_random_below(u64 n)
 
 unsigned int test_scale(unsigned int n)
 {
+	if (is_long_run())
+		n *= 10;
 	return is_sanitized() ? (n + 7) / 8 : n;
 }
 
@@ -247,12 +257,17 @@ static void check_aftermath(unsigned long frames_before)
 		FAIL("%lu frames free after the test, %lu before", frames, frames_before);
 }
 
+static unsigned int timeout_s(void)
+{
+	return (is_sanitized() ? SANITIZER_TIMEOUT_S : PLAIN_TIMEOUT_S) * (is_long_run() ? 10 : 1);
+}
+
 static __noreturn void run_body(struct unit_test *test)
 {
 	unsigned long frames = 0;
 
 	hosted_panic_hook = fail_on_panic;
-	alarm(is_sanitized() ? SANITIZER_TIMEOUT_S : PLAIN_TIMEOUT_S);
+	alarm(timeout_s());
 	random_state = options.seed;
 	test->config.seed = options.seed;
 	hosted_boot(&test->config);

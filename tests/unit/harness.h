@@ -145,5 +145,5 @@ u64 test_seed(void);
 u64 test_random(void);
 /* 0 .. n-1 */
 u64 test_random_below(u64 n);
-/* A number to scale long loops with: smaller under sanitizers. */
+/* How often to go round a long loop: n, fewer times under sanitizers, more in a --long run. */
 unsigned int test_scale(unsigned int n);

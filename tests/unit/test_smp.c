@@ -466,6 +466,7 @@ PAGODA_TEST_CONFIG(kmap_slot_shows_its_new_page, "SM-14", .ram = SZ_1G)
 /* ---- Everything at once ------------------------------------------------------------------------------- */
 
 #define STRESS_PAGES 32
+#define MADV_DONTNEED 4
 
 struct stress {
 	u64 seed;
@@ -496,7 +497,16 @@ static void stress_step(struct stress *s)
 	unsigned long at = s->addr + page * PAGE_SIZE;
 	u32 value = (u32)draw(s);
 
-	switch (draw(s) % 8) {
+	switch (draw(s) % 12) {
+	case 8:
+		(void)!do_madvise(at, nr * PAGE_SIZE, MADV_DONTNEED);
+		break;
+	case 9:
+		(void)!do_mremap(at, nr * PAGE_SIZE, (1 + draw(s) % nr) * PAGE_SIZE, MREMAP_MAYMOVE, 0);
+		break;
+	case 10:
+		(void)!(draw(s) & 1 ? do_mlock(at, nr * PAGE_SIZE, 0) : do_munlock(at, nr * PAGE_SIZE));
+		break;
 	case 0:
 		(void)!do_munmap(at, nr * PAGE_SIZE);
 		break;
@@ -533,20 +543,25 @@ static void stress_thread(void *arg)
 	}
 }
 
-static void stress(unsigned int threads, unsigned int steps)
+/* Nothing may be lost, leak or race, whatever the threads do to each other. */
+static void stress_threads(unsigned int threads, unsigned int steps)
 {
 	struct hosted_task *task[8];
 	struct stress s[8];
-	unsigned long addr;
+	unsigned long addr = 0x10000000; /* mapped or not: steps will */
 
-	CHECK_EQ(hosted_process_create(), 0);
-	addr = map_pages(STRESS_PAGES, RW_);
 	for (unsigned int i = 0; i < threads; i++) {
 		s[i] = (struct stress){ .seed = test_random(), .steps = steps, .addr = addr };
 		task[i] = hosted_clone(HOSTED_ANY_CPU, stress_thread, &s[i]);
 	}
 	for (unsigned int i = 0; i < threads; i++)
 		hosted_wait(task[i]);
+}
+
+static void stress(unsigned int threads, unsigned int steps)
+{
+	CHECK_EQ(hosted_process_create(), 0);
+	stress_threads(threads, steps);
 }
 
 PAGODA_TEST_CONFIG(four_cpus_under_stress, "SM-13", .nr_cpus = 4)
@@ -557,6 +572,23 @@ PAGODA_TEST_CONFIG(four_cpus_under_stress, "SM-13", .nr_cpus = 4)
 PAGODA_TEST_CONFIG(four_cpus_under_stress_step_by_step, "SM-13", .nr_cpus = 4, .deterministic = true)
 {
 	stress(6, test_scale(200));
+}
+
+PAGODA_TEST_CONFIG(four_cpus_short_of_memory, "SM-13", .nr_cpus = 4)
+{
+	CHECK_EQ(hosted_process_create(), 0);
+	hosted_fail_one_in(10);
+	stress_threads(6, test_scale(1000));
+	hosted_fail_one_in(0);
+}
+
+PAGODA_TEST_CONFIG(four_cpus_short_of_memory_step_by_step, "SM-13", .nr_cpus = 4,
+		   .deterministic = true)
+{
+	CHECK_EQ(hosted_process_create(), 0);
+	hosted_fail_one_in(10);
+	stress_threads(6, test_scale(200));
+	hosted_fail_one_in(0);
 }
 
 PAGODA_TEST_CONFIG(small_tlbs_under_stress, "SM-13", .nr_cpus = 4, .tlb_entries = 8)

@@ -145,5 +145,7 @@ phys_addr_t hosted_cpu_root(unsigned int cpu);
 /* ---- Making allocations fail --------------------------------------------------------- */
 /* The n-th allocation from now (1 is the next) fails, once. 0: none does; counting goes on. */
 void hosted_fail_nth(unsigned long n);
+/* From now on about one allocation in n fails, spread evenly but not regularly. 0: none. */
+void hosted_fail_one_in(unsigned long n);
 /* Allocations asked for since hosted_fail_nth(). */
 unsigned long hosted_fail_count(void);
