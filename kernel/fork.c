@@ -37,7 +37,7 @@
 #include <kernel/itimer.h>
 
 #define STACKS_KEPT	4 /* a shell's pipeline */
-#define PAGES_PER_TASK	16 /* what a task needs at least: stack, tables, structures; a fork limit */
+#define PAGES_PER_TASK	32 /* memory for each of the most tasks there may be: eight kernel stacks, as Linux */
 
 spinlock_t tasklist_lock = SPIN_LOCK_INIT(RANK_NONE);
 LIST_HEAD(all_tasks);

@@ -20,6 +20,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/vmstat.h>
+#include <asm/pgtable.h>
 #include <kernel/report.h>
 #include <kernel/sched.h>
 #include <asm/pgalloc.h>
@@ -78,13 +79,14 @@ void report_mm_exit(struct mm_struct *mm)
 	peak_pgtables_bytes = max(peak_pgtables_bytes, (unsigned long)atomic_long_read(&mm->pgtables_bytes));
 }
 
+/* Free frames, those counted in that kernel mappings keep for their tables for good. */
 static unsigned long count_frames(void)
 {
 	free_dead_tasks(true);
 	(void)kmem_cache_shrink_all();
 	drain_pgt_cache();
 	drain_all_pages();
-	return nr_free_pages();
+	return nr_free_pages() + nr_kernel_tables;
 }
 
 /* ---- The line ------------------------------------------------------------------------------------------- */
