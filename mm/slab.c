@@ -238,7 +238,8 @@ static __cold void bad_object(kmem_cache_t *cachep, const void *obj, const char 
 }
 
 /* Is this object number on the slab's chain of free objects? */
-static bool on_free_chain(const kmem_cache_t *cachep, slab_t *slabp, unsigned int objnr)
+static bool __maybe_unused on_free_chain(const kmem_cache_t *cachep, slab_t *slabp,
+					 unsigned int objnr)
 {
 	unsigned int steps = 0;
 
