@@ -10,8 +10,9 @@
  *
  * Limits: a file system may have at most max_pages of data, by default half of the RAM
  * (size= of mount(2)); ENOSPC above. The count is taken before a page is made, from the
- * number of missing pages in the range written. (Mapped files grow by faults; those are
- * not refused but counted by statfs from the pages themselves.)
+ * number of missing pages in the range written. Mapped files grow by faults; their pages
+ * are not refused and counted late, at the next change by a call: each regular file's
+ * i_private says how many of its pages the file system has counted.
  *
  * Locking: i_rwsem (writers, truncation); reading needs none, as the page cache has its
  * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part.
@@ -31,7 +32,7 @@
 struct tmpfs {
 	unsigned long max_pages;
 	bool explicit_size;
-	atomic_long_t pages; /* of files that are not being written this instant */
+	atomic_long_t pages; /* the sum of all files' i_private */
 	atomic_long_t inodes;
 };
 
@@ -110,8 +111,8 @@ static void tmpfs_evict(struct inode *inode)
 	if (S_ISLNK(inode->i_mode))
 		kfree(inode->i_link);
 	if (S_ISREG(inode->i_mode)) {
-		atomic_long_sub(&tmpfs->pages, (long)inode->i_data.nrpages);
 		truncate_inode_pages(&inode->i_data, 0);
+		atomic_long_sub(&tmpfs->pages, (long)inode->i_private);
 	}
 }
 
@@ -125,10 +126,13 @@ static long tmpfs_readlink(struct dentry *dentry, char *buf, size_t size)
 
 /* ---- Size ------------------------------------------------------------------------------------ */
 
-/* Note in the file system's count what changed in a file's. */
-static void note_pages(struct inode *inode, unsigned long before)
+/* Bring the file system's count up to what the file has. Locks: i_rwsem for write. */
+static void note_pages(struct inode *inode)
 {
-	atomic_long_add(&tmpfs_of(inode->i_sb)->pages, (long)(inode->i_data.nrpages - before));
+	unsigned long pages = READ_ONCE(inode->i_data.nrpages); /* faults may add to it */
+
+	atomic_long_add(&tmpfs_of(inode->i_sb)->pages, (long)(pages - inode->i_private));
+	inode->i_private = pages;
 }
 
 /*
@@ -151,7 +155,6 @@ static void clear_old_tail(struct inode *inode)
 
 static int tmpfs_setsize(struct inode *inode, u64 size)
 {
-	unsigned long before = inode->i_data.nrpages;
 	u64 old = inode->i_size;
 
 	if ((size < old && (inode->i_seals & F_SEAL_SHRINK)) ||
@@ -164,7 +167,7 @@ static int tmpfs_setsize(struct inode *inode, u64 size)
 	}
 	WRITE_ONCE(inode->i_size, size);
 	truncate_inode_pages(&inode->i_data, size);
-	note_pages(inode, before);
+	note_pages(inode);
 	return 0;
 }
 
@@ -228,11 +231,10 @@ static long write_pages(struct file *file, struct iov_user buf, size_t count, u6
 
 	while ((size_t)done < count) {
 		size_t n = writable_bytes(inode, *pos, count - (size_t)done);
-		unsigned long before = inode->i_data.nrpages;
 		struct iov_user rest = { buf.addr + (size_t)done, buf.kernel };
 		long ret = n ? generic_file_write(&file->vm, rest, n, pos) : -ENOSPC;
 
-		note_pages(inode, before);
+		note_pages(inode);
 		if (ret < 0)
 			return done ? done : ret;
 		done += ret;
@@ -281,13 +283,11 @@ static long allocate_pages(struct inode *inode, u64 offset, u64 end)
 
 		if (!writable_bytes(inode, PFN_PHYS(index), 1))
 			return -ENOSPC;
-		unsigned long before = inode->i_data.nrpages;
-
 		page = read_cache_page(&inode->i_data, NULL, index);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		put_page(page);
-		note_pages(inode, before);
+		note_pages(inode);
 		if (fs_hook_signal_pending())
 			return -EINTR;
 	}
@@ -306,13 +306,11 @@ static long tmpfs_fallocate(struct file *file, int mode, u64 offset, u64 len)
 		return -EOPNOTSUPP;
 	down_write(&inode->i_rwsem);
 	if (mode & FALLOC_FL_PUNCH_HOLE) {
-		unsigned long before = inode->i_data.nrpages;
-
 		if (inode->i_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 			ret = -EPERM;
 		else
 			truncate_inode_pages_range(&inode->i_data, offset, end);
-		note_pages(inode, before);
+		note_pages(inode);
 	} else {
 		if (end > inode->i_size && (inode->i_seals & F_SEAL_GROW))
 			ret = -EPERM;
