@@ -40,7 +40,7 @@ static unsigned long random_argument(void)
 		0x800000000000, 0xffff800000000000, 0xffff888000000000, 0xffffffff81000000, -1UL, -2UL, -8UL,
 		-4095UL, -4096UL, 1UL << 62, 1UL << 63,
 	};
-	static const char *const paths[] = { "f", "d", "d/x", "/", ".", "..", "/dev/null", "/dev/zero",
+	static const char *const paths[] = { "f", "d", "d/x", ".", "d/..", "/dev/null", "/dev/zero",
 					     "/proc/self/maps", "/proc/self", "l", "", "/proc/1/status" };
 	switch (random_word() % 8) {
 	case 0:
@@ -73,7 +73,8 @@ static int never_as_root(long number)
 	case SYS_pidfd_send_signal: case SYS_ptrace: case SYS_process_vm_writev: case SYS_process_madvise:
 	case SYS_fork: case SYS_vfork: case SYS_clone: case SYS_clone3: case SYS_mount: case SYS_umount2:
 	case SYS_pivot_root: case SYS_chroot: case SYS_swapon: case SYS_swapoff: case SYS_setrlimit:
-	case SYS_prlimit64: case SYS_unlink: case SYS_rename: case SYS_rmdir:
+	case SYS_prlimit64: case SYS_unlink: case SYS_unlinkat: case SYS_rename: case SYS_renameat: case SYS_renameat2:
+	case SYS_rmdir:
 		return 1;
 	}
 	return 0;
