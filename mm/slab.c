@@ -49,6 +49,7 @@
 #define MAX_WASTE_SHARE 8
 
 struct mutex cache_chain_sem;
+unsigned long free_mark; /* (C) after boot */
 
 kmem_cache_t cache_cache = {
 	.flags = SLAB_NO_REAP,
@@ -314,23 +315,18 @@ void *kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
 
 void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
 {
-	cpucache_t *cc;
-	unsigned long irq;
-	bool twice;
+	const char *what = "freed twice";
 
 	if (cachep->flags & SLAB_DEBUG_FLAGS) {
 		obj = slab_debug_free(cachep, obj, caller);
-		if (!obj || cpucache_put(cachep, obj))
-			return;
+		if (obj && !cpucache_put(cachep, obj))
+			cpucache_free_slow(cachep, obj);
+		return;
 	}
-	irq = port_irq_save();
-	cc = cc_data(cachep);
-	twice = cc->avail && cc_entry(cc)[cc->avail - 1] == obj;
-	port_irq_restore(irq);
-	if (twice)
-		bad_object(cachep, obj, "freed twice");
-	else
-		cpucache_free_slow(cachep, obj);
+	if ((unsigned long)obj & (cachep->align - 1))
+		what = "is not the start of an object";
+	cachep->errors++;
+	report_bug("slab: cache %s: object %p %s, by %p", cachep->name, obj, what, caller);
 }
 
 void kmem_cache_free(kmem_cache_t *cachep, void *obj)
@@ -616,6 +612,7 @@ int kmem_cache_destroy(kmem_cache_t *cachep)
 void kmem_cache_init(void)
 {
 	mutex_init(&cache_chain_sem, RANK_NONE);
+	free_mark = (unsigned long)(port_clock_ns() | 1) * 0x9e3779b97f4a7c15ul;
 	init_cache(&cache_cache, "kmem_cache", cache_cache.objsize, 0, SMP_CACHE_BYTES,
 		   SLAB_NO_REAP | SLAB_HWCACHE_ALIGN);
 }

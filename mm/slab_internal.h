@@ -70,6 +70,7 @@ struct kmem_cache {
 	unsigned int objsize;	      /* (C) distance of objects, red zones included */
 	unsigned int reciprocal;      /* (C) 2^32 / objsize rounded up: division by multiplying */
 	unsigned int num;	      /* (C) objects per slab */
+	unsigned int align;	      /* (C) of each object, or of the first if objsize is no multiple */
 	unsigned int limit, batchcount; /* (chain mutex) for arrays to be made; 0: none */
 	spinlock_t spinlock;	      /* RANK_SLAB */
 	struct list_head slabs_full, slabs_partial, slabs_free; /* (L) */
@@ -80,7 +81,6 @@ struct kmem_cache {
 	unsigned int colour;	/* (C) highest colour */
 	unsigned int colour_off; /* (C) bytes per colour */
 	unsigned int colour_next; /* (L) */
-	unsigned int align;	/* (C) of the first object */
 	unsigned int growing;	/* (L) kmem_cache_grow()s under way */
 	unsigned int dflags;	/* (L) DFLGS_ */
 	kmem_cache_t *slabp_cache; /* (C) where off-slab descriptors come from */
@@ -177,19 +177,16 @@ static __always_inline void *cpucache_take(kmem_cache_t *cachep)
 	return obj;
 }
 
-/* An object into this CPU's array; false: it is full, or the object is there already. */
+/* An object into this CPU's array; false: it is full. */
 static __always_inline bool cpucache_put(kmem_cache_t *cachep, void *obj)
 {
 	unsigned long irq = port_irq_save();
 	cpucache_t *cc = cc_data(cachep);
-	void **top = cc_entry(cc) + cc->avail;
-	/* Below an empty array lie the counters, which equal no object's address. */
-	bool fits = cc->avail != cc->limit && top[-1] != obj;
+	bool fits = cc->avail != cc->limit;
 
 	if (likely(fits)) {
 		cc->freehit++;
-		*top = obj;
-		cc->avail++;
+		cc_entry(cc)[cc->avail++] = obj;
 	}
 	port_irq_restore(irq);
 	return fits;
@@ -218,8 +215,21 @@ unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed);
 /* An object with red zones and poison looked at, and zeroed, as flags and cache want it. */
 void *finish_alloc(kmem_cache_t *cachep, void *obj, gfp_t flags, void *caller);
-/* The slow half of freeing: a watched cache, a full array, a second free. */
+/* Object back into a slab, the array being full. (slab_cpu.c) */
+void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
+/* Freeing what may not be freed, or an object of a watched cache. */
 void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
+
+/*
+ * The first word of a free object of a cache without constructor holds its address mixed
+ * with a number of this boot: a second free is recognised at once.
+ */
+extern unsigned long free_mark;
+
+static __always_inline unsigned long mark_of(const void *obj)
+{
+	return (unsigned long)obj ^ free_mark;
+}
 
 static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
@@ -229,18 +239,32 @@ static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flag
 		obj = cpucache_alloc_slow(cachep, flags);
 	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || flags & __GFP_ZERO))
 		return finish_alloc(cachep, obj, flags, caller);
+	if (likely(obj && !cachep->ctor))
+		*(unsigned long *)obj = 0;
 	return obj;
+}
+
+/* Could this be an object that is in use? What it overlooks shows when it reaches its slab. */
+static __always_inline bool may_free(const kmem_cache_t *cachep, const void *obj)
+{
+	return !((unsigned long)obj & (cachep->align - 1)) &&
+	       (cachep->ctor || *(const unsigned long *)obj != mark_of(obj));
 }
 
 static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj, void *caller)
 {
-	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || !cpucache_put(cachep, obj)))
+	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || !may_free(cachep, obj))) {
 		free_object_slow(cachep, obj, caller);
+		return;
+	}
+	if (likely(!cachep->ctor))
+		*(unsigned long *)obj = mark_of(obj);
+	if (unlikely(!cpucache_put(cachep, obj)))
+		cpucache_free_slow(cachep, obj);
 }
 
 /* ---- slab_cpu.c ------------------------------------------------------------------------- */
 
-void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
 /* Arrays for a new cache / for all caches made before they could have any. (SL-58) */
 void enable_cpucache(kmem_cache_t *cachep);
 void enable_all_cpucaches(void);

@@ -664,6 +664,21 @@ PAGODA_TEST(wrong_frees_are_reported_and_contained, "SL-36 SL-11")
 	kmem_cache_free(a, obj);
 	EXPECT_REPORT("freed twice", { kmem_cache_free(a, obj); });
 	validate_slab();
+	/* Not the newest in the array, and to the array of another size. */
+	{
+		void *x = kmalloc(100, GFP_KERNEL), *y = kmalloc(100, GFP_KERNEL);
+
+		kfree(x);
+		kfree(y);
+		EXPECT_REPORT("cache size-128: object", { kfree(x); });
+		EXPECT_REPORT("not the start", { kfree((char *)y + 8); });
+		EXPECT_REPORT("not the start", { kfree((char *)y + 64); });
+		CHECK_EQ(kmalloc(100, GFP_KERNEL), y);
+		CHECK_EQ(kmalloc(100, GFP_KERNEL), x);
+		/* An object that nobody wrote to is freed like any other. */
+		kfree(x);
+		kfree(y);
+	}
 	__free_page(page);
 	CHECK_EQ(kmem_cache_destroy(a), 0);
 	CHECK_EQ(kmem_cache_destroy(b), 0);
