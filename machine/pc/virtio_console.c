@@ -135,10 +135,11 @@ static void control_send(u32 port, u16 event, u16 value)
 	virtqueue_kick(vq);
 }
 
+/* With the lock held, and perhaps in an interrupt: names may come late. */
 static bool alloc_buffers(struct vport *port, const struct port_kind *kind)
 {
 	for (u8 i = 0; i < kind->nr_buffers; i++) {
-		port->buffers[i] = (u8 *)__get_free_page(GFP_KERNEL);
+		port->buffers[i] = (u8 *)__get_free_page(GFP_ATOMIC);
 		if (port->buffers[i])
 			continue;
 		while (i-- > 0)
