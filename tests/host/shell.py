@@ -78,7 +78,9 @@ def editing(bench):
         keyboard.expect(b"\nhello there\r\n")
         keyboard.type(b"echo one two\x17\x17three\r")  # Ctrl-W takes back a word
         keyboard.expect(b"three\r\n")
-        keyboard.type(b"cat\rcooked linx\x7fe\r\x04")   # the terminal's own editing, and Ctrl-D
+        keyboard.type(b"echo ready; cat\r")
+        keyboard.expect(b"\nready\r\n")
+        keyboard.type(b"cooked linx\x7fe\r\x04")  # the terminal's own editing, and Ctrl-D
         keyboard.expect(b"\r\ncooked line\r\n")
         keyboard.expect(PROMPT)
         keyboard.type(b"exit 5\r")
@@ -112,7 +114,8 @@ def jobs(bench):
         keyboard.type(b"kill %1; wait; echo over\r")
         keyboard.expect(b"over\r\n")
         keyboard.type(b"sleep 1 & wait; echo waited\r")
-        keyboard.expect(b"waited\r\n")
+        keyboard.expect(b"\nwaited\r\n")
+        keyboard.expect(PROMPT)
         keyboard.type(b"\x04")  # Ctrl-D on an empty line
         bench.equal(keyboard.end(), 0, "exit status")
 
