@@ -11,10 +11,10 @@
  *		 / \
  *		a   c
  *
- * Every node sums up its subtree in rb_subtree_gap: the widest free range directly
- * below one of the subtree's VMAs. Below v that range is [v->vm_prev->vm_end, v->vm_start),
- * less the guard gap where v is a stack. The search for a free range descends only
- * where the sum is large enough. find_vma, insertion, removal, gap search: O(log n).
+ * Every node knows the free range directly below it (rb_gap) and sums up its subtree in
+ * rb_subtree_gap, the widest of them. Below v that range is [v->vm_prev->vm_end,
+ * v->vm_start), less the guard gap where v is a stack. The search for a free range descends
+ * only where the sum is large enough. find_vma, insertion, removal, gap search: O(log n).
  *
  * Equal neighbours are merged wherever they arise; a VMA is split when part of it is to
  * change. Merging never allocates, splitting takes its second VMA as an argument, so
@@ -29,8 +29,8 @@
  * written whole.
  *
  * Invariants (validate_vmas checks): (V1) list and tree hold the same VMAs, by address;
- * (V2) they are page aligned, not empty, and do not overlap; (V3) rb_subtree_gap is
- * right everywhere; (V4) map_count and the page totals agree; (V5) mmap_cache is NULL or
+ * (V2) they are page aligned, not empty, and do not overlap; (V3) rb_gap and rb_subtree_gap
+ * are right everywhere; (V4) map_count and the page totals agree; (V5) mmap_cache is NULL or
  * in the set.
  *
  * Failure: only allocation, before any change.
@@ -47,8 +47,8 @@ static kmem_cache_t *vm_area_cachep;
 void vma_cache_init(void);
 void vma_cache_init(void)
 {
-	vm_area_cachep = kmem_cache_create("vm_area_struct", sizeof(struct vm_area_struct), 0,
-					   SLAB_HWCACHE_ALIGN, NULL, NULL);
+	vm_area_cachep = kmem_cache_create("vm_area_struct", sizeof(struct vm_area_struct), 0, 0,
+					   NULL, NULL);
 	if (!vm_area_cachep)
 		panic("no memory for the VMA cache");
 }
@@ -103,9 +103,9 @@ static inline unsigned long gap_below(const struct vm_area_struct *vma)
 	return high > low ? high - low : 0;
 }
 
-static unsigned long widest_gap(const struct vm_area_struct *vma)
+static inline unsigned long widest_gap(const struct vm_area_struct *vma)
 {
-	unsigned long widest = gap_below(vma);
+	unsigned long widest = vma->rb_gap;
 
 	if (vma->vm_rb.left)
 		widest = max(widest, node_vma(vma->vm_rb.left)->rb_subtree_gap);
@@ -126,13 +126,22 @@ static bool update_gap(struct rb_node *node)
 }
 
 /*
- * Tell the tree of a changed gap at once: a rotation in between would bring the node up to
- * date but not its ancestors, and the walk here would then stop too early.
+ * The range below vma became wider or narrower. rb_gap changes here alone, with the walk
+ * that tells the ancestors: a rotation in between must not see a gap they do not know of.
  */
 static void gap_changed(struct vm_area_struct *vma)
 {
-	if (vma)
-		rb_propagate(&vma->vm_rb, update_gap);
+	unsigned long gap;
+	struct rb_node *node;
+
+	if (!vma)
+		return;
+	gap = gap_below(vma);
+	if (vma->rb_gap == gap)
+		return;
+	vma->rb_gap = gap;
+	for (node = &vma->vm_rb; node && update_gap(node);)
+		node = rb_parent(node);
 }
 
 static inline bool subtree_fits(const struct rb_node *node, unsigned long length)
@@ -191,9 +200,11 @@ unsigned long find_gap_topdown(struct mm_struct *mm, const struct gap_search *s)
 		       node_vma(node)->vm_end + s->length <= s->high)
 			node = node->right;
 		vma = node_vma(node);
-		addr = fit_high(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
-		if (addr)
-			return addr;
+		if (vma->rb_gap >= s->length) {
+			addr = fit_high(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
+			if (addr)
+				return addr;
+		}
 		if (vma->vm_start < s->low)
 			break; /* everything left of here is lower still */
 		descend = subtree_fits(node->left, s->length);
@@ -223,9 +234,11 @@ unsigned long find_gap_bottomup(struct mm_struct *mm, const struct gap_search *s
 		       vm_start_gap(node_vma(node)) >= s->low + s->length)
 			node = node->left;
 		vma = node_vma(node);
-		addr = fit_low(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
-		if (addr)
-			return addr;
+		if (vma->rb_gap >= s->length) {
+			addr = fit_low(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
+			if (addr)
+				return addr;
+		}
 		if (vma->vm_end >= s->high)
 			return (unsigned long)-ENOMEM;
 		descend = subtree_fits(node->right, s->length);
@@ -406,6 +419,7 @@ static void __vma_link_list(struct mm_struct *mm, struct vm_area_struct *vma,
 static void __vma_link_rb(struct mm_struct *mm, struct vm_area_struct *vma, struct rb_node *parent,
 			  struct rb_node **link)
 {
+	vma->rb_gap = gap_below(vma);
 	vma->rb_subtree_gap = 0;
 	rb_link_node(&vma->vm_rb, parent, link);
 	rb_insert(&vma->vm_rb, &mm->mm_rb, update_gap);
@@ -414,8 +428,8 @@ static void __vma_link_rb(struct mm_struct *mm, struct vm_area_struct *vma, stru
 void __vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place)
 {
 	__vma_link_list(mm, vma, place->prev, place->next);
-	gap_changed(place->next);
 	__vma_link_rb(mm, vma, place->parent, place->link);
+	gap_changed(place->next); /* after: where one gap was, its two parts are, and sums change once */
 	mm->map_count++;
 }
 
@@ -724,6 +738,7 @@ void validate_vmas(struct mm_struct *mm)
 		BUG_ON(vma->vm_start >= vma->vm_end || vma->vm_end > TASK_SIZE);
 		BUG_ON(prev && prev->vm_end > vma->vm_start);
 		BUG_ON(node_vma(node) != vma);
+		BUG_ON(vma->rb_gap != gap_below(vma));
 		BUG_ON(vma->rb_subtree_gap != widest_gap(vma));
 		BUG_ON(pgprot_val(vma->vm_page_prot) != pgprot_val(vm_get_page_prot(vma->vm_flags)));
 		if (vma == cached)

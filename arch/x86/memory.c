@@ -3,13 +3,40 @@
  * memory.c: copying and filling blocks of memory on x86, for freestanding builds.
  *
  * The string instructions in their 8-byte form move a page in 512 steps without
- * touching the vector registers, which belong to user space. Short blocks and the
- * odd bytes at the end go byte by byte; alignment is left to the hardware.
+ * touching the vector registers, which belong to user space. Filling needs only one such
+ * register and 256 steps with it: it is borrowed, and put back before anything can switch
+ * tasks (an interrupt that fills memory borrows and returns it in its turn). Short blocks
+ * and the odd bytes at the end go byte by byte; alignment is left to the hardware.
  */
 #include <pagoda/string.h>
 
 /* Below this many bytes the start-up cost of a string instruction does not pay. */
 #define SHORT_BLOCK_BYTES 32
+
+/* From this many bytes on a borrowed vector register pays. */
+#define LONG_FILL_BYTES 512
+#define FILL_STRIDE	256 /* bytes a turn of fill_strides() */
+
+/* Fill n bytes, a multiple of FILL_STRIDE and not 0, with a repeated word. */
+static void fill_strides(u8 *p, u64 word, size_t n)
+{
+	unsigned long i = 0 - n; /* counts up to 0 */
+	u8 saved[16];
+
+	__asm__ volatile("movups %%xmm0, %[saved]\n\t"
+			 "movq %[word], %%xmm0\n\t"
+			 "punpcklqdq %%xmm0, %%xmm0\n"
+			 "1:\n\t"
+			 ".irp at, 0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240\n\t"
+			 "movups %%xmm0, \\at(%[p], %[i])\n\t"
+			 ".endr\n\t"
+			 "add %[stride], %[i]\n\t"
+			 "jnz 1b\n\t"
+			 "movups %[saved], %%xmm0"
+			 : [saved] "=m"(saved), [i] "+r"(i)
+			 : [word] "r"(word), [p] "r"(p + n), [stride] "i"(FILL_STRIDE)
+			 : "memory", "cc");
+}
 
 void *memset(void *dst, int c, size_t n)
 {
@@ -22,6 +49,13 @@ void *memset(void *dst, int c, size_t n)
 			barrier(); /* or the compiler calls memset here */
 		}
 		return dst;
+	}
+	if (n >= LONG_FILL_BYTES) {
+		size_t strides = n & ~(size_t)(FILL_STRIDE - 1);
+
+		fill_strides(p, (u8)c * 0x0101010101010101ul, strides);
+		p += strides;
+		n -= strides;
 	}
 	words = n / 8;
 	n %= 8;

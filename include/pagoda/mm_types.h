@@ -83,7 +83,8 @@ struct vm_area_struct {
 	unsigned long vm_start, vm_end; /* (M) [start, end), page aligned */
 	struct vm_area_struct *vm_next, *vm_prev; /* (M) address order */
 	struct rb_node vm_rb;		/* (M) */
-	unsigned long rb_subtree_gap;	/* (M) largest gap below a VMA of this subtree */
+	unsigned long rb_gap;		/* (M) free bytes below this VMA, as the tree knows it */
+	unsigned long rb_subtree_gap;	/* (M) largest rb_gap of this subtree */
 	pgprot_t vm_page_prot;
 	unsigned long vm_flags;
 	const struct vm_operations_struct *vm_ops;
