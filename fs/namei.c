@@ -91,30 +91,59 @@ static int start_path(int dfd, struct path *out)
 	return err;
 }
 
+/* A root that no other thread can change need not be counted for the length of a walk. */
+static void borrow_root(struct nameidata *nd)
+{
+	struct fs_struct *fs = fs_current()->fs;
+
+	nd->root_counted = atomic_read(&fs->count) > 1;
+	if (nd->root_counted)
+		get_fs_root(&nd->root);
+	else
+		nd->root = fs->root;
+}
+
+static void return_root(struct nameidata *nd)
+{
+	if (nd->root_counted)
+		path_put(&nd->root);
+}
+
 int nd_start(struct nameidata *nd, int dfd, const char *name)
 {
-	memset(nd, 0, sizeof(*nd));
+	int err;
+
 	nd->at = name;
-	get_fs_root(&nd->root);
+	nd->nr_links = nd->depth = 0;
+	nd->jumped = false;
+	nd->last.trailing = false;
+	borrow_root(nd);
 	if (*name == '/') {
 		nd->path = nd->root;
 		path_get(&nd->path);
 		return 0;
 	}
-	int err = start_path(dfd, &nd->path);
-
+	/* From a file that is no directory a walk fails at its first step; "" has none. */
+	err = start_path(dfd, &nd->path);
 	if (err)
-		path_put(&nd->root);
-	/* A walk from a file that is no directory fails at its first step; AT_EMPTY_PATH has none. */
+		return_root(nd);
 	return err;
+}
+
+void nd_end_at(struct nameidata *nd, struct path *out)
+{
+	while (nd->depth)
+		kfree(nd->stack[--nd->depth].body);
+	*out = nd->path;
+	return_root(nd);
 }
 
 void nd_end(struct nameidata *nd)
 {
-	while (nd->depth)
-		kfree(nd->stack[--nd->depth].body);
-	path_put(&nd->path);
-	path_put(&nd->root);
+	struct path path;
+
+	nd_end_at(nd, &path);
+	path_put(&path);
 }
 
 /* ---- Steps ----------------------------------------------------------------------------------------------- */
@@ -386,11 +415,10 @@ int path_lookup(int dfd, const char *name, unsigned int flags, struct path *out)
 	if (err)
 		return err;
 	err = nd_walk(&nd, flags);
-	if (!err) {
-		*out = nd.path;
-		path_get(out);
-	}
-	nd_end(&nd);
+	if (err)
+		nd_end(&nd);
+	else
+		nd_end_at(&nd, out);
 	return err;
 }
 
@@ -421,9 +449,9 @@ int path_parent(int dfd, const char *name, struct path *parent, struct last_name
 		err = -ENOTDIR;
 	if (!err) {
 		/* Links in the middle are done with, so the last name lies in the caller's string. */
-		*parent = nd.path;
-		path_get(parent);
 		*last = nd.last;
+		nd_end_at(&nd, parent);
+		return 0;
 	}
 	nd_end(&nd);
 	return err;

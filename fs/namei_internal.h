@@ -12,16 +12,19 @@ struct nd_link {
 
 struct nameidata {
 	struct path path; /* where we are, with references */
-	struct path root; /* with references */
+	struct path root; /* with references if root_counted */
 	const char *at;	  /* what is left of the topmost string */
 	struct last_name last;
 	unsigned int nr_links, depth;
-	bool jumped;
+	bool jumped; /* the last step was a link that is no text */
+	bool root_counted;
 	struct nd_link stack[MAXSYMLINKS];
 };
 
 int nd_start(struct nameidata *nd, int dfd, const char *name) __must_check;
 void nd_end(struct nameidata *nd);
+/* The same, but the references of nd.path go to *out. */
+void nd_end_at(struct nameidata *nd, struct path *out);
 /* Walk up to the last component: nd.path is its parent, nd.last its name (LAST_ROOT: none). */
 int nd_walk_to_last(struct nameidata *nd) __must_check;
 const char *nd_rest(struct nameidata *nd);
