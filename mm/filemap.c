@@ -22,7 +22,8 @@
  *
  * Locking. pages_lock guards the tree, nrpages and the cache's identity of a page
  * (page->mapping, page->index): changing them also needs the page lock, so either lock is
- * enough to rely on them. References: the cache holds one, each finder one of its own.
+ * enough to rely on them. References: the cache holds one, each finder one of its own. A
+ * cached page is on the inactive list until it is used (lru.h); its last put takes it off.
  * Tree nodes are allocated outside pages_lock (lib/radix_tree.h, pools).
  *
  * Truncation against faults: truncation shrinks the size first, then for each page takes
@@ -45,6 +46,7 @@
 #include <pagoda/pagemap.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/highmem.h>
+#include <pagoda/lru.h>
 #include <pagoda/slab.h>
 #include <pagoda/mm.h>
 #include <pagoda/uaccess.h>
@@ -212,6 +214,8 @@ int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t 
 			ret = -ENOMEM;
 	} while (ret > 0);
 	free_pool(&pool);
+	if (!ret)
+		lru_cache_add(page);
 	return ret;
 }
 
@@ -336,8 +340,10 @@ static struct page *page_for_read(struct address_space *mapping, struct vm_file 
 {
 	struct page *page = find_get_page(mapping, index);
 
-	if (page && PageUptodate(page))
+	if (page && PageUptodate(page)) {
+		mark_page_accessed(page);
 		return page;
+	}
 	if (!page && !mapping->a_ops->readpage)
 		return NULL;
 	if (page)
@@ -417,9 +423,20 @@ static size_t write_unlocked(struct iov_user buf, size_t done, struct page *page
 	return left;
 }
 
+/* Copy into a locked page without faulting: a fault could need this page's lock. */
+static size_t copy_locked(struct iov_user buf, size_t done, struct page *page, size_t offset,
+			  size_t n)
+{
+	char *addr = kmap_atomic(page);
+	size_t left = iov_get_atomic(buf, done, addr + offset, n);
+
+	kunmap_atomic(addr);
+	return left;
+}
+
 /*
- * Copy into a locked page without faulting: a fault could need this page's lock. A page
- * not yet Uptodate that does not get all its bytes from the buffer is filled first.
+ * Write into a locked page. One that is not Uptodate and does not get all its bytes from
+ * the buffer is filled first: also when that shows only after copying.
  */
 static int write_locked(struct vm_file *file, struct iov_user buf, size_t done, struct page *page,
 			size_t offset, size_t n, size_t *left)
@@ -427,7 +444,6 @@ static int write_locked(struct vm_file *file, struct iov_user buf, size_t done, 
 	struct address_space *mapping = file->f_mapping;
 	const struct address_space_operations *a_ops = mapping->a_ops;
 	unsigned int from = (unsigned int)offset, to = (unsigned int)(offset + n);
-	char *addr;
 	int err = 0;
 
 	if (n < PAGE_SIZE)
@@ -436,21 +452,22 @@ static int write_locked(struct vm_file *file, struct iov_user buf, size_t done, 
 		err = a_ops->prepare_write(file, page, from, to);
 	if (err)
 		return err;
-	addr = kmap_atomic(page);
-	*left = iov_get_atomic(buf, done, addr + offset, n);
-	if (!PageUptodate(page)) {
-		if (*left)
-			memset(addr + PAGE_SIZE - *left, 0, *left);
-		if (*left && a_ops->readpage)
-			*left = n; /* the rest is still on disk: as if nothing had been copied */
-		else
-			SetPageUptodate(page);
+	*left = copy_locked(buf, done, page, offset, n);
+	if (*left && !PageUptodate(page)) {
+		err = fill_locked_page(mapping, file, page);
+		if (!err)
+			*left = copy_locked(buf, done, page, offset, n);
 	}
-	kunmap_atomic(addr);
-	if (!PageUptodate(page))
-		return 0;
-	mark_page_dirty(mapping, page);
-	return a_ops->commit_write ? a_ops->commit_write(file, page, from, to) : 0;
+	if (!err) {
+		SetPageUptodate(page);
+		mark_page_dirty(mapping, page);
+	}
+	if (a_ops->commit_write) {
+		int ret = a_ops->commit_write(file, page, from, to);
+
+		err = err ? err : ret;
+	}
+	return err;
 }
 
 /* Write n bytes, inside one page, at index and offset. *left: bytes the buffer did not yield. */
