@@ -345,6 +345,47 @@ PAGODA_TEST(freed_page_carries_no_flags, "PM-41 PM-37")
 	__free_page(page);
 }
 
+PAGODA_TEST(second_use_activates_a_page, "PM-35 PM-29")
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	lru_cache_add(page);
+	CHECK(PageLRU(page) && !PageActive(page) && !PageReferenced(page));
+	mark_page_accessed(page);
+	CHECK(!PageActive(page) && PageReferenced(page));
+	mark_page_accessed(page);
+	CHECK(PageActive(page) && !PageReferenced(page));
+	CHECK_EQ(nr_active_pages, 1);
+	mark_page_accessed(page);
+	CHECK(PageActive(page) && PageReferenced(page));
+	lru_cache_del(page);
+	CHECK(!PageActive(page) && !PageLRU(page));
+	CHECK_EQ(nr_active_pages + nr_inactive_pages, 0);
+	__free_page(page);
+}
+
+/* The list links belong to the buddy lists, a slab or nobody, and a flag says to whom. */
+PAGODA_TEST(flags_name_the_owner_of_the_links, "PM-22 PM-24 PM-19")
+{
+	struct page *page = alloc_pages(GFP_KERNEL, 1);
+	void *obj = kmalloc(100, GFP_KERNEL);
+
+	CHECK(!PageBuddy(page) && !PageSlab(page));
+	CHECK(!page->list.next && !page->list.prev && !page->mapping);
+	CHECK(PageSlab(virt_to_page(obj)) && virt_to_page(obj)->list.next);
+	kfree(obj);
+	for (unsigned long pfn = 0; pfn < max_pfn; pfn++) {
+		struct page *p = pfn_to_page(pfn);
+
+		CHECK(!(PageBuddy(p) && PageSlab(p)));
+		if (PageBuddy(p) || PageSlab(p))
+			CHECK(p->list.next && p->list.prev && !p->mapping);
+		else
+			CHECK(!p->list.next && !p->list.prev);
+	}
+	__free_pages(page, 1);
+}
+
 /* ---- Flags from several CPUs -------------------------------------------------------------- */
 
 static struct page *shared_page;

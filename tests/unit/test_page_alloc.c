@@ -704,6 +704,37 @@ static void free_in_interrupt(void *page)
 	__free_pages(page, 0);
 }
 
+static unsigned long nr_failed;
+
+static void alloc_in_interrupt(void *unused)
+{
+	struct page *page = alloc_page(GFP_ATOMIC);
+
+	(void)unused;
+	if (page)
+		__free_page(page);
+	else
+		nr_failed++;
+}
+
+/* Handlers are served from the reserve while a task has taken all it can get. */
+PAGODA_TEST_CONFIG(interrupts_are_served_under_pressure, "PA-34 PA-28 PA-29 SL-38", .nr_cpus = 2,
+		   .start_threads = true, ONE_ZONE)
+{
+	struct hoard hoard;
+
+	reclaim_ops = &noting_ops;
+	hoard_init(&hoard);
+	hoard_all(&hoard, GFP_USER, 0);
+	for (unsigned int i = 0; i < test_scale(20000); i++)
+		port_on_each_cpu(1 + i % 2, alloc_in_interrupt, NULL);
+	CHECK_EQ(nr_failed, 0);
+	/* The reserve is gone too: they fail, and nothing else happens. */
+	hoard_all(&hoard, GFP_ATOMIC, 0);
+	port_on_each_cpu(2, alloc_in_interrupt, NULL);
+	hoard_release(&hoard, 0);
+}
+
 PAGODA_TEST_CONFIG(pages_return_to_their_zone_from_any_cpu, "NU-09 PA-19 SM-04",
 		   .ram = 64 * SZ_1M, .nr_nodes = 2, .nr_cpus = 2)
 {

@@ -604,6 +604,85 @@ PAGODA_TEST(dma_pressure_costs_no_other_slabs, "FX-07 CT-05")
 	CHECK_EQ(kmem_cache_destroy(dma), 0);
 }
 
+/* ---- What is kept of a cache ------------------------------------------------------------------------- */
+
+#define HAS(member) CHECK_GE(offsetof(kmem_cache_t, member), 0)
+
+PAGODA_TEST(cache_has_the_documented_members, "SL-12 SL-53 SL-62")
+{
+	kmem_cache_t *cachep = make_cache("test", 100, 0);
+
+	HAS(slabs_full);
+	HAS(slabs_partial);
+	HAS(slabs_free);
+	HAS(growing);
+	HAS(slabp_cache);
+	HAS(failures);
+	HAS(high_mark);
+	HAS(reaped);
+	HAS(errors);
+	CHECK_EQ(cachep->objsize, 104);
+	CHECK_EQ(cachep->num, 37);
+	CHECK_EQ(cachep->gfporder, 0);
+	CHECK_EQ(cachep->gfpflags, 0);
+	CHECK_EQ(cachep->colour, (4096 - 24 - 37 * 4 - 37 * 104 - 4) / 8);
+	CHECK_EQ(cachep->colour_off, 8);
+	CHECK_EQ(cachep->colour_next, 0);
+	CHECK_EQ(cachep->dflags, 0);
+	CHECK(!cachep->ctor && !cachep->dtor);
+	CHECK_STR(cachep->name, "test");
+	CHECK_EQ(kmem_cache_destroy(cachep), 0);
+}
+
+static unsigned long active(const char *name)
+{
+	kmem_cache_t *cachep;
+
+	for_each_cache(cachep) {
+		if (strcmp(cachep->name, name) != 0)
+			continue;
+		drain_cpu_caches(cachep);
+		return cachep->active_objs;
+	}
+	FAIL("no cache %s", name);
+}
+
+PAGODA_TEST(address_spaces_come_from_their_caches, "SL-63")
+{
+	unsigned long before = active("mm_struct");
+	struct mm_struct *mms[100];
+
+	for (int i = 0; i < 100; i++) {
+		mms[i] = mm_alloc();
+		CHECK(mms[i]);
+	}
+	CHECK_EQ(active("mm_struct"), before + 100);
+	for (int i = 0; i < 100; i++)
+		mmput(mms[i]);
+	CHECK_EQ(active("mm_struct"), before);
+	(void)active("vm_area_struct");
+}
+
+/* Bytes that a mixed load asks for, takes from kmalloc, and would take as blocks of pages. */
+PAGODA_TEST(small_requests_waste_less_than_pages, "PA-41 SL-22")
+{
+	static void *objs[4000];
+	unsigned long asked = 0, paged = 0, before = test_free_frames(), taken;
+
+	for (unsigned int i = 0; i < 4000; i++) {
+		size_t size = 1 + test_random_below(1ul << (4 + test_random_below(9)));
+
+		objs[i] = kmalloc(size, GFP_KERNEL);
+		asked += size;
+		paged += PAGE_ALIGN(size);
+	}
+	taken = (before - test_free_frames()) * PAGE_SIZE;
+	CHECK_LT(taken, asked * 2);
+	CHECK_LT(taken * 2, paged);
+	for (unsigned int i = 0; i < 4000; i++)
+		kfree(objs[i]);
+}
+
 /* ---- Failure ------------------------------------------------------------------------------------------ */
 
 static bool use_caches(void *arg)
