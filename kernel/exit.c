@@ -134,7 +134,6 @@ static void announce_zombie_locked(struct task_struct *child)
 {
 	if (child->state != TASK_ZOMBIE || child->signal->live)
 		return;
-	child->exit_signal = SIGCHLD;
 	if (notify_parent_exit_locked(child)) {
 		release_task_locked(child);
 		put_task(child);
@@ -152,6 +151,7 @@ static void forget_children_locked(struct task_struct *me)
 		struct task_struct *t;
 
 		list_move_tail(&child->sibling, &reaper->signal->children);
+		child->exit_signal = SIGCHLD; /* a new parent waits for no other: clone's choice ends */
 		list_for_each_entry(t, &child->signal->threads, thread_link) {
 			t->parent = reaper;
 			if (t->pdeath_signal)
