@@ -107,6 +107,8 @@ void sched_start_cpus(const struct hosted_config *config, phys_addr_t root);
 void sched_add(struct hosted_task *task); /* becomes READY */
 void sched_run(struct hosted_task *task); /* a new thread becomes task; returns when it has a CPU */
 void sched_end(void);			  /* the calling task's end: it has no CPU after this */
+/* In a forked copy of the process: the calling task is the only one left. */
+void sched_after_fork(void);
 /* A task in user mode comes by here at each access. */
 void user_tick(void);
 /* Run fn(arg) as if on an idle CPU, interrupts off there. */
@@ -131,5 +133,6 @@ void window_remap(void); /* after RAM was replaced: show the same frames, stale 
 /* ---- port.c --------------------------------------------------------------------------------- */
 
 void port_init(const struct hosted_config *config);
+void log_after_fork(void);
 extern u64 hosted_virtual_ns; /* (L) deterministic mode's clock */
 u64 host_clock_ns(void);	/* the host's monotonic clock since boot */

@@ -55,6 +55,11 @@ static void log_append(const char *text, size_t len)
 	pthread_mutex_unlock(&log_lock);
 }
 
+void log_after_fork(void)
+{
+	pthread_mutex_init(&log_lock, NULL);
+}
+
 void port_log(enum port_log_level level, const char *text, size_t len)
 {
 	(void)level;

@@ -207,11 +207,13 @@ void ram_init(const struct hosted_config *config)
 	map_all();
 }
 
-void hosted_unshare_ram(void)
+void hosted_after_fork(void)
 {
 	int old = ram_fd;
 	off_t at = 0, end;
 
+	log_after_fork();
+	sched_after_fork();
 	ram_fd = new_memfd();
 	for (; (at = lseek(old, at, HOST_SEEK_DATA)) >= 0; at = end) {
 		end = lseek(old, at, HOST_SEEK_HOLE);

@@ -31,6 +31,9 @@
  * When nobody holds a CPU, time jumps to the next deadline of a parked task; if there is
  * none that is a deadlock, which ends the test.
  *
+ * A host fork() (expected panics) copies the calling thread alone: there all other tasks
+ * are dead and their CPUs idle.
+ *
  * Locks: sched_lock, the host's mutex, covers everything marked (L) and is never held while
  * core code runs. It is taken under the core's spinlocks (port_unpark), never around them.
  */
@@ -497,8 +500,6 @@ void hosted_cond_resched(void)
 
 void user_tick(void)
 {
-	hosted_poll();
-	port_interleave();
 	if (++me->user_ticks >= USER_SLICE_TICKS) {
 		me->user_ticks = 0;
 		hosted_cond_resched();
@@ -518,6 +519,25 @@ void hosted_enter(void)
 	pthread_mutex_lock(&sched_lock);
 	make_ready(me);
 	get_cpu(false);
+}
+
+void sched_after_fork(void)
+{
+	struct hosted_task *task;
+
+	pthread_mutex_init(&sched_lock, NULL); /* its holder may be one of the threads that are no more */
+	INIT_LIST_HEAD(&ready_list);
+	nr_ready = 0;
+	list_for_each_entry(task, &hosted_tasks, all) {
+		if (task == me)
+			continue;
+		if (task->state == TASK_RUNNING)
+			task->cpu->owner = NULL;
+		task->state = TASK_DEAD;
+	}
+	for (unsigned int i = 0; i < nr_cpus_up; i++)
+		hosted_cpus[i].borrowed = false;
+	baton = me;
 }
 
 /* ---- Beginning and end of a task ----------------------------------------------------------------- */

@@ -100,8 +100,10 @@ static void *reach(const struct access_context *ctx, unsigned long addr)
 	void *at;
 
 	for (unsigned int tries = 0; tries < MAX_TRIES; tries++) {
-		if (port_irqs_enabled())
-			user_tick();
+		hosted_poll();
+		port_interleave();
+		if (!ctx->insn)
+			user_tick(); /* a kernel in the middle of a copy is not preempted */
 		if (!mmu_translate(addr, ctx->access, !ctx->insn, &pa, &error_code)) {
 			at = hosted_phys(pa);
 			if (!at)

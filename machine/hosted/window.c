@@ -151,6 +151,7 @@ void window_flush(bool global_too)
 
 void window_remap(void)
 {
+	unlock_window(); /* a thread that is no more may have held it */
 	lock_window();
 	for (size_t i = 0; i < nr_listed; i++)
 		if (page_state[mapped_list[i]] & STATE_MAPPED)

@@ -39,6 +39,7 @@ enum outcome { OUTCOME_OK = 'o', OUTCOME_FAIL = 'f', OUTCOME_SKIP = 's' };
 
 struct options {
 	u64 seed;
+	unsigned int rounds;
 	bool list, no_fork;
 	char **names;
 	int nr_names;
@@ -132,7 +133,7 @@ bool test_panic_begin(void)
 	if (panic_child)
 		return false;
 	hosted_panic_hook = report_panic;
-	hosted_unshare_ram();
+	hosted_after_fork();
 	return true;
 }
 
@@ -365,6 +366,7 @@ static bool run_test(struct unit_test *test)
 static void parse_options(int argc, char **argv)
 {
 	options.seed = (u64)time(NULL);
+	options.rounds = 1;
 	options.names = calloc((size_t)argc, sizeof(char *));
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--list"))
@@ -373,35 +375,57 @@ static void parse_options(int argc, char **argv)
 			options.no_fork = true;
 		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
 			options.seed = strtoull(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--rounds") && i + 1 < argc)
+			options.rounds = (unsigned int)strtoul(argv[++i], NULL, 0);
 		else if (argv[i][0] == '-') {
-			fprintf(stderr, "usage: %s [--list] [--seed N] [--no-fork] [NAME...]\n", argv[0]);
+			fprintf(stderr, "usage: %s [--list] [--seed N] [--rounds N] [--no-fork] [NAME...]\n", argv[0]);
 			exit(2);
 		} else
 			options.names[options.nr_names++] = argv[i];
 	}
 }
 
-int main(int argc, char **argv)
+/* All that is asked for, once; how many failed. */
+static unsigned int run_round(unsigned int *run)
 {
-	unsigned int run = 0, failed = 0;
+	unsigned int failed = 0;
 
-	parse_options(argc, argv);
 	for (struct unit_test *test = tests; test; test = test->next) {
 		if (!is_wanted(test))
 			continue;
-		if (options.list) {
-			printf("%s [%s]\n", test->name, test->ids);
-			continue;
-		}
 		if (options.no_fork) {
 			outcome_fd = STDOUT_FILENO;
 			run_body(test);
 		}
-		run++;
+		++*run;
 		failed += !run_test(test);
 	}
-	if (!options.list)
-		printf("%u run, %u failed (%s, seed %llu)\n", run, failed, HOSTED_VARIANT,
-		       (unsigned long long)options.seed);
+	return failed;
+}
+
+static void list_tests(void)
+{
+	for (struct unit_test *test = tests; test; test = test->next)
+		if (is_wanted(test))
+			printf("%s [%s]\n", test->name, test->ids);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int run = 0, failed = 0;
+	u64 first_seed;
+
+	parse_options(argc, argv);
+	if (options.list) {
+		list_tests();
+		return 0;
+	}
+	first_seed = options.seed;
+	for (unsigned int round = 0; round < options.rounds; round++) {
+		options.seed = first_seed + round;
+		failed += run_round(&run);
+	}
+	printf("%u run, %u failed (%s, seed %llu)\n", run, failed, HOSTED_VARIANT,
+	       (unsigned long long)first_seed);
 	return failed != 0;
 }

@@ -23,6 +23,7 @@
  * gives the machine (struct hosted_config). Every executable understands:
  *	--list		names and IDs		NAME...		only tests whose name contains one
  *	--seed N	the seed of the run	--no-fork	in this process, for a debugger
+ *	--rounds N	that often, each time with the next seed
  *
  * Output, one line a test, then a summary:
  *	ok NAME [IDs]		not ok NAME [IDs]: reason		skip NAME [IDs]: reason

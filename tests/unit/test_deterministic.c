@@ -133,3 +133,14 @@ PAGODA_TEST_CONFIG(deadlock_is_told, "", .deterministic = true)
 		port_park(UINT64_MAX);
 	});
 }
+
+PAGODA_TEST_CONFIG(expected_panic_has_the_machine_to_itself, "", .nr_cpus = 2, .deterministic = true)
+{
+	CHECK(port_thread_create("walker", walk, "a"));
+	port_interleave();
+	EXPECT_PANIC("alone", {
+		port_on_each_cpu(3, increment_badly, NULL);
+		port_panic("alone");
+	});
+	wait_ended(1);
+}

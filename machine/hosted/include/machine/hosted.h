@@ -52,10 +52,10 @@ extern void (*hosted_panic_hook)(const char *message);
 __noreturn void hosted_fatal(const char *fmt, ...) __printf(1, 2);
 
 /*
- * After a host fork(): give this process its own copy of RAM, so that what it does does
- * not reach the parent. Only the calling thread exists here.
+ * After a host fork(), in the child: it gets its own copy of RAM, so that what it does does
+ * not reach the parent, and all other tasks are dead, as their threads are not here.
  */
-void hosted_unshare_ram(void);
+void hosted_after_fork(void);
 
 /* Let go of every lazily borrowed mm on every CPU, so that dead ones are freed. Other tasks at rest. */
 void hosted_drop_lazy_mms(void);
