@@ -105,7 +105,7 @@ static void __init read_pvh(const struct pvh_start_info *info)
 #define MULTIBOOT2_MAGIC 0x36d76289
 
 enum { MB_TAG_END = 0, MB_TAG_CMDLINE = 1, MB_TAG_MODULE = 3, MB_TAG_MEMMAP = 6,
-       MB_TAG_ACPI_OLD = 14, MB_TAG_ACPI_NEW = 15 };
+       MB_TAG_FRAMEBUFFER = 8, MB_TAG_ACPI_OLD = 14, MB_TAG_ACPI_NEW = 15 };
 
 struct mb_tag {
 	u32 type, size;
@@ -134,6 +134,20 @@ static void __init read_mb_memmap(const struct mb_memmap *map)
 	}
 }
 
+struct mb_framebuffer {
+	struct mb_tag tag;
+	u64 pa;
+	u32 pitch, width, height; /* width and height in characters for text */
+	u8 bits, type;
+};
+#define MB_FRAMEBUFFER_TEXT 2
+
+static void __init read_mb_framebuffer(const struct mb_framebuffer *fb)
+{
+	if (fb->type == MB_FRAMEBUFFER_TEXT)
+		screen_init(fb->pa, fb->width, fb->height);
+}
+
 static void __init read_mb_tag(const struct mb_tag *tag)
 {
 	const struct mb_module *module = (const void *)tag;
@@ -148,6 +162,9 @@ static void __init read_mb_tag(const struct mb_tag *tag)
 		break;
 	case MB_TAG_MEMMAP:
 		read_mb_memmap((const void *)tag);
+		break;
+	case MB_TAG_FRAMEBUFFER:
+		read_mb_framebuffer((const void *)tag);
 		break;
 	case MB_TAG_ACPI_OLD:
 	case MB_TAG_ACPI_NEW:

@@ -3,7 +3,7 @@
  * log.c: where the core's and the kernel's messages go.
  *
  * Every message goes into a ring in memory (the last LOG_RING_BYTES, read by dmesg);
- * those at or above the console's level also go to the serial port. A panic writes
+ * those at or above the console's level also go to the serial port and the screen. A panic writes
  * through the same path, so the ring holds it too.
  *
  * Locking: none that could be held by the code that crashed. Interrupts are off
@@ -30,8 +30,10 @@ void port_log(enum port_log_level level, const char *text, size_t len)
 	unsigned long flags = port_irq_save();
 
 	ring_add(text, len);
-	if (level <= console_level)
+	if (level <= console_level) {
 		serial_write(text, len);
+		screen_write(text, len);
+	}
 	port_irq_restore(flags);
 }
 

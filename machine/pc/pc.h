@@ -71,13 +71,19 @@ void cpu_init_boot(void);
 /* The stack for traps and system calls from user mode, from now on. */
 void machine_set_kernel_sp(struct cpu *cpu, unsigned long sp);
 
-/* ---- log.c, serial.c ---------------------------------------------------------------- */
+/* ---- log.c, serial.c, screen.c, keyboard.c --------------------------------------------- */
 void serial_init(void);
 void serial_write(const char *text, size_t n);
-int serial_getc(void);
-/* Interrupt (ISA line 4) when bytes arrive. */
-#define SERIAL_IRQ 4
+int serial_getc(void); /* -1: none */
+/* Interrupt when bytes arrive. */
 void serial_want_input(void);
+/* A text screen of the given size at pa; without, screen_write() does nothing. */
+void screen_init(phys_addr_t pa, u32 columns, u32 rows);
+void screen_write(const char *text, size_t n);
+void keyboard_init(void);
+int keyboard_getc(void); /* -1: none */
+#define KEYBOARD_IRQ 1 /* ISA lines */
+#define SERIAL_IRQ   4
 /* Formatted text straight to the log; works from the first instruction on, in panics too. */
 void log_printf(const char *fmt, ...) __printf(1, 2);
 

@@ -3,11 +3,12 @@
  * stream.c: machine.h's byte streams on what this machine has.
  *
  *	stream		virtio ports				without them
- *	STDIO		pagoda.stdin and pagoda.stdout		the serial console, both ways
+ *	STDIO		pagoda.stdin and pagoda.stdout		the local console, both ways
  *	STDERR		pagoda.stderr				as STDIO
  *	CONTROL		pagoda.control				dropped
  *
- * Input on the serial port interrupts; without an IO-APIC it is noticed at each tick.
+ * The local console is the serial port and, where there is one, the screen with its keyboard.
+ * Input on them interrupts; without an IO-APIC it is noticed at each tick.
  *
  * Locking: the virtio ports have their own; the peeked byte is touched with interrupts off.
  */
@@ -20,8 +21,8 @@ struct stream {
 };
 
 static struct stream streams[NR_STREAMS];
-static bool stdio_on_serial;
-static int serial_peeked = -1; /* a byte taken from the port by serial_waiting() */
+static bool stdio_on_console;
+static int console_peeked = -1; /* a byte taken from the console by console_waiting() */
 static void (*notify)(enum machine_stream s);
 
 static void port_changed(const struct vport *port)
@@ -31,30 +32,39 @@ static void port_changed(const struct vport *port)
 			notify((enum machine_stream)s);
 }
 
-static bool serial_waiting(void)
+static int console_getc(void)
 {
-	if (serial_peeked < 0)
-		serial_peeked = serial_getc();
-	return serial_peeked >= 0;
+	int c = serial_getc();
+
+	return c >= 0 ? c : keyboard_getc();
 }
 
-static void serial_check(void)
+static bool console_waiting(void)
 {
-	if (notify && serial_waiting())
+	if (console_peeked < 0)
+		console_peeked = console_getc();
+	return console_peeked >= 0;
+}
+
+static void console_check(void)
+{
+	if (notify && console_waiting())
 		notify(STREAM_STDIO);
 }
 
-static void serial_irq(struct pt_regs *regs, unsigned int vector)
+static void console_irq(struct pt_regs *regs, unsigned int vector)
 {
 	(void)regs, (void)vector;
 	apic_eoi();
-	serial_check();
+	console_check();
 }
 
-static void use_serial(void)
+static void use_console(void)
 {
-	stdio_on_serial = true;
-	if (ioapic_route_isa(SERIAL_IRQ, irq_alloc_vector(serial_irq)))
+	stdio_on_console = true;
+	keyboard_init();
+	ioapic_route_isa(KEYBOARD_IRQ, irq_alloc_vector(console_irq));
+	if (ioapic_route_isa(SERIAL_IRQ, irq_alloc_vector(console_irq)))
 		serial_want_input();
 }
 
@@ -65,14 +75,14 @@ void stream_init(void)
 	streams[STREAM_STDERR] = (struct stream){ NULL, vport_find("pagoda.stderr") };
 	streams[STREAM_CONTROL] = (struct stream){ NULL, vport_find("pagoda.control") };
 	if (!streams[STREAM_STDIO].in && !streams[STREAM_STDIO].out)
-		use_serial();
+		use_console();
 }
 
 void stream_poll(void)
 {
 	vconsole_poll();
-	if (stdio_on_serial)
-		serial_check();
+	if (stdio_on_console)
+		console_check();
 }
 
 bool machine_stream_present(enum machine_stream s)
@@ -80,7 +90,7 @@ bool machine_stream_present(enum machine_stream s)
 	return streams[s].in || streams[s].out;
 }
 
-/* Where output of s goes: NULL for the serial console. */
+/* Where output of s goes: NULL for the local console. */
 static struct vport *output_port(enum machine_stream s)
 {
 	if (s == STREAM_STDERR && !streams[s].out)
@@ -94,19 +104,21 @@ size_t machine_stream_write(enum machine_stream s, const void *buf, size_t n)
 
 	if (port)
 		return vport_write(port, buf, n);
-	if (s != STREAM_CONTROL && stdio_on_serial)
+	if (s != STREAM_CONTROL && stdio_on_console) {
 		serial_write(buf, n);
+		screen_write(buf, n);
+	}
 	return n;
 }
 
-static size_t serial_read(u8 *buf, size_t n)
+static size_t console_read(u8 *buf, size_t n)
 {
 	unsigned long flags = port_irq_save();
 	size_t done = 0;
 
-	while (done < n && serial_waiting()) {
-		buf[done++] = (u8)serial_peeked;
-		serial_peeked = -1;
+	while (done < n && console_waiting()) {
+		buf[done++] = (u8)console_peeked;
+		console_peeked = -1;
 	}
 	port_irq_restore(flags);
 	return done;
@@ -116,8 +128,8 @@ long machine_stream_read(enum machine_stream s, void *buf, size_t n)
 {
 	if (streams[s].in)
 		return vport_read(streams[s].in, buf, n);
-	if (s == STREAM_STDIO && stdio_on_serial)
-		return (long)serial_read(buf, n);
+	if (s == STREAM_STDIO && stdio_on_console)
+		return (long)console_read(buf, n);
 	return -EPIPE;
 }
 
@@ -125,8 +137,8 @@ bool machine_stream_readable(enum machine_stream s)
 {
 	if (streams[s].in)
 		return vport_readable(streams[s].in);
-	if (s == STREAM_STDIO && stdio_on_serial)
-		return serial_waiting();
+	if (s == STREAM_STDIO && stdio_on_console)
+		return console_waiting();
 	return true; /* at its end */
 }
 
@@ -152,5 +164,5 @@ void machine_stream_notify(void (*fn)(enum machine_stream s))
 
 int machine_console_getc(void)
 {
-	return stdio_on_serial ? -1 : serial_getc(); /* else those bytes are STREAM_STDIO's */
+	return stdio_on_console ? -1 : console_getc(); /* else those bytes are STREAM_STDIO's */
 }
