@@ -9,9 +9,9 @@
  *	mutex		locked is 0 or 1, changed by compare-and-exchange. Unlocking wakes
  *			the first waiter only; it stays first in the queue until it has the
  *			lock, so it is woken again if another task was quicker.
- *	rw_semaphore	count > 0: readers; -1: a writer; under sem->lock. Readers hold
- *			back while a writer waits, so that writers are not starved. A release
- *			that makes the lock free wakes all waiters; they sort it out.
+ *	rw_semaphore	count > 0: readers; -1: a writer; changed by compare-and-exchange.
+ *			Readers hold back while a writer waits, so that writers are not
+ *			starved. A release with waiters wakes them all; they sort it out.
  *
  * Failure: none. Context: acquiring may sleep; releasing may be done in any context.
  * Observability: debug builds record holders and check the order (lock_debug.c).
@@ -50,109 +50,37 @@ void mutex_unlock(struct mutex *m)
 
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank)
 {
-	spin_lock_init(&sem->lock, RANK_LEAF);
 	sem->count = 0;
-	sem->writers_waiting = 0;
+	atomic_set(&sem->writers_waiting, 0);
+	atomic_set(&sem->waiters, 0);
 	sem->rank = (u8)rank;
 	init_waitqueue_head(&sem->wait);
 }
 
-/* Take the semaphore for reading if nobody writes, and, where polite, if nobody waits to. */
-static bool try_read(struct rw_semaphore *sem, bool polite)
+/* Politely: not before a writer that waits. */
+static bool try_read_politely(struct rw_semaphore *sem)
 {
-	unsigned long flags;
-	bool taken;
-
-	spin_lock_irqsave(&sem->lock, flags);
-	taken = sem->count >= 0 && !(polite && sem->writers_waiting);
-	if (taken)
-		sem->count++;
-	spin_unlock_irqrestore(&sem->lock, flags);
-	if (taken)
-		lock_acquired(sem, sem->rank, true);
-	return taken;
+	return !atomic_read(&sem->writers_waiting) && down_read_trylock(sem);
 }
 
-/* waiting: what this attempt adds to the number of waiting writers if it succeeds. */
-static bool try_write(struct rw_semaphore *sem, int waiting)
+void down_read_slow(struct rw_semaphore *sem)
 {
-	unsigned long flags;
-	bool taken;
-
-	spin_lock_irqsave(&sem->lock, flags);
-	taken = sem->count == 0;
-	if (taken) {
-		sem->count = -1;
-		sem->writers_waiting += waiting;
-	}
-	spin_unlock_irqrestore(&sem->lock, flags);
-	if (taken)
-		lock_acquired(sem, sem->rank, true);
-	return taken;
+	atomic_inc(&sem->waiters);
+	wait_event(&sem->wait, try_read_politely(sem));
+	atomic_dec(&sem->waiters);
 }
 
-/*
- * Give up a hold: count changes by delta, negative for a reader's, positive for the
- * writer's. Wakes everybody if that lets someone in.
- */
-static void release(struct rw_semaphore *sem, int delta)
+void down_write_slow(struct rw_semaphore *sem)
 {
-	unsigned long flags;
-	int count;
-
-	spin_lock_irqsave(&sem->lock, flags);
-	BUG_ON(delta < 0 ? sem->count <= 0 : sem->count != -1);
-	count = sem->count += delta;
-	spin_unlock_irqrestore(&sem->lock, flags);
-	if (count == 0 || delta > 0)
-		wake_up(&sem->wait);
+	atomic_inc(&sem->waiters);
+	atomic_inc(&sem->writers_waiting);
+	wait_event(&sem->wait, down_write_trylock(sem));
+	/* Readers this held back are among the waiters that our release will wake. */
+	atomic_dec(&sem->writers_waiting);
+	atomic_dec(&sem->waiters);
 }
 
-bool down_read_trylock(struct rw_semaphore *sem)
+void rwsem_bad_release(struct rw_semaphore *sem)
 {
-	port_interleave();
-	return try_read(sem, false);
-}
-
-void down_read(struct rw_semaphore *sem)
-{
-	might_sleep();
-	port_interleave();
-	wait_event(&sem->wait, try_read(sem, true));
-}
-
-void up_read(struct rw_semaphore *sem)
-{
-	lock_released(sem);
-	release(sem, -1);
-}
-
-bool down_write_trylock(struct rw_semaphore *sem)
-{
-	port_interleave();
-	return try_write(sem, 0);
-}
-
-void down_write(struct rw_semaphore *sem)
-{
-	unsigned long flags;
-
-	might_sleep();
-	if (down_write_trylock(sem))
-		return;
-	spin_lock_irqsave(&sem->lock, flags);
-	sem->writers_waiting++;
-	spin_unlock_irqrestore(&sem->lock, flags);
-	wait_event(&sem->wait, try_write(sem, -1));
-}
-
-void up_write(struct rw_semaphore *sem)
-{
-	lock_released(sem);
-	release(sem, 1);
-}
-
-void downgrade_write(struct rw_semaphore *sem)
-{
-	release(sem, 2); /* from one writer to one reader */
+	panic("semaphore %p released by somebody who did not hold it", (void *)sem);
 }

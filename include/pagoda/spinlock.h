@@ -164,21 +164,91 @@ void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
-/* Many readers or one writer; a waiting writer holds back new readers. May sleep. */
+/*
+ * Many readers or one writer; a waiting writer holds back new readers. May sleep. The fast
+ * paths are here, one atomic operation each; who must wait, or has waiters to wake, goes to
+ * mm/locks.c.
+ */
 struct rw_semaphore {
-	spinlock_t lock;
-	int count; /* readers, or -1 for a writer */
-	int writers_waiting;
+	int count; /* (A) readers, or -1 for a writer */
+	atomic_t writers_waiting;
+	atomic_t waiters; /* tasks on their way to or in the queue */
 	u8 rank;
 	wait_queue_head_t wait;
 };
 #define RWSEM_INIT(name, r)                                                                        \
-	{ SPIN_LOCK_INIT(RANK_LEAF), 0, 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
+	{ 0, ATOMIC_INIT(0), ATOMIC_INIT(0), (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank);
-void down_read(struct rw_semaphore *sem);
-bool down_read_trylock(struct rw_semaphore *sem);
-void up_read(struct rw_semaphore *sem);
-void down_write(struct rw_semaphore *sem);
-bool down_write_trylock(struct rw_semaphore *sem);
-void up_write(struct rw_semaphore *sem);
-void downgrade_write(struct rw_semaphore *sem);
+
+void down_read_slow(struct rw_semaphore *sem);
+void down_write_slow(struct rw_semaphore *sem);
+void rwsem_bad_release(struct rw_semaphore *sem);
+
+static inline bool rwsem_set(struct rw_semaphore *sem, int *old, int new)
+{
+	return __atomic_compare_exchange_n(&sem->count, old, new, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+static inline bool down_read_trylock(struct rw_semaphore *sem)
+{
+	int old = __atomic_load_n(&sem->count, __ATOMIC_RELAXED);
+
+	port_interleave();
+	while (old >= 0)
+		if (rwsem_set(sem, &old, old + 1)) {
+			lock_acquired(sem, sem->rank, true);
+			return true;
+		}
+	return false;
+}
+static inline bool down_write_trylock(struct rw_semaphore *sem)
+{
+	int old = 0;
+
+	port_interleave();
+	if (!rwsem_set(sem, &old, -1))
+		return false;
+	lock_acquired(sem, sem->rank, true);
+	return true;
+}
+static inline void down_read(struct rw_semaphore *sem)
+{
+	might_sleep();
+	if (unlikely(atomic_read(&sem->writers_waiting) || !down_read_trylock(sem)))
+		down_read_slow(sem);
+}
+static inline void down_write(struct rw_semaphore *sem)
+{
+	might_sleep();
+	if (unlikely(!down_write_trylock(sem)))
+		down_write_slow(sem);
+}
+/*
+ * Give up a hold: count goes from something in [least, most] by delta. A waiter raises
+ * waiters before it looks at count, we change count before we look at waiters: one of the
+ * two sees the other.
+ */
+static inline void rwsem_release(struct rw_semaphore *sem, int delta, int least, int most)
+{
+	int old = __atomic_fetch_add(&sem->count, delta, __ATOMIC_SEQ_CST);
+
+	if (unlikely(old < least || old > most))
+		rwsem_bad_release(sem);
+	if (unlikely(__atomic_load_n(&sem->waiters.counter, __ATOMIC_SEQ_CST)))
+		wake_up(&sem->wait);
+}
+static inline void up_read(struct rw_semaphore *sem)
+{
+	lock_released(sem);
+	rwsem_release(sem, -1, 1, INT32_MAX);
+}
+static inline void up_write(struct rw_semaphore *sem)
+{
+	lock_released(sem);
+	rwsem_release(sem, 1, -1, -1);
+}
+/* From one writer to one reader. */
+static inline void downgrade_write(struct rw_semaphore *sem)
+{
+	rwsem_release(sem, 2, -1, -1);
+}

@@ -82,7 +82,7 @@ PAGODA_TEST_CONFIG(rwsem_keeps_writers_alone, "SM-01", .nr_cpus = 4)
 	run_on_all(4, read_and_write);
 	CHECK_EQ(counter, copy);
 	CHECK_EQ(sem.count, 0);
-	CHECK_EQ(sem.writers_waiting, 0);
+	CHECK_EQ(atomic_read(&sem.writers_waiting), 0);
 }
 
 static void read_slowly(void *unused)
