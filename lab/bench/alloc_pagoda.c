@@ -94,7 +94,7 @@ static void run_pages(unsigned long n)
 
 int main(int argc, char **argv)
 {
-	struct hosted_config config = { .ram = 512 * SZ_1M, .nr_cpus = 2 };
+	struct hosted_config config = { .ram = 512 * SZ_1M, .nr_cpus = 2, .start_threads = true };
 	uint64_t start = now_ns();
 
 	if (argc == 3 && argv[1][0] == 'b') {
