@@ -179,32 +179,3 @@ bool is_orphaned_pgrp(int pgrp);
 void set_user_sigmask(sigset_t mask);
 /* The call ended without -EINTR: give the old mask back at once. */
 void restore_user_sigmask(void);
-
-/*
- * Sleep on wq until cond: 0, or -ERESTARTSYS when a signal wants attention, or -ETIME
- * when deadline_ns (port_clock_ns() scale, UINT64_MAX: never) has passed. May sleep.
- */
-#define wait_event_interruptible_deadline(wq, cond, deadline_ns)                                   \
-	({                                                                                         \
-		long ret_ = 0;                                                                     \
-		if (!(cond)) {                                                                     \
-			struct wait_queue_entry wait_;                                             \
-			u64 deadline_ = (deadline_ns);                                             \
-			prepare_to_wait((wq), &wait_, NULL);                                       \
-			while (!(cond)) {                                                          \
-				if (signal_pending()) {                                            \
-					ret_ = -ERESTARTSYS;                                       \
-					break;                                                     \
-				}                                                                  \
-				if (deadline_ != UINT64_MAX && port_clock_ns() >= deadline_) {     \
-					ret_ = -ETIME;                                             \
-					break;                                                     \
-				}                                                                  \
-				port_park(deadline_);                                              \
-			}                                                                          \
-			finish_wait((wq), &wait_);                                                 \
-		}                                                                                  \
-		ret_;                                                                              \
-	})
-#define wait_event_interruptible(wq, cond)                                                         \
-	wait_event_interruptible_deadline((wq), (cond), UINT64_MAX)
