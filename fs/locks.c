@@ -39,6 +39,7 @@
 #define LOCK_EX 2ul
 #define LOCK_NB 4ul
 #define LOCK_UN 8ul
+#define LOCK_MAND 32ul /* of old: accepted, means nothing */
 
 #define LOCK_END_MAX   ((u64)INT64_MAX)
 #define MAX_WAIT_CHAIN 32
@@ -346,6 +347,8 @@ long sys_flock(unsigned long fd, unsigned long op)
 	struct fd f;
 	long ret;
 
+	if (op & LOCK_MAND)
+		return 0;
 	switch (op & ~LOCK_NB) {
 	case LOCK_SH:
 		want.type = F_RDLCK;
