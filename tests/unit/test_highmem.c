@@ -277,3 +277,21 @@ HIGH_TEST(interrupts_copy_high_pages, "HM-07 HM-06", .nr_cpus = 4)
 	for (unsigned int i = 0; i < 64; i++)
 		__free_page(high[i]);
 }
+
+HIGH_TEST(four_cpus_map_interleaved, "HM-06 SM-13", .nr_cpus = 4, .deterministic = true)
+{
+	struct hosted_task *tasks[3];
+
+	for (unsigned int i = 0; i < 64; i++) {
+		high[i] = alloc_page(GFP_HIGHUSER);
+		((u32 *)kmap(high[i]))[1] = i;
+		kunmap(high[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		tasks[i] = hosted_spawn("map", i + 1, map_all_the_time, NULL);
+	map_all_the_time(NULL);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(tasks[i]);
+	for (unsigned int i = 0; i < 64; i++)
+		__free_page(high[i]);
+}

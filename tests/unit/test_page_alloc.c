@@ -759,6 +759,19 @@ PAGODA_TEST_CONFIG(random_allocations_with_interleaving, "PA-19 SM-13", .nr_cpus
 	validate_buddy();
 }
 
+PAGODA_TEST_CONFIG(random_allocations_with_four_cpus_interleaved, "PA-19 SM-13", .nr_cpus = 4,
+		   .deterministic = true)
+{
+	struct hosted_task *tasks[3];
+
+	for (int i = 0; i < 3; i++)
+		tasks[i] = hosted_spawn("churn", i + 1, churn, (void *)(unsigned long)(i + 1));
+	churn((void *)9ul);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(tasks[i]);
+	validate_buddy();
+}
+
 /* ---- The checker ------------------------------------------------------------------------------------------ */
 
 PAGODA_TEST(validate_buddy_finds_each_kind_of_damage, "XC-06 PA-10 PA-43")

@@ -267,6 +267,22 @@ PAGODA_TEST_CONFIG(shared_cache_with_interleaving, "SL-54 SM-13", .nr_cpus = 2,
 	CHECK_EQ(kmem_cache_destroy(shared), 0);
 }
 
+PAGODA_TEST_CONFIG(four_cpus_interleaved_under_resizing, "SL-59 SM-13", .nr_cpus = 4,
+		   .start_threads = true, .deterministic = true)
+{
+	shared = make_cache(40);
+	churn_on(4, resize_often);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+PAGODA_TEST_CONFIG(four_cpus_interleaved_under_shrinking, "SL-52 SM-13", .nr_cpus = 4,
+		   .start_threads = true, .deterministic = true)
+{
+	shared = make_cache(1000);
+	churn_on(4, shrink_often);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
 static void alloc_in_interrupt(void *unused)
 {
 	(void)unused;

@@ -338,6 +338,19 @@ PAGODA_TEST_CONFIG(four_cpus_map_and_unmap, "NC-08 NC-14 SM-01", .nr_cpus = 4)
 	validate_vmalloc();
 }
 
+PAGODA_TEST_CONFIG(four_cpus_map_and_unmap_interleaved, "NC-08 NC-14 SM-13", .nr_cpus = 4,
+		   .deterministic = true)
+{
+	struct hosted_task *tasks[3];
+
+	for (int i = 0; i < 3; i++)
+		tasks[i] = hosted_spawn("churn", i + 1, churn, (void *)(long)i);
+	churn((void *)5);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(tasks[i]);
+	validate_vmalloc();
+}
+
 PAGODA_TEST(validate_vmalloc_finds_damage, "XC-06")
 {
 	char *area = vmalloc(3 * PAGE_SIZE);
