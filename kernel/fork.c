@@ -408,7 +408,11 @@ static int publish(struct task_struct *t, const struct clone_request *req)
 		goto out;
 	}
 	t->tgid = thread ? me->tgid : t->vm.pid;
-	t->exit_signal = thread ? -1 : req->exit_signal;
+	t->exit_signal = req->exit_signal;
+	if (thread)
+		t->exit_signal = -1;
+	else if (req->flags & CLONE_PARENT) /* a sibling may not choose what its parent gets */
+		t->exit_signal = me->signal->leader->exit_signal;
 	link_thread_locked(t);
 	if (thread)
 		t->parent = me->parent;
