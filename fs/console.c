@@ -83,6 +83,7 @@ void console_init(const char *cmdline)
 	struct tty *tty = &console_tty;
 
 	tty_setup(tty, MKDEV(TTYAUX_MAJOR, 1));
+	tty->termios.c_iflag |= IUTF8;
 	tty->put = console_put;
 	tty->more = take_input;
 	tty->winsize.ws_row = number_option(cmdline, "tty.rows=", DEFAULT_ROWS);

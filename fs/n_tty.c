@@ -207,24 +207,34 @@ static unsigned int column_at(const struct tty *tty, unsigned int end)
 	return column;
 }
 
-static void rub_out(struct tty *tty, unsigned int columns)
+/* A tab is only gone back over: what it skipped was blank already. */
+static void rub_out(struct tty *tty, unsigned int columns, bool tab)
 {
 	while (columns--)
-		echo_bytes(tty, "\b \b", 3);
+		echo_bytes(tty, tab ? "\b" : "\b \b", tab ? 1 : 3);
 }
 
-/* Take the last character (all bytes of a UTF-8 one) off the line. */
-static void erase_char(struct tty *tty)
+/* Take the last character (all bytes of a UTF-8 one) off the line and the screen. */
+static void take_off_char(struct tty *tty)
 {
-	unsigned int before = column_at(tty, tty->head), after;
+	unsigned int before = column_at(tty, tty->head);
 
 	do
 		tty->head--;
 	while (tty->head != tty->canon_head && is_continuation(tty, tty->buf[slot(tty->head)]));
-	after = column_at(tty, tty->head);
-	if (local(tty, ECHO) && local(tty, ECHOE))
-		rub_out(tty, before - after);
-	else if (local(tty, ECHO))
+	rub_out(tty, before - column_at(tty, tty->head), tty->buf[slot(tty->head)] == '\t');
+}
+
+static void erase_char(struct tty *tty)
+{
+	if (local(tty, ECHO) && local(tty, ECHOE)) {
+		take_off_char(tty);
+		return;
+	}
+	do
+		tty->head--;
+	while (tty->head != tty->canon_head && is_continuation(tty, tty->buf[slot(tty->head)]));
+	if (local(tty, ECHO))
 		echo(tty, tty->termios.c_cc[VERASE]);
 }
 
@@ -250,7 +260,8 @@ static void erase_word(struct tty *tty)
 static void kill_line(struct tty *tty)
 {
 	if (local(tty, ECHO) && local(tty, ECHOK) && local(tty, ECHOKE) && local(tty, ECHOE)) {
-		rub_out(tty, column_at(tty, tty->head) - tty->canon_column);
+		while (tty->head != tty->canon_head)
+			take_off_char(tty);
 	} else if (local(tty, ECHO)) {
 		echo(tty, tty->termios.c_cc[VKILL]);
 		if (local(tty, ECHOK))
@@ -288,6 +299,13 @@ void n_tty_flush_input(struct tty *tty)
 	tty->tail = tty->canon_head = tty->head;
 }
 
+void n_tty_flush_output(struct tty *tty)
+{
+	tty->out_tail = tty->out_head;
+	if (tty->forget)
+		tty->forget(tty);
+}
+
 static void finish_line(struct tty *tty, u8 c)
 {
 	put_input(tty, c, true);
@@ -300,7 +318,7 @@ static void send_signal(struct tty *tty, u8 c, int signo)
 {
 	if (!local(tty, NOFLSH)) {
 		n_tty_flush_input(tty);
-		tty->out_tail = tty->out_head;
+		n_tty_flush_output(tty);
 	}
 	if (local(tty, ECHO))
 		echo(tty, c);

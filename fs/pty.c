@@ -36,6 +36,8 @@ struct pty {
 	unsigned int slave_opens;
 	struct dentry *node; /* /dev/pts/N, with a reference */
 	unsigned int head, tail; /* of the ring */
+	bool typing;		 /* bytes are being typed, with (T) held ... */
+	unsigned int typed_from; /* ... and head was here when that began */
 	wait_queue_head_t master_wait;
 	u8 ring[TTY_BUF_BYTES];
 };
@@ -61,6 +63,18 @@ static size_t show(struct tty *tty, const u8 *bytes, size_t n)
 	if (done)
 		wake_up(&pty->master_wait);
 	return done;
+}
+
+/*
+ * A signal key takes back what its own stroke of typing has echoed so far; what the master
+ * could see before stays, as on Linux.
+ */
+static void forget(struct tty *tty)
+{
+	struct pty *pty = container_of(tty, struct pty, slave);
+
+	if (pty->typing)
+		pty->head = pty->typed_from;
 }
 
 /* A reader made room: a master that waits may type on. */
@@ -124,6 +138,7 @@ static struct pty *new_pair(void)
 	}
 	tty_setup(&pty->slave, MKDEV(PTS_MAJOR, (u64)i));
 	pty->slave.put = show;
+	pty->slave.forget = forget;
 	pty->slave.more = made_room;
 	pty->slave.opened = slave_opened;
 	pty->slave.closed = slave_closed;
@@ -260,9 +275,12 @@ static size_t type_bytes(struct pty *pty, const u8 *bytes, size_t n)
 	size_t done = 0;
 
 	spin_lock_irqsave(&pty->slave.lock, flags);
+	pty->typing = true;
+	pty->typed_from = pty->head;
 	/* A line without end is cut, not waited for: canonical mode drops what does not fit. */
 	while (done < n && (n_tty_room(&pty->slave) || !n_tty_readable(&pty->slave)))
 		n_tty_receive(&pty->slave, bytes[done++]);
+	pty->typing = false;
 	spin_unlock_irqrestore(&pty->slave.lock, flags);
 	return done;
 }

@@ -29,7 +29,7 @@
 static spinlock_t session_lock = SPIN_LOCK_INIT(RANK_NONE);
 
 static const struct termios default_termios = {
-	.c_iflag = ICRNL | IXON | IUTF8,
+	.c_iflag = ICRNL | IXON,
 	.c_oflag = OPOST | ONLCR,
 	.c_cflag = 0000277 | 0000200, /* 38400 baud, 8 bits, receiver on */
 	.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
@@ -328,10 +328,12 @@ long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 
 /* ---- Writing ------------------------------------------------------------------------------------------ */
 
+/* Stopped by ^S, a terminal takes nothing. */
 static bool has_room(const struct tty *tty)
 {
-	return READ_ONCE(tty->out_head) - READ_ONCE(tty->out_tail) < TTY_BUF_BYTES / 2 ||
-	       READ_ONCE(tty->hung_up);
+	unsigned int used = READ_ONCE(tty->out_head) - READ_ONCE(tty->out_tail);
+
+	return (used < TTY_BUF_BYTES / 2 && !READ_ONCE(tty->stopped)) || READ_ONCE(tty->hung_up);
 }
 
 static size_t output(struct tty *tty, const u8 *bytes, size_t n)
@@ -340,7 +342,7 @@ static size_t output(struct tty *tty, const u8 *bytes, size_t n)
 	size_t taken;
 
 	spin_lock_irqsave(&tty->lock, flags);
-	taken = n_tty_output(tty, bytes, n);
+	taken = tty->stopped ? 0 : n_tty_output(tty, bytes, n);
 	spin_unlock_irqrestore(&tty->lock, flags);
 	return taken;
 }
@@ -478,7 +480,7 @@ static long flush_queues(struct tty *tty, unsigned long which)
 	if (which != 1)
 		n_tty_flush_input(tty);
 	if (which != 0)
-		tty->out_tail = tty->out_head;
+		n_tty_flush_output(tty);
 	spin_unlock_irqrestore(&tty->lock, flags);
 	if (tty->more)
 		tty->more(tty);

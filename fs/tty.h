@@ -81,6 +81,8 @@ struct tty {
 	wait_queue_head_t read_wait, write_wait;
 	/* Show n bytes; how many were taken. Called with (T). */
 	size_t (*put)(struct tty *tty, const u8 *bytes, size_t n);
+	/* Forget what was put and is not seen yet; (T). NULL: it cannot. */
+	void (*forget)(struct tty *tty);
 	/* Is there input to fetch? Called without (T) when room was made. NULL: no. */
 	void (*more)(struct tty *tty);
 	/* An open file refers to it / does no longer; NULL: no matter. */
@@ -110,6 +112,7 @@ size_t n_tty_output(struct tty *tty, const u8 *bytes, size_t n);
 /* Push the ring to the device. (T) */
 void n_tty_pump(struct tty *tty);
 void n_tty_flush_input(struct tty *tty);
+void n_tty_flush_output(struct tty *tty);
 void n_tty_set_termios(struct tty *tty, const struct termios *new);
 
 /* ---- Files (tty.c) ---------------------------------------------------------------------------- */
