@@ -106,8 +106,7 @@ class Bench:
         self.log.write(f"status {done.status}, {time.monotonic() - began:.1f} s\n")
         for label, data in (("stdout", out), ("stderr", err)):
             if data:
-                text = data[:20000].decode(errors="replace")
-                self.log.write(f"--- {label}, {len(data)} bytes\n{text}\n")
+                self.log.write(f"--- {label}, {len(data)} bytes\n{readable(data[:20000])}\n")
         return done
 
     def pagoda(self, *words, stdin=b"", timeout=60):
@@ -135,6 +134,14 @@ class Bench:
         if out is not None:
             self.equal(done.out, out, "stdout")
         return done
+
+
+def readable(data):
+    """For a log: text as it is, anything else only in part."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return repr(data[:200])
 
 
 def shorten(value, limit=200):
