@@ -441,32 +441,23 @@ static bool too_many_tasks(struct task_struct *me)
 	return n >= limit;
 }
 
-static struct task_struct *copy_process(const struct clone_request *req)
+/*
+ * Everything of t that may be shared or copied but its number, which it has by now. On failure
+ * nothing is left behind.
+ */
+static int copy_parts(struct task_struct *t, const struct clone_request *req)
 {
-	struct task_struct *me = current, *t;
-	int error = -ENOMEM;
+	struct task_struct *me = current;
+	int error;
 
-	if (too_many_tasks(me))
-		return ERR_PTR(-EAGAIN);
-	t = alloc_task();
-	if (!t)
-		return ERR_PTR(-ENOMEM);
-	t->pid_struct = alloc_pid();
-	if (!t->pid_struct) {
-		error = -EAGAIN;
-		goto out_task;
-	}
-	t->vm.pid = t->pid_struct->nr;
 	copy_vm_part(t, me);
 	copy_identity(t, me);
 	copy_signal_part(t, me, req->flags);
 	error = copy_sighand_part(t, me, req->flags);
 	if (error)
-		goto out_pid;
+		return error;
 	error = copy_process_part(t, me, req->flags);
-	if (error)
-		goto out_sighand;
-	if (!req->fn)
+	if (!error && !req->fn)
 		error = fs_task_fork(&t->fs, &me->fs, req->flags & CLONE_FILES, req->flags & CLONE_FS);
 	if (error)
 		goto out_sighand;
@@ -477,19 +468,7 @@ static struct task_struct *copy_process(const struct clone_request *req)
 	error = copy_thread(t, req);
 	if (error)
 		goto out_mm;
-
-	t->vm.flags = req->fn ? PF_KTHREAD : 0;
-	if (req->name)
-		pagoda_strlcpy(t->vm.comm, req->name, sizeof(t->vm.comm));
-	t->set_child_tid = req->flags & CLONE_CHILD_SETTID ? req->ctid : 0;
-	t->clear_child_tid = req->flags & CLONE_CHILD_CLEARTID ? req->ctid : 0;
-	t->vfork_pending = req->flags & CLONE_VFORK;
-	error = publish(t, req);
-	if (error)
-		goto out_mm;
-	if (!req->fn && !(req->flags & CLONE_THREAD))
-		fs_process_fork(&t->signal->fs_process, &me->signal->fs_process);
-	return t;
+	return 0;
 
 out_mm:
 	if (t->vm.mm)
@@ -499,6 +478,56 @@ out_fs:
 		fs_task_exit(&t->fs);
 out_sighand:
 	put_sighand(t->sighand);
+	return error;
+}
+
+/* Give back what copy_parts() took, of a task that has not become visible: never a kernel thread. */
+static void drop_parts(struct task_struct *t)
+{
+	if (t->vm.mm)
+		mmput(t->vm.mm);
+	fs_task_exit(&t->fs);
+	put_sighand(t->sighand);
+}
+
+static void set_task_options(struct task_struct *t, const struct clone_request *req)
+{
+	t->vm.flags = req->fn ? PF_KTHREAD : 0;
+	if (req->name)
+		pagoda_strlcpy(t->vm.comm, req->name, sizeof(t->vm.comm));
+	t->set_child_tid = req->flags & CLONE_CHILD_SETTID ? req->ctid : 0;
+	t->clear_child_tid = req->flags & CLONE_CHILD_CLEARTID ? req->ctid : 0;
+	t->vfork_pending = req->flags & CLONE_VFORK;
+}
+
+/* A new task, visible but not yet running, or ERR_PTR. */
+static struct task_struct *copy_process(const struct clone_request *req)
+{
+	struct task_struct *t;
+	int error = -EAGAIN;
+
+	if (too_many_tasks(current))
+		return ERR_PTR(-EAGAIN);
+	t = alloc_task();
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	t->pid_struct = alloc_pid();
+	if (!t->pid_struct)
+		goto out_task;
+	t->vm.pid = t->pid_struct->nr;
+	error = copy_parts(t, req);
+	if (error)
+		goto out_pid;
+	set_task_options(t, req);
+	error = publish(t, req);
+	if (error)
+		goto out_parts;
+	if (!req->fn && !(req->flags & CLONE_THREAD))
+		fs_process_fork(&t->signal->fs_process, &current->signal->fs_process);
+	return t;
+
+out_parts:
+	drop_parts(t);
 out_pid:
 	put_pid(t->pid_struct);
 out_task:

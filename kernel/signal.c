@@ -373,11 +373,6 @@ int send_group_sig(int signo, const struct siginfo *info, struct task_struct *ta
 	return send_signal(signo, info, task, true);
 }
 
-void kill_process(struct task_struct *task)
-{
-	send_sig(SIGKILL, task);
-}
-
 /* A signal the current task cannot avoid: if it blocks or ignores it, the default action is taken. */
 static void force_signal(int signo, const struct siginfo *info)
 {

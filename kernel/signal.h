@@ -158,8 +158,6 @@ int kill_pgrp(int pgrp, int signo);
  */
 void force_sig_fault(int signo, int si_code, unsigned long addr);
 void force_sig(int signo);
-/* The process of task dies, whatever it has blocked. */
-void kill_process(struct task_struct *task);
 
 /* ---- Noticing ------------------------------------------------------------------------ */
 

@@ -141,7 +141,6 @@ struct task_struct {
 	/* user-space conveniences */
 	unsigned long clear_child_tid, set_child_tid; /* (O) */
 	unsigned long robust_list;	/* (O) */
-	size_t robust_list_len;
 	int pdeath_signal;
 	struct list_head dead_link;	/* queue_dead_task() */
 	unsigned int personality;
@@ -182,5 +181,3 @@ static inline void get_task(struct task_struct *t)
 	atomic_inc(&t->usage);
 }
 void put_task(struct task_struct *t);
-/* A task's address space with a user reference (mmput), or NULL. */
-struct mm_struct *get_task_mm(struct task_struct *t);

@@ -22,7 +22,6 @@ struct timeval {
 
 /* Nanoseconds since 1970 (settable) / since boot: port_clock_ns(). */
 u64 ktime_get_real_ns(void);
-struct timespec ktime_get_real_ts(void);
 struct timespec ns_to_timespec(u64 ns);
 /* Read a timespec a user gave: -EFAULT, -EINVAL, or 0 and nanoseconds (capped, never negative). */
 int get_timespec_ns(unsigned long uaddr, u64 *ns) __must_check;
