@@ -122,7 +122,7 @@ u64 machine_boot_wallclock_ns(void);
 /* CPUID.1:EDX for AT_HWCAP. */
 u32 machine_hwcap(void);
 
-/* Break a protection on purpose (tests): machine/pc/crash.c has the kinds. Returns if kind is none, or it is not there. */
+/* Break a protection on purpose, for tests (kinds: machine/pc/crash.c). Returns if kind is none. */
 void machine_crash(const char *kind);
 
 /* Turn the power off. status is for a debugger or QEMU's isa-debug-exit, if any. */

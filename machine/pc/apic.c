@@ -62,7 +62,7 @@ static volatile u8 *lapic, *ioapic;
 static u32 ioapic_pins;
 static unsigned int next_vector = VECTOR_DEVICE_FIRST;
 
-/* Initialise both PICs with vectors 0x20..0x2f (a stray one must not look like an exception), mask all. */
+/* Both PICs to vectors 0x20..0x2f (a stray one must not look like an exception), all masked. */
 static void pic_disable(void)
 {
 	outb(PIC1_COMMAND, 0x11);

@@ -32,14 +32,13 @@ CPU_ASSERT(id, CPU_ID);
 static_assert(sizeof(struct tss) == 104, "the CPU's layout");
 
 #define IST_STACK_SIZE 4096
-#define NR_VECTORS     256
 #define TRAP_STUB_SIZE 16
 
-#define GATE_INTERRUPT 0x8e /* present, ring 0, interrupts off inside */
-#define GATE_USER      0xee /* the same, callable by INT n from ring 3 */
-#define VECTOR_NMI     2
-#define VECTOR_BREAKPOINT 3
-#define VECTOR_OVERFLOW	  4
+#define GATE_INTERRUPT	     0x8e /* present, ring 0, interrupts off inside */
+#define GATE_USER	     0xee /* the same, callable by INT n from ring 3 */
+#define VECTOR_NMI	     2
+#define VECTOR_BREAKPOINT    3
+#define VECTOR_OVERFLOW	     4
 #define VECTOR_DOUBLE_FAULT  8
 #define VECTOR_MACHINE_CHECK 18
 

@@ -26,7 +26,7 @@
 #include <machine/asm.h>
 
 #define VECTOR_PAGE_FAULT 14
-#define FLAGS_TF_RF 0x10100 /* SYSRET would not restore RF, and TF must trap after the next instruction */
+#define FLAGS_TF_RF 0x10100 /* SYSRET does not restore RF; TF must trap after one instruction */
 #define USER_CS 0x33
 #define USER_DS 0x2b
 #define ENOSYS 38
@@ -80,7 +80,8 @@ trap_stubs:
 	.rept	256
 	.align	16
 	/* Without an error code of the CPU's, 0 takes its place. */
-	.if	!(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+	has_code = (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17)
+	.if	!(has_code || vector == 21 || vector == 29 || vector == 30)
 	pushq	$0
 	.endif
 	pushq	%rdi

@@ -23,7 +23,7 @@
 
 static bool in_panic;
 
-/* A return address may be the first of the next function, when the call does not return: so look before it. */
+/* Where a call never returns, its return address may be the next function: look before it. */
 static void print_address(unsigned long addr, bool is_return)
 {
 	unsigned long offset;

@@ -13,11 +13,11 @@
 
 #define PAGE_SIZE_PC 4096ul
 
-/* ---- Section bounds (link.ld); addresses, not objects --------------------------- */
+/* ---- Section bounds (link.ld); addresses, not objects ---------------------------------------- */
 extern char _text[], _etext[], _rodata[], _erodata[], _data[], _edata[], _boot_stack_guard[];
 extern char __init_begin[], __init_text_end[], __init_end[], _ksyms[], _end[];
 
-/* ---- cpu.c: one block per CPU, descriptor tables, features ------------------------ */
+/* ---- cpu.c: one block per CPU, descriptor tables, features ----------------------------------- */
 
 #define KERNEL_CS 0x10
 #define KERNEL_DS 0x18
@@ -71,7 +71,7 @@ void cpu_init_boot(void);
 /* The stack for traps and system calls from user mode, from now on. */
 void machine_set_kernel_sp(struct cpu *cpu, unsigned long sp);
 
-/* ---- log.c, serial.c, screen.c, keyboard.c --------------------------------------------- */
+/* ---- log.c, serial.c, screen.c, keyboard.c --------------------------------------------------- */
 void serial_init(void);
 void serial_write(const char *text, size_t n);
 int serial_getc(void); /* -1: none */
@@ -87,13 +87,13 @@ int keyboard_getc(void); /* -1: none */
 /* Formatted text straight to the log; works from the first instruction on, in panics too. */
 void log_printf(const char *fmt, ...) __printf(1, 2);
 
-/* ---- boot.c --------------------------------------------------------------------------- */
+/* ---- boot.c ---------------------------------------------------------------------------------- */
 struct boot_source {
 	phys_addr_t rsdp; /* 0: not told */
 };
 extern struct boot_source boot_source;
 
-/* ---- trap.c ---------------------------------------------------------------------------- */
+/* ---- trap.c ---------------------------------------------------------------------------------- */
 /* Called by entry.S. */
 void trap_dispatch(struct pt_regs *regs, unsigned int vector);
 void trap_dispatch_ist(struct pt_regs *regs, unsigned int vector);
@@ -107,7 +107,7 @@ extern unsigned long nr_spurious_interrupts;
 /* arch/x86: see asm/fault.h */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
 
-/* ---- context.c, entry.S, usercopy.S --------------------------------------------------------- */
+/* ---- context.c, entry.S, usercopy.S ---------------------------------------------------------- */
 extern u8 fpu_default_image[512];
 void fpu_init(void);
 void fpu_load(const void *image);
@@ -121,13 +121,13 @@ void machine_switch_stacks(unsigned long *save_sp, unsigned long load_sp);
 void thread_start(void);
 __noreturn void enter_user_at(struct pt_regs *regs);
 
-/* ---- panic.c, ksyms.c --------------------------------------------------------------------------- */
+/* ---- panic.c, ksyms.c ------------------------------------------------------------------------ */
 #define PANIC_EXIT_STATUS 70
 __noreturn void pc_panic(const char *message, const struct pt_regs *regs);
 /* The function that addr lies in, or NULL; *offset: how far into it. */
 const char *ksyms_lookup(unsigned long addr, unsigned long *offset);
 
-/* ---- acpi.c --------------------------------------------------------------------------------------- */
+/* ---- acpi.c ---------------------------------------------------------------------------------- */
 #define NR_ISA_IRQS 16
 
 struct acpi_info {
@@ -143,7 +143,7 @@ struct acpi_info {
 extern struct acpi_info acpi_info;
 void acpi_init_early(void);
 
-/* ---- apic.c ----------------------------------------------------------------------------------------- */
+/* ---- apic.c ---------------------------------------------------------------------------------- */
 #define VECTOR_TICK 0x30
 
 struct msi_message {
@@ -160,10 +160,10 @@ unsigned int irq_alloc_vector(void (*fn)(struct pt_regs *regs, unsigned int vect
 bool ioapic_route_isa(unsigned int irq, unsigned int vector);
 struct msi_message apic_msi_message(unsigned int vector);
 
-/* ---- clock.c ------------------------------------------------------------------------------------------ */
+/* ---- clock.c --------------------------------------------------------------------------------- */
 void clock_init(struct boot_info *bi);
 
-/* ---- stream.c ------------------------------------------------------------------------------------------- */
+/* ---- stream.c -------------------------------------------------------------------------------- */
 void stream_init(void);
 /* From the tick, interrupts off: what has no interrupt of its own. */
 void stream_poll(void);

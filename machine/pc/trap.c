@@ -92,7 +92,7 @@ static const char *trap_name(unsigned int vector)
 	return "reserved exception";
 }
 
-/* Which unmasked exception is pending, as a si_code; flags: invalid, denormal, zero, over, under, precision. */
+/* A pending unmasked exception as a si_code. Bits: invalid, denormal, zero, over, under, precision. */
 static int fpe_code(unsigned int pending)
 {
 	if (pending & 0x01)
