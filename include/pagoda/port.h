@@ -4,7 +4,7 @@
  *
  * Whoever embeds the core implements these functions; machine/hosted does it in
  * a Linux process, machine/pc together with kernel/ on a PC. tests/unit/
- * conformance.c checks an implementation against this text. The functions are
+ * test_conformance.c checks an implementation against this text. The functions are
  * grouped by the tier of the core that first needs them, so that an embedder who
  * wants frames and a heap only writes the first group:
  *

@@ -72,8 +72,8 @@ __noreturn void test_skip(const char *fmt, ...) __printf(1, 2);
 
 #define CHECK_CMP(a, op, b)                                                                        \
 	do {                                                                                       \
-		__typeof__((a) + 0) a_ = (a);                                                      \
-		__typeof__((b) + 0) b_ = (b);                                                      \
+		__auto_type a_ = (a);                                                              \
+		__auto_type b_ = (b);                                                              \
 		if (!(a_ op(__typeof__(a_)) b_))                                                   \
 			FAIL("%s %s %s: %lld (%#llx), %lld (%#llx)", #a, #op, #b, (long long)a_,   \
 			     (unsigned long long)a_, (long long)b_, (unsigned long long)b_);       \
