@@ -481,6 +481,7 @@ static const struct file_operations pipe_fops;
 static int fifo_open(struct inode *inode, struct file *file)
 {
 	struct pipe *pipe = fifo_pipe(inode);
+	bool waits = inode->i_sb != pipe_mount->mnt_sb; /* a pipe's other end was or is there */
 	unsigned int reader_opens, writer_opens;
 	int err;
 
@@ -491,7 +492,7 @@ static int fifo_open(struct inode *inode, struct file *file)
 	file->private_data = pipe;
 	/* A writer that nobody will read must not be counted, even for a moment. */
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) == FMODE_WRITE && !pipe->readers &&
-	    (file->f_flags & O_NONBLOCK))
+	    (file->f_flags & O_NONBLOCK) && waits)
 		return -ENXIO;
 	mutex_lock(&pipe->mutex);
 	count_ends(pipe, file);
@@ -499,6 +500,8 @@ static int fifo_open(struct inode *inode, struct file *file)
 	writer_opens = pipe->writer_opens;
 	file->f_pos = pipe->writers ? (u64)-1 : writer_opens;
 	mutex_unlock(&pipe->mutex);
+	if (!waits)
+		return 0;
 	err = wait_for_other_end(pipe, file, reader_opens, writer_opens);
 	if (err)
 		pipe_release(file);
@@ -523,6 +526,7 @@ static struct inode *pipe_inode(void)
 
 	if (!inode)
 		return NULL;
+	inode->i_fop = &fifo_fops; /* opened again through /proc/PID/fd it is a fifo */
 	inode->i_pipe = new_pipe();
 	if (!inode->i_pipe) {
 		iput(inode);
