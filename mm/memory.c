@@ -75,6 +75,7 @@ static inline void unlock_pte(struct vm_fault *vmf)
 }
 static inline void install(struct vm_fault *vmf, pte_t pte)
 {
+	lockdep_assert_held(&vmf->vma->vm_mm->page_table_lock);
 	set_pte_at(vmf->vma->vm_mm, vmf->address, vmf->pte, pte);
 	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 }
@@ -339,6 +340,8 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, un
 	};
 	vm_fault_t ret;
 
+	lockdep_assert_held(&vma->vm_mm->mmap_lock);
+	VM_BUG_ON(address < vma->vm_start || address >= vma->vm_end);
 	vmf.pmd = walk_alloc_pmd(vma->vm_mm, vmf.address);
 	if (unlikely(!vmf.pmd))
 		return VM_FAULT_OOM;

@@ -296,6 +296,7 @@ void unmap_commit(struct mm_struct *mm, unsigned long start, unsigned long len,
 {
 	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len), *next;
 
+	lockdep_assert_held(&mm->mmap_lock);
 	if (spare && !needs_split(vma, start, start + len)) { /* another split came before */
 		vm_area_free(spare);
 		spare = NULL;
@@ -786,6 +787,7 @@ int expand_stack(struct vm_area_struct *vma, unsigned long addr)
 	struct mm_struct *mm = vma->vm_mm;
 	unsigned long pages;
 
+	lockdep_assert_held(&mm->mmap_lock);
 	addr &= PAGE_MASK;
 	if (addr >= vma->vm_start)
 		return 0;

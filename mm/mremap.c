@@ -85,6 +85,7 @@ static void move_page_tables(const struct remap *r, unsigned long len)
 	unsigned long addr = r->addr, end = r->addr + len, next;
 	pmd_t *pmd;
 
+	lockdep_assert_held(&r->mm->page_table_lock);
 	for (; (pmd = next_pmd(r->mm, &addr, end)); addr = next) {
 		unsigned long to = r->new_addr + (addr - r->addr);
 		pmd_t *target = walk_to_pmd(r->mm, to);

@@ -107,6 +107,8 @@ static unsigned long zap_pte_range(const struct zap_details *z, pmd_t *pmd, unsi
 	pte_t *ptep = pte_offset(pmd, addr);
 	bool full = false;
 
+	lockdep_assert_held(&z->tlb->mm->page_table_lock);
+	VM_BUG_ON(end > pmd_addr_end(addr, end));
 	for (; addr < end && !full; ptep++, addr += PAGE_SIZE) {
 		pte_t pte = ptep_get(ptep);
 

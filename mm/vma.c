@@ -597,7 +597,7 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_plac
 	bool after = continues_after(prev, model, model->vm_start, model->vm_flags);
 	bool before = continues_before(next, model, model->vm_end, model->vm_flags);
 
-	(void)mm;
+	lockdep_assert_held(&mm->mmap_lock);
 	if (after && before && anon_vmas_match(prev, next)) {
 		unsigned long end = next->vm_end;
 
@@ -697,6 +697,7 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long star
 	bool after = start == vma->vm_start && continues_after(vma->vm_prev, vma, start, flags);
 	bool before = end == vma->vm_end && continues_before(vma->vm_next, vma, end, flags);
 
+	lockdep_assert_held(&vma->vm_mm->mmap_lock);
 	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
 	if (after && before && anon_vmas_match(vma->vm_prev, vma->vm_next)) {
 		struct vm_area_struct *prev = give_to_prev(vma, end);

@@ -46,6 +46,7 @@ static void load_mm(struct tlb_state *state, struct mm_struct *next)
 	unsigned long bit = cpu_bit();
 	struct mm_struct *prev = state->active_mm;
 
+	VM_BUG_ON(port_irqs_enabled());
 	state->state = TLBSTATE_OK;
 	state->active_mm = next;
 	__atomic_fetch_or(&next->cpu_vm_mask, bit, __ATOMIC_SEQ_CST);

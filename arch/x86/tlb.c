@@ -43,6 +43,7 @@ static void leave_mm(struct tlb_state *state)
 {
 	struct mm_struct *mm = state->active_mm;
 
+	VM_BUG_ON(port_irqs_enabled());
 	port_load_pgd(__pa(swapper_pg_dir));
 	__atomic_fetch_and(&mm->cpu_vm_mask, ~(1ul << port_cpu_id()), __ATOMIC_SEQ_CST);
 }

@@ -552,6 +552,24 @@ PAGODA_TEST(mremap_moves_pages_with_their_frames, "AS-52 AS-53 AS-31")
 	check_mm();
 }
 
+PAGODA_TEST(mremap_joins_its_new_neighbours, "AS-42")
+{
+	new_process();
+	map_at(BASE, 2, RW);
+	map_at(BASE + PG(4), 2, RW);
+	map_at(BASE + PG(20), 2, RW);
+	CHECK_EQ(do_mremap(BASE + PG(20), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(2)), BASE + PG(2));
+	CHECK_LAYOUT(6, "wwwwww");
+	CHECK_EQ(map_count(), 1);
+	/* There and back again with its pages. */
+	hosted_user_fill(BASE, 1, PG(6));
+	CHECK_EQ(do_mremap(BASE + PG(2), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(20)), BASE + PG(20));
+	CHECK_LAYOUT(6, "ww..ww");
+	CHECK_EQ(do_mremap(BASE + PG(20), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(2)), BASE + PG(2));
+	CHECK_LAYOUT(6, "wwwwww");
+	check_mm();
+}
+
 PAGODA_TEST(mremap_fixed_within_one_vma, "AS-52")
 {
 	new_process();
