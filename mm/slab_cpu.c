@@ -88,8 +88,6 @@ void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags)
 {
 	void *obj;
 
-	if (flags & __GFP_WAIT)
-		might_sleep();
 	for (;;) {
 		unsigned long irq = port_irq_save();
 		cpucache_t *cc = cc_data(cachep);

@@ -233,8 +233,11 @@ static __always_inline unsigned long mark_of(const void *obj)
 
 static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
-	void *obj = cpucache_take(cachep);
+	void *obj;
 
+	if (flags & __GFP_WAIT)
+		might_sleep();
+	obj = cpucache_take(cachep);
 	if (unlikely(!obj))
 		obj = cpucache_alloc_slow(cachep, flags);
 	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || flags & __GFP_ZERO))
