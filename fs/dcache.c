@@ -3,12 +3,13 @@
  * dcache.c: names. The tree of dentries and the hash table that finds a child by name.
  *
  *	d_parent  <----------------+----------------+
- *	d_children ==> d_child ("a") ==> d_child ("b") ==> ...	(by cookie, oldest first)
+ *	d_children ==> d_child ("b") ==> d_child ("a") ==> ...	(by cookie, newest first)
  *	hash[parent, name] -> d_hash_next -> ...
  *
  * Lookup is O(1): the table has a chain for every few frames of memory. A child's cookie is
- * its place in the directory for getdents: given when the name is made, never reused, so
- * that reading goes on at the right place whatever was removed meanwhile.
+ * its place in the directory for getdents: given when the name is made, each smaller than the
+ * last and never reused, so that reading goes on at the right place whatever was made or
+ * removed meanwhile. (Newest first is the order that Linux's tmpfs shows.)
  *
  * References: a dentry holds its inode and its parent; open files, paths and children hold
  * dentries. On file systems that live in memory (s_pinned) a hashed dentry has one more,
@@ -31,7 +32,8 @@
 #define FRAMES_PER_CHAIN   16ul /* one chain of 8 bytes for 64 KiB of memory */
 #define MIN_CHAINS	   256ul
 #define MAX_CHAINS	   65536ul
-#define FIRST_CHILD_COOKIE 2u /* 0 and 1 are "." and ".." */
+#define FIRST_CHILD_COOKIE 2u		 /* 0 and 1 are "." and ".." */
+#define COOKIE_START	   (1ull << 62) /* counted down from here */
 
 static kmem_cache_t *dentry_cache;
 static struct dentry **hash_table;
@@ -92,7 +94,7 @@ struct dentry *d_make(struct dentry *parent, const char *name, size_t len, struc
 	dentry->d_inode = inode;
 	dentry->d_sb = inode->i_sb;
 	dentry->d_parent = parent ? dget(parent) : dentry;
-	dentry->d_next_cookie = FIRST_CHILD_COOKIE;
+	dentry->d_next_cookie = COOKIE_START;
 	INIT_LIST_HEAD(&dentry->d_child);
 	INIT_LIST_HEAD(&dentry->d_children);
 	return dentry;
@@ -155,8 +157,8 @@ static void link_name(struct dentry *dentry)
 	if (*chain)
 		(*chain)->d_hash_pprev = &dentry->d_hash_next;
 	*chain = dentry;
-	dentry->d_cookie = parent->d_next_cookie++;
-	list_add_tail(&dentry->d_child, &parent->d_children);
+	dentry->d_cookie = --parent->d_next_cookie;
+	list_add(&dentry->d_child, &parent->d_children);
 	dentry->d_flags |= DENTRY_HASHED;
 }
 
