@@ -9,7 +9,7 @@
  * round stays where it is. Start and cancel are O(1); a tick costs the length of a slot.
  * A timer never fires early, and at most a tick late.
  *
- * Locking: timer_lock, a leaf but for nothing; it is dropped around fn.
+ * Locking: timer_lock, dropped around fn. Nothing else is taken under it.
  * Failure: none; a timer is embedded in what it belongs to.
  */
 #include <pagoda/spinlock.h>
