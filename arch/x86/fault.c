@@ -52,6 +52,16 @@
  */
 #define STACK_SLACK_BYTES (65536 + 32 * (PGTABLE_LEVELS <= 3 ? 4ul : 8ul))
 
+void (*fault_hook)(enum fault_place place, struct pt_regs *regs, unsigned long error_code,
+		   unsigned long address);
+
+static inline void fault_at(enum fault_place place, struct pt_regs *regs, unsigned long error_code,
+			    unsigned long address)
+{
+	if (unlikely(fault_hook))
+		fault_hook(place, regs, error_code, address);
+}
+
 /* One fault on a user address. */
 struct user_fault {
 	struct pt_regs *regs;
@@ -163,6 +173,7 @@ static noinline void do_kernel_addr_fault(struct pt_regs *regs, unsigned long er
 		count_vm_event(fault_spurious);
 		return;
 	}
+	fault_at(FAULT_PROBE, regs, error_code, address);
 	bad_area_nosemaphore(regs, error_code, address, SEGV_MAPERR);
 }
 
@@ -290,6 +301,7 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 	vm_fault_t fault;
 	bool done;
 
+	fault_at(FAULT_PROBE, regs, error_code, address);
 	check_kernel_access(regs, error_code, address);
 	if (unlikely(fault_is_atomic(regs))) {
 		bad_area_nosemaphore(regs, error_code, address, SEGV_MAPERR);
@@ -318,8 +330,11 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address)
 {
+	fault_at(FAULT_ENTER, regs, error_code, address);
+	fault_at(FAULT_MMIO, regs, error_code, address);
 	if (unlikely(address >= TASK_SIZE))
 		do_kernel_addr_fault(regs, error_code, address);
 	else
 		do_user_addr_fault(regs, error_code, address);
+	fault_at(FAULT_EXIT, regs, error_code, address);
 }

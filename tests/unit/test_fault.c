@@ -564,6 +564,33 @@ PAGODA_TEST(stale_kernel_translations_are_spurious, "FT-08")
 		});
 }
 
+static unsigned int hook_calls[NR_FAULT_PLACES];
+
+static void count_hook(enum fault_place place, struct pt_regs *regs, unsigned long error_code,
+		       unsigned long address)
+{
+	(void)regs, (void)error_code, (void)address;
+	hook_calls[place]++;
+}
+
+PAGODA_TEST(instrumentation_sees_each_fault_once, "FT-18")
+{
+	struct pt_regs regs = kernel_regs(0);
+	u32 value;
+
+	new_process();
+	map_at(BASE, 2, RW);
+	fault_hook = count_hook;
+	hosted_write32(BASE, 1);
+	CHECK(user_read32(BASE + PG(1), &value));
+	do_page_fault(&regs, PF_PROT | PF_WRITE, kva_to_mmu(PAGE_OFFSET + SZ_1M)); /* spurious */
+	fault_hook = NULL;
+	CHECK_EQ(hook_calls[FAULT_ENTER], 3);
+	CHECK_EQ(hook_calls[FAULT_MMIO], 3);
+	CHECK_EQ(hook_calls[FAULT_PROBE], 2);
+	CHECK_EQ(hook_calls[FAULT_EXIT], 3);
+}
+
 /* ---- Other address spaces ------------------------------------------------------------------------------------ */
 
 PAGODA_TEST(other_address_spaces_can_be_read_and_written, "FT-63 AS-48")

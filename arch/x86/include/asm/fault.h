@@ -26,3 +26,18 @@ extern const struct exception_table_entry __start___ex_table[], __stop___ex_tabl
 const struct exception_table_entry *search_exception_table(unsigned long ip);
 /* Resume regs at the fixup of its instruction; false if there is none. */
 _Bool fixup_exception(struct pt_regs *regs);
+
+/*
+ * Places where instrumentation sees a fault (FT-18), in the order it meets them; none of
+ * them is in use but by tests. FAULT_PROBE comes after spurious faults were sorted out.
+ * fault_hook is NULL: one predicted branch each.
+ */
+enum fault_place {
+	FAULT_ENTER, /* exception_enter */
+	FAULT_MMIO,  /* kmmio_fault, kmemcheck_fault: before anything is decided */
+	FAULT_PROBE, /* kprobes_fault */
+	FAULT_EXIT,  /* exception_exit */
+	NR_FAULT_PLACES
+};
+extern void (*fault_hook)(enum fault_place place, struct pt_regs *regs, unsigned long error_code,
+			  unsigned long address);
