@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-25 */
 /*
  * sigaltstack: where handlers run with and without SA_ONSTACK, what the call reports before,
  * in and after a handler, its errors, nesting, inheritance by fork, and the overflow of the alternate stack itself, which is SIGSEGV (ABI.md, section 5).

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-30 AS-36 AS-58 */
+/* proves: AS-30 AS-58 */
 /*
  * brk: growing by any number of bytes costs no memory until it is touched and is one line
  * [heap] of /proc/self/maps; shrinking gives pages back, which are zero when they come

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-05 XC-04 FT-01 */
+/* proves: FT-05 XC-04 */
 /*
  * Exceptions that are no page faults, as signals: divide error, invalid opcode, breakpoint,
  * single step, and the privileged or otherwise forbidden instructions, each of which must

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-48 */
 /*
  * The descriptor table: lowest free number, dup, dup2, dup3, fcntl (F_DUPFD, F_GETFD, F_GETFL,
  * F_SETFL), what duplicates share (offset, status flags) and what not (close-on-exec), the

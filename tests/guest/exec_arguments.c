@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-56 AS-80 */
+/* proves: AS-80 */
 /*
  * What a new image finds: argv and envp as passed (empty strings, long ones, thousands of
  * them, none at all), the auxiliary vector, an aligned stack, its arguments lying between the

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-56 AS-80 FT-45 */
 /*
  * The ELF loader and the first instruction. Small programs are written byte by byte and
  * executed; one reports every register as the kernel set it (all zero but rsp and rip, flags

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-56 */
 /*
  * #! scripts: how the interpreter's argv is made (interpreter, at most one argument, path,
  * the rest of argv), blanks around it, an interpreter that is missing, not executable or a

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-30 AS-57 */
 /* compare: none */
 /* guest: --ram 32M */
 /* timeout: 240 */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-25 FT-37 FT-05 */
 /*
  * What becomes of a process at a fault it does not handle: default action, blocked,
  * ignored, a handler that faults itself, a handler with no stack to run on; compared with

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-70 CS-01 */
+/* proves: FT-70 */
 /*
  * Page faults that the kernel serves are invisible: an instruction that faults (read, write,
  * read-modify-write, push, call into a page not present, string instructions crossing into

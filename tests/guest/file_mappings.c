@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-48 AS-68 AS-75 FT-45 FT-46 AS-51 */
+/* proves: AS-48 */
 /*
  * Mapped files: private stores stay private, shared ones are seen at once by read(2) and by
  * every other mapping and process; write(2) is seen through both kinds of mapping until a

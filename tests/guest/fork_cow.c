@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-44 AS-46 FT-36 FT-55 FT-56 FT-63 AS-65 PT-34 */
+/* proves: AS-65 FT-36 FT-56 FT-63 */
 /*
  * Copy-on-write after fork, in both directions: what the child writes the parent does not
  * see, what the parent writes the child does not see; pages nobody writes stay equal. The

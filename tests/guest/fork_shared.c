@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-45 PT-33 */
+/* proves: PT-33 */
 /*
  * MAP_SHARED|MAP_ANONYMOUS memory across fork: both sides see every write, also to pages
  * that nobody had touched before the fork, and in grandchildren; a private mapping beside

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-68 */
 /*
  * What a file knows about itself: stat of each kind, chmod and its bits, utimensat with given
  * times, UTIME_NOW and UTIME_OMIT, how reading and writing move the times, access by the

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-68 */
 /*
  * Names: mkdir, rmdir, rename in all combinations, link, symlink and readlink, loops, unlink
  * of open files, getdents with many entries and while they change, chdir and getcwd (also of

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-48 */
 /*
  * open and its flags, read, write, lseek, truncate: O_CREAT, O_EXCL, O_TRUNC, O_APPEND,
  * O_DIRECTORY, O_NOFOLLOW, modes and umask; positions, holes, sizes; writes beyond the end;

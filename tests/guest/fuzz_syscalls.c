@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-04 FT-38 */
+/* proves: AS-04 */
 /* compare: none */
 /* guest: --ram 64M */
 /* timeout: 300 */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-56 XC-04 */
 /*
  * The smallest program: C start-up, one line out, the arguments as given, an exit status
  * that is not 0. What it needs of the kernel is tier 0 of ABI.md.

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-57 */
 /*
  * Who a process is and what it may use: user and group ids, uname, resource limits (read,
  * set, refused, inherited), sysinfo, prctl's name, getcpu-like constants, getrandom, the

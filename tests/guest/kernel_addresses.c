@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-09 CS-12 AS-04 AS-01 PT-31 */
+/* proves: AS-04 */
 /*
  * The kernel's half of the address space is closed: user mode reads and writes at every
  * 2^k-th address of it fault, and no system call copies anything from or to it, so that a

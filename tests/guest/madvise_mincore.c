@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-66 */
 /*
  * madvise and mincore: MADV_DONTNEED gives zeros in private anonymous memory, the file's
  * contents in a private file mapping and keeps shared data; a hole gives ENOMEM after the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-30 AS-40 AS-76 AS-37 */
+/* proves: AS-40 AS-76 */
 /*
  * When neighbouring mappings become one line of /proc/self/maps and when not: adjacent
  * anonymous ones, a filled hole, different rights, shared ones (never: each is an object of

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-16 AS-59 AS-61 AS-62 AS-63 FX-18 */
+/* proves: AS-16 AS-59 AS-61 AS-63 FX-18 */
 /*
  * mlock, mlock2, munlock, mlockall, munlockall: what is present afterwards (mincore), VmLck in
  * /proc/self/status, splitting and merging, the errors, and that fork inherits no locks

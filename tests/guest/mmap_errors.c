@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-47 AS-01 AS-23 AS-48 */
+/* proves: AS-23 AS-47 */
 /*
  * mmap's errors and their order (ABI.md, section 3), each without effect on the address
  * space: lengths, offsets, types, descriptors, rights of the descriptor against those asked

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-42 AS-52 AS-53 AS-22 AS-31 */
+/* proves: AS-31 AS-42 AS-52 */
 /*
  * mremap: shrinking, growing in place, moving (allowed, refused, to a fixed place, onto other
  * mappings), of anonymous, shared and file mappings, with contents and file offsets moving
@@ -90,6 +90,19 @@ static void fixed_moves(void)
 	place(4, 2, 'c', MAP_PRIVATE);
 	show("two mappings that are one by merging", remap(p, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, area + 10 * PAGE));
 	show("and next to its like: merged", remap(area + 10 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, area + 14 * PAGE));
+}
+
+/* At its destination a mapping becomes one with a neighbour that it continues. */
+static void merges(void)
+{
+	clear_area();
+	MUST(mmap(area, 2 * PAGE, RW, ANON | MAP_FIXED, -1, 0));
+	MUST(mmap(area + 8 * PAGE, 2 * PAGE, RW, ANON | MAP_FIXED, -1, 0));
+	MUST(remap(area + 8 * PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, area + 2 * PAGE));
+	show_layout("untouched, moved next to its like", area, 32 * PAGE);
+	MUST(mmap(area + 8 * PAGE, 2 * PAGE, PROT_READ, ANON | MAP_FIXED, -1, 0));
+	MUST(remap(area + 8 * PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, area + 4 * PAGE));
+	show_layout("next to one of other rights", area, 32 * PAGE);
 }
 
 static void errors(void)
@@ -186,6 +199,7 @@ int main(void)
 	scratch_enter();
 	shrink_and_grow();
 	fixed_moves();
+	merges();
 	errors();
 	shared_memory();
 	file_mapping();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-41 AS-43 AS-49 AS-65 AS-31 AS-19 */
+/* proves: AS-31 AS-41 AS-43 AS-49 */
 /*
  * munmap and mprotect on parts of mappings: start, end, middle, over several mappings and
  * holes, everything; what is left as /proc/self/maps shows it, contents at their right place

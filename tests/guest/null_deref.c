@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-37 PT-27 */
 /*
  * A program that dereferences NULL dies of signal 11: the runner compares the status, and
  * ./pagoda run exits with 139.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-40 FT-42 FT-46 FT-55 FT-57 AS-44 AS-45 AS-53 AS-75 PT-33 */
+/* proves: AS-44 AS-53 AS-75 FT-40 FT-55 PT-33 */
 /*
  * Which frames stand behind pages, as /proc/self/pagemap tells root: reads of untouched memory
  * share one frame; a write gives a page its own; after fork parent and child have the same

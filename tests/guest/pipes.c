@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-62 FT-63 */
 /*
  * Pipes: order and wholeness of the data, end of file, capacity 64 KiB, writes of up to
  * PIPE_BUF are atomic, O_NONBLOCK (EAGAIN, short writes), EPIPE and SIGPIPE, poll's events,

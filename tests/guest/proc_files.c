@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-76 AS-15 AS-80 */
+/* proves: AS-76 */
 /*
  * /proc: the fields of self/status, stat and statm agree with each other and with what the
  * process did; cmdline, exe, cwd, fd, environ, comm; directories of other processes, zombies

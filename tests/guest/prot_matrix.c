@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-24 FT-37 AS-28 AS-21 FX-30 */
+/* proves: FT-24 */
 /*
  * All eight protections against read, write and execute, on pages never touched and on
  * pages already present, private and shared, given by mmap and given by mprotect. As x86

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-04 FT-05 FT-09 FT-19 FT-20 FT-21 FT-25 FT-37 FT-03 AS-01 PT-27 CS-12 */
+/* proves: FT-19 FT-20 FT-21 FT-25 FX-30 */
 /*
  * What a SIGSEGV says: si_code, si_addr, and trapno, err and cr2 of its context, for every
  * kind of bad access: no mapping, no permission, execution of data, kernel addresses,
@@ -59,9 +59,40 @@ static void non_canonical(void)
 	}
 }
 
+/* The bytes at a mapping's edges, and beyond the highest mapping of all. */
+static void edges(void)
+{
+	static struct maps_line lines[64];
+	char *area = map_anon(8 * PAGE, PROT_NONE), *p = area + 2 * PAGE;
+	MUST(munmap(area, 8 * PAGE));
+	MUST(mmap(p, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	TRY(touch_write(p, 1));
+	show_fault("write the first byte", p);
+	TRY(touch_read(p + 2 * PAGE - 1));
+	show_fault("read the last byte", p);
+	TRY(touch_read(p - 1));
+	show_fault("read the byte before", p);
+	TRY(touch_write(p - 1, 1));
+	show_fault("write the byte before", p);
+	TRY(touch_write(p + 2 * PAGE, 1));
+	show_fault("write the byte after", p);
+	show_layout("the mapping is as it was", area, 8 * PAGE);
+	int count = read_maps(lines, ARRAY_LEN(lines));
+	unsigned long highest = 0;
+	for (int i = 0; i < count; i++)
+		if (lines[i].end < 0xffff800000000000 && lines[i].end > highest)
+			highest = lines[i].end;
+	TRY(touch_read((char *)highest));
+	printf("above the highest mapping: %s %s, then mmap %s\n", signal_name(last_fault.sig),
+	       fault_code_name(last_fault.sig, last_fault.code),
+	       map_anon(PAGE, PROT_READ) ? "works" : "fails");
+	MUST(munmap(p, 2 * PAGE));
+}
+
 int main(void)
 {
 	catch_faults(0);
+	edges();
 	char *area = map_anon(8 * PAGE, PROT_READ | PROT_WRITE);
 	MUST(munmap(area + 2 * PAGE, 6 * PAGE));
 	char *none = map_anon(PAGE, PROT_NONE);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-57 */
 /*
  * Process groups, sessions and orphans: setpgid and its errors (also after the child's
  * exec), setsid, getpgid and getsid by pid, kill to a group and to one that does not exist,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-48 AS-74 FT-28 */
+/* proves: AS-74 */
 /*
  * A file mapping longer than its file: the last page is filled with zeros and may be
  * written (which never reaches the file); pages wholly past the end are SIGBUS/BUS_ADRERR,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-57 */
 /*
  * SIGCHLD: its siginfo for each way a child changes state (si_code, si_status, si_pid,
  * si_uid), SA_NOCLDSTOP, SA_NOCLDWAIT and SIG_IGN (children reap themselves, wait gives

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-70 */
 /*
  * The signal frame: stack alignment and arguments at a handler's entry, direction flag
  * cleared, the 128-byte red zone untouched; after the return every integer register, the

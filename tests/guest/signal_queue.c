@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: CS-13 */
 /*
  * Pending and blocked signals: standard signals do not queue, are delivered by number, and
  * wait while blocked; SA_NODEFER, SA_RESETHAND and sa_mask; what fork and exec inherit;

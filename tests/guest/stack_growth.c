@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-24 AS-30 FT-23 FT-32 FT-25 */
+/* proves: AS-24 FT-23 */
 /*
  * The stack grows on demand: by recursion of 4 MiB, by one alloca of 4 MiB touched from the
  * low end, and stays one line of /proc/self/maps. Where RLIMIT_STACK ends it

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: CS-13 */
 /*
  * Job control signals: SIGSTOP, SIGTSTP, SIGTTIN and SIGTTOU stop (the last three unless
  * handled or ignored), SIGCONT continues even when blocked or ignored; SIGCONT discards

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-04 FT-09 FT-38 FT-61 FT-62 FT-63 FT-64 FT-65 FT-67 */
+/* proves: AS-04 FT-63 FT-65 */
 /* timeout: 120 */
 /*
  * Every pointer argument of the system calls of the first two tiers, given every kind of bad

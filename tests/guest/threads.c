@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-06 AS-46 CS-05 CS-13 FT-47 */
+/* proves: CS-13 */
 /*
  * Threads, as the C library makes them: one address space with one set of pages, thread-local
  * storage of each, mutexes and condition variables that sleep, a thread's stack and its

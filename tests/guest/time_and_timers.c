@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: CS-13 */
 /* timeout: 120 */
 /*
  * Time: the clocks go forward and agree with each other, sleeps are never too short, alarm

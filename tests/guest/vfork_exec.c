@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-46 AS-56 */
+/* proves: AS-46 */
 /*
  * vfork: the parent waits until the child has called exec or _exit, and shares its memory
  * until then; close-on-exec closes exactly the marked descriptors; a failing exec in a vfork

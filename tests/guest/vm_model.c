@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-19 AS-43 AS-44 AS-45 AS-47 AS-48 AS-49 AS-51 AS-53 AS-65 AS-66 FT-24 FT-36 FT-42 FT-46 */
+/* proves: AS-43 AS-48 AS-49 AS-65 FT-24 FT-36 FT-42 */
 /* timeout: 180 */
 /*
  * Thousands of random memory calls on 64 pages of address space, held against a naive model

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: AS-57 */
 /*
  * Exit statuses and how wait tells them: exit codes modulo 256, deaths by signals, the order
  * of many zombies, waiting for one of several, rusage, a bad status pointer, children that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-40 FT-41 FT-42 FT-43 */
+/* proves: FT-40 FT-42 */
 /*
  * Reading untouched anonymous memory gives zeros and costs no frame (resident size stays);
  * a write then gives that page alone a frame of its own, zero but for what was written. No
