@@ -30,9 +30,12 @@
 void update_hiwater_rss(struct mm_struct *mm)
 {
 	unsigned long rss = get_mm_rss(mm);
+	unsigned long seen = __atomic_load_n(&mm->hiwater_rss, __ATOMIC_RELAXED);
 
-	if (mm->hiwater_rss < rss)
-		mm->hiwater_rss = rss;
+	/* Several threads may be here (MADV_DONTNEED): a lower mark must not replace a higher one. */
+	while (seen < rss && !__atomic_compare_exchange_n(&mm->hiwater_rss, &seen, rss, true,
+							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
 }
 
 /* ---- Zapping ------------------------------------------------------------------------------ */

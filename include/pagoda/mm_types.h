@@ -114,7 +114,8 @@ struct mm_struct {
 	unsigned long mmap_base;	   /* top of the mapping area */
 	bool mmap_bottomup;		   /* legacy layout (RLIMIT_STACK unlimited) */
 	atomic_long_t rss_anon, rss_file, rss_shmem, swap_usage; /* pages */
-	unsigned long hiwater_rss, hiwater_vm; /* pages */
+	unsigned long hiwater_rss; /* (A) pages */
+	unsigned long hiwater_vm;  /* (M) pages */
 	unsigned long total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* (M) pages */
 	atomic_long_t pgtables_bytes;
 	unsigned long def_flags;
