@@ -38,7 +38,7 @@ static int mount_on(const char *dir, struct super_block *sb, const char *devname
 
 static int mount_root(struct fs_task *task)
 {
-	struct super_block *sb = tmpfs_mount("tmpfs", "mode=755,size=100%");
+	struct super_block *sb = tmpfs_mount("tmpfs", "mode=755,size=90%");
 	int err;
 
 	if (IS_ERR(sb))

@@ -58,7 +58,6 @@ struct fs_task {
 	struct fs_cred cred;
 	struct fs_process *process;
 	struct fs_restart restart;
-	unsigned int link_count; /* unused outside fs/ */
 };
 
 /* ---- Hooks the kernel provides ------------------------------------------------------- */
