@@ -209,6 +209,26 @@ bool d_is_ancestor(struct dentry *ancestor, struct dentry *dentry)
 	return found;
 }
 
+/* A dentry below root that has no children, root itself if it has none. */
+static struct dentry *leaf_below(struct dentry *root)
+{
+	struct dentry *dentry = root;
+
+	spin_lock(&dcache_lock);
+	while (!list_empty(&dentry->d_children))
+		dentry = list_first_entry(&dentry->d_children, struct dentry, d_child);
+	spin_unlock(&dcache_lock);
+	return dentry;
+}
+
+void d_prune(struct dentry *root)
+{
+	struct dentry *dentry;
+
+	while ((dentry = leaf_below(root)) != root)
+		d_delete(dentry);
+}
+
 int d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, size_t len)
 {
 	struct dentry *old_parent = dentry->d_parent;

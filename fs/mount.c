@@ -11,8 +11,8 @@
  * same place hides the earlier.
  *
  * References: the list holds one, every path into the mount one. umount2(2) refuses a busy
- * mount (EBUSY), MNT_DETACH only takes it off the list. Super blocks are never freed: a
- * file system's memory goes with its names and files; what remains is a few hundred bytes.
+ * mount (EBUSY), MNT_DETACH only takes it off the list. A super block goes with its last
+ * mount, and with it all that its names held.
  *
  * Locking: mount_lock for the list; fields of a mount are constant but the flags.
  */
@@ -34,10 +34,21 @@ static LIST_HEAD(mount_list);
 static spinlock_t mount_lock = SPIN_LOCK_INIT(RANK_NONE);
 static int last_mount_id;
 
+/* No mount, hence no path and no open file, leads there any more. */
+static void free_super(struct super_block *sb)
+{
+	d_prune(sb->s_root);
+	dput(sb->s_root);
+	kfree(sb->s_info);
+	kfree(sb);
+}
+
 static void free_mount(struct vfsmount *mnt)
 {
 	dput(mnt->mnt_root);
 	dput(mnt->mnt_mountpoint);
+	if (atomic_dec_and_test(&mnt->mnt_sb->s_mounts))
+		free_super(mnt->mnt_sb);
 	if (mnt->mnt_parent)
 		mntput(mnt->mnt_parent);
 	kfree(mnt);
@@ -56,6 +67,7 @@ struct vfsmount *kern_mount(struct super_block *sb)
 	if (!mnt)
 		return NULL;
 	atomic_set(&mnt->mnt_count, 1);
+	atomic_inc(&sb->s_mounts);
 	mnt->mnt_sb = sb;
 	mnt->mnt_root = sb->s_root ? dget(sb->s_root) : NULL;
 	INIT_LIST_HEAD(&mnt->mnt_list);
@@ -168,13 +180,17 @@ static int mount_new(const struct path *where, const char *type, const char *dev
 		     const char *options, unsigned long flags)
 {
 	struct super_block *sb;
+	int err;
 
 	if (!S_ISDIR(where->dentry->d_inode->i_mode))
 		return -ENOTDIR;
 	sb = make_super(type, options);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
-	return do_add_mount(sb, where, devname, flags);
+	err = do_add_mount(sb, where, devname, flags);
+	if (err && !atomic_read(&sb->s_mounts))
+		free_super(sb);
+	return err;
 }
 
 static int mount_bind(const struct path *where, const char *from, unsigned long flags)

@@ -444,9 +444,9 @@ struct super_block *devpts_mount(void)
 {
 	struct super_block *sb = devpts ? devpts : tmpfs_mount("devpts", "mode=755");
 
-	if (!IS_ERR(sb)) {
-		sb->s_magic = DEVPTS_MAGIC;
-		devpts = sb;
-	}
-	return sb;
+	if (IS_ERR(sb) || sb == devpts)
+		return sb;
+	sb->s_magic = DEVPTS_MAGIC;
+	atomic_inc(&sb->s_mounts); /* ours: it stays when unmounted */
+	return devpts = sb;
 }

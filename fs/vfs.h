@@ -196,8 +196,9 @@ struct super_block {
 	const struct super_operations *s_op;
 	struct dentry *s_root;
 	struct mutex s_names;
+	atomic_t s_mounts; /* the last mount's end frees it */
 	atomic_long_t s_next_ino;
-	void *s_info;
+	void *s_info; /* kmalloc'ed */
 };
 
 #define MS_RDONLY  1ul
@@ -378,6 +379,8 @@ bool d_has_children(struct dentry *dentry);
 int d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, size_t len);
 int d_exchange(struct dentry *a, struct dentry *b);
 bool d_is_ancestor(struct dentry *ancestor, struct dentry *dentry);
+/* Remove all names below root, which nobody uses any more. */
+void d_prune(struct dentry *root);
 /* Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable: does it lie below root? */
 char *d_path(const struct path *path, const struct path *root, char *buf, size_t size,
 	     bool *reachable);
