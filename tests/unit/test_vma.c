@@ -770,6 +770,88 @@ PAGODA_TEST(tables_go_with_their_last_region, "AS-50 PT-18")
 	CHECK_EQ(atomic_long_read(&mm->pgtables_bytes), PAGE_SIZE);
 }
 
+/* ---- Growth ------------------------------------------------------------------------------------------- */
+
+PAGODA_TEST(consecutive_file_maps_are_one_vma, "FX-20 AS-31 AS-68")
+{
+	struct vm_file *file = shmem_zero_setup(PG(1000));
+
+	CHECK(file);
+	new_process();
+	for (unsigned long i = 0; i < 1000; i++)
+		CHECK_EQ(do_mmap(file, BASE + PG(i), PG(1), PROT_READ, MAP_SHARED | MAP_FIXED, PG(i)),
+			 BASE + PG(i));
+	CHECK_EQ(map_count(), 1);
+	CHECK_EQ(atomic_read(&file->f_count), 2);
+	CHECK_EQ(do_mmap(file, BASE + PG(1000), PG(1), PROT_READ, MAP_SHARED | MAP_FIXED, 0),
+		 BASE + PG(1000)); /* an offset that does not continue */
+	CHECK_EQ(map_count(), 2);
+	put_vm_file(file);
+	check_mm();
+}
+
+PAGODA_TEST(scattered_pages_leave_no_tables_behind, "FX-19 AS-50")
+{
+	struct mm_struct *mm;
+	long tables;
+
+	new_process();
+	mm = current_vm->mm;
+	tables = atomic_long_read(&mm->pgtables_bytes);
+	for (unsigned long i = 0; i < 64; i++) {
+		unsigned long addr = ALIGN(BASE, PMD_SIZE) + i * 3 * PMD_SIZE;
+
+		CHECK_EQ(do_mmap(NULL, addr, PG(1), RW, FIXED, 0), addr);
+		hosted_write32(addr, 1);
+	}
+	CHECK_GE(atomic_long_read(&mm->pgtables_bytes), tables + 64 * (long)PAGE_SIZE);
+	for (unsigned long i = 0; i < 64; i++)
+		CHECK_EQ(do_munmap(ALIGN(BASE, PMD_SIZE) + i * 3 * PMD_SIZE, PG(1)), 0);
+	CHECK_EQ(atomic_long_read(&mm->pgtables_bytes), tables);
+	check_mm();
+}
+
+PAGODA_TEST(lookups_stay_logarithmic, "AS-32 AS-38")
+{
+	unsigned int deepest = 0, nr = 10000;
+	struct mm_struct *mm;
+
+	new_process();
+	mm = current_vm->mm;
+	/* In no particular order: a step that is prime to their number. */
+	for (unsigned int i = 0, k = 0; i < nr; i++, k = (k + 7919) % nr)
+		map_at(BASE + PG(2 * k), 1, PROT_READ);
+	CHECK_EQ(map_count(), nr);
+	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next) {
+		unsigned int depth = 0;
+
+		for (struct rb_node *n = &vma->vm_rb; n; n = rb_parent(n))
+			depth++;
+		deepest = max(deepest, depth);
+	}
+	CHECK_LE(deepest, 27); /* 2 log2(10001) */
+	CHECK(find_vma(mm, BASE + PG(400)) == mm->mmap_cache);
+	check_mm();
+	CHECK_EQ(do_munmap(BASE, PG(2 * nr)), 0);
+	CHECK_EQ(map_count(), 0);
+	check_mm();
+}
+
+PAGODA_TEST(mmap_cache_forgets_what_is_unmapped, "AS-33")
+{
+	struct mm_struct *mm;
+
+	new_process();
+	mm = current_vm->mm;
+	map_at(BASE, 1, RW);
+	map_at(BASE + PG(2), 1, RW);
+	CHECK(find_vma(mm, BASE) == mm->mmap_cache);
+	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK(!mm->mmap_cache || mm->mmap_cache->vm_start == BASE + PG(2));
+	CHECK_EQ(find_vma(mm, BASE)->vm_start, BASE + PG(2));
+	check_mm();
+}
+
 /* ---- Allocation failures ------------------------------------------------------------------------------- */
 
 struct layout_copy {
