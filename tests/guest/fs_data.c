@@ -9,7 +9,6 @@
 #include <sys/sendfile.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
-#include <linux/falloc.h>
 
 static char buffer[4 * PAGE];
 
