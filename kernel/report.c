@@ -76,7 +76,7 @@ void report_exec(void)
 void report_mm_exit(struct mm_struct *mm)
 {
 	peak_rss_pages = max(peak_rss_pages, get_mm_hiwater_rss(mm));
-	peak_pgtables_bytes = max(peak_pgtables_bytes, (unsigned long)atomic_long_read(&mm->pgtables_bytes));
+	peak_pgtables_bytes = max(peak_pgtables_bytes, READ_ONCE(mm->hiwater_pgtables_bytes));
 }
 
 /* Free frames, those counted in that kernel mappings keep for their tables for good. */

@@ -153,13 +153,26 @@ void *pte_alloc_one(void)
 	return new_table_page();
 }
 
+/* Raise mm's mark to bytes, whoever else does so at the same time. */
+static void update_hiwater_pgtables(struct mm_struct *mm, unsigned long bytes)
+{
+	unsigned long mark = __atomic_load_n(&mm->hiwater_pgtables_bytes, __ATOMIC_RELAXED);
+
+	while (bytes > mark && !__atomic_compare_exchange_n(&mm->hiwater_pgtables_bytes, &mark, bytes, true,
+							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 void pgtable_account(struct mm_struct *mm, long tables)
 {
-	atomic_long_add(&mm->pgtables_bytes, tables * (long)PAGE_SIZE);
-	if (tables > 0)
+	long bytes = atomic_long_add_return(&mm->pgtables_bytes, tables * (long)PAGE_SIZE);
+
+	if (tables > 0) {
+		update_hiwater_pgtables(mm, (unsigned long)bytes);
 		count_vm_events(VM_EVENT_pgtable_alloc, (unsigned long)tables);
-	else
+	} else {
 		count_vm_events(VM_EVENT_pgtable_free, (unsigned long)-tables);
+	}
 }
 
 pgd_t *pgd_alloc(struct mm_struct *mm)

@@ -118,6 +118,7 @@ struct mm_struct {
 	unsigned long hiwater_vm;  /* (M) pages */
 	unsigned long total_vm, locked_vm, data_vm, exec_vm, stack_vm; /* (M) pages */
 	atomic_long_t pgtables_bytes;
+	unsigned long hiwater_pgtables_bytes; /* (A) */
 	unsigned long def_flags;
 	unsigned long cpu_vm_mask;	   /* (A) CPUs that may hold translations */
 	unsigned long swap_address;
