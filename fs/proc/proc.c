@@ -408,6 +408,19 @@ static long proc_write(struct file *file, struct iov_user buf, size_t count, u64
 	return ret;
 }
 
+/* From the end is refused, as there is none before the text is printed. */
+static s64 proc_llseek(struct file *file, s64 offset, int whence)
+{
+	if (whence == 1)
+		offset += (s64)file->f_pos;
+	else if (whence != 0)
+		return -EINVAL;
+	if (offset < 0)
+		return -EINVAL;
+	file->f_pos = (u64)offset;
+	return offset;
+}
+
 static void proc_release(struct file *file)
 {
 	struct proc_text *text = file->private_data;
@@ -499,7 +512,7 @@ static const struct file_operations proc_dir_fops = { .iterate = proc_iterate,
 static const struct file_operations proc_file_fops = {
 	.read = proc_read,
 	.write = proc_write,
-	.llseek = generic_llseek,
+	.llseek = proc_llseek,
 	.release = proc_release,
 };
 static const struct file_operations proc_raw_fops = {
