@@ -82,7 +82,7 @@ static int never_as_root(long number)
 
 static void prepare_area(void)
 {
-	int fd = MUST(open("f", O_RDWR | O_CREAT, 0600));
+	int fd = MUST(open("f", O_RDWR));
 	area = map_anon(16 * PAGE, PROT_READ | PROT_WRITE);
 	memset(area, 0, 4 * PAGE);
 	strcpy(area + 100, "d/y");
@@ -146,12 +146,21 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 	return remove(path);
 }
 
-/* What the children made, under whatever names: its frames must come back. */
-static void clean_up(void)
+/* What a child made, under whatever names, goes away, and with it its frames. */
+static void remove_files(void)
 {
-	MUST(munmap(area, 16 * PAGE));
 	MUST(chdir("/"));
 	MUST(nftw(scratch_path, remove_entry, 16, FTW_DEPTH | FTW_PHYS));
+}
+
+/* Every child finds the same. */
+static void make_files(void)
+{
+	umask(0);
+	MUST(mkdir(scratch_path, 0777));
+	MUST(chdir(scratch_path));
+	MUST(mkdir("d", 0777));
+	close(MUST(open("f", O_RDWR | O_CREAT, 0666)));
 }
 
 /* Waits for a while, then kills. Return: its wait status. */
@@ -197,19 +206,25 @@ int main(int argc, char **argv)
 	static char canary[PAGE];
 	unsigned long first = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
 	unsigned long count = argc > 2 ? strtoul(argv[2], NULL, 0) : CHILDREN;
-	int exited = 0, killed = 0, harmed;
+	int exited = 0, killed = 0, hindered = 0, harmed;
 	memset(canary, 'c', sizeof(canary));
 	scratch_enter();
-	MUST(mkdir("d", 0777));
+	remove_files();
+	make_files();
 	prepare_area();
 	for (unsigned long seed = first; seed < first + count; seed++) {
 		int status = wait_or_kill(start_child(misbehave, &seed));
 		exited += WIFEXITED(status);
 		killed += WIFSIGNALED(status);
+		hindered += WIFEXITED(status) && WEXITSTATUS(status) == 99;
 		wait_for(start_child(kill_all_of_nobody, NULL));
+		remove_files();
+		make_files();
 	}
 	harmed = harm(canary, sizeof(canary));
-	clean_up();
-	printf("children: %lu, exited %d, killed %d, harm to the parent %d\n", count, exited, killed, harmed);
-	return harmed != 0;
+	MUST(munmap(area, 16 * PAGE));
+	remove_files();
+	printf("children: %lu, exited %d, killed %d, could not begin %d, harm to the parent %d\n", count, exited,
+	       killed, hindered, harmed);
+	return harmed != 0 || hindered != 0;
 }
