@@ -22,10 +22,16 @@ def path(target):
 
 
 @contextlib.contextmanager
-def lock():
+def lock(name="build"):
+    """One holder at a time in this tree; the others wait, and say so if it is not the build."""
     os.makedirs(BUILD, exist_ok=True)
-    with open(os.path.join(BUILD, ".pagoda.lock"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with open(os.path.join(BUILD, f".{name}.lock"), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if name != "build":
+                say(f"waiting for another ./pagoda {name} in this tree")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -114,9 +114,10 @@ def main(options):
     jobs = [job for job in all_jobs(level) if wanted(job, level, options.args)]
     if not jobs:
         raise usage_error(f"test: no test's name contains {' or '.join(options.args)}")
-    began = time.monotonic()
-    results = run_jobs(jobs)
-    write_results(results, level, time.monotonic() - began)
+    with build.lock("test"):
+        began = time.monotonic()
+        results = run_jobs(jobs)
+        write_results(results, level, time.monotonic() - began)
     table = requirements.table(results)
     if level != "quick" and not options.args:
         requirements.save(table)

@@ -205,6 +205,14 @@ def script(bench):
     bench.ran(run(bench, path, "hi"), 3, f"{path} says hi\n".encode())
 
 
+@test("run/dynamic_program_with_its_libraries")
+def dynamic(bench):
+    bench.file("seen", "")
+    options = ["--copy", "seen:/srv/seen"]
+    bench.ran(run(bench, "/bin/ls", "/srv", options=options), 0, b"seen\n")
+    sound(bench)
+
+
 @test("run/relative_program_and_directory")
 def relative(bench):
     bench.file("where", "#!/bin/sh\npwd\n", 0o755)
