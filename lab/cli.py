@@ -14,7 +14,7 @@ USAGE = """\
 usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a machine of its own
        ./pagoda shell [options]                        an interactive shell on such a machine
        ./pagoda test [--quick|--long] [--requirements] [NAME...]
-       ./pagoda bench [NAME...]                        measurements: alloc
+       ./pagoda bench [NAME...]                        measurements: alloc, mm
 
 options of run and shell (defaults in brackets):
   --ram SIZE            memory of the machine, such as 16M or 1G [128M]

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench_mm.c: what memory calls and faults cost, as ./pagoda bench mm measures it.
+ *
+ * The same static program runs in Pagoda and in Linux, in a QEMU whose time-stamp counter
+ * counts guest instructions (-icount shift=0). One number is therefore exact, but for timer
+ * ticks and for caches inside the kernel (slab, per-CPU lists) that are refilled now and then.
+ * So an operation is repeated in a batch, a few batches warm up, and the median of the others
+ * counts. What prepares and clears away lies outside the measured stretch.
+ *
+ * Output, all at the end: a line "NAME COUNT" per operation, and "end 0".
+ *
+ * As process 1 (Linux starts it as /init) the program runs itself in a child, with the serial
+ * line as its standard output, and turns the machine off.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PAGE	    4096ul
+#define PAGES	    256 /* touched by a batch of faults */
+#define FEW	    16	/* the size of a small area */
+#define BIG	    1024 /* pages of a process with memory: 4 MiB */
+#define CALLS	    128 /* a batch of plain calls */
+#define FORKS	    8
+#define WARM_UP	    3
+#define BATCHES	    11
+#define RW	    (PROT_READ | PROT_WRITE)
+#define ANONYMOUS   (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static const char *self; /* the path of this program */
+static int pages_file;	 /* PAGES pages in memory */
+static uint64_t *told;	 /* by a child, through shared memory */
+
+static inline uint64_t now(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static void must(int good, const char *what)
+{
+	if (good)
+		return;
+	perror(what);
+	exit(1);
+}
+
+static char *map(size_t pages, int flags, int fd)
+{
+	char *p = mmap(NULL, pages * PAGE, RW, flags, fd, 0);
+
+	must(p != MAP_FAILED, "mmap");
+	return p;
+}
+
+static void unmap(char *p, size_t pages)
+{
+	must(munmap(p, pages * PAGE) == 0, "munmap");
+}
+
+static uint64_t read_pages(volatile char *p, size_t pages)
+{
+	uint64_t start = now();
+
+	for (size_t i = 0; i < pages; i++)
+		(void)p[i * PAGE];
+	return now() - start;
+}
+
+static uint64_t write_pages(volatile char *p, size_t pages)
+{
+	uint64_t start = now();
+
+	for (size_t i = 0; i < pages; i++)
+		p[i * PAGE] = 1;
+	return now() - start;
+}
+
+static char *map_touched(size_t pages)
+{
+	char *p = map(pages, ANONYMOUS, -1);
+
+	write_pages(p, pages);
+	return p;
+}
+
+static void reap(pid_t pid)
+{
+	int status;
+
+	must(waitpid(pid, &status, 0) == pid && status == 0, "child");
+}
+
+/* ---- Calls and switches ----------------------------------------------------------------------- */
+
+static uint64_t getppid_calls(void)
+{
+	uint64_t start = now();
+
+	for (int i = 0; i < CALLS; i++)
+		syscall(SYS_getppid);
+	return now() - start;
+}
+
+static uint64_t getpid_calls(void)
+{
+	uint64_t start = now();
+
+	for (int i = 0; i < CALLS; i++)
+		syscall(SYS_getpid);
+	return now() - start;
+}
+
+static uint64_t pipe_alone(void)
+{
+	uint64_t start;
+	char byte = 0;
+	int ends[2];
+
+	must(pipe(ends) == 0, "pipe");
+	start = now();
+	for (int i = 0; i < CALLS; i++)
+		if (write(ends[1], &byte, 1) != 1 || read(ends[0], &byte, 1) != 1)
+			_exit(1);
+	start = now() - start;
+	close(ends[0]);
+	close(ends[1]);
+	return start;
+}
+
+static void echo_until_end(int in, int out)
+{
+	char byte;
+
+	while (read(in, &byte, 1) == 1)
+		if (write(out, &byte, 1) != 1)
+			_exit(1);
+	_exit(0);
+}
+
+/* CALLS switches: half as many bytes to a child and back. */
+static uint64_t pipe_switch(void)
+{
+	int there[2], back[2];
+	uint64_t start;
+	char byte = 0;
+	pid_t child;
+
+	must(pipe(there) == 0 && pipe(back) == 0, "pipe");
+	child = fork();
+	if (child == 0) {
+		close(there[1]);
+		echo_until_end(there[0], back[1]);
+	}
+	must(write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1, "pipe");
+	start = now();
+	for (int i = 0; i < CALLS / 2; i++)
+		if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
+			_exit(1);
+	start = now() - start;
+	close(there[1]);
+	reap(child);
+	close(there[0]);
+	close(back[0]);
+	close(back[1]);
+	return start;
+}
+
+/* ---- Faults ----------------------------------------------------------------------------------- */
+
+static uint64_t read_faults(void)
+{
+	char *p = map(PAGES, ANONYMOUS, -1);
+	uint64_t spent = read_pages(p, PAGES);
+
+	unmap(p, PAGES);
+	return spent;
+}
+
+static uint64_t write_faults(void)
+{
+	char *p = map(PAGES, ANONYMOUS, -1);
+	uint64_t spent = write_pages(p, PAGES);
+
+	unmap(p, PAGES);
+	return spent;
+}
+
+static uint64_t zero_page_writes(void)
+{
+	char *p = map(PAGES, ANONYMOUS, -1);
+	uint64_t spent;
+
+	read_pages(p, PAGES);
+	spent = write_pages(p, PAGES);
+	unmap(p, PAGES);
+	return spent;
+}
+
+/* The child writes what its parent has, too. */
+static uint64_t copying_writes(void)
+{
+	char *p = map_touched(PAGES);
+	pid_t child = fork();
+
+	if (child == 0) {
+		*told = write_pages(p, PAGES);
+		_exit(0);
+	}
+	reap(child);
+	unmap(p, PAGES);
+	return *told;
+}
+
+/* The parent writes what it shared with a child that is gone. */
+static uint64_t reusing_writes(void)
+{
+	char *p = map_touched(PAGES);
+	pid_t child = fork();
+	uint64_t spent;
+
+	if (child == 0)
+		_exit(0);
+	reap(child);
+	spent = write_pages(p, PAGES);
+	unmap(p, PAGES);
+	return spent;
+}
+
+static uint64_t file_faults(int flags, uint64_t (*touch)(volatile char *, size_t))
+{
+	char *p = map(PAGES, flags, pages_file);
+	uint64_t spent = touch(p, PAGES);
+
+	unmap(p, PAGES);
+	return spent;
+}
+
+static uint64_t file_private_reads(void)
+{
+	return file_faults(MAP_PRIVATE, read_pages);
+}
+
+static uint64_t file_private_writes(void)
+{
+	return file_faults(MAP_PRIVATE, write_pages);
+}
+
+static uint64_t file_shared_reads(void)
+{
+	return file_faults(MAP_SHARED, read_pages);
+}
+
+static uint64_t file_shared_writes(void)
+{
+	return file_faults(MAP_SHARED, write_pages);
+}
+
+static uint64_t file_new_pages(void)
+{
+	int fd = memfd_create("new", 0);
+	uint64_t spent;
+	char *p;
+
+	must(fd >= 0 && ftruncate(fd, PAGES * PAGE) == 0, "memfd");
+	p = map(PAGES, MAP_SHARED, fd);
+	spent = write_pages(p, PAGES);
+	unmap(p, PAGES);
+	close(fd);
+	return spent;
+}
+
+/* ---- Calls on address spaces ------------------------------------------------------------------ */
+
+static uint64_t map_and_unmap(size_t pages, size_t touched)
+{
+	uint64_t start = now();
+
+	for (int i = 0; i < CALLS; i++) {
+		char *p = mmap(NULL, pages * PAGE, RW, ANONYMOUS, -1, 0);
+
+		for (size_t page = 0; page < touched; page++)
+			((volatile char *)p)[page * PAGE] = 1;
+		if (munmap(p, pages * PAGE))
+			_exit(1);
+	}
+	return now() - start;
+}
+
+static uint64_t map_empty(void)
+{
+	return map_and_unmap(1, 0);
+}
+
+static uint64_t map_one(void)
+{
+	return map_and_unmap(1, 1);
+}
+
+static uint64_t map_few(void)
+{
+	return map_and_unmap(FEW, FEW);
+}
+
+static uint64_t unmap_pages(void)
+{
+	char *p = map_touched(PAGES);
+	uint64_t start = now();
+
+	unmap(p, PAGES);
+	return now() - start;
+}
+
+/* CALLS calls that take writing away from length bytes at p and give it back. */
+static uint64_t toggle(char *p, size_t length)
+{
+	uint64_t start = now();
+
+	for (int i = 0; i < CALLS / 2; i++)
+		if (mprotect(p, length, PROT_READ) || mprotect(p, length, RW))
+			_exit(1);
+	return now() - start;
+}
+
+static uint64_t protect_whole(void)
+{
+	char *p = map_touched(FEW);
+	uint64_t spent = toggle(p, FEW * PAGE);
+
+	unmap(p, FEW);
+	return spent;
+}
+
+static uint64_t protect_middle(void)
+{
+	char *p = map_touched(FEW);
+	uint64_t spent = toggle(p + FEW / 2 * PAGE, PAGE);
+
+	unmap(p, FEW);
+	return spent;
+}
+
+static uint64_t grow_and_shrink(void)
+{
+	char *p = map(2 * FEW, ANONYMOUS, -1);
+	uint64_t start;
+
+	unmap(p + FEW * PAGE, FEW);
+	write_pages(p, FEW);
+	start = now();
+	for (int i = 0; i < CALLS / 2; i++)
+		if (mremap(p, FEW * PAGE, 2 * FEW * PAGE, 0) != p ||
+		    mremap(p, 2 * FEW * PAGE, FEW * PAGE, 0) != p)
+			_exit(1);
+	start = now() - start;
+	unmap(p, FEW);
+	return start;
+}
+
+/* FEW touched pages, from one half of a range to the other and back. */
+static uint64_t move(void)
+{
+	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+	char *p = map(2 * FEW, ANONYMOUS, -1), *q = p + FEW * PAGE;
+	uint64_t start;
+
+	unmap(q, FEW);
+	write_pages(p, FEW);
+	start = now();
+	for (int i = 0; i < CALLS / 2; i++)
+		if (mremap(p, FEW * PAGE, FEW * PAGE, flags, q) != q ||
+		    mremap(q, FEW * PAGE, FEW * PAGE, flags, p) != p)
+			_exit(1);
+	start = now() - start;
+	unmap(p, FEW);
+	return start;
+}
+
+static uint64_t break_pages(void)
+{
+	char *end = (char *)syscall(SYS_brk, 0);
+	uint64_t start = now();
+
+	syscall(SYS_brk, end + PAGES * PAGE);
+	write_pages(end, PAGES);
+	syscall(SYS_brk, end);
+	return now() - start;
+}
+
+static uint64_t lock_pages(void)
+{
+	char *p = map_touched(PAGES);
+	uint64_t start = now();
+
+	must(mlock(p, PAGES * PAGE) == 0 && munlock(p, PAGES * PAGE) == 0, "mlock");
+	start = now() - start;
+	unmap(p, PAGES);
+	return start;
+}
+
+static uint64_t forget_pages(void)
+{
+	char *p = map_touched(PAGES);
+	uint64_t start = now();
+
+	must(madvise(p, PAGES * PAGE, MADV_DONTNEED) == 0, "madvise");
+	start = now() - start;
+	unmap(p, PAGES);
+	return start;
+}
+
+/* ---- Processes -------------------------------------------------------------------------------- */
+
+static uint64_t fork_small(void)
+{
+	uint64_t start = now();
+
+	for (int i = 0; i < FORKS; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		reap(child);
+	}
+	return now() - start;
+}
+
+/* One fork, and what it costs more because of BIG touched pages. */
+static uint64_t fork_pages(void)
+{
+	uint64_t small = fork_small(), big;
+	char *p = map_touched(BIG);
+
+	big = fork_small();
+	unmap(p, BIG);
+	return big > small ? (big - small) / FORKS : 0;
+}
+
+static uint64_t exec_self(void)
+{
+	char *const words[] = { (char *)self, "nothing", NULL };
+	char *const none[] = { NULL };
+	uint64_t start = now();
+
+	for (int i = 0; i < FORKS; i++) {
+		pid_t child = vfork();
+
+		if (child == 0) {
+			execve(self, words, none);
+			_exit(1);
+		}
+		reap(child);
+	}
+	return now() - start;
+}
+
+/* ---- Among many areas ------------------------------------------------------------------------- */
+
+/* One-page areas that cannot merge; then calls and a fault in the middle of them. */
+static uint64_t among(size_t areas)
+{
+	char *p = mmap(NULL, 2 * areas * PAGE, PROT_NONE, ANONYMOUS | MAP_NORESERVE, -1, 0), *middle;
+	uint64_t start;
+
+	must(p != MAP_FAILED, "mmap");
+	for (size_t i = 0; i < areas / 2; i++)
+		must(mprotect(p + 2 * i * PAGE, PAGE, PROT_READ) == 0, "mprotect");
+	middle = p + areas / 2 * PAGE;
+	start = now();
+	for (int i = 0; i < CALLS; i++) {
+		char *q = mmap(NULL, PAGE, PROT_READ, ANONYMOUS, -1, 0);
+
+		if (munmap(q, PAGE) || mprotect(middle, PAGE, RW) || mprotect(middle, PAGE, PROT_READ))
+			_exit(1);
+	}
+	start = now() - start;
+	unmap(p, 2 * areas);
+	return start;
+}
+
+static uint64_t among_100(void)
+{
+	return among(100);
+}
+
+static uint64_t among_10000(void)
+{
+	return among(10000);
+}
+
+static uint64_t among_60000(void)
+{
+	return among(60000);
+}
+
+/* ---- The list ---------------------------------------------------------------------------------- */
+
+static const struct operation {
+	const char *name;
+	unsigned repeated; /* in a batch */
+	uint64_t (*batch)(void);
+	unsigned batches; /* BATCHES if 0 */
+} operations[] = {
+	{ "getpid", CALLS, getpid_calls, 0 },
+	{ "null_call", CALLS, getppid_calls, 0 },
+	{ "pipe_write_read", CALLS, pipe_alone, 0 },
+	{ "pipe_switch", CALLS, pipe_switch, 0 },
+	{ "read_fault", PAGES, read_faults, 0 },
+	{ "write_fault", PAGES, write_faults, 0 },
+	{ "zero_page_write", PAGES, zero_page_writes, 0 },
+	{ "cow_copy", PAGES, copying_writes, 0 },
+	{ "cow_reuse", PAGES, reusing_writes, 0 },
+	{ "file_private_read", PAGES, file_private_reads, 0 },
+	{ "file_private_write", PAGES, file_private_writes, 0 },
+	{ "file_shared_read", PAGES, file_shared_reads, 0 },
+	{ "file_shared_write", PAGES, file_shared_writes, 0 },
+	{ "file_new_page", PAGES, file_new_pages, 0 },
+	{ "mmap_munmap_untouched", CALLS, map_empty, 0 },
+	{ "mmap_munmap_1", CALLS, map_one, 0 },
+	{ "mmap_munmap_16", CALLS, map_few, 0 },
+	{ "munmap_per_page", PAGES, unmap_pages, 0 },
+	{ "mprotect_whole", CALLS, protect_whole, 0 },
+	{ "mprotect_split", CALLS, protect_middle, 0 },
+	{ "mremap_grow_shrink", CALLS, grow_and_shrink, 0 },
+	{ "mremap_move_16", CALLS, move, 0 },
+	{ "brk_per_page", PAGES, break_pages, 0 },
+	{ "mlock_per_page", PAGES, lock_pages, 0 },
+	{ "dontneed_per_page", PAGES, forget_pages, 0 },
+	{ "fork_exit_wait", FORKS, fork_small, 0 },
+	{ "fork_per_page", BIG, fork_pages, 0 },
+	{ "vfork_exec_wait", FORKS, exec_self, 0 },
+	{ "among_100_areas", CALLS, among_100, 3 },
+	{ "among_10000_areas", CALLS, among_10000, 3 },
+	{ "among_60000_areas", CALLS, among_60000, 1 },
+};
+
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The median of the batches, per operation. */
+static uint64_t measure(const struct operation *o)
+{
+	unsigned batches = o->batches ? o->batches : BATCHES;
+	uint64_t spent[BATCHES];
+
+	for (unsigned i = 0; i < WARM_UP && !o->batches; i++)
+		o->batch();
+	for (unsigned i = 0; i < batches; i++)
+		spent[i] = o->batch();
+	qsort(spent, batches, sizeof(spent[0]), by_value);
+	return (spent[batches / 2] + o->repeated / 2) / o->repeated;
+}
+
+static int measure_all(const char *only)
+{
+	uint64_t counts[OPERATIONS];
+
+	told = (uint64_t *)map(1, MAP_SHARED | MAP_ANONYMOUS, -1);
+	pages_file = memfd_create("pages", 0);
+	must(pages_file >= 0 && ftruncate(pages_file, PAGES * PAGE) == 0, "memfd");
+	file_faults(MAP_SHARED, write_pages);
+	for (size_t i = 0; i < OPERATIONS; i++)
+		counts[i] = !only || strcmp(only, operations[i].name) == 0 ? measure(&operations[i]) : 0;
+	for (size_t i = 0; i < OPERATIONS; i++)
+		printf("%s %llu\n", operations[i].name, (unsigned long long)counts[i]);
+	puts("end 0");
+	return fflush(stdout) ? 1 : 0;
+}
+
+/* Linux's first process: a child measures, then the machine goes off. */
+static void be_init(void)
+{
+	pid_t child;
+
+	mkdir("/dev", 0755);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	child = fork();
+	if (child == 0) {
+		int line = open("/dev/ttyS0", O_RDWR);
+
+		dup2(line, 1);
+		dup2(line, 2);
+		exit(measure_all(NULL));
+	}
+	waitpid(child, NULL, 0);
+	tcdrain(open("/dev/ttyS0", O_RDWR | O_NOCTTY));
+	reboot(RB_POWER_OFF);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "nothing") == 0)
+		return 0;
+	self = argv[0];
+	if (getpid() == 1)
+		be_init();
+	return measure_all(argc > 1 ? argv[1] : NULL);
+}

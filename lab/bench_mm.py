@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""`./pagoda bench mm`: memory calls and faults beside Linux's, in guest instructions.
+
+guest/bench_mm.c runs in Pagoda and in Debian's Linux 6.1, in QEMU with the flags of --icount,
+under which the time-stamp counter counts instructions. Linux's kernel comes from Debian's
+package, unpacked under build/ and not installed; the program is its /init and prints on the
+serial line when all is measured. Linux runs without mitigations and huge pages, which Pagoda
+does not have, and with four levels of page tables, as Pagoda does.
+
+"among_N_areas" is one mmap, munmap and two mprotect calls (split and merge) in a space of N
+areas. It shows growth and is left out of the mean.
+"""
+import glob
+import math
+import os
+import re
+import subprocess
+import tempfile
+
+from lab import build, cli, cpio, packages, qemu
+from lab.common import EXIT_HOST, ROOT, Refusal, say
+
+PROGRAM = "guest/bench_mm"
+RAM = 256 << 20
+TIMEOUT_SECONDS = 300
+LINUX = "linux-image-cloud-amd64"  # depends on the kernel itself
+LINUX_WORDS = "quiet console=ttyS0 mitigations=off transparent_hugepage=never no5lvl panic=-1"
+GROWTH = re.compile(r"among_\d+_areas")
+
+
+# ---- Debian's Linux --------------------------------------------------------------------------
+
+def checked(command, **more):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL, **more)
+    if done.returncode:
+        raise Refusal(EXIT_HOST, f"bench mm: {' '.join(command)} failed: {done.stdout[-500:]}")
+    return done.stdout
+
+
+def kernel_package():
+    """The newest linux-image-6.1.*-cloud-amd64, or None if apt knows none (yet)."""
+    known = subprocess.run(["apt-cache", "depends", LINUX], stdout=subprocess.PIPE,
+                           stderr=subprocess.DEVNULL, text=True).stdout
+    found = re.search(r"Depends: (linux-image-6\.1\S*)", known)
+    return found[1] if found else None
+
+
+def fetch_linux(folder):
+    package = kernel_package()
+    if not package and packages.rights() is not None:
+        subprocess.run(packages.rights() + ["apt-get", "-qq", "update"], stdout=subprocess.DEVNULL)
+        package = kernel_package()
+    if not package:
+        raise Refusal(EXIT_HOST, f"bench mm: apt knows no {LINUX} of 6.1; run apt-get update, on Debian 12")
+    say(f"bench mm: fetching {package}")
+    checked(["apt-get", "download", package], cwd=folder)
+    [archive] = glob.glob(os.path.join(folder, package + "_*.deb"))
+    checked(["dpkg", "-x", archive, os.path.join(folder, "root")])
+
+
+def linux_kernel():
+    """The path of the kernel image, fetched the first time."""
+    folder = build.path("linux")
+    pattern = os.path.join(folder, "root", "boot", "vmlinuz-6.1*")
+    if not glob.glob(pattern):
+        os.makedirs(folder, exist_ok=True)
+        fetch_linux(folder)
+    return glob.glob(pattern)[0]
+
+
+def linux_initramfs(program):
+    with open(program, "rb") as file:
+        data = file.read()
+    # The kernel opens /dev/console for process 1 only if it is there; process 1 does without.
+    return cpio.archive([("dev", 0o040755, b"", 0), ("init", 0o100755, data, 0)])
+
+
+def run_linux(program):
+    kernel = linux_kernel()
+    options = cli.Options(cli.RUN_OPTIONS)
+    options.icount = True
+    with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
+        initrd, output = os.path.join(folder, "initramfs.cpio"), os.path.join(folder, "serial")
+        with open(initrd, "wb") as file:
+            file.write(linux_initramfs(program))
+        checked([qemu.QEMU, "-machine", "pc", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+                 "-m", f"{RAM >> 20}M", "-smp", "1", "-kernel", kernel, "-initrd", initrd,
+                 "-append", LINUX_WORDS, "-serial", f"file:{output}"] + qemu.processor(options, "tcg"),
+                timeout=TIMEOUT_SECONDS)
+        with open(output, errors="replace") as file:
+            return file.read(), os.path.basename(kernel)
+
+
+# ---- Pagoda, and the table -------------------------------------------------------------------
+
+def run_pagoda(program):
+    return checked([os.path.join(ROOT, "pagoda"), "run", "--icount", "--quiet", "--ram", str(RAM),
+                    "--timeout", str(TIMEOUT_SECONDS), "--", program])
+
+
+def counts_of(text, who):
+    """Lines "NAME COUNT" up to "end"; whatever else a kernel printed is passed over."""
+    counts = {name: int(count) for name, count in re.findall(r"^(\w+) (\d+)\r?$", text, re.MULTILINE)}
+    if "end" not in counts:
+        raise Refusal(EXIT_HOST, f"bench mm: {who} did not get to the end:\n{text[-2000:]}")
+    del counts["end"]
+    return counts
+
+
+def print_table(pagoda, linux):
+    print(f"{'guest instructions':<26}{'Pagoda':>10}{'Linux':>10}{'ratio':>8}")
+    ratios = []
+    for name, count in pagoda.items():
+        ratio = count / linux[name] if linux.get(name) else float("nan")
+        print(f"{name:<26}{count:>10}{linux.get(name, 0):>10}{ratio:>8.2f}")
+        if not GROWTH.fullmatch(name) and ratio > 0:
+            ratios.append(ratio)
+    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    print(f"{'geometric mean':<46}{mean:>8.2f}")
+    print(f"{'worst':<46}{max(ratios):>8.2f}")
+    print(f"{'operations above Linux':<46}{sum(r > 1 for r in ratios):>8} of {len(ratios)}")
+
+
+def bench_mm():
+    """System calls, faults, address-space calls and processes beside Linux (issue 4)."""
+    packages.ensure(packages.FOR_RUN)
+    build.build([PROGRAM])
+    program = build.path(PROGRAM)
+    say("bench mm: Pagoda")
+    pagoda = counts_of(run_pagoda(program), "Pagoda")
+    say("bench mm: Linux")
+    text, version = run_linux(program)
+    print_table(pagoda, counts_of(text, "Linux"))
+    print(f"Linux: {version}, {LINUX_WORDS}")
+    return 0
