@@ -103,6 +103,15 @@ static void reap(pid_t pid)
 	must(waitpid(pid, &status, 0) == pid && status == 0, "child");
 }
 
+/* CALLS times 1000 instructions in user mode: does the counter count them, and nothing else? */
+static uint64_t known_loop(void)
+{
+	uint64_t start = now(), turns = CALLS * 1000 / 2;
+
+	__asm__ volatile("1: dec %0; jnz 1b" : "+r"(turns) : : "cc");
+	return now() - start;
+}
+
 /* ---- Calls and switches ----------------------------------------------------------------------- */
 
 static uint64_t getppid_calls(void)
@@ -513,6 +522,7 @@ static const struct operation {
 	uint64_t (*batch)(void);
 	unsigned batches; /* BATCHES if 0 */
 } operations[] = {
+	{ "known_1000", CALLS, known_loop, 0 },
 	{ "getpid", CALLS, getpid_calls, 0 },
 	{ "null_call", CALLS, getppid_calls, 0 },
 	{ "pipe_write_read", CALLS, pipe_alone, 0 },
