@@ -74,7 +74,7 @@ static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc)
 		obj = kmem_cache_alloc_one(cachep);
 		cachep->direct_allocs += obj != NULL;
 	} else {
-		while (cc->avail < cachep->batchcount && cc->avail < cc->limit &&
+		while (cc->avail < max(cachep->batchcount, 1u) && cc->avail < cc->limit &&
 		       (obj = kmem_cache_alloc_one(cachep)) != NULL)
 			cc_entry(cc)[cc->avail++] = obj;
 		obj = cc->avail ? cc_entry(cc)[--cc->avail] : NULL;
@@ -108,12 +108,14 @@ void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags)
 /* Interrupts off: give the oldest batch back to the slabs. */
 static void drain_batch(kmem_cache_t *cachep, cpucache_t *cc)
 {
-	unsigned int nr = min(cachep->batchcount, cc->avail);
+	unsigned int nr;
 
-	spin_lock(&cachep->spinlock);
+	spin_lock(&cachep->spinlock); /* batchcount may be changing (kmem_tune_cpucache) */
+	nr = clamp(cachep->batchcount, 1u, cc->avail); /* 0: arrays are on their way out */
 	free_block(cachep, cc_entry(cc), nr);
 	spin_unlock(&cachep->spinlock);
 	cc->avail -= nr;
+	VM_BUG_ON(cc->avail == cc->limit); /* there is room for the caller's object */
 	for (unsigned int i = 0; i < cc->avail; i++)
 		cc_entry(cc)[i] = cc_entry(cc)[i + nr];
 }
