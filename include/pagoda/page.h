@@ -146,9 +146,10 @@ static inline bool PageAnon(const struct page *page)
 	return (unsigned long)page->mapping & PAGE_MAPPING_ANON;
 }
 
+/* Acquire: who sees itself alone also sees all that the holders before did with the page. */
 static inline int page_count(const struct page *page)
 {
-	return atomic_read(&page->count);
+	return __atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE);
 }
 static inline int page_mapcount(const struct page *page)
 {
