@@ -226,5 +226,9 @@ int main(int argc, char **argv)
 	remove_files();
 	printf("children: %lu, exited %d, killed %d, could not begin %d, harm to the parent %d\n", count, exited,
 	       killed, hindered, harmed);
-	return harmed != 0;
+	/*
+	 * A child whose calls shared its memory with a clone may lose its way before it begins; many
+	 * that cannot begin would mean that the test tests nothing.
+	 */
+	return harmed != 0 || (unsigned long)hindered * 10 > count;
 }
