@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blkdev.h: block devices as the core meets them: requests in, completions out.
+ *
+ *	submit_bio -> queue (sorted, neighbours merged while plugged) -> ops->submit
+ *	                                                   device ... -> bio_endio
+ *
+ * A bio is one transfer between a run of sectors and pieces of pages. Everything is
+ * asynchronous: who wants the result waits for its end_io. While a task has plugged the
+ * queue its bios wait there, so that neighbours become one request to the device; the
+ * plug ends with blk_finish_plug(), or when the task sleeps for a page, or when kswapd runs
+ * the disk queue (the documents' tq_disk, RC-04).
+ *
+ * A driver (machine/hosted, machine/pc) embeds struct block_device and fills in the
+ * constant members; the queue is the core's (mm/blkdev.c).
+ */
+#pragma once
+
+#include <pagoda/page.h>
+#include <pagoda/spinlock.h>
+
+#define SECTOR_SHIFT 9
+#define SECTOR_SIZE  (1u << SECTOR_SHIFT)
+
+enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH };
+
+struct bio_vec {
+	struct page *page;
+	unsigned int offset, len; /* bytes inside the page; multiples of SECTOR_SIZE */
+};
+
+struct block_device;
+
+struct bio {
+	struct list_head queue;	    /* the block layer's */
+	struct block_device *bdev;
+	u64 sector;		    /* first one on the device, in units of 512 bytes */
+	enum bio_op op;
+	int error;		    /* 0 or -EIO; valid in end_io */
+	/* Called once, from any context, interrupts possibly off. May free the bio. */
+	void (*end_io)(struct bio *bio);
+	void *private;		    /* the submitter's */
+	unsigned int nr_vecs, max_vecs;
+	struct bio_vec vecs[];
+};
+
+/* A chain of bios with consecutive sectors, one transfer for the device. */
+struct blk_request {
+	struct list_head list;	/* the driver's, once submitted */
+	struct list_head bios;	/* by bio.queue, in sector order */
+	enum bio_op op;
+	u64 sector, nr_sectors;
+	unsigned int nr_vecs;
+	void *driver_data;
+};
+
+struct block_device_operations {
+	/*
+	 * Start a request; blk_end_request() when it is done, from any context. Must not
+	 * sleep or allocate with __GFP_WAIT. false: the device is full, offer it again after
+	 * one of its requests ended.
+	 */
+	bool (*submit)(struct block_device *bdev, struct blk_request *request);
+};
+
+struct block_device {
+	const char *name;	/* (C) "vda" */
+	const struct block_device_operations *ops; /* (C) */
+	u64 nr_sectors;		/* (C) */
+	unsigned int max_vecs;	/* (C) pieces one request may have */
+	bool read_only;		/* (C) */
+	bool high_memory;	/* (C) takes pages that are not in the direct map; else they bounce (HM-10) */
+	unsigned int dev;	/* (C) major << 8 | minor, st_rdev */
+	struct list_head all;	/* registered devices */
+	/* The core's queue. */
+	spinlock_t queue_lock;	/* RANK_LEAF */
+	struct list_head queued; /* blk_requests not yet taken by the driver, in order of arrival */
+	unsigned int nr_in_flight;
+	unsigned long nr_requests[3], nr_bios[3]; /* statistics, by op: started since boot */
+	u64 sectors_done[3];
+	struct address_space *bd_mapping; /* page cache of the raw device, or NULL */
+	void *holder;		/* who has it exclusively (a mount, a swap area), or NULL */
+};
+
+/* Drivers: announce a device whose constant members are set. May sleep. */
+int register_block_device(struct block_device *bdev) __must_check;
+/* By name, or NULL. */
+struct block_device *find_block_device(const char *name);
+/* Devices in order of registration; NULL after the last. */
+struct block_device *next_block_device(struct block_device *prev);
+/* -EBUSY if somebody else has it. */
+int claim_block_device(struct block_device *bdev, void *holder) __must_check;
+void release_block_device(struct block_device *bdev, void *holder);
+
+/* A bio for up to max_vecs pieces. Falls back to a reserve with GFP_NOIO, which waits: then never NULL. */
+struct bio *bio_alloc(struct block_device *bdev, enum bio_op op, u64 sector, unsigned int max_vecs,
+		      gfp_t gfp) __must_check;
+/* Append a piece; false: it is full. */
+bool bio_add_page(struct bio *bio, struct page *page, unsigned int offset, unsigned int len);
+void bio_put(struct bio *bio);
+/*
+ * Start the transfer. A bio past the device's end, or a write to a read-only one, ends with
+ * -EIO; never fails otherwise. Does not sleep.
+ */
+void submit_bio(struct bio *bio);
+/* Start it, wait, return its error; the caller still owns the bio. May sleep. */
+int submit_bio_wait(struct bio *bio);
+
+/* The current task plugs; may nest. Its bios may wait until the outermost end. */
+void blk_start_plug(void);
+void blk_finish_plug(void);
+/* Start everything that waits in any plug or queue (tq_disk). Any context. */
+void run_disk_queue(void);
+
+/* Drivers: a request has ended; ends its bios and offers the next ones. Any context. */
+void blk_end_request(struct block_device *bdev, struct blk_request *request, int error);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buffer_head.h: the blocks inside a cached page, for file systems whose blocks may be
+ * smaller than a page, and for their metadata.
+ *
+ *	page->private -> buffer_head -> buffer_head -> ... (ring, ascending offsets)
+ *
+ * A page with buffers holds one reference for them; try_to_free_buffers() drops it. Data
+ * pages belong to a file's mapping; metadata pages to the device's (bdev->bd_mapping).
+ */
+#pragma once
+
+#include <pagoda/blkdev.h>
+#include <pagoda/pagemap.h>
+
+#define BUFFER_FLAGS(X) X(uptodate, 0) X(dirty, 1) X(mapped, 2) X(new, 3) X(io, 4) X(error, 5) X(locked, 6)
+enum buffer_flag {
+#define X(name, bit) BH_##name = bit,
+	BUFFER_FLAGS(X)
+#undef X
+};
+
+struct buffer_head {
+	unsigned long flags;		/* (A) BH_ bits */
+	struct buffer_head *next;	/* (page lock) ring of the page's buffers */
+	struct page *page;		/* (C) */
+	struct block_device *bdev;	/* (C) once mapped */
+	u64 block;			/* (C) once mapped: number on the device, in units of size */
+	unsigned int size, offset;	/* (C) bytes; where in the page */
+	atomic_t count;			/* users; > 0 keeps it from being freed */
+};
+
+#define BUFFER_FLAG(Name, name)                                                                    \
+	static inline bool buffer_##name(const struct buffer_head *bh)                             \
+	{                                                                                          \
+		return test_bit(BH_##name, &bh->flags);                                            \
+	}                                                                                          \
+	static inline void set_buffer_##name(struct buffer_head *bh)                               \
+	{                                                                                          \
+		set_bit(BH_##name, &bh->flags);                                                    \
+	}                                                                                          \
+	static inline void clear_buffer_##name(struct buffer_head *bh)                             \
+	{                                                                                          \
+		clear_bit(BH_##name, &bh->flags);                                                  \
+	}
+#define X(name, bit) BUFFER_FLAG(name, name)
+BUFFER_FLAGS(X)
+#undef X
+
+static inline bool page_has_buffers(const struct page *page)
+{
+	return page->private != NULL;
+}
+
+/*
+ * Where a file's block lies: set bh->bdev, bh->block and BH_mapped; leave it unmapped for a
+ * hole. create: allocate it (BH_new if so). 0 or -EIO, -ENOSPC, ... May sleep.
+ */
+typedef int (*get_block_t)(struct address_space *mapping, u64 block, struct buffer_head *bh,
+			   bool create);
+
+/* address_space_operations in terms of get_block; block_size is a power of two, 512 .. PAGE_SIZE. */
+int block_read_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
+int block_write_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
+int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
+			unsigned int block_size, get_block_t get_block);
+/* Bytes [from, to) of the locked page were written: dirties those buffers and the page. */
+void block_commit_write(struct page *page, unsigned int from, unsigned int to,
+			unsigned int block_size);
+/* Drop what is dirty in the page from byte offset on (truncation), and unused buffers. Page locked. */
+void block_invalidatepage(struct page *page, unsigned int offset);
+
+/* Free the page's buffers if none is dirty, locked or in use. Page locked. (RC-26) */
+bool try_to_free_buffers(struct page *page);
+
+/* ---- Metadata: blocks of the device itself ----------------------------------------------- */
+
+/* The block, read if need be, with a use counted; NULL on I/O error or no memory. May sleep. */
+struct buffer_head *bread(struct block_device *bdev, u64 block, unsigned int size) __must_check;
+/* The same without reading (the caller fills all of it and sets it uptodate). */
+struct buffer_head *getblk(struct block_device *bdev, u64 block, unsigned int size) __must_check;
+void brelse(struct buffer_head *bh); /* NULL allowed */
+/* Its bytes; its page is never in high memory. */
+void *bh_data(const struct buffer_head *bh);
+/* Changed: written back with the device's dirty pages. */
+void mark_buffer_dirty(struct buffer_head *bh);
+/* Write it now and wait; 0 or -EIO. May sleep. */
+int sync_dirty_buffer(struct buffer_head *bh) __must_check;
+/* Forget a block that was freed: its contents are not written any more. */
+void bforget(struct block_device *bdev, u64 block, unsigned int size);

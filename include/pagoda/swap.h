@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * swap.h: anonymous and shared memory that lies on a device: entries, areas, the swap
+ * cache (thesis chapter 12; requirements SW).
+ *
+ *	PTE (not present) = swp_entry -> area, offset -> swap_map[offset] uses, data on the device
+ *	swapper_space (area) --i_pages[offset]--> page with PG_swapcache, page->private = entry
+ *
+ * A slot's use count is the number of PTEs (and shmem slots) that hold its entry; the swap
+ * cache holds one more (SWAP_HAS_CACHE). A page in the swap cache keeps its anon_vma in
+ * page->mapping and its entry in page->private: page_mapping() answers the swap cache for it.
+ *
+ * Life of a page that goes out and comes back:
+ *
+ *	add_to_swap	slot, cache, dirty	(locked, mapped)
+ *	try_to_unmap	PTEs become entries, swap_duplicate each
+ *	swap_writepage	to the slot		(writeback)
+ *	__delete_from_swap_cache, freed		only the slot has it
+ *	read_swap_cache_async			locked until read
+ *	do_swap_page	PTE present, swap_free
+ */
+#pragma once
+
+#include <pagoda/mm_types.h>
+#include <pagoda/pagemap.h>
+
+#define MAX_SWAPFILES 32
+
+/* swp_entry_t, swp_entry(), swp_type(), swp_offset(): asm/pgtable.h and pgtable_types.h. */
+/* Offset 0 of an area is its header, so entry 0 is none. */
+
+/* swap_map values. */
+#define SWAP_MAP_MAX   0x3e
+#define SWAP_MAP_BAD   0x3f
+#define SWAP_HAS_CACHE 0x40
+
+/* ---- Slots ----------------------------------------------------------------------------- */
+extern atomic_long_t nr_swap_pages; /* free slots of all areas (SW-12) */
+extern long total_swap_pages;	    /* usable slots of all areas */
+
+/* A free slot with one use and SWAP_HAS_CACHE unset; .val 0: none. hint: place near this address's slots. (SW-02) */
+swp_entry_t get_swap_page(void);
+/* One more use; false: the slot's count is at its end and was pinned (SW-05), or the entry is bad. */
+bool swap_duplicate(swp_entry_t entry) __must_check;
+void swap_free(swp_entry_t entry);
+/* Uses by PTEs, without the cache's; for tests and exclusivity. */
+int swap_count(swp_entry_t entry);
+
+/* ---- The swap cache ----------------------------------------------------------------------- */
+/* The mapping of the page's data: its file's, the swap cache, or NULL. */
+struct address_space *page_mapping(const struct page *page);
+/* The entry of a page in the swap cache. */
+static inline swp_entry_t page_swap_entry(const struct page *page)
+{
+	return (swp_entry_t){ (unsigned long)page->private };
+}
+/* Give a locked anonymous page a slot and put it, dirty, into the swap cache; false: no slot, no memory. May sleep. */
+bool add_to_swap(struct page *page) __must_check;
+/* Take a locked page out; drops the cache's reference and its hold on the slot. */
+void delete_from_swap_cache(struct page *page);
+struct page *lookup_swap_cache(swp_entry_t entry);
+/* The page of the entry, with a reference, being read if it was not there; NULL: no memory, or the entry is gone. May sleep. */
+struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
+/* The same with its neighbours: by virtual address where vma is given (FX-12), at most 2^page_cluster. */
+struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
+extern int page_cluster;
+/* Does a locked page belong to one user alone? (SW-09) Then it may be written in place. */
+bool can_share_swap_page(struct page *page);
+/* Take a locked, exclusive page out of the cache so that it is an ordinary anonymous page; false: it is not. */
+bool remove_exclusive_swap_page(struct page *page);
+/* Let go of entry, and of a cached page that nobody else needs (zap). */
+void free_swap_and_cache(swp_entry_t entry);
+/* Write a locked page of the cache to its slot; ends its writeback and unlocks. 0 or -EIO (kept dirty). */
+int swap_writepage(struct page *page);
+
+/* ---- Areas --------------------------------------------------------------------------------- */
+#define SWAP_FLAG_PREFER    0x8000
+#define SWAP_FLAG_PRIO_MASK 0x7fff
+struct block_device;
+/*
+ * Use a device with a mkswap header. -EINVAL (signature, version, size), -EBUSY, -EIO, -ENOMEM,
+ * -EPERM (MAX_SWAPFILES). name: for /proc/swaps. May sleep. (SW-13)
+ */
+int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags) __must_check;
+/* Bring everything back and let go of the area. -EINVAL, -ENOMEM (area stays in use), -EINTR. (SW-15) */
+int sys_swapoff_bdev(struct block_device *bdev) __must_check;
+struct swap_area_info {
+	char name[64];
+	u64 size_pages, used_pages; /* of usable slots; in use */
+	int priority;
+};
+/* The n-th area in use; false: no more. (/proc/swaps) */
+bool swap_area_info(unsigned int n, struct swap_area_info *info);
+
+/* Every slot's count equals the recount over all mms, shmem and the cache. Stops the world's writers: tests only. Panics if not. */
+void validate_swap(void);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmscan.h: page reclaim (thesis chapter 11; requirements RC, FX-13 to FX-15).
+ *
+ * The mechanism (kswapd, direct reclaim, the per-page decisions of shrink_cache) is
+ * common; what differs between replacement policies stands behind struct reclaim_policy.
+ * One policy is chosen at boot (reclaim=default|classic); a new one is one new file.
+ */
+#pragma once
+
+#include <pagoda/mmzone.h>
+#include <pagoda/page.h>
+
+struct address_space;
+struct vm_area_struct;
+
+#define SWAP_CLUSTER_MAX 32 /* pages wanted by one round of reclaim */
+#define DEF_PRIORITY	 6  /* first round looks at 1/6 of the inactive list */
+
+/* Start kswapd on every node and plug reclaim into the allocator. After tasks run. May sleep. */
+void kswapd_init(void);
+
+/* Other caches that can be shrunk (dentries, inodes): freed objects of about nr; honours GFP bits. */
+struct shrinker {
+	const char *name;
+	unsigned long (*count)(void);
+	unsigned long (*scan)(unsigned long nr, gfp_t gfp); /* objects freed */
+	struct list_head list;
+};
+void register_shrinker(struct shrinker *shrinker);
+
+/*
+ * Reverse-map walks (mm/rmap.c). Page locked or isolated by the caller, with a reference.
+ * page_referenced: PTEs that had the accessed bit, which is cleared. try_to_unmap: every PTE
+ * of the page becomes a swap entry (anonymous, in the swap cache) or none (file); the
+ * dirty bits go to the page; translations are flushed before it returns. True: no PTE is left.
+ */
+int page_referenced(struct page *page);
+bool try_to_unmap(struct page *page) __must_check;
+/* Write-protect and clean every PTE of a file page (before writeback); true if one was dirty. Page locked. */
+bool page_mkclean(struct page *page);
+
+/*
+ * An evicted page leaves a shadow in its mapping's slot, by which a refault tells how long ago
+ * it went (FX-13). Called with the mapping's pages_lock held / on a new page about to be added.
+ */
+void *workingset_eviction(struct address_space *mapping, struct page *page);
+void workingset_refault(struct page *page, void *shadow);
+
+/* Progress accounting for the OOM decision (FX-23): pages reclaimed and written since boot. */
+unsigned long reclaim_progress(void);
+
+/* The OOM killer (mm/oom_kill.c, section OM): true if something was killed or progress is still made. */
+bool out_of_memory(gfp_t gfp_mask, unsigned int order);
