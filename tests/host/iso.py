@@ -114,7 +114,8 @@ def keyboard(bench):
         pc.wait_for("\nOne 42\n")
         pc.type("up left left left 1 ret")  # the line editor's history and the arrow keys: 6*17
         pc.wait_for("\nOne 102\n")
-        pc.type("c a t ret")
+        pc.type("c a t ret y e s ret")
+        pc.wait_for("\nyes\nyes\n")  # typed and copied: cat is in the foreground by now, and Ctrl-C is for it
         pc.type("ctrl-c e c h o spc f i n ret")
         pc.wait_for("\nfin\n")
     finally:
