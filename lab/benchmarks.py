@@ -71,8 +71,7 @@ def print_alloc_table(results):
         label = f"{key[0]}, {key[1]} thread{'s' if key[1] > 1 else ''}"
         print(f"{label:<26}" + "".join(f"{v:>10.1f}" for v in values) + f"{ratio:>10.2f}")
     print("ratio: Pagoda's time by that of the best other; below 1 Pagoda is faster\n")
-    held = [next(k[1] / v for k, v in results[n].items() if k[0] == "footprint") for n in names]
-    print(f"{'memory held by asked for':<26}" + "".join(f"{v:>10.2f}" for v in held))
+    print(f"{'memory held by asked for':<26}" + "".join(f"{results[n]['footprint', 1]:>10.2f}" for n in names))
 
 
 def instructions_per_page_pair(pagoda):

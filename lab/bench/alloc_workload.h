@@ -15,8 +15,8 @@
  *			about half of its slots filled
  *	remote		threads pass what they took to each other and give back what they get
  *
- * Each prints a line "NAME THREADS NANOSECONDS-PER-OPERATION"; "footprint" prints bytes
- * held and bytes asked for while the mixed workload is at its fullest. The numbers mean
+ * Each prints a line "NAME THREADS NANOSECONDS-PER-OPERATION"; "footprint" prints the
+ * bytes held by those asked for while the mixed workload is at its fullest. The numbers mean
  * something only beside each other's of the same run.
  */
 #pragma once
@@ -204,7 +204,7 @@ static void run_workloads(void)
 	}
 	before = footprint();
 	measure("mixed", 1, MIXED_OPS, mixed_worker);
-	printf("footprint %zu %zu\n", footprint() - before, mixed[0].asked);
+	printf("footprint 1 %.3f\n", (double)(footprint() - before) / (double)mixed[0].asked);
 	mixed_empty();
 	measure("mixed", 2, MIXED_OPS, mixed_worker);
 	mixed_empty();
