@@ -98,22 +98,24 @@ static void pcp_set_count(struct per_cpu_pages *pcp, unsigned int count)
 	__atomic_store_n(&pcp->count, count, __ATOMIC_RELAXED);
 }
 
-/* One more; other CPUs may be reading. */
-static void pcp_note(unsigned long *counter)
+/* nr pages came from the free lists, or went back (negative); other CPUs may be reading. */
+static void pcp_note_refill(struct per_cpu_pages *pcp, long nr)
 {
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&pcp->nr_refilled, pcp->nr_refilled + nr, __ATOMIC_RELAXED);
+}
+
+/* The page at height count of a stack that is one higher. Interrupts off. */
+static __always_inline struct page *pcp_take_at(struct per_cpu_pages *pcp, unsigned int count)
+{
+	pcp_set_count(pcp, count);
+	__atomic_store_n(&pcp->nr_taken, pcp->nr_taken + 1, __ATOMIC_RELAXED);
+	return pcp->pages[count];
 }
 
 /* Interrupts off. NULL: the stack is empty. */
 static __always_inline struct page *pcp_take(struct per_cpu_pages *pcp)
 {
-	unsigned int count = pcp->count;
-
-	if (unlikely(!count))
-		return NULL;
-	pcp_set_count(pcp, --count);
-	pcp_note(&pcp->nr_taken);
-	return pcp->pages[count];
+	return likely(pcp->count) ? pcp_take_at(pcp, pcp->count - 1) : NULL;
 }
 
 static __always_inline struct page *pcp_take_from(zone_t *zone)
@@ -133,9 +135,11 @@ static struct page *pcp_refill_and_take(zone_t *zone, unsigned long limit)
 	struct page *page;
 
 	spare = spare > limit ? spare - limit : 0;
-	if (!pcp->count && spare)
+	if (!pcp->count && spare) {
 		pcp_set_count(pcp, rmqueue_bulk(zone, min_t(unsigned int, pcp->batch, spare),
 						pcp->pages));
+		pcp_note_refill(pcp, pcp->count);
+	}
 	page = pcp_take(pcp);
 	port_irq_restore(flags);
 	return page;
@@ -148,19 +152,20 @@ static noinline void pcp_drain(zone_t *zone, struct per_cpu_pages *pcp, unsigned
 	for (unsigned int i = nr; i < pcp->count; i++)
 		pcp->pages[i - nr] = pcp->pages[i];
 	pcp_set_count(pcp, pcp->count - nr);
+	pcp_note_refill(pcp, -(long)nr);
 }
 
-static __always_inline void pcp_put(zone_t *zone, struct page *page)
+/* Put a page on top of a stack that was full, which it is not afterwards. */
+static noinline void pcp_put(struct page *page)
 {
+	zone_t *zone = page_zone(page);
 	unsigned long flags = port_irq_save();
 	struct per_cpu_pages *pcp = this_cpu_pages(zone);
-	unsigned int count = pcp->count;
 
-	pcp->pages[count++] = page;
-	pcp_set_count(pcp, count);
-	pcp_note(&pcp->nr_put);
-	if (unlikely(count > pcp->high))
+	if (pcp->count >= pcp->high)
 		pcp_drain(zone, pcp, pcp->batch);
+	pcp->pages[pcp->count] = page;
+	pcp_set_count(pcp, pcp->count + 1);
 	port_irq_restore(flags);
 }
 
@@ -248,11 +253,9 @@ static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int o
 }
 
 /* Nothing set that must not be, or wants to be cleared, in a page that nobody holds. */
-static __always_inline bool page_is_clean(const struct page *page)
+static __always_inline bool page_is_clean(const struct page *page, unsigned long flags)
 {
-	unsigned long used = __atomic_load_n(&page->flags, __ATOMIC_RELAXED) & ~PERMANENT_FLAGS;
-
-	return !(used | (unsigned long)page->mapping | (unsigned long)page->private |
+	return !((flags & ~PERMANENT_FLAGS) | (unsigned long)page->mapping | (unsigned long)page->private |
 		 (unsigned long)page->virtual);
 }
 
@@ -284,7 +287,9 @@ static noinline bool clean_page(struct page *page)
 /* The tail pages of a block have no references of their own. */
 static __always_inline bool free_page_ok(struct page *page)
 {
-	return likely(page_is_clean(page) && !page_mapcount(page) && !page_count(page)) ||
+	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+
+	return likely(page_is_clean(page, flags) && !page_mapcount(page) && !page_count(page)) ||
 	       clean_page(page);
 }
 
@@ -368,7 +373,7 @@ static struct page *take_local_block(struct vm_task *task, const zonelist_t *zon
 static void release_block(struct page *page, unsigned int order)
 {
 	if (order == 0)
-		pcp_put(page_zone(page), page);
+		pcp_put(page);
 	else
 		free_block_to_zone(page_zone(page), page, order);
 }
@@ -472,19 +477,52 @@ static __always_inline struct page *__alloc_pages(const zonelist_t *zonelist, gf
 						  unsigned int order)
 {
 	zone_t *zone = zonelist->zones[0];
-	struct page *page;
+	struct page *page = NULL;
 
 	if (unlikely(port_should_fail("alloc_pages")))
 		return NULL;
-	if (gfp_mask & __GFP_WAIT)
-		might_sleep();
-	if (unlikely(order || !zone || !(page = pcp_take_from(zone))))
-		return alloc_block(zonelist, gfp_mask, order);
+	if (!order && zone)
+		page = pcp_take_from(zone);
+	return page ? prep_block(page, gfp_mask, 0) : alloc_block(zonelist, gfp_mask, order);
+}
+
+/* From this CPU's node, in the way that always works. */
+static noinline struct page *alloc_pages_nearby(gfp_t gfp_mask, unsigned int order)
+{
+	return __alloc_pages(&local_pgdat()->node_zonelists[gfp_mask & GFP_ZONEMASK], gfp_mask,
+			     order);
+}
+
+static noinline struct page *zeroed_page(struct page *page)
+{
+	clear_highpage(page);
+	return page;
+}
+
+/*
+ * Step 1: the top page of this CPU's stack. Everything else that could be is left to
+ * alloc_pages_nearby(), so that this way has no call in it.
+ */
+static __always_inline struct page *alloc_single_page(gfp_t gfp_mask)
+{
+	struct per_cpu_pages *pcp;
+	unsigned int count;
+	unsigned long irq;
+	struct page *page;
+
+	if (port_watched())
+		return alloc_pages_nearby(gfp_mask, 0);
+	irq = port_irq_save_short();
+	pcp = first_pcp[port_cpu_id()][gfp_mask & GFP_ZONEMASK];
+	if (unlikely(__builtin_sub_overflow(pcp->count, 1u, &count))) {
+		port_irq_restore_short(irq);
+		return alloc_pages_nearby(gfp_mask, 0);
+	}
+	page = pcp_take_at(pcp, count);
+	port_irq_restore_short(irq);
 	check_new_page(page);
 	atomic_set(&page->count, 1);
-	if (gfp_mask & __GFP_ZERO)
-		clear_highpage(page);
-	return page;
+	return unlikely(gfp_mask & __GFP_ZERO) ? zeroed_page(page) : page;
 }
 
 /* ---- Public: allocation -------------------------------------------------------------- */
@@ -493,15 +531,25 @@ struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order)
 {
 	pg_data_t *pgdat = NODE_DATA(nid);
 
+	if (gfp_mask & __GFP_WAIT)
+		might_sleep();
 	if (!pgdat)
 		return NULL;
 	return __alloc_pages(&pgdat->node_zonelists[gfp_mask & GFP_ZONEMASK], gfp_mask, order);
 }
 
+struct page *alloc_page(gfp_t gfp_mask)
+{
+	if (gfp_mask & __GFP_WAIT)
+		might_sleep();
+	return alloc_single_page(gfp_mask);
+}
+
 struct page *alloc_pages(gfp_t gfp_mask, unsigned int order)
 {
-	return __alloc_pages(&local_pgdat()->node_zonelists[gfp_mask & GFP_ZONEMASK], gfp_mask,
-			     order);
+	if (gfp_mask & __GFP_WAIT)
+		might_sleep();
+	return order ? alloc_pages_nearby(gfp_mask, order) : alloc_single_page(gfp_mask);
 }
 
 unsigned long __get_free_pages(gfp_t gfp_mask, unsigned int order)
@@ -615,18 +663,37 @@ static noinline void put_block_reference(struct page *page, unsigned int order, 
  */
 static __always_inline bool free_sole_page(struct page *page)
 {
+	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED), irq;
+	struct per_cpu_pages *pcp;
+	unsigned int count;
+	bool fits;
+
 	if (unlikely(__atomic_load_n(&page->refs, __ATOMIC_ACQUIRE) != PAGE_REFS_SOLE ||
-		     !page_is_clean(page) || current_vm->flags & PF_FREE_PAGES))
+		     !page_is_clean(page, flags) || current_vm->flags & PF_FREE_PAGES))
 		return false;
-	atomic_set(&page->count, 0);
-	pcp_put(page_zone(page), page);
-	return true;
+	irq = port_irq_save_short();
+	pcp = zone_pcp[flags >> ZONE_SHIFT][port_cpu_id()];
+	count = pcp->count;
+	fits = count < pcp->high;
+	if (likely(fits)) {
+		atomic_set(&page->count, 0);
+		pcp->pages[count] = page;
+		pcp_set_count(pcp, count + 1);
+	}
+	port_irq_restore_short(irq);
+	return fits;
 }
 
 void __free_pages(struct page *page, unsigned int order)
 {
 	if (unlikely(order || !free_sole_page(page)))
 		put_block_reference(page, order, __builtin_return_address(0));
+}
+
+void __free_page(struct page *page)
+{
+	if (unlikely(!free_sole_page(page)))
+		put_block_reference(page, 0, __builtin_return_address(0));
 }
 
 void put_page(struct page *page)
@@ -669,12 +736,18 @@ static unsigned long zone_pages_taken(const zone_t *zone)
 	return nr;
 }
 
+/* What is on the stacks now and did not come from the free lists was put there. */
 static unsigned long zone_pages_put(const zone_t *zone)
 {
 	unsigned long nr = 0;
 
-	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
-		nr += __atomic_load_n(&zone->pcp[cpu].nr_put, __ATOMIC_RELAXED);
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
+		const struct per_cpu_pages *pcp = &zone->pcp[cpu];
+
+		nr += __atomic_load_n(&pcp->count, __ATOMIC_RELAXED) +
+		      __atomic_load_n(&pcp->nr_taken, __ATOMIC_RELAXED) -
+		      (unsigned long)__atomic_load_n(&pcp->nr_refilled, __ATOMIC_RELAXED);
+	}
 	return nr;
 }
 

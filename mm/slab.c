@@ -124,6 +124,8 @@ static void kmem_cache_init_objs(kmem_cache_t *cachep, slab_t *slabp, unsigned l
 			slab_debug_init_object(cachep, raw);
 		if (cachep->ctor)
 			cachep->ctor(user_object(cachep, raw), cachep, ctor_flags);
+		if (is_plain(cachep))
+			*mark_word(cachep, raw) = ~mark_of(raw);
 		slab_bufctl(slabp)[i] = i + 1;
 	}
 	slab_bufctl(slabp)[cachep->num - 1] = BUFCTL_END;
@@ -208,28 +210,20 @@ out:
 
 static void *kmem_cache_alloc_one_tail(kmem_cache_t *cachep, slab_t *slabp)
 {
-	void *obj = index_object(cachep, slabp, slabp->free);
+	unsigned int objnr = slabp->free;
 
 	if (slabp->inuse++ == 0) {
 		list_move(&slabp->page->lru, &cachep->slabs_partial);
 		cachep->nr_free_slabs--;
 	}
-	slabp->free = slab_bufctl(slabp)[slabp->free];
+	slabp->free = slab_bufctl(slabp)[objnr];
+	slab_bufctl(slabp)[objnr] |= BUFCTL_OUT;
 	if (slabp->free == BUFCTL_END)
 		list_move(&slabp->page->lru, &cachep->slabs_full);
 	cachep->active_objs++;
 	if (cachep->active_objs > cachep->high_mark)
 		cachep->high_mark = cachep->active_objs;
-	return obj;
-}
-
-void *kmem_cache_alloc_one(kmem_cache_t *cachep)
-{
-	if (!list_empty(&cachep->slabs_partial))
-		return kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_partial.next));
-	if (!list_empty(&cachep->slabs_free))
-		return kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_free.next));
-	return NULL;
+	return index_object(cachep, slabp, objnr);
 }
 
 static __cold void bad_object(kmem_cache_t *cachep, const void *obj, const char *what)
@@ -238,17 +232,31 @@ static __cold void bad_object(kmem_cache_t *cachep, const void *obj, const char 
 	report_bug("slab: cache %s: object %p %s", cachep->name, obj, what);
 }
 
-/* Is this object number on the slab's chain of free objects? */
-static bool __maybe_unused on_free_chain(const kmem_cache_t *cachep, slab_t *slabp,
-					 unsigned int objnr)
+/* Off the chain: false if it does not belong there, having been freed once too often. */
+static bool leaves_chain(kmem_cache_t *cachep, void *obj)
 {
-	unsigned int steps = 0;
+	unsigned long *mark = mark_word(cachep, obj);
+	bool was_free = *mark == ~mark_of(obj);
 
-	for (kmem_bufctl_t i = slabp->free; i != BUFCTL_END && steps++ < cachep->num;
-	     i = slab_bufctl(slabp)[i])
-		if (i == objnr)
-			return true;
-	return false;
+	*mark = mark_of(obj);
+	if (unlikely(!was_free))
+		bad_object(cachep, obj, "freed twice, or changed while free");
+	return was_free;
+}
+
+void *kmem_cache_alloc_one(kmem_cache_t *cachep)
+{
+	void *obj;
+
+	do {
+		if (!list_empty(&cachep->slabs_partial))
+			obj = kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_partial.next));
+		else if (!list_empty(&cachep->slabs_free))
+			obj = kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_free.next));
+		else
+			return NULL;
+	} while (is_plain(cachep) && unlikely(!leaves_chain(cachep, obj)));
+	return obj;
 }
 
 static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
@@ -260,12 +268,12 @@ static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 		bad_object(cachep, obj, "is not the start of an object");
 		return;
 	}
-	/* The object freed last is the likeliest to be freed again. */
-	if (unlikely(slabp->inuse == 0 || slabp->free == objnr)) {
+	if (is_plain(cachep))
+		*mark_word(cachep, obj) = ~mark_of(obj);
+	if (unlikely(!(slab_bufctl(slabp)[objnr] & BUFCTL_OUT))) {
 		bad_object(cachep, obj, "freed twice");
 		return;
 	}
-	VM_BUG_ON(on_free_chain(cachep, slabp, objnr));
 	slab_bufctl(slabp)[objnr] = slabp->free;
 	slabp->free = objnr;
 	cachep->active_objs--;
@@ -293,10 +301,35 @@ static void kmem_cache_alloc_head(const kmem_cache_t *cachep, gfp_t flags, void 
 			   flags & SLAB_DMA ? "" : "out", caller);
 }
 
-void *finish_alloc(kmem_cache_t *cachep, void *obj, gfp_t flags, void *caller)
+static __cold void freed_twice(kmem_cache_t *cachep, const void *obj, void *caller)
 {
+	cachep->errors++;
+	report_bug("slab: cache %s: object %p freed twice, or changed while free; found by %p",
+		   cachep->name, obj, caller);
+}
+
+/* An object from array or slab as it lies there, but never one that somebody has. */
+static void *take_object(kmem_cache_t *cachep, gfp_t flags, void *caller)
+{
+	for (;;) {
+		void *obj = cpucache_take(cachep);
+
+		if (!obj)
+			obj = cpucache_alloc_slow(cachep, flags);
+		if (likely(!obj || !is_plain(cachep) || *mark_word(cachep, obj) == mark_of(obj)))
+			return obj;
+		freed_twice(cachep, obj, caller);
+	}
+}
+
+noinline void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller)
+{
+	void *obj = take_object(cachep, flags, caller);
+
 	if (!obj)
 		return NULL;
+	if (is_plain(cachep))
+		*mark_word(cachep, obj) = 0;
 	if (cachep->flags & SLAB_DEBUG_FLAGS) {
 		kmem_cache_alloc_head(cachep, flags, caller);
 		obj = slab_debug_alloc(cachep, obj, caller);
@@ -308,25 +341,31 @@ void *finish_alloc(kmem_cache_t *cachep, void *obj, gfp_t flags, void *caller)
 
 void *kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
 {
-	if (unlikely(port_should_fail("kmem_cache_alloc")))
+	if (flags & __GFP_WAIT)
+		might_sleep();
+	if (unlikely(port_watched() && port_should_fail("kmem_cache_alloc")))
 		return NULL;
+	if (unlikely(flags & __GFP_ZERO))
+		return alloc_object_slow(cachep, flags, __builtin_return_address(0));
 	return __kmem_cache_alloc(cachep, flags, __builtin_return_address(0));
 }
 
-void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
+noinline void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
 {
-	const char *what = "freed twice";
-
 	if (cachep->flags & SLAB_DEBUG_FLAGS) {
 		obj = slab_debug_free(cachep, obj, caller);
-		if (obj && !cpucache_put(cachep, obj))
-			cpucache_free_slow(cachep, obj);
+		if (!obj)
+			return;
+	} else if (unlikely((unsigned long)obj & (cachep->align - 1))) {
+		cachep->errors++;
+		report_bug("slab: cache %s: object %p is not the start of an object, by %p",
+			   cachep->name, obj, caller);
 		return;
 	}
-	if ((unsigned long)obj & (cachep->align - 1))
-		what = "is not the start of an object";
-	cachep->errors++;
-	report_bug("slab: cache %s: object %p %s, by %p", cachep->name, obj, what, caller);
+	if (is_plain(cachep))
+		*mark_word(cachep, obj) = mark_of(obj);
+	if (!cpucache_put(cachep, obj))
+		cpucache_free_slow(cachep, obj);
 }
 
 void kmem_cache_free(kmem_cache_t *cachep, void *obj)
@@ -402,6 +441,8 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 	cachep->colour_off = (unsigned int)unit;
 	cachep->colour = (unsigned int)(left_over / unit);
 	cachep->flags = flags;
+	cachep->mark_offset = size >= 2 * BYTES_PER_WORD ? BYTES_PER_WORD : 0;
+	cachep->slow_bits = flags & SLAB_DEBUG_FLAGS ? ~0ul : align - 1;
 	cachep->gfpflags = flags & SLAB_CACHE_DMA ? GFP_DMA : 0;
 	spin_lock_init(&cachep->spinlock, RANK_SLAB);
 	INIT_LIST_HEAD(&cachep->slabs_full);
@@ -409,7 +450,7 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 	INIT_LIST_HEAD(&cachep->slabs_free);
 	pagoda_strlcpy(cachep->name, name, sizeof(cachep->name));
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
-		cachep->cpudata[cpu] = &no_cpucache;
+		(void)set_cpucache(cachep, cpu, &no_cpucache); /* there was none */
 }
 
 /* Locks: cache_chain_sem held. */
@@ -478,6 +519,8 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 		flags |= CFLGS_OFF_SLAB;
 	init_cache(cachep, name, size, offset, align, flags);
 	cachep->ctor = ctor;
+	if (ctor)
+		cachep->slow_bits = ~0ul;
 	cachep->dtor = dtor;
 	if (flags & CFLGS_OFF_SLAB)
 		cachep->slabp_cache = kmem_find_general_cachep(

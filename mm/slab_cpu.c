@@ -166,12 +166,9 @@ static void do_ccupdate_local(void *arg)
 {
 	ccupdate_struct_t *update = arg;
 	unsigned int cpu = port_cpu_id();
-	cpucache_t *old = update->cachep->cpudata[cpu];
 
-	if (!update->new[cpu])
-		return;
-	update->cachep->cpudata[cpu] = update->new[cpu];
-	update->new[cpu] = old;
+	if (update->new[cpu])
+		update->new[cpu] = set_cpucache(update->cachep, cpu, update->new[cpu]);
 }
 
 /* Objects of an unhooked array back to the slabs; the array is freed. */
@@ -268,8 +265,6 @@ void drain_cpu_caches(kmem_cache_t *cachep)
 
 void free_cpucaches(kmem_cache_t *cachep)
 {
-	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
-		release_cpucache(cachep, cachep->cpudata[cpu]);
-		cachep->cpudata[cpu] = &no_cpucache;
-	}
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		release_cpucache(cachep, set_cpucache(cachep, cpu, &no_cpucache));
 }

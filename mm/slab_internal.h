@@ -23,9 +23,10 @@
 #define BYTES_PER_WORD sizeof(void *)
 #define CACHE_NAMELEN  20
 
-/* Index array entry: the next free object of the slab. */
+/* Index array entry: the next free object of the slab; a bit says that this one is out. */
 typedef u32 kmem_bufctl_t;
-#define BUFCTL_END ((kmem_bufctl_t)-1)
+#define BUFCTL_END 0x7fffffffu
+#define BUFCTL_OUT 0x80000000u
 
 /*
  * A slab. It stands at the slab's start, its index array after it, or off the slab.
@@ -65,7 +66,14 @@ extern cpucache_t no_cpucache;
 
 struct kmem_cache {
 	/* Used for each object. */
+	cpucache_t *quick[NR_CPUS];   /* cpudata, or an empty one where objects need more than taking */
 	cpucache_t *cpudata[NR_CPUS]; /* (own CPU, interrupts off) never NULL */
+	/*
+	 * (C) Address bits that no object has that may be freed the quick way: those below
+	 * its alignment; all, where a constructor or debugging wants a closer look.
+	 */
+	unsigned long slow_bits;
+	unsigned long mark_offset;    /* (C) see mark_of() */
 	unsigned long flags;	      /* (C) */
 	unsigned int objsize;	      /* (C) distance of objects, red zones included */
 	unsigned int reciprocal;      /* (C) 2^32 / objsize rounded up: division by multiplying */
@@ -99,6 +107,22 @@ struct kmem_cache {
 	unsigned long grown, reaped, errors, failures;
 	unsigned long direct_allocs; /* past the arrays */
 };
+
+/* Neither constructor nor debugging: objects are taken and given as they are. */
+static __always_inline bool is_plain(const kmem_cache_t *cachep)
+{
+	return cachep->slow_bits != ~0ul;
+}
+
+/* Give a CPU another array; the old one. Locks: on that CPU, interrupts off, or before it uses the cache. */
+static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, cpucache_t *cc)
+{
+	cpucache_t *old = cachep->cpudata[cpu];
+
+	cachep->cpudata[cpu] = cc;
+	cachep->quick[cpu] = is_plain(cachep) ? cc : &no_cpucache;
+	return old;
+}
 
 #define CFLGS_OFF_SLAB 0x010000ul /* descriptor off slab (CT-08) */
 #define CFGS_OFF_SLAB  CFLGS_OFF_SLAB
@@ -144,6 +168,18 @@ static inline struct page *object_page(const void *obj)
 		return NULL;
 	page = pfn_to_page(pfn);
 	return likely(PageSlab(page)) ? page : NULL;
+}
+
+/* The same without a call: NULL also where nodes share the section. */
+static __always_inline struct page *object_page_quick(const void *obj)
+{
+	unsigned long pfn = ((unsigned long)obj - PAGE_OFFSET) >> PAGE_SHIFT;
+	struct page *map;
+
+	if (unlikely(pfn >= max_low_pfn))
+		return NULL;
+	map = section_map[pfn >> PFN_SECTION_SHIFT];
+	return likely(map && PageSlab(map + pfn)) ? map + pfn : NULL;
 }
 
 /* Number of an object in its slab; only right for pointers to the start of one. */
@@ -213,57 +249,86 @@ unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp);
 /* Free all free slabs; true if the cache holds no objects at all any more. May sleep. */
 bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed);
-/* An object with red zones and poison looked at, and zeroed, as flags and cache want it. */
-void *finish_alloc(kmem_cache_t *cachep, void *obj, gfp_t flags, void *caller);
 /* Object back into a slab, the array being full. (slab_cpu.c) */
 void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
-/* Freeing what may not be freed, or an object of a watched cache. */
+/* Any allocation, any free: also with an empty or full array, constructors, debugging, what may not be freed. */
+void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller);
 void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
 
 /*
- * The first word of a free object of a cache without constructor holds its address mixed
- * with a number of this boot: a second free is recognised at once.
+ * One word of a free object of a plain cache says where it lies: its address mixed with a
+ * number of this boot while it waits in an array, the complement of that while it is on its
+ * slab's chain. Whoever takes one looks at the mark, so that an object freed twice is not
+ * handed out twice: the second copy finds the mark gone, is reported and dropped. The
+ * check is made at taking, not at freeing, as an object freed a moment ago is in the CPU's
+ * cache and one used long ago is not. The mark is in the second word where there is one:
+ * the first is often written right before the free, in part (a reference count), and
+ * reading all of it would have to wait for that store.
  */
 extern unsigned long free_mark;
+
+static __always_inline unsigned long *mark_word(const kmem_cache_t *cachep, void *obj)
+{
+	return (unsigned long *)((char *)obj + cachep->mark_offset);
+}
 
 static __always_inline unsigned long mark_of(const void *obj)
 {
 	return (unsigned long)obj ^ free_mark;
 }
 
+/*
+ * The quick ways have no call in them, only a jump to the slow ones. flags without
+ * __GFP_ZERO.
+ */
 static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
+	unsigned long irq = port_irq_save_short();
+	cpucache_t *cc = cachep->quick[port_cpu_id()];
+	unsigned int avail = cc->avail;
+	unsigned long *mark;
 	void *obj;
 
-	if (flags & __GFP_WAIT)
-		might_sleep();
-	obj = cpucache_take(cachep);
-	if (unlikely(!obj))
-		obj = cpucache_alloc_slow(cachep, flags);
-	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || flags & __GFP_ZERO))
-		return finish_alloc(cachep, obj, flags, caller);
-	if (likely(obj && !cachep->ctor))
-		*(unsigned long *)obj = 0;
+	if (unlikely(!avail))
+		goto slow;
+	obj = cc_entry(cc)[--avail];
+	mark = mark_word(cachep, obj);
+	if (unlikely(*mark != mark_of(obj)))
+		goto slow;
+	cc->avail = avail;
+	cc->allochit++;
+	port_irq_restore_short(irq);
+	*mark = 0;
 	return obj;
+slow:
+	port_irq_restore_short(irq);
+	return alloc_object_slow(cachep, flags, caller);
 }
 
-/* Could this be an object that is in use? What it overlooks shows when it reaches its slab. */
-static __always_inline bool may_free(const kmem_cache_t *cachep, const void *obj)
-{
-	return !((unsigned long)obj & (cachep->align - 1)) &&
-	       (cachep->ctor || *(const unsigned long *)obj != mark_of(obj));
-}
-
+/* A pointer that is no object's shows when it reaches its slab, if not here. */
 static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj, void *caller)
 {
-	if (unlikely(cachep->flags & SLAB_DEBUG_FLAGS || !may_free(cachep, obj))) {
+	unsigned int avail;
+	unsigned long irq;
+	cpucache_t *cc;
+
+	if (unlikely((unsigned long)obj & cachep->slow_bits)) {
 		free_object_slow(cachep, obj, caller);
 		return;
 	}
-	if (likely(!cachep->ctor))
-		*(unsigned long *)obj = mark_of(obj);
-	if (unlikely(!cpucache_put(cachep, obj)))
-		cpucache_free_slow(cachep, obj);
+	irq = port_irq_save_short();
+	cc = cc_data(cachep);
+	avail = cc->avail;
+	if (unlikely(avail == cc->limit)) {
+		port_irq_restore_short(irq);
+		free_object_slow(cachep, obj, caller);
+		return;
+	}
+	*mark_word(cachep, obj) = mark_of(obj);
+	cc_entry(cc)[avail] = obj;
+	cc->avail = avail + 1;
+	cc->freehit++;
+	port_irq_restore_short(irq);
 }
 
 /* ---- slab_cpu.c ------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@ typedef struct cache_sizes {
 static_assert(GFP_DMA == 1, "the flag selects between the two members");
 
 cache_sizes_t cache_sizes[NR_SIZES + 1];
+static kmem_cache_t *size_caches[NR_SIZES]; /* those not for DMA again, close together */
 
 static kmem_cache_t *make_size_cache(size_t size, bool dma)
 {
@@ -45,7 +46,8 @@ void kmem_cache_sizes_init(void)
 {
 	for (unsigned int i = 0; i < NR_SIZES; i++) {
 		cache_sizes[i].cs_size = 1ul << (MIN_SIZE_SHIFT + i);
-		cache_sizes[i].cs_cachep = make_size_cache(cache_sizes[i].cs_size, false);
+		size_caches[i] = make_size_cache(cache_sizes[i].cs_size, false);
+		cache_sizes[i].cs_cachep = size_caches[i];
 	}
 	for (unsigned int i = 0; i < NR_SIZES; i++)
 		cache_sizes[i].cs_dmacachep = make_size_cache(cache_sizes[i].cs_size, true);
@@ -73,20 +75,22 @@ kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags)
 	return size && size <= MAX_SIZE ? size_cache(size, gfpflags) : NULL;
 }
 
-static noinline __cold void *bad_size(size_t size, void *caller)
+static noinline void *kmalloc_slow(size_t size, gfp_t flags, void *caller)
 {
 	if (!size)
 		report_bug("kmalloc: no cache for 0 bytes, by %p", caller);
-	return NULL;
+	if (!size || size > MAX_SIZE || port_should_fail("kmalloc"))
+		return NULL;
+	return alloc_object_slow(size_cache(size, flags), flags, caller);
 }
 
 void *kmalloc(size_t size, gfp_t flags)
 {
-	if (unlikely(size - 1 >= MAX_SIZE))
-		return bad_size(size, __builtin_return_address(0));
-	if (unlikely(port_should_fail("kmalloc")))
-		return NULL;
-	return __kmem_cache_alloc(size_cache(size, flags), flags, __builtin_return_address(0));
+	if (flags & __GFP_WAIT)
+		might_sleep();
+	if (unlikely(size - 1 >= MAX_SIZE || flags & (GFP_DMA | __GFP_ZERO) || port_watched()))
+		return kmalloc_slow(size, flags, __builtin_return_address(0));
+	return __kmem_cache_alloc(size_caches[size_index(size)], flags, __builtin_return_address(0));
 }
 
 void *kzalloc(size_t size, gfp_t flags)
@@ -105,20 +109,23 @@ void *kcalloc(size_t n, size_t size, gfp_t flags)
 	return kzalloc(bytes, flags);
 }
 
-static noinline __cold void bad_address(const void *obj, void *caller)
+/* Where nodes share a section, or the address is wrong; NULL comes here, too. */
+static noinline void kfree_slow(const void *obj, void *caller)
 {
-	report_bug("kfree: %p was not allocated, by %p", obj, caller);
+	struct page *page = object_page(obj);
+
+	if (page)
+		free_object_slow(GET_PAGE_CACHE(page), (void *)obj, caller);
+	else if (obj)
+		report_bug("kfree: %p was not allocated, by %p", obj, caller);
 }
 
 void kfree(const void *obj)
 {
-	struct page *page;
+	struct page *page = object_page_quick(obj);
 
-	if (!obj)
-		return;
-	page = object_page(obj);
 	if (unlikely(!page)) {
-		bad_address(obj, __builtin_return_address(0));
+		kfree_slow(obj, __builtin_return_address(0));
 		return;
 	}
 	__kmem_cache_free(GET_PAGE_CACHE(page), (void *)obj, __builtin_return_address(0));

@@ -40,6 +40,8 @@
 pg_data_t *pgdat_list;
 pg_data_t contig_page_data;
 pg_data_t *cpu_pgdat[NR_CPUS];
+struct per_cpu_pages *first_pcp[NR_CPUS][GFP_ZONEMASK + 1];
+struct per_cpu_pages *zone_pcp[MAX_NR_ZONES * MAX_NR_NODES][NR_CPUS];
 zone_t *zone_table[MAX_NR_ZONES * MAX_NR_NODES];
 struct page *mem_map;
 unsigned long max_mapnr;
@@ -287,6 +289,20 @@ static void __init build_zonelists(pg_data_t *pgdat)
 	}
 }
 
+/* What a CPU's fastest paths look at. A kind without memory gets a stack that stays empty. */
+static void __init index_per_cpu_lists(unsigned int cpu)
+{
+	static struct per_cpu_pages no_pages;
+
+	for (unsigned int kind = 0; kind <= GFP_ZONEMASK; kind++) {
+		zone_t *zone = cpu_pgdat[cpu]->node_zonelists[kind].zones[0];
+
+		first_pcp[cpu][kind] = zone ? &zone->pcp[cpu] : &no_pages;
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(zone_table); i++)
+		zone_pcp[i][cpu] = zone_table[i] ? &zone_table[i]->pcp[cpu] : NULL;
+}
+
 void __init build_all_zonelists(void)
 {
 	pg_data_t *pgdat;
@@ -297,5 +313,6 @@ void __init build_all_zonelists(void)
 		cpu_pgdat[cpu] = pgdat_list->node_next ? NODE_DATA(port_cpu_to_node(cpu)) : NULL;
 		if (!cpu_pgdat[cpu])
 			cpu_pgdat[cpu] = pgdat_list;
+		index_per_cpu_lists(cpu);
 	}
 }

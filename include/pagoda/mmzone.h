@@ -41,7 +41,8 @@ struct per_cpu_pages {
 	unsigned int count; /* pages on the stack */
 	unsigned int high;  /* (C) above this a batch goes back */
 	unsigned int batch; /* (C) pages moved at a time */
-	unsigned long nr_taken, nr_put; /* pgalloc and pgfree of this way */
+	unsigned long nr_taken; /* pages handed out from here: pgalloc */
+	long nr_refilled;	/* pages that came from the free lists, less those that went back */
 	struct page *pages[PCP_MAX + 1];
 } __aligned(SMP_CACHE_BYTES);
 
@@ -106,6 +107,14 @@ static inline pg_data_t *local_pgdat(void)
 {
 	return cpu_pgdat[port_cpu_id()];
 }
+
+/*
+ * A CPU's stack of single pages: of the first zone that a kind of request may use on its node,
+ * and of a zone by its number in zone_table. (C) after build_all_zonelists(); the stacks
+ * themselves are that CPU's, interrupts off.
+ */
+extern struct per_cpu_pages *first_pcp[NR_CPUS][GFP_ZONEMASK + 1];
+extern struct per_cpu_pages *zone_pcp[MAX_NR_ZONES * MAX_NR_NODES][NR_CPUS];
 
 static inline zone_t *page_zone(const struct page *page)
 {

@@ -12,10 +12,7 @@
 /* First page of a block of 2^order frames with count 1, or NULL. (PA-01) */
 struct page *alloc_pages(gfp_t gfp_mask, unsigned int order) __must_check;
 struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order) __must_check;
-static inline struct page *alloc_page(gfp_t gfp_mask)
-{
-	return alloc_pages(gfp_mask, 0);
-}
+struct page *alloc_page(gfp_t gfp_mask) __must_check;
 
 /* The same as a kernel virtual address, 0 on failure; never from high memory. (PA-03) */
 unsigned long __get_free_pages(gfp_t gfp_mask, unsigned int order) __must_check;
@@ -26,7 +23,7 @@ unsigned long get_zeroed_page(gfp_t gfp_mask) __must_check;
 
 /* Drop a reference; at zero the block of 2^order frames goes back. (PA-06) */
 void __free_pages(struct page *page, unsigned int order);
-#define __free_page(page) __free_pages((page), 0)
+void __free_page(struct page *page);
 void free_pages(unsigned long addr, unsigned int order);
 #define free_page(addr) free_pages((addr), 0)
 

@@ -66,6 +66,12 @@ int port_cpu_to_node(unsigned int cpu);
 /* [inline] Turn interrupts off on this CPU and return the earlier state for restore. */
 static inline unsigned long port_irq_save(void);
 static inline void port_irq_restore(unsigned long flags);
+/*
+ * [inline] The same around a few instructions that take no lock and call nothing. A machine
+ * whose interrupts come only at calls has nothing to do.
+ */
+static inline unsigned long port_irq_save_short(void);
+static inline void port_irq_restore_short(unsigned long flags);
 /* [inline] True if interrupts are on here. */
 static inline bool port_irqs_enabled(void);
 
@@ -107,6 +113,12 @@ __noreturn void port_panic(const char *message);
  * machine answers false in its port_inline.h. site names the allocator. [inline]
  */
 static inline bool port_should_fail(const char *site);
+
+/*
+ * False: port_should_fail() would say no, and nothing else waits for this CPU. The fastest
+ * paths ask this one question and leave all that is rare to a call. [inline]
+ */
+static inline bool port_watched(void);
 
 /* ---- Tier 2: kernel mappings -------------------------------------------------- */
 

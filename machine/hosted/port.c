@@ -137,18 +137,21 @@ void port_die(struct pt_regs *regs, const char *what, unsigned long addr, unsign
 
 /* ---- Failing allocations -------------------------------------------------------------------- */
 
-int hosted_fail_armed;
+int hosted_watch;
 static unsigned long fail_at;	 /* 0: never */
 static unsigned long fail_one_in; /* 0: never */
 static unsigned long fail_calls; /* since hosted_fail_nth() */
 
+/* Also a poll point: the fastest paths have no other. */
 bool hosted_should_fail(const char *site)
 {
-	unsigned long call = __atomic_add_fetch(&fail_calls, 1, __ATOMIC_SEQ_CST);
-
-	unsigned long one_in = __atomic_load_n(&fail_one_in, __ATOMIC_RELAXED);
+	unsigned long one_in = __atomic_load_n(&fail_one_in, __ATOMIC_RELAXED), call;
 
 	(void)site;
+	hosted_poll();
+	if (!(__atomic_load_n(&hosted_watch, __ATOMIC_RELAXED) & HOSTED_FAIL_ARMED))
+		return false;
+	call = __atomic_add_fetch(&fail_calls, 1, __ATOMIC_SEQ_CST);
 	if (one_in && (call * 0x9E3779B97F4A7C15ull >> 32) % one_in == 0)
 		return true;
 	return call == __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
@@ -157,14 +160,14 @@ bool hosted_should_fail(const char *site)
 void hosted_fail_one_in(unsigned long n)
 {
 	__atomic_store_n(&fail_one_in, n, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&hosted_fail_armed, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&hosted_watch, HOSTED_FAIL_ARMED, __ATOMIC_SEQ_CST);
 }
 
 void hosted_fail_nth(unsigned long n)
 {
 	__atomic_store_n(&fail_calls, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&fail_at, n, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&hosted_fail_armed, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&hosted_watch, HOSTED_FAIL_ARMED, __ATOMIC_SEQ_CST);
 }
 
 unsigned long hosted_fail_count(void)

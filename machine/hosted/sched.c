@@ -59,6 +59,7 @@ static int next_pid = 2; /* (L); 1 would be init, which the core treats with car
 static unsigned int nr_ready; /* (L), read without: a hint */
 
 __thread struct hosted_cpu_front *hosted_this_cpu;
+__thread unsigned int hosted_cpu_nr;
 __thread struct vm_task *hosted_this_task;
 static __thread struct hosted_task *me;
 
@@ -66,6 +67,12 @@ bool hosted_deterministic;
 u64 hosted_virtual_ns;
 static struct hosted_task *baton; /* (L) deterministic mode: who runs */
 static u64 rng_state;		  /* (L) */
+
+static void set_this_cpu(struct hosted_cpu_front *front)
+{
+	hosted_this_cpu = front;
+	hosted_cpu_nr = front ? front->id : 0;
+}
 
 /* ---- The baton ----------------------------------------------------------------------- */
 
@@ -253,6 +260,8 @@ static void run_ipis(void)
 	bool irqs_on = cpu->front.irqs_on;
 	unsigned long senders = __atomic_exchange_n(&cpu->front.ipi_pending, 0, __ATOMIC_ACQUIRE);
 
+	if (senders)
+		__atomic_fetch_sub(&hosted_watch, 1, __ATOMIC_RELAXED);
 	cpu->front.irqs_on = false;
 	for (unsigned int i = 0; i < NR_CPUS; i++) {
 		struct ipi_call *call;
@@ -289,7 +298,7 @@ void run_on_idle_cpu(struct hosted_cpu *cpu, void (*fn)(void *arg), void *arg)
 	struct vm_task *own_task = hosted_this_task;
 	struct hosted_task *waiting;
 
-	hosted_this_cpu = &cpu->front;
+	set_this_cpu(&cpu->front);
 	hosted_this_task = &cpu->idle;
 	cpu->front.irqs_on = false;
 	fn(arg);
@@ -307,7 +316,7 @@ void run_on_idle_cpu(struct hosted_cpu *cpu, void (*fn)(void *arg), void *arg)
 	if (waiting)
 		assign(cpu, waiting, true);
 	pthread_mutex_unlock(&sched_lock);
-	hosted_this_cpu = own_cpu;
+	set_this_cpu(own_cpu);
 	hosted_this_task = own_task;
 }
 
@@ -328,7 +337,8 @@ static unsigned long post_ipis(unsigned long mask, struct ipi_call *call)
 		}
 		__atomic_add_fetch(&call->left, 1, __ATOMIC_RELAXED);
 		cpu->ipi[port_cpu_id()] = call;
-		__atomic_fetch_or(&cpu->front.ipi_pending, 1ul << port_cpu_id(), __ATOMIC_RELEASE);
+		if (!__atomic_fetch_or(&cpu->front.ipi_pending, 1ul << port_cpu_id(), __ATOMIC_RELEASE))
+			__atomic_fetch_add(&hosted_watch, 1, __ATOMIC_RELAXED);
 	}
 	return borrowed;
 }
@@ -399,7 +409,7 @@ static void give_up_cpu(enum task_state state)
 		pthread_mutex_lock(&sched_lock);
 		from = to; /* if idling: look once more, somebody may have come (I1, I2) */
 	}
-	hosted_this_cpu = NULL;
+	set_this_cpu(NULL);
 	hosted_this_task = NULL;
 	me->cpu = NULL;
 	me->state = state;
@@ -439,7 +449,7 @@ static void get_cpu(bool take_token)
 		me->token = false;
 	pthread_mutex_unlock(&sched_lock);
 	me->user_ticks = 0;
-	hosted_this_cpu = &me->cpu->front;
+	set_this_cpu(&me->cpu->front);
 	hosted_this_task = &me->vm;
 	if (me->from_idle) {
 		hosted_this_task = &me->cpu->idle;
@@ -618,7 +628,7 @@ void sched_init(const struct hosted_config *config)
 	hosted_cpus[0].owner = me;
 	hosted_cpus[0].idle.active_mm = NULL; /* the boot task stands there */
 	list_add_tail(&me->all, &hosted_tasks);
-	hosted_this_cpu = &hosted_cpus[0].front;
+	set_this_cpu(&hosted_cpus[0].front);
 	hosted_this_task = &me->vm;
 }
 

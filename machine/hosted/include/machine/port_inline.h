@@ -14,10 +14,15 @@ struct hosted_cpu_front {
 	unsigned long ipi_pending; /* bit n: CPU n waits for a function to run here */
 };
 
-extern __thread struct hosted_cpu_front *hosted_this_cpu; /* NULL outside of the simulation */
-extern __thread struct vm_task *hosted_this_task;
+/* Of this host thread. The simulation is part of the program, never of a library that is loaded. */
+#define HOSTED_THREAD_LOCAL extern __thread __attribute__((tls_model("local-exec")))
+HOSTED_THREAD_LOCAL struct hosted_cpu_front *hosted_this_cpu; /* NULL outside of the simulation */
+HOSTED_THREAD_LOCAL unsigned int hosted_cpu_nr;		      /* its id, nearer at hand */
+HOSTED_THREAD_LOCAL struct vm_task *hosted_this_task;
 extern bool hosted_deterministic; /* constant after hosted_boot() */
-extern int hosted_fail_armed;
+extern int hosted_watch; /* HOSTED_FAIL_ARMED, plus the number of CPUs with interrupts to take */
+
+#define HOSTED_FAIL_ARMED 0x10000
 
 void hosted_take_ipis(void);
 void hosted_relax(void);
@@ -27,7 +32,7 @@ bool hosted_should_fail(const char *site);
 
 static inline unsigned int port_cpu_id(void)
 {
-	return hosted_this_cpu->id;
+	return hosted_cpu_nr;
 }
 
 /* Interrupts are looked at when they come on again, and at poll points. */
@@ -52,6 +57,17 @@ static inline void port_irq_restore(unsigned long flags)
 	hosted_poll();
 }
 
+/* Nothing comes in between: interrupts are taken at poll points only. */
+static inline unsigned long port_irq_save_short(void)
+{
+	return 0;
+}
+
+static inline void port_irq_restore_short(unsigned long flags)
+{
+	(void)flags;
+}
+
 static inline bool port_irqs_enabled(void)
 {
 	return hosted_this_cpu->irqs_on;
@@ -68,10 +84,14 @@ static inline void port_interleave(void)
 		hosted_step();
 }
 
+static inline bool port_watched(void)
+{
+	return unlikely(__atomic_load_n(&hosted_watch, __ATOMIC_RELAXED));
+}
+
 static inline bool port_should_fail(const char *site)
 {
-	return unlikely(__atomic_load_n(&hosted_fail_armed, __ATOMIC_RELAXED)) &&
-	       hosted_should_fail(site);
+	return port_watched() && hosted_should_fail(site);
 }
 
 static inline struct vm_task *port_current(void)

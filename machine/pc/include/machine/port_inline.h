@@ -62,6 +62,16 @@ static inline void port_irq_restore(unsigned long flags)
 		__asm__ __volatile__("cli" : : : "memory");
 }
 
+static inline unsigned long port_irq_save_short(void)
+{
+	return port_irq_save();
+}
+
+static inline void port_irq_restore_short(unsigned long flags)
+{
+	port_irq_restore(flags);
+}
+
 static inline void port_cpu_relax(void)
 {
 	__asm__ __volatile__("pause" : : : "memory");
@@ -74,6 +84,11 @@ static inline void port_interleave(void)
 static inline bool port_should_fail(const char *site)
 {
 	(void)site;
+	return false;
+}
+
+static inline bool port_watched(void)
+{
 	return false;
 }
 
