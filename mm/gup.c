@@ -112,7 +112,7 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 			page = pte_page(pte);
 		/* A forced write may use a read-only page only if it is private already. */
 		if (page && write && !pte_write(pte) &&
-		    !(force && PageAnon(page) && page_count(page) == 1))
+		    !(force && PageAnon(page) && page_count_no_batch(page) == 1))
 			page = NULL;
 		if (page)
 			get_page(page);

@@ -25,6 +25,7 @@
 #include "boot_internal.h"
 #include <pagoda/bug.h>
 #include <pagoda/highmem.h>
+#include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/pagemap.h>
@@ -341,6 +342,7 @@ void free_initmem(void)
 void mm_validate_all(void)
 {
 	validate_buddy();
+	validate_lru();
 	validate_slab();
 	validate_vmalloc();
 }

@@ -233,6 +233,8 @@ static void break_cow(struct vm_fault *vmf, struct page *copy, struct page *old)
 	install(vmf, owned_pte(vmf, copy));
 	atomic_dec(&old->mapcount);
 	unlock_pte(vmf);
+	if (unlikely(PageMlocked(old))) /* perhaps for this region alone */
+		lru_rescue_mlocked(old);
 	put_page(old); /* the entry's reference */
 	count_vm_event(fault_cow_copy);
 }
@@ -273,7 +275,7 @@ static vm_fault_t do_wp_page(struct vm_fault *vmf)
 		return map_new_zeroed_page(vmf);
 	if (!lock_if_unchanged(vmf))
 		return 0;
-	if (PageAnon(page) && page_count(page) == 1) {
+	if (PageAnon(page) && page_count_no_batch(page) == 1) {
 		count_vm_event(fault_cow_reuse);
 		return wp_page_reuse(vmf);
 	}

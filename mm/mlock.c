@@ -9,6 +9,10 @@
  * Limits, for tasks without the privilege: RLIMIT_MEMLOCK; for all: half of physical
  * memory (AS-60).
  *
+ * Reclaim takes a page off the LRU lists when it meets it in a locked region (PG_mlocked, lru.c).
+ * Unlocking puts it back, as does the last unmapping; if another region still locks it,
+ * reclaim will meet it again.
+ *
  * Locking: mmap_lock, for write to flag, for read to populate. Failure: at a hole what
  * lies before stays flagged, as Linux does it.
  */
@@ -61,6 +65,29 @@ static int apply_lock(struct mm_struct *mm, unsigned long start, unsigned long e
 			vma = vma->vm_next;
 	}
 	return 0;
+}
+
+/* Pages that reclaim took off the LRU lists because of a lock go back on them. mmap_lock held. */
+static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	pmd_t *pmd;
+
+	smp_mb(); /* flags first: who takes a page off after this look finds them changed */
+	if (!nr_mlocked_pages())
+		return;
+	spin_lock(&mm->page_table_lock);
+	while ((pmd = next_pmd(mm, &start, end))) {
+		unsigned long stop = pmd_addr_end(start, end);
+
+		for (pte_t *ptep = pte_offset(pmd, start); start < stop; ptep++, start += PAGE_SIZE) {
+			pte_t pte = ptep_get(ptep);
+			struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
+
+			if (page && PageMlocked(page))
+				lru_rescue_mlocked(page);
+		}
+	}
+	spin_unlock(&mm->page_table_lock);
 }
 
 /* Pages of the range that are locked already: they do not count twice. */
@@ -125,6 +152,7 @@ int do_munlock(unsigned long start, size_t len)
 		return -EINVAL;
 	down_write(&mm->mmap_lock);
 	err = apply_lock(mm, start, end, 0);
+	rescue_range(mm, start, end);
 	up_write(&mm->mmap_lock);
 	return err;
 }
@@ -180,6 +208,7 @@ int do_munlockall(void)
 	down_write(&mm->mmap_lock);
 	mm->def_flags &= ~LOCK_FLAGS;
 	lock_all(mm, 0);
+	rescue_range(mm, 0, TASK_SIZE);
 	up_write(&mm->mmap_lock);
 	return 0;
 }

@@ -33,7 +33,7 @@ static inline pte_t new_entry(const struct protection_change *c, pte_t old)
 	if (c->keep_own_writable && pte_dirty(old)) {
 		struct page *page = normal_page(old);
 
-		if (page && PageAnon(page) && page_count(page) == 1)
+		if (page && PageAnon(page) && page_count_no_batch(page) == 1)
 			pte = pte_mkwrite(pte);
 	}
 	return pte;

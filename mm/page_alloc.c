@@ -184,6 +184,7 @@ void drain_local_pages(void)
 	pg_data_t *pgdat;
 	zone_t *zone;
 
+	lru_add_drain(); /* may free */
 	for_each_pgdat(pgdat)
 		for_each_zone(zone, pgdat)
 			if (zone->size)
@@ -267,7 +268,7 @@ static noinline bool clean_page(struct page *page)
 {
 	unsigned long flags;
 
-	if (PageLRU(page))
+	if (PageLRU(page) || PageMlocked(page))
 		lru_cache_del(page);
 	flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
 	if (PageAnon(page))
@@ -627,8 +628,8 @@ static void __free_pages_ok(struct page *page, unsigned int order)
 /* False: others still hold the page, or nobody did. */
 static bool drop_reference(struct page *page)
 {
-	/* The last holder needs no atomic: nobody else can find the page. */
-	if (likely(__atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE) == 1)) {
+	/* The last holder needs no atomic: nobody else can find the page, unless by its list. */
+	if (likely(__atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE) == 1) && !PageLRU(page)) {
 		atomic_set(&page->count, 0);
 		return true;
 	}

@@ -1,30 +1,69 @@
 // SPDX-License-Identifier: MIT
 /*
- * rmap.c: from an anonymous page to the regions that may map it (FX-01).
+ * rmap.c: from a page to the entries that map it (FX-01), and what reclaim does to them.
  *
- *	page->mapping | 1 -> anon_vma -> list of VMAs (anon_vma_chain)
+ *	page->mapping | 1 -> anon_vma -> list of VMAs (anon_vma_chain)	anonymous
+ *	page->mapping     -> i_mmap, i_mmap_shared				file
  *	page->index	     the page's place in those VMAs: like vm_pgoff
  *
  * A VMA gets its anon_vma with its first anonymous page. Its parts after a split, and
  * its copies in forked children, share it: the list names every VMA that may map a
  * page of this family, and (page->index - vm_pgoff) says where. A page is found through
- * the list without scanning any process.
+ * the list without scanning any process. Not every VMA named maps the page: the entry tells.
  *
- * Locking: anon_vma->lock (RANK_ANON_VMA) guards the list, and the bounds of the VMAs on
- * it against walkers. vma->anon_vma is set once, under page_table_lock, as threads
- * fault in parallel; mmap_lock for write also covers it.
+ *	page_referenced		accessed bits, cleared
+ *	try_to_unmap		entries -> swap entries or none
+ *	page_mkclean		entries -> clean and write-protected
  *
- * Lifetime: one reference a VMA on the list; the last one frees the anon_vma. Pages
- * hold none: a page that is mapped has a VMA on the list.
+ * A walk may miss an entry that is moved meanwhile (mremap) or copied (fork): nobody relies
+ * on having met all of them, but looks at mapcount afterwards.
+ *
+ * Locking: an anon_vma's list, and the bounds of the VMAs on it against walkers, are guarded
+ * by a lock (RANK_ANON_VMA) of a small table, chosen by the anon_vma's address. A file's by
+ * i_mmap_rwsem, which walkers only try: reclaim may run in a task that has some other one.
+ * Entries by page_table_lock, held from the descent on: tables are unhooked under it, so
+ * that one that is found stays. vma->anon_vma is set once, under page_table_lock, as
+ * threads fault in parallel; mmap_lock for write also covers it.
+ *
+ * Lifetime: one reference a VMA on the list; the last one frees the anon_vma. Pages hold
+ * none, and a page may be unmapped for the last time while a walker comes:
+ *
+ *	walker					last unmap
+ *	read page->mapping
+ *						mapcount -> none, VMA off the list, anon_vma freed
+ *	lock by address: mapped no more, leave
+ *
+ *	lock by address: still mapped		mapcount -> none
+ *	walk the list				VMA off the list: waits for the lock
+ *
+ * The lock is found without looking into the anon_vma, so nothing dangling is touched. An mm
+ * whose VMA is on a list is there: exit_mmap() takes its VMAs off before the mm is dropped.
+ *
+ * VM_LOCKED is read under page_table_lock, where it is also set (vma.c): after mlock() has
+ * set it, no page of the region is taken away, and those taken before are faulted in again.
  *
  * Failure: __anon_vma_prepare allocates before it changes anything; the rest cannot
- * fail, so fork and split need no unwinding here.
+ * fail, so fork and split need no unwinding here. A file whose lock is busy counts as referenced
+ * and stays mapped.
  */
+#include <pagoda/swap.h>
 #include <pagoda/slab.h>
+#include <pagoda/vmscan.h>
 #include "vma_internal.h"
 
-struct anon_vma {
+#define ANON_LOCKS 32
+static struct {
 	spinlock_t lock;
+} __aligned(SMP_CACHE_BYTES) anon_locks[ANON_LOCKS] = {
+	[0 ... ANON_LOCKS - 1] = { SPIN_LOCK_INIT(RANK_ANON_VMA) },
+};
+
+static spinlock_t *anon_lock(const struct anon_vma *anon)
+{
+	return &anon_locks[(unsigned long)anon / 64 % ANON_LOCKS].lock;
+}
+
+struct anon_vma {
 	unsigned long nr_vmas;
 	struct list_head vmas;
 };
@@ -35,7 +74,6 @@ static struct anon_vma *new_anon_vma(void)
 
 	if (!anon)
 		return NULL;
-	spin_lock_init(&anon->lock, RANK_ANON_VMA);
 	anon->nr_vmas = 0;
 	INIT_LIST_HEAD(&anon->vmas);
 	return anon;
@@ -47,10 +85,10 @@ void anon_vma_link(struct vm_area_struct *vma)
 
 	if (!anon)
 		return;
-	spin_lock(&anon->lock);
+	spin_lock(anon_lock(anon));
 	list_add_tail(&vma->anon_vma_chain, &anon->vmas);
 	anon->nr_vmas++;
-	spin_unlock(&anon->lock);
+	spin_unlock(anon_lock(anon));
 }
 
 void anon_vma_unlink(struct vm_area_struct *vma)
@@ -60,10 +98,10 @@ void anon_vma_unlink(struct vm_area_struct *vma)
 
 	if (!anon)
 		return;
-	spin_lock(&anon->lock);
+	spin_lock(anon_lock(anon));
 	list_del(&vma->anon_vma_chain);
 	last = --anon->nr_vmas == 0;
-	spin_unlock(&anon->lock);
+	spin_unlock(anon_lock(anon));
 	vma->anon_vma = NULL;
 	if (last)
 		kfree(anon);
@@ -72,13 +110,13 @@ void anon_vma_unlink(struct vm_area_struct *vma)
 void anon_vma_lock(struct vm_area_struct *vma)
 {
 	if (vma->anon_vma)
-		spin_lock(&vma->anon_vma->lock);
+		spin_lock(anon_lock(vma->anon_vma));
 }
 
 void anon_vma_unlock(struct vm_area_struct *vma)
 {
 	if (vma->anon_vma)
-		spin_unlock(&vma->anon_vma->lock);
+		spin_unlock(anon_lock(vma->anon_vma));
 }
 
 /*
@@ -111,7 +149,7 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 
 	if (!anon)
 		return -ENOMEM;
-	spin_lock(&anon->lock);
+	spin_lock(anon_lock(anon));
 	spin_lock(&vma->vm_mm->page_table_lock);
 	if (!vma->anon_vma) {
 		list_add_tail(&vma->anon_vma_chain, &anon->vmas);
@@ -120,8 +158,246 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 		near = anon;
 	}
 	spin_unlock(&vma->vm_mm->page_table_lock);
-	spin_unlock(&anon->lock);
+	spin_unlock(anon_lock(anon));
 	if (near != anon)
 		kfree(anon);
 	return 0;
+}
+
+/* ---- Walking ------------------------------------------------------------------------------ */
+
+struct rmap_walk {
+	struct page *page;
+	/* One VMA that shows the page at addr; false ends the walk. */
+	bool (*visit)(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr);
+	struct rmap_info info;
+	bool was_dirty; /* page_mkclean */
+};
+
+static bool walk_vma(struct rmap_walk *walk, struct vm_area_struct *vma)
+{
+	pgoff_t index = walk->page->index;
+
+	if (index < vma->vm_pgoff || index - vma->vm_pgoff >= vma_pages(vma))
+		return true;
+	return walk->visit(walk, vma, vma->vm_start + ((index - vma->vm_pgoff) << PAGE_SHIFT));
+}
+
+static struct address_space *read_mapping(const struct page *page)
+{
+	return __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+}
+
+/* The page's anon_vma, locked; NULL: the page is mapped no more. */
+static struct anon_vma *lock_page_anon_vma(const struct page *page)
+{
+	unsigned long mapping = (unsigned long)read_mapping(page);
+	struct anon_vma *anon = (struct anon_vma *)(mapping - PAGE_MAPPING_ANON);
+
+	if (!(mapping & PAGE_MAPPING_ANON))
+		return NULL;
+	spin_lock(anon_lock(anon));
+	if (page_mapcount(page) && (unsigned long)read_mapping(page) == mapping)
+		return anon;
+	spin_unlock(anon_lock(anon));
+	return NULL;
+}
+
+static void walk_anon(struct rmap_walk *walk)
+{
+	struct anon_vma *anon = lock_page_anon_vma(walk->page);
+	struct vm_area_struct *vma;
+
+	if (!anon)
+		return;
+	list_for_each_entry(vma, &anon->vmas, anon_vma_chain)
+		if (!walk_vma(walk, vma))
+			break;
+	spin_unlock(anon_lock(anon));
+}
+
+static bool walk_list(struct rmap_walk *walk, struct list_head *vmas)
+{
+	struct vm_area_struct *vma;
+
+	list_for_each_entry(vma, vmas, shared)
+		if (!walk_vma(walk, vma))
+			return false;
+	return true;
+}
+
+/* False: the file's lock is busy. */
+static bool walk_file(struct rmap_walk *walk)
+{
+	struct address_space *mapping = read_mapping(walk->page);
+
+	VM_BUG_ON(!PageLocked(walk->page));
+	if (!mapping)
+		return true;
+	if (!down_read_trylock(&mapping->i_mmap_rwsem))
+		return false;
+	if (walk_list(walk, &mapping->i_mmap_shared))
+		(void)walk_list(walk, &mapping->i_mmap); /* all there is was seen either way */
+	up_read(&mapping->i_mmap_rwsem);
+	return true;
+}
+
+static bool rmap_walk(struct rmap_walk *walk)
+{
+	if (!PageAnon(walk->page))
+		return walk_file(walk);
+	walk_anon(walk);
+	return true;
+}
+
+/* The entry of mm that maps page at addr, with page_table_lock held; NULL: it does not. */
+static pte_t *lock_entry_of(struct page *page, struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmd;
+
+	spin_lock(&mm->page_table_lock);
+	pmd = walk_to_pmd(mm, addr);
+	if (pmd && !pmd_none(pmdp_get(pmd))) {
+		pte_t *ptep = pte_offset(pmd, addr);
+		pte_t pte = ptep_get(ptep);
+
+		if (pte_present(pte) && normal_page(pte) == page)
+			return ptep;
+	}
+	spin_unlock(&mm->page_table_lock);
+	return NULL;
+}
+
+static unsigned long read_vm_flags(const struct vm_area_struct *vma)
+{
+	return __atomic_load_n(&vma->vm_flags, __ATOMIC_RELAXED);
+}
+
+/* ---- Accessed bits -------------------------------------------------------------------------- */
+
+static bool referenced_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr)
+{
+	pte_t *ptep = lock_entry_of(walk->page, vma->vm_mm, addr);
+	unsigned long vm_flags;
+
+	if (!ptep)
+		return true;
+	vm_flags = read_vm_flags(vma);
+	if (vm_flags & VM_LOCKED)
+		walk->info.locked = true;
+	if (ptep_test_and_clear_young(ptep)) {
+		/* Else a CPU that remembers the page would not set the bit again. */
+		flush_tlb_page(vma->vm_mm, addr);
+		/* What is read once, in order, is no sign of more to come. */
+		walk->info.referenced += !(vm_flags & VM_SEQ_READ);
+		walk->info.executable |= !!(vm_flags & VM_EXEC);
+	}
+	spin_unlock(&vma->vm_mm->page_table_lock);
+	return !walk->info.locked;
+}
+
+int page_referenced(struct page *page, struct rmap_info *info)
+{
+	struct rmap_walk walk = { .page = page, .visit = referenced_one };
+
+	if (page_mapcount(page) && !rmap_walk(&walk))
+		walk.info.referenced = 1;
+	if (info)
+		*info = walk.info;
+	return walk.info.referenced;
+}
+
+/* ---- Unmapping -------------------------------------------------------------------------------- */
+
+/* page_table_lock held. What the entry becomes; *ok: the page may go. */
+static pte_t replacement(const struct rmap_walk *walk, bool *ok)
+{
+	swp_entry_t entry = { 0 };
+
+	*ok = true;
+	if (!PageAnon(walk->page))
+		return __pte(0);
+	BUG_ON(!PageSwapCache(walk->page));
+	entry = page_swap_entry(walk->page);
+	*ok = swap_duplicate(entry);
+	return swp_entry_to_pte(entry);
+}
+
+static void count_unmapped(struct mm_struct *mm, struct page *page)
+{
+	update_hiwater_rss(mm);
+	add_rss(rss_counter(mm, page), -1);
+	if (PageAnon(page))
+		add_rss(&mm->swap_usage, 1);
+	atomic_dec(&page->mapcount);
+	put_page(page); /* the entry's; the caller has another */
+}
+
+static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	pte_t *ptep = lock_entry_of(walk->page, mm, addr);
+	pte_t pte, new;
+	bool ok;
+
+	if (!ptep)
+		return true;
+	if (read_vm_flags(vma) & (VM_LOCKED | VM_RESERVED)) {
+		spin_unlock(&mm->page_table_lock);
+		return false;
+	}
+	new = replacement(walk, &ok);
+	if (ok) {
+		pte = ptep_get_and_clear(mm, addr, ptep);
+		flush_tlb_page(mm, addr);
+		keep_dirty(walk->page, pte); /* locked, hence still its mapping's */
+		if (!pte_none(new))
+			set_pte_at(mm, addr, ptep, new);
+		count_unmapped(mm, walk->page);
+	}
+	spin_unlock(&mm->page_table_lock);
+	return ok && page_mapcount(walk->page);
+}
+
+bool try_to_unmap(struct page *page)
+{
+	struct rmap_walk walk = { .page = page, .visit = unmap_one };
+
+	VM_BUG_ON(!PageLocked(page));
+	return rmap_walk(&walk) && !page_mapcount(page);
+}
+
+/* ---- Cleaning ---------------------------------------------------------------------------------- */
+
+static bool mkclean_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr)
+{
+	pte_t *ptep = lock_entry_of(walk->page, vma->vm_mm, addr);
+	pte_t pte;
+
+	if (!ptep)
+		return true;
+	pte = ptep_get(ptep);
+	if (pte_dirty(pte) || pte_write(pte)) {
+		pte = ptep_get_and_clear(vma->vm_mm, addr, ptep);
+		flush_tlb_page(vma->vm_mm, addr);
+		walk->was_dirty |= pte_dirty(pte);
+		set_pte_at(vma->vm_mm, addr, ptep, pte_mkclean(pte_wrprotect(pte)));
+	}
+	spin_unlock(&vma->vm_mm->page_table_lock);
+	return true;
+}
+
+/* Waits for the file's lock: writeback runs in no one's allocation. */
+bool page_mkclean(struct page *page)
+{
+	struct rmap_walk walk = { .page = page, .visit = mkclean_one };
+	struct address_space *mapping = page->mapping;
+
+	VM_BUG_ON(!PageLocked(page) || PageAnon(page));
+	if (!page_mapcount(page) || !mapping)
+		return false;
+	down_read(&mapping->i_mmap_rwsem);
+	(void)walk_list(&walk, &mapping->i_mmap_shared); /* private entries are never dirty */
+	up_read(&mapping->i_mmap_rwsem);
+	return walk.was_dirty;
 }

@@ -71,15 +71,6 @@ static void apply_rss(struct mm_struct *mm, const struct rss_delta *rss)
 		add_rss(&mm->rss_shmem, rss->shmem);
 }
 
-/* A store through a shared mapping must reach the file (AS-51). */
-static void keep_dirty(struct page *page, pte_t pte)
-{
-	struct address_space *mapping = page->mapping;
-
-	if (pte_dirty(pte) && !PageDirty(page) && mapping && mapping->a_ops->writepage)
-		SetPageDirty(page);
-}
-
 /* One present entry; true if the gather is full. */
 static inline bool zap_present(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep,
 			       pte_t pte, unsigned long addr)

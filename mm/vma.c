@@ -622,7 +622,10 @@ static void set_vma_flags(struct vm_area_struct *vma, unsigned long flags)
 {
 	bool gap_moves = (vma->vm_flags ^ flags) & VM_GROWSDOWN;
 
-	vma->vm_flags = flags;
+	/* Reclaim looks at VM_LOCKED under this lock before it takes a page away (rmap.c). */
+	spin_lock(&vma->vm_mm->page_table_lock);
+	__atomic_store_n(&vma->vm_flags, flags, __ATOMIC_RELAXED);
+	spin_unlock(&vma->vm_mm->page_table_lock);
 	vma->vm_page_prot = vm_get_page_prot(flags);
 	if (gap_moves)
 		gap_changed(vma);

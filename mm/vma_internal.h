@@ -9,6 +9,7 @@
 
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
+#include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/pagemap.h>
 #include <asm/pgtable.h>
@@ -157,15 +158,25 @@ static inline struct page *normal_page(pte_t pte)
 		return NULL;
 	return pfn_to_page(pfn);
 }
+/* An entry of page goes: a store through it must reach the file, or the swap slot (AS-51). */
+static inline void keep_dirty(struct page *page, pte_t pte)
+{
+	struct address_space *mapping = page->mapping;
+
+	if (pte_dirty(pte) && !PageDirty(page) &&
+	    (PageAnon(page) || (mapping && mapping->a_ops->writepage)))
+		SetPageDirty(page);
+}
 /* Unhook every page of [start, end). */
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end);
-/* New anonymous page in a PTE of vma: its identity, before it can be seen. */
+/* New anonymous page in a PTE of vma: its identity and its place on the LRU (FT-41), before it can be seen. */
 static inline void set_anon_page(struct page *page, const struct vm_area_struct *vma,
 				 unsigned long addr)
 {
 	page->mapping = (struct address_space *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON);
 	page->index = vma_pgoff(vma, addr);
 	atomic_set(&page->mapcount, 0);
+	lru_cache_add_anon(page);
 }
 /* Unhook the tables that only served [start, end): no VMA uses [floor, ceiling) any more. */
 void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long end,

@@ -204,6 +204,9 @@ static void __init init_zone(pg_data_t *pgdat, int which, unsigned long start_pf
 	zone->zone_mem_map = pgdat->node_mem_map + (start_pfn - pgdat->node_start_pfn);
 	zone->zone_start_mapnr = (unsigned long)(zone->zone_mem_map - mem_map);
 	init_per_cpu_lists(zone);
+	spin_lock_init(&zone->lruvec.lock, RANK_LRU);
+	for (int i = 0; i < NR_LRU_LISTS; i++)
+		INIT_LIST_HEAD(&zone->lruvec.lists[i]);
 	buddy_init_zone(zone, node_alloc);
 	if (!size)
 		return;

@@ -28,7 +28,7 @@
  * reached.
  */
 #include <pagoda/bug.h>
-#include <pagoda/mmzone.h>
+#include <pagoda/lru.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
 #include <asm/tlb.h>
@@ -159,20 +159,11 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm)
 	tlb->nr_pages = tlb->nr_tables = 0;
 }
 
-/* An anonymous page with no other reference forgets its owner here: a clean page is freed faster. */
-static inline void release_page(struct page *page)
-{
-	if (page_count(page) == 1 && PageAnon(page))
-		page->mapping = NULL;
-	put_page(page);
-}
-
 void tlb_flush_mmu(struct mmu_gather *tlb)
 {
 	if (tlb->start < tlb->end && !tlb->fullmm)
 		flush_tlb_range(tlb->mm, tlb->start, tlb->end);
-	for (unsigned int i = 0; i < tlb->nr_pages; i++)
-		release_page(tlb->pages[i]);
+	release_pages(tlb->pages, tlb->nr_pages);
 	for (unsigned int i = 0; i < tlb->nr_tables; i++)
 		pgt_cache_put((unsigned long)tlb->tables[i] & 1 ? PGT_PTE : PGT_PMD,
 			      (void *)((unsigned long)tlb->tables[i] & ~1ul));

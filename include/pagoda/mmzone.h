@@ -46,6 +46,24 @@ struct per_cpu_pages {
 	struct page *pages[PCP_MAX + 1];
 } __aligned(SMP_CACHE_BYTES);
 
+/* The lists of user pages; active follows inactive of its kind. */
+enum lru_list {
+	LRU_INACTIVE_ANON,
+	LRU_ACTIVE_ANON,
+	LRU_INACTIVE_FILE,
+	LRU_ACTIVE_FILE,
+	NR_LRU_LISTS,
+};
+
+/* A zone's lists (mm/lru.c) and what reclaim remembers of it (mm/vmscan.c). */
+struct lruvec {
+	spinlock_t lock; /* RANK_LRU, interrupts off */
+	struct list_head lists[NR_LRU_LISTS];
+	unsigned long nr[NR_LRU_LISTS]; /* lengths; read without the lock */
+	unsigned long nr_mlocked;	/* pages kept off the lists */
+	unsigned long pages_scanned;	/* (A) since a page of the zone was last reclaimed */
+} __aligned(SMP_CACHE_BYTES);
+
 typedef struct zone {
 	spinlock_t lock; /* RANK_ZONE, interrupts off */
 	unsigned long free_pages; /* in free_area; per-CPU lists are counted apart */
@@ -65,6 +83,7 @@ typedef struct zone {
 	unsigned long present_pages; /* frames that are RAM */
 	unsigned long managed_pages;	 /* (Z) frames ever given to the buddy lists */
 	unsigned long lock_acquisitions; /* (Z) statistics */
+	struct lruvec lruvec;
 } zone_t;
 
 typedef struct zonelist {

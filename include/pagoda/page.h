@@ -59,14 +59,14 @@ static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
 	X(lru, 6) X(active, 7) X(slab, 8) X(skip, 10) X(highmem, 11) X(checked, 12)                \
 	X(arch_1, 13) X(reserved, 14) X(launder, 15) X(buddy, 16) X(writeback, 17)                 \
 	X(swapcache, 18) X(swapbacked, 19) X(table, 20) X(reclaim, 21) X(workingset, 22)           \
-	X(mlocked, 23) X(zeropage, 24)
+	X(mlocked, 23) X(zeropage, 24) X(lru_add, 25)
 enum page_flag {
 #define X(name, bit) PG_##name = bit,
 	PAGE_FLAGS(X)
 #undef X
 };
 
-static_assert(PG_zeropage < PAGE_ORDER_SHIFT, "status bits must not reach the order");
+static_assert(PG_lru_add < PAGE_ORDER_SHIFT, "status bits must not reach the order");
 
 #define PAGE_TEST(Name, flag)                                                                      \
 	static inline bool Page##Name(const struct page *page)                                     \
@@ -158,6 +158,11 @@ static inline int page_mapcount(const struct page *page)
 static inline void get_page(struct page *page)
 {
 	atomic_inc(&page->count);
+}
+/* A reference to a page found on a list, unless it is being freed; then false. */
+static inline bool get_page_unless_zero(struct page *page)
+{
+	return atomic_inc_not_zero(&page->count);
 }
 /* Drop a reference; the last one frees the page, or the block that starts with it. Any context. */
 void put_page(struct page *page);

@@ -58,6 +58,11 @@ static inline swp_entry_t page_swap_entry(const struct page *page)
 bool add_to_swap(struct page *page) __must_check;
 /* Take a locked page out; drops the cache's reference and its hold on the slot. */
 void delete_from_swap_cache(struct page *page);
+/*
+ * Reclaim: the same if the page, locked and mapped nowhere, is clean and has count references
+ * and no more; checked under the lock that look-ups take. (RC-28)
+ */
+bool remove_unused_swap_cache(struct page *page, int count) __must_check;
 struct page *lookup_swap_cache(swp_entry_t entry);
 /* The page of the entry, with a reference, being read if it was not there; NULL: no memory, or the entry is gone. May sleep. */
 struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);

@@ -30,12 +30,19 @@ struct shrinker {
 void register_shrinker(struct shrinker *shrinker);
 
 /*
- * Reverse-map walks (mm/rmap.c). Page locked or isolated by the caller, with a reference.
- * page_referenced: PTEs that had the accessed bit, which is cleared. try_to_unmap: every PTE
- * of the page becomes a swap entry (anonymous, in the swap cache) or none (file); the
- * dirty bits go to the page; translations are flushed before it returns. True: no PTE is left.
+ * Reverse-map walks (mm/rmap.c). The caller has a reference, and the page locked (for
+ * anonymous pages page_referenced() does without). No spinlock held.
+ * page_referenced: PTEs that had the accessed bit, which is cleared; info may be NULL.
+ * try_to_unmap: every PTE of the page becomes a swap entry (anonymous, in the swap cache)
+ * or none (file); the dirty bits go to the page; translations are flushed before it
+ * returns. True: no PTE is left. It refuses pages that a VM_LOCKED or VM_RESERVED region maps.
  */
-int page_referenced(struct page *page);
+struct rmap_info {
+	int referenced;	 /* PTEs that had the accessed bit */
+	bool locked;	 /* some VMA that may map the page is VM_LOCKED */
+	bool executable; /* a VMA that referenced it executes it */
+};
+int page_referenced(struct page *page, struct rmap_info *info);
 bool try_to_unmap(struct page *page) __must_check;
 /* Write-protect and clean every PTE of a file page (before writeback); true if one was dirty. Page locked. */
 bool page_mkclean(struct page *page);

@@ -355,12 +355,12 @@ PAGODA_TEST(second_use_activates_a_page, "PM-35 PM-29")
 	CHECK(!PageActive(page) && PageReferenced(page));
 	mark_page_accessed(page);
 	CHECK(PageActive(page) && !PageReferenced(page));
-	CHECK_EQ(nr_active_pages, 1);
+	CHECK_EQ(nr_active_pages(), 1);
 	mark_page_accessed(page);
 	CHECK(PageActive(page) && PageReferenced(page));
 	lru_cache_del(page);
 	CHECK(!PageActive(page) && !PageLRU(page));
-	CHECK_EQ(nr_active_pages + nr_inactive_pages, 0);
+	CHECK_EQ(nr_active_pages() + nr_inactive_pages(), 0);
 	__free_page(page);
 }
 

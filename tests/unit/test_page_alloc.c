@@ -188,13 +188,13 @@ PAGODA_TEST(lru_page_leaves_its_list_when_freed, "PA-21 PM-29")
 	struct page *page = alloc_page(GFP_KERNEL);
 
 	lru_cache_add(page);
-	CHECK_EQ(nr_inactive_pages, 1);
+	CHECK_EQ(nr_inactive_pages(), 1);
 	mark_page_accessed(page);
 	mark_page_accessed(page);
 	CHECK(PageActive(page));
-	CHECK_EQ(nr_active_pages, 1);
+	CHECK_EQ(nr_active_pages(), 1);
 	__free_page(page);
-	CHECK_EQ(nr_active_pages + nr_inactive_pages, 0);
+	CHECK_EQ(nr_active_pages() + nr_inactive_pages(), 0);
 }
 
 /* ---- Splitting and merging ---------------------------------------------------------------- */

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_rmap.c: the LRU lists and the walks from a page to its entries.
+ */
+#include "address_space.h"
+
+#include <pagoda/lru.h>
+#include <pagoda/vmscan.h>
+
+static struct page *page_at(unsigned long addr)
+{
+	return pfn_to_page(frame_at(addr));
+}
+
+static unsigned long map_shared(unsigned long pages)
+{
+	return do_mmap(NULL, BASE, PG(pages), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
+}
+
+PAGODA_TEST(anonymous_page_is_on_the_inactive_list, "FT-41 RC-14 FX-15 PM-29")
+{
+	new_process();
+	map_at(BASE, 40, RW);
+	for (int i = 0; i < 40; i++)
+		hosted_write8(BASE + PG(i), 1);
+	CHECK_GE(lru_pages(LRU_INACTIVE_ANON), LRU_BATCH_PAGES);
+	lru_add_drain_all();
+	CHECK_EQ(lru_pages(LRU_INACTIVE_ANON), 40);
+	CHECK_EQ(page_count(page_at(BASE)), 1);
+	validate_lru();
+	CHECK_EQ(do_munmap(BASE, PG(40)), 0);
+	CHECK_EQ(lru_pages(LRU_INACTIVE_ANON), 0);
+}
+
+PAGODA_TEST(page_in_a_batch_is_written_in_place, "FT-55")
+{
+	struct page *page;
+
+	new_process();
+	map_at(BASE, 1, RW);
+	hosted_write8(BASE, 1);
+	page = page_at(BASE);
+	CHECK_EQ(page_count(page), 2);
+	CHECK_EQ(page_count_no_batch(page), 1);
+	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(BASE, PG(1), RW), 0);
+	hosted_write8(BASE, 2);
+	CHECK_EQ(page_at(BASE), page);
+}
+
+PAGODA_TEST(coldest_page_is_taken_first, "RC-13 RC-21")
+{
+	struct page *first, *second;
+
+	new_process();
+	map_at(BASE, 2, RW);
+	hosted_write8(BASE, 1);
+	hosted_write8(BASE + PG(1), 1);
+	lru_add_drain_all();
+	first = lru_take_coldest(page_zone(page_at(BASE)), LRU_INACTIVE_ANON);
+	second = lru_take_coldest(page_zone(page_at(BASE)), LRU_INACTIVE_ANON);
+	CHECK_EQ(first, page_at(BASE));
+	CHECK_EQ(second, page_at(BASE + PG(1)));
+	put_page(first);
+	put_page(second);
+}
+
+static atomic_t children_ready, children_go;
+
+static void touch_and_wait(void *arg)
+{
+	(void)arg;
+	(void)hosted_read8(BASE);
+	atomic_inc(&children_ready);
+	while (!atomic_read(&children_go))
+		port_yield();
+}
+
+PAGODA_TEST_CONFIG(page_referenced_counts_every_process, "FX-01 RC-39", .nr_cpus = 4)
+{
+	struct hosted_task *child[3];
+	struct page *page;
+
+	new_process();
+	map_at(BASE, 1, RW);
+	hosted_write8(BASE, 1);
+	for (int i = 0; i < 3; i++)
+		CHECK((child[i] = hosted_fork(HOSTED_ANY_CPU, touch_and_wait, NULL)));
+	while (atomic_read(&children_ready) < 3)
+		port_yield();
+	(void)hosted_read8(BASE);
+	page = page_at(BASE);
+	CHECK_EQ(page_mapcount(page), 4);
+	CHECK_EQ(page_referenced(page, NULL), 4);
+	CHECK(!hosted_lookup_user(current_vm->mm, BASE).accessed);
+	CHECK_EQ(page_referenced(page, NULL), 0);
+	(void)hosted_read8(BASE); /* the CPU does not remember: it sets the bit again */
+	CHECK_EQ(page_referenced(page, NULL), 1);
+	atomic_set(&children_go, 1);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(child[i]);
+	CHECK_EQ(page_mapcount(page), 1);
+}
+
+PAGODA_TEST(file_page_is_unmapped_everywhere, "RC-43 RC-44 RC-45")
+{
+	struct page *page;
+	long rss;
+
+	new_process();
+	CHECK_EQ(map_shared(4), BASE);
+	CHECK_EQ(do_mremap(BASE, 0, PG(4), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(8)), BASE + PG(8));
+	hosted_write32(BASE, 77);
+	CHECK_EQ(hosted_read32(BASE + PG(8)), 77);
+	page = page_at(BASE);
+	rss = atomic_long_read(&current_vm->mm->rss_shmem);
+	get_page(page);
+	lock_page(page);
+	CHECK_EQ(page_mapcount(page), 2);
+	CHECK(try_to_unmap(page));
+	CHECK_EQ(page_mapcount(page), 0);
+	CHECK_EQ(page_count(page), 2); /* the cache's and ours */
+	unlock_page(page);
+	CHECK_EQ(hosted_lookup_user(current_vm->mm, BASE).entry, 0);
+	CHECK(!hosted_tlb_holds(0, BASE) && !hosted_tlb_holds(0, BASE + PG(8)));
+	CHECK_EQ(atomic_long_read(&current_vm->mm->rss_shmem), rss - 2);
+	CHECK_EQ(hosted_read32(BASE + PG(8)), 77);
+	put_page(page);
+	check_mm();
+}
+
+PAGODA_TEST(locked_region_keeps_its_pages, "AS-59 RC-38")
+{
+	struct rmap_info info;
+	struct page *page;
+
+	new_process();
+	CHECK_EQ(map_shared(1), BASE);
+	hosted_write32(BASE, 1);
+	CHECK_EQ(do_mlock(BASE, PG(1), 0), 0);
+	page = page_at(BASE);
+	lock_page(page);
+	page_referenced(page, &info);
+	CHECK(info.locked);
+	CHECK(!try_to_unmap(page));
+	CHECK_EQ(page_mapcount(page), 1);
+	lru_cull_mlocked(page);
+	CHECK(PageMlocked(page) && !PageLRU(page));
+	CHECK_EQ(nr_mlocked_pages(), 1);
+	lru_rescue_mlocked(page);
+	CHECK(!PageMlocked(page) && PageLRU(page));
+	lru_cull_mlocked(page);
+	unlock_page(page);
+	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK_EQ(nr_mlocked_pages(), 0); /* no matter how it ends */
+}
+
+PAGODA_TEST(page_mkclean_protects_and_tells, "AS-51")
+{
+	struct hosted_pte_info pte;
+	struct page *page;
+
+	new_process();
+	CHECK_EQ(map_shared(1), BASE);
+	hosted_write32(BASE, 1);
+	page = page_at(BASE);
+	lock_page(page);
+	CHECK(page_mkclean(page));
+	CHECK(!page_mkclean(page));
+	unlock_page(page);
+	pte = hosted_lookup_user(current_vm->mm, BASE);
+	CHECK(pte.present && !pte.write && !pte.dirty);
+	hosted_write32(BASE, 2);
+	pte = hosted_lookup_user(current_vm->mm, BASE);
+	CHECK(pte.write && pte.dirty);
+	CHECK_EQ(page_at(BASE), page);
+}
+
+/* ---- Walkers against everything that moves entries ------------------------------------------ */
+
+static int walkers_done;
+
+/* Whatever lies on the lists, while it is mapped, moved, copied and freed. */
+static void walk_lists(void *arg)
+{
+	unsigned int rounds = test_scale(300);
+
+	(void)arg;
+	for (unsigned int i = 0; i < rounds; i++) {
+		zone_t *zone = &pgdat_list->node_zones[i / NR_LRU_LISTS % MAX_NR_ZONES];
+		struct page *page = lru_take_coldest(zone, (enum lru_list)(i % NR_LRU_LISTS));
+
+		if (page && !TryLockPage(page)) {
+			struct rmap_info info;
+
+			page_referenced(page, &info);
+			if (!PageAnon(page) && try_to_unmap(page))
+				CHECK_EQ(page_mapcount(page), 0);
+			if (info.locked)
+				lru_cull_mlocked(page);
+			unlock_page(page);
+		}
+		if (page)
+			put_page(page);
+		lru_add_drain();
+		port_cond_resched();
+	}
+	__atomic_fetch_add(&walkers_done, 1, __ATOMIC_SEQ_CST);
+}
+
+static void child_writes(void *arg)
+{
+	for (unsigned long i = 0; i < 8; i++)
+		hosted_write32(BASE + PG(i), (u32)(unsigned long)arg);
+}
+
+static void one_round(unsigned int round)
+{
+	unsigned long to = BASE + PG(1024);
+	struct hosted_task *child;
+
+	map_at(BASE, 8, RW);
+	CHECK_EQ(do_mmap(NULL, BASE + PG(4), PG(4), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+		 BASE + PG(4));
+	for (u32 i = 0; i < 8; i++)
+		hosted_write32(BASE + PG(i), round + i);
+	child = hosted_fork(HOSTED_ANY_CPU, child_writes, (void *)(unsigned long)round);
+	CHECK(child);
+	CHECK_EQ(do_mremap(BASE, PG(4), PG(4), MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	CHECK_EQ(do_mlock(to, PG(2), 0), 0);
+	for (u32 i = 0; i < 4; i++)
+		CHECK_EQ(hosted_read32(to + PG(i)), round + i);
+	CHECK_EQ(do_munlock(to, PG(1)), 0);
+	CHECK_EQ(do_munmap(to, PG(4)), 0);
+	hosted_wait(child);
+	for (u32 i = 4; i < 8; i++)
+		CHECK_EQ(hosted_read32(BASE + PG(i)), round);
+	CHECK_EQ(do_munmap(BASE, PG(8)), 0);
+}
+
+static void walk_against_everything(void)
+{
+	unsigned int round = 0;
+
+	new_process();
+	CHECK(port_thread_create("walker1", walk_lists, NULL));
+	CHECK(port_thread_create("walker2", walk_lists, NULL));
+	while (__atomic_load_n(&walkers_done, __ATOMIC_SEQ_CST) < 2)
+		one_round(++round);
+	lru_add_drain_all();
+	validate_lru();
+}
+
+PAGODA_TEST_CONFIG(walkers_race_with_fork_exit_mremap_mlock, "FX-01 RC-44", .nr_cpus = 4)
+{
+	walk_against_everything();
+}
+
+PAGODA_TEST_CONFIG(walkers_race_deterministically, "FX-01 RC-44", .nr_cpus = 4, .deterministic = true)
+{
+	walk_against_everything();
+}
