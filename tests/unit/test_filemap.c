@@ -115,7 +115,7 @@ static long write_at(struct test_file *f, const void *buf, size_t n, u64 pos)
 
 PAGODA_TEST(an_added_page_is_found_counted_and_inactive, "RC-30 AS-68")
 {
-	unsigned long inactive = nr_inactive_pages;
+	unsigned long inactive = nr_inactive_pages();
 	struct test_file f;
 	struct page *page = alloc_page(GFP_HIGHUSER), *again = alloc_page(GFP_HIGHUSER);
 
@@ -130,7 +130,7 @@ PAGODA_TEST(an_added_page_is_found_counted_and_inactive, "RC-30 AS-68")
 	CHECK_EQ(find_get_page(&f.mapping, 2), page);
 	CHECK_EQ(find_get_page(&f.mapping, 1), NULL);
 	CHECK(PageLRU(page) && !PageActive(page));
-	CHECK_EQ(nr_inactive_pages, inactive + 1);
+	CHECK_EQ(nr_inactive_pages(), inactive + 1);
 	put_page(page);
 
 	/* One page a place. (RC-33) */
@@ -145,7 +145,7 @@ PAGODA_TEST(an_added_page_is_found_counted_and_inactive, "RC-30 AS-68")
 	CHECK_EQ(f.mapping.nrpages, 0);
 	CHECK_EQ(page->mapping, NULL);
 	put_page(page);
-	CHECK_EQ(nr_inactive_pages, inactive);
+	CHECK_EQ(nr_inactive_pages(), inactive);
 	close_file(&f);
 }
 
