@@ -31,6 +31,12 @@ void *try_alloc_bootmem_node(pg_data_t *pgdat, unsigned long size, unsigned long
 
 /* ---- zone_init.c ----------------------------------------------------------------------- */
 
+/*
+ * Make the descriptors of the node's largest blocks that are not free entirely: taken has a
+ * one for each frame from base on that is not.
+ */
+void make_reserved_descriptors(pg_data_t *pgdat, const unsigned long *taken, unsigned long base);
+
 /* Once all nodes have their maps: makes pfn_to_page() work. */
 void sections_init(void);
 

@@ -78,6 +78,7 @@ static unsigned long init_bootmem_core(pg_data_t *pgdat, unsigned long mapstart,
 	bdata->node_boot_start = start << PAGE_SHIFT;
 	bdata->node_low_pfn = end;
 	bdata->last_offset = bdata->last_pos = 0;
+	bdata->in_use = bdata->has_had = false;
 	memset(bdata->node_bootmem_map, 0xff, mapsize);
 	return mapsize;
 }
@@ -105,6 +106,7 @@ static void reserve_bootmem_core(bootmem_data_t *bdata, unsigned long addr, unsi
 
 	start = max(start, first_pfn(bdata));
 	end = min(end, bdata->node_low_pfn);
+	bdata->in_use = true;
 	if (start < end)
 		bitmap_set(bdata->node_bootmem_map, start - first_pfn(bdata), end - start);
 }
@@ -124,6 +126,7 @@ static void free_bootmem_core(bootmem_data_t *bdata, unsigned long addr, unsigne
 		panic("bootmem: frame %#lx freed twice",
 		      first_pfn(bdata) + bitmap_find_clear(map, start, end));
 	bitmap_clear(map, start, end - start);
+	bdata->has_had |= bdata->in_use;
 }
 
 void reserve_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long size)
@@ -227,7 +230,9 @@ static void *__alloc_bootmem_core(bootmem_data_t *bdata, unsigned long size, uns
 		address = alloc_from(bdata, size, align, 0);
 	if (address == ~0ul)
 		return NULL;
-	return memset(__va(address), 0, size);
+	bdata->in_use = true;
+	return bdata->has_had || !port_ram_is_zeroed() ? memset(__va(address), 0, size) :
+							  __va(address);
 }
 
 void *try_alloc_bootmem_node(pg_data_t *pgdat, unsigned long size, unsigned long align,
@@ -261,10 +266,18 @@ void *__alloc_bootmem(unsigned long size, unsigned long align, unsigned long goa
 
 /* ---- Retirement ----------------------------------------------------------------------------- */
 
-/* Largest block that starts at frame i of the node's map, fits below end and is a buddy block. */
-static unsigned int block_order(const pg_data_t *pgdat, unsigned long pfn, unsigned long end)
+static zone_t *zone_of(pg_data_t *pgdat, unsigned long pfn)
 {
-	zone_t *zone = page_zone(pgdat->node_mem_map + (pfn - pgdat->node_start_pfn));
+	zone_t *zone = pgdat->node_zones;
+
+	while (pfn - zone->zone_start_pfn >= zone->size)
+		zone++;
+	return zone;
+}
+
+/* Largest block that starts at frame pfn, fits below end and is a buddy block. */
+static unsigned int block_order(const zone_t *zone, unsigned long pfn, unsigned long end)
+{
 	unsigned long index = pfn - zone->zone_start_pfn;
 	unsigned int order = 0;
 
@@ -279,9 +292,10 @@ static unsigned int block_order(const pg_data_t *pgdat, unsigned long pfn, unsig
 static void release_frames(pg_data_t *pgdat, unsigned long start, unsigned long end)
 {
 	while (start < end) {
-		unsigned int order = block_order(pgdat, start, end);
+		zone_t *zone = zone_of(pgdat, start);
+		unsigned int order = block_order(zone, start, end);
 
-		free_boot_block(pgdat->node_mem_map + (start - pgdat->node_start_pfn), order);
+		free_boot_block_of(zone, start - zone->zone_start_pfn, order);
 		start += 1ul << order;
 	}
 }
@@ -292,6 +306,7 @@ unsigned long free_all_bootmem_node(pg_data_t *pgdat)
 	unsigned long base = first_pfn(bdata), end = nr_pages(bdata), total = 0, i = 0;
 	unsigned long map_pfn = PHYS_PFN(__pa(bdata->node_bootmem_map));
 
+	make_reserved_descriptors(pgdat, bdata->node_bootmem_map, base);
 	while ((i = bitmap_find_clear(bdata->node_bootmem_map, i, end)) < end) {
 		unsigned long taken = bitmap_find_set(bdata->node_bootmem_map, i, end);
 

@@ -27,6 +27,12 @@
  *	(I4) PG_buddy is set on the first page of each free block and on no other page;
  *	     its index is the block's order, its count 0
  *
+ * A largest block that boot memory gave back whole has only its first descriptor until it
+ * is used for the first time (zone->raw_blocks): a machine of 64 GiB boots without writing
+ * a gibibyte of descriptors. Such a block is on the list of the highest order, where nothing
+ * looks at its other pages: it has no buddy to merge with. Their zeroes mean "not free, not
+ * reserved, no slab" to who comes by a wrong pointer.
+ *
  * Locking: zone->lock (RANK_ZONE) with interrupts off, as handlers allocate too. The
  * lock is taken for a batch of single pages at a time (rmqueue_bulk, free_bulk).
  *
@@ -75,6 +81,14 @@ static void change_free_pages(zone_t *zone, long delta)
 			 __ATOMIC_RELAXED);
 }
 
+/* A block that was never used is about to be: make the descriptors behind its first. */
+static noinline void make_free_descriptors(zone_t *zone, struct page *page)
+{
+	bitmap_clear_bit(zone->raw_blocks, page_index(zone, page) / BLOCK_PAGES);
+	for (unsigned long i = 1; i < BLOCK_PAGES; i++)
+		init_page(page + i, zone, 0);
+}
+
 /* Give back the upper halves of a block of order high until order low is left. */
 static void expand(zone_t *zone, struct page *page, unsigned int low, unsigned int high)
 {
@@ -97,6 +111,8 @@ static struct page *take_block(zone_t *zone, unsigned int order)
 		if (list_empty(&area->free_list))
 			continue;
 		page = list_first_entry(&area->free_list, struct page, list);
+		if (o == MAX_ORDER - 1 && is_raw_block(zone, page_index(zone, page)))
+			make_free_descriptors(zone, page);
 		del_free(zone, page, o);
 		toggle_pair(area, page_index(zone, page), o);
 		expand(zone, page, order, o);
@@ -171,16 +187,28 @@ void free_bulk(zone_t *zone, unsigned int nr, struct page **pages)
 	spin_unlock(&zone->lock);
 }
 
+void free_boot_block_of(zone_t *zone, unsigned long index, unsigned int order)
+{
+	struct page *page = zone->zone_mem_map + index;
+
+	if (is_raw_block(zone, index)) {
+		BUG_ON(order != MAX_ORDER - 1);
+		init_page(page, zone, 0);
+	} else {
+		for (struct page *p = page; p < page + (1ul << order); p++) {
+			ClearPageReserved(p);
+			atomic_set(&p->count, 0);
+		}
+	}
+	zone->managed_pages += 1ul << order;
+	free_block_to_zone(zone, page, order);
+}
+
 void free_boot_block(struct page *page, unsigned int order)
 {
 	zone_t *zone = page_zone(page);
 
-	for (struct page *p = page; p < page + (1ul << order); p++) {
-		ClearPageReserved(p);
-		atomic_set(&p->count, 0);
-	}
-	zone->managed_pages += 1ul << order;
-	free_block_to_zone(zone, page, order);
+	free_boot_block_of(zone, page_index(zone, page), order);
 }
 
 unsigned long zone_nr_free_blocks(zone_t *zone, unsigned int order)

@@ -30,5 +30,18 @@ void free_block_to_zone(zone_t *zone, struct page *page, unsigned int order);
 unsigned long pcp_pages_taken(void);
 unsigned long pcp_pages_put(void);
 
+/* The largest block of a zone, in frames. */
+#define BLOCK_PAGES (1ul << (MAX_ORDER - 1))
+
+/* A descriptor from nothing: its zone and flags, no references. */
+void init_page(struct page *page, const zone_t *zone, unsigned long flags);
+/* Does this frame lie in a block whose descriptors are still zeroes, but the first if it is free? */
+static inline bool is_raw_block(const zone_t *zone, unsigned long index)
+{
+	unsigned long block = index / BLOCK_PAGES;
+
+	return zone->raw_blocks && zone->raw_blocks[block / BITS_PER_LONG] >> (block % BITS_PER_LONG) & 1;
+}
+
 /* Boot: empty free areas for a zone of size frames; bitmaps from boot memory. */
 void buddy_init_zone(zone_t *zone, void *(*alloc)(pg_data_t *pgdat, unsigned long size));

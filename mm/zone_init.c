@@ -21,6 +21,7 @@
 #include <pagoda/bootmem.h>
 #include <pagoda/bug.h>
 #include <pagoda/string.h>
+#include <lib/bitmap.h>
 
 /* One wait queue for so many pages, and never fewer queues than this (PM-16). */
 #define PAGES_PER_WAITQUEUE 256
@@ -131,10 +132,17 @@ static void *__init node_alloc(pg_data_t *pgdat, unsigned long size)
 			       mem_map ? (unsigned long)__pa(mem_map) : MAX_DMA_ADDRESS);
 }
 
-static void __init set_page_zone(struct page *page, unsigned long index)
+static unsigned long zone_index(const zone_t *zone)
 {
-	page->flags &= ~(~0ul << ZONE_SHIFT);
-	page->flags |= index << ZONE_SHIFT;
+	return (unsigned long)zone->zone_pgdat->node_id * MAX_NR_ZONES +
+	       (unsigned long)(zone - zone->zone_pgdat->node_zones);
+}
+
+void init_page(struct page *page, const zone_t *zone, unsigned long flags)
+{
+	*page = (struct page){ .flags = zone_index(zone) << ZONE_SHIFT | flags };
+	atomic_set(&page->mapcount, -1);
+	INIT_LIST_HEAD(&page->lru);
 }
 
 static void __init init_watermarks(zone_t *zone)
@@ -174,28 +182,56 @@ static void __init init_per_cpu_lists(zone_t *zone)
 	}
 }
 
-/* All frames start reserved, without references (PM-30). */
-static void __init init_descriptors(const zone_t *zone, unsigned long index)
+/* Frames [index, index + nr) of the zone start reserved, without references (PM-30). */
+static void __init init_reserved(const zone_t *zone, unsigned long index, unsigned long nr)
 {
-	for (struct page *page = zone->zone_mem_map; page < zone->zone_mem_map + zone->size;
-	     page++) {
-		*page = (struct page){ .flags = 1ul << PG_reserved };
+	for (struct page *page = zone->zone_mem_map + index; nr--; page++)
+		init_page(page, zone, 1ul << PG_reserved);
+}
 
-		atomic_set(&page->mapcount, -1);
-		set_page_zone(page, index);
-		INIT_LIST_HEAD(&page->lru);
+/* Whole blocks of low memory wait until it is known what boot memory leaves of them. */
+static void __init init_descriptors(zone_t *zone)
+{
+	unsigned long blocks = zone->size / BLOCK_PAGES;
+
+	if (zone == &zone->zone_pgdat->node_zones[ZONE_HIGHMEM])
+		blocks = 0;
+	if (blocks) {
+		zone->raw_blocks = node_alloc(zone->zone_pgdat, BITS_TO_LONGS(blocks + 1) * sizeof(long));
+		bitmap_set(zone->raw_blocks, 0, blocks);
 	}
+	init_reserved(zone, blocks * BLOCK_PAGES, zone->size - blocks * BLOCK_PAGES);
+}
+
+static void __init make_zones_reserved(zone_t *zone, const unsigned long *taken, unsigned long base)
+{
+	for (unsigned long i = 0; i + BLOCK_PAGES <= zone->size; i += BLOCK_PAGES) {
+		unsigned long start = zone->zone_start_pfn + i - base, end = start + BLOCK_PAGES;
+
+		if (!is_raw_block(zone, i) || bitmap_find_set(taken, start, end) == end)
+			continue;
+		bitmap_clear_bit(zone->raw_blocks, i / BLOCK_PAGES);
+		init_reserved(zone, i, BLOCK_PAGES);
+	}
+}
+
+void __init make_reserved_descriptors(pg_data_t *pgdat, const unsigned long *taken,
+				      unsigned long base)
+{
+	zone_t *zone;
+
+	for_each_zone(zone, pgdat)
+		make_zones_reserved(zone, taken, base);
 }
 
 static void __init init_zone(pg_data_t *pgdat, int which, unsigned long start_pfn,
 			     unsigned long size, unsigned long holes)
 {
 	zone_t *zone = &pgdat->node_zones[which];
-	unsigned long index = (unsigned long)pgdat->node_id * MAX_NR_ZONES + (unsigned long)which;
 
-	zone_table[index] = zone;
-	spin_lock_init(&zone->lock, RANK_ZONE);
 	zone->zone_pgdat = pgdat;
+	zone_table[zone_index(zone)] = zone;
+	spin_lock_init(&zone->lock, RANK_ZONE);
 	zone->name = zone_names[which];
 	zone->size = size;
 	zone->present_pages = size - holes;
@@ -212,7 +248,7 @@ static void __init init_zone(pg_data_t *pgdat, int which, unsigned long start_pf
 		return;
 	init_watermarks(zone);
 	init_wait_table(zone);
-	init_descriptors(zone, index);
+	init_descriptors(zone);
 	pgdat->nr_zones = which + 1;
 }
 

@@ -9,6 +9,8 @@ typedef struct bootmem_data {
 	unsigned long node_low_pfn;    /* end frame */
 	void *node_bootmem_map;
 	unsigned long last_offset, last_pos;
+	bool in_use;  /* something was reserved or handed out */
+	bool has_had; /* something was given back after that: free frames may hold old bytes */
 } bootmem_data_t;
 
 extern unsigned long min_low_pfn, max_low_pfn, highstart_pfn, highend_pfn, max_pfn;

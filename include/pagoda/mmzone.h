@@ -75,6 +75,11 @@ typedef struct zone {
 	unsigned long wait_table_size, wait_table_shift;
 	struct pglist_data *zone_pgdat;
 	struct page *zone_mem_map;
+	/*
+	 * (Z) A bit for each largest block: it is free and has not been used since boot, so of
+	 * its descriptors only the first has been made; the others are zeroes. NULL: none is.
+	 */
+	unsigned long *raw_blocks;
 	phys_addr_t zone_start_paddr;
 	unsigned long zone_start_mapnr;
 	unsigned long zone_start_pfn; /* FX-26 */
@@ -157,7 +162,7 @@ extern unsigned long nr_sections;  /* (C) */
 
 struct page *pfn_to_page_slow(unsigned long pfn);
 
-/* Assumes: pfn_valid(pfn). */
+/* Assumes: pfn_valid(pfn). For a free frame that was never used see zone->raw_blocks. */
 static inline struct page *pfn_to_page(unsigned long pfn)
 {
 	struct page *map = section_map[pfn >> PFN_SECTION_SHIFT];

@@ -64,6 +64,8 @@ void free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *zones_s
 void build_all_zonelists(void);
 /* Give a free, reserved frame or an aligned block of them to the buddy allocator. */
 void free_boot_block(struct page *page, unsigned int order);
+/* The same by frame of the zone; descriptors of a whole largest block are made when it is first used. */
+void free_boot_block_of(zone_t *zone, unsigned long index, unsigned int order);
 
 /* Free blocks of an order in a zone, counted under its lock. (PA-43) */
 unsigned long zone_nr_free_blocks(zone_t *zone, unsigned int order);

@@ -52,6 +52,12 @@ struct port_mem_range {
 const struct port_mem_range *port_memory_map(unsigned int *nr);
 
 /*
+ * Does all usable RAM read as zeroes when the core first gets it? Boot memory that nobody
+ * had before is then not cleared again. False if in doubt.
+ */
+bool port_ram_is_zeroed(void);
+
+/*
  * [inline] The CPU this runs on, 0 .. port_nr_cpus()-1. The answer may be stale at
  * once unless the caller cannot be moved (interrupts off, or a spinlock held).
  */

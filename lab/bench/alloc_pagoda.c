@@ -57,7 +57,7 @@ static unsigned long zone_lock_acquisitions(void)
 noinline void page_pairs(unsigned long n);
 noinline void page_pairs(unsigned long n)
 {
-	for (unsigned long i = 0; i < n; i++) {
+	while (n--) {
 		struct page *page = alloc_page(GFP_KERNEL);
 
 		if (!page)

@@ -75,6 +75,12 @@ void *hosted_phys(phys_addr_t pa)
 	return ram_is_valid(pa) ? (void *)(HOSTED_RAM_WINDOW + pa) : NULL;
 }
 
+/* A new memfd, each boot. */
+bool port_ram_is_zeroed(void)
+{
+	return true;
+}
+
 const struct port_mem_range *port_memory_map(unsigned int *nr)
 {
 	*nr = nr_memory_map;

@@ -217,6 +217,12 @@ const struct port_mem_range *port_memory_map(unsigned int *nr)
 	return ranges;
 }
 
+/* Firmware and boot loader have been there. */
+bool port_ram_is_zeroed(void)
+{
+	return false;
+}
+
 /* From boot.S, on the boot stack, with the boot-time page tables. */
 __noreturn void pc_start(void);
 __noreturn void pc_start(void)

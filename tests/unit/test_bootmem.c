@@ -139,7 +139,9 @@ BOOT_TEST(small_requests_share_pages, "BM-20 BM-21")
 BOOT_TEST(memory_is_zeroed, "BM-23")
 {
 	boot_node(16384, 1000, 2000);
+	reserve_bootmem(PFN(1000), PFN(1000)); /* somebody has it, writes to it, gives it back */
 	memset(__va(PFN(1000)), 0xa5, PFN(1000));
+	free_bootmem(PFN(1000), PFN(1000));
 	for (unsigned long size = 1; size < 20000; size = size * 3 + 1) {
 		const unsigned char *p = alloc_bootmem_low(size);
 

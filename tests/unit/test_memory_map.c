@@ -4,6 +4,7 @@
  */
 #include "report.h"
 
+#include <mm/page_alloc_internal.h>
 #include <pagoda/bootmem.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>
@@ -122,6 +123,21 @@ PAGODA_TEST_CONFIG(watermarks_follow_zone_size, "PM-12", .ram = 896 * SZ_1M)
 
 /* ---- Several nodes, holes ------------------------------------------------------- */
 
+/* Descriptors of largest blocks are made when they are first used: use all of them once. */
+static void use_every_block(void)
+{
+	struct page *page, *next;
+	LIST_HEAD(blocks);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(zone_table); i++)
+		while (zone_table[i] && (page = rmqueue(zone_table[i], MAX_ORDER - 1)))
+			list_add(&page->lru, &blocks);
+	list_for_each_entry_safe(page, next, &blocks, lru) {
+		list_del(&page->lru);
+		free_block_to_zone(page_zone(page), page, MAX_ORDER - 1);
+	}
+}
+
 #define ODD_NODES                                                                                  \
 	MAP(USABLE(0, 4096 * SZ_4K, 0), USABLE(4096 * SZ_4K, 4196 * SZ_4K, 1),                     \
 	    USABLE(4196 * SZ_4K, 34196 * SZ_4K, 2), USABLE(44196 * SZ_4K, 74196 * SZ_4K, 2))
@@ -132,6 +148,7 @@ PAGODA_TEST_CONFIG(nodes_of_odd_sizes, "PM-02 PM-03 PM-05 PM-07 PM-18 NU-01 NU-0
 	pg_data_t *pgdat;
 	int n = 0;
 
+	use_every_block();
 	for_each_pgdat(pgdat) {
 		CHECK_EQ(pgdat->node_id, n);
 		CHECK_EQ(NODE_DATA(n), pgdat);
@@ -150,6 +167,7 @@ PAGODA_TEST_CONFIG(nodes_of_odd_sizes, "PM-02 PM-03 PM-05 PM-07 PM-18 NU-01 NU-0
 
 PAGODA_TEST_CONFIG(zone_index_lives_in_the_top_bits, "PM-25 NU-07", ODD_NODES)
 {
+	use_every_block();
 	for (unsigned long pfn = 0; pfn < 74196; pfn++) {
 		struct page *page = pfn_to_page(pfn);
 		zone_t *zone = page_zone(page);
@@ -421,6 +439,7 @@ PAGODA_TEST_CONFIG(wait_table_covers_the_zone_evenly, "PM-15 PM-16", .ram = 256 
 	unsigned int *use = kzalloc(zone->wait_table_size * sizeof(*use), GFP_KERNEL);
 	unsigned long most = 0;
 
+	use_every_block();
 	CHECK_EQ(zone->wait_table_size & (zone->wait_table_size - 1), 0);
 	CHECK_EQ(1ul << (BITS_PER_LONG - zone->wait_table_shift), zone->wait_table_size);
 	for (unsigned long i = 0; i < zone->size; i++) {
