@@ -18,6 +18,7 @@
 #include <pagoda/string.h>
 #include <asm/page.h>
 #include "io.h"
+#include "mptable.h"
 #include "pc.h"
 
 #define MAX_RANGES    64
@@ -203,6 +204,11 @@ static void __init read_loader_info(void)
 	add_range(0, BIOS_DATA_END, 0);
 }
 
+static void __init reserve_range(phys_addr_t start, phys_addr_t size)
+{
+	add_range(start, size, 0);
+}
+
 static void __init describe_image(void)
 {
 	boot_info.kernel_start = kernel_image_pa(_text);
@@ -232,6 +238,7 @@ __noreturn void pc_start(void)
 	read_loader_info();
 	describe_image();
 	acpi_init_early();
+	find_smp_config(reserve_range);
 	boot_info.cmdline = cmdline;
 	boot_info.entry_tsc = boot_entry_tsc;
 	kernel_main(&boot_info);

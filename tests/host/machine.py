@@ -40,6 +40,32 @@ def chipsets(bench):
         bench.ran(busybox(bench, "echo fine | cat", words), 0, b"fine\n")
 
 
+def kernel_log(bench, qemu):
+    env = dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=qemu)
+    log = bench.file("kernel.log")
+    bench.ran(bench.command([PAGODA, "run", "--accel", "tcg", "--quiet", "--log", log, "--timeout", "60", "--",
+                             image.BUSYBOX, "true"], timeout=90, env=env))
+    with open(log) as file:
+        return file.read()
+
+
+@test("machine/multiprocessor_configuration_is_found_and_counted", "BM-30", quick=False)
+def smp_configuration(bench):
+    for cpus in (2, 4):
+        log = kernel_log(bench, f"-smp {cpus},sockets={cpus},cores=1")  # the firmware lists one a socket
+        bench.check(re.search(rf"smp: MP configuration at 0x\w+, {cpus} processors", log),
+                    f"-smp {cpus}: the log has no such count")
+
+
+@test("machine/low_memory_begins_behind_the_image", "BM-04")
+def first_frame(bench):
+    log = kernel_log(bench, "")
+    symbols = subprocess.run(["nm", build.path("machine/pc/pagoda-debug.elf")], capture_output=True, text=True, check=True)
+    end = int(re.search(r"^([0-9a-f]+) \w _end$", symbols.stdout, re.M)[1], 16) & 0x7fffffff
+    first = int(re.search(r"memory: frames (0x[0-9a-f]+) to", log)[1], 16)
+    bench.equal(first, -(-end // 4096), "min_low_pfn")
+
+
 # ---- Ways to die (machine/pc/crash.c) ------------------------------------------------------------
 
 DEATHS = {
