@@ -60,7 +60,8 @@ def smp_configuration(bench):
 @test("machine/low_memory_begins_behind_the_image", "BM-04")
 def first_frame(bench):
     log = kernel_log(bench, "")
-    symbols = subprocess.run(["nm", build.path("machine/pc/pagoda-debug.elf")], capture_output=True, text=True, check=True)
+    image_file = build.path("machine/pc/pagoda-debug.elf")
+    symbols = subprocess.run(["nm", image_file], capture_output=True, text=True, check=True)
     end = int(re.search(r"^([0-9a-f]+) \w _end$", symbols.stdout, re.M)[1], 16) & 0x7fffffff
     first = int(re.search(r"memory: frames (0x[0-9a-f]+) to", log)[1], 16)
     bench.equal(first, -(-end // 4096), "min_low_pfn")
