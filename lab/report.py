@@ -13,6 +13,7 @@ FAULT_KINDS = [
     ("fault_anon", "anonymous", "first write to a private page"),
     ("fault_zero_map", "zero page", "first read: the shared page of zeros mapped"),
     ("fault_file", "file", "page of a mapped file"),
+    ("fault_around", "around", "pages mapped along with a file's page (no faults)"),
     ("fault_cow_copy", "copy on write", "page was shared: copied"),
     ("fault_cow_reuse", "write, no copy", "page was no longer shared: made writable"),
     ("fault_cow_early", "file, copied", "write to a private file page: copied at once"),

@@ -40,6 +40,11 @@ void make_reserved_descriptors(pg_data_t *pgdat, const unsigned long *taken, uns
 /* Once all nodes have their maps: makes pfn_to_page() work. */
 void sections_init(void);
 
+/* ---- memory.c --------------------------------------------------------------------------- */
+
+/* Reads the boot option fault_around. */
+void fault_around_init(void);
+
 /* ---- options.c -------------------------------------------------------------------------- */
 
 /* Remember the boot options; NULL: none. The text must stay. */

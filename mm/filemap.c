@@ -557,8 +557,44 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
 }
 
+/* Truncation shrinks the size before it takes a page's lock: under the lock, size and mapping hold. */
+static bool page_is_ready(struct address_space *mapping, struct page *page)
+{
+	return page->mapping == mapping && PageUptodate(page) && index_in_file(mapping, page->index);
+}
+
+unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
+				 struct page **pages)
+{
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	unsigned int found = 0, ready = 0;
+	pgoff_t index = first;
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	while ((page = radix_tree_next(&mapping->i_pages, &index)) && index < first + nr) {
+		if (!TryLockPage(page)) {
+			get_page(page);
+			pages[found++] = page;
+		}
+		index++;
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	for (unsigned int i = 0; i < found; i++) {
+		if (page_is_ready(mapping, pages[i])) {
+			pages[ready++] = pages[i];
+			continue;
+		}
+		unlock_page(pages[i]);
+		put_page(pages[i]);
+	}
+	return ready;
+}
+
 static const struct vm_operations_struct generic_file_vm_ops = {
 	.nopage = filemap_nopage,
+	.ready_pages = filemap_ready_pages,
 };
 
 int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma)

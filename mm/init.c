@@ -307,6 +307,7 @@ void mm_boot(const struct mm_boot_info *info)
 	vmalloc_init();
 	kmap_init();
 	mm_structs_init();
+	fault_around_init();
 	page_cache_init();
 }
 

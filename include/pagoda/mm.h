@@ -124,6 +124,14 @@ void set_brk_start(struct mm_struct *mm, unsigned long start);
 void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit);
 
 /* ---- Faults ---------------------------------------------------------------------------- */
+/*
+ * A read fault on a file page also maps those of its neighbours that lie ready in the page
+ * cache: of the aligned window of this many bytes around it, a power of two from PAGE_SIZE
+ * (none) to FAULT_AROUND_MAX. Boot option fault_around=BYTES.
+ */
+#define FAULT_AROUND_MAX SZ_64K
+extern unsigned long fault_around_bytes;
+
 /* Serve a fault in vma at address. mmap_lock held for read; dropped if VM_FAULT_RETRY. May sleep. */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags);
 /* The entry from the trap (arch/x86). error_code as the CPU gives it. */

@@ -21,6 +21,7 @@ struct vm_file;
 struct vm_area_struct;
 struct anon_vma;
 struct vm_fault;
+struct page;
 struct vm_area_struct;
 
 typedef unsigned int vm_fault_t; /* VM_FAULT_ bits, never an errno */
@@ -74,6 +75,12 @@ struct vm_operations_struct {
 	void (*close)(struct vm_area_struct *vma);
 	/* Put the page for vmf->pgoff, with a reference, into vmf->page; VM_FAULT_ bits. May sleep. */
 	vm_fault_t (*nopage)(struct vm_fault *vmf);
+	/*
+	 * Pages of [first, first + nr) that need no work to be mapped, each locked and with a
+	 * reference, by ascending index; returns how many. Does not sleep. NULL: no fault-around.
+	 */
+	unsigned int (*ready_pages)(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
+				    struct page **pages);
 	/* Name for /proc/PID/maps where there is no file, or NULL. */
 	const char *(*name)(struct vm_area_struct *vma);
 };

@@ -108,6 +108,8 @@ long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count,
 /* mmap for files whose pages are in the cache; nopage = filemap_nopage. */
 int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma);
 vm_fault_t filemap_nopage(struct vm_fault *vmf);
+unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
+				 struct page **pages);
 
 /* Drop all pages from byte offset size on, zeroing the tail of a part page; unmaps them first. May sleep. */
 void truncate_inode_pages(struct address_space *mapping, u64 size);

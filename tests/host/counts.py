@@ -87,13 +87,19 @@ def fork(bench):
 
 @test("counts/private_file_pages")
 def file_pages(bench):
-    options = ["--copy", bench.file("data", b"x" * 4096 * N) + ":/data"]
+    data = ["--copy", bench.file("data", b"x" * 4096 * N) + ":/data"]
+    options = data + ["--append", "fault_around=4096"]
     found, _, _ = difference(bench, "file", options=options)
     exactly(bench, found, pgfault=N, fault_file=N)
     found, _, _ = difference(bench, "filewrite", options=options)
     exactly(bench, found, pgfault=N, fault_cow_early=N)
     found, _, _ = difference(bench, "fileread", options=options)
     exactly(bench, found, pgfault=2 * N, fault_file=N, fault_cow_copy=N)
+    # Each window of 16 pages that the mapping touches takes one fault.
+    found, _, _ = difference(bench, "file", options=data)
+    bench.equal(found["fault_file"] + found["fault_around"], N, "pages mapped")
+    bench.equal(found["pgfault"], found["fault_file"], "faults")
+    bench.check(N // 16 <= found["pgfault"] <= N // 16 + 2, f"{found['pgfault']} faults for {N} pages")
 
 
 @test("counts/stack_pages")

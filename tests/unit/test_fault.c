@@ -54,7 +54,9 @@ static vm_fault_t object_nopage(struct vm_fault *vmf)
 	*(u32 *)hosted_phys(PFN_PHYS(page_to_pfn(vmf->page))) = (u32)vmf->pgoff;
 	return VM_FAULT_MAJOR;
 }
-static const struct vm_operations_struct object_vm_ops = { object_open, object_close, object_nopage, NULL };
+static const struct vm_operations_struct object_vm_ops = {
+	.open = object_open, .close = object_close, .nopage = object_nopage
+};
 
 static int object_mmap(struct vm_file *file, struct vm_area_struct *vma)
 {

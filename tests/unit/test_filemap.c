@@ -418,6 +418,67 @@ PAGODA_TEST(a_cold_mapping_faults_major_once_a_page_then_minor, "FT-45")
 	close_file(&f);
 }
 
+/* Pages of the mapping at BASE that have an entry, as bits. */
+static unsigned long mapped_pages(unsigned int nr)
+{
+	unsigned long bits = 0;
+
+	for (unsigned int i = 0; i < nr; i++)
+		bits |= (unsigned long)hosted_lookup_user(current_vm->mm, BASE + PG(i)).present << i;
+	return bits;
+}
+
+PAGODA_TEST(a_read_fault_maps_what_lies_ready_around_it, "")
+{
+	struct test_file f;
+	unsigned long rss;
+	u8 buf[1];
+
+	new_process();
+	open_file(&f, &disk_a_ops, PG(20) + 1);
+	for (unsigned int i = 0; i <= 20; i++) /* all in the cache but page 5 */
+		CHECK(i == 5 || read_at(&f, buf, 1, PG(i)) == 1);
+	CHECK_EQ(do_mmap(&f.file, BASE, PG(24), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	rss = get_mm_rss(current_vm->mm);
+	CHECK_EQ(hosted_read8(BASE + PG(3)), disk_byte(PG(3)));
+	CHECK_EQ(mapped_pages(24), 0xffdf); /* the aligned window, nothing was read for it */
+	CHECK_EQ(get_mm_rss(current_vm->mm) - rss, 15);
+	CHECK_EQ(f.reads[5], 0);
+	CHECK(!hosted_lookup_user(current_vm->mm, BASE + PG(4)).accessed);
+	CHECK_EQ(hosted_read8(BASE + PG(20)), disk_byte(PG(20)));
+	CHECK_EQ(mapped_pages(24), 0x1fffdf); /* to the end of the file and no further */
+	f.size = PG(2); /* the cut takes neighbours as it takes any page */
+	truncate_inode_pages(&f.mapping, f.size);
+	CHECK_EQ(mapped_pages(24), 3);
+	CHECK(!hosted_user_read(BASE + PG(4), buf, 1));
+	CHECK_EQ(hosted_signal().signo, SIGBUS);
+	CHECK_EQ(do_munmap(BASE, PG(24)), 0);
+	close_file(&f);
+}
+
+PAGODA_TEST(fault_around_stays_in_its_region_and_off_what_is_there, "")
+{
+	struct test_file f;
+	u8 buf[1];
+
+	new_process();
+	open_file(&f, &disk_a_ops, PG(16));
+	for (unsigned int i = 0; i < 16; i++)
+		CHECK_EQ(read_at(&f, buf, 1, PG(i)), 1);
+	CHECK_EQ(do_mmap(&f.file, BASE, PG(16), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
+	hosted_write8(BASE + PG(2), 'x'); /* a copy of one's own */
+	CHECK_EQ(mapped_pages(16), 4);	  /* a write maps nothing around it */
+	CHECK_EQ(do_munmap(BASE + PG(8), PG(8)), 0);
+	CHECK_EQ(hosted_read8(BASE), disk_byte(0));
+	CHECK_EQ(mapped_pages(16), 0xff);
+	CHECK_EQ(hosted_read8(BASE + PG(2)), 'x');
+	hosted_write8(BASE + PG(3), 'y'); /* mapped around, and private all the same */
+	CHECK_EQ(read_at(&f, buf, 1, PG(3)), 1);
+	CHECK_EQ(buf[0], disk_byte(PG(3)));
+	CHECK_EQ(do_munmap(BASE, PG(8)), 0);
+	close_file(&f);
+}
+
 /* ---- Several CPUs --------------------------------------------------------------------------------- */
 
 #define RACE_PAGES 200u
