@@ -8,6 +8,7 @@
  * Vectors of buffers are done one after the other, stopping at the first short transfer.
  */
 #include <fs/vfs.h>
+#include <fs/iovec.h>
 #include <fs/syscalls.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/slab.h>
@@ -16,8 +17,6 @@
 #include <pagoda/highmem.h>
 
 #define MAX_RW_COUNT 0x7ffff000ul /* Linux transfers no more at once */
-#define IOV_MAX	     1024ul
-#define IOV_FAST     8ul
 
 #define SEEK_SET  0
 #define SEEK_CUR  1
@@ -129,13 +128,13 @@ long sys_pwrite64(unsigned long fd, unsigned long buf, unsigned long count, unsi
 
 /* ---- Vectors -------------------------------------------------------------------------------- */
 
-struct iovec {
-	unsigned long base;
-	size_t len;
-};
+void put_iovec(struct iovec *iov, struct iovec *fast)
+{
+	if (iov != fast)
+		kfree(iov);
+}
 
-/* A copy of the caller's vector; fast if it fits. ERR_PTR: EINVAL EFAULT ENOMEM. */
-static struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iovec *fast)
+struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iovec *fast, bool foreign)
 {
 	struct iovec *iov = fast;
 	size_t total = 0;
@@ -150,15 +149,14 @@ static struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iove
 	for (unsigned long i = 0; !err && i < nr; i++) {
 		if ((long)iov[i].len < 0)
 			err = -EINVAL;
-		else if (!access_ok(iov[i].base, iov[i].len))
+		else if (!foreign && !access_ok(iov[i].base, iov[i].len))
 			err = -EFAULT;
 		iov[i].len = min(iov[i].len, MAX_RW_COUNT - total);
 		total += iov[i].len;
 	}
 	if (!err)
 		return iov;
-	if (iov != fast)
-		kfree(iov);
+	put_iovec(iov, fast);
 	return ERR_PTR(err);
 }
 
@@ -220,7 +218,7 @@ static long do_vector(struct file *file, unsigned long user, unsigned long nr, u
 
 	if (ret)
 		return ret;
-	iov = get_iovec(user, nr, fast);
+	iov = get_iovec(user, nr, fast, false);
 	if (IS_ERR(iov))
 		return PTR_ERR(iov);
 	total = vector_bytes(iov, nr);
@@ -230,8 +228,7 @@ static long do_vector(struct file *file, unsigned long user, unsigned long nr, u
 		ret = 0;
 	else
 		ret = transfer_vector(file, iov, nr, pos, write);
-	if (iov != fast)
-		kfree(iov);
+	put_iovec(iov, fast);
 	return ret;
 }
 

@@ -16,6 +16,7 @@ struct task_struct;
 #define CAP_SETPCAP	   8
 #define CAP_IPC_LOCK	   14
 #define CAP_SYS_RAWIO	   17
+#define CAP_SYS_PTRACE	   19
 #define CAP_SYS_ADMIN	   21
 #define CAP_SYS_BOOT	   22
 #define CAP_SYS_NICE	   23

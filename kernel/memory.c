@@ -92,3 +92,61 @@ long sys_munlockall(void)
 {
 	return do_munlockall();
 }
+
+long sys_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot, unsigned long pgoff,
+			  unsigned long flags)
+{
+	return prot ? -EINVAL : do_remap_file_pages(start, size, pgoff, flags);
+}
+
+/* ---- membarrier ---------------------------------------------------------------------------- */
+
+#define MEMBARRIER_QUERY			   0u
+#define MEMBARRIER_GLOBAL			   0x01u
+#define MEMBARRIER_GLOBAL_EXPEDITED		   0x02u
+#define MEMBARRIER_REGISTER_GLOBAL_EXPEDITED	   0x04u
+#define MEMBARRIER_PRIVATE_EXPEDITED		   0x08u
+#define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED	   0x10u
+#define MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE	   0x20u
+#define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE 0x40u
+#define MEMBARRIER_ALL				   0x7fu /* restartable sequences: none here */
+
+static void cpu_barrier(void *unused)
+{
+	(void)unused;
+	smp_mb(); /* the interrupt itself and the return from it serialise the core */
+}
+
+static long barrier_everywhere(void)
+{
+	port_on_each_cpu((1ul << port_nr_cpus()) - 1, cpu_barrier, NULL);
+	return 0;
+}
+
+/* An expedited barrier is for processes that have announced it (EPERM). */
+long sys_membarrier(unsigned long cmd, unsigned long flags, unsigned long cpu)
+{
+	unsigned int *registered = &current_vm->mm->membarrier;
+
+	(void)cpu; /* means something with rseq only */
+	if ((unsigned int)flags)
+		return -EINVAL;
+	switch ((unsigned int)cmd) {
+	case MEMBARRIER_QUERY:
+		return MEMBARRIER_ALL;
+	case MEMBARRIER_REGISTER_GLOBAL_EXPEDITED:
+	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
+	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+		__atomic_fetch_or(registered, (unsigned int)cmd, __ATOMIC_RELAXED);
+		return 0;
+	case MEMBARRIER_PRIVATE_EXPEDITED:
+	case MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE:
+		if (!(__atomic_load_n(registered, __ATOMIC_RELAXED) & (unsigned int)cmd << 1))
+			return -EPERM;
+		return barrier_everywhere();
+	case MEMBARRIER_GLOBAL:
+	case MEMBARRIER_GLOBAL_EXPEDITED:
+		return barrier_everywhere();
+	}
+	return -EINVAL;
+}

@@ -17,3 +17,11 @@ long sys_mlock2(unsigned long addr, unsigned long len, unsigned long flags);
 long sys_munlock(unsigned long addr, unsigned long len);
 long sys_mlockall(unsigned long flags);
 long sys_munlockall(void);
+long sys_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot, unsigned long pgoff,
+			  unsigned long flags);
+long sys_membarrier(unsigned long cmd, unsigned long flags, unsigned long cpu);
+/* kernel/process_vm.c */
+long sys_process_vm_readv(unsigned long pid, unsigned long local, unsigned long nr_local,
+			  unsigned long remote, unsigned long nr_remote, unsigned long flags);
+long sys_process_vm_writev(unsigned long pid, unsigned long local, unsigned long nr_local,
+			   unsigned long remote, unsigned long nr_remote, unsigned long flags);

@@ -46,8 +46,10 @@
 	X(164, settimeofday, 2) X(169, reboot, 3) X(170, sethostname, 2) X(171, setdomainname, 2)  \
 	X(186, gettid, 0) X(200, tkill, 2) X(201, time, 1) X(202, futex, 6)                        \
 	X(203, sched_setaffinity, 3) X(204, sched_getaffinity, 3) X(218, set_tid_address, 1)       \
-	X(219, restart_syscall, 0) X(227, clock_settime, 2) X(228, clock_gettime, 2)               \
+	X(216, remap_file_pages, 5) X(219, restart_syscall, 0) X(227, clock_settime, 2)            \
+	X(228, clock_gettime, 2)                                                                   \
 	X(229, clock_getres, 2) X(230, clock_nanosleep, 4) X(231, exit_group, 1)                   \
 	X(234, tgkill, 3) X(247, waitid, 5) X(273, set_robust_list, 2) X(274, get_robust_list, 3)  \
-	X(297, rt_tgsigqueueinfo, 4) X(302, prlimit64, 4) X(309, getcpu, 2) X(318, getrandom, 3)   \
-	X(322, execveat, 5) X(325, mlock2, 3)
+	X(297, rt_tgsigqueueinfo, 4) X(302, prlimit64, 4) X(309, getcpu, 2)                        \
+	X(310, process_vm_readv, 6) X(311, process_vm_writev, 6) X(318, getrandom, 3)              \
+	X(322, execveat, 5) X(324, membarrier, 3) X(325, mlock2, 3)

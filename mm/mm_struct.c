@@ -201,6 +201,7 @@ static void copy_mm_fields(struct mm_struct *mm, const struct mm_struct *old)
 	mm->env_end = old->env_end;
 	mm->mmap_base = old->mmap_base;
 	mm->mmap_bottomup = old->mmap_bottomup;
+	mm->membarrier = old->membarrier;
 	mm->dumpable = old->dumpable;
 	memcpy(mm->saved_auxv, old->saved_auxv, sizeof(mm->saved_auxv));
 	if (old->exe_file)

@@ -105,6 +105,9 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 unsigned long do_brk(unsigned long brk);
 int do_madvise(unsigned long start, size_t len, int behavior) __must_check;
 int do_mlock(unsigned long start, size_t len, unsigned int flags) __must_check;
+/* Show other pages of the file in [start, start + size) of a shared mapping. flags: MAP_NONBLOCK. */
+int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long pgoff,
+			unsigned long flags) __must_check;
 int do_munlock(unsigned long start, size_t len) __must_check;
 int do_mlockall(int flags) __must_check;
 int do_munlockall(void) __must_check;

@@ -130,6 +130,7 @@ struct mm_struct {
 	unsigned long cpu_vm_mask;	   /* (A) CPUs that may hold translations */
 	unsigned long swap_address;
 	int dumpable;
+	unsigned int membarrier; /* (A) the kernel's: commands the process has registered for */
 	struct vm_file *exe_file;
 	void *context;			   /* the architecture's */
 	unsigned long saved_auxv[48];

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fremap.c: remap_file_pages: other pages of a file in a part of its shared mapping.
+ *
+ * The original kept the mapping one VMA with pages in any order, and a list of where each
+ * was. As Linux since 4.0 we make a mapping of its own of the range instead: what the
+ * program sees is the same, at the price of a VMA a call.
+ *
+ * Locking: mmap_lock for read to look, then do_mmap's own; a change in between by another
+ * thread is as if it had come before or after.
+ * Failure: EINVAL; else do_mmap's.
+ */
+#include "vma_internal.h"
+
+/* Is [start, end) covered by VMAs that continue each other, of one file and with the same rights? */
+static bool is_one_mapping(const struct vm_area_struct *vma, unsigned long end)
+{
+	const struct vm_area_struct *next = vma;
+
+	while (next->vm_end < end) {
+		const struct vm_area_struct *prev = next;
+
+		next = next->vm_next;
+		if (!next || next->vm_start != prev->vm_end || next->vm_file != vma->vm_file ||
+		    next->vm_flags != vma->vm_flags)
+			return false;
+	}
+	return true;
+}
+
+int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long pgoff,
+			unsigned long flags)
+{
+	unsigned long prot = 0, map = MAP_SHARED | MAP_FIXED | MAP_POPULATE, ret;
+	struct mm_struct *mm = current_vm->mm;
+	struct vm_area_struct *vma;
+	struct vm_file *file = NULL;
+
+	start &= PAGE_MASK;
+	size &= PAGE_MASK;
+	if (start + size <= start || pgoff + (size >> PAGE_SHIFT) < pgoff)
+		return -EINVAL;
+	down_read(&mm->mmap_lock);
+	vma = find_vma(mm, start);
+	if (vma && vma->vm_start <= start && vma->vm_flags & VM_SHARED && vma->vm_file &&
+	    is_one_mapping(vma, start + size)) {
+		file = get_vm_file(vma->vm_file);
+		prot |= vma->vm_flags & VM_READ ? PROT_READ : 0;
+		prot |= vma->vm_flags & VM_WRITE ? PROT_WRITE : 0;
+		prot |= vma->vm_flags & VM_EXEC ? PROT_EXEC : 0;
+		map |= vma->vm_flags & VM_LOCKED ? MAP_LOCKED : 0;
+	}
+	up_read(&mm->mmap_lock);
+	if (!file)
+		return -EINVAL;
+	if (pgoff > ~0ul >> PAGE_SHIFT) {
+		put_vm_file(file);
+		return -EOVERFLOW;
+	}
+	ret = do_mmap(file, start, size, prot, map | (flags & MAP_NONBLOCK), pgoff << PAGE_SHIFT);
+	put_vm_file(file);
+	return ret == start ? 0 : (int)ret;
+}
