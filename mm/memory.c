@@ -352,6 +352,7 @@ static vm_fault_t do_wp_page(struct vm_fault *vmf)
 	if (!lock_if_unchanged(vmf))
 		return 0;
 	if (PageAnon(page) && page_count_no_batch(page) == 1) {
+		set_anon_identity(page, vmf->vma); /* it was the parent's, perhaps: walks become shorter */
 		count_vm_event(fault_cow_reuse);
 		return wp_page_reuse(vmf);
 	}

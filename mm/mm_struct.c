@@ -48,6 +48,7 @@ void mm_structs_init(void)
 	if (!mm_cachep)
 		panic("no memory for the mm_struct cache");
 	vma_cache_init();
+	anon_vma_cache_init();
 	empty_zero_page_init();
 }
 
@@ -221,7 +222,10 @@ static struct vm_area_struct *dup_vma(struct mm_struct *mm, struct vm_area_struc
 	if (vma->vm_flags & VM_WIPEONFORK)
 		vma->anon_vma = NULL;
 	vma->anon_vma_inherited = vma->anon_vma;
-	anon_vma_link(vma);
+	if (anon_vma_fork(vma)) {
+		vm_area_free(vma);
+		return NULL;
+	}
 	if (vma->vm_file)
 		get_vm_file(vma->vm_file);
 	vma_append(mm, vma, last);

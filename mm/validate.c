@@ -9,7 +9,7 @@
  *	(P2) a page mapped writable in a private VMA is anonymous and mapped there alone
  *	(P3) rss_* are the numbers of entries by kind
  *	(P4) pgtables_bytes are the tables that are hooked in, each of them needed by a VMA
- *	(P5) an anonymous page knows its VMA's anon_vma and its place in it
+ *	(P5) an anonymous page knows the anon_vma of its VMA, or one above it, and its place
  *
  * Locking: mmap_lock; nobody may be faulting. Panics with the first difference.
  */
@@ -37,8 +37,7 @@ static void check_entry(const struct vm_area_struct *vma, unsigned long addr, pt
 	if (pte_write(pte) && !(vma->vm_flags & VM_SHARED))
 		BUG_ON(!PageAnon(page) || page_mapcount(page) != 1);
 	if (PageAnon(page)) {
-		BUG_ON((unsigned long)page->mapping !=
-		       ((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON));
+		BUG_ON(!anon_vma_covers(page, vma));
 		BUG_ON(page->index != vma_pgoff(vma, addr));
 		c->anon++;
 	} else if (PageSwapBacked(page)) {

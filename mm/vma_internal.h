@@ -138,7 +138,12 @@ static inline int __must_check anon_vma_prepare(struct vm_area_struct *vma)
 	return __anon_vma_prepare(vma);
 }
 void anon_vma_link(struct vm_area_struct *vma);	  /* vma->anon_vma was copied: join its list */
+/* fork: the same, vma being a child's; it gets one of its own below the parent's. -ENOMEM: not linked. */
+int anon_vma_fork(struct vm_area_struct *vma) __must_check;
 void anon_vma_unlink(struct vm_area_struct *vma); /* leave it; the last one frees it */
+/* Would a walk from the anonymous page come to vma? For checks; nobody may be changing the family. */
+bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma);
+void anon_vma_cache_init(void);
 void anon_vma_lock(struct vm_area_struct *vma);	  /* while bounds change; no-op without one */
 void anon_vma_unlock(struct vm_area_struct *vma);
 
@@ -169,11 +174,17 @@ static inline void keep_dirty(struct page *page, pte_t pte)
 }
 /* Unhook every page of [start, end). */
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end);
+static inline void set_anon_identity(struct page *page, const struct vm_area_struct *vma)
+{
+	__atomic_store_n(&page->mapping,
+			 (struct address_space *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON),
+			 __ATOMIC_RELAXED);
+}
 /* New anonymous page in a PTE of vma: its identity and its place on the LRU (FT-41), before it can be seen. */
 static inline void set_anon_page(struct page *page, const struct vm_area_struct *vma,
 				 unsigned long addr)
 {
-	page->mapping = (struct address_space *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON);
+	set_anon_identity(page, vma);
 	page->index = vma_pgoff(vma, addr);
 	atomic_set(&page->mapcount, 0);
 	lru_cache_add_anon(page);

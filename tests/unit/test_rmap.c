@@ -102,6 +102,187 @@ PAGODA_TEST_CONFIG(page_referenced_counts_every_process, "FX-01 RC-39", .nr_cpus
 	CHECK_EQ(page_mapcount(page), 1);
 }
 
+/* ---- Families --------------------------------------------------------------------------------- */
+
+static void write_in(struct mm_struct *mm, unsigned long addr, u32 value)
+{
+	CHECK_EQ(access_process_vm(mm, addr, &value, sizeof(value), true, false), sizeof(value));
+}
+
+static u32 read_in(struct mm_struct *mm, unsigned long addr)
+{
+	u32 value = 0;
+
+	CHECK_EQ(access_process_vm(mm, addr, &value, sizeof(value), false, false), sizeof(value));
+	return value;
+}
+
+static struct page *page_in(struct mm_struct *mm, unsigned long addr)
+{
+	struct page *page;
+
+	down_read(&mm->mmap_lock);
+	page = follow_page(mm, addr, false);
+	up_read(&mm->mmap_lock);
+	return page;
+}
+
+/* VMAs that a walk over page looks at. */
+static unsigned long visits(struct page *page)
+{
+	unsigned long before = vm_event(rmap_visit);
+
+	(void)page_referenced(page, NULL);
+	return vm_event(rmap_visit) - before;
+}
+
+#define FAMILY 1000
+
+PAGODA_TEST_CONFIG(a_servers_child_is_found_without_its_siblings, "FX-01", .ram = 128 * SZ_1M)
+{
+	static struct mm_struct *child[FAMILY];
+	unsigned int nr = min(test_scale(FAMILY), (unsigned int)FAMILY);
+	unsigned long before;
+
+	new_process();
+	map_at(BASE, 2, RW);
+	hosted_write32(BASE, 1);
+	hosted_write32(BASE + PG(1), 2);
+	before = vm_event(rmap_visit);
+	for (unsigned int i = 0; i < nr; i++) {
+		child[i] = dup_mm(current_vm->mm);
+		CHECK(child[i]);
+		write_in(child[i], BASE, 1000 + i);
+	}
+	CHECK_EQ(vm_event(rmap_visit), before); /* fork and copy-on-write walk nothing */
+	for (unsigned int i = 0; i < nr; i++)
+		CHECK_EQ(visits(page_in(child[i], BASE)), 1);
+	/* What is shared is found in all of them, and nobody's tables are searched for it. */
+	CHECK_EQ(page_mapcount(page_at(BASE + PG(1))), nr + 1);
+	CHECK_EQ(visits(page_at(BASE + PG(1))), nr + 1);
+	before = vm_event(rmap_visit);
+	for (unsigned int i = 0; i < nr; i++) {
+		CHECK_EQ(read_in(child[i], BASE), 1000 + i);
+		mmput(child[i]);
+	}
+	CHECK_EQ(vm_event(rmap_visit), before);
+	CHECK_EQ(visits(page_at(BASE + PG(1))), 1);
+	check_mm();
+}
+
+PAGODA_TEST(generations_that_die_leave_no_chain, "FX-01")
+{
+	struct mm_struct *mm, *next;
+
+	new_process();
+	map_at(BASE, 2, RW);
+	hosted_write32(BASE, 7);
+	hosted_write32(BASE + PG(1), 8);
+	mm = dup_mm(current_vm->mm);
+	CHECK(mm);
+	for (unsigned int i = 0; i < 100; i++) {
+		write_in(mm, BASE, i);
+		CHECK_LE(visits(page_in(mm, BASE)), 2);
+		next = dup_mm(mm);
+		CHECK(next);
+		CHECK_EQ(read_in(next, BASE), i);
+		CHECK_EQ(visits(page_in(next, BASE)), 2);
+		mmput(mm);
+		mm = next;
+		down_read(&mm->mmap_lock);
+		validate_mm(mm);
+		up_read(&mm->mmap_lock);
+		CHECK_EQ(visits(page_in(mm, BASE + PG(1))), 2); /* the first one's and this one's */
+		CHECK_EQ(page_mapcount(page_in(mm, BASE + PG(1))), 2);
+	}
+	mmput(mm);
+	CHECK_EQ(hosted_read32(BASE), 7);
+}
+
+PAGODA_TEST(page_left_to_one_process_becomes_its_own, "FX-01 FT-55")
+{
+	struct mm_struct *mm[8];
+	struct page *page;
+
+	new_process();
+	map_at(BASE, 1, RW);
+	hosted_write32(BASE, 7);
+	page = page_at(BASE);
+	for (int i = 0; i < 8; i++)
+		CHECK((mm[i] = dup_mm(current_vm->mm)));
+	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	for (int i = 1; i < 8; i++)
+		write_in(mm[i], BASE, 0); /* copies */
+	CHECK_EQ(page_mapcount(page), 1);
+	lru_add_drain_all();
+	write_in(mm[0], BASE, 9); /* reuse */
+	CHECK_EQ(page_in(mm[0], BASE), page);
+	CHECK_EQ(visits(page), 1);
+	for (int i = 0; i < 8; i++)
+		mmput(mm[i]);
+}
+
+/* Random forks, deaths, writes, splits and moves: a walk finds exactly the entries there are. */
+#define CLAN	   12
+#define CLAN_PAGES 8
+
+static void check_clan(struct mm_struct **mm)
+{
+	for (int i = 0; i < CLAN; i++) {
+		if (!mm[i])
+			continue;
+		down_read(&mm[i]->mmap_lock);
+		validate_mm(mm[i]);
+		up_read(&mm[i]->mmap_lock);
+		for (int p = 0; p < CLAN_PAGES; p++) {
+			struct page *page = page_in(mm[i], BASE + PG(p));
+
+			if (page)
+				CHECK_GE(visits(page), page_mapcount(page));
+		}
+	}
+}
+
+PAGODA_TEST(walks_stay_right_across_fork_split_merge_mremap_exit, "FX-01 AS-31")
+{
+	struct mm_struct *mm[CLAN] = { NULL };
+
+	new_process();
+	map_at(BASE, CLAN_PAGES, RW);
+	hosted_user_fill(BASE, 1, PG(CLAN_PAGES));
+	mm[0] = current_vm->mm;
+	for (unsigned int round = 0; round < test_scale(600); round++) {
+		unsigned int i = (unsigned int)test_random_below(CLAN - 1) + 1, from = (unsigned int)test_random_below(CLAN);
+		unsigned long addr = BASE + PG(test_random_below(CLAN_PAGES));
+
+		switch (test_random_below(4)) {
+		case 0:
+			if (mm[i])
+				mmput(mm[i]);
+			mm[i] = NULL;
+			if (mm[from])
+				CHECK((mm[i] = dup_mm(mm[from])));
+			break;
+		case 1:
+			CHECK_EQ(do_mprotect(addr, PG(1), test_random_below(2) ? RW : PROT_READ), 0);
+			break;
+		case 2: /* away and back again */
+			CHECK_EQ(do_mremap(addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(64)), BASE + PG(64));
+			CHECK_EQ(do_mremap(BASE + PG(64), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, addr), addr);
+			break;
+		default:
+			if (mm[from] && find_vma(mm[from], addr)->vm_flags & VM_WRITE)
+				write_in(mm[from], addr, round);
+		}
+		if (round % 8 == 0)
+			check_clan(mm);
+	}
+	check_clan(mm);
+	for (int i = 1; i < CLAN; i++)
+		if (mm[i])
+			mmput(mm[i]);
+}
+
 PAGODA_TEST(file_page_is_unmapped_everywhere, "RC-43 RC-44 RC-45")
 {
 	struct page *page;
