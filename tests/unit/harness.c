@@ -240,6 +240,16 @@ static void print_slab_line(void *arg, const char *text)
 	pr_info("%s", text);
 }
 
+static unsigned long lasting_frames;
+
+void test_lasting(void (*body)(void))
+{
+	unsigned long before = test_free_frames();
+
+	body();
+	lasting_frames += before - test_free_frames();
+}
+
 static void check_aftermath(unsigned long frames_before)
 {
 	unsigned long frames;
@@ -248,7 +258,7 @@ static void check_aftermath(unsigned long frames_before)
 		hosted_process_exit();
 	if (hosted_nr_tasks())
 		FAIL("%u tasks still run", hosted_nr_tasks());
-	frames = test_free_frames();
+	frames = test_free_frames() + lasting_frames;
 	mm_validate_all();
 	if (nr_warnings)
 		FAIL("%u warnings", nr_warnings);

@@ -138,6 +138,9 @@ void test_panic_end(const char *file, int line, const char *text);
  */
 void test_fail_every_allocation(bool (*body)(void *arg), void *arg);
 
+/* Frames that body takes stay taken for good (a cache of the kernel's): they are not looked for at the end. */
+void test_lasting(void (*body)(void));
+
 /* Give back all that caches hold, then count free frames. */
 unsigned long test_free_frames(void);
 

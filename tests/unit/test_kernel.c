@@ -24,7 +24,7 @@ PAGODA_TEST(pids_are_given_cyclically_and_not_reused_at_once, "")
 	struct pid *pid;
 	int last = 0;
 
-	pid_init();
+	test_lasting(pid_init);
 	for (int i = 1; i < PID_MAX; i++) { /* one after the other, freed each time */
 		pid = alloc_pid();
 		CHECK(pid);
@@ -43,7 +43,7 @@ PAGODA_TEST(all_pids_in_use_is_refused_and_a_freed_one_is_found, "")
 	struct pid *pid;
 	unsigned long flags;
 
-	pid_init();
+	test_lasting(pid_init);
 	while ((pid = alloc_pid())) {
 		CHECK(!numbers[pid->nr]);
 		numbers[pid->nr] = pid;
@@ -70,7 +70,7 @@ PAGODA_TEST(a_pid_lives_as_long_as_its_group, "")
 	unsigned long flags;
 	struct pid *pid, *other;
 
-	pid_init();
+	test_lasting(pid_init);
 	leader.signal = &sig;
 	INIT_LIST_HEAD(&leader.pid_link[PIDTYPE_PGRP]);
 	pid = alloc_pid();
