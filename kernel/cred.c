@@ -29,6 +29,7 @@ void caps_changed(struct task_struct *t)
 {
 	t->vm.cap_ipc_lock = t->caps.effective >> CAP_IPC_LOCK & 1;
 	t->vm.cap_sys_rawio = t->caps.effective >> CAP_SYS_RAWIO & 1;
+	t->vm.cap_sys_admin = t->caps.effective >> CAP_SYS_ADMIN & 1;
 }
 
 /* The uids have changed from old: capabilities come and go with uid 0. */

@@ -515,7 +515,7 @@ static void reset_task(struct task_struct *me, struct exec_program *prog)
 	set_comm(me, prog->path);
 	fs_exec_attributes(prog->file, &attr);
 	cred_exec(attr.mode, attr.uid, attr.gid, attr.nosuid);
-	me->vm.flags &= ~PF_KTHREAD;
+	__atomic_fetch_and(&me->vm.flags, ~PF_KTHREAD, __ATOMIC_RELAXED);
 	me->signal->did_exec = true;
 	me->clear_child_tid = me->set_child_tid = 0;
 	me->robust_list = 0;

@@ -227,7 +227,7 @@ static void leave_stop(struct task_struct *me)
 
 	spin_lock_irqsave(&tasklist_lock, flags);
 	spin_lock(&me->sighand->siglock);
-	me->vm.flags |= PF_EXITING;
+	__atomic_fetch_or(&me->vm.flags, PF_EXITING, __ATOMIC_RELAXED);
 	last = leave_group_stop_locked(me);
 	spin_unlock(&me->sighand->siglock);
 	if (last)

@@ -236,6 +236,7 @@ static void copy_vm_part(struct task_struct *t, struct task_struct *parent)
 	t->vm.oom_score_adj = parent->vm.oom_score_adj;
 	t->vm.cap_ipc_lock = parent->vm.cap_ipc_lock;
 	t->vm.cap_sys_rawio = parent->vm.cap_sys_rawio;
+	t->vm.cap_sys_admin = parent->vm.cap_sys_admin;
 	memcpy(t->vm.comm, parent->vm.comm, sizeof(t->vm.comm));
 }
 

@@ -7,6 +7,7 @@
 #include <pagoda/port.h>
 #include <asm/ptrace.h>
 #include <kernel/sched.h>
+#include <kernel/signal_internal.h>
 
 void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned long addr,
 		       unsigned long error_code)
@@ -36,6 +37,18 @@ void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg)
 	list_for_each_entry(t, &all_tasks, task_link)
 		if (!fn(&t->vm, arg))
 			break;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
+void port_signal_tasks(bool (*wanted)(struct vm_task *task, void *arg), void *arg, int signo)
+{
+	struct task_struct *t;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	list_for_each_entry(t, &all_tasks, task_link)
+		if (wanted(&t->vm, arg))
+			(void)send_signal_listed(signo, NULL, t, false); /* not a real-time signal */
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 

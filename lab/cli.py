@@ -26,7 +26,7 @@ options of run and shell (defaults in brackets):
   --icount              deterministic: the time-stamp counter counts guest instructions
   --root DIR            the guest's root directory is a copy of DIR (instead of busybox)
   --copy FILE[:PATH]    put a host file or directory into the guest (at its own path or at PATH)
-  --reclaim NAME        page replacement policy; only default yet [default]
+  --reclaim NAME        page replacement policy: default, classic [default]
   --append 'WORDS'      more boot options for the kernel
   --stats FILE          write the memory report as JSON
   --log FILE            write the kernel's messages
@@ -107,7 +107,7 @@ RUN_OPTIONS = {
     "--icount": (None, False, False),
     "--root": (anything, None, False),
     "--copy": (anything, [], True),
-    "--reclaim": (choice("--reclaim", ["default"], ["classic"]), "default", False),
+    "--reclaim": (choice("--reclaim", ["default", "classic"], []), "default", False),
     "--append": (anything, [], True),
     "--stats": (anything, None, False),
     "--log": (anything, None, False),

@@ -78,7 +78,8 @@ def pressure_rows(events):
     yield row("paged in, out", f"{events.get('pgpgin', 0):,}", f"{events.get('pgpgout', 0):,} out")
     yield row("swapped in, out", f"{events.get('pswpin', 0):,}", f"{events.get('pswpout', 0):,} out")
     yield row("reclaim", f"{events.get('kswapd_wake', 0):,}",
-              f"by kswapd; {events.get('allocstall', 0):,} direct")
+              f"by kswapd; {events.get('allocstall', 0):,} direct; "
+              f"{events.get('pgscan', 0):,} pages looked at, {events.get('pgsteal', 0):,} freed")
     yield row("OOM kills", f"{events.get('oom_kill', 0):,}")
 
 

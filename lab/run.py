@@ -45,6 +45,8 @@ def boot_words(options, interactive):
     if interactive:
         rows, columns = terminal.size()
         words += [f"tty.rows={rows}", f"tty.cols={columns}"]
+    if options.reclaim != "default":
+        words.append(f"reclaim={options.reclaim}")
     return words + options.append
 
 

@@ -50,6 +50,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/mm.h>
 #include <pagoda/uaccess.h>
+#include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
@@ -214,9 +215,29 @@ int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t 
 			ret = -ENOMEM;
 	} while (ret > 0);
 	free_pool(&pool);
-	if (!ret)
+	if (!ret) {
 		lru_cache_add(page);
+		workingset_refault(page);
+	}
 	return ret;
+}
+
+/* Out of the index. pages_lock held. */
+static void unlink_page(struct page *page, struct address_space *mapping,
+			struct radix_tree_pool *pool)
+{
+	struct page *found = radix_tree_delete(&mapping->i_pages, page->index, pool);
+
+	BUG_ON(found != page);
+	mapping->nrpages--;
+	__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELAXED);
+}
+
+static void count_removed(const struct address_space *mapping)
+{
+	if (mapping->shmem)
+		atomic_long_dec(&nr_shmem_pages);
+	atomic_long_dec(&nr_pagecache_pages);
 }
 
 void remove_from_page_cache(struct page *page)
@@ -224,22 +245,36 @@ void remove_from_page_cache(struct page *page)
 	struct address_space *mapping = page->mapping;
 	struct radix_tree_pool pool = { NULL, 0 };
 	unsigned long flags;
-	struct page *found;
 
 	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	found = radix_tree_delete(&mapping->i_pages, page->index, &pool);
-	BUG_ON(found != page);
-	mapping->nrpages--;
-	page->mapping = NULL;
+	unlink_page(page, mapping, &pool);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-
-	if (mapping->shmem)
-		atomic_long_dec(&nr_shmem_pages);
-	atomic_long_dec(&nr_pagecache_pages);
+	count_removed(mapping);
 	ClearPageDirty(page);
 	free_pool(&pool);
 	put_page(page);
+}
+
+bool remove_unused_from_page_cache(struct page *page, int count)
+{
+	struct address_space *mapping = page->mapping;
+	struct radix_tree_pool pool = { NULL, 0 };
+	unsigned long flags;
+	bool unused;
+
+	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	unused = page_count(page) == count && !PageDirty(page);
+	if (unused)
+		unlink_page(page, mapping, &pool);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	if (!unused)
+		return false;
+	count_removed(mapping);
+	free_pool(&pool);
+	put_page(page);
+	return true;
 }
 
 /* A new page in the cache at index, locked, with a reference; NULL or ERR_PTR(-ENOMEM). NULL: there is one by now. */

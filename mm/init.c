@@ -23,6 +23,7 @@
  * Observability: the lines printed by mem_init() and zone_sizes_init().
  */
 #include "boot_internal.h"
+#include "reclaim_policy.h"
 #include <pagoda/bug.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>
@@ -309,12 +310,14 @@ void mm_boot(const struct mm_boot_info *info)
 	mm_structs_init();
 	fault_around_init();
 	page_cache_init();
+	reclaim_policy_choose();
 }
 
 void mm_start_threads(void)
 {
 	lock_debug_tasks_start();
 	kmem_cache_cpus_up();
+	kswapd_init();
 }
 
 /* ---- Boot memory that is given back later (BM-28) ----------------------------------------------------- */

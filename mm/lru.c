@@ -34,8 +34,10 @@
 #include <pagoda/lru.h>
 #include <pagoda/bug.h>
 #include <pagoda/page_alloc.h>
+#include <pagoda/vmstat.h>
 
 struct lru_batch lru_batches[NR_CPUS];
+unsigned long lru_kind_flag = 1ul << PG_swapbacked;
 
 static struct lruvec *page_lruvec(const struct page *page)
 {
@@ -108,10 +110,12 @@ static void set_page_active(struct page *page, bool active)
 	if ((on_list || test_bit(PG_lru_add, &page->flags)) && PageActive(page) != active) {
 		if (on_list)
 			del_locked(lruvec, page);
-		if (active)
+		if (active) {
 			SetPageActive(page);
-		else
+			count_vm_event(pgactivate);
+		} else {
 			ClearPageActive(page);
+		}
 		if (on_list)
 			add_locked(lruvec, page);
 	}
@@ -154,6 +158,17 @@ struct page *lru_take_coldest(zone_t *zone, enum lru_list list)
 	}
 	spin_unlock_irqrestore(&lruvec->lock, flags);
 	return page;
+}
+
+void lru_rotate_written(struct page *page)
+{
+	struct lruvec *lruvec = page_lruvec(page);
+	unsigned long flags;
+
+	spin_lock_irqsave(&lruvec->lock, flags);
+	if (PageLRU(page) && !PageActive(page))
+		list_move_tail(&page->lru, &lruvec->lists[page_lru(page)]);
+	spin_unlock_irqrestore(&lruvec->lock, flags);
 }
 
 void lru_cull_mlocked(struct page *page)
@@ -209,7 +224,7 @@ static inline void add_from_batch(struct lruvec *lruvec, struct page *page)
 {
 	unsigned long flags = __atomic_fetch_add(&page->flags, (1ul << PG_lru) - (1ul << PG_lru_add),
 						 __ATOMIC_SEQ_CST);
-	enum lru_list list = flags & 1ul << PG_active ? LRU_ACTIVE_ANON : LRU_INACTIVE_ANON;
+	enum lru_list list = flags_lru(flags);
 
 	list_add(&page->lru, &lruvec->lists[list]);
 	count_pages(lruvec, list, 1);
@@ -353,19 +368,21 @@ unsigned long nr_mlocked_pages(void)
 
 /* ---- Checking --------------------------------------------------------------------------------- */
 
-static void validate_list(const zone_t *zone, enum lru_list list)
+static void validate_list(zone_t *zone, enum lru_list list)
 {
-	const struct lruvec *lruvec = &zone->lruvec;
-	unsigned long nr = 0;
+	struct lruvec *lruvec = &zone->lruvec;
+	unsigned long nr = 0, flags;
 	struct page *page;
 
+	spin_lock_irqsave(&lruvec->lock, flags);
 	list_for_each_entry(page, &lruvec->lists[list], lru) {
 		BUG_ON(page_zone(page) != zone || !PageLRU(page) || page_lru(page) != list);
 		BUG_ON(PageMlocked(page) || test_bit(PG_lru_add, &page->flags));
-		BUG_ON(page_count(page) < 1 || PageReserved(page) || PageBuddy(page));
+		BUG_ON(PageReserved(page) || PageBuddy(page));
 		nr++;
 	}
 	BUG_ON(nr != lruvec->nr[list]);
+	spin_unlock_irqrestore(&lruvec->lock, flags);
 }
 
 void validate_lru(void)

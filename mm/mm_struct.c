@@ -94,6 +94,37 @@ struct mm_struct *mm_alloc(void)
 	return mm_init(mm);
 }
 
+static struct mm_struct *swap_mm = &init_mm; /* (mmlist_lock) whose turn it is (RC-35) */
+
+static struct mm_struct *next_mm(const struct mm_struct *mm)
+{
+	return list_entry(mm->mmlist.next, struct mm_struct, mmlist);
+}
+
+struct mm_struct *swap_mm_get(void)
+{
+	struct mm_struct *mm;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mmlist_lock, flags);
+	mm = swap_mm == &init_mm ? next_mm(swap_mm) : swap_mm;
+	while (mm != &init_mm && !atomic_inc_not_zero(&mm->mm_users))
+		mm = next_mm(mm);
+	swap_mm = mm;
+	spin_unlock_irqrestore(&mmlist_lock, flags);
+	return mm == &init_mm ? NULL : mm;
+}
+
+void swap_mm_advance(struct mm_struct *mm)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&mmlist_lock, flags);
+	if (swap_mm == mm)
+		swap_mm = next_mm(mm);
+	spin_unlock_irqrestore(&mmlist_lock, flags);
+}
+
 unsigned long nr_mms(void)
 {
 	unsigned long flags, n = 0;
@@ -121,6 +152,8 @@ void mmdrop(struct mm_struct *mm)
 		return;
 	BUG_ON(mm == &init_mm || mm->mmap);
 	spin_lock_irqsave(&mmlist_lock, flags);
+	if (swap_mm == mm)
+		swap_mm = next_mm(mm);
 	list_del(&mm->mmlist);
 	spin_unlock_irqrestore(&mmlist_lock, flags);
 	pgd_free(mm, mm->pgd);
@@ -296,13 +329,40 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
 
 /* ---- The current task's ------------------------------------------------------------------------- */
 
+/*
+ * Guards task->mm against looks from other tasks (oom_kill.c): while it is held, a task's mm
+ * is not put.
+ */
+static spinlock_t task_mm_lock = SPIN_LOCK_INIT(RANK_LEAF);
+
+unsigned long lock_task_mm(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&task_mm_lock, flags);
+	return flags;
+}
+
+void unlock_task_mm(unsigned long flags)
+{
+	spin_unlock_irqrestore(&task_mm_lock, flags);
+}
+
+/* Interrupts off. */
+static void set_task_mm(struct vm_task *task, struct mm_struct *mm)
+{
+	spin_lock(&task_mm_lock);
+	__atomic_store_n(&task->mm, mm, __ATOMIC_RELAXED);
+	spin_unlock(&task_mm_lock);
+}
+
 void activate_mm(struct mm_struct *mm)
 {
 	struct vm_task *task = current_vm;
 	struct mm_struct *old = task->mm, *borrowed = old ? NULL : task->active_mm;
 	unsigned long flags = port_irq_save();
 
-	task->mm = mm;
+	set_task_mm(task, mm);
 	task->active_mm = mm;
 	switch_mm(old ? old : borrowed, mm);
 	port_irq_restore(flags);
@@ -325,7 +385,7 @@ void exit_mm(void)
 	if (!mm)
 		return;
 	flags = port_irq_save();
-	task->mm = NULL;
+	set_task_mm(task, NULL);
 	task->active_mm = &init_mm;
 	switch_mm(mm, &init_mm);
 	port_irq_restore(flags);

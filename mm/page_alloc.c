@@ -395,26 +395,36 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
 				       unsigned int order, struct page **page)
 {
 	struct vm_task *task = current_vm;
-	unsigned int saved = task->flags & (PF_MEMALLOC | PF_FREE_PAGES);
+	unsigned int mine = (PF_MEMALLOC | PF_FREE_PAGES) & ~task->flags;
 	unsigned long freed;
 
 	count_vm_event(allocstall);
 	might_sleep();
 	if (!task->local_pages.next)
 		INIT_LIST_HEAD(&task->local_pages);
-	task->flags |= PF_MEMALLOC | PF_FREE_PAGES;
+	__atomic_fetch_or(&task->flags, mine, __ATOMIC_RELAXED);
 	freed = reclaim_ops->try_to_free_pages(zonelist->zones[0], gfp_mask, order);
-	task->flags = (task->flags & ~(PF_MEMALLOC | PF_FREE_PAGES)) | saved;
+	__atomic_fetch_and(&task->flags, ~mine, __ATOMIC_RELAXED); /* PF_MEMDIE may have come */
 	*page = take_local_block(task, zonelist, order);
 	release_local_blocks(task);
 	return freed;
 }
 
-/* Step 6: reclaim until there is a block or nothing helps any more. */
+/* The caller is to die: it gets what there is, rather than keep others waiting. */
+static bool is_dying(void)
+{
+	return __atomic_load_n(&current_vm->flags, __ATOMIC_RELAXED) & PF_MEMDIE ||
+	       port_fatal_signal_pending();
+}
+
+/*
+ * Step 6: reclaim until there is a block or nothing helps any more. Large blocks may never
+ * come together, so for those the rounds are limited.
+ */
 static struct page *alloc_after_reclaim(const zonelist_t *zonelist, gfp_t gfp_mask,
 					unsigned int order)
 {
-	for (int round = 0; round < MAX_RECLAIM_ROUNDS; round++) {
+	for (int round = 0; !order || round < MAX_RECLAIM_ROUNDS; round++) {
 		struct page *page;
 		unsigned long freed = balance_classzone(zonelist, gfp_mask, order, &page);
 
@@ -425,6 +435,8 @@ static struct page *alloc_after_reclaim(const zonelist_t *zonelist, gfp_t gfp_ma
 		page = get_page_from_zonelist(zonelist, order, WMARK_MIN);
 		if (page)
 			return page;
+		if (is_dying())
+			return get_page_from_zonelist(zonelist, order, WMARK_NONE);
 		if (!freed && !(reclaim_ops->out_of_memory &&
 				reclaim_ops->out_of_memory(gfp_mask, order)))
 			return NULL;

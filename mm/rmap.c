@@ -261,6 +261,7 @@ struct rmap_walk {
 	bool (*visit)(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr);
 	struct rmap_info info;
 	bool was_dirty; /* page_mkclean */
+	unsigned int unmapped; /* try_to_unmap: entries */
 };
 
 static bool walk_vma(struct rmap_walk *walk, struct vm_area_struct *vma)
@@ -466,9 +467,19 @@ static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsign
 		if (!pte_none(new))
 			set_pte_at(mm, addr, ptep, new);
 		count_unmapped(mm, walk->page);
+		walk->unmapped++;
 	}
 	spin_unlock(&mm->page_table_lock);
 	return ok && page_mapcount(walk->page);
+}
+
+bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned long addr)
+{
+	struct rmap_walk walk = { .page = page };
+
+	VM_BUG_ON(!PageLocked(page));
+	(void)unmap_one(&walk, vma, addr); /* whether others map it does not matter */
+	return walk.unmapped;
 }
 
 bool try_to_unmap(struct page *page)

@@ -147,6 +147,19 @@ void anon_vma_cache_init(void);
 void anon_vma_lock(struct vm_area_struct *vma);	  /* while bounds change; no-op without one */
 void anon_vma_unlock(struct vm_area_struct *vma);
 
+/* Reclaim: a locked page, in the swap cache if anonymous, out of the entry at addr. mmap_lock held. True: it was there. */
+bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned long addr);
+
+/* While locked, no task's mm changes or goes (mm_struct.c). Interrupts are off. */
+unsigned long lock_task_mm(void);
+void unlock_task_mm(unsigned long flags);
+
+/* ---- Turns of swap_out() (mm_struct.c) ------------------------------------------------------------ */
+/* The mm whose turn it is, with a user (mmput); NULL: there is none. */
+struct mm_struct *swap_mm_get(void);
+/* Its turn is over. */
+void swap_mm_advance(struct mm_struct *mm);
+
 /* ---- Page tables (tables.c) ------------------------------------------------------------------- */
 extern unsigned long zero_pfn; /* of empty_zero_page */
 

@@ -28,7 +28,7 @@
  */
 #include <pagoda/bug.h>
 #include <pagoda/spinlock.h>
-#include <pagoda/mmzone.h>
+#include <pagoda/lru.h>
 #include <pagoda/vm_task.h>
 
 void init_waitqueue_head(wait_queue_head_t *wq)
@@ -129,6 +129,10 @@ void lock_page(struct page *page)
 
 void unlock_page(struct page *page)
 {
+	if (unlikely(PageLaunder(page))) { /* written for reclaim, or not: no reason to wait any more */
+		ClearPageLaunder(page);
+		lru_rotate_written(page);
+	}
 	BUG_ON(!test_and_clear_bit(PG_locked, &page->flags));
 	wake_up_key(page_waitqueue(page), page);
 }

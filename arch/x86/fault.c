@@ -110,6 +110,8 @@ static void fault_out_of_memory(struct user_fault *f)
 		no_context(f->regs, f->error_code, f->address);
 		return;
 	}
+	if (port_fatal_signal_pending())
+		return; /* it was chosen already, and dies on the way back */
 	if (current_vm->pid == 1) {
 		port_yield();
 		return;

@@ -6,6 +6,7 @@
  * devices) shows as zero, so that programs find every line that they look for.
  */
 #include <fs/proc/proc.h>
+#include <pagoda/lru.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
@@ -85,6 +86,13 @@ static unsigned long committed_pages(void)
 	return sum;
 }
 
+static const char *const lru_names[NR_LRU_LISTS] = {
+	[LRU_INACTIVE_ANON] = "nr_inactive_anon",
+	[LRU_ACTIVE_ANON] = "nr_active_anon",
+	[LRU_INACTIVE_FILE] = "nr_inactive_file",
+	[LRU_ACTIVE_FILE] = "nr_active_file",
+};
+
 static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 {
 	unsigned long cached = (unsigned long)atomic_long_read(&nr_pagecache_pages);
@@ -100,14 +108,14 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 	kb(t, "Buffers", 0);
 	kb(t, "Cached", cached);
 	kb(t, "SwapCached", 0);
-	kb(t, "Active", anon + cached - shmem);
-	kb(t, "Inactive", shmem);
-	kb(t, "Active(anon)", anon);
-	kb(t, "Inactive(anon)", shmem);
-	kb(t, "Active(file)", cached - shmem);
-	kb(t, "Inactive(file)", 0);
-	kb(t, "Unevictable", 0);
-	kb(t, "Mlocked", 0);
+	kb(t, "Active", nr_active_pages());
+	kb(t, "Inactive", nr_inactive_pages());
+	kb(t, "Active(anon)", lru_pages(LRU_ACTIVE_ANON));
+	kb(t, "Inactive(anon)", lru_pages(LRU_INACTIVE_ANON));
+	kb(t, "Active(file)", lru_pages(LRU_ACTIVE_FILE));
+	kb(t, "Inactive(file)", lru_pages(LRU_INACTIVE_FILE));
+	kb(t, "Unevictable", nr_mlocked_pages());
+	kb(t, "Mlocked", nr_mlocked_pages());
 	kb(t, "SwapTotal", 0);
 	kb(t, "SwapFree", 0);
 	kb(t, "Dirty", 0);
@@ -134,6 +142,9 @@ static int show_vmstat(struct proc_text *t, const struct proc_node *node)
 	proc_printf(t, "nr_file_pages %ld\n", atomic_long_read(&nr_pagecache_pages));
 	proc_printf(t, "nr_shmem %ld\n", atomic_long_read(&nr_shmem_pages));
 	proc_printf(t, "nr_anon_pages %lu\n", anon_pages());
+	for (int i = 0; i < NR_LRU_LISTS; i++)
+		proc_printf(t, "%s %lu\n", lru_names[i], lru_pages((enum lru_list)i));
+	proc_printf(t, "nr_mlock %lu\n", nr_mlocked_pages());
 	proc_printf(t, "nr_page_table_pages %lu\n",
 		    vm_event(pgtable_alloc) - vm_event(pgtable_free));
 	for (int i = 0; i < NR_VM_EVENTS; i++)
@@ -160,6 +171,13 @@ static int show_buddyinfo(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
+static void show_zone_lists(struct proc_text *t, const zone_t *zone)
+{
+	for (int i = 0; i < NR_LRU_LISTS; i++)
+		proc_printf(t, "    %-12s %lu\n", lru_names[i], zone->lruvec.nr[i]);
+	proc_printf(t, "    %-12s %lu\n", "nr_mlock", zone->lruvec.nr_mlocked);
+}
+
 static void show_zone(struct proc_text *t, const pg_data_t *pgdat, const zone_t *zone)
 {
 	proc_printf(t, "Node %d, zone %8s\n  pages free     %lu\n", pgdat->node_id, zone->name,
@@ -168,6 +186,7 @@ static void show_zone(struct proc_text *t, const pg_data_t *pgdat, const zone_t 
 		    zone->pages_min, zone->pages_low, zone->pages_high);
 	proc_printf(t, "        spanned  %lu\n        present  %lu\n        managed  %lu\n",
 		    zone->size, zone->present_pages, zone->present_pages);
+	show_zone_lists(t, zone);
 	proc_printf(t, "  pagesets\n");
 	for (unsigned int cpu = 0; cpu < port_nr_cpus(); cpu++)
 		proc_printf(t, "    cpu: %u\n              count: %u\n              high:  %u\n"

@@ -62,13 +62,18 @@ void release_pages(struct page **pages, unsigned int nr);
 
 /* ---- What reclaim does with the lists ------------------------------------------------------ */
 
+/* The flag that puts a page on the anonymous pair of lists; 0: the policy wants one pair only. */
+extern unsigned long lru_kind_flag; /* (C) after boot */
+
 /* The list a page belongs on by its flags. */
+static inline enum lru_list flags_lru(unsigned long flags)
+{
+	return (flags & lru_kind_flag ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) +
+	       (flags & 1ul << PG_active ? 1 : 0);
+}
 static inline enum lru_list page_lru(const struct page *page)
 {
-	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
-
-	return (flags & 1ul << PG_swapbacked ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) +
-	       (flags & 1ul << PG_active ? 1 : 0);
+	return flags_lru(__atomic_load_n(&page->flags, __ATOMIC_RELAXED));
 }
 /*
  * The page at the cold end of a list, with a reference, moved to the hot end so that the
@@ -76,6 +81,8 @@ static inline enum lru_list page_lru(const struct page *page)
  * passed over.
  */
 struct page *lru_take_coldest(zone_t *zone, enum lru_list list);
+/* It has been written for reclaim: to the cold end of its inactive list. Any context. */
+void lru_rotate_written(struct page *page);
 /* A page that some VMA locks stays off the lists (PG_mlocked) / may be back on them. */
 void lru_cull_mlocked(struct page *page);
 void lru_rescue_mlocked(struct page *page);
@@ -86,5 +93,5 @@ unsigned long nr_active_pages(void);
 unsigned long nr_inactive_pages(void);
 unsigned long nr_mlocked_pages(void);
 
-/* Every list's length, flags and zones are right. Nobody else running. Panics if not. */
+/* Every list's length, flags and zones are right. Panics if not. */
 void validate_lru(void);

@@ -79,6 +79,8 @@ struct page *grab_cache_page(struct address_space *mapping, pgoff_t index) __mus
 /* Put a new locked page into the cache; -EEXIST, -ENOMEM. */
 int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t index) __must_check;
 void remove_from_page_cache(struct page *page); /* locked page */
+/* Reclaim: the same if the locked page is clean, has count references and no more. (RC-28) */
+bool remove_unused_from_page_cache(struct page *page, int count) __must_check;
 /* The page at index, read and up to date, with a reference, or ERR_PTR. May sleep. */
 struct page *read_cache_page(struct address_space *mapping, struct vm_file *file, pgoff_t index);
 

@@ -230,6 +230,9 @@ struct vm_task *port_thread_create(const char *name, void (*fn)(void *arg), void
  */
 void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg);
 
+/* Send a signal to every task for which wanted is true, under the same conditions. */
+void port_signal_tasks(bool (*wanted)(struct vm_task *task, void *arg), void *arg, int signo);
+
 /* ---- Observing -------------------------------------------------------------------- */
 
 struct trace_event;

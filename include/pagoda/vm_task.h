@@ -33,15 +33,16 @@ struct rlimit {
 #define PF_OOM_ORIGIN 0x20u
 
 struct vm_task {
-	struct mm_struct *mm;		/* (S) NULL for kernel threads */
+	struct mm_struct *mm;		/* (S), task_mm_lock to write; NULL for kernel threads */
 	struct mm_struct *active_mm;	/* (S) the tables this task runs on */
-	unsigned int flags;		/* (S) PF_ */
+	unsigned int flags;		/* (A) PF_; others set PF_MEMALLOC, PF_MEMDIE in a victim */
 	int pagefault_disabled;		/* (S) > 0: faults are not served */
 	unsigned long min_flt, maj_flt; /* (A) */
 	unsigned long stack_pointer_hint; /* unused by the core unless set */
 	struct rlimit *rlim;		/* (A) RLIM_NLIMITS entries, shared by a process */
 	bool cap_ipc_lock;		/* may lock memory without limit */
-	bool cap_sys_rawio;		/* may map below mmap_min_addr */
+	bool cap_sys_rawio;		/* may map below mmap_min_addr; spared by the OOM killer */
+	bool cap_sys_admin;		/* spared by the OOM killer */
 	int oom_score_adj;		/* (A) -1000 .. 1000 */
 	int pid;			/* (C) */
 	char comm[16];

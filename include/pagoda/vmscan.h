@@ -20,14 +20,24 @@ struct vm_area_struct;
 /* Start kswapd on every node and plug reclaim into the allocator. After tasks run. May sleep. */
 void kswapd_init(void);
 
-/* Other caches that can be shrunk (dentries, inodes): freed objects of about nr; honours GFP bits. */
+/*
+ * Other caches that can be shrunk (dentries, inodes). Called in reclaim, with whatever locks
+ * an allocation may be made under: scan must only try locks, and honour the GFP bits (RC-12).
+ */
 struct shrinker {
 	const char *name;
 	unsigned long (*count)(void);
-	unsigned long (*scan)(unsigned long nr, gfp_t gfp); /* objects freed */
+	unsigned long (*scan)(unsigned long nr, gfp_t gfp); /* free about nr objects; how many were looked at */
 	struct list_head list;
 };
+/* May sleep. */
 void register_shrinker(struct shrinker *shrinker);
+void unregister_shrinker(struct shrinker *shrinker);
+
+/* For the block layer: start all requests that wait (tq_disk, RC-04). NULL: none wait. */
+extern void (*run_reclaim_io)(void);
+/* For buffers: let go of those of a locked page that has no a_ops->releasepage; true: they are gone (RC-26). May be NULL. */
+extern bool (*page_release_buffers)(struct page *page, gfp_t gfp_mask);
 
 /*
  * Reverse-map walks (mm/rmap.c). The caller has a reference, and the page locked (for
@@ -48,14 +58,20 @@ bool try_to_unmap(struct page *page) __must_check;
 bool page_mkclean(struct page *page);
 
 /*
- * An evicted page leaves a shadow in its mapping's slot, by which a refault tells how long ago
- * it went (FX-13). Called with the mapping's pages_lock held / on a new page about to be added.
+ * What was evicted is remembered for a while by its place, mapping and index or swap entry
+ * (FX-13). workingset_refault: whoever has put a page with contents from its store back into
+ * its mapping or the swap cache, and on the LRU, says so; it may become active at once.
  */
-void *workingset_eviction(struct address_space *mapping, struct page *page);
-void workingset_refault(struct page *page, void *shadow);
+void workingset_eviction(struct page *page);
+void workingset_refault(struct page *page);
+extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather than those of files */
 
 /* Progress accounting for the OOM decision (FX-23): pages reclaimed and written since boot. */
 unsigned long reclaim_progress(void);
 
-/* The OOM killer (mm/oom_kill.c, section OM): true if something was killed or progress is still made. */
+/*
+ * The OOM killer (mm/oom_kill.c, oom.h): reclaim has just freed nothing. True: try again, as
+ * something was killed, or progress is made, or it is too early to tell (it has waited a
+ * little). False: nobody can be killed. May sleep.
+ */
 bool out_of_memory(gfp_t gfp_mask, unsigned int order);

@@ -51,7 +51,7 @@ static void task_exit(void)
 {
 	struct vm_task *vm = port_current();
 
-	vm->flags |= PF_EXITING;
+	__atomic_fetch_or(&vm->flags, PF_EXITING, __ATOMIC_RELAXED);
 	if (vm->mm)
 		exit_mm();
 	sched_end();
@@ -103,6 +103,7 @@ static struct hosted_task *start_user_task(int cpu, struct mm_struct *mm, void (
 	task->vm.flags = 0;
 	task->vm.cap_ipc_lock = parent->vm.cap_ipc_lock;
 	task->vm.cap_sys_rawio = parent->vm.cap_sys_rawio;
+	task->vm.cap_sys_admin = parent->vm.cap_sys_admin;
 	task->vm.mm = mm;
 	task->vm.active_mm = mm;
 	return task_start(task);
@@ -129,7 +130,7 @@ int hosted_process_create(void)
 
 	if (!mm)
 		return -ENOMEM;
-	port_current()->flags &= ~PF_KTHREAD;
+	__atomic_fetch_and(&port_current()->flags, ~PF_KTHREAD, __ATOMIC_RELAXED);
 	activate_mm(mm);
 	return 0;
 }
@@ -137,7 +138,7 @@ int hosted_process_create(void)
 void hosted_process_exit(void)
 {
 	exit_mm();
-	port_current()->flags |= PF_KTHREAD;
+	__atomic_fetch_or(&port_current()->flags, PF_KTHREAD, __ATOMIC_RELAXED);
 }
 
 static bool is_dead(struct hosted_task *task)
@@ -178,6 +179,15 @@ void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg)
 	while ((task = next_task(task)))
 		if (!fn(&task->vm, arg))
 			return;
+}
+
+void port_signal_tasks(bool (*wanted)(struct vm_task *task, void *arg), void *arg, int signo)
+{
+	struct hosted_task *task = NULL;
+
+	while ((task = next_task(task)))
+		if (wanted(&task->vm, arg))
+			port_send_signal(&task->vm, signo);
 }
 
 unsigned int hosted_nr_tasks(void)

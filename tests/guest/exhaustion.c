@@ -206,7 +206,8 @@ static void remove_files(void)
 static void exhaust(const char *what, int (*body)(void *))
 {
 	int status = run_child(body, NULL);
-	int ok = WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGSEGV
+	int ok = WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGSEGV ||
+					     WTERMSIG(status) == SIGTERM
 				     : WEXITSTATUS(status) == 1;
 	show_status(what, status);
 	wrong += !ok;

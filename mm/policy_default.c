@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy_default.c: reclaim by the reverse map, balanced by refaults (FX-13, FX-14).
+ *
+ * Anonymous and file pages have a pair of lists each. A page's uses are the accessed bits of
+ * all its entries, found by the reverse map, besides what read and write note
+ * (PG_referenced). A page without uses since its last turn is unmapped everywhere at
+ * once, so no page tables are searched.
+ *
+ * Inactive page:
+ *
+ *	in a VM_LOCKED region	off the lists
+ *	anonymous, used		active
+ *	file, used		its first use counts only as a mark, as most pages of files are
+ *				used once: active with the second, or by several processes,
+ *				or if it is executed
+ *	else			evict
+ *
+ * How much of each kind is looked at: the documents' share (list / priority), divided by what
+ * the kind has cost lately. A refault of a kind, or a write of an anonymous page, adds to
+ * its cost; both costs are halved when their sum has reached twice the pages on the lists, so
+ * that the past is forgotten. SWAPPINESS says what an anonymous page is worth beside a file
+ * page if nothing is known. At the last priority both are looked at in full. Without free
+ * slots anonymous pages are left alone.
+ *
+ * Locking: costs are single words that may lose an update.
+ * Failure: none.
+ * Observability: events workingset_*.
+ */
+#include "reclaim_policy.h"
+#include <pagoda/bug.h>
+#include <pagoda/swap.h>
+#include <pagoda/vmstat.h>
+
+int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages cost as much */
+#define SWAPPINESS_SUM 200
+
+static unsigned long costs[NR_LRU_LISTS]; /* by kind */
+
+static unsigned long read_cost(enum lru_kind kind)
+{
+	return __atomic_load_n(&costs[kind], __ATOMIC_RELAXED);
+}
+
+static void write_cost(enum lru_kind kind, unsigned long cost)
+{
+	__atomic_store_n(&costs[kind], cost, __ATOMIC_RELAXED);
+}
+
+static void default_note_cost(zone_t *zone, enum lru_kind kind)
+{
+	unsigned long sum = read_cost(LRU_KIND_ANON) + read_cost(LRU_KIND_FILE);
+
+	(void)zone;
+	write_cost(kind, read_cost(kind) + 1);
+	if (sum < 2 * (nr_active_pages() + nr_inactive_pages()))
+		return;
+	write_cost(LRU_KIND_ANON, read_cost(LRU_KIND_ANON) / 2);
+	write_cost(LRU_KIND_FILE, read_cost(LRU_KIND_FILE) / 2);
+}
+
+static bool may_swap(const struct scan_control *sc)
+{
+	return sc->gfp_mask & __GFP_IO && atomic_long_read(&nr_swap_pages) > 0;
+}
+
+/* In 1/1024 of what is examined of both kinds together, if their lists are alike. */
+static unsigned long weight(enum lru_kind kind)
+{
+	unsigned long swappiness = (unsigned long)clamp(vm_swappiness, 0, SWAPPINESS_SUM);
+	unsigned long total = read_cost(LRU_KIND_ANON) + read_cost(LRU_KIND_FILE) + 2;
+	unsigned long anon = swappiness * 1024 / SWAPPINESS_SUM * total / (read_cost(LRU_KIND_ANON) + total);
+	unsigned long file = (SWAPPINESS_SUM - swappiness) * 1024 / SWAPPINESS_SUM * total /
+			     (read_cost(LRU_KIND_FILE) + total);
+
+	return (kind == LRU_KIND_ANON ? anon : file) * 1024 / max(anon + file, 1ul);
+}
+
+static long default_scan_limit(const struct scan_control *sc, zone_t *zone, enum lru_kind kind)
+{
+	unsigned long inactive = zone_lru_pages(zone, (enum lru_list)kind);
+	unsigned long share = max_scan_of(inactive, sc->priority);
+
+	if (kind == LRU_KIND_ANON && !may_swap(sc))
+		return SCAN_NOTHING;
+	if (sc->priority == 1 || !may_swap(sc))
+		return (long)share;
+	return (long)min(share * 2 * weight(kind) / 1024, inactive);
+}
+
+static unsigned long default_refill_count(unsigned long nr_pages, unsigned long active,
+					  unsigned long inactive)
+{
+	return nr_pages * active / (2 * (inactive + 1));
+}
+
+/* Accessed bits; a file page whose lock is busy counts as used. */
+static int count_uses(struct page *page, struct rmap_info *info)
+{
+	int used;
+
+	if (PageAnon(page) || !page_mapcount(page))
+		return page_referenced(page, info);
+	if (TryLockPage(page)) {
+		*info = (struct rmap_info){ .referenced = 1 };
+		return 1;
+	}
+	used = page_referenced(page, info);
+	unlock_page(page);
+	return used;
+}
+
+static bool default_keep_active(struct page *page)
+{
+	struct rmap_info info;
+	bool marked = test_and_clear_bit(PG_referenced, &page->flags);
+
+	return count_uses(page, &info) || marked;
+}
+
+static void default_demoted(struct page *page)
+{
+	SetPageReferenced(page); /* RC-17 */
+}
+
+static enum page_fate judge_mapped(struct page *page, const struct rmap_info *info)
+{
+	bool marked = PageReferenced(page);
+
+	if (info->locked)
+		return PAGE_CULL;
+	if (!info->referenced) {
+		ClearPageReferenced(page);
+		return PAGE_EVICT;
+	}
+	if (PageSwapBacked(page))
+		return PAGE_ACTIVATE;
+	SetPageReferenced(page);
+	return marked || info->referenced > 1 || info->executable ? PAGE_ACTIVATE : PAGE_KEEP;
+}
+
+static enum page_fate default_judge(struct scan_control *sc, struct page *page)
+{
+	struct rmap_info info;
+
+	(void)sc;
+	if (!page_mapcount(page))
+		return PAGE_EVICT;
+	page_referenced(page, &info);
+	return judge_mapped(page, &info);
+}
+
+static bool default_unmap(struct scan_control *sc, struct page *page)
+{
+	bool had_slot = PageSwapCache(page);
+
+	if (!rmap_unmap(sc, page))
+		return false;
+	if (PageAnon(page) && !had_slot)
+		default_note_cost(page_zone(page), LRU_KIND_ANON);
+	return true;
+}
+
+const struct reclaim_policy default_policy = {
+	.name = "default",
+	.init = workingset_init,
+	.scan_limit = default_scan_limit,
+	.refill_count = default_refill_count,
+	.keep_active = default_keep_active,
+	.demoted = default_demoted,
+	.judge = default_judge,
+	.unmap = default_unmap,
+	.evicted = workingset_eviction,
+	.note_cost = default_note_cost,
+};

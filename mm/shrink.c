@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shrink.c: what becomes of single pages on the LRU lists under pressure.
+ *
+ *	active list				inactive list
+ *	hot -> ... -> cold --refill_inactive--> hot -> ... -> cold --shrink_cache--> free
+ *	 ^ referenced |				 ^ not yet     |
+ *	 +------------+				 +-------------+
+ *
+ * refill_inactive turns the active list like a clock: a page in use goes to the hot end
+ * again, others move to the inactive list, marked so that one more use brings them back.
+ *
+ * shrink_cache looks at the coldest inactive pages, one by one:
+ *
+ *	locked, PG_launder	being written by us: wait for it (throttles the caller)
+ *	locked			somebody's business: pass by
+ *	in use			the policy says: to the active list, or another round
+ *	mapped			the policy unmaps it (reverse map), or counts it and, when it
+ *				has met max_mapped of them, searches page tables (swap_out)
+ *	dirty			start writing it, if it is unmapped: PG_launder; a later pass frees it
+ *	with buffers		let go of them
+ *	clean, no references	out of its mapping, free
+ *
+ * Each page is turned to the hot end as it is looked at, so that the next look is at
+ * another; when a page has been written it goes to the cold end (lru_rotate_written()), to be
+ * freed soon.
+ *
+ * Locking: none held on entry. The page lock is only tried, as the caller may hold that of
+ * some other page; a page stays on its list meanwhile, with a reference of ours. The last check before
+ * a page leaves its mapping (clean, no other reference) is made under the mapping's lock,
+ * where look-ups take their references (RC-28):
+ *
+ *	look-up				reclaim
+ *	pages_lock, get_page		pages_lock: more than two references, leave it
+ *	pages_lock, nothing there	pages_lock: two references, remove
+ *
+ * Invariants: (I1) a dirty page is never freed (PM-32); (I2) no memory is allocated but by the
+ * file's writepage and add_to_swap, from the reserves.
+ *
+ * Failure: a page that cannot be unmapped, written or freed stays.
+ * Observability: events pgscan, pgsteal, pgrefill, pgdeactivate, pgactivate, pglaunder.
+ */
+#include "reclaim_policy.h"
+#include <pagoda/bug.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/swap.h>
+#include <pagoda/vmstat.h>
+
+/* References of a page that only its mapping and we hold. */
+#define REFS_MAPPING_AND_US 2
+
+bool (*page_release_buffers)(struct page *page, gfp_t gfp_mask);
+
+/* ---- The active list -------------------------------------------------------------------- */
+
+void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages)
+{
+	enum lru_list active = (enum lru_list)(kind + 1);
+	unsigned long left = zone_lru_pages(zone, active), moved = 0, seen = 0;
+
+	for (; moved < nr_pages && seen < left; seen++) {
+		struct page *page = lru_take_coldest(zone, active);
+
+		if (!page)
+			break;
+		if (!reclaim_policy->keep_active(page)) {
+			deactivate_page(page);
+			reclaim_policy->demoted(page);
+			moved++;
+		}
+		put_page(page);
+		port_cond_resched();
+	}
+	count_vm_events(VM_EVENT_pgrefill, seen);
+	count_vm_events(VM_EVENT_pgdeactivate, moved);
+}
+
+/* ---- Writing ------------------------------------------------------------------------------- */
+
+static bool may_write(const struct scan_control *sc, const struct page *page)
+{
+	gfp_t needed = PageSwapCache(page) ? __GFP_IO : __GFP_FS | __GFP_IO;
+
+	if (PageHighMem(page))
+		needed |= __GFP_HIGHIO;
+	return sc->writes_left && (sc->gfp_mask & needed) == needed;
+}
+
+static void remember_written(struct scan_control *sc, struct page *page)
+{
+	if (sc->written)
+		put_page(sc->written);
+	get_page(page);
+	sc->written = page;
+}
+
+/* A locked, dirty page that nobody maps; unlocked on return. (RC-25) */
+static void launder(struct scan_control *sc, struct page *page, struct address_space *mapping)
+{
+	ClearPageDirty(page);
+	SetPageLaunder(page);
+	sc->writes_left--;
+	get_page(page);
+	count_vm_event(pglaunder);
+	if (mapping->a_ops->writepage(page))
+		SetPageDirty(page); /* not written after all */
+	else
+		remember_written(sc, page);
+	note_reclaim_progress(1);
+	put_page(page);
+}
+
+/* ---- Freeing -------------------------------------------------------------------------------- */
+
+static bool has_buffers(const struct page *page)
+{
+	return page->private && !PageSwapCache(page);
+}
+
+static bool try_to_release_page(struct page *page, gfp_t gfp_mask)
+{
+	const struct address_space *mapping = page_mapping(page);
+
+	if (mapping && mapping->a_ops->releasepage)
+		return mapping->a_ops->releasepage(page, gfp_mask) == 0;
+	return page_release_buffers && page_release_buffers(page, gfp_mask);
+}
+
+/* Can what the page holds be had again? */
+static bool has_backing(const struct page *page, const struct address_space *mapping)
+{
+	return PageSwapCache(page) || (mapping && mapping->a_ops->readpage);
+}
+
+/* A locked, clean, unmapped page leaves its mapping; false: somebody holds it, or wrote to it. */
+static bool remove_mapping(struct page *page, struct address_space *mapping)
+{
+	if (PageSwapCache(page))
+		return remove_unused_swap_cache(page, REFS_MAPPING_AND_US);
+	if (mapping)
+		return remove_unused_from_page_cache(page, REFS_MAPPING_AND_US);
+	/* Nobody's any more: removed, or its last process has just ended. */
+	return page_count(page) == 1 && !page_mapcount(page);
+}
+
+static bool free_clean_page(struct page *page, struct address_space *mapping)
+{
+	bool had_mapping = mapping;
+
+	if (had_mapping && reclaim_policy->evicted)
+		reclaim_policy->evicted(page);
+	return remove_mapping(page, mapping);
+}
+
+/* The steps from an unmapped page to a free one; unlocks it. True: it is ours alone now. */
+static bool evict_unmapped(struct scan_control *sc, struct page *page)
+{
+	struct address_space *mapping = page_mapping(page);
+	bool freed = false, writable = mapping && mapping->a_ops->writepage;
+
+	if (PageDirty(page) && mapping) {
+		if (writable && may_write(sc, page)) {
+			launder(sc, page, mapping);
+			return false;
+		}
+		unlock_page(page);
+		return false;
+	}
+	if (has_buffers(page) && (!try_to_release_page(page, sc->gfp_mask) || mapping)) {
+		/* With a mapping: freed in the next pass (RC-26). */
+		unlock_page(page);
+		return false;
+	}
+	if (!mapping || (!PageDirty(page) && has_backing(page, mapping)))
+		freed = free_clean_page(page, mapping);
+	unlock_page(page);
+	return freed;
+}
+
+/* ---- One page --------------------------------------------------------------------------------- */
+
+bool rmap_unmap(struct scan_control *sc, struct page *page)
+{
+	if (PageAnon(page) && !PageSwapCache(page) &&
+	    (!(sc->gfp_mask & __GFP_IO) || !add_to_swap(page)))
+		return false;
+	return try_to_unmap(page);
+}
+
+/* Off the lists; unless munlock came in between and did not see it there. */
+static void cull(struct page *page)
+{
+	struct rmap_info info;
+
+	lru_cull_mlocked(page);
+	page_referenced(page, &info);
+	if (!info.locked)
+		lru_rescue_mlocked(page);
+}
+
+/* A locked page; unlocked on return. True: it is ours alone now. */
+static bool shrink_locked_page(struct scan_control *sc, struct page *page)
+{
+	enum page_fate fate = reclaim_policy->judge(sc, page);
+
+	if (fate == PAGE_EVICT && page_mapcount(page) && !reclaim_policy->unmap(sc, page))
+		fate = PAGE_KEEP;
+	if (fate == PAGE_EVICT)
+		return evict_unmapped(sc, page);
+	if (fate == PAGE_CULL)
+		cull(page);
+	unlock_page(page);
+	if (fate == PAGE_ACTIVATE)
+		activate_page(page);
+	return false;
+}
+
+/* Being written by us: the caller goes at the disk's pace (RC-24). */
+static void wait_if_laundered(const struct scan_control *sc, struct page *page)
+{
+	if (PageLaunder(page) && PageLocked(page) && sc->gfp_mask & __GFP_FS)
+		wait_on_page(page);
+}
+
+static bool shrink_page(struct scan_control *sc, struct page *page)
+{
+	if (TryLockPage(page)) {
+		wait_if_laundered(sc, page);
+		return false;
+	}
+	if (PageWriteback(page)) {
+		unlock_page(page);
+		return false;
+	}
+	return shrink_locked_page(sc, page);
+}
+
+static void count_reclaimed(struct scan_control *sc, zone_t *zone)
+{
+	sc->nr_reclaimed++;
+	sc->nr_pages--;
+	count_vm_event(pgsteal);
+	note_reclaim_progress(1);
+	__atomic_store_n(&zone->lruvec.pages_scanned, 0, __ATOMIC_RELAXED);
+}
+
+void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
+		  unsigned long max_scan)
+{
+	unsigned long scanned = 0;
+
+	sc->max_mapped = max_mapped_of(max_scan, sc->nr_pages, sc->priority);
+	sc->pass_over = false;
+	while (scanned < max_scan && sc->nr_pages > 0 && !sc->pass_over) {
+		struct page *page = lru_take_coldest(zone, (enum lru_list)kind);
+
+		if (!page)
+			break;
+		scanned++;
+		__atomic_fetch_add(&zone->lruvec.pages_scanned, 1, __ATOMIC_RELAXED);
+		if (shrink_page(sc, page))
+			count_reclaimed(sc, zone);
+		put_page(page);
+		port_cond_resched(); /* RC-22 */
+	}
+	sc->nr_scanned += scanned;
+	count_vm_events(VM_EVENT_pgscan, scanned);
+	if (sc->pass_over && reclaim_policy->swap_out)
+		reclaim_policy->swap_out(sc, zone);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_oom.c: when the OOM killer kills, whom, and that life goes on.
+ */
+#include "address_space.h"
+
+#include <pagoda/lru.h>
+#include <pagoda/oom.h>
+#include <pagoda/swap.h>
+#include <pagoda/vmscan.h>
+#include <mm/reclaim_policy.h>
+
+#include <string.h>
+
+#define SIGTERM 15
+#define MS	1000000ull
+#define SECOND	(1000 * MS)
+/* Clocks in these tests start here, so that 0 means nothing special. */
+#define START (100 * SECOND)
+
+/* n failures from *now on, pause apart; true if one of them killed. */
+static bool fail(struct oom_history *h, u64 *now, unsigned int n, u64 pause, long swap)
+{
+	bool killed = false;
+
+	for (unsigned int i = 0; i < n; i++, *now += pause)
+		killed |= oom_should_kill(h, *now, swap);
+	return killed;
+}
+
+/* ---- The checklist ------------------------------------------------------------------------ */
+
+PAGODA_TEST(free_swap_is_no_oom, "OM-02")
+{
+	struct oom_history h = { 0 };
+	u64 now = START;
+
+	CHECK(!fail(&h, &now, 100, 100 * MS, 1));
+	CHECK(fail(&h, &now, 11, 100 * MS, 0));
+}
+
+PAGODA_TEST(pause_of_five_seconds_begins_a_new_run, "OM-03")
+{
+	struct oom_history h = { 0 };
+	u64 now = START;
+
+	CHECK(!fail(&h, &now, 9, 200 * MS, 0));
+	now += 5100 * MS - 200 * MS;
+	CHECK(!fail(&h, &now, 9, 200 * MS, 0));
+	CHECK(fail(&h, &now, 1, 0, 0));
+}
+
+PAGODA_TEST(ten_failures_at_once_wait_for_a_second, "OM-04")
+{
+	struct oom_history h = { 0 };
+	u64 now = START;
+
+	CHECK(!fail(&h, &now, 10, 10 * MS, 0));
+	CHECK(!fail(&h, &now, 89, 10 * MS, 0)); /* until 0.98 s */
+	CHECK(fail(&h, &now, 3, 10 * MS, 0));
+}
+
+PAGODA_TEST(last_failure_over_a_second_ago_is_no_oom, "OM-04")
+{
+	struct oom_history h = { 0 };
+	u64 now = START;
+
+	CHECK(!fail(&h, &now, 30, 1100 * MS, 0));
+}
+
+PAGODA_TEST(nine_failures_are_no_oom, "OM-05")
+{
+	struct oom_history h = { 0 }, sparse = { 0 };
+	u64 now = START;
+
+	CHECK(!fail(&h, &now, 9, 250 * MS, 0));
+	CHECK(fail(&h, &now, 1, 0, 0));
+	now = START;
+	CHECK(!fail(&sparse, &now, 40, 600 * MS, 0)); /* never ten in five seconds */
+}
+
+PAGODA_TEST(kills_are_five_seconds_apart, "OM-06")
+{
+	struct oom_history h = { 0 };
+	u64 now = START, kills[3];
+	int nr = 0;
+
+	while (nr < 3) {
+		if (oom_should_kill(&h, now, 0))
+			kills[nr++] = now;
+		now += 50 * MS;
+	}
+	CHECK_LE(kills[0] - START, 1100 * MS);
+	for (int i = 1; i < 3; i++) {
+		CHECK_GE(kills[i] - kills[i - 1], 5 * SECOND);
+		CHECK_LT(kills[i] - kills[i - 1], 6 * SECOND);
+	}
+}
+
+/* ---- The score ------------------------------------------------------------------------------- */
+
+PAGODA_TEST(int_sqrt_is_the_floor_of_the_root, "OM-09")
+{
+	unsigned long root = 0;
+
+	CHECK_EQ(int_sqrt(0), 1);
+	for (unsigned long n = 1; n <= 1000000; n++) {
+		if ((root + 1) * (root + 1) == n)
+			root++;
+		CHECK_EQ(int_sqrt(n), root);
+	}
+	CHECK_EQ(int_sqrt(~0ul), 0xfffffffful);
+}
+
+PAGODA_TEST(badness_is_as_documented, "OM-08 OM-10 OM-11")
+{
+	struct oom_candidate c = { .pages = 60000, .cpu_time_s = 960, .cpu_time_min = 16 };
+
+	CHECK_EQ(badness(&c, 0), 1000);
+	c.sys_admin = true;
+	CHECK_EQ(badness(&c, 0), 250);
+	c.sys_rawio = true;
+	CHECK_EQ(badness(&c, 0), 62);
+	c.sys_admin = false;
+	CHECK_EQ(badness(&c, 0), 250);
+	c = (struct oom_candidate){ .pages = 777 };
+	CHECK_EQ(badness(&c, 0), 777);
+	c.oom_score_adj = -1000;
+	CHECK_EQ(badness(&c, 0), 0);
+	c.oom_score_adj = -999;
+	CHECK_EQ(badness(&c, 100000), 1);
+	c.oom_score_adj = 500;
+	CHECK_EQ(badness(&c, 100000), 50777);
+}
+
+/* ---- A machine that runs out -------------------------------------------------------------------- */
+
+#define RAM (16 * SZ_1M)
+#define HOG_PAGES (RAM / PAGE_SIZE)
+
+static atomic_t small_ready;
+static int all_over;
+
+/* Touch pages until memory or patience ends; what a user program does, a signal ends it. */
+static void hog(void *arg)
+{
+	unsigned long pages = (unsigned long)arg;
+	unsigned long addr = do_mmap(NULL, 0, PG(pages), RW, ANON | MAP_NORESERVE, 0);
+
+	CHECK(!IS_ERR_VALUE(addr));
+	for (unsigned long i = 0; i < pages && !port_fatal_signal_pending(); i++)
+		(void)hosted_user_write(addr + PG(i), "x", 1);
+}
+
+static void be_small(void *arg)
+{
+	(void)arg;
+	hosted_write32(BASE, 7);
+	atomic_inc(&small_ready);
+	while (!__atomic_load_n(&all_over, __ATOMIC_RELAXED) && !port_fatal_signal_pending())
+		port_yield();
+	CHECK_EQ(hosted_read32(BASE), 7);
+}
+
+static void a_hog_dies(void)
+{
+	struct hosted_task *big, *small[3];
+	struct hosted_signal sig;
+	u64 start;
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	map_at(BASE, 1, RW);
+	for (int i = 0; i < 3; i++)
+		CHECK((small[i] = hosted_fork(HOSTED_ANY_CPU, be_small, NULL)));
+	while (atomic_read(&small_ready) < 3)
+		port_yield();
+	start = port_clock_ns();
+	big = hosted_fork(HOSTED_ANY_CPU, hog, (void *)(unsigned long)HOG_PAGES);
+	CHECK(big);
+	hosted_wait(big);
+	CHECK_LT(port_clock_ns() - start, 30 * SECOND);
+	sig = hosted_task_signal(big);
+	CHECK_EQ(sig.signo, SIGKILL);
+	CHECK(hosted_vm_task(big)->flags & PF_MEMDIE);
+	CHECK(hosted_vm_task(big)->flags & PF_MEMALLOC);
+	CHECK_EQ(vm_event(oom_kill), 1);
+	__atomic_store_n(&all_over, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 3; i++) {
+		hosted_wait(small[i]);
+		CHECK_EQ(hosted_task_signal(small[i]).signo, 0);
+	}
+	CHECK(strstr(hosted_log(), "score"));
+	CHECK(strstr(hosted_log(), "Out of memory: killed"));
+}
+
+PAGODA_TEST_CONFIG(hog_is_killed_others_live, "OM-01 OM-07 OM-14 OM-16 RC-09 FX-23", .nr_cpus = 2,
+		   .ram = RAM, .start_threads = true)
+{
+	a_hog_dies();
+}
+
+PAGODA_TEST_CONFIG(hog_is_killed_others_live_classic, "OM-07 OM-16", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true, .options = "reclaim=classic")
+{
+	a_hog_dies();
+}
+
+PAGODA_TEST_CONFIG(hog_is_killed_deterministically, "OM-07 OM-16", .nr_cpus = 4, .ram = RAM,
+		   .start_threads = true, .deterministic = true)
+{
+	a_hog_dies();
+}
+
+static void clone_and_hog(void *arg)
+{
+	struct hosted_task *threads[3];
+
+	for (int i = 0; i < 3; i++)
+		threads[i] = hosted_clone(HOSTED_ANY_CPU, hog, arg);
+	hog(arg);
+	for (int i = 0; i < 3; i++) {
+		hosted_wait(threads[i]);
+		CHECK_EQ(hosted_task_signal(threads[i]).signo, SIGKILL);
+	}
+}
+
+PAGODA_TEST_CONFIG(all_threads_of_the_victim_get_the_signal, "OM-12", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true)
+{
+	struct hosted_task *big;
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	big = hosted_fork(HOSTED_ANY_CPU, clone_and_hog, (void *)(unsigned long)HOG_PAGES);
+	CHECK(big);
+	hosted_wait(big);
+	CHECK_EQ(hosted_task_signal(big).signo, SIGKILL);
+	CHECK_EQ(vm_event(oom_kill), 1);
+}
+
+/* Told to go gently first; a victim that does not is killed. */
+static void hog_with_a_handler(void *arg)
+{
+	unsigned long addr = do_mmap(NULL, 0, PG(HOG_PAGES), RW, ANON | MAP_NORESERVE, 0);
+
+	for (unsigned long i = 0; i < HOG_PAGES; i++) {
+		struct hosted_signal sig = hosted_signal();
+
+		if (sig.signo) {
+			*(int *)arg = sig.signo;
+			return; /* the handler ends the program */
+		}
+		(void)hosted_user_write(addr + PG(i), "x", 1);
+	}
+}
+
+PAGODA_TEST_CONFIG(device_user_gets_sigterm, "OM-13", .nr_cpus = 2, .ram = RAM, .start_threads = true)
+{
+	struct hosted_task *big;
+	int signo = 0;
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	hosted_vm_task(hosted_current())->cap_sys_rawio = true;
+	big = hosted_fork(HOSTED_ANY_CPU, hog_with_a_handler, &signo);
+	CHECK(big);
+	hosted_wait(big);
+	CHECK_EQ(signo, SIGTERM);
+}
+
+static void map_much_touch_little(void *arg)
+{
+	unsigned long addr = do_mmap(NULL, 0, SZ_1G, RW, ANON | MAP_NORESERVE, 0);
+
+	(void)arg;
+	CHECK(!IS_ERR_VALUE(addr));
+	hosted_write32(addr, 1);
+	atomic_inc(&small_ready);
+	while (!__atomic_load_n(&all_over, __ATOMIC_RELAXED))
+		port_yield();
+	CHECK_EQ(hosted_signal().signo, 0);
+}
+
+PAGODA_TEST_CONFIG(untouched_mappings_do_not_count, "FX-23", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true)
+{
+	struct hosted_task *big, *wide;
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	wide = hosted_fork(HOSTED_ANY_CPU, map_much_touch_little, NULL);
+	CHECK(wide);
+	while (!atomic_read(&small_ready))
+		port_yield();
+	big = hosted_fork(HOSTED_ANY_CPU, hog, (void *)(unsigned long)HOG_PAGES);
+	CHECK(big);
+	hosted_wait(big);
+	CHECK_EQ(hosted_task_signal(big).signo, SIGKILL);
+	__atomic_store_n(&all_over, 1, __ATOMIC_RELAXED);
+	hosted_wait(wide);
+}
+
+PAGODA_TEST_CONFIG(adjusted_task_is_spared, "FX-23", .nr_cpus = 2, .ram = RAM, .start_threads = true)
+{
+	struct hosted_task *big;
+
+	new_process();
+	hosted_vm_task(hosted_current())->oom_score_adj = -1000;
+	CHECK_EQ(oom_task_score(hosted_vm_task(hosted_current())), 0);
+	big = hosted_fork(HOSTED_ANY_CPU, hog, (void *)(unsigned long)HOG_PAGES);
+	CHECK(big);
+	hosted_wait(big);
+	CHECK_EQ(hosted_task_signal(big).signo, SIGKILL);
+	CHECK_EQ(hosted_signal().signo, 0);
+}
+
+PAGODA_TEST_CONFIG(twenty_ooms_leak_nothing, "OM-16", .nr_cpus = 2, .ram = RAM, .start_threads = true,
+		   .deterministic = true)
+{
+	unsigned int rounds = test_scale(20);
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct hosted_task *big;
+		unsigned long before = test_free_frames();
+
+		big = hosted_fork(HOSTED_ANY_CPU, hog, (void *)(unsigned long)HOG_PAGES);
+		CHECK(big);
+		hosted_wait(big);
+		CHECK_EQ(hosted_task_signal(big).signo, SIGKILL);
+		CHECK_LE(before, test_free_frames() + 2); /* the task's stack of caches */
+	}
+	CHECK_EQ(vm_event(oom_kill), rounds);
+}
