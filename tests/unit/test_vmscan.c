@@ -495,6 +495,7 @@ static void write_and_read_mapped(unsigned long pages)
 		CHECK_EQ(hosted_read32(BASE + PG(i) + 8), (u32)i + 99);
 	}
 	CHECK_GT(disk.writes, pages / 4);
+	wait_until_kswapd_sleeps();
 	check_mm();
 	CHECK_EQ(do_munmap(BASE, PG(pages)), 0);
 	disk_close(&disk);
