@@ -100,6 +100,9 @@ static inline void list_splice_init(struct list_head *from, struct list_head *he
 #define list_for_each_entry(pos, head, member)                                                     \
 	for (pos = list_first_entry(head, __typeof__(*pos), member); &pos->member != (head);       \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
+#define list_for_each_entry_reverse(pos, head, member)                                             \
+	for (pos = list_last_entry(head, __typeof__(*pos), member); &pos->member != (head);        \
+	     pos = list_entry(pos->member.prev, __typeof__(*pos), member))
 /* The current element may be deleted in the body. */
 #define list_for_each_entry_safe(pos, tmp, head, member)                                           \
 	for (pos = list_first_entry(head, __typeof__(*pos), member),                               \

@@ -26,6 +26,7 @@
  * Locking: queue->lock (RANK_LEAF, interrupts off) protects the list; port_unpark is
  * called under it so that an entry cannot leave its stack meanwhile.
  */
+#include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
 #include <pagoda/spinlock.h>
 #include <pagoda/lru.h>
@@ -106,6 +107,7 @@ void wait_on_page(struct page *page)
 	if (!PageLocked(page))
 		return;
 	might_sleep();
+	run_disk_queue(); /* the page may be waiting for I/O that we have plugged */
 	prepare_to_wait(wq, &wait, page);
 	while (PageLocked(page))
 		port_park(UINT64_MAX);
@@ -120,6 +122,7 @@ void lock_page(struct page *page)
 	if (!TryLockPage(page))
 		return;
 	might_sleep();
+	run_disk_queue();
 	wq = page_waitqueue(page);
 	prepare_to_wait(wq, &wait, page);
 	while (TryLockPage(page))

@@ -2,14 +2,14 @@
 /*
  * blkdev.h: block devices as the core meets them: requests in, completions out.
  *
- *	submit_bio -> queue (sorted, neighbours merged while plugged) -> ops->submit
- *	                                                   device ... -> bio_endio
+ *	submit_bio -> device's queue (neighbours merged) -> ops->submit
+ *	                                      device ... -> blk_end_request -> end_io
  *
  * A bio is one transfer between a run of sectors and pieces of pages. Everything is
- * asynchronous: who wants the result waits for its end_io. While a task has plugged the
- * queue its bios wait there, so that neighbours become one request to the device; the
- * plug ends with blk_finish_plug(), or when the task sleeps for a page, or when kswapd runs
- * the disk queue (the documents' tq_disk, RC-04).
+ * asynchronous: who wants the result waits for its end_io. Bios of a task that has plugged
+ * wait in the device's queue, so that neighbours become one request; they start with
+ * blk_finish_plug(), when the task waits for a page or a bio, with the next bio of a task
+ * that has not plugged, or when anybody runs the disk queue (the documents' tq_disk, RC-04).
  *
  * A driver (machine/hosted, machine/pc) embeds struct block_device and fills in the
  * constant members; the queue is the core's (mm/blkdev.c).
@@ -31,8 +31,19 @@ struct bio_vec {
 
 struct block_device;
 
+/* A chain of bios with consecutive sectors, one transfer for the device; lies in its first bio. */
+struct blk_request {
+	struct list_head list;	/* the queue's, the driver's once submitted */
+	struct list_head bios;	/* by bio.chain, in sector order */
+	enum bio_op op;
+	u64 sector, nr_sectors;
+	unsigned int nr_vecs;
+	void *driver_data;
+};
+
 struct bio {
-	struct list_head queue;	    /* the block layer's */
+	struct list_head chain;	    /* its request's bios */
+	struct blk_request request; /* if it is the first of one */
 	struct block_device *bdev;
 	u64 sector;		    /* first one on the device, in units of 512 bytes */
 	enum bio_op op;
@@ -40,18 +51,10 @@ struct bio {
 	/* Called once, from any context, interrupts possibly off. May free the bio. */
 	void (*end_io)(struct bio *bio);
 	void *private;		    /* the submitter's */
+	atomic_t pending;	    /* bounce copies of it under way */
+	unsigned int first_vec;	    /* of a bounce copy: where its pieces are in the bio it is for */
 	unsigned int nr_vecs, max_vecs;
 	struct bio_vec vecs[];
-};
-
-/* A chain of bios with consecutive sectors, one transfer for the device. */
-struct blk_request {
-	struct list_head list;	/* the driver's, once submitted */
-	struct list_head bios;	/* by bio.queue, in sector order */
-	enum bio_op op;
-	u64 sector, nr_sectors;
-	unsigned int nr_vecs;
-	void *driver_data;
 };
 
 struct block_device_operations {
@@ -73,17 +76,20 @@ struct block_device {
 	unsigned int dev;	/* (C) major << 8 | minor, st_rdev */
 	struct list_head all;	/* registered devices */
 	/* The core's queue. */
-	spinlock_t queue_lock;	/* RANK_LEAF */
-	struct list_head queued; /* blk_requests not yet taken by the driver, in order of arrival */
-	unsigned int nr_in_flight;
-	unsigned long nr_requests[3], nr_bios[3]; /* statistics, by op: started since boot */
-	u64 sectors_done[3];
+	spinlock_t queue_lock;	/* RANK_LEAF, interrupts off; guards what is marked (Q) */
+	struct list_head queued; /* (Q) blk_requests not yet taken by the driver, in order of arrival */
+	bool offering, offer_again; /* (Q) somebody is in ops->submit; look again afterwards */
+	unsigned int nr_in_flight;  /* (Q) */
+	unsigned long nr_requests[3], nr_bios[3]; /* (Q) statistics, by op: started since boot */
+	u64 sectors_done[3];			  /* (Q) */
 	struct address_space *bd_mapping; /* page cache of the raw device, or NULL */
 	void *holder;		/* who has it exclusively (a mount, a swap area), or NULL */
 };
 
 /* Drivers: announce a device whose constant members are set. May sleep. */
 int register_block_device(struct block_device *bdev) __must_check;
+/* It goes; nothing is queued or under way. The last one takes the reserves along. */
+void unregister_block_device(struct block_device *bdev);
 /* By name, or NULL. */
 struct block_device *find_block_device(const char *name);
 /* Devices in order of registration; NULL after the last. */
@@ -92,15 +98,20 @@ struct block_device *next_block_device(struct block_device *prev);
 int claim_block_device(struct block_device *bdev, void *holder) __must_check;
 void release_block_device(struct block_device *bdev, void *holder);
 
-/* A bio for up to max_vecs pieces. Falls back to a reserve with GFP_NOIO, which waits: then never NULL. */
+/*
+ * A bio for up to max_vecs pieces; NULL if there is no memory. A request that may wait is
+ * never refused: without memory it gets one of a reserve, for fewer pieces perhaps
+ * (bio_add_page() tells), and waits for one to come back if need be. May sleep with __GFP_WAIT.
+ */
 struct bio *bio_alloc(struct block_device *bdev, enum bio_op op, u64 sector, unsigned int max_vecs,
 		      gfp_t gfp) __must_check;
 /* Append a piece; false: it is full. */
-bool bio_add_page(struct bio *bio, struct page *page, unsigned int offset, unsigned int len);
+__must_check bool bio_add_page(struct bio *bio, struct page *page, unsigned int offset, unsigned int len);
 void bio_put(struct bio *bio);
 /*
  * Start the transfer. A bio past the device's end, or a write to a read-only one, ends with
- * -EIO; never fails otherwise. Does not sleep.
+ * -EIO; never fails otherwise. Pieces in high memory that the device cannot reach are copied
+ * (HM-10), for which this may sleep; otherwise any context.
  */
 void submit_bio(struct bio *bio);
 /* Start it, wait, return its error; the caller still owns the bio. May sleep. */
@@ -109,7 +120,7 @@ int submit_bio_wait(struct bio *bio);
 /* The current task plugs; may nest. Its bios may wait until the outermost end. */
 void blk_start_plug(void);
 void blk_finish_plug(void);
-/* Start everything that waits in any plug or queue (tq_disk). Any context. */
+/* Start everything that waits in any queue (tq_disk). Any context. */
 void run_disk_queue(void);
 
 /* Drivers: a request has ended; ends its bios and offers the next ones. Any context. */

@@ -37,6 +37,7 @@ struct vm_task {
 	struct mm_struct *active_mm;	/* (S) the tables this task runs on */
 	unsigned int flags;		/* (A) PF_; others set PF_MEMALLOC, PF_MEMDIE in a victim */
 	int pagefault_disabled;		/* (S) > 0: faults are not served */
+	unsigned int plugged;		/* (S) blk_start_plug() calls not yet finished */
 	unsigned long min_flt, maj_flt; /* (A) */
 	unsigned long stack_pointer_hint; /* unused by the core unless set */
 	struct rlimit *rlim;		/* (A) RLIM_NLIMITS entries, shared by a process */

@@ -13,6 +13,8 @@
  */
 #include "harness.h"
 
+#include <machine/hosted_disk.h>
+
 #include <asm/pgalloc.h>
 #include <pagoda/bug.h>
 #include <pagoda/init.h>
@@ -256,6 +258,7 @@ static void check_aftermath(unsigned long frames_before)
 
 	if (port_current()->mm)
 		hosted_process_exit();
+	hosted_disks_end();
 	if (hosted_nr_tasks())
 		FAIL("%u tasks still run", hosted_nr_tasks());
 	frames = test_free_frames() + lasting_frames;

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * disk.c: a disk of the hosted machine: memory behind a block_device, with faults on order.
+ *
+ *	submit	-> takes the request, up to `depth` at a time, and wakes the disk's thread
+ *	thread	-> for each: the faults asked for, the transfer, blk_end_request()
+ *
+ * The thread is a task of the simulated kernel, so a completion comes from another CPU in
+ * parallel mode, and at a step drawn from the seed in deterministic mode. A stalled disk
+ * keeps what it has until hosted_disk_stall(disk, false).
+ *
+ * Transfers go to physical memory by hosted_phys(), as DMA does. A page of high memory on a
+ * disk that was declared unable to reach it is a broken promise of the block layer.
+ *
+ * Locking: disk->lock (RANK_LEAF, interrupts off) for the list of taken requests.
+ */
+#include "hosted_internal.h"
+
+#include <machine/hosted_disk.h>
+#include <pagoda/errno.h>
+#include <pagoda/mmzone.h>
+#include <pagoda/page.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_DEPTH	 8
+#define DEFAULT_MAX_VECS 32
+
+struct hosted_disk {
+	struct block_device bdev;
+	unsigned char *bytes;
+	spinlock_t lock;
+	struct list_head taken; /* (lock) by blk_request.list */
+	unsigned int nr_taken;	/* (lock) */
+	unsigned int depth;	/* (C) */
+	int stalled, ending, ended; /* (A) */
+	struct hosted_disk *next; /* of all disks; made and ended by one task */
+	wait_queue_head_t work;
+	/* Faults and watching; set while the disk is idle. */
+	unsigned long requests, fail_request; /* since hosted_disk_fail_nth() */
+	u64 bad_start, bad_end;
+	bool bad_op[3];
+	hosted_disk_watch_t *watch;
+	void *watch_arg;
+};
+
+static struct hosted_disk *disks;
+
+static struct hosted_disk *disk_of(struct block_device *bdev)
+{
+	return container_of(bdev, struct hosted_disk, bdev);
+}
+
+static bool disk_submit(struct block_device *bdev, struct blk_request *rq)
+{
+	struct hosted_disk *disk = disk_of(bdev);
+	unsigned long flags;
+	bool takes;
+
+	spin_lock_irqsave(&disk->lock, flags);
+	takes = disk->nr_taken < disk->depth;
+	if (takes) {
+		list_add_tail(&rq->list, &disk->taken);
+		disk->nr_taken++;
+	}
+	spin_unlock_irqrestore(&disk->lock, flags);
+	if (takes)
+		wake_up(&disk->work);
+	return takes;
+}
+
+static const struct block_device_operations disk_ops = { .submit = disk_submit };
+
+static void transfer_vec(struct hosted_disk *disk, const struct bio *bio, u64 sector,
+			 const struct bio_vec *vec)
+{
+	unsigned char *ram, *at = disk->bytes + (sector << SECTOR_SHIFT);
+
+	if (PageHighMem(vec->page) && !disk->bdev.high_memory)
+		hosted_fatal("disk %s cannot reach frame %#lx", disk->bdev.name, page_to_pfn(vec->page));
+	ram = hosted_phys(PFN_PHYS(page_to_pfn(vec->page)) + vec->offset);
+	if (disk->watch)
+		disk->watch(disk->watch_arg, bio->op, sector, vec->page);
+	if (bio->op == BIO_READ)
+		memcpy(ram, at, vec->len);
+	else
+		memcpy(at, ram, vec->len);
+}
+
+static int serve(struct hosted_disk *disk, struct blk_request *rq)
+{
+	u64 sector = rq->sector;
+	struct bio *bio;
+
+	if (++disk->requests == disk->fail_request)
+		return -EIO;
+	if (disk->bad_op[rq->op] && rq->sector < disk->bad_end &&
+	    (rq->op == BIO_FLUSH || rq->sector + rq->nr_sectors > disk->bad_start))
+		return -EIO;
+	list_for_each_entry(bio, &rq->bios, chain)
+		for (unsigned int i = 0; i < bio->nr_vecs; i++) {
+			transfer_vec(disk, bio, sector, &bio->vecs[i]);
+			sector += bio->vecs[i].len >> SECTOR_SHIFT;
+		}
+	return 0;
+}
+
+static struct blk_request *next_taken(struct hosted_disk *disk)
+{
+	struct blk_request *rq = NULL;
+	unsigned long flags;
+
+	if (__atomic_load_n(&disk->stalled, __ATOMIC_RELAXED))
+		return NULL;
+	spin_lock_irqsave(&disk->lock, flags);
+	if (!list_empty(&disk->taken)) {
+		rq = list_first_entry(&disk->taken, struct blk_request, list);
+		list_del(&rq->list);
+	}
+	spin_unlock_irqrestore(&disk->lock, flags);
+	return rq;
+}
+
+static void disk_thread(void *arg)
+{
+	struct hosted_disk *disk = arg;
+	struct blk_request *rq;
+	unsigned long flags;
+
+	for (;;) {
+		int error;
+
+		wait_event(&disk->work, (rq = next_taken(disk)) || __atomic_load_n(&disk->ending, __ATOMIC_ACQUIRE));
+		if (!rq)
+			break;
+		error = serve(disk, rq);
+		spin_lock_irqsave(&disk->lock, flags);
+		disk->nr_taken--;
+		spin_unlock_irqrestore(&disk->lock, flags);
+		blk_end_request(&disk->bdev, rq, error);
+	}
+	__atomic_store_n(&disk->ended, 1, __ATOMIC_RELEASE);
+}
+
+struct block_device *hosted_disk_create(const struct hosted_disk_config *config)
+{
+	struct hosted_disk *disk = calloc(1, sizeof(*disk));
+
+	if (!disk || !(disk->bytes = calloc(1, config->bytes)))
+		hosted_fatal("hosted: out of host memory");
+	disk->bdev.name = config->name;
+	disk->bdev.ops = &disk_ops;
+	disk->bdev.nr_sectors = config->bytes >> SECTOR_SHIFT;
+	disk->bdev.max_vecs = config->max_vecs ? config->max_vecs : DEFAULT_MAX_VECS;
+	disk->bdev.read_only = config->read_only;
+	disk->bdev.high_memory = config->high_memory;
+	disk->depth = config->depth ? config->depth : DEFAULT_DEPTH;
+	spin_lock_init(&disk->lock, RANK_LEAF);
+	INIT_LIST_HEAD(&disk->taken);
+	init_waitqueue_head(&disk->work);
+	if (register_block_device(&disk->bdev) || !port_thread_create("disk", disk_thread, disk))
+		hosted_fatal("hosted: no memory for disk %s", config->name);
+	disk->next = disks;
+	disks = disk;
+	return &disk->bdev;
+}
+
+static void end_disk(struct hosted_disk *disk)
+{
+	hosted_disk_stall(&disk->bdev, false);
+	while (__atomic_load_n(&disk->bdev.nr_in_flight, __ATOMIC_RELAXED) || !list_empty(&disk->bdev.queued))
+		port_yield();
+	__atomic_store_n(&disk->ending, 1, __ATOMIC_RELEASE);
+	wake_up(&disk->work);
+	while (!__atomic_load_n(&disk->ended, __ATOMIC_ACQUIRE))
+		port_yield();
+	unregister_block_device(&disk->bdev);
+	free(disk->bytes);
+	free(disk);
+}
+
+void hosted_disks_end(void)
+{
+	struct hosted_disk *disk;
+
+	run_disk_queue();
+	while ((disk = disks)) {
+		disks = disk->next;
+		end_disk(disk);
+	}
+}
+
+void *hosted_disk_bytes(struct block_device *bdev)
+{
+	return disk_of(bdev)->bytes;
+}
+
+void hosted_disk_stall(struct block_device *bdev, bool stall)
+{
+	__atomic_store_n(&disk_of(bdev)->stalled, stall, __ATOMIC_SEQ_CST);
+	wake_up(&disk_of(bdev)->work);
+}
+
+void hosted_disk_fail_nth(struct block_device *bdev, unsigned long n)
+{
+	disk_of(bdev)->requests = 0;
+	disk_of(bdev)->fail_request = n;
+}
+
+void hosted_disk_fail_sectors(struct block_device *bdev, enum bio_op op, u64 start, u64 end)
+{
+	struct hosted_disk *disk = disk_of(bdev);
+
+	disk->bad_op[op] = start < end;
+	disk->bad_start = start;
+	disk->bad_end = end;
+}
+
+void hosted_disk_watch(struct block_device *bdev, hosted_disk_watch_t *watch, void *arg)
+{
+	disk_of(bdev)->watch_arg = arg;
+	disk_of(bdev)->watch = watch;
+}
