@@ -367,6 +367,8 @@ int devices_init(void)
 	register_chrdev(&control_dev);
 	for (size_t i = 0; !err && i < ARRAY_SIZE(nodes); i++)
 		err = make_node(i);
+	if (!err)
+		err = make_block_nodes();
 	for (size_t i = 0; !err && i < ARRAY_SIZE(links); i++) {
 		pagoda_snprintf(name, sizeof(name), "/dev/%s", links[i].name);
 		err = vfs_mknod(AT_FDCWD, name, S_IFLNK | 0777, 0, links[i].target);

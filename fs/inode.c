@@ -298,10 +298,12 @@ void init_special_inode(struct inode *inode, u32 mode, u64 rdev)
 	inode->i_rdev = rdev;
 	if (S_ISCHR(mode))
 		inode->i_fop = &chrdev_fops;
+	else if (S_ISBLK(mode))
+		inode->i_fop = &blkdev_fops;
 	else if (S_ISFIFO(mode))
 		inode->i_fop = &fifo_fops;
 	else
-		inode->i_fop = &nothing_fops; /* block devices and sockets: no such thing yet */
+		inode->i_fop = &nothing_fops; /* sockets: no such thing */
 }
 
 void inode_init(void)

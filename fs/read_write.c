@@ -18,12 +18,6 @@
 
 #define MAX_RW_COUNT 0x7ffff000ul /* Linux transfers no more at once */
 
-#define SEEK_SET  0
-#define SEEK_CUR  1
-#define SEEK_END  2
-#define SEEK_DATA 3
-#define SEEK_HOLE 4
-
 /* ---- One transfer ------------------------------------------------------------------------- */
 
 static bool pos_needs_lock(const struct file *file)

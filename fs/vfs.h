@@ -84,6 +84,12 @@
 #define NAME_MAX    255u
 #define MAXSYMLINKS 40u
 
+#define SEEK_SET  0
+#define SEEK_CUR  1
+#define SEEK_END  2
+#define SEEK_DATA 3
+#define SEEK_HOLE 4
+
 #define MAY_EXEC  1u
 #define MAY_WRITE 2u
 #define MAY_READ  4u
@@ -353,6 +359,10 @@ struct chrdev {
 	struct chrdev *next;
 };
 void register_chrdev(struct chrdev *dev);
+
+/* Block devices (blockdev.c): opening a node, and boot's nodes in /dev. 0 or -errno. */
+extern const struct file_operations blkdev_fops;
+int make_block_nodes(void) __must_check;
 
 /* ---- Names (dcache.c) ----------------------------------------------------------------------- */
 

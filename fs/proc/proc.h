@@ -91,6 +91,10 @@ long proc_read_pagemap(const struct proc_node *node, struct iov_user buf, size_t
 long proc_read_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos);
 long proc_write_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos);
 
+/* ../blockdev.c */
+int proc_show_partitions(struct proc_text *text, const struct proc_node *node);
+int proc_show_diskstats(struct proc_text *text, const struct proc_node *node);
+
 /* fd.c */
 bool proc_lookup_fd(const struct proc_node *dir, const char *name, size_t len,
 		    struct proc_node *out);

@@ -2,8 +2,7 @@
 /*
  * system.c: /proc files about the machine as a whole, in Linux's formats.
  *
- * Times are printed in USER_HZ ticks of 10 ms. What the core does not have (swap, block
- * devices) shows as zero, so that programs find every line that they look for.
+ * Times are printed in USER_HZ ticks of 10 ms. What the core does not have shows as zero, so that programs find every line that they look for.
  */
 #include <fs/proc/proc.h>
 #include <pagoda/lru.h>
@@ -403,20 +402,13 @@ static int show_devices(struct proc_text *t, const struct proc_node *node)
 {
 	(void)node;
 	proc_printf(t, "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
-		       "136 pts\n240 pagoda\n\nBlock devices:\n");
+		       "136 pts\n240 pagoda\n\nBlock devices:\n254 virtblk\n");
 	return 0;
 }
 
 static int show_nothing(struct proc_text *t, const struct proc_node *node)
 {
 	(void)t, (void)node;
-	return 0;
-}
-
-static int show_partitions(struct proc_text *t, const struct proc_node *node)
-{
-	(void)node;
-	proc_printf(t, "major minor  #blocks  name\n\n");
 	return 0;
 }
 
@@ -431,13 +423,13 @@ const struct proc_entry proc_system_entries[] = {
 	PROC_FILE("cmdline", 0444, show_cmdline),
 	PROC_FILE("cpuinfo", 0444, show_cpuinfo),
 	PROC_FILE("devices", 0444, show_devices),
-	PROC_FILE("diskstats", 0444, show_nothing),
+	PROC_FILE("diskstats", 0444, proc_show_diskstats),
 	PROC_FILE("filesystems", 0444, show_filesystems),
 	PROC_FILE("loadavg", 0444, show_loadavg),
 	PROC_FILE("meminfo", 0444, show_meminfo),
 	PROC_FILE("modules", 0444, show_nothing),
 	PROC_LINK("mounts", link_self_mounts, NULL),
-	PROC_FILE("partitions", 0444, show_partitions),
+	PROC_FILE("partitions", 0444, proc_show_partitions),
 	{ .name = "self", .mode = S_IFLNK | 0777, .readlink = proc_link_self },
 	PROC_FILE("slabinfo", 0400, show_slabinfo),
 	PROC_FILE("stat", 0444, show_stat),

@@ -10,6 +10,7 @@ void machine_init(struct boot_info *bi)
 	apic_init();
 	clock_init(bi);
 	stream_init();
+	virtio_blk_init();
 	__asm__ __volatile__("sti");
 }
 

@@ -163,6 +163,10 @@ struct msi_message apic_msi_message(unsigned int vector);
 /* ---- clock.c --------------------------------------------------------------------------------- */
 void clock_init(struct boot_info *bi);
 
+/* ---- virtio_blk.c ---------------------------------------------------------------------------- */
+/* Find and register all disks. */
+void virtio_blk_init(void);
+
 /* ---- stream.c -------------------------------------------------------------------------------- */
 void stream_init(void);
 /* From the tick, interrupts off: what has no interrupt of its own. */

@@ -62,7 +62,6 @@ enum { VCAP_COMMON = 1, VCAP_NOTIFY = 2, VCAP_DEVICE = 4 };
 #define VIRTIO_F_VERSION_1 (1ull << 32)
 #define NO_MSIX_VECTOR	   0xffff
 
-#define DESC_DEVICE_WRITES 2
 #define AVAIL_NO_INTERRUPT 1
 
 /* ---- Transport -------------------------------------------------------------------------- */
@@ -117,7 +116,7 @@ static u8 status_add(struct virtio_device *dev, u8 bits)
 	return mmio_read8(dev->common + COMMON_STATUS);
 }
 
-bool virtio_init(struct virtio_device *dev, const struct pci_device *pci, u64 wanted)
+bool virtio_init(struct virtio_device *dev, const struct pci_device *pci, u64 wanted, u64 optional)
 {
 	u64 offered;
 
@@ -132,8 +131,15 @@ bool virtio_init(struct virtio_device *dev, const struct pci_device *pci, u64 wa
 	offered = device_features(dev);
 	if (!(offered & VIRTIO_F_VERSION_1) || (offered & wanted) != wanted)
 		return false;
-	accept_features(dev, wanted | VIRTIO_F_VERSION_1);
+	dev->features = offered & (wanted | optional | VIRTIO_F_VERSION_1);
+	accept_features(dev, dev->features);
 	return status_add(dev, STATUS_FEATURES_OK) & STATUS_FEATURES_OK;
+}
+
+void virtio_give_up(struct virtio_device *dev)
+{
+	if (dev->common)
+		status_add(dev, STATUS_FAILED);
 }
 
 void virtio_config_irq(struct virtio_device *dev)
@@ -223,17 +229,61 @@ int virtqueue_next_slot(const struct virtqueue *vq)
 	return vq->nr_free > 0 ? vq->free_head : -1;
 }
 
-int virtqueue_add(struct virtqueue *vq, phys_addr_t pa, u32 len, bool device_writes)
+/* Locks: as the caller's; there is a free slot. */
+static u16 take_slot(struct virtqueue *vq)
 {
 	u16 slot = vq->free_head;
 
-	if (vq->nr_free == 0)
-		return -1;
 	vq->free_head = vq->desc[slot].next;
 	vq->nr_free--;
-	vq->desc[slot] = (struct virtq_desc){ pa, len, device_writes ? DESC_DEVICE_WRITES : 0, 0 };
-	vq->avail->ring[vq->avail_idx++ % vq->size] = slot;
 	return slot;
+}
+
+static int offer(struct virtqueue *vq, u16 head)
+{
+	vq->avail->ring[vq->avail_idx++ % vq->size] = head;
+	return head;
+}
+
+int virtqueue_add_chain(struct virtqueue *vq, const struct virtq_desc *chain, u16 n)
+{
+	u16 head = vq->free_head, slot = head;
+
+	if (n == 0 || n > vq->nr_free)
+		return -1;
+	for (u16 i = 0; i < n; i++) {
+		struct virtq_desc *desc;
+
+		slot = take_slot(vq);
+		desc = &vq->desc[slot];
+		desc->addr = chain[i].addr;
+		desc->len = chain[i].len;
+		desc->flags = chain[i].flags & VIRTQ_DESC_DEVICE_WRITES;
+		if (i + 1 < n) {
+			desc->flags |= VIRTQ_DESC_NEXT;
+			desc->next = vq->free_head; /* the slot that is taken next */
+		}
+	}
+	return offer(vq, head);
+}
+
+int virtqueue_add_indirect(struct virtqueue *vq, const struct virtq_desc *table, u16 n)
+{
+	u16 slot;
+
+	if (vq->nr_free == 0)
+		return -1;
+	slot = take_slot(vq);
+	vq->desc[slot] = (struct virtq_desc){ __pa(table), (u32)(n * sizeof(*table)),
+					      VIRTQ_DESC_INDIRECT, 0 };
+	return offer(vq, slot);
+}
+
+int virtqueue_add(struct virtqueue *vq, phys_addr_t pa, u32 len, bool device_writes)
+{
+	const struct virtq_desc one = { pa, len, device_writes ? VIRTQ_DESC_DEVICE_WRITES : 0, 0 };
+
+	return virtqueue_add_chain(vq, &one, 1);
 }
 
 void virtqueue_kick(struct virtqueue *vq)
@@ -249,6 +299,20 @@ bool virtqueue_has_used(const struct virtqueue *vq)
 	return vq->size != 0 && vq->used->idx != vq->last_used;
 }
 
+/* The slots of a chain become free again. */
+static void free_chain(struct virtqueue *vq, u16 head)
+{
+	u16 last = head, n = 1;
+
+	while (vq->desc[last].flags & VIRTQ_DESC_NEXT) {
+		last = vq->desc[last].next;
+		n++;
+	}
+	vq->desc[last].next = vq->free_head;
+	vq->free_head = head;
+	vq->nr_free = (u16)(vq->nr_free + n);
+}
+
 int virtqueue_get(struct virtqueue *vq, u32 *len)
 {
 	u16 slot;
@@ -260,9 +324,7 @@ int virtqueue_get(struct virtqueue *vq, u32 *len)
 	if (len)
 		*len = vq->used->ring[vq->last_used % vq->size].len;
 	vq->last_used++;
-	vq->desc[slot].next = vq->free_head;
-	vq->free_head = slot;
-	vq->nr_free++;
+	free_chain(vq, slot);
 	return slot;
 }
 

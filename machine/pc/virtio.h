@@ -2,8 +2,9 @@
 /*
  * virtio.h: virtio 1.0 devices on PCI, and their split virtqueues.
  *
- * A queue hands the device buffers of one descriptor each, identified by the slot that
- * virtqueue_add() answers with and virtqueue_get() gives back.
+ * A queue hands the device buffers: single descriptors, chains of several, or tables of them
+ * that lie elsewhere (indirect). Each is identified by the slot of its first descriptor, which
+ * adding answers with and virtqueue_get() gives back.
  */
 #pragma once
 
@@ -14,6 +15,7 @@ struct virtio_device {
 	struct pci_device pci;
 	volatile u8 *common, *config;
 	volatile u8 *notify;
+	u64 features; /* agreed on */
 	u32 notify_multiplier;
 	u8 *ring_memory; /* what is left of the page that queues are cut from */
 	size_t ring_left;
@@ -24,6 +26,13 @@ struct virtq_desc {
 	u32 len;
 	u16 flags, next;
 };
+
+/* virtq_desc.flags */
+#define VIRTQ_DESC_NEXT		 1 /* the chain goes on at next */
+#define VIRTQ_DESC_DEVICE_WRITES 2
+#define VIRTQ_DESC_INDIRECT	 4 /* addr, len: a table of descriptors */
+
+#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 
 struct virtq_avail {
 	u16 flags, idx, ring[];
@@ -49,10 +58,13 @@ struct virtqueue {
 };
 
 /*
- * Reset the device, accept `wanted` of its features (VIRTIO_F_VERSION_1 always). False if it
- * is no virtio 1.0 device. The device is live after virtio_start().
+ * Reset the device, accept its features that are `wanted` (VIRTIO_F_VERSION_1 always), and of
+ * the `optional` ones those that it has. False if it lacks a wanted one or is no virtio 1.0
+ * device. The device is live after virtio_start().
  */
-bool virtio_init(struct virtio_device *dev, const struct pci_device *pci, u64 wanted);
+bool virtio_init(struct virtio_device *dev, const struct pci_device *pci, u64 wanted, u64 optional);
+/* It cannot be used: tell it so. */
+void virtio_give_up(struct virtio_device *dev);
 void virtio_start(struct virtio_device *dev);
 
 /* Use MSI-X table entry 0 for changes of configuration. */
@@ -65,6 +77,13 @@ bool virtqueue_init(struct virtqueue *vq, struct virtio_device *dev, u16 index, 
 int virtqueue_next_slot(const struct virtqueue *vq);
 /* Offer a buffer for the device to read, or to write. Return: its slot, -1 if the queue is full. */
 int virtqueue_add(struct virtqueue *vq, phys_addr_t pa, u32 len, bool device_writes);
+/*
+ * Offer n descriptors as one chain; addr, len and VIRTQ_DESC_DEVICE_WRITES of each count. Return:
+ * the slot of the first, -1 if there is no room for all.
+ */
+int virtqueue_add_chain(struct virtqueue *vq, const struct virtq_desc *chain, u16 n);
+/* The same in one slot: the device reads the descriptors, chained by next, from where they lie. */
+int virtqueue_add_indirect(struct virtqueue *vq, const struct virtq_desc *table, u16 n);
 /* Tell the device what was added. */
 void virtqueue_kick(struct virtqueue *vq);
 /* Take back a finished buffer: its slot, and in *len what the device wrote; -1 if none. */

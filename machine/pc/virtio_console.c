@@ -459,7 +459,7 @@ bool vconsole_init(void (*notify)(const struct vport *port))
 	if (pci.vendor == 0)
 		return false;
 	console.notify = notify;
-	if (!virtio_init(&console.dev, &pci, F_MULTIPORT))
+	if (!virtio_init(&console.dev, &pci, F_MULTIPORT, 0))
 		return false;
 	console.has_irq = pci_enable_msix(&pci, irq_alloc_vector(console_irq));
 	console.control_memory = (u8 *)__get_free_page(GFP_KERNEL);
