@@ -153,6 +153,13 @@ struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write,
 size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, size_t len,
 			 bool write, bool force);
 
+/*
+ * From a nopage operation: the faulting page shows frame pfn, which is no memory of ours and is
+ * never counted, swapped, dumped (AS-26). The file's mmap operation has set VM_PFNMAP_FLAGS.
+ */
+#define VM_PFNMAP_FLAGS (VM_IO | VM_RESERVED | VM_DONTEXPAND | VM_DONTDUMP)
+vm_fault_t vmf_insert_pfn(struct vm_fault *vmf, unsigned long pfn);
+
 /* ---- Unmapping, for truncation -------------------------------------------------------- */
 struct address_space;
 /* Remove every PTE of the mapping's pages in [start, end) pages, COW copies too (end 0: to the end). */

@@ -35,6 +35,16 @@ typedef unsigned int vm_fault_t; /* VM_FAULT_ bits, never an errno */
 #define VM_FAULT_RETRY	0x0400u /* mmap_lock was dropped */
 #define VM_FAULT_ERROR	(VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV)
 
+/* The four results of 2.4 (CT-20): 1 minor, 2 major, 0 SIGBUS, -1 out of memory. */
+static inline int vm_fault_result_24(vm_fault_t fault)
+{
+	if (fault & VM_FAULT_OOM)
+		return -1;
+	if (fault & VM_FAULT_ERROR)
+		return 0;
+	return fault & VM_FAULT_MAJOR ? 2 : 1;
+}
+
 #define FAULT_FLAG_WRITE       0x01u
 #define FAULT_FLAG_ALLOW_RETRY 0x04u
 #define FAULT_FLAG_TRIED       0x20u

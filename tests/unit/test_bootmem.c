@@ -91,7 +91,7 @@ BOOT_TEST(double_free_panics, "BM-13")
 	EXPECT_PANIC("freed twice", { free_bootmem_node(&contig_page_data, PFN(90), PFN(20)); });
 }
 
-BOOT_TEST(normal_goal_is_above_dma, "BM-14 BM-15 BM-16 BM-17")
+BOOT_TEST(normal_goal_is_above_dma, "CT-04 BM-14 BM-15 BM-16 BM-17")
 {
 	unsigned long normal, low;
 

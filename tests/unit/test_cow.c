@@ -25,7 +25,7 @@ static void child_checks_and_writes(void *arg)
 	check_mm();
 }
 
-PAGODA_TEST(fork_shares_until_written, "AS-44 AS-45 FT-36 FT-55 FT-57 FT-63")
+PAGODA_TEST(fork_shares_until_written, "CT-28 AS-44 AS-45 FT-36 FT-55 FT-57 FT-63")
 {
 	unsigned long frames[8], free;
 	struct hosted_task *task;

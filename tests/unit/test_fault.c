@@ -83,7 +83,7 @@ static struct vm_file *new_object(void)
 
 /* ---- Who serves what -------------------------------------------------------------------------- */
 
-PAGODA_TEST(first_read_maps_the_zero_page, "FT-31 FT-39 FT-40 FT-42 FT-43")
+PAGODA_TEST(first_read_maps_the_zero_page, "CT-38 FT-31 FT-39 FT-40 FT-42 FT-43")
 {
 	struct mm_struct *mm;
 	unsigned long zero, free;
@@ -276,7 +276,7 @@ static bool access(int kind, unsigned long addr)
 	return kind == 0 ? user_read32(addr, &value) : kind == 1 ? user_write32(addr, 3) : hosted_user_exec(addr);
 }
 
-PAGODA_TEST(rights_decide_for_all_protections, "FT-04 FT-24 FT-25 FT-36 FT-37 AS-28")
+PAGODA_TEST(rights_decide_for_all_protections, "CT-34 FT-04 FT-24 FT-25 FT-36 FT-37 AS-28")
 {
 	new_process();
 	for (unsigned long prot = 0; prot < 8; prot++)
@@ -437,7 +437,7 @@ PAGODA_TEST(every_allocation_of_a_fault_may_fail, "FT-26 FT-30 FT-48")
 
 /* ---- Faults of the kernel --------------------------------------------------------------------------------------- */
 
-PAGODA_TEST(user_copies_stop_at_a_hole_to_the_byte, "FT-38 FT-61 FT-62 FT-63 FT-67")
+PAGODA_TEST(user_copies_stop_at_a_hole_to_the_byte, "CT-19 FT-38 FT-61 FT-62 FT-63 FT-67")
 {
 	static u8 buf[64], user[64];
 
@@ -515,7 +515,7 @@ static struct pt_regs kernel_regs(unsigned long flags)
 	return (struct pt_regs){ .cs = 0x10, .ip = 0x1234, .flags = X86_EFLAGS_IF | flags };
 }
 
-PAGODA_TEST(wrong_kernel_accesses_are_fatal, "FT-09 FT-10 FT-11 FT-12 FT-17 FT-38 FT-61 FT-71")
+PAGODA_TEST(wrong_kernel_accesses_are_fatal, "CT-21 FT-09 FT-10 FT-11 FT-12 FT-17 FT-38 FT-61 FT-71")
 {
 	struct pt_regs plain = kernel_regs(0), ac = kernel_regs(0x40000);
 	struct pt_regs user = { .cs = 0x33, .flags = X86_EFLAGS_IF };
@@ -552,7 +552,7 @@ PAGODA_TEST(missing_kernel_slots_are_copied, "FT-07 FT-33 NC-13 PT-31")
 	CHECK_EVENT(pgfault, 0);
 }
 
-PAGODA_TEST(stale_kernel_translations_are_spurious, "FT-08")
+PAGODA_TEST(stale_kernel_translations_are_spurious, "CT-21 FT-08")
 {
 	struct pt_regs regs = kernel_regs(0);
 

@@ -20,7 +20,7 @@ static_assert(!__builtin_types_compatible_p(pte_t, pmd_t), "PT-06");
 static_assert(!__builtin_types_compatible_p(pmd_t, pud_t), "PT-06");
 static_assert(!__builtin_types_compatible_p(pgd_t, p4d_t), "PT-06");
 
-PAGODA_TEST(page_align_rounds_up, "PT-05")
+PAGODA_TEST(page_align_rounds_up, "PT-03 PT-04 PT-06 PT-05")
 {
 	CHECK_EQ(PAGE_ALIGN(0ul), 0);
 	CHECK_EQ(PAGE_ALIGN(1ul), 4096);
@@ -102,7 +102,7 @@ PAGODA_TEST(protection_map_follows_the_table, "AS-28")
 	}
 }
 
-PAGODA_TEST(offsets_agree_with_index_arithmetic, "PT-01 PT-02 PT-11 PT-36")
+PAGODA_TEST(offsets_agree_with_index_arithmetic, "CT-02 PT-01 PT-02 PT-11 PT-36")
 {
 	struct mm_struct *mm;
 

@@ -86,7 +86,7 @@ PAGODA_TEST(mprotect_takes_over_part_of_a_neighbour, "AS-41")
 	check_mm();
 }
 
-PAGODA_TEST(munmap_start_end_middle_several, "AS-43 AS-49")
+PAGODA_TEST(munmap_start_end_middle_several, "CT-13 AS-43 AS-49")
 {
 	new_process();
 	map_at(BASE, 8, RW);
@@ -205,7 +205,7 @@ PAGODA_TEST(mlockall_current_and_future, "AS-16 AS-61")
 	check_mm();
 }
 
-PAGODA_TEST(mlock_limits, "AS-60")
+PAGODA_TEST(mlock_limits, "CT-16 AS-60")
 {
 	static struct rlimit limits[RLIM_NLIMITS];
 
@@ -235,7 +235,7 @@ PAGODA_TEST(mlock_limits, "AS-60")
 
 /* ---- Looking up and placing ----------------------------------------------------------------- */
 
-PAGODA_TEST(find_vma_agrees_with_the_list, "AS-32 AS-34 AS-35 AS-36")
+PAGODA_TEST(find_vma_agrees_with_the_list, "CT-12 AS-32 AS-34 AS-35 AS-36")
 {
 	struct mm_struct *mm;
 
@@ -394,7 +394,7 @@ PAGODA_TEST(mprotect_errors, "AS-23 AS-65")
 	check_mm();
 }
 
-PAGODA_TEST(mremap_errors, "AS-52 AS-22")
+PAGODA_TEST(mremap_errors, "CT-14 AS-52 AS-22")
 {
 	new_process();
 	map_at(BASE, 4, RW);
@@ -527,7 +527,7 @@ PAGODA_TEST(mremap_grows_in_place_and_shrinks, "AS-52")
 	check_mm();
 }
 
-PAGODA_TEST(mremap_moves_pages_with_their_frames, "AS-52 AS-53 AS-31")
+PAGODA_TEST(mremap_moves_pages_with_their_frames, "CT-15 AS-52 AS-53 AS-31")
 {
 	unsigned long frames[6], to;
 	u32 value;
