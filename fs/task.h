@@ -123,12 +123,15 @@ struct fs_task_info {
 	unsigned long nvcsw, nivcsw;
 	int oom_score_adj;
 	bool is_kthread;
+	bool hidden; /* PR_SET_DUMPABLE 0: its files are root's */
 	struct fs_cred cred;
 	struct rlimit rlim[RLIM_NLIMITS];
 	unsigned long user_ip, user_sp; /* 0 if running */
 };
 /* Fill *info for the thread tid (a tgid is the leader's tid). false: no such task. */
 bool fs_hook_task_info(int tid, struct fs_task_info *info);
+/* May the running task look into the memory of tid? 0, -EACCES, -ESRCH. */
+int fs_hook_may_access(int tid);
 /* The process with the smallest tgid above pid (0: the first), or 0 at the end. */
 int fs_hook_next_process(int pid);
 /* The thread of process tgid with the smallest tid above tid, or 0. */

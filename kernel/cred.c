@@ -9,6 +9,7 @@
  * Locking: a task changes only its own; others read words. Failure: -EPERM, -EINVAL, -EFAULT.
  */
 #include <pagoda/errno.h>
+#include <pagoda/mm_types.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <kernel/cred.h>
@@ -30,6 +31,33 @@ void caps_changed(struct task_struct *t)
 	t->vm.cap_ipc_lock = t->caps.effective >> CAP_IPC_LOCK & 1;
 	t->vm.cap_sys_rawio = t->caps.effective >> CAP_SYS_RAWIO & 1;
 	t->vm.cap_sys_admin = t->caps.effective >> CAP_SYS_ADMIN & 1;
+}
+
+bool may_access_task(const struct task_struct *t, bool fs_ids)
+{
+	const struct fs_cred *me = &current->fs.cred, *its = &t->fs.cred;
+	u32 uid = fs_ids ? me->fsuid : me->uid, gid = fs_ids ? me->fsgid : me->gid;
+	u64 caps = fs_ids ? current->caps.effective : current->caps.permitted;
+
+	if (t->signal == current->signal || capable(CAP_SYS_PTRACE))
+		return true;
+	if (uid != its->uid || uid != its->euid || uid != its->suid)
+		return false;
+	if (gid != its->gid || gid != its->egid || gid != its->sgid)
+		return false;
+	return !(t->caps.permitted & ~caps) && (!t->vm.mm || t->vm.mm->dumpable == 1);
+}
+
+/* The task became somebody else: what is in its memory is not the new one's to see. */
+static void hide_after_change(struct task_struct *me, const struct fs_cred *old)
+{
+	const struct fs_cred *new = &me->fs.cred;
+
+	if (new->euid != old->euid || new->egid != old->egid || new->fsuid != old->fsuid ||
+	    new->fsgid != old->fsgid) {
+		me->vm.mm->dumpable = 0;
+		me->pdeath_signal = 0;
+	}
 }
 
 /* The uids have changed from old: capabilities come and go with uid 0. */
@@ -57,15 +85,17 @@ static void commit_uids(u32 uid, u32 euid, u32 suid)
 	me->fs.cred.euid = me->fs.cred.fsuid = euid;
 	me->fs.cred.suid = suid;
 	update_caps(me, &old);
+	hide_after_change(me, &old);
 }
 
 static void commit_gids(u32 gid, u32 egid, u32 sgid)
 {
-	struct fs_cred *cred = &current->fs.cred;
+	struct fs_cred *cred = &current->fs.cred, old = *cred;
 
 	cred->gid = gid;
 	cred->egid = cred->fsgid = egid;
 	cred->sgid = sgid;
+	hide_after_change(current, &old);
 }
 
 void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid)
@@ -85,6 +115,7 @@ void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid)
 	else if (cred->uid != 0)
 		me->caps.permitted = me->caps.effective = me->caps.ambient;
 	me->caps.keep_caps = false;
+	me->vm.mm->dumpable = cred->uid == cred->euid && cred->gid == cred->egid;
 	caps_changed(me);
 }
 

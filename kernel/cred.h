@@ -36,5 +36,11 @@ struct task_caps {
 bool capable(int cap);
 /* After euid or a capability set changed: what the core asks of vm_task. */
 void caps_changed(struct task_struct *t);
+/*
+ * May the current task look into t's memory (ptrace's rule)? Same process; or the same user in every
+ * respect, no more capabilities, and not hidden by PR_SET_DUMPABLE; or CAP_SYS_PTRACE. fs_ids: go by
+ * the caller's file-system ids, as /proc does, else by its real ones. tasklist_lock held.
+ */
+bool may_access_task(const struct task_struct *t, bool fs_ids);
 /* exec of a program owned by uid, gid with mode st_mode: set-id bits, capabilities. */
 void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid);

@@ -179,6 +179,7 @@ static void fill_info(struct task_struct *t, struct fs_task_info *info)
 	info->exit_signal = thread_group_leader(t) ? t->exit_signal : 0;
 	info->oom_score_adj = t->vm.oom_score_adj;
 	info->cred = t->fs.cred;
+	info->hidden = t->vm.mm && t->vm.mm->dumpable != 1;
 	memcpy(info->rlim, sig->rlim, sizeof(info->rlim));
 	fill_signals(t, info);
 	fill_usage(t, info);
@@ -200,6 +201,20 @@ bool fs_hook_task_info(int tid, struct fs_task_info *info)
 		fill_info(t, info);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return t;
+}
+
+int fs_hook_may_access(int tid)
+{
+	struct task_struct *t;
+	unsigned long flags;
+	int err = -ESRCH;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	t = find_task_locked(tid);
+	if (t)
+		err = may_access_task(t, true) ? 0 : -EACCES;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return err;
 }
 
 int fs_hook_next_process(int pid)

@@ -82,18 +82,6 @@ static long copy_vectors(struct mm_struct *mm, struct iov_walk *local, struct io
 	return done;
 }
 
-/* Same user in every respect, and not hidden by PR_SET_DUMPABLE, or the capability. */
-static bool may_access(const struct task_struct *t)
-{
-	const struct fs_cred *me = &current->fs.cred, *its = &t->fs.cred;
-
-	if (t == current || t->vm.mm == current->vm.mm || capable(CAP_SYS_PTRACE))
-		return true;
-	return me->uid == its->uid && me->uid == its->euid && me->uid == its->suid &&
-	       me->gid == its->gid && me->gid == its->egid && me->gid == its->sgid &&
-	       t->vm.mm->dumpable == 1;
-}
-
 /* The address space of a process that the caller may look into, with a reference; ESRCH EPERM. */
 static struct mm_struct *mm_access(int pid)
 {
@@ -103,7 +91,7 @@ static struct mm_struct *mm_access(int pid)
 
 	spin_lock_irqsave(&tasklist_lock, flags);
 	t = find_task_locked(pid);
-	if (t && t->vm.mm && !may_access(t))
+	if (t && t->vm.mm && !may_access_task(t, false))
 		mm = ERR_PTR(-EPERM);
 	else if (t && t->vm.mm && atomic_inc_not_zero(&t->vm.mm->mm_users))
 		mm = t->vm.mm;

@@ -36,7 +36,7 @@ static inline pte_t new_entry(const struct protection_change *c, pte_t old)
 		if (page && PageAnon(page) && page_count_no_batch(page) == 1)
 			pte = pte_mkwrite(pte);
 	}
-	return pte;
+	return pte_soft_clean(old) ? pte_wrprotect(pte) : pte; /* the first store is to be seen */
 }
 
 static inline bool allows_less(pte_t old, pte_t new)

@@ -70,12 +70,18 @@ static int alloc_target_tables(const struct remap *r, unsigned long len)
 	return 0;
 }
 
+/* At its new address a page counts as written (soft-dirty). Swap entries have no such bit. */
+static inline pte_t pte_moved(pte_t pte)
+{
+	return pte_present(pte) ? pte_mksoft_dirty(pte) : pte;
+}
+
 static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned long nr)
 {
 	for (; nr; nr--, from++, to++) {
 		if (pte_none(ptep_get(from)))
 			continue;
-		set_pte(to, ptep_get_and_clear(mm, 0, from));
+		set_pte(to, pte_moved(ptep_get_and_clear(mm, 0, from)));
 	}
 }
 

@@ -291,7 +291,7 @@ static void copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, p
 			atomic_inc(&page->mapcount);
 			count_page(&rss, page, 1);
 		}
-		set_pte(to, pte);
+		set_pte(to, pte_present(pte) ? pte_old(pte) : pte); /* the child has used nothing yet */
 	}
 	apply_rss(dst, &rss);
 	spin_unlock(&dst->page_table_lock);

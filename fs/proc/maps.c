@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * maps.c: an address space as files: maps, smaps, pagemap, mem.
+ * maps.c: an address space as files: maps, smaps, pagemap, mem, clear_refs.
  *
  * The VMAs are walked under mmap_lock and printed into memory (proc.c), so a file is of one
  * moment. Page counts of smaps and the bits of pagemap come from the page tables: only
@@ -158,17 +158,40 @@ static pte_t look_up(struct mm_struct *mm, unsigned long addr, unsigned long *sk
 	return ptep_get(pte_offset(pmd, addr));
 }
 
-/* What smaps counts, in bytes. */
+/* Proportional sizes are kept with this many fraction bits, so that thirds of pages add up. */
+#define PSS_SHIFT 12
+
+/* What smaps counts, in bytes; those from pss on << PSS_SHIFT. */
 struct page_sums {
-	unsigned long size, rss, pss, shared_clean, shared_dirty, private_clean, private_dirty,
-		referenced, anonymous, swap, locked;
+	unsigned long size, rss, shared_clean, shared_dirty, private_clean, private_dirty,
+		referenced, anonymous, swap;
+	u64 pss, pss_dirty, pss_anon, pss_file, pss_shmem, locked;
 };
+
+static void count_proportional(struct page_sums *sums, const struct vm_area_struct *vma,
+			       struct page *page, bool dirty, u64 pss)
+{
+	sums->pss += pss;
+	if (dirty)
+		sums->pss_dirty += pss;
+	if (vma->vm_flags & VM_LOCKED)
+		sums->locked += pss;
+	if (PageAnon(page)) {
+		sums->anonymous += PAGE_SIZE;
+		sums->pss_anon += pss;
+	} else if (PageSwapBacked(page)) {
+		sums->pss_shmem += pss;
+	} else {
+		sums->pss_file += pss;
+	}
+}
 
 static void count_page(struct page_sums *sums, const struct vm_area_struct *vma, pte_t pte)
 {
 	struct page *page;
 	unsigned long share;
 	bool dirty;
+	u64 pss;
 
 	if (!pte_present(pte)) {
 		if (!pte_none(pte))
@@ -180,18 +203,15 @@ static void count_page(struct page_sums *sums, const struct vm_area_struct *vma,
 		return;
 	dirty = pte_dirty(pte) || PageDirty(page);
 	share = (unsigned long)max(page_mapcount(page), 1);
+	pss = ((u64)PAGE_SIZE << PSS_SHIFT) / share;
 	sums->rss += PAGE_SIZE;
-	sums->pss += PAGE_SIZE / share;
-	if (pte_young(pte))
+	if (pte_young(pte) || PageReferenced(page))
 		sums->referenced += PAGE_SIZE;
-	if (PageAnon(page))
-		sums->anonymous += PAGE_SIZE;
-	if (vma->vm_flags & VM_LOCKED)
-		sums->locked += PAGE_SIZE / share;
 	if (share > 1)
 		*(dirty ? &sums->shared_dirty : &sums->shared_clean) += PAGE_SIZE;
 	else
 		*(dirty ? &sums->private_dirty : &sums->private_clean) += PAGE_SIZE;
+	count_proportional(sums, vma, page, dirty, pss);
 }
 
 static void count_vma(struct page_sums *sums, struct vm_area_struct *vma)
@@ -219,12 +239,12 @@ static void line_kb(struct proc_text *t, const char *name, unsigned long bytes)
 static void print_sums(struct proc_text *t, const struct page_sums *sums, bool rollup)
 {
 	line_kb(t, "Rss", sums->rss);
-	line_kb(t, "Pss", sums->pss);
-	line_kb(t, "Pss_Dirty", sums->private_dirty);
+	line_kb(t, "Pss", (unsigned long)(sums->pss >> PSS_SHIFT));
+	line_kb(t, "Pss_Dirty", (unsigned long)(sums->pss_dirty >> PSS_SHIFT));
 	if (rollup) {
-		line_kb(t, "Pss_Anon", sums->anonymous);
-		line_kb(t, "Pss_File", sums->rss - sums->anonymous);
-		line_kb(t, "Pss_Shmem", 0);
+		line_kb(t, "Pss_Anon", (unsigned long)(sums->pss_anon >> PSS_SHIFT));
+		line_kb(t, "Pss_File", (unsigned long)(sums->pss_file >> PSS_SHIFT));
+		line_kb(t, "Pss_Shmem", (unsigned long)(sums->pss_shmem >> PSS_SHIFT));
 	}
 	line_kb(t, "Shared_Clean", sums->shared_clean);
 	line_kb(t, "Shared_Dirty", sums->shared_dirty);
@@ -240,7 +260,7 @@ static void print_sums(struct proc_text *t, const struct page_sums *sums, bool r
 	line_kb(t, "Private_Hugetlb", 0);
 	line_kb(t, "Swap", sums->swap);
 	line_kb(t, "SwapPss", sums->swap);
-	line_kb(t, "Locked", sums->locked);
+	line_kb(t, "Locked", (unsigned long)(sums->locked >> PSS_SHIFT));
 }
 
 static void print_flags(struct proc_text *t, unsigned long flags)
@@ -254,15 +274,15 @@ static void print_flags(struct proc_text *t, unsigned long flags)
 		{ VM_MAYEXEC, "me" },	 { VM_MAYSHARE, "ms" },	 { VM_GROWSDOWN, "gd" },
 		{ VM_LOCKED, "lo" },	 { VM_IO, "io" },	 { VM_SEQ_READ, "sr" },
 		{ VM_RAND_READ, "rr" },	 { VM_DONTCOPY, "dc" },	 { VM_DONTEXPAND, "de" },
-		{ VM_ACCOUNT, "ac" },	 { VM_NORESERVE, "nr" }, { VM_WIPEONFORK, "wf" },
-		{ VM_DONTDUMP, "dd" },
+		{ VM_LOCKONFAULT, "??" }, { VM_ACCOUNT, "ac" },	 { VM_NORESERVE, "nr" },
+		{ VM_WIPEONFORK, "wf" }, { VM_DONTDUMP, "dd" },
 	};
 
 	proc_printf(t, "VmFlags: ");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (flags & names[i].bit)
 			proc_printf(t, "%s ", names[i].name);
-	proc_printf(t, "\n");
+	proc_printf(t, "sd \n"); /* new since clear_refs: not kept for regions, only for pages */
 }
 
 static void smaps_block(struct vma_walk *walk, struct vm_area_struct *vma)
@@ -335,7 +355,7 @@ static u64 pagemap_entry(struct mm_struct *mm, unsigned long addr, bool show_pfn
 	unsigned long skip;
 	pte_t pte = look_up(mm, addr, &skip);
 	struct page *page;
-	u64 entry = PM_SOFT_DIRTY;
+	u64 entry = pte_present(pte) && pte_soft_clean(pte) ? 0 : PM_SOFT_DIRTY;
 
 	if (pte_none(pte))
 		return find_vma_intersection(mm, addr, addr + PAGE_SIZE) ? PM_SOFT_DIRTY : 0;
@@ -429,4 +449,24 @@ long proc_read_mem(const struct proc_node *node, struct iov_user buf, size_t cou
 long proc_write_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos)
 {
 	return access_mem(node, buf, count, pos, true);
+}
+
+/* ---- clear_refs ----------------------------------------------------------------------------------------- */
+
+long proc_write_clear_refs(const struct proc_node *node, const char *text, size_t len)
+{
+	struct mm_struct *mm;
+	long kind;
+	int err = proc_parse_long(text, &kind);
+
+	if (err)
+		return err;
+	if (kind < CLEAR_REFS_ALL || kind > CLEAR_REFS_HIWATER)
+		return -EINVAL;
+	mm = fs_hook_task_mm(node->pid);
+	if (!mm)
+		return (long)len;
+	clear_refs(mm, (enum clear_refs_kind)kind);
+	mmput(mm);
+	return (long)len;
 }

@@ -160,7 +160,8 @@ static void set_owner(struct inode *inode, const struct proc_node *node)
 	if (!node->pid)
 		return;
 	info = kmalloc(sizeof(*info), GFP_KERNEL);
-	if (info && fs_hook_task_info(node->pid, info)) {
+	if (info && fs_hook_task_info(node->pid, info) &&
+	    (!info->hidden || inode->i_mode == (S_IFDIR | 0555))) {
 		inode->i_uid = info->cred.euid;
 		inode->i_gid = info->cred.egid;
 	}
@@ -177,7 +178,7 @@ static void set_operations(struct inode *inode, const struct proc_entry *entry)
 		inode->i_op = entry->jump ? &proc_jump_iops : &proc_link_iops;
 	} else {
 		inode->i_op = &proc_file_iops;
-		inode->i_fop = entry->show || entry->value ? &proc_file_fops : &proc_raw_fops;
+		inode->i_fop = entry->show || entry->write || entry->value ? &proc_file_fops : &proc_raw_fops;
 	}
 }
 
@@ -339,6 +340,8 @@ static int print_file(struct file *file)
 	struct proc_text *text = file->private_data;
 	int err;
 
+	if (!node->entry->show && !node->entry->value)
+		return -EINVAL; /* only to be written */
 	if (!text) {
 		text = kzalloc(sizeof(*text), GFP_KERNEL);
 		if (!text)
@@ -406,6 +409,14 @@ static long proc_write(struct file *file, struct iov_user buf, size_t count, u64
 	if (ret > 0)
 		*pos += (u64)ret;
 	return ret;
+}
+
+static int proc_open(struct inode *inode, struct file *file)
+{
+	const struct proc_node *node = node_of(inode);
+
+	(void)file;
+	return node->entry->guarded ? fs_hook_may_access(node->pid) : 0;
 }
 
 /* From the end is refused, as there is none before the text is printed. */
@@ -510,12 +521,14 @@ static const struct inode_operations proc_jump_iops = { .readlink = proc_readlin
 static const struct file_operations proc_dir_fops = { .iterate = proc_iterate,
 						      .llseek = proc_dir_llseek };
 static const struct file_operations proc_file_fops = {
+	.open = proc_open,
 	.read = proc_read,
 	.write = proc_write,
 	.llseek = proc_llseek,
 	.release = proc_release,
 };
 static const struct file_operations proc_raw_fops = {
+	.open = proc_open,
 	.read = raw_read,
 	.write = raw_write,
 	.llseek = raw_llseek,

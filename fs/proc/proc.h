@@ -36,6 +36,7 @@ void proc_pad(struct proc_text *text, size_t start, size_t column);
 struct proc_entry {
 	const char *name;
 	u32 mode; /* with type bits */
+	bool guarded; /* opened only by who may look into the process's memory */
 	/* Regular files: print all; 0 or -errno (-ESRCH: the task is gone). */
 	int (*show)(struct proc_text *text, const struct proc_node *node);
 	/* Text written, 0 behind it; bytes taken or -errno. NULL: EIO. */
@@ -60,6 +61,7 @@ struct proc_entry {
 };
 
 #define PROC_FILE(n, m, f)	{ .name = n, .mode = S_IFREG | (m), .show = f }
+#define PROC_GUARDED(n, m, f)	{ .name = n, .mode = S_IFREG | (m), .show = f, .guarded = true }
 #define PROC_WRITE(n, m, f, w)	{ .name = n, .mode = S_IFREG | (m), .show = f, .write = w }
 #define PROC_LINK(n, r, j)	{ .name = n, .mode = S_IFLNK | 0777, .readlink = r, .jump = j }
 #define PROC_DIR(n, table)                                                                         \
@@ -87,6 +89,7 @@ long proc_link_thread_self(const struct proc_node *node, char *buf, size_t size)
 int proc_show_maps(struct proc_text *text, const struct proc_node *node);
 int proc_show_smaps(struct proc_text *text, const struct proc_node *node);
 int proc_show_smaps_rollup(struct proc_text *text, const struct proc_node *node);
+long proc_write_clear_refs(const struct proc_node *node, const char *text, size_t len);
 long proc_read_pagemap(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos);
 long proc_read_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos);
 long proc_write_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos);

@@ -695,21 +695,21 @@ static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx
 	  .iterate = proc_iterate_fdinfos }
 
 #define COMMON_ENTRIES                                                                             \
-	PROC_FILE("auxv", 0400, show_auxv), PROC_FILE("cgroup", 0444, show_cgroup),                \
+	PROC_GUARDED("auxv", 0400, show_auxv), PROC_FILE("cgroup", 0444, show_cgroup),                \
 	PROC_FILE("cmdline", 0444, show_cmdline), PROC_WRITE("comm", 0644, show_comm, write_comm), \
-	PROC_LINK("cwd", NULL, jump_cwd), PROC_FILE("environ", 0400, show_environ),                \
+	PROC_LINK("cwd", NULL, jump_cwd), PROC_GUARDED("environ", 0400, show_environ),                \
 	PROC_LINK("exe", NULL, jump_exe), FD_ENTRIES, PROC_FILE("io", 0400, show_io),              \
-	PROC_FILE("limits", 0444, show_limits), PROC_FILE("maps", 0444, proc_show_maps),           \
-	{ .name = "mem", .mode = S_IFREG | 0600, .read = proc_read_mem,                            \
+	PROC_FILE("limits", 0444, show_limits), PROC_GUARDED("maps", 0444, proc_show_maps),           \
+	{ .name = "mem", .mode = S_IFREG | 0600, .guarded = true, .read = proc_read_mem,           \
 	  .write_at = proc_write_mem },                                                            \
 	PROC_FILE("mountinfo", 0444, show_mountinfo), PROC_FILE("mounts", 0444, show_mounts),      \
 	PROC_WRITE("oom_adj", 0644, show_oom_adj, write_oom_adj),                                  \
 	PROC_FILE("oom_score", 0444, show_oom_score),                                              \
 	PROC_WRITE("oom_score_adj", 0644, show_oom_score_adj, write_oom_score_adj),                \
-	{ .name = "pagemap", .mode = S_IFREG | 0400, .read = proc_read_pagemap },                  \
+	{ .name = "pagemap", .mode = S_IFREG | 0400, .guarded = true, .read = proc_read_pagemap }, \
 	PROC_FILE("personality", 0400, show_personality), PROC_LINK("root", NULL, jump_root),      \
-	PROC_FILE("smaps", 0444, proc_show_smaps),                                                 \
-	PROC_FILE("smaps_rollup", 0444, proc_show_smaps_rollup),                                   \
+	PROC_GUARDED("smaps", 0444, proc_show_smaps),                                                 \
+	PROC_GUARDED("smaps_rollup", 0444, proc_show_smaps_rollup),                                   \
 	PROC_FILE("stat", 0444, show_stat), PROC_FILE("statm", 0444, show_statm),                  \
 	PROC_FILE("status", 0444, show_status), PROC_FILE("wchan", 0444, show_zero)
 
@@ -719,6 +719,7 @@ static const struct proc_entry thread_entry = PROC_DIR("thread", thread_entries)
 
 static const struct proc_entry pid_entries[] = {
 	COMMON_ENTRIES,
+	PROC_WRITE("clear_refs", 0200, NULL, proc_write_clear_refs),
 	PROC_WRITE("coredump_filter", 0644, show_coredump_filter, accept),
 	{ .name = "task", .mode = S_IFDIR | 0555, .lookup = lookup_thread, .iterate = iterate_threads },
 };

@@ -165,6 +165,13 @@ struct address_space;
 /* Remove every PTE of the mapping's pages in [start, end) pages, COW copies too (end 0: to the end). */
 void unmap_mapping_range(struct address_space *mapping, pgoff_t start, pgoff_t end, bool even_cows);
 
+/* What to forget: use of all pages, of those without or with a file; stores; the largest rss. (clear_refs) */
+enum clear_refs_kind {
+	CLEAR_REFS_ALL = 1, CLEAR_REFS_ANON, CLEAR_REFS_MAPPED, CLEAR_REFS_SOFT_DIRTY, CLEAR_REFS_HIWATER
+};
+/* Takes mmap_lock. May sleep. */
+void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind);
+
 /* ---- Counting for /proc ------------------------------------------------------------------ */
 static inline unsigned long get_mm_rss(struct mm_struct *mm)
 {

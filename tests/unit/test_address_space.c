@@ -544,6 +544,64 @@ PAGODA_TEST_CONFIG(copies_stop_where_a_page_disappears, "FT-62 FT-63 SM-06", .nr
 	hosted_wait(thread);
 }
 
+/* ---- What was used since ------------------------------------------------------------------------------- */
+
+/* A letter a page: '.' no entry, 'a' accessed, 'A' accessed and stored to since, '-' neither, 'D' stored to. */
+static const char *uses(struct mm_struct *mm, unsigned long addr, int pages)
+{
+	static char text[3][16];
+	static int turn;
+	char *out = text[turn++ % 3];
+
+	for (int i = 0; i < pages; i++) {
+		pte_t pte = __pte((pteval_t)hosted_lookup_user(mm, addr + PG(i)).entry);
+		bool young = pte_young(pte), dirty = !pte_soft_clean(pte);
+
+		out[i] = pte_none(pte) ? '.' : young ? (dirty ? 'A' : 'a') : dirty ? 'D' : '-';
+		CHECK(dirty || !pte_write(pte));
+	}
+	out[pages] = 0;
+	return out;
+}
+
+PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
+{
+	struct mm_struct *mm, *child;
+
+	new_process();
+	mm = current_vm->mm;
+	map_at(BASE, 6, RW);
+	hosted_user_fill(BASE, 1, PG(5));
+	CHECK_STR(uses(mm, BASE, 6), "AAAAA.");
+	clear_refs(mm, CLEAR_REFS_MAPPED);
+	CHECK_STR(uses(mm, BASE, 6), "AAAAA.");
+	clear_refs(mm, CLEAR_REFS_ANON);
+	CHECK_STR(uses(mm, BASE, 6), "DDDDD.");
+	clear_refs(mm, CLEAR_REFS_SOFT_DIRTY);
+	CHECK_STR(uses(mm, BASE, 6), "-----.");
+	(void)hosted_read32(BASE);
+	hosted_write32(BASE + PG(1), 2);
+	CHECK_STR(uses(mm, BASE, 6), "aA---.");
+	/* Neither a change of rights nor fork makes a page written, moving it does. */
+	CHECK_EQ(do_mprotect(BASE, PG(3), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(BASE, PG(3), RW), 0);
+	CHECK_STR(uses(mm, BASE, 6), "aA---.");
+	child = dup_mm(mm);
+	CHECK(child);
+	CHECK_STR(uses(child, BASE, 6), "-D---."); /* it has used nothing yet */
+	mmput(child);
+	CHECK_EQ(do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9)), BASE + PG(9));
+	CHECK_STR(uses(mm, BASE + PG(9), 1), "D");
+	hosted_write32(BASE + PG(2), 3);
+	hosted_write32(BASE + PG(5), 3);
+	CHECK_STR(uses(mm, BASE, 6), "aAA.-A");
+	CHECK_EQ(hosted_read32(BASE + PG(1)), 2);
+	mm->hiwater_rss = 1000;
+	clear_refs(mm, CLEAR_REFS_HIWATER);
+	CHECK_EQ(mm->hiwater_rss, get_mm_rss(mm));
+	check_mm();
+}
+
 /* ---- Lazy TLB on one CPU --------------------------------------------------------------------------------- */
 
 static void nothing(void *arg)

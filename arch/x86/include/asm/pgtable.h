@@ -56,6 +56,7 @@ static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9), "a PMD 
 #define _PAGE_GLOBAL   ((pteval_t)0x100)
 #define _PAGE_PROTNONE ((pteval_t)0x100) /* only while not present: a PROT_NONE page */
 #define _PAGE_SPECIAL  ((pteval_t)0x200) /* software: no struct page behind it is counted */
+#define _PAGE_SOFT_CLEAN ((pteval_t)0x400) /* software: not written since clear_refs; never with RW */
 #define _PAGE_NX       (HAVE_NX ? (pteval_t)(1ull << (8 * sizeof(pteval_t) - 1)) : (pteval_t)0)
 
 /* The frame number's bits. */
@@ -65,7 +66,7 @@ static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9), "a PMD 
 #define _KERNPG_TABLE	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY)
 #define _PAGE_KERNEL_RX (_PAGE_PRESENT | _PAGE_ACCESSED | _PAGE_GLOBAL)
 #define _PAGE_KERNEL	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_GLOBAL | _PAGE_NX)
-#define _PAGE_CHG_MASK	(PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SPECIAL | _PAGE_PCD | _PAGE_PWT)
+#define _PAGE_CHG_MASK	(PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SPECIAL | _PAGE_SOFT_CLEAN | _PAGE_PCD | _PAGE_PWT)
 
 #define PAGE_KERNEL	    __pgprot(_PAGE_KERNEL)
 #define PAGE_KERNEL_RO	    __pgprot(_PAGE_KERNEL & ~(_PAGE_RW | _PAGE_DIRTY))
@@ -204,7 +205,9 @@ PTE_TEST(pte_write, _PAGE_RW)
 PTE_SET(pte_mkwrite, _PAGE_RW)
 PTE_CLEAR(pte_wrprotect, _PAGE_RW)
 PTE_TEST(pte_dirty, _PAGE_DIRTY)
-PTE_SET(pte_mkdirty, _PAGE_DIRTY)
+PTE_TEST(pte_soft_clean, _PAGE_SOFT_CLEAN)
+PTE_SET(pte_mksoft_clean, _PAGE_SOFT_CLEAN)
+PTE_CLEAR(pte_mksoft_dirty, _PAGE_SOFT_CLEAN)
 PTE_CLEAR(pte_mkclean, _PAGE_DIRTY)
 PTE_TEST(pte_young, _PAGE_ACCESSED)
 PTE_SET(pte_mkyoung, _PAGE_ACCESSED)
@@ -212,6 +215,10 @@ PTE_CLEAR(pte_old, _PAGE_ACCESSED)
 PTE_TEST(pte_special, _PAGE_SPECIAL)
 PTE_SET(pte_mkspecial, _PAGE_SPECIAL)
 
+static inline pte_t pte_mkdirty(pte_t pte)
+{
+	return pte_mksoft_dirty(__pte(pte_val(pte) | _PAGE_DIRTY));
+}
 static inline bool pte_none(pte_t pte)
 {
 	return !pte_val(pte);
