@@ -31,6 +31,7 @@
 #define MADV_PAGEOUT	    21
 #define MADV_POPULATE_READ  22
 #define MADV_POPULATE_WRITE 23
+#define MADV_DONTNEED_LOCKED 24
 #define MS_ASYNC	    1
 #define MS_INVALIDATE	    2
 #define MS_SYNC		    4
@@ -40,7 +41,7 @@ static bool is_known_advice(int advice)
 	switch (advice) {
 	case MADV_NORMAL ... MADV_DONTNEED:
 	case MADV_FREE ... MADV_DOFORK:
-	case MADV_DONTDUMP ... MADV_POPULATE_WRITE:
+	case MADV_DONTDUMP ... MADV_DONTNEED_LOCKED:
 		return true;
 	}
 	return false;
@@ -95,11 +96,12 @@ static bool changes_vmas(int advice)
 }
 
 /* Drop the pages of a part of a VMA. The region stays. */
-static int drop_pages(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+static int drop_pages(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+		      unsigned long forbidden)
 {
 	struct mmu_gather tlb;
 
-	if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
+	if (vma->vm_flags & (forbidden | VM_IO | VM_RESERVED))
 		return -EINVAL;
 	update_hiwater_rss(vma->vm_mm);
 	tlb_gather_mmu(&tlb, vma->vm_mm, false);
@@ -114,7 +116,7 @@ static int remove_range(struct vm_area_struct *vma, unsigned long start, unsigne
 	if (vma->vm_flags & VM_LOCKED || !vma->vm_file || !vma->vm_file->f_mapping)
 		return -EINVAL;
 	if ((vma->vm_flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
-		return vma->vm_flags & VM_MAYSHARE ? -EACCES : -EINVAL;
+		return -EACCES;
 	truncate_inode_pages_range(vma->vm_file->f_mapping,
 				   (u64)vma_pgoff(vma, start) << PAGE_SHIFT,
 				   (u64)vma_pgoff(vma, end) << PAGE_SHIFT);
@@ -150,7 +152,9 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 
 	switch (advice) {
 	case MADV_DONTNEED:
-		return drop_pages(vma, start, end);
+		return drop_pages(vma, start, end, VM_LOCKED);
+	case MADV_DONTNEED_LOCKED:
+		return drop_pages(vma, start, end, 0);
 	case MADV_FREE: /* at once rather than under pressure: allowed, and there is no reclaim yet */
 		if (vma->vm_file || vma->vm_flags & VM_SHARED)
 			return -EINVAL;
