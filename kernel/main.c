@@ -18,11 +18,13 @@
  * Boot options here: init=PATH, loglevel=N, panic_test.
  * Failure: any of it ends in a panic that says what was missing.
  */
+#include <pagoda/bootmem.h>
 #include <pagoda/bug.h>
 #include <pagoda/init.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
 #include <pagoda/string.h>
+#include <pagoda/vmalloc.h>
 #include <kernel/exec.h>
 #include <kernel/futex.h>
 #include <kernel/process.h>
@@ -78,14 +80,30 @@ static void read_boot_options(void)
 
 /* ---- Pid 1 ----------------------------------------------------------------------------------------------------- */
 
+/*
+ * Where the initramfs can be read, or NULL. Firmware may call its last frames its own, so that
+ * the direct map does not have them: SeaBIOS does, when it has queues for many disks.
+ */
+static void *map_initrd(size_t size)
+{
+	if (!size)
+		return NULL;
+	if (boot->initrd_end <= PFN_PHYS(max_low_pfn))
+		return __va(boot->initrd_start);
+	return ioremap(boot->initrd_start, size);
+}
+
 static void mount_root(void)
 {
-	const void *initrd = boot->initrd_end > boot->initrd_start ? __va(boot->initrd_start) : NULL;
-	size_t size = (size_t)(boot->initrd_end - boot->initrd_start);
+	size_t size = boot->initrd_end > boot->initrd_start ?
+			      (size_t)(boot->initrd_end - boot->initrd_start) : 0;
+	void *initrd = map_initrd(size);
 	int error = fs_init(&current->fs, boot->cmdline, initrd, initrd ? size : 0);
 
 	if (error)
 		panic("cannot mount the root or unpack the initramfs: error %d", error);
+	if (initrd && initrd != __va(boot->initrd_start))
+		iounmap(initrd);
 	if (initrd)
 		mm_free_range(boot->initrd_start, boot->initrd_end, "initramfs");
 }

@@ -8,6 +8,7 @@ first word that does not start with a dash, or at `--`.
 """
 import re
 
+from lab import disks
 from lab.common import Refusal, say, usage_error
 
 USAGE = """\
@@ -20,11 +21,12 @@ options of run and shell (defaults in brackets):
   --ram SIZE            memory of the machine, such as 16M or 1G [128M]
   --cpus N              processors; only 1 yet [1]
   --nodes N             NUMA nodes; only 1 yet [1]
-  --swap SIZE           swap space; only 0 yet [0]
+  --swap SIZE           swap space, or nbd://HOST/EXPORT that mkswap has formatted [0]
   --arch NAME           x86_64; others later [x86_64]
   --accel NAME          auto, kvm or tcg [auto]
   --icount              deterministic: the time-stamp counter counts guest instructions
-  --root DIR            the guest's root directory is a copy of DIR (instead of busybox)
+  --root DIR|IMAGE      the guest's root is a copy of DIR, or an ext2 image (instead of busybox)
+  --keep                the guest's changes stay in IMAGE (otherwise it is used copy-on-write)
   --copy FILE[:PATH]    put a host file or directory into the guest (at its own path or at PATH)
   --reclaim NAME        page replacement policy: default, classic [default]
   --append 'WORDS'      more boot options for the kernel
@@ -56,10 +58,8 @@ def ram_size(text):
     return size
 
 
-def no_swap_yet(text):
-    if text.startswith("nbd:") or parse_size(text, "--swap"):
-        raise usage_error(f"--swap {text}: swap is not supported yet, only 0")
-    return 0
+def swap_space(text):
+    return disks.parse_swap(text, parse_size)
 
 
 def only_one(option):
@@ -99,13 +99,14 @@ def anything(text):
 # name: (how to read its value, or None for a switch; default; may be given several times)
 RUN_OPTIONS = {
     "--ram": (ram_size, 128 << 20, False),
-    "--swap": (no_swap_yet, 0, False),
+    "--swap": (swap_space, 0, False),
     "--cpus": (only_one("--cpus"), 1, False),
     "--nodes": (only_one("--nodes"), 1, False),
     "--arch": (choice("--arch", ["x86_64"], ["x86_64-la57", "i386", "i386-pae"]), "x86_64", False),
     "--accel": (choice("--accel", ["auto", "kvm", "tcg"]), "auto", False),
     "--icount": (None, False, False),
     "--root": (anything, None, False),
+    "--keep": (None, False, False),
     "--copy": (anything, [], True),
     "--reclaim": (choice("--reclaim", ["default", "classic"], []), "default", False),
     "--append": (anything, [], True),

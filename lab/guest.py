@@ -43,7 +43,7 @@ def die_with_parent():
 class Guest:
     """Boot with start(), then wait(). Afterwards: report, log_text, killed_status."""
 
-    def __init__(self, options, accel, kernel, initrd, words, folder, interactive):
+    def __init__(self, options, accel, kernel, initrd, words, folder, interactive, drives=()):
         self.ours = {}
         self.messages = []         # lines of JSON from the control stream
         self.killed_status = None  # our exit status, if we ended the machine
@@ -57,7 +57,7 @@ class Guest:
             self.ours[name], theirs[name] = socket.socketpair()
         self._theirs = theirs
         self._command = qemu.command(options, accel, kernel, initrd, words, self.log_path,
-                                     {name: end.fileno() for name, end in theirs.items()})
+                                     {name: end.fileno() for name, end in theirs.items()}, drives)
         self._folder = folder
 
     # ---- starting -----------------------------------------------------------------------

@@ -185,6 +185,17 @@ def base_tree(init, root):
     return tree
 
 
+def errand_tree(init, errand):
+    """For a machine whose root is a disk: /init and its errand, nothing else."""
+    tree = Tree()
+    for path, mode in DIRECTORIES.items():
+        tree.directory(path, mode)
+    tree.directory("/.root")
+    tree.copy(init, "/init")
+    add_errand(tree, errand)
+    return tree
+
+
 def add_errand(tree, errand):
     tree.directory(errand.cwd)
     tree.file("/.pagoda/exec", nul_ended([errand.exec_path]))

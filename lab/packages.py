@@ -26,8 +26,12 @@ FOR_RUN = {
     "qemu-system-x86": ["qemu-system-x86_64"],
     "busybox-static": ["busybox"],
 }
+FOR_SWAP = {
+    "util-linux": ["mkswap", "/sbin/mkswap", "/usr/sbin/mkswap"],
+}
 FOR_TEST = {
     **FOR_RUN,
+    **FOR_SWAP,
     "grub-pc-bin": ["/usr/lib/grub/i386-pc/kernel.img"],
     "grub-common": ["grub-mkrescue"],
     "xorriso": ["xorriso"],

@@ -11,14 +11,14 @@ import struct
 import subprocess
 import tempfile
 
-from lab import build
+from lab import build, disks
 
 QEMU = "qemu-system-x86_64"
 STREAMS = ("stdin", "stdout", "stderr", "control")  # ports named pagoda.NAME (machine.h)
 PANIC_PORT = "isa-debug-exit,iobase=0xf4,iosize=4"
 
 
-def command(options, accel, kernel, initrd, words, log, sockets):
+def command(options, accel, kernel, initrd, words, log, sockets, drives=()):
     """The whole command. sockets: stream name -> file descriptor that QEMU inherits."""
     line = [QEMU, "-machine", "pc", "-nodefaults", "-no-user-config", "-no-reboot",
             "-display", "none", "-m", f"{options.ram >> 20}M", "-smp", "1",
@@ -29,6 +29,7 @@ def command(options, accel, kernel, initrd, words, log, sockets):
     for number, name in enumerate(STREAMS, start=1):
         line += ["-chardev", f"socket,id={name},fd={sockets[name]}",
                  "-device", f"virtserialport,bus=streams.0,nr={number},chardev={name},name=pagoda.{name}"]
+    line += disks.qemu_words(drives)
     # For whoever debugs the kernel: PAGODA_QEMU='-d int,cpu_reset -D /tmp/q.log' or '-s -S'.
     return line + os.environ.get("PAGODA_QEMU", "").split()
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 
-from lab import build, elf, image, packages, qemu, report, terminal
+from lab import build, disks, elf, image, packages, qemu, report, terminal
 from lab.common import (EXIT_HOST, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_PANIC, EXIT_SIGNAL_BASE,
                         Refusal, open_output, say, usage_error)
 from lab.guest import Guest
@@ -22,8 +22,7 @@ PANIC_LINES_MAX = 60
 
 def check_files(options):
     """What can be refused before anything is built or booted."""
-    if options.root and not os.path.isdir(options.root):
-        raise usage_error(f"--root {options.root}: not a directory (images are not supported yet)")
+    disks.check(options)
     for name, value in (("--stats", options.stats), ("--log", options.log)):
         if value and not os.path.isdir(os.path.dirname(os.path.abspath(value))):
             raise usage_error(f"{name} {value}: no such directory")
@@ -51,6 +50,8 @@ def boot_words(options, interactive):
 
 
 def guest_tree(options, init, argv, host_path, errand):
+    if disks.is_image(options.root):
+        return image.errand_tree(init, errand)
     tree = image.base_tree(init, options.root)
     if options.root and os.path.realpath(host_path).startswith(os.path.realpath(options.root) + "/"):
         elf.inspect(host_path, options.arch)  # it is in the tree already, with what it needs
@@ -61,11 +62,24 @@ def guest_tree(options, init, argv, host_path, errand):
     return tree
 
 
+def ensure_packages(options):
+    """First of all: the program may be busybox itself."""
+    packages.ensure({**packages.FOR_RUN, **(packages.FOR_SWAP if options.swap else {})})
+
+
+def find(name, options):
+    """The program on the host (None: it is in the root's image) and in the guest."""
+    if disks.is_image(options.root):
+        return None, disks.check_program(name)
+    return image.find_program(name, options.root)
+
+
 def run(options):
     check_files(options)
-    packages.ensure(packages.FOR_RUN)  # first of all: the program may be busybox itself
-    host_path, guest_path = image.find_program(options.args[0], options.root)
-    elf.inspect(host_path, options.arch)
+    ensure_packages(options)
+    host_path, guest_path = find(options.args[0], options)
+    if host_path:
+        elf.inspect(host_path, options.arch)
     interactive = terminal.is_ours()
     cwd = "/" if options.root else os.getcwd()
     errand = image.Errand(guest_path, options.args, cwd, image.environment(interactive),
@@ -75,8 +89,8 @@ def run(options):
 
 def shell(options):
     check_files(options)
-    packages.ensure(packages.FOR_RUN)  # first of all: the program may be busybox itself
-    host_path, guest_path = image.find_program("/bin/sh" if options.root else image.BUSYBOX, options.root)
+    ensure_packages(options)
+    host_path, guest_path = find("/bin/sh" if options.root else image.BUSYBOX, options)
     interactive = terminal.is_ours()
     errand = image.Errand(guest_path, ["-sh"], "/root", image.environment(interactive),
                           standard_streams(interactive))
@@ -92,7 +106,9 @@ def boot(options, host_path, errand, interactive):
         initrd = os.path.join(folder, "initramfs.cpio")
         with open(initrd, "wb") as file:
             file.write(guest_tree(options, init, errand.argv, host_path, errand).pack())
-        guest = Guest(options, accel, kernel, initrd, boot_words(options, interactive), folder, interactive)
+        drives = disks.prepare(options, folder)
+        words = boot_words(options, interactive) + disks.boot_words(drives)
+        guest = Guest(options, accel, kernel, initrd, words, folder, interactive, drives)
         run_machine(guest, options, interactive)
         return conclude(guest, options, accel, errand)
 

@@ -33,8 +33,7 @@ def wrong_use(bench):
 def later(bench):
     refused(bench, ["sim", "trace"], says=b"not built yet")
     refused(bench, ["bench", "nothing"], says=b"no benchmark nothing")
-    for words in (["run", "--cpus", "2", "x"], ["run", "--nodes=2", "x"], ["run", "--swap", "64M", "x"],
-                  ["run", "--swap", "nbd://host/export", "x"], ["run", "--arch", "i386", "x"],
+    for words in (["run", "--cpus", "2", "x"], ["run", "--nodes=2", "x"], ["run", "--arch", "i386", "x"],
                   ["run", "--arch", "x86_64-la57", "x"]):
         refused(bench, words, says=b"yet")
 

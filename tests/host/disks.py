@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Disks of the PC: virtio-blk as the guest sees it, their errors, and the options that attach them."""
+import os
+import random
+import re
+import subprocess
+
+from lab import disks, image
+from lab.testing import PAGODA, test
+
+DISK_BYTES = 4 << 20
+SECTOR = 512
+
+
+def guest(bench, script, drives, env=(), options=(), timeout=90):
+    """Run a shell script in a guest with these drives (lists of QEMU's words) as vda, vdb ..."""
+    words = " ".join(word for drive in drives for word in drive)
+    env = dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=words, **dict(env))
+    return bench.command([PAGODA, "run", "--accel", "tcg", "--quiet", "--log", bench.file("kernel.log"), "--timeout",
+                          "60", *options, "--", image.BUSYBOX, "sh", "-c", script], timeout=timeout, env=env)
+
+
+def disk(bench, name, content, flags="", device=""):
+    """A raw file and the words that attach it."""
+    path = bench.file(name, content)
+    words = disks.drive_words(name, path, name, flags)
+    words[-1] += device
+    return path, words
+
+
+def statistics(text, name):
+    """The numbers after the name in /proc/diskstats."""
+    return [int(n) for n in re.search(rf" {name} (.*)", text)[1].split()]
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+@test("disks/what_dd_reads_and_writes_is_identical")
+def identical(bench):
+    data = random.Random(5).randbytes(DISK_BYTES)
+    source, first = disk(bench, "source", data)
+    target, second = disk(bench, "target", bytes(DISK_BYTES))
+    done = bench.ran(guest(bench, """
+        dd if=/dev/vda of=/dev/vdb bs=256k conv=fsync 2>/dev/null || exit 1
+        dd if=/dev/vdb bs=7777 2>/dev/null | md5sum
+        md5sum /dev/vda
+        cat /proc/diskstats""", [first, second]))
+    sums = re.findall(rb"\b[0-9a-f]{32}\b", done.out)
+    bench.check(len(sums) == 2 and sums[0] == sums[1], "what was read differs")
+    bench.check(contents(target) == data, "what was written differs")
+    bench.check(contents(source) == data, "the source was changed")
+    requests, merged, sectors = statistics(done.out.decode(), "vdb")[4:7]
+    bench.equal(sectors, DISK_BYTES // SECTOR, "sectors written")
+    bench.equal(requests + merged, DISK_BYTES // 4096, "bios written")
+    bench.check(requests <= DISK_BYTES // 4096 // 16, f"{requests} requests: neighbours are not merged")
+
+
+@test("disks/parts_of_sectors_ends_and_sizes")
+def odd(bench):
+    size = 100 * SECTOR + 77  # QEMU rounds it up to whole sectors
+    data = random.Random(6).randbytes(size)
+    path, words = disk(bench, "odd", data)
+    done = bench.ran(guest(bench, """
+        blockdev --getsize64 /dev/vda; blockdev --getsz /dev/vda; blockdev --getss /dev/vda; blockdev --getro /dev/vda
+        echo -n hello | dd of=/dev/vda bs=1 seek=1022 conv=notrunc 2>/dev/null
+        dd if=/dev/vda bs=1 skip=1022 count=5 2>/dev/null; echo
+        dd if=/dev/zero of=/dev/vda bs=1k seek=50 count=9 2>&1 | grep -o 'No space.*'
+        dd if=/dev/vda bs=1M 2>/dev/null | wc -c
+        grep vda /proc/partitions""", [words]))
+    lines = done.out.decode().split("\n")
+    sectors = -(-size // SECTOR)
+    bench.equal(lines[:4], [str(sectors * SECTOR), str(sectors), "512", "0"], "sizes")
+    bench.equal(lines[4:7], ["hello", "No space left on device", str(sectors * SECTOR)], "output")
+    bench.equal(lines[7].split(), ["254", "0", str(sectors // 2), "vda"], "/proc/partitions")
+    bench.check(contents(path)[:1022] == data[:1022] and contents(path)[1022:1027] == b"hello" and
+                contents(path)[1027:2048] == data[1027:2048], "neighbouring bytes were changed")
+
+
+@test("disks/a_read_only_disk_refuses_writers_and_a_terabyte_has_its_size", quick=False)
+def read_only_and_huge(bench):
+    path, words = disk(bench, "ro", bytes(SECTOR), ",readonly=on")
+    huge, more = disk(bench, "huge", b"")
+    os.truncate(huge, 1 << 40)
+    direct, plain = disk(bench, "direct", bytes(DISK_BYTES), device=",indirect_desc=off,queue-size=16")
+    done = bench.ran(guest(bench, """
+        blockdev --getro /dev/vda; (echo x > /dev/vda) 2>&1 | grep -o 'Permission denied'
+        echo end | dd of=/dev/vdb bs=512 seek=2147483647 2>/dev/null
+        dd if=/dev/vdb bs=512 skip=2147483647 2>/dev/null | head -c 4
+        dd if=/dev/urandom of=/tmp/r bs=1M count=1 2>/dev/null
+        dd if=/tmp/r of=/dev/vdc bs=1M 2>/dev/null
+        dd if=/dev/vdc bs=1M count=1 2>/dev/null | cmp - /tmp/r && echo same""", [words, more, plain]))
+    bench.equal(done.out, b"1\nPermission denied\nend\nsame\n", "output")
+    bench.equal(contents(path), bytes(SECTOR), "the read-only disk")
+
+
+@test("disks/errors_of_the_disk_are_eio_and_the_kernel_goes_on")
+def errors(bench):
+    """QEMU's blkdebug fails reads of one sector, writes of another, and flushes."""
+    path = bench.file("bad", bytes(DISK_BYTES))
+    rules = bench.file("rules", disks.fail_rule("read", 64) + disks.fail_rule("write", 800) +
+                       disks.fail_rule("flush", once=True))
+    done = bench.ran(guest(bench, """
+        dd if=/dev/vda of=/dev/null bs=4k skip=8 count=1 2>&1 | grep -o 'Input/output error'
+        dd if=/dev/vda of=/dev/null bs=4k skip=9 count=9 2>/dev/null && echo fine
+        dd if=/dev/vda of=/dev/null bs=4k 2>&1 | grep -o 'Input/output error'
+        dd if=/dev/zero of=/dev/vda bs=4k seek=100 count=1 2>&1 | grep -o 'Input/output error'
+        dd if=/dev/zero of=/dev/vda bs=4k seek=101 count=50 2>/dev/null && echo fine
+        dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>&1 | grep -o 'Input/output error'
+        dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null && echo fine""",
+        [disks.drive_words("bad", f"blkdebug:{rules}:{path}", "bad")]))
+    eio = b"Input/output error\n"
+    bench.equal(done.out, eio + b"fine\n" + eio + eio + b"fine\n" + eio + b"fine\n", "output")
+
+
+@test("disks/a_stalled_disk_holds_up_nobody_else", quick=False)
+def stalled(bench):
+    path = bench.file("slow", bytes(DISK_BYTES))
+    words = disks.drive_words("slow", path, "slow", ",throttling.iops-total=1")
+    done = bench.ran(guest(bench, """
+        for i in 1 2 3 4 5 6; do dd if=/dev/vda of=/dev/null bs=512 skip=$((i * 99)) count=1 2>/dev/null & done
+        i=0; while [ $i -lt 200 ]; do i=$((i + 1)); done; echo $i
+        kill $! ; echo killed; wait; echo all""", [words]))
+    bench.equal(done.out, b"200\nkilled\nall\n", "output")
+
+
+# ---- The options --------------------------------------------------------------------------------------
+
+
+def attached(bench, options, script, env=()):
+    return guest(bench, script, [], env, options)
+
+
+@test("disks/swap_option_attaches_what_mkswap_made")
+def swap_option(bench):
+    done = bench.ran(attached(bench, ["--swap", "8M"], """
+        grep -o 'swap=vda' /proc/cmdline; blockdev --getsize64 /dev/vda
+        dd if=/dev/vda bs=1 skip=4086 count=10 2>/dev/null"""))
+    bench.equal(done.out, b"swap=vda\n8388608\nSWAPSPACE2", "output")
+
+
+@test("disks/swap_over_nbd", quick=False)
+def swap_nbd(bench):
+    """qemu-system's own NBD server is the other host; the guest finds mkswap's signature there."""
+    path = disks.make_swap(bench.folder, 1 << 20)
+    port = 20000 + os.getpid() % 20000
+    server = subprocess.Popen(
+        ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-blockdev",
+         f"driver=raw,node-name=swap,file.driver=file,file.filename={path}", "-object", "iothread,id=io",
+         "-qmp", "stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        for line in ('{"execute":"qmp_capabilities"}',
+                     '{"execute":"nbd-server-start","arguments":{"addr":{"type":"inet","data":'
+                     '{"host":"127.0.0.1","port":"%d"}}}}' % port,
+                     '{"execute":"block-export-add","arguments":{"type":"nbd","id":"e","node-name":"swap",'
+                     '"name":"swap","writable":true}}'):
+            server.stdin.write(line.encode() + b"\n")
+            server.stdin.flush()
+            server.stdout.readline()
+        server.stdout.readline()
+        done = bench.ran(attached(bench, ["--swap", f"nbd://127.0.0.1:{port}/swap"],
+                                  "dd if=/dev/vda bs=1 skip=4086 count=10 2>/dev/null"))
+        bench.equal(done.out, b"SWAPSPACE2", "signature")
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@test("disks/wrong_use_of_swap_and_root_is_refused")
+def refused(bench):
+    text = bench.file("text", b"no file system\n" * 200)
+    fake = bench.file("fake", bytes(disks.EXT2_MAGIC_AT) + disks.EXT2_MAGIC + bytes(5000))
+    for options, says in ((["--swap", "lots"], b"not a size"), (["--swap", "1K"], b"from 40K"),
+                          (["--swap", "41000"], b"4K pages"), (["--swap", "2T"], b"from 40K"),
+                          (["--swap", "nbd://"], b"nbd://HOST/EXPORT"), (["--swap", "nbd:host:1"], b"nbd://HOST/EXPORT"),
+                          (["--root", "/no/such"], b"no such file"), (["--root", text], b"not an image"),
+                          (["--root", "/dev/null"], b"neither a directory"), (["--keep"], b"needs --root IMAGE"),
+                          (["--keep", "--root", "/"], b"needs --root IMAGE"),
+                          (["--root", fake, "--copy", text], b"root that is a directory")):
+        done = bench.pagoda("run", *options, "--", "/bin/x")
+        bench.equal(done.status, 2, f"exit status of {options}")
+        bench.check(says in done.err and done.err.count(b"\n") == 1, f"{options} says {done.err!r}")
+    done = bench.pagoda("run", "--root", fake, "--", "x")
+    bench.check(done.status == 2 and b"whole path" in done.err, f"a bare name says {done.err!r}")
+    done = bench.pagoda("run", "--quiet", "--swap", f"nbd://127.0.0.1:1/x", "--", image.BUSYBOX, "true")
+    bench.check(done.status == 71 and b"QEMU failed" in done.err, f"a server that is not there: {done.err!r}")
