@@ -13,69 +13,23 @@ group and asks a security module: with all that off its counts are a tenth lower
 areas. It shows growth and is left out of the mean; so is "known_1000", a loop of 1000
 instructions, which shows that the counter counts what it should.
 """
-import glob
 import math
 import os
 import re
-import subprocess
 import tempfile
 
-from lab import build, cli, cpio, packages, qemu
+from lab import build, cli, cpio, linux, packages, qemu
 from lab.common import EXIT_HOST, ROOT, Refusal, say
 
 PROGRAM = "guest/bench_mm"
 RAM = 256 << 20
 TIMEOUT_SECONDS = 300
-LINUX = "linux-image-cloud-amd64"  # depends on the kernel itself
 LINUX_WORDS = "quiet console=ttyS0 mitigations=off transparent_hugepage=never no5lvl panic=-1"
 KNOWN = "known_1000"
 NOT_IN_MEAN = re.compile(rf"among_\d+_areas|{KNOWN}")
 
 
 # ---- Debian's Linux --------------------------------------------------------------------------
-
-def checked(command, **more):
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              stdin=subprocess.DEVNULL, **more)
-    except subprocess.TimeoutExpired:
-        raise Refusal(EXIT_HOST, f"bench mm: {command[0]} did not end in {TIMEOUT_SECONDS} s")
-    if done.returncode:
-        raise Refusal(EXIT_HOST, f"bench mm: {' '.join(command)} failed: {done.stdout[-500:]}")
-    return done.stdout
-
-
-def kernel_package():
-    """The newest linux-image-6.1.*-cloud-amd64, or None if apt knows none (yet)."""
-    known = subprocess.run(["apt-cache", "depends", LINUX], stdout=subprocess.PIPE,
-                           stderr=subprocess.DEVNULL, text=True).stdout
-    found = re.search(r"Depends: (linux-image-6\.1\S*)", known)
-    return found[1] if found else None
-
-
-def fetch_linux(folder):
-    package = kernel_package()
-    if not package and packages.rights() is not None:
-        subprocess.run(packages.rights() + ["apt-get", "-qq", "update"], stdout=subprocess.DEVNULL)
-        package = kernel_package()
-    if not package:
-        raise Refusal(EXIT_HOST, f"bench mm: apt knows no {LINUX} of 6.1; run apt-get update, on Debian 12")
-    say(f"bench mm: fetching {package}")
-    checked(["apt-get", "download", package], cwd=folder)
-    [archive] = glob.glob(os.path.join(folder, package + "_*.deb"))
-    checked(["dpkg", "-x", archive, os.path.join(folder, "half")])
-    os.rename(os.path.join(folder, "half"), os.path.join(folder, "root"))  # whole, or not there
-
-
-def linux_kernel():
-    """The path of the kernel image, fetched the first time."""
-    folder = build.path("linux")
-    pattern = os.path.join(folder, "root", "boot", "vmlinuz-6.1*")
-    if not glob.glob(pattern):
-        os.makedirs(folder, exist_ok=True)
-        fetch_linux(folder)
-    return glob.glob(pattern)[0]
-
 
 def linux_initramfs(program):
     with open(program, "rb") as file:
@@ -85,17 +39,17 @@ def linux_initramfs(program):
 
 
 def run_linux(program):
-    kernel = linux_kernel()
+    kernel = linux.kernel()
     options = cli.Options(cli.RUN_OPTIONS)
     options.icount = True
     with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
         initrd, output = os.path.join(folder, "initramfs.cpio"), os.path.join(folder, "serial")
         with open(initrd, "wb") as file:
             file.write(linux_initramfs(program))
-        checked([qemu.QEMU, "-machine", "pc", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                 "-m", f"{RAM >> 20}M", "-smp", "1", "-kernel", kernel, "-initrd", initrd,
-                 "-append", LINUX_WORDS, "-serial", f"file:{output}"] + qemu.processor(options, "tcg"),
-                timeout=TIMEOUT_SECONDS)
+        linux.checked([qemu.QEMU, "-machine", "pc", "-nodefaults", "-no-user-config", "-no-reboot", "-display",
+                       "none", "-m", f"{RAM >> 20}M", "-smp", "1", "-kernel", kernel, "-initrd", initrd,
+                       "-append", LINUX_WORDS, "-serial", f"file:{output}"] + qemu.processor(options, "tcg"),
+                      TIMEOUT_SECONDS)
         with open(output, errors="replace") as file:
             return file.read(), os.path.basename(kernel)
 
@@ -103,8 +57,8 @@ def run_linux(program):
 # ---- Pagoda, and the table -------------------------------------------------------------------
 
 def run_pagoda(program):
-    return checked([os.path.join(ROOT, "pagoda"), "run", "--icount", "--quiet", "--ram", str(RAM),
-                    "--timeout", str(TIMEOUT_SECONDS), "--", program])
+    return linux.checked([os.path.join(ROOT, "pagoda"), "run", "--icount", "--quiet", "--ram", str(RAM),
+                    "--timeout", str(TIMEOUT_SECONDS), "--", program], TIMEOUT_SECONDS)
 
 
 def counts_of(text, who):
