@@ -101,8 +101,8 @@ static int zero_mmap(struct file *file, struct vm_area_struct *vma)
 		vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
 		return 0;
 	}
-	object = shmem_zero_setup((u64)(vma->vm_end - vma->vm_start) +
-				  ((u64)vma->vm_pgoff << PAGE_SHIFT));
+	/* As large as the mapping, from an offset of 0: what an offset leaves over is SIGBUS, as on Linux. */
+	object = shmem_zero_setup((u64)(vma->vm_end - vma->vm_start));
 	if (!object)
 		return -ENOMEM;
 	put_vm_file(vma->vm_file);

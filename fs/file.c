@@ -65,8 +65,6 @@ static int mmap_file(struct vm_file *vm, struct vm_area_struct *vma)
 {
 	struct file *file = file_of(vm);
 
-	if (!file->f_op->mmap)
-		return -ENODEV;
 	file_accessed(file);
 	return file->f_op->mmap(file, vma);
 }
@@ -75,6 +73,8 @@ static const struct vm_file_operations file_vm_ops = {
 	.mmap = mmap_file,
 	.release = release_file,
 };
+/* Of files without memory; that they have none is found out before any limit. */
+static const struct vm_file_operations file_without_mmap_vm_ops = { .release = release_file };
 
 static struct file *new_file(const struct path *path, unsigned int flags)
 {
@@ -97,6 +97,7 @@ static struct file *new_file(const struct path *path, unsigned int flags)
 static void set_vm_access(struct file *file)
 {
 	file->vm.f_mapping = S_ISREG(file->f_inode->i_mode) ? &file->f_inode->i_data : NULL;
+	file->vm.f_vmops = file->f_op->mmap ? &file_vm_ops : &file_without_mmap_vm_ops;
 	file->vm.f_may_read = file->f_mode & FMODE_READ;
 	file->vm.f_may_write = file->f_mode & FMODE_WRITE;
 	file->vm.f_noexec = file->f_path.mnt->mnt_flags & MS_NOEXEC;

@@ -135,7 +135,10 @@ static void free_slot(struct pipe *pipe, struct pipe_slot *slot)
 	pipe->tail++;
 }
 
-/* Move what there is, up to count. Bytes, or -EFAULT if not even one. */
+/*
+ * Move what there is, up to count. Bytes, or -EFAULT if not even one piece. A piece that
+ * could not be copied whole stays, as on Linux: none of its bytes counts as read.
+ */
 static long take_bytes(struct pipe *pipe, struct iov_user buf, size_t count)
 {
 	size_t done = 0;
@@ -147,13 +150,13 @@ static long take_bytes(struct pipe *pipe, struct iov_user buf, size_t count)
 
 		left = iov_put(buf, done, from + slot->offset, n);
 		kunmap(slot->page);
-		done += n - left;
-		slot->offset += (unsigned int)(n - left);
-		slot->len -= (unsigned int)(n - left);
-		if (!slot->len)
-			free_slot(pipe, slot);
 		if (left)
 			return done ? (long)done : -EFAULT;
+		done += n;
+		slot->offset += (unsigned int)n;
+		slot->len -= (unsigned int)n;
+		if (!slot->len)
+			free_slot(pipe, slot);
 	}
 	return (long)done;
 }

@@ -224,13 +224,22 @@ static int limit_write(struct inode *inode, u64 pos, size_t *count)
 	return 0;
 }
 
+/*
+ * A write that extends the file goes page by page, the size following: the buffer may be
+ * mapped from what the file has just got.
+ */
+static size_t piece_to_write(const struct inode *inode, u64 pos, size_t count)
+{
+	return pos + count <= inode->i_size ? count : min_t(u64, count, PAGE_SIZE - (pos & (PAGE_SIZE - 1)));
+}
+
 static long write_pages(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
 	struct inode *inode = file->f_inode;
 	long done = 0;
 
 	while ((size_t)done < count) {
-		size_t n = writable_bytes(inode, *pos, count - (size_t)done);
+		size_t n = writable_bytes(inode, *pos, piece_to_write(inode, *pos, count - (size_t)done));
 		struct iov_user rest = { buf.addr + (size_t)done, buf.kernel };
 		long ret = n ? generic_file_write(&file->vm, rest, n, pos) : -ENOSPC;
 
@@ -240,7 +249,7 @@ static long write_pages(struct file *file, struct iov_user buf, size_t count, u6
 		done += ret;
 		if (*pos > inode->i_size)
 			WRITE_ONCE(inode->i_size, *pos);
-		if ((size_t)ret < n)
+		else if ((size_t)ret < n)
 			break;
 	}
 	return done;

@@ -685,7 +685,7 @@ static void truncate_page(struct address_space *mapping, struct page *page)
 	lock_page(page);
 	if (page->mapping == mapping) {
 		if (page_mapcount(page))
-			unmap_mapping_range(mapping, page->index, page->index + 1, true);
+			unmap_mapping_range(mapping, page->index, page->index + 1, false);
 		remove_from_page_cache(page);
 	}
 	unlock_page(page);
@@ -726,7 +726,7 @@ void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 en
 	}
 	if (first < last) {
 		if (is_mapped_anywhere(mapping))
-			unmap_mapping_range(mapping, first, last, true);
+			unmap_mapping_range(mapping, first, last, false); /* a hole leaves private copies */
 		truncate_pages(mapping, first, last);
 	}
 	if (head)

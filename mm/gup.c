@@ -47,6 +47,8 @@ static long populate_vma(struct vm_area_struct *vma, unsigned long start, unsign
 	/* Private writable pages are broken out of sharing now, not at the first write. */
 	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
 
+	if (vma->vm_flags & VM_LOCKONFAULT)
+		return 0; /* its pages come one by one, whoever asks */
 	if (!vma_is_accessible(vma))
 		return -ENOMEM;
 	for (unsigned long addr = start; addr < end; addr += PAGE_SIZE) {

@@ -115,7 +115,7 @@ static int remove_range(struct vm_area_struct *vma, unsigned long start, unsigne
 {
 	if (vma->vm_flags & VM_LOCKED || !vma->vm_file || !vma->vm_file->f_mapping)
 		return -EINVAL;
-	if ((vma->vm_flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
 		return -EACCES;
 	truncate_inode_pages_range(vma->vm_file->f_mapping,
 				   (u64)vma_pgoff(vma, start) << PAGE_SHIFT,
@@ -193,8 +193,6 @@ static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long
 			return -ENOMEM;
 		if (vma->vm_start > start) {
 			hole = true;
-			if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
-				return -ENOMEM;
 			start = vma->vm_start;
 		}
 		stop = min(end, vma->vm_end);
@@ -251,24 +249,21 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 	return 1;
 }
 
-static int mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
+/* Up to pages pages from addr on, as far as one VMA goes. How many, or -ENOMEM at a hole. */
+static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
 {
 	struct vm_area_struct *vma;
-	int err = 0;
+	long n = -ENOMEM;
 
 	down_read(&mm->mmap_lock);
 	vma = find_vma(mm, addr);
-	for (unsigned long i = 0; i < pages; i++, addr += PAGE_SIZE) {
-		if (vma && vma->vm_end <= addr)
-			vma = vma->vm_next;
-		if (!vma || vma->vm_start > addr) {
-			err = -ENOMEM;
-			break;
-		}
-		vec[i] = page_is_resident(vma, addr);
+	if (vma && vma->vm_start <= addr) {
+		n = (long)min(pages, (vma->vm_end - addr) >> PAGE_SHIFT);
+		for (long i = 0; i < n; i++)
+			vec[i] = page_is_resident(vma, addr + ((unsigned long)i << PAGE_SHIFT));
 	}
 	up_read(&mm->mmap_lock);
-	return err;
+	return n;
 }
 
 int do_mincore(unsigned long start, size_t len, unsigned long vec)
@@ -284,16 +279,15 @@ int do_mincore(unsigned long start, size_t len, unsigned long vec)
 	if (!access_ok(vec, pages))
 		return -EFAULT;
 	while (pages) {
-		unsigned long n = min_t(unsigned long, pages, MINCORE_CHUNK);
-		int err = mincore_chunk(mm, start, n, chunk);
+		long n = mincore_chunk(mm, start, min_t(unsigned long, pages, MINCORE_CHUNK), chunk);
 
-		if (err)
-			return err;
-		if (copy_to_user(vec, chunk, n))
+		if (n < 0)
+			return (int)n;
+		if (copy_to_user(vec, chunk, (size_t)n)) /* before a later hole is found, as on Linux */
 			return -EFAULT;
-		pages -= n;
-		vec += n;
-		start += n << PAGE_SHIFT;
+		pages -= (unsigned long)n;
+		vec += (unsigned long)n;
+		start += (unsigned long)n << PAGE_SHIFT;
 	}
 	return 0;
 }

@@ -472,10 +472,12 @@ static int map_region(struct mmap_request *r)
 
 /* ---- do_mmap's checks ------------------------------------------------------------------------------------ */
 
+/* MAP_UNINITIALIZED and the bits by which sizes of huge pages are named. */
+#define MAP_HUGE_SIZES 0x7c000000ul
 #define LEGACY_MAP_MASK                                                                            \
 	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |   \
 	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |    \
-	 MAP_HUGETLB | MAP_32BIT)
+	 MAP_HUGETLB | MAP_32BIT | MAP_HUGE_SIZES)
 
 static unsigned long calc_vm_flags(unsigned long prot, unsigned long flags)
 {
@@ -550,7 +552,7 @@ static int check_file_rights(struct mmap_request *r)
 
 	switch (r->flags & MAP_TYPE) {
 	case MAP_SHARED_VALIDATE:
-		if (r->flags & ~(unsigned long)(LEGACY_MAP_MASK | MAP_FIXED_NOREPLACE))
+		if (r->flags & ~(unsigned long)LEGACY_MAP_MASK)
 			return -EOPNOTSUPP;
 		/* fallthrough */
 	case MAP_SHARED:

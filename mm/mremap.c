@@ -249,7 +249,7 @@ static unsigned long move_vma(struct remap *r)
 
 /* ---- The system call ---------------------------------------------------------------------------- */
 
-/* May the region change to new_len? */
+/* May the region change to new_len? What it shrinks by may belong to others. */
 static int check_resize(const struct remap *r)
 {
 	const struct vm_area_struct *vma = r->vma;
@@ -259,7 +259,7 @@ static int check_resize(const struct remap *r)
 		return -EINVAL;
 	if (r->flags & MREMAP_DONTUNMAP && vma->vm_flags & (VM_DONTEXPAND | VM_IO))
 		return -EINVAL;
-	if (r->old_len > vma->vm_end - r->addr)
+	if (min(r->old_len, r->new_len) > vma->vm_end - r->addr)
 		return -EFAULT;
 	if (r->new_len <= r->old_len)
 		return 0;
@@ -278,7 +278,48 @@ static unsigned long area_flags(const struct remap *r)
 	return r->vma->vm_flags & VM_MAYSHARE ? MAP_SHARED : MAP_PRIVATE;
 }
 
-/* MREMAP_FIXED, and MREMAP_DONTUNMAP to a place of our choice. */
+/* Does the part of the old range that shrinking cuts off lie in user space? */
+static bool tail_is_valid(const struct remap *r)
+{
+	return r->old_len <= r->new_len || (r->old_len <= TASK_SIZE && r->addr <= TASK_SIZE - r->old_len);
+}
+
+/* What unmapping [start, end) takes off the counts that limits look at; sign -1 puts it back. */
+static void discount_range(struct mm_struct *mm, unsigned long start, unsigned long end, long sign)
+{
+	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
+	     vma && vma->vm_start < end; vma = vma->vm_next) {
+		long pages = (long)((min(end, vma->vm_end) - max(start, vma->vm_start)) >> PAGE_SHIFT) * sign;
+
+		vm_stat_account(mm, vma->vm_flags, -pages);
+		if (vma->vm_flags & VM_LOCKED)
+			mm->locked_vm -= (unsigned long)pages;
+	}
+}
+
+/* The target and the cut-off tail will be gone: limits are checked without them. */
+static void discount(const struct remap *r, long sign)
+{
+	if (r->flags & MREMAP_FIXED)
+		discount_range(r->mm, r->new_addr, r->new_addr + r->new_len, sign);
+	if (r->old_len > r->new_len)
+		discount_range(r->mm, r->addr + r->new_len, r->addr + r->old_len, sign);
+}
+
+static int check_move(const struct remap *r)
+{
+	int err;
+
+	discount(r, 1);
+	err = check_resize(r);
+	if (!err && r->flags & MREMAP_DONTUNMAP &&
+	    !may_expand_vm(r->mm, r->vma->vm_flags, r->old_len >> PAGE_SHIFT))
+		err = -ENOMEM;
+	discount(r, -1);
+	return err;
+}
+
+/* MREMAP_FIXED, and MREMAP_DONTUNMAP to a place of our choice or to the one hinted at. */
 static unsigned long mremap_to(struct remap *r)
 {
 	unsigned long fixed = r->flags & MREMAP_FIXED ? MAP_FIXED : 0, addr;
@@ -288,10 +329,11 @@ static unsigned long mremap_to(struct remap *r)
 		return (unsigned long)-EINVAL;
 	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
 		return (unsigned long)-EINVAL;
-	err = check_resize(r);
-	if (!err && r->flags & MREMAP_DONTUNMAP &&
-	    !may_expand_vm(r->mm, r->vma->vm_flags, r->old_len >> PAGE_SHIFT))
-		err = -ENOMEM;
+	if (!tail_is_valid(r))
+		return (unsigned long)-EINVAL;
+	if (!r->old_len && r->flags & MREMAP_FIXED && r->addr - r->new_addr < r->new_len)
+		return (unsigned long)-EFAULT; /* a second view in place of the first */
+	err = check_move(r);
 	if (err)
 		return (unsigned long)err;
 	addr = get_unmapped_area(r->vma->vm_file, r->new_addr, r->new_len, vma_pgoff(r->vma, r->addr),
@@ -308,7 +350,7 @@ static bool can_grow_in_place(const struct remap *r)
 	unsigned long end = r->addr + r->new_len;
 
 	return r->addr + r->old_len == r->vma->vm_end && end > r->addr && end <= TASK_SIZE &&
-	       (!next || end <= vm_start_gap(next));
+	       (!next || end <= next->vm_start); /* a stack's guard gap keeps only new regions off */
 }
 
 static unsigned long grow_in_place(struct remap *r)
@@ -330,8 +372,8 @@ static unsigned long resize(struct remap *r)
 	int err;
 
 	if (r->new_len <= r->old_len) {
-		err = 0;
-		if (r->new_len < r->old_len)
+		err = tail_is_valid(r) ? 0 : -EINVAL;
+		if (!err && r->new_len < r->old_len)
 			err = unmap_range(r->mm, r->addr + r->new_len, r->old_len - r->new_len);
 		return err ? (unsigned long)err : r->addr;
 	}
@@ -365,9 +407,7 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 	r.new_len = PAGE_ALIGN(new_len);
 	if (addr & ~PAGE_MASK || !r.new_len)
 		return (unsigned long)-EINVAL;
-	if (r.old_len > TASK_SIZE || addr > TASK_SIZE - r.old_len)
-		return (unsigned long)-EFAULT; /* nothing is mapped there */
-	if (!(flags & MREMAP_FIXED))
+	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		r.new_addr = 0;
 	down_write(&mm->mmap_lock);
 	r.vma = find_vma(mm, addr);
