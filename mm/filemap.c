@@ -43,7 +43,8 @@
  * Failure: only allocations and readpage fail; nothing stays behind then.
  * Observability: nr_pagecache_pages, nr_shmem_pages; events pgpgin.
  */
-#include <pagoda/pagemap.h>
+#include "filemap_internal.h"
+#include <pagoda/buffer_head.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>
@@ -55,11 +56,6 @@
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 
-/* Pages looked up at once when a range is truncated. */
-#define TRUNCATE_BATCH_PAGES 16
-
-#define TAG_DIRTY 0u
-
 atomic_long_t nr_pagecache_pages, nr_shmem_pages;
 
 static kmem_cache_t *node_cache; /* struct radix_tree_node */
@@ -70,6 +66,7 @@ void page_cache_init(void)
 				       SLAB_HWCACHE_ALIGN, NULL, NULL);
 	if (!node_cache)
 		panic("no memory for the page cache");
+	buffer_init();
 }
 
 void address_space_init(struct address_space *mapping, void *host,
@@ -87,6 +84,14 @@ void address_space_init(struct address_space *mapping, void *host,
 	init_rwsem(&mapping->invalidate_lock, RANK_INVALIDATE);
 	mapping->gfp_mask = GFP_HIGHUSER_MOVABLE;
 	mapping->shmem = false;
+	mapping->nr_dirty = mapping->nr_writeback = 0;
+	INIT_LIST_HEAD(&mapping->dirty_link);
+	mapping->dirtied_when = 0;
+	mapping->sync_round = 0;
+	atomic_set(&mapping->wb_users, 0);
+	mapping->wb_seq = 0;
+	mapping->wb_err = 0;
+	mapping->wb_seen = false;
 	mapping->size = size;
 }
 
@@ -190,6 +195,7 @@ static void link_page(struct page *page, struct address_space *mapping, pgoff_t 
 	get_page(page);
 	page->mapping = mapping;
 	page->index = index;
+	page->private = NULL;
 	if (mapping->shmem) {
 		SetPageSwapBacked(page);
 		atomic_long_inc(&nr_shmem_pages);
@@ -226,8 +232,10 @@ int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t 
 static void unlink_page(struct page *page, struct address_space *mapping,
 			struct radix_tree_pool *pool)
 {
-	struct page *found = radix_tree_delete(&mapping->i_pages, page->index, pool);
+	struct page *found;
 
+	forget_page_tags(mapping, page);
+	found = radix_tree_delete(&mapping->i_pages, page->index, pool);
 	BUG_ON(found != page);
 	mapping->nrpages--;
 	__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELAXED);
@@ -265,7 +273,7 @@ bool remove_unused_from_page_cache(struct page *page, int count)
 
 	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	unused = page_count(page) == count && !PageDirty(page);
+	unused = page_count(page) == count && !PageDirty(page) && !PageWriteback(page);
 	if (unused)
 		unlink_page(page, mapping, &pool);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
@@ -277,10 +285,28 @@ bool remove_unused_from_page_cache(struct page *page, int count)
 	return true;
 }
 
-/* A new page in the cache at index, locked, with a reference; NULL or ERR_PTR(-ENOMEM). NULL: there is one by now. */
-static struct page *add_new_page(struct address_space *mapping, pgoff_t index)
+unsigned int find_get_pages(struct address_space *mapping, struct page **pages, unsigned int nr,
+			    pgoff_t first, pgoff_t end)
 {
-	struct page *page = alloc_page(mapping->gfp_mask);
+	unsigned int found = 0;
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	while (found < nr && first <= end && (page = radix_tree_next(&mapping->i_pages, &first)) &&
+	       first <= end) {
+		get_page(page);
+		pages[found++] = page;
+		if (first++ == ~0ul)
+			break;
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return found;
+}
+
+struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp)
+{
+	struct page *page = alloc_page(gfp);
 	int err;
 
 	if (!page)
@@ -301,9 +327,23 @@ struct page *grab_cache_page(struct address_space *mapping, pgoff_t index)
 	do {
 		page = find_lock_page(mapping, index);
 		if (!page)
-			page = add_new_page(mapping, index);
+			page = add_new_page(mapping, index, mapping->gfp_mask);
 	} while (!page);
 	return IS_ERR(page) ? NULL : page;
+}
+
+/* Lock the page, starting what its reader may still wait for. */
+static void wait_for_read(struct page *page)
+{
+	struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+
+	if (!TryLockPage(page))
+		return;
+	if (mapping && mapping->a_ops->sync_page)
+		mapping->a_ops->sync_page(page);
+	else
+		run_disk_queue();
+	lock_page(page);
 }
 
 /*
@@ -320,9 +360,8 @@ static int fill_locked_page(struct address_space *mapping, struct vm_file *file,
 		return 0;
 	}
 	count_vm_event(pgpgin);
-	if (mapping->a_ops->readpage(file, page))
-		ClearPageUptodate(page);
-	lock_page(page); /* readpage unlocks when it is done */
+	(void)mapping->a_ops->readpage(file, page); /* the page shows whether it worked */
+	wait_for_read(page);
 	if (page->mapping != mapping)
 		return -EAGAIN;
 	return PageUptodate(page) ? 0 : -EIO;
@@ -366,24 +405,50 @@ struct page *read_cache_page(struct address_space *mapping, struct vm_file *file
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/*
- * The page to read from at index, with a reference. NULL: a hole of a mapping that is its
- * own backing store, zeroes without a page.
- */
-static struct page *page_for_read(struct address_space *mapping, struct vm_file *file,
-				  pgoff_t index)
+/* A page that was just started to be read: wait for it. */
+static bool read_failed(struct page *page)
 {
+	if (PageUptodate(page))
+		return false;
+	wait_for_read(page);
+	unlock_page(page);
+	return !PageUptodate(page) && PageError(page);
+}
+
+/*
+ * The page to read from at index, with a reference; nr pages from it on are wanted. NULL:
+ * a hole of a mapping that is its own backing store, zeroes without a page.
+ */
+static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned long nr)
+{
+	struct address_space *mapping = file->f_mapping;
 	struct page *page = find_get_page(mapping, index);
 
+	if (!page) {
+		if (!mapping->a_ops->readpage)
+			return NULL;
+		page_cache_sync_readahead(file, index, nr);
+		page = find_get_page(mapping, index);
+		if (page && read_failed(page)) {
+			put_page(page);
+			return ERR_PTR(-EIO); /* who asks again has it tried again */
+		}
+	} else if (PageReadahead(page)) {
+		page_cache_async_readahead(file, page, nr);
+	}
 	if (page && PageUptodate(page)) {
 		mark_page_accessed(page);
 		return page;
 	}
-	if (!page && !mapping->a_ops->readpage)
-		return NULL;
 	if (page)
 		put_page(page);
 	return read_cache_page(mapping, file, index);
+}
+
+/* The page last read, so that the next read can tell whether it goes on from there. */
+static void note_read(struct vm_file *file, pgoff_t index)
+{
+	__atomic_store_n(&file->f_ra.prev, index, __ATOMIC_RELAXED);
 }
 
 static size_t put_page_bytes(struct iov_user buf, size_t done, struct page *page, size_t offset,
@@ -414,7 +479,9 @@ long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, 
 		if (*pos >= size)
 			break;
 		n = min_t(u64, min(count - done, PAGE_SIZE - offset), size - *pos);
-		page = page_for_read(mapping, file, *pos >> PAGE_SHIFT);
+		page = page_for_read(file, (pgoff_t)(*pos >> PAGE_SHIFT),
+				     (offset + count - done + PAGE_SIZE - 1) >> PAGE_SHIFT);
+		note_read(file, (pgoff_t)(*pos >> PAGE_SHIFT));
 		if (IS_ERR(page))
 			return done ? (long)done : PTR_ERR(page);
 		left = put_page_bytes(buf, done, page, offset, n);
@@ -430,18 +497,6 @@ long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, 
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
-
-static void mark_page_dirty(struct address_space *mapping, struct page *page)
-{
-	unsigned long flags;
-
-	if (!mapping->a_ops->writepage || PageDirty(page))
-		return;
-	SetPageDirty(page);
-	spin_lock_irqsave(&mapping->pages_lock, flags);
-	(void)radix_tree_tag_set(&mapping->i_pages, page->index, TAG_DIRTY); /* locked: it is there */
-	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-}
 
 /*
  * Copy into a page of a mapping that is its own backing store. Nobody fills or writes such
@@ -469,40 +524,47 @@ static size_t copy_locked(struct iov_user buf, size_t done, struct page *page, s
 	return left;
 }
 
+/* The mapping gets ready for bytes [from, to) of a locked page. By default: all of it is known. */
+static int prepare_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to)
+{
+	struct address_space *mapping = file->f_mapping;
+
+	if (mapping->a_ops->prepare_write)
+		return mapping->a_ops->prepare_write(file, page, from, to);
+	return to - from < PAGE_SIZE ? fill_locked_page(mapping, file, page) : 0;
+}
+
+static int commit_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to)
+{
+	struct address_space *mapping = file->f_mapping;
+
+	if (mapping->a_ops->commit_write)
+		return mapping->a_ops->commit_write(file, page, from, to);
+	SetPageUptodate(page);
+	(void)set_page_dirty(page);
+	return 0;
+}
+
 /*
  * Write into a locked page. One that is not Uptodate and does not get all its bytes from
- * the buffer is filled first: also when that shows only after copying.
+ * the buffer is filled after all when that shows, and copied to again.
  */
 static int write_locked(struct vm_file *file, struct iov_user buf, size_t done, struct page *page,
 			size_t offset, size_t n, size_t *left)
 {
-	struct address_space *mapping = file->f_mapping;
-	const struct address_space_operations *a_ops = mapping->a_ops;
 	unsigned int from = (unsigned int)offset, to = (unsigned int)(offset + n);
-	int err = 0;
+	int err = prepare_page(file, page, from, to), ret;
 
-	if (n < PAGE_SIZE)
-		err = fill_locked_page(mapping, file, page);
-	if (!err && a_ops->prepare_write)
-		err = a_ops->prepare_write(file, page, from, to);
 	if (err)
 		return err;
 	*left = copy_locked(buf, done, page, offset, n);
 	if (*left && !PageUptodate(page)) {
-		err = fill_locked_page(mapping, file, page);
+		err = fill_locked_page(file->f_mapping, file, page);
 		if (!err)
 			*left = copy_locked(buf, done, page, offset, n);
 	}
-	if (!err) {
-		SetPageUptodate(page);
-		mark_page_dirty(mapping, page);
-	}
-	if (a_ops->commit_write) {
-		int ret = a_ops->commit_write(file, page, from, to);
-
-		err = err ? err : ret;
-	}
-	return err;
+	ret = commit_page(file, page, from, err ? from : to); /* (AS-72) */
+	return err ? err : ret;
 }
 
 /* Write n bytes, inside one page, at index and offset. *left: bytes the buffer did not yield. */
@@ -555,6 +617,7 @@ long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count,
 			err = -EFAULT;
 			break;
 		}
+		balance_dirty_pages_ratelimited(file->f_mapping);
 		port_cond_resched();
 	}
 	return done ? (long)done : err;
@@ -562,11 +625,32 @@ long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count,
 
 /* ---- Mapping ------------------------------------------------------------------------------------ */
 
-static bool index_in_file(struct address_space *mapping, pgoff_t index)
+/* Drop a page that a fault found, or made, past the file's end. */
+static vm_fault_t past_the_end(struct address_space *mapping, struct page *page)
 {
-	u64 size = mapping->size(mapping);
+	/* What truncation has not come to yet is its own business. */
+	if (page->mapping == mapping && !page_mapcount(page) && !PageWriteback(page) &&
+	    release_page_private(page, GFP_KERNEL))
+		remove_from_page_cache(page);
+	unlock_page(page);
+	put_page(page);
+	return VM_FAULT_SIGBUS;
+}
 
-	return index < (size >> PAGE_SHIFT) + !!(size & (PAGE_SIZE - 1));
+/* Before the page is locked: reading ahead, as it is missing (then true) or marked. */
+static bool readahead_for_fault(struct vm_fault *vmf)
+{
+	struct vm_file *file = vmf->vma->vm_file;
+	struct page *page = find_get_page(file->f_mapping, vmf->pgoff);
+
+	if (!page) {
+		page_cache_fault_readahead(file, vmf->pgoff, vmf->vma->vm_flags);
+		return true;
+	}
+	if (PageReadahead(page) && !(vmf->vma->vm_flags & VM_RAND_READ))
+		page_cache_async_readahead(file, page, 1);
+	put_page(page);
+	return false;
 }
 
 vm_fault_t filemap_nopage(struct vm_fault *vmf)
@@ -576,18 +660,17 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf)
 	bool read = false;
 	struct page *page;
 
-	if (!index_in_file(mapping, vmf->pgoff))
+	if (vmf->pgoff >= pages_in_file(mapping))
 		return VM_FAULT_SIGBUS;
+	if (mapping->a_ops->readpage) {
+		read = readahead_for_fault(vmf);
+		note_read(file, vmf->pgoff);
+	}
 	page = get_filled_locked_page(mapping, file, vmf->pgoff, &read);
 	if (IS_ERR(page))
 		return PTR_ERR(page) == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	if (!index_in_file(mapping, vmf->pgoff)) {
-		/* Truncated between the check and the lock; the page may be ours alone. */
-		remove_from_page_cache(page);
-		unlock_page(page);
-		put_page(page);
-		return VM_FAULT_SIGBUS;
-	}
+	if (vmf->pgoff >= pages_in_file(mapping)) /* truncated between the check and the lock */
+		return past_the_end(mapping, page);
 	vmf->page = page;
 	return VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
 }
@@ -595,7 +678,8 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf)
 /* Truncation shrinks the size before it takes a page's lock: under the lock, size and mapping hold. */
 static bool page_is_ready(struct address_space *mapping, struct page *page)
 {
-	return page->mapping == mapping && PageUptodate(page) && index_in_file(mapping, page->index);
+	return page->mapping == mapping && PageUptodate(page) && !PageReadahead(page) &&
+	       page->index < pages_in_file(mapping);
 }
 
 unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
@@ -627,9 +711,32 @@ unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first
 	return ready;
 }
 
+/*
+ * The mapping's page, locked, is about to become writable in a shared region: from now on
+ * it counts as dirty, and has a place on the disk.
+ */
+vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
+{
+	struct vm_file *file = vmf->vma->vm_file;
+	u64 size = file->f_mapping->size(file->f_mapping), start = (u64)vmf->page->index << PAGE_SHIFT;
+	unsigned int to;
+	int err;
+
+	if (vmf->page->mapping != file->f_mapping || start >= size)
+		return VM_FAULT_NOPAGE; /* truncated: fault again */
+	to = (unsigned int)min_t(u64, size - start, PAGE_SIZE);
+	err = prepare_page(file, vmf->page, 0, to);
+	if (!err)
+		err = commit_page(file, vmf->page, 0, to);
+	if (err)
+		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	return 0;
+}
+
 static const struct vm_operations_struct generic_file_vm_ops = {
 	.nopage = filemap_nopage,
 	.ready_pages = filemap_ready_pages,
+	.page_mkwrite = filemap_page_mkwrite,
 };
 
 int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma)
@@ -638,110 +745,4 @@ int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma)
 		return -ENODEV;
 	vma->vm_ops = &generic_file_vm_ops;
 	return 0;
-}
-
-/* ---- Truncation ---------------------------------------------------------------------------------- */
-
-/* Zero bytes [from, to) of the page at index, if it is cached. */
-static void zero_part_page(struct address_space *mapping, pgoff_t index, size_t from, size_t to)
-{
-	struct page *page = find_lock_page(mapping, index);
-
-	if (!page)
-		return;
-	if (PageUptodate(page)) {
-		char *addr = kmap_atomic(page);
-
-		memset(addr + from, 0, to - from);
-		kunmap_atomic(addr);
-		mark_page_dirty(mapping, page);
-	}
-	unlock_page(page);
-	put_page(page);
-}
-
-/* Up to TRUNCATE_BATCH_PAGES pages of [first, end) with references. */
-static unsigned int get_page_batch(struct address_space *mapping, struct page **pages,
-				   pgoff_t first, pgoff_t end)
-{
-	unsigned int found = 0;
-	unsigned long flags;
-	struct page *page;
-
-	spin_lock_irqsave(&mapping->pages_lock, flags);
-	while (found < TRUNCATE_BATCH_PAGES &&
-	       (page = radix_tree_next(&mapping->i_pages, &first)) && first < end) {
-		get_page(page);
-		pages[found++] = page;
-		first++;
-	}
-	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-	return found;
-}
-
-/* Drop a page from its mapping, whoever still maps it; the caller has a reference. */
-static void truncate_page(struct address_space *mapping, struct page *page)
-{
-	lock_page(page);
-	if (page->mapping == mapping) {
-		if (page_mapcount(page))
-			unmap_mapping_range(mapping, page->index, page->index + 1, false);
-		remove_from_page_cache(page);
-	}
-	unlock_page(page);
-}
-
-/* Remove the pages [first, end), mapped or not. */
-static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t end)
-{
-	struct page *pages[TRUNCATE_BATCH_PAGES];
-	unsigned int nr;
-
-	while ((nr = get_page_batch(mapping, pages, first, end))) {
-		for (unsigned int i = 0; i < nr; i++) {
-			first = pages[i]->index + 1;
-			truncate_page(mapping, pages[i]);
-			put_page(pages[i]);
-		}
-		port_cond_resched();
-	}
-}
-
-static bool is_mapped_anywhere(struct address_space *mapping)
-{
-	return !list_empty(&mapping->i_mmap) || !list_empty(&mapping->i_mmap_shared);
-}
-
-void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end)
-{
-	pgoff_t first = (pgoff_t)((start >> PAGE_SHIFT) + !!(start & (PAGE_SIZE - 1)));
-	pgoff_t last = (pgoff_t)(end >> PAGE_SHIFT);
-	size_t head = start & (PAGE_SIZE - 1), tail = end & (PAGE_SIZE - 1);
-
-	if (start >= end)
-		return;
-	if (first > last) { /* all inside one page */
-		zero_part_page(mapping, last, head, tail);
-		return;
-	}
-	if (first < last) {
-		if (is_mapped_anywhere(mapping))
-			unmap_mapping_range(mapping, first, last, false); /* a hole leaves private copies */
-		truncate_pages(mapping, first, last);
-	}
-	if (head)
-		zero_part_page(mapping, first - 1, head, PAGE_SIZE);
-	if (tail)
-		zero_part_page(mapping, last, 0, tail);
-}
-
-void truncate_inode_pages(struct address_space *mapping, u64 size)
-{
-	pgoff_t first = (pgoff_t)((size >> PAGE_SHIFT) + !!(size & (PAGE_SIZE - 1)));
-
-	if (is_mapped_anywhere(mapping))
-		unmap_mapping_range(mapping, first, 0, true);
-	truncate_pages(mapping, first, ~0ul);
-	if (size & (PAGE_SIZE - 1))
-		zero_part_page(mapping, first - 1, size & (PAGE_SIZE - 1), PAGE_SIZE);
 }

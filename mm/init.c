@@ -318,6 +318,7 @@ void mm_start_threads(void)
 	lock_debug_tasks_start();
 	kmem_cache_cpus_up();
 	kswapd_init();
+	writeback_init();
 }
 
 /* ---- Boot memory that is given back later (BM-28) ----------------------------------------------------- */

@@ -294,11 +294,49 @@ int do_mincore(unsigned long start, size_t len, unsigned long vec)
 
 /* ---- msync ------------------------------------------------------------------------------------- */
 
+/* The part of a file that a region shows in [start, end), written back; mmap_lock dropped. */
+static int msync_file(struct vm_file *file, u64 first, u64 last)
+{
+	int err = file->f_vmops->fsync ? file->f_vmops->fsync(file, first, last, true) : 0;
+
+	put_vm_file(file);
+	return err;
+}
+
+/* One region at a time; *start moves behind it. 0, or the error to end with; *hole: unmapped part met. */
+static int msync_region(struct mm_struct *mm, unsigned long *start, unsigned long end, int flags,
+			bool *hole)
+{
+	struct vm_file *file = NULL;
+	struct vm_area_struct *vma;
+	u64 first = 0, last = 0;
+	int err = 0;
+
+	down_read(&mm->mmap_lock);
+	vma = find_vma(mm, *start);
+	if (!vma || vma->vm_start >= end) {
+		*hole = true;
+		*start = end;
+	} else if (flags & MS_INVALIDATE && vma->vm_flags & VM_LOCKED) {
+		err = -EBUSY;
+	} else {
+		*hole |= vma->vm_start > *start;
+		*start = max(*start, vma->vm_start);
+		if (flags & MS_SYNC && vma->vm_flags & VM_SHARED && vma->vm_file) {
+			file = get_vm_file(vma->vm_file);
+			first = (u64)vma_pgoff(vma, *start) << PAGE_SHIFT;
+			last = first + (min(end, vma->vm_end) - *start) - 1;
+		}
+		*start = vma->vm_end;
+	}
+	up_read(&mm->mmap_lock);
+	return file ? msync_file(file, first, last) : err;
+}
+
 int do_msync(unsigned long start, size_t len, int flags)
 {
-	struct mm_struct *mm = current_vm->mm;
 	unsigned long end = start + PAGE_ALIGN(len);
-	struct vm_area_struct *vma;
+	bool hole = false;
 	int err = 0;
 
 	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || start & ~PAGE_MASK ||
@@ -306,23 +344,7 @@ int do_msync(unsigned long start, size_t len, int flags)
 		return -EINVAL;
 	if (end < start)
 		return -ENOMEM;
-	if (end == start)
-		return 0;
-	/* Mapped pages and read(2) are the same frames; files of today's file systems live there. */
-	down_read(&mm->mmap_lock);
-	for (vma = find_vma(mm, start); start < end; vma = vma->vm_next) {
-		if (!vma || vma->vm_start >= end) {
-			err = -ENOMEM;
-			break;
-		}
-		if (vma->vm_start > start)
-			err = -ENOMEM;
-		if (flags & MS_INVALIDATE && vma->vm_flags & VM_LOCKED) {
-			err = -EBUSY;
-			break;
-		}
-		start = vma->vm_end;
-	}
-	up_read(&mm->mmap_lock);
-	return err;
+	while (start < end && !err)
+		err = msync_region(current_vm->mm, &start, end, flags, &hole);
+	return err ? err : hole ? -ENOMEM : 0;
 }

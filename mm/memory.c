@@ -161,12 +161,27 @@ static void release_object_page(struct page *page, vm_fault_t ret)
 	put_page(page);
 }
 
+/* The object learns that its page, locked, will be written through a shared region; false: *ret says what to do instead. */
+static bool announce_write(struct vm_fault *vmf, vm_fault_t *ret)
+{
+	const struct vm_operations_struct *ops = vmf->vma->vm_ops;
+
+	*ret = ops && ops->page_mkwrite ? ops->page_mkwrite(vmf) : 0;
+	return !*ret;
+}
+
 /* Map the object's own page. */
 static vm_fault_t map_object_page(struct vm_fault *vmf, vm_fault_t ret)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *page = vmf->page;
 	pte_t pte = pte_sw_mkyoung(mk_pte(page, vma->vm_page_prot));
+	vm_fault_t refused;
+
+	if (is_write(vmf) && !announce_write(vmf, &refused)) {
+		release_object_page(page, ret);
+		return refused;
+	}
 
 	if (is_write(vmf))
 		pte = pte_mkwrite(pte_mkdirty(pte));
@@ -337,16 +352,40 @@ oom:
 	return VM_FAULT_OOM;
 }
 
+/*
+ * A page of an object becomes writable. The page lock is held over both steps, so that
+ * writing back (clear_page_dirty_for_io) comes before the first or after the second.
+ */
+static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
+{
+	bool tell = page && vmf->vma->vm_ops && vmf->vma->vm_ops->page_mkwrite;
+	vm_fault_t ret = 0;
+
+	if (!lock_if_unchanged(vmf))
+		return 0;
+	if (tell) {
+		get_page(page);
+		unlock_pte(vmf);
+		lock_page(page);
+		vmf->page = page;
+		if (!announce_write(vmf, &ret) || !lock_if_unchanged(vmf)) {
+			release_object_page(page, VM_FAULT_LOCKED);
+			return ret & VM_FAULT_NOPAGE ? 0 : ret; /* the access faults again */
+		}
+	}
+	count_vm_event(fault_mkwrite);
+	ret = wp_page_reuse(vmf);
+	if (tell)
+		release_object_page(page, VM_FAULT_LOCKED);
+	return ret;
+}
+
 static vm_fault_t do_wp_page(struct vm_fault *vmf)
 {
 	struct page *page = normal_page(vmf->orig_pte);
 
-	if (vmf->vma->vm_flags & VM_SHARED) {
-		if (!lock_if_unchanged(vmf))
-			return 0;
-		count_vm_event(fault_mkwrite);
-		return wp_page_reuse(vmf);
-	}
+	if (vmf->vma->vm_flags & VM_SHARED)
+		return wp_page_shared(vmf, page);
 	if (!page)
 		return map_new_zeroed_page(vmf);
 	if (!lock_if_unchanged(vmf))

@@ -372,6 +372,7 @@ static struct vm_area_struct *file_vma(const struct mmap_request *r)
 		vm_area_free(vma);
 		return ERR_PTR(err);
 	}
+	vma->vm_page_prot = vma_page_prot(vma, vma->vm_flags);
 	if (!vma->vm_file && !(vma->vm_flags & VM_SHARED)) /* turned out to be anonymous: /dev/zero */
 		vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
 	return vma;

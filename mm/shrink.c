@@ -97,13 +97,16 @@ static void remember_written(struct scan_control *sc, struct page *page)
 /* A locked, dirty page that nobody maps; unlocked on return. (RC-25) */
 static void launder(struct scan_control *sc, struct page *page, struct address_space *mapping)
 {
-	ClearPageDirty(page);
+	if (PageAnon(page))
+		ClearPageDirty(page);
+	else
+		(void)clear_page_dirty_for_io(page); /* nobody maps it: true */
 	SetPageLaunder(page);
 	sc->writes_left--;
 	get_page(page);
 	count_vm_event(pglaunder);
 	if (mapping->a_ops->writepage(page))
-		SetPageDirty(page); /* not written after all */
+		(void)set_page_dirty(page); /* not written after all */
 	else
 		remember_written(sc, page);
 	note_reclaim_progress(1);
@@ -218,8 +221,10 @@ static bool shrink_locked_page(struct scan_control *sc, struct page *page)
 /* Being written by us: the caller goes at the disk's pace (RC-24). */
 static void wait_if_laundered(const struct scan_control *sc, struct page *page)
 {
-	if (PageLaunder(page) && PageLocked(page) && sc->gfp_mask & __GFP_FS)
-		wait_on_page(page);
+	if (!PageLaunder(page) || !(sc->gfp_mask & __GFP_FS))
+		return;
+	wait_on_page(page);
+	wait_on_page_writeback(page);
 }
 
 static bool shrink_page(struct scan_control *sc, struct page *page)
@@ -230,6 +235,7 @@ static bool shrink_page(struct scan_control *sc, struct page *page)
 	}
 	if (PageWriteback(page)) {
 		unlock_page(page);
+		wait_if_laundered(sc, page);
 		return false;
 	}
 	return shrink_locked_page(sc, page);

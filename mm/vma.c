@@ -626,7 +626,7 @@ static void set_vma_flags(struct vm_area_struct *vma, unsigned long flags)
 	spin_lock(&vma->vm_mm->page_table_lock);
 	__atomic_store_n(&vma->vm_flags, flags, __ATOMIC_RELAXED);
 	spin_unlock(&vma->vm_mm->page_table_lock);
-	vma->vm_page_prot = vm_get_page_prot(flags);
+	vma->vm_page_prot = vma_page_prot(vma, flags);
 	if (gap_moves)
 		gap_changed(vma);
 }
@@ -744,7 +744,7 @@ void validate_vmas(struct mm_struct *mm)
 		BUG_ON(node_vma(node) != vma);
 		BUG_ON(vma->rb_gap != gap_below(vma));
 		BUG_ON(vma->rb_subtree_gap != widest_gap(vma));
-		BUG_ON(pgprot_val(vma->vm_page_prot) != pgprot_val(vm_get_page_prot(vma->vm_flags)));
+		BUG_ON(pgprot_val(vma->vm_page_prot) != pgprot_val(vma_page_prot(vma, vma->vm_flags)));
 		if (vma == cached)
 			cached = NULL;
 		node = rb_next(node);

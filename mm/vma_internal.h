@@ -179,11 +179,20 @@ static inline struct page *normal_page(pte_t pte)
 /* An entry of page goes: a store through it must reach the file, or the swap slot (AS-51). */
 static inline void keep_dirty(struct page *page, pte_t pte)
 {
-	struct address_space *mapping = page->mapping;
+	if (pte_dirty(pte) && !PageDirty(page))
+		(void)set_page_dirty(page);
+}
+/*
+ * Rights of a VMA's entries. Stores to a file that is written back must be noticed: its
+ * pages are mapped write-protected until one faults (page_mkwrite).
+ */
+static inline pgprot_t vma_page_prot(const struct vm_area_struct *vma, unsigned long vm_flags)
+{
+	const struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
 
-	if (pte_dirty(pte) && !PageDirty(page) &&
-	    (PageAnon(page) || (mapping && mapping->a_ops->writepage)))
-		SetPageDirty(page);
+	if (vm_flags & VM_SHARED && mapping && mapping->a_ops->writepage && !mapping->shmem)
+		vm_flags &= ~VM_SHARED;
+	return vm_get_page_prot(vm_flags);
 }
 /* Unhook every page of [start, end). */
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end);

@@ -114,6 +114,21 @@ void wait_on_page(struct page *page)
 	finish_wait(wq, &wait);
 }
 
+void wait_on_page_writeback(struct page *page)
+{
+	wait_queue_head_t *wq = page_waitqueue(page);
+	struct wait_queue_entry wait;
+
+	if (!PageWriteback(page))
+		return;
+	might_sleep();
+	run_disk_queue();
+	prepare_to_wait(wq, &wait, page);
+	while (PageWriteback(page))
+		port_park(UINT64_MAX);
+	finish_wait(wq, &wait);
+}
+
 void lock_page(struct page *page)
 {
 	wait_queue_head_t *wq;
@@ -132,7 +147,8 @@ void lock_page(struct page *page)
 
 void unlock_page(struct page *page)
 {
-	if (unlikely(PageLaunder(page))) { /* written for reclaim, or not: no reason to wait any more */
+	/* Written for reclaim, or not: no reason to wait any more. */
+	if (unlikely(PageLaunder(page) && !PageWriteback(page))) {
 		ClearPageLaunder(page);
 		lru_rotate_written(page);
 	}

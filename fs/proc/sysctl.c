@@ -9,6 +9,7 @@
 #include <fs/proc/proc.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
+#include <pagoda/pagemap.h>
 #include <pagoda/string.h>
 #include <pagoda/mmzone.h>
 #include <pagoda/slab.h>
@@ -128,7 +129,7 @@ static const struct proc_entry kernel_entries[] = {
 /* ---- vm ------------------------------------------------------------------------------------------ */
 
 static int swappiness = 60, mmap_min_addr = 65536, nr_hugepages, drop_caches, panic_on_oom,
-	   dirty_ratio = 20, dirty_background_ratio = 10, page_cluster = 3, vfs_cache_pressure = 100,
+	   page_cluster = 3, vfs_cache_pressure = 100,
 	   overcommit_kbytes, oom_kill_allocating_task, oom_dump_tasks = 1, laptop_mode,
 	   zone_reclaim_mode, watermark_scale_factor = 10;
 
@@ -171,7 +172,9 @@ static int show_drop_caches(struct proc_text *t, const struct proc_node *node)
 static const struct proc_entry vm_entries[] = {
 	{ .name = "compact_memory", .mode = S_IFREG | 0200, .show = show_drop_caches, .write = accept },
 	SYSCTL("dirty_background_ratio", dirty_background_ratio, 0, 100),
+	SYSCTL("dirty_expire_centisecs", dirty_expire_centisecs, 0, INT_MAX),
 	SYSCTL("dirty_ratio", dirty_ratio, 0, 100),
+	SYSCTL("dirty_writeback_centisecs", dirty_writeback_centisecs, 0, INT_MAX),
 	PROC_WRITE("drop_caches", 0200, show_drop_caches, write_drop_caches),
 	SYSCTL("laptop_mode", laptop_mode, 0, INT_MAX),
 	SYSCTL("max_map_count", sysctl_max_map_count, 0, INT_MAX),

@@ -67,14 +67,29 @@ int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
 /* Bytes [from, to) of the locked page were written: dirties those buffers and the page. */
 void block_commit_write(struct page *page, unsigned int from, unsigned int to,
 			unsigned int block_size);
+/* Bytes [from, to) of a locked page are cut off: blocks that lie inside are forgotten. */
+void block_cut_range(struct page *page, unsigned int from, unsigned int to);
+/*
+ * Before a file is cut to size, in the middle of a block: zero the rest of that block, so that
+ * it does not show again when the file grows. 0, -EIO or -ENOMEM. May sleep.
+ */
+int block_truncate_page(struct address_space *mapping, u64 size, unsigned int block_size,
+			get_block_t get_block) __must_check;
 /* Drop what is dirty in the page from byte offset on (truncation), and unused buffers. Page locked. */
 void block_invalidatepage(struct page *page, unsigned int offset);
 
 /* Free the page's buffers if none is dirty, locked or in use. Page locked. (RC-26) */
 bool try_to_free_buffers(struct page *page);
 
+/* Boot: the slab cache of buffer heads. Panics without memory. */
+void buffer_init(void);
+
 /* ---- Metadata: blocks of the device itself ----------------------------------------------- */
 
+/* The page cache of the device itself, made at the first call; NULL: no memory. May sleep. */
+struct address_space *blkdev_mapping(struct block_device *bdev);
+/* Write it back and drop it, before the device goes; nobody uses it any more. May sleep. */
+void blkdev_mapping_end(struct block_device *bdev);
 /* The block, read if need be, with a use counted; NULL on I/O error or no memory. May sleep. */
 struct buffer_head *bread(struct block_device *bdev, u64 block, unsigned int size) __must_check;
 /* The same without reading (the caller fills all of it and sets it uptodate). */

@@ -91,6 +91,11 @@ struct vm_operations_struct {
 	 */
 	unsigned int (*ready_pages)(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
 				    struct page **pages);
+	/*
+	 * vmf->page, locked, will be writable in a shared region: 0, VM_FAULT_NOPAGE (try again) or
+	 * an error; the page stays locked. NULL: nobody wants to know. May sleep.
+	 */
+	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
 	/* Name for /proc/PID/maps where there is no file, or NULL. */
 	const char *(*name)(struct vm_area_struct *vma);
 };

@@ -59,14 +59,14 @@ static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
 	X(lru, 6) X(active, 7) X(slab, 8) X(skip, 10) X(highmem, 11) X(checked, 12)                \
 	X(arch_1, 13) X(reserved, 14) X(launder, 15) X(buddy, 16) X(writeback, 17)                 \
 	X(swapcache, 18) X(swapbacked, 19) X(table, 20) X(reclaim, 21) X(workingset, 22)           \
-	X(mlocked, 23) X(zeropage, 24) X(lru_add, 25)
+	X(mlocked, 23) X(zeropage, 24) X(lru_add, 25) X(readahead, 26)
 enum page_flag {
 #define X(name, bit) PG_##name = bit,
 	PAGE_FLAGS(X)
 #undef X
 };
 
-static_assert(PG_lru_add < PAGE_ORDER_SHIFT, "status bits must not reach the order");
+static_assert(PG_readahead < PAGE_ORDER_SHIFT, "status bits must not reach the order");
 
 #define PAGE_TEST(Name, flag)                                                                      \
 	static inline bool Page##Name(const struct page *page)                                     \
@@ -107,6 +107,7 @@ PAGE_FLAG(SwapBacked, swapbacked)
 PAGE_FLAG(Table, table)
 PAGE_FLAG(Workingset, workingset)
 PAGE_FLAG(Mlocked, mlocked)
+PAGE_FLAG(Readahead, readahead)
 
 static inline void PageSetSlab(struct page *page)
 {
@@ -124,6 +125,18 @@ static inline bool TestClearPageLRU(struct page *page)
 {
 	return test_and_clear_bit(PG_lru, &page->flags);
 }
+static inline bool TestSetPageDirty(struct page *page)
+{
+	return test_and_set_bit(PG_dirty, &page->flags);
+}
+static inline bool TestClearPageDirty(struct page *page)
+{
+	return test_and_clear_bit(PG_dirty, &page->flags);
+}
+static inline bool TestClearPageWriteback(struct page *page)
+{
+	return test_and_clear_bit(PG_writeback, &page->flags);
+}
 static inline bool TryLockPage(struct page *page) /* true: it was locked already */
 {
 	return test_and_set_bit(PG_locked, &page->flags);
@@ -135,6 +148,8 @@ static inline bool TryLockPage(struct page *page) /* true: it was locked already
 void lock_page(struct page *page);
 void unlock_page(struct page *page);
 void wait_on_page(struct page *page);
+/* Sleep until the page is not being written (any more). */
+void wait_on_page_writeback(struct page *page);
 /* The queue that waiters for this page share with those of some others. */
 struct wait_queue_head;
 struct wait_queue_head *page_waitqueue(struct page *page);

@@ -7,21 +7,43 @@
 
 #include <pagoda/mm_types.h>
 #include <pagoda/page.h>
+#include <pagoda/spinlock.h>
 #include <lib/radix_tree.h>
 
 struct address_space;
 struct vm_file;
 
-/* What a file system does for its pages; any may be NULL where noted. (AS-71) */
+/*
+ * What a file system does for its pages; any may be NULL where noted. (AS-71) Reading and
+ * writing may go on after the call: readpage unlocks the page, end_page_writeback() ends
+ * a write, from any context.
+ */
 struct address_space_operations {
-	/* Start writing a locked dirty page; unlocks it when done. NULL: pages never leave memory. */
+	/*
+	 * Start writing a locked page that clear_page_dirty_for_io() was true for: set_page_writeback(),
+	 * unlock_page(), and when it is on the disk, or nothing is to be done, end_page_writeback().
+	 * Errors of the disk go to mapping_set_error(), others are returned. No memory now:
+	 * set_page_dirty(), unlock_page(), -ENOMEM. NULL: pages never leave memory.
+	 */
 	int (*writepage)(struct page *page);
 	/* Fill a locked page; sets Uptodate or Error and unlocks. NULL: new pages are zero. */
 	int (*readpage)(struct vm_file *file, struct page *page);
+	/* Start what waits for this page, or at all; NULL: the disk queue is run. */
+	void (*sync_page)(struct page *page);
+	/* Bytes [from, to) of the locked page will be written: read what is missing, allocate. */
 	int (*prepare_write)(struct vm_file *file, struct page *page, unsigned from, unsigned to);
+	/* They were; dirties the page. Follows each successful prepare_write, once. (AS-72) */
 	int (*commit_write)(struct vm_file *file, struct page *page, unsigned from, unsigned to);
+	/* The device's block for a block of the file, 0: none. (FIBMAP) */
+	u64 (*bmap)(struct address_space *mapping, u64 block);
+	/* The locked page is cut from offset on, 0: it leaves; not being written. NULL: nothing hangs on it, or buffers. (AS-73) */
+	void (*flushpage)(struct page *page, unsigned int offset);
+	/* Let go of what hangs on a locked clean page, so that it can be freed: 0 if it did. NULL: buffers. */
 	int (*releasepage)(struct page *page, gfp_t gfp);
 };
+
+/* Tags of pages in the index. */
+enum page_cache_tag { PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK, PAGECACHE_TAG_TOWRITE };
 
 struct address_space {
 	void *host;			  /* the inode */
@@ -34,13 +56,37 @@ struct address_space {
 	struct rw_semaphore invalidate_lock;
 	gfp_t gfp_mask;
 	bool shmem;			  /* tmpfs and shared memory: counts as shmem, swap-backed */
+	unsigned long nr_dirty, nr_writeback; /* pages_lock: pages with these tags */
+	struct list_head dirty_link;	  /* dirty_lock: mappings with such pages */
+	u64 dirtied_when;		  /* dirty_lock: ns, the oldest change that is not written */
+	unsigned int sync_round;	  /* dirty_lock: the last sync() that came by */
+	atomic_t wb_users;		  /* writeback is at work here; truncation to nothing waits */
+	u32 wb_seq;			  /* pages_lock: write errors so far */
+	int wb_err;			  /* pages_lock: the last one, -errno */
+	bool wb_seen;			  /* pages_lock: somebody was told */
 	/* Size of the object in bytes now; faults past it are SIGBUS. */
 	u64 (*size)(struct address_space *mapping);
 };
 
-/* An open file as the core sees it; file systems embed it first in their struct file. */
+/* What reading through an open file looked like lately (readahead.c). */
+struct file_ra_state {
+	spinlock_t lock;
+	pgoff_t start;		 /* (L) the window last read ahead */
+	unsigned int size, async_size; /* (L) its pages; when these are left, the next one is read */
+	pgoff_t prev;		 /* (A) the last page read */
+	pgoff_t last_miss;	 /* (L) */
+	long stride;		 /* (L) pages between the last misses */
+	unsigned int stride_hits; /* (L) that often in a row */
+	unsigned int mmap_miss;	 /* (A) faults that had to read, less those that had not */
+	u8 mode;		 /* (A) RA_ */
+};
+enum ra_mode { RA_NORMAL, RA_RANDOM, RA_SEQUENTIAL };
+
+/* An open file as the core sees it; file systems embed it first in their struct file, zeroed. */
 struct vm_file {
 	atomic_t f_count;
+	u32 f_wb_seq; /* (A) write errors that this file was told of */
+	struct file_ra_state f_ra;
 	struct address_space *f_mapping; /* NULL: cannot be mapped by pages */
 	const struct vm_file_operations *f_vmops;
 	bool f_may_read, f_may_write, f_noexec; /* how it was opened; noexec mount */
@@ -55,6 +101,8 @@ struct vm_file_operations {
 	unsigned long (*get_unmapped_area)(struct vm_file *file, unsigned long addr,
 					   unsigned long len, unsigned long pgoff, unsigned long flags);
 	void (*release)(struct vm_file *file); /* f_count reached 0 */
+	/* Write what was changed in bytes [start, end] and wait; 0 or the error. NULL: nothing to do. May sleep. */
+	int (*fsync)(struct vm_file *file, u64 start, u64 end, bool datasync);
 };
 static inline struct vm_file *get_vm_file(struct vm_file *file)
 {
@@ -112,11 +160,86 @@ int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma);
 vm_fault_t filemap_nopage(struct vm_fault *vmf);
 unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
 				 struct page **pages);
+vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf);
 
 /* Drop all pages from byte offset size on, zeroing the tail of a part page; unmaps them first. May sleep. */
 void truncate_inode_pages(struct address_space *mapping, u64 size);
 /* The same for the bytes [start, end): part pages at the edges are zeroed (hole punching). May sleep. */
 void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end);
+
+/* ---- Dirty pages and writeback (page-writeback.c) ---------------------------------------- */
+
+/*
+ * Its contents changed. The page is locked, or mapped by the caller's file, so that its mapping
+ * stays. True: it was clean. Any context.
+ */
+bool set_page_dirty(struct page *page);
+/* The locked page is about to be written: entries are write-protected. False: it is clean. */
+bool clear_page_dirty_for_io(struct page *page);
+/* Its contents go: it needs no writing. Locked. */
+void cancel_dirty_page(struct page *page);
+/* A locked page is being written from now on / no longer. The latter from any context. */
+void set_page_writeback(struct page *page);
+void end_page_writeback(struct page *page);
+
+/* An asynchronous write failed: everybody who has the file open will hear of it, once. Any context. */
+void mapping_set_error(struct address_space *mapping, int err);
+/* At open: only later errors, and those nobody was told of, concern this file. */
+void file_sample_wb_err(struct vm_file *file);
+/* 0, or the error that this file was not yet told of. */
+int file_check_and_advance_wb_err(struct vm_file *file);
+
+/*
+ * Pages [start, end] of a mapping (indices, end included): start writing the dirty ones, wait for those being
+ * written. 0, or the first error in starting. May sleep.
+ */
+int filemap_fdatawrite_range(struct address_space *mapping, pgoff_t start, pgoff_t end);
+void filemap_fdatawait_range(struct address_space *mapping, pgoff_t start, pgoff_t end);
+/* Both, for bytes [start, end]; ~0: to the end. */
+int filemap_write_and_wait_range(struct address_space *mapping, u64 start, u64 end) __must_check;
+static inline int __must_check filemap_write_and_wait(struct address_space *mapping)
+{
+	return filemap_write_and_wait_range(mapping, 0, ~0ull);
+}
+/* fsync of a file that is nothing but its pages: writes, waits and tells errors. */
+int generic_file_fsync(struct vm_file *file, u64 start, u64 end);
+/* Write up to nr dirty pages that nobody is writing; how many were started. For the flusher and throttled writers. */
+unsigned long writeback_some(struct address_space *mapping, unsigned long nr);
+/* Write all dirty pages of all mappings; wait: until they are written. May sleep. */
+void sync_mappings(bool wait);
+/* After dirtying a page, no locks held that writing needs: writers wait here while too much is dirty. May sleep. */
+void balance_dirty_pages_ratelimited(struct address_space *mapping);
+/* Wait until writeback has let go of a mapping without dirty pages, that is about to end. */
+void writeback_let_go(struct address_space *mapping);
+/* Have the flusher look now, as limits were changed. Any context. */
+void writeback_wake(void);
+/* Start the thread that writes back by age and by share. */
+void writeback_init(void);
+
+/* Shares of the memory that can be dirty, percent: background writing starts, writers wait. */
+extern int dirty_background_ratio, dirty_ratio;
+/* 1/100 s: age at which a page is written; between two looks (0: none). */
+extern int dirty_expire_centisecs, dirty_writeback_centisecs;
+extern atomic_long_t nr_dirty_pages, nr_writeback_pages;
+
+/* ---- Reading ahead (readahead.c) ----------------------------------------------------------- */
+
+/*
+ * The page at index is missing and nr pages from it on are wanted: read them and what may
+ * come next. / A reader met a page marked PG_readahead: time to read the next window.
+ */
+void page_cache_sync_readahead(struct vm_file *file, pgoff_t index, unsigned long nr);
+void page_cache_async_readahead(struct vm_file *file, struct page *page, unsigned long nr);
+/* The same for a page fault; vm_flags: the region's. */
+void page_cache_fault_readahead(struct vm_file *file, pgoff_t index, unsigned long vm_flags);
+/* Start reading missing pages of [start, start + nr), within the file. */
+void force_page_cache_readahead(struct vm_file *file, pgoff_t start, unsigned long nr);
+/* posix_fadvise's advice for bytes [offset, offset + len), len 0: to the end. 0 or -EINVAL. */
+int generic_fadvise(struct vm_file *file, u64 offset, u64 len, int advice) __must_check;
+enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, FADV_NOREUSE };
+
+/* Drop clean unused unmapped pages of [start, end] (indices); how many. May sleep. */
+unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t end);
 
 /* Pages in all page caches / of those, in mappings with shmem set. For /proc/meminfo. */
 extern atomic_long_t nr_pagecache_pages, nr_shmem_pages;

@@ -40,6 +40,7 @@ struct vm_task {
 	int pagefault_disabled;		/* (S) > 0: faults are not served */
 	unsigned int plugged;		/* (S) blk_start_plug() calls not yet finished */
 	unsigned long min_flt, maj_flt; /* (A) */
+	unsigned int nr_dirtied;	/* (S) pages of files, since balance_dirty_pages looked */
 	unsigned long stack_pointer_hint; /* unused by the core unless set */
 	struct rlimit *rlim;		/* (A) RLIM_NLIMITS entries, shared by a process */
 	bool cap_ipc_lock;		/* may lock memory without limit */

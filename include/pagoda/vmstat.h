@@ -16,7 +16,8 @@
 	X(pswpout) X(kswapd_wake) X(allocstall) X(oom_kill) X(slab_grow) X(slab_reap)              \
 	X(pgscan) X(pgsteal) X(pgrefill) X(pgactivate) X(pgdeactivate) X(pglaunder)                \
 	X(slabs_scanned) X(swap_out_scan) X(workingset_evict) X(workingset_refault)                \
-	X(workingset_activate) X(vma_merge) X(vma_split) X(fork_mm) X(rmap_visit) X(syscall_unknown)
+	X(workingset_activate) X(pgreadahead) X(pgreadahead_sync) X(pgreadahead_async)             \
+	X(vma_merge) X(vma_split) X(fork_mm) X(rmap_visit) X(syscall_unknown)
 enum vm_event {
 #define X(name) VM_EVENT_##name,
 	VM_EVENTS(X)

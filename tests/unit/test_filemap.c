@@ -33,17 +33,25 @@ static u8 disk_byte(u64 pos)
 	return (u8)(pos * 7 + pos / PAGE_SIZE);
 }
 
-static int disk_readpage(struct vm_file *file, struct page *page)
+static void read_disk(struct test_file *f, struct page *page)
 {
-	struct test_file *f = container_of(file, struct test_file, file);
 	u8 *addr = kmap(page);
 
 	f->reads[page->index]++;
 	for (unsigned long i = 0; i < PAGE_SIZE; i++)
 		addr[i] = disk_byte(page->index * PAGE_SIZE + i);
 	kunmap(page);
-	if (!f->read_error)
+	if (f->read_error)
+		SetPageError(page);
+	else
 		SetPageUptodate(page);
+}
+
+static int disk_readpage(struct vm_file *file, struct page *page)
+{
+	struct test_file *f = container_of(file, struct test_file, file);
+
+	read_disk(f, page);
 	unlock_page(page);
 	return f->read_error ? -EIO : 0;
 }
@@ -53,6 +61,8 @@ static int disk_prepare_write(struct vm_file *file, struct page *page, unsigned 
 	CHECK(PageLocked(page));
 	CHECK(from < to && to <= PAGE_SIZE);
 	container_of(file, struct test_file, file)->prepared++;
+	if (!PageUptodate(page) && to - from < PAGE_SIZE)
+		read_disk(container_of(file, struct test_file, file), page);
 	return 0;
 }
 
@@ -61,6 +71,7 @@ static int disk_commit_write(struct vm_file *file, struct page *page, unsigned f
 	CHECK(PageLocked(page));
 	CHECK(from < to && to <= PAGE_SIZE);
 	container_of(file, struct test_file, file)->committed++;
+	SetPageUptodate(page);
 	return 0;
 }
 
@@ -92,6 +103,7 @@ static void open_file(struct test_file *f, const struct address_space_operations
 	f->file.f_mapping = &f->mapping;
 	f->file.f_vmops = &file_ops;
 	f->file.f_may_read = f->file.f_may_write = true;
+	f->file.f_ra.mode = RA_RANDOM; /* each page is read when it is asked for */
 	f->size = size;
 }
 

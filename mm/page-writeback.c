@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page-writeback.c: dirty pages: who they are, when they are written, who waits.
+ *
+ * A page's way to the disk, and its tags in the mapping's index:
+ *
+ *	clean --set_page_dirty--> dirty --clear_page_dirty_for_io--> (locked)
+ *	  ^			  ^  |					|
+ *	  |		changed again|			set_page_writeback, unlock
+ *	  |			  |  v					v
+ *	  +----end_page_writeback------------------------- writeback
+ *
+ * A page may be dirty and under writeback: what was changed meanwhile is written next.
+ * A shared mapping's entries are write-protected when a page goes to the disk
+ * (page_mkclean), so that the next store faults and dirties it again.
+ *
+ * Who writes:
+ *	fsync and such	tag what is dirty now (TOWRITE) and write just that: a busy writer
+ *			cannot keep them forever
+ *	the flusher	a thread: mappings whose oldest change is dirty_expire old; any, while
+ *			more than dirty_background_ratio percent of the memory is dirty
+ *	writers		above dirty_ratio they write some of their own file, then wait for
+ *			pages to come back, so that they go at the disk's pace
+ *	reclaim		single pages (shrink.c)
+ *
+ * Mappings with dirty or written pages are on one list. A mapping taken from it is
+ * held by wb_users; truncation to nothing, by which every file ends, waits for that:
+ *
+ *	flusher				end of a file
+ *	dirty_lock: on the list,	drop the pages: nr_dirty, nr_writeback 0,
+ *	wb_users++			off the list
+ *	write, wb_users--, wake		wait for wb_users == 0, free
+ *
+ * Errors. The disk's answer comes when nobody waits, so it is noted in the mapping with
+ * a number; each open file remembers the last number it was told of, and fsync tells the
+ * error once to each. The page stays in memory, clean, as read: it is not written again
+ * until somebody changes it.
+ *
+ * Locking: pages_lock for tags and counts; dirty_lock (leaf) for the list, inside it. The page
+ * lock keeps clear_page_dirty_for_io() and set_page_writeback() together.
+ *
+ * Invariants: (I1) nr_dirty, nr_writeback are the numbers of pages so tagged; (I2) a mapping is on
+ * the list exactly if one is not 0; (I3) a page tagged dirty has PG_dirty, or is locked by who
+ * cleared it; (I4) a page under writeback is in its mapping and has a reference of the writer's.
+ *
+ * Failure: writing may fail to start for lack of memory; the page stays dirty.
+ * Observability: nr_dirty_pages, nr_writeback_pages; event pgpgout.
+ */
+#include "filemap_internal.h"
+#include <pagoda/blkdev.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/lru.h>
+#include <pagoda/vmscan.h>
+#include <pagoda/vmstat.h>
+#include <pagoda/vm_task.h>
+#include <pagoda/bug.h>
+#include <pagoda/errno.h>
+
+int dirty_background_ratio = 10, dirty_ratio = 20;
+int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
+atomic_long_t nr_dirty_pages, nr_writeback_pages;
+
+#define NS_PER_CENTISEC	       10000000ull
+
+/* Pages looked up at once. */
+#define WRITE_BATCH_PAGES      16
+/* What the flusher writes of one file before it looks at another; what a throttled writer writes
+ * itself. */
+#define FLUSH_CHUNK_PAGES      1024
+#define THROTTLE_CHUNK_PAGES   128
+/* Pages a task dirties between two looks at the limits. */
+#define DIRTIED_BETWEEN_CHECKS 32
+/* A throttled writer waits that often, that long, if nothing comes back; then it goes on, slowly.
+ */
+#define THROTTLE_PAUSE_NS      10000000ull
+#define THROTTLE_PAUSES	       100
+
+static spinlock_t dirty_lock = SPIN_LOCK_INIT(RANK_LEAF);
+static LIST_HEAD(dirty_mappings);
+static unsigned int current_sync_round; /* dirty_lock */
+
+static wait_queue_head_t written_wait = WAIT_QUEUE_HEAD_INIT(written_wait); /* pages came back */
+static wait_queue_head_t users_wait = WAIT_QUEUE_HEAD_INIT(users_wait); /* a wb_users became 0 */
+
+static struct vm_task *flusher_task; /* (C) once set; NULL: there is none */
+
+/* ---- Tags and counts ------------------------------------------------------------------------ */
+
+/* Read without the lock by the flusher. */
+static void add_pages(unsigned long *counter, long n)
+{
+	__atomic_fetch_add(counter, (unsigned long)n, __ATOMIC_RELAXED);
+}
+static bool has_dirty_pages(const struct address_space *mapping)
+{
+	return __atomic_load_n(&mapping->nr_dirty, __ATOMIC_RELAXED);
+}
+
+/* One page more / less to write. pages_lock held. */
+static void list_mapping(struct address_space *mapping)
+{
+	if (mapping->nr_dirty + mapping->nr_writeback)
+		return;
+	spin_lock(&dirty_lock);
+	mapping->dirtied_when = port_clock_ns();
+	list_add_tail(&mapping->dirty_link, &dirty_mappings);
+	spin_unlock(&dirty_lock);
+}
+static void unlist_mapping(struct address_space *mapping)
+{
+	if (mapping->nr_dirty + mapping->nr_writeback)
+		return;
+	spin_lock(&dirty_lock);
+	list_del_init(&mapping->dirty_link);
+	spin_unlock(&dirty_lock);
+}
+
+static bool has_tag(const struct address_space *mapping, pgoff_t index, enum page_cache_tag tag)
+{
+	return radix_tree_tag_get(&mapping->i_pages, index, tag);
+}
+
+static void tag_dirty(struct address_space *mapping, pgoff_t index)
+{
+	if (has_tag(mapping, index, PAGECACHE_TAG_DIRTY))
+		return;
+	(void)radix_tree_tag_set(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY); /* it is there */
+	list_mapping(mapping);
+	add_pages(&mapping->nr_dirty, 1);
+	atomic_long_inc(&nr_dirty_pages);
+}
+
+static void untag_dirty(struct address_space *mapping, pgoff_t index)
+{
+	if (!has_tag(mapping, index, PAGECACHE_TAG_DIRTY))
+		return;
+	(void)radix_tree_tag_clear(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY);
+	add_pages(&mapping->nr_dirty, -1);
+	atomic_long_dec(&nr_dirty_pages);
+	unlist_mapping(mapping);
+}
+
+bool set_page_dirty(struct page *page)
+{
+	struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+	unsigned long flags;
+
+	if (!PageAnon(page) && (!mapping || !mapping->a_ops->writepage))
+		return false;
+	if (PageDirty(page) || TestSetPageDirty(page))
+		return false;
+	if (PageAnon(page) || mapping->shmem)
+		return true; /* swap's business */
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	if (page->mapping == mapping) /* else truncated just now */
+		tag_dirty(mapping, page->index);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	current_vm->nr_dirtied++;
+	return true;
+}
+
+/*
+ * The order matters: a store through an entry before page_mkclean() is in what we write, one
+ * after it faults, waits for the page lock, and dirties the page again.
+ */
+bool clear_page_dirty_for_io(struct page *page)
+{
+	VM_BUG_ON(!PageLocked(page));
+	if (page_mkclean(page))
+		(void)set_page_dirty(page); /* we clear it at once */
+	return TestClearPageDirty(page);
+}
+
+void cancel_dirty_page(struct page *page)
+{
+	struct address_space *mapping = page->mapping;
+	unsigned long flags;
+
+	if (!TestClearPageDirty(page) || !mapping || PageAnon(page))
+		return;
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	untag_dirty(mapping, page->index);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+}
+
+void forget_page_tags(struct address_space *mapping, struct page *page)
+{
+	BUG_ON(PageWriteback(page));
+	untag_dirty(mapping, page->index);
+}
+
+void set_page_writeback(struct page *page)
+{
+	struct address_space *mapping = page->mapping;
+	unsigned long flags;
+
+	VM_BUG_ON(!PageLocked(page) || PageWriteback(page));
+	get_page(page); /* (I4) */
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	SetPageWriteback(page);
+	(void)radix_tree_tag_set(&mapping->i_pages, page->index, PAGECACHE_TAG_WRITEBACK);
+	list_mapping(mapping);
+	add_pages(&mapping->nr_writeback, 1);
+	(void)radix_tree_tag_clear(&mapping->i_pages, page->index, PAGECACHE_TAG_TOWRITE);
+	if (!PageDirty(page))
+		untag_dirty(mapping, page->index);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	atomic_long_inc(&nr_writeback_pages);
+	count_vm_event(pgpgout);
+}
+
+void end_page_writeback(struct page *page)
+{
+	struct address_space *mapping = page->mapping; /* stays: removal waits for us */
+	unsigned long flags;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	(void)radix_tree_tag_clear(&mapping->i_pages, page->index, PAGECACHE_TAG_WRITEBACK);
+	add_pages(&mapping->nr_writeback, -1);
+	unlist_mapping(mapping);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	atomic_long_dec(&nr_writeback_pages);
+	if (unlikely(PageLaunder(page))) { /* written for reclaim: to be freed soon */
+		ClearPageLaunder(page);
+		lru_rotate_written(page);
+	}
+	/* From here on the mapping may go. */
+	BUG_ON(!TestClearPageWriteback(page));
+	wake_up_key(page_waitqueue(page), page);
+	wake_up(&written_wait);
+	put_page(page);
+}
+
+/* ---- Errors ------------------------------------------------------------------------------------
+ */
+
+void mapping_set_error(struct address_space *mapping, int err)
+{
+	unsigned long flags;
+
+	if (!err)
+		return;
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	mapping->wb_err = err;
+	mapping->wb_seen = false;
+	__atomic_store_n(&mapping->wb_seq, mapping->wb_seq + 1, __ATOMIC_RELAXED);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+}
+
+void file_sample_wb_err(struct vm_file *file)
+{
+	struct address_space *mapping = file->f_mapping;
+	unsigned long flags;
+	u32 seq;
+
+	if (!mapping)
+		return;
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	seq = mapping->wb_seq;
+	if (seq && !mapping->wb_seen)
+		seq--;
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	__atomic_store_n(&file->f_wb_seq, seq, __ATOMIC_RELAXED);
+}
+
+int file_check_and_advance_wb_err(struct vm_file *file)
+{
+	struct address_space *mapping = file->f_mapping;
+	unsigned long flags;
+	int err = 0;
+
+	if (!mapping || __atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED) ==
+				__atomic_load_n(&file->f_wb_seq, __ATOMIC_RELAXED))
+		return 0;
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	if (file->f_wb_seq != mapping->wb_seq) {
+		err = mapping->wb_err;
+		mapping->wb_seen = true;
+		__atomic_store_n(&file->f_wb_seq, mapping->wb_seq, __ATOMIC_RELAXED);
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return err;
+}
+
+/* ---- Writing a mapping
+ * ---------------------------------------------------------------------------- */
+
+/* One pass over the pages of a mapping. */
+struct writeback_pass {
+	struct address_space *mapping;
+	pgoff_t next, end; /* [next, end] */
+	enum page_cache_tag
+		tag; /* TOWRITE: wait for pages that are being written, and write them again */
+	unsigned long left; /* pages still to be started */
+	unsigned long started;
+	int err;
+};
+
+/* Pages with the tag, from pass->next on, with references. */
+static unsigned int next_batch(struct writeback_pass *pass, struct page **pages)
+{
+	struct address_space *mapping = pass->mapping;
+	unsigned int nr = 0;
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	while (nr < WRITE_BATCH_PAGES && pass->next <= pass->end &&
+	       (page = radix_tree_next_tagged(&mapping->i_pages, &pass->next, pass->tag)) &&
+	       pass->next <= pass->end) {
+		get_page(page);
+		pages[nr++] = page;
+		if (pass->next++ == ~0ul) {
+			pass->end = 0; /* the very last index */
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return nr;
+}
+
+static void put_batch(struct page **pages, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		put_page(pages[i]);
+}
+
+/* Lock the page if it is to be written in this pass. */
+static bool lock_for_write(struct writeback_pass *pass, struct page *page)
+{
+	bool integrity = pass->tag == PAGECACHE_TAG_TOWRITE;
+
+	if (!integrity && (PageWriteback(page) || TryLockPage(page)))
+		return false;
+	if (integrity)
+		lock_page(page);
+	if (page->mapping == pass->mapping) {
+		if (integrity)
+			wait_on_page_writeback(page);
+		if (!PageWriteback(page) && clear_page_dirty_for_io(page))
+			return true;
+	}
+	unlock_page(page);
+	return false;
+}
+
+static void write_one(struct writeback_pass *pass, struct page *page)
+{
+	int err;
+
+	if (!lock_for_write(pass, page))
+		return;
+	err = pass->mapping->a_ops->writepage(page);
+	if (err && !pass->err)
+		pass->err = err;
+	if (err && err != -ENOMEM)
+		mapping_set_error(pass->mapping, err);
+	pass->started++;
+	pass->left--;
+}
+
+static void write_cache_pages(struct writeback_pass *pass)
+{
+	struct page *pages[WRITE_BATCH_PAGES];
+	unsigned int nr;
+
+	if (!pass->mapping->a_ops->writepage)
+		return;
+	blk_start_plug();
+	while (pass->left && (nr = next_batch(pass, pages))) {
+		for (unsigned int i = 0; i < nr && pass->left; i++)
+			write_one(pass, pages[i]);
+		put_batch(pages, nr);
+		port_cond_resched();
+	}
+	blk_finish_plug();
+}
+
+/* What is dirty now is to be written; what becomes dirty later is not our concern. */
+static void tag_pages_for_writeback(struct address_space *mapping, pgoff_t start, pgoff_t end)
+{
+	unsigned int n = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	while (start <= end &&
+	       radix_tree_next_tagged(&mapping->i_pages, &start, PAGECACHE_TAG_DIRTY) &&
+	       start <= end) {
+		(void)radix_tree_tag_set(&mapping->i_pages, start, PAGECACHE_TAG_TOWRITE);
+		if (start++ == ~0ul)
+			break;
+		if (++n % 256 == 0) { /* let others have the lock */
+			spin_unlock_irqrestore(&mapping->pages_lock, flags);
+			port_cond_resched();
+			spin_lock_irqsave(&mapping->pages_lock, flags);
+		}
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+}
+
+static bool anything_tagged(struct address_space *mapping, enum page_cache_tag tag)
+{
+	unsigned long flags;
+	bool tagged;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	tagged = radix_tree_tagged(&mapping->i_pages, tag);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return tagged;
+}
+
+int filemap_fdatawrite_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
+{
+	struct writeback_pass pass = {.mapping = mapping,
+				      .next = start,
+				      .end = end,
+				      .tag = PAGECACHE_TAG_TOWRITE,
+				      .left = ~0ul};
+
+	if (!anything_tagged(mapping, PAGECACHE_TAG_DIRTY))
+		return 0;
+	tag_pages_for_writeback(mapping, start, end);
+	write_cache_pages(&pass);
+	return pass.err;
+}
+
+void filemap_fdatawait_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
+{
+	struct writeback_pass pass = {
+		.mapping = mapping, .next = start, .end = end, .tag = PAGECACHE_TAG_WRITEBACK};
+	struct page *pages[WRITE_BATCH_PAGES];
+	unsigned int nr;
+
+	if (!anything_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
+		return;
+	run_disk_queue();
+	while ((nr = next_batch(&pass, pages))) {
+		for (unsigned int i = 0; i < nr; i++)
+			wait_on_page_writeback(pages[i]);
+		put_batch(pages, nr);
+	}
+}
+
+int filemap_write_and_wait_range(struct address_space *mapping, u64 start, u64 end)
+{
+	pgoff_t first = (pgoff_t)(start >> PAGE_SHIFT), last = (pgoff_t)(end >> PAGE_SHIFT);
+	int err = filemap_fdatawrite_range(mapping, first, last);
+
+	filemap_fdatawait_range(mapping, first, last);
+	return err;
+}
+
+int generic_file_fsync(struct vm_file *file, u64 start, u64 end)
+{
+	int err = file->f_mapping ? filemap_write_and_wait_range(file->f_mapping, start, end) : 0;
+	int late = file_check_and_advance_wb_err(file);
+
+	return err ? err : late;
+}
+
+unsigned long writeback_some(struct address_space *mapping, unsigned long nr)
+{
+	struct writeback_pass pass = {
+		.mapping = mapping, .end = ~0ul, .tag = PAGECACHE_TAG_DIRTY, .left = nr};
+
+	write_cache_pages(&pass);
+	return pass.started;
+}
+
+/* ---- All mappings
+ * ------------------------------------------------------------------------------------ */
+
+/* The first mapping on the list that is wanted, held by wb_users and moved to the list's end; or
+ * NULL. */
+static struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg),
+					  u64 arg)
+{
+	struct address_space *mapping, *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&dirty_lock, flags);
+	list_for_each_entry (mapping, &dirty_mappings, dirty_link)
+		if (wanted(mapping, arg)) {
+			found = mapping;
+			break;
+		}
+	if (found) {
+		atomic_inc(&found->wb_users);
+		list_del(&found->dirty_link);
+		list_add_tail(&found->dirty_link, &dirty_mappings);
+	}
+	spin_unlock_irqrestore(&dirty_lock, flags);
+	return found;
+}
+
+static void release_mapping(struct address_space *mapping)
+{
+	if (atomic_dec_and_test(&mapping->wb_users))
+		wake_up(&users_wait);
+}
+
+void writeback_let_go(struct address_space *mapping)
+{
+	wait_event(&users_wait, atomic_read(&mapping->wb_users) == 0);
+}
+
+static bool not_in_round(struct address_space *mapping, u64 round)
+{
+	bool wanted = mapping->sync_round != (unsigned int)round;
+
+	mapping->sync_round = (unsigned int)round;
+	return wanted;
+}
+
+static unsigned int next_sync_round(void)
+{
+	unsigned long flags;
+	unsigned int round;
+
+	spin_lock_irqsave(&dirty_lock, flags);
+	round = ++current_sync_round;
+	spin_unlock_irqrestore(&dirty_lock, flags);
+	return round;
+}
+
+static void for_each_dirty_mapping(void (*fn)(struct address_space *mapping))
+{
+	unsigned int round = next_sync_round();
+	struct address_space *mapping;
+
+	while ((mapping = hold_mapping(not_in_round, round))) {
+		fn(mapping);
+		release_mapping(mapping);
+	}
+}
+
+/* Errors are the business of who has the file open: noted in the mapping. */
+static void start_mapping(struct address_space *mapping)
+{
+	(void)filemap_fdatawrite_range(mapping, 0, ~0ul);
+}
+static void await_mapping(struct address_space *mapping)
+{
+	filemap_fdatawait_range(mapping, 0, ~0ul);
+}
+
+void sync_mappings(bool wait)
+{
+	for_each_dirty_mapping(start_mapping);
+	if (wait)
+		for_each_dirty_mapping(await_mapping);
+}
+
+/* ---- Limits
+ * --------------------------------------------------------------------------------------------- */
+
+static unsigned long percent_of_dirtyable(int percent)
+{
+	unsigned long pages =
+		nr_free_pages() + lru_pages(LRU_ACTIVE_FILE) + lru_pages(LRU_INACTIVE_FILE);
+
+	return pages * (unsigned long)percent / 100;
+}
+
+static unsigned long pages_to_write(void)
+{
+	return (unsigned long)atomic_long_read(&nr_dirty_pages);
+}
+static unsigned long pages_in_the_way(void)
+{
+	return pages_to_write() + (unsigned long)atomic_long_read(&nr_writeback_pages);
+}
+
+static bool over_background_limit(void)
+{
+	return pages_to_write() > percent_of_dirtyable(min(dirty_background_ratio, dirty_ratio));
+}
+
+/* Until pages came back, or a pause has passed. */
+static void wait_for_written_pages(void)
+{
+	struct wait_queue_entry wait;
+
+	prepare_to_wait(&written_wait, &wait, NULL);
+	port_park(port_clock_ns() + THROTTLE_PAUSE_NS);
+	finish_wait(&written_wait, &wait);
+}
+
+void writeback_wake(void)
+{
+	struct vm_task *task = __atomic_load_n(&flusher_task, __ATOMIC_ACQUIRE);
+
+	if (task)
+		port_unpark(task);
+}
+
+static void throttle_writer(struct address_space *mapping)
+{
+	for (int pause = 0; pause < THROTTLE_PAUSES; pause++) {
+		if (pages_in_the_way() <= percent_of_dirtyable(dirty_ratio) ||
+		    port_fatal_signal_pending())
+			return;
+		if (!writeback_some(mapping, THROTTLE_CHUNK_PAGES)) {
+			run_disk_queue();
+			wait_for_written_pages();
+		}
+	}
+}
+
+void balance_dirty_pages_ratelimited(struct address_space *mapping)
+{
+	struct vm_task *task = current_vm;
+
+	if (likely(task->nr_dirtied < DIRTIED_BETWEEN_CHECKS))
+		return;
+	task->nr_dirtied = 0;
+	if (!over_background_limit())
+		return;
+	writeback_wake();
+	throttle_writer(mapping);
+}
+
+/* ---- The flusher
+ * -------------------------------------------------------------------------------------------- */
+
+static bool older_than(struct address_space *mapping, u64 when)
+{
+	return has_dirty_pages(mapping) && mapping->dirtied_when <= when;
+}
+
+/* Start all of a mapping that is due; what is changed from now on is due later. */
+static void write_aged(u64 now)
+{
+	u64 age = (u64)dirty_expire_centisecs * NS_PER_CENTISEC;
+	struct address_space *mapping;
+	unsigned long flags;
+
+	while (now >= age && (mapping = hold_mapping(older_than, now - age))) {
+		spin_lock_irqsave(&dirty_lock, flags);
+		mapping->dirtied_when = now + 1; /* not again in this round */
+		spin_unlock_irqrestore(&dirty_lock, flags);
+		(void)filemap_fdatawrite_range(mapping, 0, ~0ul); /* noted in the mapping */
+		release_mapping(mapping);
+	}
+}
+
+static bool is_dirty(struct address_space *mapping, u64 arg)
+{
+	(void)arg;
+	return has_dirty_pages(mapping);
+}
+
+/* Mappings in turn, until enough is clean or nothing more can be started. */
+static void write_excess(void)
+{
+	struct address_space *mapping;
+	unsigned long started = 1;
+
+	while (started && over_background_limit() && (mapping = hold_mapping(is_dirty, 0))) {
+		started = writeback_some(mapping, FLUSH_CHUNK_PAGES);
+		release_mapping(mapping);
+	}
+}
+
+static void flusher(void *unused)
+{
+	(void)unused;
+	__atomic_store_n(&flusher_task, port_current(), __ATOMIC_RELEASE);
+	for (;;) {
+		u64 pause = (u64)dirty_writeback_centisecs * NS_PER_CENTISEC;
+
+		port_park(pause ? port_clock_ns() + pause : UINT64_MAX);
+		write_aged(port_clock_ns());
+		write_excess();
+	}
+}
+
+void writeback_init(void)
+{
+	if (!port_thread_create("flusher", flusher, NULL))
+		panic("no memory for the flusher");
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * truncate.c: pages leave the cache because their file is cut, or because nobody needs them.
+ *
+ *	truncate_inode_pages	the data goes: dirty pages too, mapped ones are unmapped
+ *	invalidate_mapping_pages	only what can be read again: clean, unmapped, unused
+ *
+ * Truncation against faults and reading: the file's size is smaller already, so nobody brings
+ * pages back (filemap.c). Against writing: a page on its way to the disk is
+ * waited for with its lock held, so that no write ends, or starts, after its block was
+ * given back (AS-73).
+ *
+ *	writeback			truncate
+ *	lock, clear dirty,
+ *	set writeback, unlock		lock page
+ *	...				wait on writeback
+ *	end_page_writeback	->	unmap, drop buffers, remove
+ *
+ * A page that is cut in the middle stays, and its end is zeroed.
+ *
+ * Locking: as filemap.c; callers hold the inode's lock against writers. May sleep.
+ * Failure: none. Observability: nr_pagecache_pages.
+ */
+#include "filemap_internal.h"
+#include <pagoda/buffer_head.h>
+#include <pagoda/highmem.h>
+#include <pagoda/mm.h>
+#include <pagoda/bug.h>
+
+/* Pages looked up at once. */
+#define TRUNCATE_BATCH_PAGES 16
+
+/* References of a page that only its mapping and we hold. */
+#define REFS_MAPPING_AND_US  2
+
+static bool has_private(const struct page *page)
+{
+	return page->private && !page->mapping->shmem;
+}
+
+bool release_page_private(struct page *page, gfp_t gfp)
+{
+	const struct address_space_operations *a_ops = page->mapping->a_ops;
+
+	if (!has_private(page))
+		return true;
+	return a_ops->releasepage ? a_ops->releasepage(page, gfp) == 0 : try_to_free_buffers(page);
+}
+
+/* What hangs on the page from offset on is needed no more. */
+static void flush_page(struct page *page, unsigned int offset)
+{
+	const struct address_space_operations *a_ops = page->mapping->a_ops;
+
+	if (a_ops->flushpage)
+		a_ops->flushpage(page, offset);
+	else if (has_private(page))
+		block_invalidatepage(page, offset);
+}
+
+/* ---- Truncation
+ * ----------------------------------------------------------------------------------- */
+
+/* Zero bytes [from, to) of the page at index, if it is cached. */
+static void zero_part_page(struct address_space *mapping, pgoff_t index, size_t from, size_t to)
+{
+	struct page *page = find_lock_page(mapping, index);
+
+	if (!page)
+		return;
+	wait_on_page_writeback(page);
+	if (PageUptodate(page)) {
+		char *addr = kmap_atomic(page);
+
+		memset(addr + from, 0, to - from);
+		kunmap_atomic(addr);
+		/* Who prepares writes keeps its disk in step itself (block_truncate_page()). */
+		if (!mapping->a_ops->prepare_write)
+			(void)set_page_dirty(page);
+	}
+	if (has_private(page))
+		block_cut_range(page, (unsigned int)from, (unsigned int)to);
+	unlock_page(page);
+	put_page(page);
+}
+
+/* Drop a page from its mapping, whoever still maps it; the caller has a reference. */
+static void truncate_page(struct address_space *mapping, struct page *page)
+{
+	lock_page(page);
+	if (page->mapping == mapping) {
+		wait_on_page_writeback(page);
+		if (page_mapcount(page))
+			unmap_mapping_range(mapping, page->index, page->index + 1, false);
+		flush_page(page, 0);
+		remove_from_page_cache(page);
+	}
+	unlock_page(page);
+}
+
+/* Remove the pages [first, end], mapped or not. */
+static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t end)
+{
+	struct page *pages[TRUNCATE_BATCH_PAGES];
+	unsigned int nr;
+
+	while ((nr = find_get_pages(mapping, pages, TRUNCATE_BATCH_PAGES, first, end))) {
+		for (unsigned int i = 0; i < nr; i++) {
+			first = pages[i]->index + 1;
+			truncate_page(mapping, pages[i]);
+			put_page(pages[i]);
+		}
+		port_cond_resched();
+	}
+}
+
+static bool is_mapped_anywhere(struct address_space *mapping)
+{
+	return !list_empty(&mapping->i_mmap) || !list_empty(&mapping->i_mmap_shared);
+}
+
+void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end)
+{
+	pgoff_t first = (pgoff_t)((start >> PAGE_SHIFT) + !!(start & (PAGE_SIZE - 1)));
+	pgoff_t last = (pgoff_t)(end >> PAGE_SHIFT);
+	size_t head = start & (PAGE_SIZE - 1), tail = end & (PAGE_SIZE - 1);
+
+	if (start >= end)
+		return;
+	if (first > last) { /* all inside one page */
+		zero_part_page(mapping, last, head, tail);
+		return;
+	}
+	if (first < last) {
+		if (is_mapped_anywhere(mapping))
+			unmap_mapping_range(mapping, first, last, false); /* a hole leaves private copies */
+		truncate_pages(mapping, first, last - 1);
+	}
+	if (head)
+		zero_part_page(mapping, first - 1, head, PAGE_SIZE);
+	if (tail)
+		zero_part_page(mapping, last, 0, tail);
+}
+
+void truncate_inode_pages(struct address_space *mapping, u64 size)
+{
+	pgoff_t first = (pgoff_t)((size >> PAGE_SHIFT) + !!(size & (PAGE_SIZE - 1)));
+
+	if (is_mapped_anywhere(mapping))
+		unmap_mapping_range(mapping, first, 0, true);
+	truncate_pages(mapping, first, ~0ul);
+	if (size & (PAGE_SIZE - 1))
+		zero_part_page(mapping, first - 1, size & (PAGE_SIZE - 1), PAGE_SIZE);
+	if (!size)
+		writeback_let_go(mapping);
+}
+
+/* ---- Invalidation
+ * -------------------------------------------------------------------------------- */
+
+/* A page that can be read again and that nobody uses leaves; the caller has a reference. */
+static bool invalidate_page(struct address_space *mapping, struct page *page)
+{
+	bool gone = false;
+
+	if (TryLockPage(page))
+		return false;
+	if (page->mapping == mapping && !page_mapcount(page) && !PageDirty(page) &&
+	    !PageWriteback(page) && release_page_private(page, GFP_KERNEL))
+		gone = remove_unused_from_page_cache(page, REFS_MAPPING_AND_US);
+	unlock_page(page);
+	return gone;
+}
+
+unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t end)
+{
+	struct page *pages[TRUNCATE_BATCH_PAGES];
+	unsigned long gone = 0;
+	unsigned int nr;
+
+	if (!mapping->a_ops->readpage)
+		return 0;
+	while (start <= end &&
+	       (nr = find_get_pages(mapping, pages, TRUNCATE_BATCH_PAGES, start, end))) {
+		start = pages[nr - 1]->index + 1;
+		for (unsigned int i = 0; i < nr; i++) {
+			gone += invalidate_page(mapping, pages[i]);
+			put_page(pages[i]);
+		}
+		if (!start)
+			break; /* that was the very last index */
+		port_cond_resched();
+	}
+	return gone;
+}

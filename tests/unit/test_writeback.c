@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_writeback.c: files on a block device: buffers, dirty pages, writing back, errors, and
+ * reading ahead.
+ */
+#include "address_space.h"
+#include "block_file.h"
+
+#include <pagoda/blkdev.h>
+
+#define FILE_BYTES (64 * 1024u)
+
+static void fill_pattern(u8 *buf, size_t n, unsigned int salt)
+{
+	for (size_t i = 0; i < n; i++)
+		buf[i] = (u8)(i * 31 + i / 251 + salt);
+}
+
+static int fsync_file(struct vm_file *file)
+{
+	return generic_file_fsync(file, 0, ~0ull);
+}
+
+/* ---- Blocks -------------------------------------------------------------------------------- */
+
+/* Random writes and cuts against an array; in between everything is dropped and read again. */
+static void random_life(unsigned int block_size, u32 gap_every)
+{
+	struct block_file *f = block_file_create(block_size, gap_every);
+	static u8 model[FILE_BYTES], buf[FILE_BYTES];
+	unsigned int steps = test_scale(400);
+	u64 size = 0;
+
+	memset(model, 0, sizeof(model));
+	for (unsigned int i = 0; i < steps; i++) {
+		u64 pos = test_random_below(FILE_BYTES - 1), n = 1 + test_random_below(9000);
+
+		n = min_t(u64, n, FILE_BYTES - pos);
+		switch (test_random_below(8)) {
+		case 0: /* cut, or let grow by a hole */
+			if (pos < size)
+				CHECK_EQ(block_truncate_page(&f->mapping, pos, block_size,
+							     block_file_get_block),
+					 0);
+			f->size = pos;
+			truncate_inode_pages(&f->mapping, pos);
+			for (u64 b = (pos + block_size - 1) / block_size; b < FILE_BLOCKS; b++)
+				f->place[b] = 0;
+			if (pos < size)
+				memset(model + pos, 0, FILE_BYTES - pos);
+			size = pos;
+			break;
+		case 1:
+			CHECK_EQ(fsync_file(&f->file), 0);
+			CHECK_EQ(f->mapping.nr_dirty, 0);
+			for (u64 b = 0; b < size; b++)
+				CHECK_EQ(block_file_disk_byte(f, b), model[b]);
+			break;
+		case 2:
+			CHECK_EQ(fsync_file(&f->file), 0);
+			invalidate_mapping_pages(&f->mapping, 0, ~0ul);
+			CHECK_EQ(f->mapping.nrpages, 0);
+			break;
+		default:
+			fill_pattern(buf, n, i);
+			memcpy(model + pos, buf, n);
+			CHECK_EQ(block_file_write(&f->file, buf, n, pos), (long)n);
+			size = max_t(u64, size, pos + n);
+		}
+		CHECK_EQ(f->size, size);
+		pos = test_random_below(FILE_BYTES);
+		n = pos < size ? size - pos : 0;
+		CHECK_EQ(block_file_read(&f->file, buf, FILE_BYTES, pos), (long)n);
+		CHECK_MEM(buf, model + pos, n);
+	}
+	CHECK_EQ(f->prepared, f->committed);
+	put_vm_file(&f->file);
+	CHECK_EQ(atomic_long_read(&nr_dirty_pages), 0);
+	CHECK_EQ(atomic_long_read(&nr_writeback_pages), 0);
+}
+
+PAGODA_TEST(files_in_small_blocks_hold_what_was_written, "AS-78 AS-72")
+{
+	random_life(1024, 3);
+	random_life(512, 0);
+}
+
+PAGODA_TEST(files_in_page_sized_blocks_hold_what_was_written, "AS-78")
+{
+	random_life(PAGE_SIZE, 2);
+}
+
+PAGODA_TEST(a_partial_write_touches_its_blocks_alone, "AS-78")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	unsigned long reads = f->disk.bdev.sectors_done[BIO_READ], writes;
+	u8 buf[1024];
+
+	fill_pattern(buf, sizeof(buf), 1);
+	CHECK_EQ(block_file_write(&f->file, buf, 1024, 5 * 1024), 1024); /* block 1 of page 1 */
+	CHECK_EQ(f->disk.bdev.sectors_done[BIO_READ], reads);
+	writes = f->disk.bdev.sectors_done[BIO_WRITE];
+	CHECK_EQ(fsync_file(&f->file), 0);
+	CHECK_EQ(f->disk.bdev.sectors_done[BIO_WRITE] - writes, 2);
+	for (int b = 0; b < 8; b++)
+		CHECK_EQ(!!f->place[b], b == 5);
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(metadata_blocks_are_kept_and_written, "")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	struct block_device *bdev = &f->disk.bdev;
+	struct buffer_head *bh, *again;
+
+	memset(f->disk.bytes + 1024 * 100, 'm', 1024);
+	CHECK(blkdev_mapping(bdev));
+	bh = bread(bdev, 100, 1024);
+	CHECK(bh);
+	CHECK_EQ(*(char *)bh_data(bh), 'm');
+	again = bread(bdev, 100, 1024);
+	CHECK_EQ(bh, again);
+	brelse(again);
+	memset(bh_data(bh), 'n', 1024);
+	mark_buffer_dirty(bh);
+	CHECK_EQ(f->disk.bytes[1024 * 100], 'm');
+	CHECK_EQ(sync_dirty_buffer(bh), 0);
+	CHECK_EQ(f->disk.bytes[1024 * 100 + 1023], 'n');
+	memset(bh_data(bh), 'o', 1024);
+	mark_buffer_dirty(bh);
+	brelse(bh);
+	sync_mappings(true);
+	CHECK_EQ(f->disk.bytes[1024 * 100], 'o');
+	CHECK_EQ(f->disk.bytes[1024 * 101], 0xee); /* never read, never written */
+
+	/* A block that was freed is not written any more. */
+	bh = bread(bdev, 100, 1024);
+	memset(bh_data(bh), 'x', 1024);
+	mark_buffer_dirty(bh);
+	brelse(bh);
+	bforget(bdev, 100, 1024);
+	sync_mappings(true);
+	CHECK_EQ(f->disk.bytes[1024 * 100], 'o');
+
+	f->disk.fail_reads = true;
+	CHECK_EQ(bread(bdev, 200, 1024), NULL);
+	CHECK_EQ(bread(bdev, DISK_SECTORS / 2, 1024), NULL); /* past the end */
+	f->disk.fail_reads = false;
+	blkdev_mapping_end(bdev);
+	put_vm_file(&f->file);
+}
+
+/* ---- Errors
+ * ---------------------------------------------------------------------------------------- */
+
+PAGODA_TEST(a_write_error_is_told_once_to_each_who_has_the_file_open, "")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	struct vm_file other, later, last;
+	u8 buf[PAGE_SIZE];
+
+	block_file_open(f, &other);
+	fill_pattern(buf, sizeof(buf), 1);
+	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), (long)sizeof(buf));
+	f->disk.fail_writes = true;
+	(void)filemap_fdatawrite_range(&f->mapping, 0, ~0ul); /* as the flusher does */
+	block_file_open(f, &later);			      /* nobody was told yet */
+	CHECK_EQ(fsync_file(&f->file), -EIO);
+	CHECK_EQ(fsync_file(&f->file), 0);
+	CHECK_EQ(fsync_file(&other), -EIO);
+	CHECK_EQ(fsync_file(&later), -EIO);
+	CHECK_EQ(fsync_file(&later), 0);
+	block_file_open(f, &last); /* they were by now */
+	CHECK_EQ(fsync_file(&last), 0);
+	/* The page still holds what was written, and goes to the disk when it is written again. */
+	CHECK_EQ(block_file_read(&f->file, buf, 1, 9), 1);
+	CHECK_EQ(buf[0], (u8)(9 * 31 + 1));
+	f->disk.fail_writes = false;
+	fill_pattern(buf, sizeof(buf), 1);
+	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), (long)sizeof(buf));
+	CHECK_EQ(fsync_file(&f->file), 0);
+	CHECK_EQ(block_file_disk_byte(f, 9), (u8)(9 * 31 + 1));
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(no_room_on_the_disk_is_told_to_the_writer, "")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	u8 buf[3000];
+
+	fill_pattern(buf, sizeof(buf), 1);
+	CHECK_EQ(block_file_write(&f->file, buf, 3000, 0), 3000);
+	f->full = true;
+	CHECK_EQ(block_file_write(&f->file, buf, 3000, PG(3)), -ENOSPC);
+	CHECK_EQ(block_file_write(&f->file, buf, 1000, 100), 1000); /* has its place */
+	CHECK_EQ(fsync_file(&f->file), 0);
+	/* Through a mapping: a hole without room for a block is SIGBUS, not lost data. */
+	new_process();
+	f->size = PG(4);
+	CHECK_EQ(do_mmap(&f->file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	buf[0] = 1;
+	CHECK_EQ(hosted_read8(BASE + PG(2)), 0);
+	CHECK(!hosted_user_write(BASE + PG(2), buf, 1));
+	CHECK_EQ(hosted_signal().signo, SIGBUS);
+	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	put_vm_file(&f->file);
+}
+
+static bool write_sync_read(void *unused)
+{
+	struct block_file *f = block_file_create(1024, 3);
+	u8 buf[9000], back[9000];
+	bool ok;
+
+	(void)unused;
+	fill_pattern(buf, sizeof(buf), 7);
+	ok = block_file_write(&f->file, buf, sizeof(buf), 500) == (long)sizeof(buf) &&
+	     fsync_file(&f->file) == 0;
+	if (ok) {
+		invalidate_mapping_pages(&f->mapping, 0, ~0ul);
+		ok = block_file_read(&f->file, back, sizeof(back), 500) == (long)sizeof(back);
+	}
+	if (ok)
+		CHECK_MEM(buf, back, sizeof(buf));
+	put_vm_file(&f->file);
+	return ok;
+}
+
+PAGODA_TEST(writing_and_reading_survive_every_failed_allocation, "")
+{
+	block_file_create(1024, 0);
+	test_fail_every_allocation(write_sync_read, NULL);
+}
+
+/* ---- Mappings
+ * -------------------------------------------------------------------------------------------- */
+
+PAGODA_TEST(stores_through_a_mapping_reach_the_disk_each_time, "AS-51")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	u8 buf[PAGE_SIZE];
+
+	new_process();
+	memset(buf, 'a', sizeof(buf));
+	CHECK_EQ(block_file_write(&f->file, buf, 3000, 0), 3000);
+	CHECK_EQ(fsync_file(&f->file), 0);
+	CHECK_EQ(do_mmap(&f->file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(hosted_read8(BASE), 'a');
+	CHECK(!hosted_lookup_user(current_vm->mm, BASE).write); /* to notice the first store */
+	for (u8 c = 'b'; c <= 'd'; c++) {
+		hosted_write8(BASE + 10, c);
+		hosted_write8(BASE + 3500, c); /* past the end: memory's, not the file's */
+		CHECK_EQ(f->mapping.nr_dirty, 1);
+		CHECK_EQ(do_msync(BASE, PG(1), 4), 0);
+		CHECK_EQ(f->mapping.nr_dirty, 0);
+		CHECK_EQ(block_file_disk_byte(f, 10), c);
+		CHECK_EQ(block_file_disk_byte(f, 3060),
+			 0); /* the tail is zeroed as it is written */
+		CHECK(!hosted_lookup_user(current_vm->mm, BASE).write);
+		CHECK_EQ(block_file_read(&f->file, buf, 1, 10), 1);
+		CHECK_EQ(buf[0], c);
+	}
+	hosted_write8(BASE + 10, 'z');
+	CHECK_EQ(do_munmap(BASE, PG(2)), 0); /* the entry's dirty bit is not lost */
+	CHECK_EQ(fsync_file(&f->file), 0);
+	CHECK_EQ(block_file_disk_byte(f, 10), 'z');
+	put_vm_file(&f->file);
+}
+
+/* ---- Slow disks
+ * --------------------------------------------------------------------------------------------- */
+
+static void cut_file(void *arg)
+{
+	struct block_file *f = arg;
+
+	__atomic_store_n(&f->size, 0, __ATOMIC_RELAXED);
+	truncate_inode_pages(&f->mapping, 0);
+	__atomic_store_n(&f->full, true, __ATOMIC_RELEASE); /* done */
+}
+
+PAGODA_TEST_CONFIG(truncation_waits_for_pages_on_their_way_to_the_disk, "AS-73 AS-77", .nr_cpus = 2)
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+	u8 buf[PAGE_SIZE];
+
+	fill_pattern(buf, sizeof(buf), 1);
+	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), (long)sizeof(buf));
+	CHECK_EQ(f->mapping.nr_dirty, 1);
+	f->disk.held = true;
+	(void)filemap_fdatawrite_range(&f->mapping, 0, ~0ul);
+	CHECK_EQ(f->mapping.nr_dirty, 0);
+	CHECK_EQ(f->mapping.nr_writeback, 1);
+	CHECK(port_thread_create("cut", cut_file, f));
+	for (int i = 0; i < 20; i++)
+		port_yield();
+	CHECK(!__atomic_load_n(&f->full, __ATOMIC_ACQUIRE));
+	CHECK_EQ(f->mapping.nrpages, 1);
+	memory_disk_release(&f->disk);
+	while (!__atomic_load_n(&f->full, __ATOMIC_ACQUIRE))
+		port_yield();
+	CHECK_EQ(f->mapping.nrpages, 0);
+	CHECK_EQ(f->disk.bytes[PAGE_SIZE + 5], buf[5]);
+	put_vm_file(&f->file);
+}
+
+/* ---- Reading ahead
+ * -------------------------------------------------------------------------------------------- */
+
+/* A file of nr pages on the disk, none of them in memory; each page begins with its number. */
+static struct block_file *cold_file(unsigned int nr)
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+
+	for (u32 i = 0; i < nr; i++) {
+		f->place[i] = i + 1;
+		memcpy(f->disk.bytes + (i + 1) * PAGE_SIZE, &i, sizeof(i));
+	}
+	f->size = PG(nr);
+	return f;
+}
+
+static void read_number(struct block_file *f, u32 index)
+{
+	u32 found;
+
+	CHECK_EQ(block_file_read(&f->file, &found, sizeof(found), PG(index)), 4);
+	CHECK_EQ(found, index);
+}
+
+PAGODA_TEST(a_sequential_reader_waits_rarely_and_asks_for_much_at_once, "FX-11")
+{
+	struct block_file *f = cold_file(1000);
+	unsigned long requests = f->disk.bdev.nr_requests[BIO_READ];
+
+	for (u32 i = 0; i < 1000; i++)
+		read_number(f, i);
+	CHECK_EQ(vm_event(pgreadahead_sync), 1);
+	CHECK_EQ(vm_event(pgreadahead), 1000);
+	CHECK_LT(f->disk.bdev.nr_requests[BIO_READ] - requests, 30);
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(a_random_reader_gets_what_it_asks_for_and_no_more, "FX-11")
+{
+	struct block_file *f = cold_file(1000);
+
+	for (int i = 0; i < 100; i++)
+		read_number(f, (u32)(17 + i * i * 7 % 967));
+	CHECK_LE(vm_event(pgreadahead), 100);
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(a_strided_reader_is_recognised, "FX-11")
+{
+	struct block_file *f = cold_file(2000);
+	unsigned int n = 0;
+
+	for (u32 i = 5; i < 2000; i += 10, n++)
+		read_number(f, i);
+	CHECK_LE(vm_event(pgreadahead_sync), n / 2); /* misses */
+	CHECK_LE(vm_event(pgreadahead), n + n / 5);  /* unused */
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(a_mapping_read_in_order_faults_major_rarely, "FX-11 FT-45")
+{
+	struct block_file *f = cold_file(512);
+	unsigned long major;
+
+	new_process();
+	CHECK_EQ(do_mmap(&f->file, BASE, PG(512), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	major = vm_event(pgmajfault);
+	for (u32 i = 0; i < 512; i++)
+		CHECK_EQ(hosted_read32(BASE + PG(i)), i);
+	CHECK_LT(vm_event(pgmajfault) - major, 10);
+	CHECK_EQ(vm_event(pgreadahead), 512);
+	CHECK_EQ(do_munmap(BASE, PG(512)), 0);
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(advice_reads_and_drops, "")
+{
+	struct block_file *f = cold_file(64);
+	u8 byte = 1;
+
+	CHECK_EQ(generic_fadvise(&f->file, PG(8), PG(8), FADV_WILLNEED), 0);
+	CHECK_EQ(f->mapping.nrpages, 8);
+	CHECK_EQ(generic_fadvise(&f->file, PG(8) + 1, PG(3), FADV_DONTNEED),
+		 0); /* two whole pages */
+	CHECK_EQ(f->mapping.nrpages, 6);
+	CHECK_EQ(generic_fadvise(&f->file, 0, 0, FADV_RANDOM), 0);
+	read_number(f, 0);
+	CHECK_EQ(f->mapping.nrpages, 7);
+	CHECK_EQ(block_file_write(&f->file, &byte, 1, 77), 1);
+	CHECK_EQ(generic_fadvise(&f->file, 0, 0, FADV_DONTNEED), 0); /* written first */
+	CHECK_EQ(f->mapping.nrpages, 0);
+	CHECK_EQ(f->disk.bytes[PAGE_SIZE + 77], 1);
+	CHECK_EQ(generic_fadvise(&f->file, 0, 0, 6), -EINVAL);
+	put_vm_file(&f->file);
+}
+
+/* ---- The flusher
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void sleep_ms(unsigned int ms)
+{
+	u64 until = port_clock_ns() + ms * 1000000ull;
+
+	while (port_clock_ns() < until)
+		port_park(until);
+}
+
+PAGODA_TEST_CONFIG(old_pages_are_written_without_being_asked_for, "", .nr_cpus = 2,
+		   .start_threads = true)
+{
+	struct block_file *f;
+	u8 byte = 'w';
+
+	dirty_writeback_centisecs = 1;
+	dirty_expire_centisecs = 5;
+	f = block_file_create(PAGE_SIZE, 0);
+	CHECK_EQ(block_file_write(&f->file, &byte, 1, 0), 1);
+	CHECK_EQ(atomic_long_read(&nr_dirty_pages), 1);
+	balance_dirty_pages_ratelimited(&f->mapping);
+	writeback_wake();
+	for (int i = 0; i < 500 && atomic_long_read(&nr_dirty_pages); i++)
+		sleep_ms(10);
+	CHECK_EQ(atomic_long_read(&nr_dirty_pages), 0);
+	put_vm_file(&f->file);
+	CHECK_EQ(block_file_disk_byte(f, 0), 'w');
+}
+
+PAGODA_TEST_CONFIG(writers_do_not_fill_the_memory_with_dirty_pages, "", .nr_cpus = 1,
+		   .ram = 16 * SZ_1M)
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+	unsigned long most = 0;
+	u8 buf[PAGE_SIZE];
+
+	fill_pattern(buf, sizeof(buf), 1);
+	for (u32 i = 0; i < 2000; i++) {
+		CHECK_EQ(block_file_write(&f->file, buf, PAGE_SIZE, PG(i)), (long)PAGE_SIZE);
+		most = max(most, (unsigned long)atomic_long_read(&nr_dirty_pages));
+	}
+	CHECK_LT(most, 4096 * 22 / 100);
+	CHECK_GT(most, 4096 * 10 / 100);
+	put_vm_file(&f->file);
+}
