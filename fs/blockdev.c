@@ -17,7 +17,7 @@
  * Locking: the node's i_rwsem for writing, so that two writes inside one sector both count.
  * Failure: -ENXIO no such device, -EACCES writing to a read-only one, -ENOSPC at its end, -EIO,
  * -ENOMEM if not even one page is there. Bytes done before come first.
- * Observability: /proc/diskstats, Linux's columns; times are not measured and show as 0.
+ * Observability: /proc/diskstats, Linux's columns; the time that a device was busy at all shows as 0.
  */
 #include <fs/proc/proc.h>
 #include <fs/vfs.h>
@@ -27,7 +27,8 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/uaccess.h>
 
-#define CHUNK_PAGES 32u
+#define CHUNK_PAGES   32u
+#define NSEC_PER_MSEC 1000000ull
 
 #define BLKROGET     0x125eu
 #define BLKGETSIZE   0x1260u
@@ -339,13 +340,18 @@ int proc_show_partitions(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
+static unsigned long long ms_spent(const struct block_device *bdev, enum bio_op op)
+{
+	return READ_ONCE(bdev->ns_spent[op]) / NSEC_PER_MSEC;
+}
+
 /* Transfers done, of them joined to another, sectors, ms. */
 static void show_direction(struct proc_text *t, const struct block_device *bdev, enum bio_op op)
 {
 	unsigned long bios = READ_ONCE(bdev->nr_bios[op]), requests = READ_ONCE(bdev->nr_requests[op]);
 
-	proc_printf(t, " %lu %lu %llu 0", requests, bios > requests ? bios - requests : 0,
-		    (unsigned long long)READ_ONCE(bdev->sectors_done[op]));
+	proc_printf(t, " %lu %lu %llu %llu", requests, bios > requests ? bios - requests : 0,
+		    (unsigned long long)READ_ONCE(bdev->sectors_done[op]), ms_spent(bdev, op));
 }
 
 int proc_show_diskstats(struct proc_text *t, const struct proc_node *node)
@@ -357,8 +363,9 @@ int proc_show_diskstats(struct proc_text *t, const struct proc_node *node)
 		proc_printf(t, "%4u %7u %s", MAJOR(bdev->dev), MINOR(bdev->dev), bdev->name);
 		show_direction(t, bdev, BIO_READ);
 		show_direction(t, bdev, BIO_WRITE);
-		proc_printf(t, " %u 0 0 0 0 0 0 %lu 0\n", READ_ONCE(bdev->nr_in_flight),
-			    READ_ONCE(bdev->nr_requests[BIO_FLUSH]));
+		proc_printf(t, " %u 0 %llu 0 0 0 0 %lu %llu\n", READ_ONCE(bdev->nr_in_flight),
+			    ms_spent(bdev, BIO_READ) + ms_spent(bdev, BIO_WRITE) + ms_spent(bdev, BIO_FLUSH),
+			    READ_ONCE(bdev->nr_requests[BIO_FLUSH]), ms_spent(bdev, BIO_FLUSH));
 	}
 	return 0;
 }

@@ -17,6 +17,10 @@
  * fail. Merging looks at the last MERGE_SCAN requests and never past a flush, which must
  * see all writes before it done.
  *
+ * A request of several bios that fails is taken apart: each bio is tried again alone, at
+ * the queue's beginning, so that one bad sector does not cost its neighbours (and a bad page
+ * of swap not the seven read ahead with it).
+ *
  * Bounce copies (HM-10): a page outside the direct map that the device cannot reach is
  * replaced by one of low memory, by further bios that end the first:
  *
@@ -30,7 +34,7 @@
  * Locking: queue_lock (RANK_LEAF, interrupts off) for what the header marks (Q); never held
  * over a call of driver or end_io. devices_lock for the list of devices, which only boot and the end of a machine change.
  * Failure: -EIO for a bio that does not fit its device, and what the driver says.
- * Observability: nr_requests, nr_bios, sectors_done of each device.
+ * Observability: nr_requests, nr_bios, sectors_done, ns_spent of each device (/proc/diskstats).
  */
 #include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
@@ -392,7 +396,7 @@ static void queue_bounced(struct block_device *bdev, struct bio *bio)
 static bool may_merge(const struct block_device *bdev, const struct blk_request *rq,
 		      const struct bio *bio)
 {
-	return rq->op == bio->op && bio->nr_vecs && rq->nr_vecs + bio->nr_vecs <= bdev->max_vecs;
+	return rq->op == bio->op && bio->nr_vecs && !rq->retried && rq->nr_vecs + bio->nr_vecs <= bdev->max_vecs;
 }
 
 static void grow_request(struct blk_request *rq, const struct bio *bio, u64 sectors)
@@ -441,21 +445,27 @@ static bool merge_bio(struct block_device *bdev, struct bio *bio, u64 sectors)
 	return false;
 }
 
+/* A request of this bio alone, on no list. */
+static struct blk_request *init_request(struct bio *bio, u64 sectors)
+{
+	struct blk_request *rq = &bio->request;
+
+	*rq = (struct blk_request){ .op = bio->op, .sector = bio->sector, .nr_sectors = sectors,
+				    .nr_vecs = bio->nr_vecs };
+	INIT_LIST_HEAD(&rq->bios);
+	list_add_tail(&bio->chain, &rq->bios);
+	return rq;
+}
+
 static void queue_bio(struct block_device *bdev, struct bio *bio)
 {
 	u64 sectors = bio_sectors(bio);
-	struct blk_request *rq = &bio->request;
 	unsigned long flags;
 
 	spin_lock_irqsave(&bdev->queue_lock, flags);
 	bdev->nr_bios[bio->op]++;
-	if (bio->op == BIO_FLUSH || !merge_bio(bdev, bio, sectors)) {
-		*rq = (struct blk_request){ .op = bio->op, .sector = bio->sector,
-					    .nr_sectors = sectors, .nr_vecs = bio->nr_vecs };
-		INIT_LIST_HEAD(&rq->bios);
-		list_add_tail(&bio->chain, &rq->bios);
-		list_add_tail(&rq->list, &bdev->queued);
-	}
+	if (bio->op == BIO_FLUSH || !merge_bio(bdev, bio, sectors))
+		list_add_tail(&init_request(bio, sectors)->list, &bdev->queued);
 	spin_unlock_irqrestore(&bdev->queue_lock, flags);
 }
 
@@ -475,6 +485,7 @@ static struct blk_request *next_request(struct block_device *bdev, struct blk_re
 	if (!list_empty(&bdev->queued) && (!refused || bdev->offer_again)) {
 		rq = list_first_entry(&bdev->queued, struct blk_request, list);
 		list_del(&rq->list);
+		rq->start_ns = port_clock_ns();
 		bdev->nr_in_flight++;
 		bdev->nr_requests[rq->op]++;
 	}
@@ -547,31 +558,31 @@ void submit_bio(struct bio *bio)
 		offer_requests(bdev);
 }
 
-struct bio_waiter {
-	struct vm_task *task;
-	int done;
-};
+static wait_queue_head_t bio_wait = WAIT_QUEUE_HEAD_INIT(bio_wait);
 
+/* Once done is set the waiter may return, and end: after that only its address is used, as a key. */
 static void wake_bio_waiter(struct bio *bio)
 {
-	struct bio_waiter *waiter = bio->private;
-	struct vm_task *task = waiter->task;
+	int *done = bio->private;
 
-	__atomic_store_n(&waiter->done, 1, __ATOMIC_RELEASE);
-	port_unpark(task);
+	__atomic_store_n(done, 1, __ATOMIC_RELEASE);
+	wake_up_key(&bio_wait, done);
 }
 
 int submit_bio_wait(struct bio *bio)
 {
-	struct bio_waiter waiter = { current_vm, 0 };
+	struct wait_queue_entry entry;
+	int done = 0;
 
 	might_sleep();
-	bio->private = &waiter;
+	bio->private = &done;
 	bio->end_io = wake_bio_waiter;
 	submit_bio(bio);
 	run_disk_queue();
-	while (!__atomic_load_n(&waiter.done, __ATOMIC_ACQUIRE))
+	prepare_to_wait(&bio_wait, &entry, &done);
+	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE))
 		port_park(UINT64_MAX);
+	finish_wait(&bio_wait, &entry);
 	return bio->error;
 }
 
@@ -589,18 +600,43 @@ void blk_finish_plug(void)
 
 /* ---- Out --------------------------------------------------------------------------------------------- */
 
+/* Each bio of a failed request once more, alone. Locks: queue_lock held. */
+static void take_apart(struct block_device *bdev, struct blk_request *rq)
+{
+	LIST_HEAD(bios);
+
+	list_splice_init(&rq->bios, &bios); /* the request's memory becomes that of one of them */
+	while (!list_empty(&bios)) {
+		struct bio *bio = list_last_entry(&bios, struct bio, chain);
+
+		list_del(&bio->chain);
+		rq = init_request(bio, bio_sectors(bio));
+		rq->retried = true;
+		list_add(&rq->list, &bdev->queued);
+	}
+}
+
+static bool has_neighbours(const struct blk_request *rq)
+{
+	return rq->bios.next != rq->bios.prev;
+}
+
 void blk_end_request(struct block_device *bdev, struct blk_request *rq, int error)
 {
-	struct list_head bios = LIST_HEAD_INIT(bios);
+	LIST_HEAD(bios);
 	struct bio *bio, *next;
 	unsigned long flags;
 
 	spin_lock_irqsave(&bdev->queue_lock, flags);
 	bdev->nr_in_flight--;
+	bdev->ns_spent[rq->op] += port_clock_ns() - rq->start_ns;
 	if (!error)
 		bdev->sectors_done[rq->op] += rq->nr_sectors;
+	if (error && has_neighbours(rq))
+		take_apart(bdev, rq);
+	else
+		list_splice_init(&rq->bios, &bios); /* the request goes with its first bio */
 	spin_unlock_irqrestore(&bdev->queue_lock, flags);
-	list_splice_init(&rq->bios, &bios); /* the request goes with its first bio */
 	list_for_each_entry_safe(bio, next, &bios, chain)
 		end_bio(bio, error);
 	offer_requests(bdev);

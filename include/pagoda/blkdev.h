@@ -38,6 +38,8 @@ struct blk_request {
 	enum bio_op op;
 	u64 sector, nr_sectors;
 	unsigned int nr_vecs;
+	bool retried; /* one bio of a request that failed: stays alone */
+	u64 start_ns; /* when the driver took it */
 	void *driver_data;
 };
 
@@ -82,6 +84,7 @@ struct block_device {
 	unsigned int nr_in_flight;  /* (Q) */
 	unsigned long nr_requests[3], nr_bios[3]; /* (Q) statistics, by op: started since boot */
 	u64 sectors_done[3];			  /* (Q) */
+	u64 ns_spent[3];			  /* (Q) from the driver's taking requests to their ends */
 	struct address_space *bd_mapping; /* page cache of the raw device, or NULL */
 	void *holder;		/* who has it exclusively (a mount, a swap area), or NULL */
 };
@@ -123,5 +126,8 @@ void blk_finish_plug(void);
 /* Start everything that waits in any queue (tq_disk). Any context. */
 void run_disk_queue(void);
 
-/* Drivers: a request has ended; ends its bios and offers the next ones. Any context. */
+/*
+ * Drivers: a request has ended; ends its bios, or if it failed and has several, queues them once
+ * more one by one; then offers the next ones. Any context.
+ */
 void blk_end_request(struct block_device *bdev, struct blk_request *request, int error);

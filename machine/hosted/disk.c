@@ -20,6 +20,7 @@
 #include <pagoda/errno.h>
 #include <pagoda/mmzone.h>
 #include <pagoda/page.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,8 @@
 struct hosted_disk {
 	struct block_device bdev;
 	unsigned char *bytes;
+	const char *path; /* (C) */
+	u64 delay_ns;	  /* (C) */
 	spinlock_t lock;
 	struct list_head taken; /* (lock) by blk_request.list */
 	unsigned int nr_taken;	/* (lock) */
@@ -121,6 +124,15 @@ static struct blk_request *next_taken(struct hosted_disk *disk)
 	return rq;
 }
 
+/* Sleep as long as the disk takes for a request. */
+static void take_time(struct hosted_disk *disk)
+{
+	u64 until = port_clock_ns() + disk->delay_ns;
+
+	while (disk->delay_ns && port_clock_ns() < until)
+		port_park(until);
+}
+
 static void disk_thread(void *arg)
 {
 	struct hosted_disk *disk = arg;
@@ -133,6 +145,7 @@ static void disk_thread(void *arg)
 		wait_event(&disk->work, (rq = next_taken(disk)) || __atomic_load_n(&disk->ending, __ATOMIC_ACQUIRE));
 		if (!rq)
 			break;
+		take_time(disk);
 		error = serve(disk, rq);
 		spin_lock_irqsave(&disk->lock, flags);
 		disk->nr_taken--;
@@ -142,18 +155,37 @@ static void disk_thread(void *arg)
 	__atomic_store_n(&disk->ended, 1, __ATOMIC_RELEASE);
 }
 
+/* What is on the file comes into memory at the start and goes back at the end. */
+static void copy_file(struct hosted_disk *disk, bool back)
+{
+	size_t bytes = (size_t)disk->bdev.nr_sectors << SECTOR_SHIFT, done;
+	FILE *file;
+
+	if (!disk->path)
+		return;
+	file = fopen(disk->path, back ? "r+b" : "rb");
+	if (!file)
+		hosted_fatal("disk %s: cannot open %s", disk->bdev.name, disk->path);
+	done = back ? fwrite(disk->bytes, 1, bytes, file) : fread(disk->bytes, 1, bytes, file);
+	if (fclose(file) || done != bytes)
+		hosted_fatal("disk %s: %s is too short or full", disk->bdev.name, disk->path);
+}
+
 struct block_device *hosted_disk_create(const struct hosted_disk_config *config)
 {
 	struct hosted_disk *disk = calloc(1, sizeof(*disk));
 
 	if (!disk || !(disk->bytes = calloc(1, config->bytes)))
 		hosted_fatal("hosted: out of host memory");
+	disk->path = config->path;
+	disk->delay_ns = config->delay_ns;
 	disk->bdev.name = config->name;
 	disk->bdev.ops = &disk_ops;
 	disk->bdev.nr_sectors = config->bytes >> SECTOR_SHIFT;
 	disk->bdev.max_vecs = config->max_vecs ? config->max_vecs : DEFAULT_MAX_VECS;
 	disk->bdev.read_only = config->read_only;
 	disk->bdev.high_memory = config->high_memory;
+	copy_file(disk, false);
 	disk->depth = config->depth ? config->depth : DEFAULT_DEPTH;
 	spin_lock_init(&disk->lock, RANK_LEAF);
 	INIT_LIST_HEAD(&disk->taken);
@@ -175,6 +207,7 @@ static void end_disk(struct hosted_disk *disk)
 	while (!__atomic_load_n(&disk->ended, __ATOMIC_ACQUIRE))
 		port_yield();
 	unregister_block_device(&disk->bdev);
+	copy_file(disk, true);
 	free(disk->bytes);
 	free(disk);
 }

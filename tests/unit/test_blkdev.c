@@ -10,7 +10,9 @@
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DISK_BYTES   SZ_1M
 #define PAGE_SECTORS (PAGE_SIZE / SECTOR_SIZE)
@@ -207,6 +209,26 @@ PAGODA_TEST(an_error_is_its_requests_alone, "")
 	put_pages(pages, MANY);
 }
 
+PAGODA_TEST(a_bad_sector_costs_no_neighbour_of_a_merged_request, "")
+{
+	struct block_device *bdev = make_disk((struct hosted_disk_config){ .max_vecs = 32, .high_memory = true });
+	struct page *pages[MANY];
+
+	get_pages(pages, MANY);
+	hosted_disk_fail_sectors(bdev, BIO_WRITE, 10 * PAGE_SECTORS, 10 * PAGE_SECTORS + 1);
+	blk_start_plug();
+	for (unsigned int i = 0; i < MANY; i++)
+		submit_page(bdev, BIO_WRITE, i * PAGE_SECTORS, pages[i]);
+	blk_finish_plug();
+	wait_for(MANY);
+	CHECK_EQ(nr_failed, 1);
+	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[10 * PAGE_SIZE], 0);
+	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[9 * PAGE_SIZE], 10);
+	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[11 * PAGE_SIZE], 12);
+	CHECK_EQ(bdev->nr_requests[BIO_WRITE], 2 + 32); /* one was taken apart */
+	put_pages(pages, MANY);
+}
+
 PAGODA_TEST_CONFIG(stalled_disk_holds_up_nobody_else, "", .nr_cpus = 2)
 {
 	struct block_device *bdev = make_disk(
@@ -226,6 +248,40 @@ PAGODA_TEST_CONFIG(stalled_disk_holds_up_nobody_else, "", .nr_cpus = 2)
 	CHECK_EQ(nr_failed, 0);
 	check_disk(bdev, MANY);
 	put_pages(pages, MANY);
+}
+
+PAGODA_TEST_CONFIG(a_disk_takes_its_time, "", .deterministic = true, .nr_cpus = 2)
+{
+	struct block_device *bdev = make_disk((struct hosted_disk_config){ .delay_ns = 5000000, .high_memory = true });
+	struct page *page = alloc_page(GFP_KERNEL);
+	u64 began = port_clock_ns();
+
+	CHECK_EQ(transfer(bdev, BIO_READ, 0, page), 0);
+	CHECK_EQ(transfer(bdev, BIO_READ, 8, page), 0);
+	CHECK_GE(port_clock_ns() - began, 10000000);
+	CHECK_GE(bdev->ns_spent[BIO_READ], 10000000);
+	__free_page(page);
+}
+
+PAGODA_TEST(a_disk_in_a_file_keeps_what_is_written, "")
+{
+	char path[] = "/tmp/pagoda-disk-XXXXXX";
+	struct page *page = alloc_page(GFP_KERNEL);
+	struct block_device *bdev;
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0 && ftruncate(fd, DISK_BYTES) == 0);
+	bdev = make_disk((struct hosted_disk_config){ .path = path });
+	memset(bytes_of(page), 0x5a, PAGE_SIZE);
+	CHECK_EQ(transfer(bdev, BIO_WRITE, 16, page), 0);
+	hosted_disks_end();
+	bdev = make_disk((struct hosted_disk_config){ .path = path });
+	memset(bytes_of(page), 0, PAGE_SIZE);
+	CHECK_EQ(transfer(bdev, BIO_READ, 16, page), 0);
+	CHECK_EQ(bytes_of(page)[4000], 0x5a);
+	hosted_disks_end();
+	CHECK(close(fd) == 0 && unlink(path) == 0);
+	__free_page(page);
 }
 
 /* ---- High memory and no memory ------------------------------------------------------------------- */

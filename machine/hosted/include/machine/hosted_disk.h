@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hosted_disk.h: disks of the hosted machine: memory, with errors and stalls on order (disk.c). */
+/* hosted_disk.h: disks of the hosted machine: memory, with errors, delays and stalls on order (disk.c). */
 #pragma once
 
 #include <pagoda/blkdev.h>
@@ -7,13 +7,15 @@
 struct hosted_disk_config {
 	const char *name;
 	u64 bytes;
+	const char *path; /* a host file of at least that size: read now, written when the disk ends; NULL: zeroes */
+	u64 delay_ns;	  /* that long for each request, one after the other */
 	unsigned int max_vecs; /* of a request; 0: 32 */
 	unsigned int depth;    /* requests it takes at a time; 0: 8 */
 	bool read_only;
 	bool high_memory; /* reaches frames outside the direct map */
 };
 
-/* A disk of zeroes, and the thread that serves it. */
+/* A disk, and the thread that serves it. */
 struct block_device *hosted_disk_create(const struct hosted_disk_config *config);
 /* All disks answer what they have and go; the harness does this after each test. */
 void hosted_disks_end(void);
