@@ -477,40 +477,13 @@ static uint64_t exec_self(void)
 
 /* ---- Among many areas ------------------------------------------------------------------------- */
 
-/* One-page areas that cannot merge; then calls and a fault in the middle of them. */
-static uint64_t among(size_t areas)
-{
-	char *p = mmap(NULL, 2 * areas * PAGE, PROT_NONE, ANONYMOUS | MAP_NORESERVE, -1, 0), *middle;
-	uint64_t start;
+#define AREA_PAGES 3 /* and a hole of one page behind it */
 
-	must(p != MAP_FAILED, "mmap");
-	for (size_t i = 0; i < areas / 2; i++)
-		must(mprotect(p + 2 * i * PAGE, PAGE, PROT_READ) == 0, "mprotect");
-	middle = p + areas / 2 * PAGE;
-	start = now();
-	for (int i = 0; i < CALLS; i++) {
-		char *q = mmap(NULL, PAGE, PROT_READ, ANONYMOUS, -1, 0);
-
-		if (munmap(q, PAGE) || mprotect(middle, PAGE, RW) || mprotect(middle, PAGE, PROT_READ))
-			_exit(1);
-	}
-	start = now() - start;
-	unmap(p, 2 * areas);
-	return start;
-}
-
-static uint64_t among_100(void)
-{
-	return among(100);
-}
-
-static uint64_t among_10000(void)
-{
-	return among(10000);
-}
+static char *space; /* of space_areas areas */
+static size_t space_areas;
 
 /* More than the limit that both kernels start with. */
-static uint64_t among_100000(void)
+static void raise_map_count(void)
 {
 	int fd;
 
@@ -519,8 +492,101 @@ static uint64_t among_100000(void)
 	fd = open("/proc/sys/vm/max_map_count", O_WRONLY);
 	must(fd >= 0 && write(fd, "200000", 6) == 6, "max_map_count");
 	close(fd);
-	return among(100000);
 }
+
+/* That many areas, whatever there was before; 0: none. */
+static void make_areas(size_t areas)
+{
+	if (space_areas == areas)
+		return;
+	if (space_areas)
+		unmap(space, (AREA_PAGES + 1) * space_areas);
+	else
+		raise_map_count();
+	space_areas = areas;
+	if (!areas)
+		return;
+	space = mmap(NULL, (AREA_PAGES + 1) * areas * PAGE, PROT_NONE, ANONYMOUS | MAP_NORESERVE, -1, 0);
+	must(space != MAP_FAILED, "mmap");
+	for (size_t i = 0; i < areas; i++)
+		unmap(space + ((AREA_PAGES + 1) * i + AREA_PAGES) * PAGE, 1);
+}
+
+/* An area somewhere, another one each time. */
+static char *area(int turn)
+{
+	return space + (AREA_PAGES + 1) * ((size_t)turn * 7919 % space_areas) * PAGE;
+}
+
+static uint64_t lookup(void)
+{
+	unsigned char present;
+	uint64_t start = now();
+
+	for (int i = 0; i < CALLS; i++)
+		if (mincore(area(i), PAGE, &present))
+			_exit(1);
+	return now() - start;
+}
+
+/* In a hole; taking it away again is not measured. */
+static uint64_t insert(void)
+{
+	uint64_t spent = 0;
+
+	for (int i = 0; i < CALLS; i++) {
+		char *hole = area(i) + AREA_PAGES * PAGE;
+		uint64_t start = now();
+
+		if (mmap(hole, PAGE, PROT_READ, ANONYMOUS | MAP_FIXED, -1, 0) != hole)
+			_exit(1);
+		spent += now() - start;
+		unmap(hole, 1);
+	}
+	return spent;
+}
+
+/* One area becomes three; merging them again is not measured. */
+static uint64_t split(void)
+{
+	uint64_t spent = 0;
+
+	for (int i = 0; i < CALLS; i++) {
+		char *middle = area(i) + PAGE;
+		uint64_t start = now();
+
+		if (mprotect(middle, PAGE, PROT_READ))
+			_exit(1);
+		spent += now() - start;
+		must(mprotect(middle, PAGE, PROT_NONE) == 0, "mprotect");
+	}
+	return spent;
+}
+
+/* Two pages fit into none of the holes. */
+static uint64_t gap(void)
+{
+	uint64_t spent = 0;
+
+	for (int i = 0; i < CALLS; i++) {
+		uint64_t start = now();
+		char *p = mmap(NULL, 2 * PAGE, PROT_READ, ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			_exit(1);
+		spent += now() - start;
+		unmap(p, 2);
+	}
+	return spent;
+}
+
+#define SIZES(X) X(100) X(1000) X(10000) X(100000)
+#define AMONG(n)                                                                                   \
+	static uint64_t lookup_##n(void) { make_areas(n); return lookup(); }                       \
+	static uint64_t insert_##n(void) { make_areas(n); return insert(); }                       \
+	static uint64_t split_##n(void) { make_areas(n); return split(); }                         \
+	static uint64_t gap_##n(void) { make_areas(n); return gap(); }
+SIZES(AMONG)
 
 /* ---- The list ---------------------------------------------------------------------------------- */
 
@@ -559,9 +625,10 @@ static const struct operation {
 	{ "fork_exit_wait", FORKS, fork_small, 0 },
 	{ "fork_per_page", BIG, fork_pages, 0 },
 	{ "vfork_exec_wait", FORKS, exec_self, 0 },
-	{ "among_100_areas", CALLS, among_100, 3 },
-	{ "among_10000_areas", CALLS, among_10000, 3 },
-	{ "among_100000_areas", CALLS, among_100000, 1 },
+#define AMONG_LINES(n)                                                                             \
+	{ "lookup_" #n "_areas", CALLS, lookup_##n, 3 }, { "insert_" #n "_areas", CALLS, insert_##n, 3 }, \
+	{ "split_" #n "_areas", CALLS, split_##n, 3 }, { "gap_" #n "_areas", CALLS, gap_##n, 3 },
+	SIZES(AMONG_LINES)
 };
 
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))

@@ -9,8 +9,9 @@ does not have, and with four levels of page tables, as Pagoda does. Otherwise it
 configures it, which clears memory that it allocates (init_on_alloc), counts it per control
 group and asks a security module: with all that off its counts are a tenth lower on the average.
 
-"among_N_areas" is one mmap, munmap and two mprotect calls (split and merge) in a space of N
-areas. It shows growth and is left out of the mean; so is "known_1000", a loop of 1000
+"WHAT_N_areas" is one lookup (mincore), insertion (mmap into a hole), split (mprotect of the middle
+page) or search for a free range (mmap of two pages) in a space of N areas with one-page holes.
+They show growth and are left out of the mean; so is "known_1000", a loop of 1000
 instructions, which shows that the counter counts what it should.
 """
 import math
@@ -26,7 +27,8 @@ RAM = 256 << 20
 TIMEOUT_SECONDS = 300
 LINUX_WORDS = "quiet console=ttyS0 mitigations=off transparent_hugepage=never no5lvl panic=-1"
 KNOWN = "known_1000"
-NOT_IN_MEAN = re.compile(rf"among_\d+_areas|{KNOWN}")
+AMONG = ("lookup", "insert", "split", "gap")
+NOT_IN_MEAN = re.compile(rf"\w+_\d+_areas|{KNOWN}")
 
 
 # ---- Debian's Linux --------------------------------------------------------------------------
@@ -84,6 +86,16 @@ def print_table(pagoda, linux):
     print(f"{'operations above Linux':<46}{sum(r > 1 for r in ratios):>8} of {len(ratios)}")
 
 
+def print_growth(pagoda):
+    """What a thousand times as many areas cost: log(100,000) / log(100) = 2.5 times would be logarithmic."""
+    few, many = 100, 100000
+    limit = math.log(many) / math.log(few)
+    for what in AMONG:
+        growth = pagoda[f"{what}_{many}_areas"] / pagoda[f"{what}_{few}_areas"]
+        print(f"{what + f', {few} to {many:,} areas':<46}{growth:>8.2f}"
+              f" {'at most' if growth <= limit else 'more than'} logarithmic ({limit})")
+
+
 def bench_mm():
     """System calls, faults, address-space calls and processes beside Linux (issue 4)."""
     packages.ensure(packages.FOR_RUN)
@@ -94,5 +106,6 @@ def bench_mm():
     say("bench mm: Linux")
     text, version = run_linux(program)
     print_table(pagoda, counts_of(text, "Linux"))
+    print_growth(pagoda)
     print(f"Linux: {version}, {LINUX_WORDS}")
     return 0
