@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* proves: FT-19 FT-20 FT-21 FT-25 FX-30 */
+/* proves: FT-01 FT-03 FT-19 FT-20 FT-21 FT-25 FX-30 */
 /*
  * What a SIGSEGV says: si_code, si_addr, and trapno, err and cr2 of its context, for every
  * kind of bad access: no mapping, no permission, execution of data, kernel addresses,

@@ -78,7 +78,7 @@ DEATHS = {
 }
 
 
-@test("machine/broken_protections_panic_by_name")
+@test("machine/broken_protections_panic_by_name", "PT-34")
 def deaths(bench):
     for kind, words in DEATHS.items():
         done = bench.pagoda("run", "--quiet", "--append", f"panic_test={kind}", "--timeout", "30", "--", image.BUSYBOX,
@@ -193,6 +193,72 @@ def flat(bench):
         rings.add((word >> 45 & 3, "code" if word >> 43 & 1 else "data"))
     bench.equal(sorted(rings), [(0, "code"), (0, "data"), (3, "code"), (3, "data")], "rings and kinds")
     bench.equal(guest.end(), (0, b"bye\n"), "status and output")
+
+
+def kernel_elf(*tool):
+    """What a binutils tool says of the kernel with its symbols."""
+    return subprocess.run([*tool, build.path("machine/pc/pagoda-debug.elf")], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def quad_words(guest, address, count):
+    lines = re.findall("^[0-9a-f]{16}:.*$", guest.ask(f"x /{count}gx {address:#x}"), re.M)
+    return [int(word, 16) for word in re.findall("0x([0-9a-f]{16})", " ".join(lines))]
+
+
+GATE_INTERRUPT, KERNEL_CODE = 0xe, 0x10
+PROTECTION_FAULT, PAGE_FAULT = 13, 14
+
+
+@test("machine/faults_have_their_gates", ids="FT-01 CT-32")
+def gates(bench):
+    guest = Watched(bench)
+    table = int(re.search("IDT= +([0-9a-f]+)", guest.ask("info registers"))[1], 16)
+    text = re.findall(r"^([0-9a-f]+) \w (vector_at|_etext|_text)$", kernel_elf("nm"), re.M)
+    bounds = {name: int(value, 16) for value, name in text}
+    targets = set()
+    for vector in (PROTECTION_FAULT, PAGE_FAULT):
+        low, high = quad_words(guest, table + 16 * vector, 2)
+        bench.check(low >> 47 & 1, f"gate {vector} is not present")
+        bench.equal((low >> 40 & 0xf, low >> 16 & 0xffff, low >> 45 & 3), (GATE_INTERRUPT, KERNEL_CODE, 0),
+                    f"type, segment and privilege of gate {vector}")
+        target = (low & 0xffff) | (low >> 32 & 0xffff0000) | (high & 0xffffffff) << 32
+        bench.check(target >> 31 == 0x1ffffffff, f"gate {vector} leads to {target:#x}")
+        targets.add(target)
+    bench.check(len(targets) == 2, f"one stub for both: {bounds}")
+    bench.equal(len(re.findall(r" T do_page_fault$", kernel_elf("nm"), re.M)), 1, "C entries of page faults")
+    bench.equal(guest.end(), (0, b"bye\n"), "status and output")
+
+
+@test("machine/image_is_linked_high_and_loaded_at_one_mebibyte", ids="PT-25")
+def place(bench):
+    segments = re.findall(r"^ +LOAD +0x[0-9a-f]+ 0x([0-9a-f]+) 0x([0-9a-f]+)", kernel_elf("readelf", "-lW"), re.M)
+    pairs = [(int(virtual, 16), int(physical, 16)) for virtual, physical in segments]
+    bench.equal(min(physical for _, physical in pairs), 1 << 20, "load address")
+    bench.equal({virtual - physical for virtual, physical in pairs}, {0xffffffff80000000}, "link less load address")
+    guest = Watched(bench)
+    virtual, physical = min(pairs)
+    in_memory = guest.ask(f"xp /8wx {physical:#x}").split("\n", 1)[1]
+    mapped = guest.ask(f"x /8wx {virtual:#x}").split("\n", 1)[1]
+    bench.equal(re.findall("0x([0-9a-f]{8})", in_memory), re.findall("0x([0-9a-f]{8})", mapped), "text in memory")
+    bench.equal(guest.end(), (0, b"bye\n"), "status and output")
+
+
+# What may load a page-directory base: booting, the switch, and flushes of this CPU.
+CR3_WRITERS = {"boot_entry", "machine_unmap_init", "port_load_pgd", "port_flush_tlb", "port_flush_tlb_all"}
+
+
+@test("machine/entering_the_kernel_loads_no_page_directory", ids="CS-12")
+def no_load(bench):
+    function, writers = None, set()
+    for line in kernel_elf("objdump", "-d", "--no-show-raw-insn").splitlines():
+        found = re.match(r"[0-9a-f]+ <([^>]+)>:", line)
+        function = found[1] if found else function
+        if re.search(r"%cr3$", line):
+            writers.add(function)
+    bench.check("port_load_pgd" in writers, "no function loads CR3")
+    others = {name for name in writers - CR3_WRITERS if not re.search("boot|ap_|smp|start", name)}
+    bench.check(not others, f"CR3 is loaded in {others}")
 
 
 @test("machine/stray_nmi_is_survived")

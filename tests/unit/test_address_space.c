@@ -9,6 +9,7 @@
 #include <pagoda/highmem.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
+#include <pagoda/vmscan.h>
 #include <asm/ptrace.h>
 #include <string.h>
 
@@ -181,6 +182,73 @@ PAGODA_TEST(memory_shown_as_a_device_keeps_its_owner, "AS-26")
 	hosted_process_exit();
 	CHECK_EQ(page_count(page), 1);
 	__free_page(page);
+}
+
+#define FRAME_AT_4_GIB	 (1ul << 20)
+#define MORE_THAN_4_GIB (MAX_PHYSMEM_BITS > 32 ? 6 : 3)
+
+PAGODA_TEST_CONFIG(frames_above_4_gib_where_entries_can_name_them, "PT-07 FX-31",
+		   .ram = MORE_THAN_4_GIB * SZ_1G)
+{
+	struct page *taken = NULL, *block;
+	unsigned long pfn = 0;
+
+	while ((block = alloc_pages(GFP_HIGHUSER | __GFP_NOWARN, 9))) {
+		block->private = taken;
+		taken = block;
+		pfn = page_to_pfn(block);
+		if (pfn >= FRAME_AT_4_GIB)
+			break;
+	}
+	if (MAX_PHYSMEM_BITS > 32) {
+		CHECK_GE(pfn, FRAME_AT_4_GIB);
+		new_process();
+		CHECK_EQ(do_mmap(new_device(pfn), BASE, PG(1), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+		hosted_write32(BASE + 16, 0x12345678);
+		CHECK_EQ(frame_at(BASE), pfn);
+		CHECK_EQ(hosted_lookup_user(current_vm->mm, BASE).entry >> 32 & 0xf, pfn >> 20);
+		CHECK_EQ(((u32 *)kmap(block))[4], 0x12345678);
+		kunmap(block);
+	} else {
+		CHECK_EQ(sizeof(pte_t), 4);
+		CHECK_LT(pfn, FRAME_AT_4_GIB);
+	}
+	while (taken) {
+		block = taken;
+		taken = block->private;
+		__free_pages(block, 9);
+	}
+}
+
+/* ---- Pages that stay ------------------------------------------------------------------------ */
+
+PAGODA_TEST(locked_and_reserved_pages_are_not_taken, "AS-25")
+{
+	struct vm_file *file = shmem_zero_setup(PG(2));
+	unsigned long frame[4];
+
+	CHECK(file);
+	new_process();
+	map_at(BASE, 2, RW);
+	CHECK_EQ(do_mmap(file, BASE + PG(2), PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE + PG(2));
+	put_vm_file(file);
+	for (int i = 0; i < 4; i++) {
+		hosted_write32(BASE + PG(i), 1);
+		frame[i] = frame_at(BASE + PG(i));
+	}
+	CHECK_EQ(do_mlock(BASE, PG(1), 0), 0);
+	CHECK_EQ(do_mlock(BASE + PG(2), PG(1), 0), 0);
+	find_vma(current_vm->mm, BASE + PG(1))->vm_flags |= VM_RESERVED;
+	find_vma(current_vm->mm, BASE + PG(3))->vm_flags |= VM_RESERVED;
+	for (int i = 0; i < 4; i++) {
+		struct page *page = pfn_to_page(frame[i]);
+
+		lock_page(page);
+		CHECK(!try_to_unmap(page));
+		unlock_page(page);
+		CHECK_EQ(frame_at(BASE + PG(i)), frame[i]);
+		CHECK_EQ(page_mapcount(page), 1);
+	}
 }
 
 /* ---- From a file to its mappings --------------------------------------------------------- */
