@@ -603,6 +603,38 @@ PAGODA_TEST(mremap_moves_whole_tables, "AS-53")
 	check_mm();
 }
 
+PAGODA_TEST_CONFIG(an_aligned_move_of_64_mib_rewrites_few_entries, "FX-21 AS-53", .ram = 128 * SZ_1M)
+{
+	static unsigned long tables[64 * SZ_1M / SZ_2M];
+	unsigned long from = ALIGN(BASE, PMD_SIZE), to = ALIGN(from + 128 * SZ_1M, PMD_SIZE), allocated;
+	unsigned int nr = 64 * SZ_1M / PMD_SIZE, written = 0;
+
+	new_process();
+	CHECK_EQ(do_mmap(NULL, from, 64 * SZ_1M, RW, FIXED, 0), from);
+	for (unsigned int i = 0; i < nr; i++) { /* a page here and there in each table */
+		hosted_write32(from + i * PMD_SIZE, i + 1);
+		hosted_write32(from + i * PMD_SIZE + PG(100), i + 1000);
+		tables[i] = (unsigned long)pmd_val(pmdp_get(walk_to_pmd(current_vm->mm, from + i * PMD_SIZE)));
+	}
+	allocated = vm_event(pgtable_alloc);
+	CHECK_EQ(do_mremap(from, 64 * SZ_1M, 64 * SZ_1M, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	for (unsigned int i = 0; i < nr; i++) {
+		pmd_t *old = walk_to_pmd(current_vm->mm, from + i * PMD_SIZE);
+
+		/* The very table, at its new place: one entry cleared, one set, none of its own touched. */
+		CHECK_EQ(pmd_val(pmdp_get(walk_to_pmd(current_vm->mm, to + i * PMD_SIZE))), tables[i]);
+		CHECK(!old || pmd_none(pmdp_get(old)));
+		written += 2;
+	}
+	written += (unsigned int)(vm_event(pgtable_alloc) - allocated); /* entries for new upper tables */
+	CHECK_LT(written, 100);
+	for (unsigned int i = 0; i < nr; i++) {
+		CHECK_EQ(hosted_read32(to + i * PMD_SIZE), i + 1);
+		CHECK_EQ(hosted_read32(to + i * PMD_SIZE + PG(100)), i + 1000);
+	}
+	check_mm();
+}
+
 PAGODA_TEST(mremap_duplicates_and_leaves_behind, "AS-52")
 {
 	unsigned long a, b;
@@ -834,6 +866,29 @@ PAGODA_TEST(lookups_stay_logarithmic, "AS-32 AS-38")
 	check_mm();
 	CHECK_EQ(do_munmap(BASE, PG(2 * nr)), 0);
 	CHECK_EQ(map_count(), 0);
+	check_mm();
+}
+
+/* With the list's links broken in the middle: whoever walked it would fall over. */
+PAGODA_TEST(calls_at_the_end_walk_no_list, "FX-32")
+{
+	struct vm_area_struct *middle, *next, *prev;
+	unsigned int nr = 10000;
+
+	new_process();
+	for (unsigned int i = 0; i < nr; i++)
+		map_at(BASE + PG(2 * i), 1, PROT_READ);
+	middle = find_vma(current_vm->mm, BASE + PG(nr));
+	next = middle->vm_next;
+	prev = middle->vm_prev;
+	middle->vm_next = middle->vm_prev = (void *)16;
+	CHECK_EQ(do_munmap(BASE + PG(2 * (nr - 1)), PG(1)), 0);
+	CHECK_EQ(do_mprotect(BASE + PG(2 * (nr - 2)), PG(1), RW), 0);
+	map_at(BASE + PG(2 * nr), 1, RW);
+	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	middle->vm_next = next;
+	middle->vm_prev = prev;
+	CHECK_EQ(map_count(), nr - 1);
 	check_mm();
 }
 
