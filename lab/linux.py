@@ -92,11 +92,16 @@ def is_available():
 
 # ---- Running -----------------------------------------------------------------------------
 
+def marked(number, command):
+    """Shell text that runs the command between its markers."""
+    return f"echo; echo {BEGIN} {number}\n({command})\nstatus=$?; echo; echo {END} {number} $status\n"
+
+
 def init_script(commands):
     """Each command line between its markers, with its exit status; then the power goes off."""
     script = MOUNTS
     for number, command in enumerate(commands):
-        script += f"echo; echo {BEGIN} {number}\n({command})\necho; echo {END} {number} $?\n"
+        script += marked(number, command)
     return script + "sync\npoweroff -f\n"
 
 

@@ -37,6 +37,11 @@ FOR_TEST = {
     "xorriso": ["xorriso"],
     "mtools": ["mformat"],
 }
+FOR_SELFTESTS = {
+    "linux-source-6.1": ["/usr/src/linux-source-6.1.tar.xz"],
+    "libcap-dev": ["/usr/lib/*/libcap.a"],
+    "xz-utils": ["xz"],
+}
 
 
 def is_there(signs):
