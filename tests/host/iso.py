@@ -114,7 +114,10 @@ def keyboard(bench):
         pc.wait_for("\nOne 42\n")
         pc.type("up left left left 1 ret")  # the line editor's history and the arrow keys: 6*17
         pc.wait_for("\nOne 102\n")
-        pc.type("c a t ret y e s ret")
+        # The line editor keeps what is typed right behind the line: wait until it has let go.
+        pc.type("e c h o spc g o semicolon c a t ret")
+        pc.wait_for("\ngo\n")
+        pc.type("y e s ret")
         pc.wait_for("\nyes\nyes\n")  # typed and copied: cat is in the foreground by now, and Ctrl-C is for it
         pc.type("ctrl-c e c h o spc f i n ret")
         pc.wait_for("\nfin\n")
