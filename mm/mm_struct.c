@@ -297,10 +297,12 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	int err = 0;
 
 	down_write(&oldmm->mmap_lock);
+	down_write(&mm->mmap_lock); /* reclaim finds mm on mmlist already (swap_out.c) */
 	for (struct vm_area_struct *vma = oldmm->mmap; vma && !err; vma = vma->vm_next)
 		err = dup_one_vma(mm, vma, &last);
 	/* The parent's writable private pages are now read-only: no CPU may go on writing them. */
 	flush_tlb_mm(oldmm);
+	up_write(&mm->mmap_lock);
 	up_write(&oldmm->mmap_lock);
 	return err;
 }
