@@ -57,6 +57,8 @@
 
 /* Rounds of direct reclaim with progress but without a fitting block. */
 #define MAX_RECLAIM_ROUNDS 16
+/* Blocks above this order are asked for by those who can do without. */
+#define COSTLY_ORDER 3
 
 #define FLAG(name) (1ul << PG_##name)
 /* Flags that say what a page is, not what it is used for. */
@@ -418,6 +420,17 @@ static bool is_dying(void)
 }
 
 /*
+ * True: something was killed, or it is too early to say; try again. Nobody is killed for a large
+ * block, or for DMA memory: that helps too seldom.
+ */
+static bool may_oom(gfp_t gfp_mask, unsigned int order)
+{
+	if (!reclaim_ops->out_of_memory || order > COSTLY_ORDER || gfp_mask & __GFP_DMA)
+		return false;
+	return reclaim_ops->out_of_memory(gfp_mask, order);
+}
+
+/*
  * Step 6: reclaim until there is a block or nothing helps any more. Large blocks may never
  * come together, so for those the rounds are limited.
  */
@@ -437,8 +450,7 @@ static struct page *alloc_after_reclaim(const zonelist_t *zonelist, gfp_t gfp_ma
 			return page;
 		if (is_dying())
 			return get_page_from_zonelist(zonelist, order, WMARK_NONE);
-		if (!freed && !(reclaim_ops->out_of_memory &&
-				reclaim_ops->out_of_memory(gfp_mask, order)))
+		if (!freed && !may_oom(gfp_mask, order))
 			return NULL;
 		port_cond_resched();
 	}

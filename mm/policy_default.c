@@ -59,9 +59,13 @@ static void default_note_cost(zone_t *zone, enum lru_kind kind)
 	write_cost(LRU_KIND_FILE, read_cost(LRU_KIND_FILE) / 2);
 }
 
+/* With all slots taken there may still be pages in the swap cache, which can go. */
 static bool may_swap(const struct scan_control *sc)
 {
-	return sc->gfp_mask & __GFP_IO && atomic_long_read(&nr_swap_pages) > 0;
+	if (!(sc->gfp_mask & __GFP_IO))
+		return false;
+	return atomic_long_read(&nr_swap_pages) > 0 ||
+	       (sc->priority <= 2 && __atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED) > 0);
 }
 
 /* In 1/1024 of what is examined of both kinds together, if their lists are alike. */

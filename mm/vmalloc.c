@@ -258,16 +258,20 @@ static void release_areas(struct vm_struct *area, struct list_head *pages)
 unsigned long vmalloc_purge(void)
 {
 	struct vm_struct *purged;
-	unsigned long nr_pages;
+	unsigned long nr_pages, flags;
 	LIST_HEAD(pages);
 
-	spin_lock(&vmlist_lock);
+	/* Reclaim asks often; and its IPIs take locks, which must not happen inside this one. */
+	if (!__atomic_load_n(&lazy.nr_areas, __ATOMIC_RELAXED))
+		return 0;
+	spin_lock_irqsave(&vmlist_lock, flags);
 	purged = lazy.areas;
 	nr_pages = lazy.nr_pages;
 	list_splice_init(&lazy.pages, &pages);
 	lazy.areas = NULL;
-	lazy.nr_areas = lazy.nr_pages = 0;
-	spin_unlock(&vmlist_lock);
+	lazy.nr_pages = 0;
+	__atomic_store_n(&lazy.nr_areas, 0, __ATOMIC_RELAXED);
+	spin_unlock_irqrestore(&vmlist_lock, flags);
 	if (purged)
 		release_areas(purged, &pages);
 	return nr_pages;
@@ -281,7 +285,7 @@ static bool add_lazy(struct vm_struct *area, struct list_head *pages, unsigned l
 	spin_lock(&vmlist_lock);
 	area->lazy_next = lazy.areas;
 	lazy.areas = area;
-	lazy.nr_areas++;
+	__atomic_store_n(&lazy.nr_areas, lazy.nr_areas + 1, __ATOMIC_RELAXED);
 	lazy.nr_pages += nr;
 	list_splice_init(pages, &lazy.pages);
 	full = lazy.nr_areas >= MAX_LAZY_AREAS || lazy.nr_pages >= MAX_LAZY_PAGES;

@@ -33,6 +33,7 @@
 #include "reclaim_policy.h"
 #include "boot_internal.h"
 #include "page_alloc_internal.h"
+#include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
@@ -340,6 +341,7 @@ void kswapd_init(void)
 	if (reclaim_policy->init)
 		reclaim_policy->init();
 	oom_init();
+	run_reclaim_io = run_disk_queue;
 	reclaim_ops = &vmscan_ops;
 	for_each_pgdat(pgdat) {
 		char name[] = "kswapd0";

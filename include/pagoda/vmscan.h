@@ -34,7 +34,7 @@ struct shrinker {
 void register_shrinker(struct shrinker *shrinker);
 void unregister_shrinker(struct shrinker *shrinker);
 
-/* For the block layer: start all requests that wait (tq_disk, RC-04). NULL: none wait. */
+/* Starts all requests that wait (run_disk_queue(), the documents' tq_disk, RC-04). NULL: before kswapd_init(). */
 extern void (*run_reclaim_io)(void);
 /* For buffers: let go of those of a locked page that has no a_ops->releasepage; true: they are gone (RC-26). May be NULL. */
 extern bool (*page_release_buffers)(struct page *page, gfp_t gfp_mask);

@@ -512,6 +512,114 @@ PAGODA_TEST_CONFIG(mapping_larger_than_ram_keeps_its_bytes_classic, "PM-32 RC-40
 	write_and_read_mapped(2 * RAM_PAGES);
 }
 
+PAGODA_TEST_CONFIG(page_with_buffers_stays_mapped, "RC-41", .options = "reclaim=classic")
+{
+	struct hosted_pte_info before, after;
+	struct page *page;
+
+	new_process();
+	disk_open(&disk, 4);
+	disk_map(&disk, BASE, MAP_PRIVATE);
+	for (int i = 0; i < 4; i++)
+		(void)hosted_read32(BASE + PG(i));
+	reclaim_policy->init();
+	page = disk_page(&disk, 2);
+	page->private = page;
+	get_page(page);
+	scan(1, 10); /* takes the accessed bits */
+	before = hosted_lookup_user(current_vm->mm, BASE + PG(2));
+	scan(1, 10);
+	after = hosted_lookup_user(current_vm->mm, BASE + PG(2));
+	CHECK(before.present && after.present && before.entry == after.entry);
+	CHECK(!frame_at(BASE) && !frame_at(BASE + PG(3)));
+	CHECK_EQ(disk_page(&disk, 2), page);
+	page->private = NULL;
+	put_page(page);
+	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	disk_close(&disk);
+}
+
+/* ---- kswapd ------------------------------------------------------------------------------------------ */
+
+static atomic_t io_runs;
+
+static void count_io_run(void)
+{
+	atomic_inc(&io_runs);
+}
+
+PAGODA_TEST_CONFIG(kswapd_sleeps_until_it_is_needed, "RC-01 RC-04 RC-06", .start_threads = true,
+		   .ram = 16 * SZ_1M, .deterministic = true, .nr_cpus = 2)
+{
+	u64 until = port_clock_ns() + 600ull * 1000000000;
+
+	run_reclaim_io = count_io_run;
+	while (port_clock_ns() < until)
+		port_park(until);
+	CHECK_EQ(vm_event(kswapd_wake), 0);
+	CHECK_EQ(atomic_read(&io_runs), 0);
+	CHECK_EQ(vm_event(pgscan), 0);
+	CHECK(__atomic_load_n(&pgdat_list->kswapd->flags, __ATOMIC_RELAXED) & PF_MEMALLOC);
+	disk_open(&disk, RAM_PAGES + 100);
+	read_all(&disk);
+	wait_until_kswapd_sleeps();
+	CHECK_GT(vm_event(kswapd_wake), 0);
+	CHECK_GT(atomic_read(&io_runs), 0);
+	disk_close(&disk);
+}
+
+PAGODA_TEST_CONFIG(kswapd_looks_at_every_zone_of_its_node, "RC-02 PM-14", .nr_nodes = 2, .ram = 128 * SZ_1M)
+{
+	zone_t *zone = &NODE_DATA(1)->node_zones[ZONE_NORMAL];
+
+	CHECK(kswapd_can_sleep());
+	zone->need_balance = 1;
+	CHECK(!kswapd_can_sleep());
+	CHECK(kswapd_can_sleep_pgdat(NODE_DATA(0)));
+	CHECK(!kswapd_can_sleep_pgdat(NODE_DATA(1)));
+	kswapd_balance_pgdat(NODE_DATA(1)); /* it has pages_high free */
+	CHECK(kswapd_can_sleep());
+}
+
+static int disk_stops;
+
+/* A slow disk: writes end 30 ms later, all together. */
+static void finish_slowly(void *arg)
+{
+	while (!__atomic_load_n(&disk_stops, __ATOMIC_RELAXED)) {
+		u64 until = port_clock_ns() + 30000000;
+
+		while (port_clock_ns() < until)
+			port_park(until);
+		disk_finish(arg);
+	}
+	disk_finish(arg);
+}
+
+PAGODA_TEST_CONFIG(slow_disk_kills_nobody, "OM-17 RC-24 RC-11 FX-23", .nr_cpus = 2, PRESSURE, .deterministic = true)
+{
+	unsigned long pages = RAM_PAGES + RAM_PAGES / 2;
+	struct hosted_task *finisher;
+
+	new_process();
+	disk_open(&disk, pages);
+	disk.slow = true;
+	finisher = hosted_spawn("disk", HOSTED_ANY_CPU, finish_slowly, &disk);
+	disk_map(&disk, BASE, MAP_SHARED);
+	for (unsigned long i = 0; i < pages; i++)
+		hosted_write32(BASE + PG(i) + 8, (u32)i);
+	CHECK_EQ(vm_event(oom_kill), 0);
+	CHECK_EQ(hosted_signal().signo, 0);
+	CHECK_GT(disk.writes, RAM_PAGES / 4);
+	for (unsigned long i = 0; i < pages; i += 7)
+		CHECK_EQ(hosted_read32(BASE + PG(i) + 8), (u32)i);
+	CHECK_EQ(do_munmap(BASE, PG(pages)), 0);
+	__atomic_store_n(&disk_stops, 1, __ATOMIC_RELAXED);
+	hosted_wait(finisher);
+	disk.slow = false;
+	disk_close(&disk);
+}
+
 PAGODA_TEST_CONFIG(hot_set_survives_a_scan, "RC-14 FX-13", PRESSURE)
 {
 	unsigned int reads;
