@@ -22,11 +22,16 @@
  *
  * Invariants: (I1) hashed implies linked in d_parent->d_children; (I2) DELETED implies not
  * hashed, and stays; (I3) cookies rise along d_children.
+ *
+ * File systems on a disk (s_cached): the same reference, but a shrinker takes the name out of
+ * the cache when it is the only one. Lookup brings it back from the disk, with s_names held, so
+ * that there are never two dentries of one name; a directory in use is held by its children.
  */
 #include <fs/vfs.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/page_alloc.h>
+#include <pagoda/vmscan.h>
 #include <pagoda/bug.h>
 
 #define FRAMES_PER_CHAIN   16ul /* one chain of 8 bytes for 64 KiB of memory */
@@ -39,6 +44,9 @@ static kmem_cache_t *dentry_cache;
 static struct dentry **hash_table;
 static unsigned long hash_chains; /* a power of two */
 static spinlock_t dcache_lock = SPIN_LOCK_INIT(RANK_NONE);
+static LIST_HEAD(droppable); /* dcache_lock: hashed dentries of s_cached file systems, oldest first */
+struct mutex cache_shrink_mutex;
+static unsigned long nr_droppable; /* dcache_lock: their number */
 
 /* FNV-1a, seeded by the parent's address. */
 static u32 hash_name(const struct dentry *parent, const char *name, size_t len)
@@ -97,6 +105,7 @@ struct dentry *d_make(struct dentry *parent, const char *name, size_t len, struc
 	dentry->d_next_cookie = COOKIE_START;
 	INIT_LIST_HEAD(&dentry->d_child);
 	INIT_LIST_HEAD(&dentry->d_children);
+	INIT_LIST_HEAD(&dentry->d_lru);
 	return dentry;
 }
 
@@ -140,8 +149,10 @@ struct dentry *d_lookup(struct dentry *parent, const char *name, size_t len)
 
 	spin_lock(&dcache_lock);
 	dentry = find_in_chain(parent, name, len, hash);
-	if (dentry)
+	if (dentry) {
 		dget(dentry);
+		dentry->d_used = true;
+	}
 	spin_unlock(&dcache_lock);
 	return dentry;
 }
@@ -160,6 +171,10 @@ static void link_name(struct dentry *dentry)
 	dentry->d_cookie = --parent->d_next_cookie;
 	list_add(&dentry->d_child, &parent->d_children);
 	dentry->d_flags |= DENTRY_HASHED;
+	if (dentry->d_sb->s_cached) {
+		list_add_tail(&dentry->d_lru, &droppable);
+		nr_droppable++;
+	}
 }
 
 static void unlink_name(struct dentry *dentry)
@@ -169,11 +184,21 @@ static void unlink_name(struct dentry *dentry)
 		dentry->d_hash_next->d_hash_pprev = dentry->d_hash_pprev;
 	list_del_init(&dentry->d_child);
 	dentry->d_flags &= ~DENTRY_HASHED;
+	if (!list_empty(&dentry->d_lru)) {
+		list_del_init(&dentry->d_lru);
+		nr_droppable--;
+	}
+}
+
+/* Does being hashed count as a use? */
+static bool is_pinned(const struct dentry *dentry)
+{
+	return dentry->d_sb->s_pinned || dentry->d_sb->s_cached;
 }
 
 void d_add(struct dentry *dentry)
 {
-	if (dentry->d_sb->s_pinned)
+	if (is_pinned(dentry))
 		dget(dentry);
 	spin_lock(&dcache_lock);
 	link_name(dentry);
@@ -186,13 +211,22 @@ void d_delete(struct dentry *dentry)
 	unlink_name(dentry);
 	dentry->d_flags |= DENTRY_DELETED;
 	spin_unlock(&dcache_lock);
-	if (dentry->d_sb->s_pinned)
+	if (is_pinned(dentry))
 		dput(dentry);
 }
 
 bool d_has_children(struct dentry *dentry)
 {
 	return !list_empty(&dentry->d_children);
+}
+
+int dir_empty(struct dentry *dentry)
+{
+	struct inode *dir = dentry->d_inode;
+
+	if (dir->i_op->empty)
+		return dir->i_op->empty(dir);
+	return d_has_children(dentry) ? -ENOTEMPTY : 0;
 }
 
 bool d_is_ancestor(struct dentry *ancestor, struct dentry *dentry)
@@ -229,20 +263,32 @@ void d_prune(struct dentry *root)
 		d_delete(dentry);
 }
 
-int d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, size_t len)
+char *d_name_room(size_t len)
+{
+	char *room = len < DNAME_INLINE ? NULL : kmalloc(len + 1, GFP_KERNEL);
+
+	return room || len < DNAME_INLINE ? room : ERR_PTR(-ENOMEM);
+}
+
+void d_name_room_free(char *room)
+{
+	if (!IS_ERR(room))
+		kfree(room);
+}
+
+void d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, size_t len,
+	    char *room)
 {
 	struct dentry *old_parent = dentry->d_parent;
 	const char *old_name = NULL;
-	char *copy = dentry->d_iname;
+	char *copy = room ? room : dentry->d_iname;
 
-	if (len >= DNAME_INLINE && !(copy = kmalloc(len + 1, GFP_KERNEL)))
-		return -ENOMEM;
 	dget(new_parent);
 	spin_lock(&dcache_lock);
 	unlink_name(dentry);
 	if (dentry->d_name != dentry->d_iname)
 		old_name = dentry->d_name;
-	memcpy(copy, name, len);
+	memmove(copy, name, len);
 	copy[len] = '\0';
 	dentry->d_name = copy;
 	dentry->d_len = (u32)len;
@@ -251,27 +297,75 @@ int d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, s
 	spin_unlock(&dcache_lock);
 	kfree(old_name);
 	dput(old_parent);
-	return 0;
 }
 
-/* Swap two names (RENAME_EXCHANGE); both stay hashed. */
-int d_exchange(struct dentry *a, struct dentry *b)
+void d_exchange(struct dentry *a, struct dentry *b, char *room_a, char *room_b)
 {
-	const char *a_name = kstrdup(a->d_name, GFP_KERNEL), *b_name = kstrdup(b->d_name, GFP_KERNEL);
 	struct dentry *a_parent = dget(a->d_parent), *b_parent = dget(b->d_parent);
-	int err = -ENOMEM;
+	char a_name[NAME_MAX + 1];
+	size_t a_len = a->d_len;
 
-	if (a_name && b_name) {
-		err = d_move(a, b_parent, b_name, strlen(b_name));
-		if (!err)
-			err = d_move(b, a_parent, a_name, strlen(a_name));
-	}
+	memcpy(a_name, a->d_name, a_len);
+	d_move(a, b_parent, b->d_name, b->d_len, room_a);
+	d_move(b, a_parent, a_name, a_len, room_b);
 	dput(a_parent);
 	dput(b_parent);
-	kfree(a_name);
-	kfree(b_name);
-	return err;
 }
+
+/* ---- Dropping what a disk can bring back ------------------------------------------------------------------ */
+
+/*
+ * The oldest dentry that nobody uses, unhashed, or NULL. A used one goes to the end; one that was
+ * looked up since the last time, too, once. Looks at *budget dentries at most.
+ */
+static struct dentry *take_unused(unsigned long *budget)
+{
+	struct dentry *found = NULL;
+
+	spin_lock(&dcache_lock);
+	while (!found && !list_empty(&droppable) && *budget) {
+		struct dentry *dentry = list_first_entry(&droppable, struct dentry, d_lru);
+
+		--*budget;
+		/* Nobody but the hash: the count can only be raised under dcache_lock then. */
+		if (atomic_read(&dentry->d_count) == 1 && !dentry->d_used) {
+			unlink_name(dentry);
+			found = dentry;
+			break;
+		}
+		dentry->d_used = false;
+		list_move_tail(&dentry->d_lru, &droppable);
+	}
+	spin_unlock(&dcache_lock);
+	return found;
+}
+
+static unsigned long count_droppable(void)
+{
+	return READ_ONCE(nr_droppable);
+}
+
+static unsigned long drop_dentries(unsigned long nr, gfp_t gfp)
+{
+	unsigned long freed = 0, budget = 2 * nr;
+	struct dentry *dentry;
+
+	/* The last reference to an inode may go, and it may have to be written. */
+	if (!(gfp & __GFP_FS) || !mutex_trylock(&cache_shrink_mutex))
+		return 0;
+	while (freed < nr && (dentry = take_unused(&budget))) {
+		dput(dentry);
+		freed++;
+	}
+	mutex_unlock(&cache_shrink_mutex);
+	return 2 * nr - budget;
+}
+
+struct shrinker dentry_shrinker = {
+	.name = "dentry",
+	.count = count_droppable,
+	.scan = drop_dentries,
+};
 
 /* ---- Paths -------------------------------------------------------------------------------------------- */
 
@@ -439,5 +533,7 @@ void dcache_init(void)
 					 NULL, NULL);
 	if (!hash_table || !dentry_cache)
 		panic("no memory for the name cache");
+	mutex_init(&cache_shrink_mutex, RANK_NONE);
+	register_shrinker(&dentry_shrinker);
 	memset(hash_table, 0, chains * sizeof(*hash_table));
 }

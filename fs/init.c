@@ -6,11 +6,17 @@
  *	/dev	devtmpfs (tmpfs with the nodes of devices.c)
  *	/proc	proc
  *
+ * With root=vda on the kernel's command line the ext2 file system of that disk is
+ * mounted on /.root, with the same /dev and /proc inside. /init, which is the archive's, reads its errand
+ * and then makes that its root, so that programs see nothing else.
+ *
  * Missing directories are made. A failure is the kernel's to report: without a root there
  * is nothing to run.
  */
 #include <fs/vfs.h>
+#include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
+#include <pagoda/string.h>
 
 static int make_dir(const char *name, u32 mode)
 {
@@ -64,6 +70,66 @@ static int mount_rest(const char *cmdline)
 	return err;
 }
 
+/* The value of name= in the command line, to buf; "" if it is not there. */
+static void boot_word(const char *cmdline, const char *name, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	for (const char *at = cmdline; (at = strstr(at, name)); at++) {
+		if (at != cmdline && at[-1] != ' ')
+			continue;
+		at += strlen(name);
+		while (at[len] && at[len] != ' ' && len + 1 < size) {
+			buf[len] = at[len];
+			len++;
+		}
+		break;
+	}
+	buf[len] = '\0';
+}
+
+/* What is mounted at from is also mounted at to. */
+static int mount_again(const char *from, const char *to)
+{
+	struct path path;
+	int err = path_lookup(AT_FDCWD, from, LOOKUP_FOLLOW, &path);
+
+	if (err)
+		return err;
+	err = mount_on(to, path.mnt->mnt_sb, path.mnt->mnt_devname);
+	path_put(&path);
+	return err;
+}
+
+#define ROOT_DIR "/.root"
+
+static int mount_disk_root(const char *cmdline)
+{
+	static const char prefix[] = "/dev/";
+	char root[32], device[40];
+	const char *name = root;
+	struct block_device *bdev;
+	int err;
+
+	boot_word(cmdline, "root=", root, sizeof(root));
+	if (!*root)
+		return 0;
+	if (strncmp(root, prefix, sizeof(prefix) - 1) == 0)
+		name += sizeof(prefix) - 1;
+	bdev = find_block_device(name);
+	if (!bdev) {
+		pr_err("root=%s: no such disk", root);
+		return -ENXIO;
+	}
+	pagoda_snprintf(device, sizeof(device), "/dev/%s", name);
+	err = mount_on(ROOT_DIR, ext2_mount(bdev, "", bdev->read_only), device);
+	if (!err)
+		err = mount_again("/dev", ROOT_DIR "/dev");
+	if (!err)
+		err = mount_again("/proc", ROOT_DIR "/proc");
+	return err ? err : mount_again("/dev/pts", ROOT_DIR "/dev/pts");
+}
+
 int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_t size)
 {
 	int err;
@@ -81,6 +147,8 @@ int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_
 		err = initramfs_unpack(initrd, size);
 	if (!err)
 		err = mount_rest(cmdline);
+	if (!err)
+		err = mount_disk_root(cmdline);
 	task->fs->umask = 022;
 	return err;
 }

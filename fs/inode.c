@@ -7,21 +7,41 @@
  * the last reference goes the file system frees what is its own (evict), then the pages.
  * For a file in memory that is its end: an unlinked file lives until its last close.
  *
+ * Inodes of file systems on a disk (s_cached) are found by number in a table, and stay there
+ * when nobody uses them any more, with their pages, until the shrinker wants them:
+ *
+ *	inode_find -> used <--inode_find-- unused (i_lru) --shrinker--> evicted
+ *	                |   --last iput-->
+ *	                +---last iput, no links--> evicted
+ *
+ * Attributes are written through to the disk's buffers when they change (dirty_inode), so an
+ * unused inode is clean; one that still has pages is left to page reclaim first. inode_find
+ * and inode_insert are called with s_names held, so no inode is made twice.
+ *
  * Permission follows Linux: fsuid against owner, group list, others; root passes, but for
  * execution needs some x bit on a file.
  *
  * Locking: i_rwsem for size and data; single-word attributes are read without a lock.
+ * inode_lock guards the table, i_lru and the last reference of those inodes.
  * i_writecount is guarded by writecount_lock: positive counts writers, negative programs.
  * Failure: only new_inode can fail, of memory.
  */
 #include <fs/vfs.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
+#include <pagoda/vmscan.h>
 #include <pagoda/bug.h>
 
 static kmem_cache_t *inode_cache;
 static spinlock_t writecount_lock = SPIN_LOCK_INIT(RANK_NONE);
 static atomic_long_t last_dev; /* minor of the newest unnamed device, major 0 */
+
+#define INODE_CHAINS 1024u /* of the table; a power of two */
+
+static struct list_head inode_table[INODE_CHAINS];
+static LIST_HEAD(unused_inodes);       /* inode_lock: by i_lru, oldest first */
+static unsigned long nr_unused_inodes; /* inode_lock */
+static spinlock_t inode_lock = SPIN_LOCK_INIT(RANK_NONE);
 
 static const struct inode_operations no_inode_ops;
 static const struct address_space_operations memory_a_ops;
@@ -52,15 +72,16 @@ struct inode *new_inode(struct super_block *sb, u32 mode)
 	inode->i_atime = inode->i_mtime = inode->i_ctime = current_time_ns();
 	inode->i_op = &no_inode_ops;
 	inode->i_sb = sb;
+	INIT_LIST_HEAD(&inode->i_hash);
+	INIT_LIST_HEAD(&inode->i_lru);
 	init_rwsem(&inode->i_rwsem, RANK_INODE);
 	address_space_init(&inode->i_data, inode, &memory_a_ops, inode_data_size);
 	return inode;
 }
 
-void iput(struct inode *inode)
+/* Nobody can find it any more. */
+static void destroy_inode(struct inode *inode)
 {
-	if (!atomic_dec_and_test(&inode->i_count))
-		return;
 	if (inode->i_sb->s_op && inode->i_sb->s_op->evict)
 		inode->i_sb->s_op->evict(inode);
 	if (inode->i_data.nrpages)
@@ -69,6 +90,174 @@ void iput(struct inode *inode)
 		pipe_free_inode(inode);
 	kmem_cache_free(inode_cache, inode);
 }
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+static struct list_head *inode_chain(const struct super_block *sb, u64 ino)
+{
+	unsigned long hash = ((unsigned long)sb >> 6) + (unsigned long)ino * 2654435761ul;
+
+	return &inode_table[(hash ^ hash >> 12) & (INODE_CHAINS - 1)];
+}
+
+/* inode_lock held. */
+static void leave_unused_list(struct inode *inode)
+{
+	if (list_empty(&inode->i_lru))
+		return;
+	list_del_init(&inode->i_lru);
+	nr_unused_inodes--;
+}
+
+struct inode *inode_find(struct super_block *sb, u64 ino)
+{
+	struct inode *inode, *found = NULL;
+
+	spin_lock(&inode_lock);
+	list_for_each_entry(inode, inode_chain(sb, ino), i_hash) {
+		if (inode->i_ino != ino || inode->i_sb != sb)
+			continue;
+		leave_unused_list(inode);
+		found = igrab(inode);
+		break;
+	}
+	spin_unlock(&inode_lock);
+	return found;
+}
+
+void inode_insert(struct inode *inode)
+{
+	spin_lock(&inode_lock);
+	list_add(&inode->i_hash, inode_chain(inode->i_sb, inode->i_ino));
+	spin_unlock(&inode_lock);
+}
+
+void inode_forget(struct inode *inode)
+{
+	spin_lock(&inode_lock);
+	list_del_init(&inode->i_hash);
+	spin_unlock(&inode_lock);
+}
+
+/* The last reference went, maybe. True: it is to be destroyed. */
+static bool put_cached(struct inode *inode)
+{
+	bool gone = false;
+
+	spin_lock(&inode_lock);
+	if (atomic_dec_and_test(&inode->i_count)) {
+		gone = !inode->i_nlink || list_empty(&inode->i_hash);
+		if (gone) {
+			list_del_init(&inode->i_hash);
+		} else {
+			list_add_tail(&inode->i_lru, &unused_inodes);
+			nr_unused_inodes++;
+		}
+	}
+	spin_unlock(&inode_lock);
+	return gone;
+}
+
+void iput(struct inode *inode)
+{
+	if (inode->i_sb->s_cached ? put_cached(inode) : atomic_dec_and_test(&inode->i_count))
+		destroy_inode(inode);
+}
+
+/* An unused inode (of sb; NULL: without pages, of any), out of the table, or NULL. Looks at *budget at most. */
+static struct inode *take_unused(struct super_block *sb, unsigned long *budget)
+{
+	struct inode *inode, *next, *found = NULL;
+
+	spin_lock(&inode_lock);
+	list_for_each_entry_safe(inode, next, &unused_inodes, i_lru) {
+		if (!*budget)
+			break;
+		--*budget;
+		if (sb ? inode->i_sb != sb : inode->i_data.nrpages != 0)
+			continue;
+		leave_unused_list(inode);
+		list_del_init(&inode->i_hash);
+		found = inode;
+		break;
+	}
+	spin_unlock(&inode_lock);
+	return found;
+}
+
+static unsigned long count_unused(void)
+{
+	return READ_ONCE(nr_unused_inodes);
+}
+
+static unsigned long shrink_inodes(unsigned long nr, gfp_t gfp)
+{
+	unsigned long freed = 0, budget = 4 * nr;
+	struct inode *inode;
+
+	if (!(gfp & __GFP_FS) || !mutex_trylock(&cache_shrink_mutex))
+		return 0;
+	while (freed < nr && (inode = take_unused(NULL, &budget))) {
+		destroy_inode(inode);
+		freed++;
+	}
+	mutex_unlock(&cache_shrink_mutex);
+	return 4 * nr - budget;
+}
+
+void inodes_free(struct super_block *sb)
+{
+	unsigned long all = ~0ul;
+	struct inode *inode;
+
+	while ((inode = take_unused(sb, &all)))
+		destroy_inode(inode);
+}
+
+/* The first inode of sb in the chain or a later one, after prev in its chain, with a reference. */
+static struct inode *next_inode(struct super_block *sb, unsigned int *chain, struct inode *prev)
+{
+	struct inode *inode, *found = NULL;
+
+	spin_lock(&inode_lock);
+	for (; !found && *chain < INODE_CHAINS; ++*chain, prev = NULL) {
+		bool passed = !prev;
+
+		list_for_each_entry(inode, &inode_table[*chain], i_hash) {
+			if (passed && inode->i_sb == sb) {
+				leave_unused_list(inode);
+				found = igrab(inode);
+				break;
+			}
+			passed |= inode == prev;
+		}
+		if (found)
+			break;
+	}
+	spin_unlock(&inode_lock);
+	return found;
+}
+
+void inodes_for_each(struct super_block *sb, void (*fn)(struct inode *inode))
+{
+	struct inode *inode = NULL, *next;
+	unsigned int chain = 0;
+
+	while ((next = next_inode(sb, &chain, inode))) {
+		if (inode)
+			iput(inode);
+		inode = next;
+		fn(inode);
+	}
+	if (inode)
+		iput(inode);
+}
+
+struct shrinker inode_shrinker = {
+	.name = "inode",
+	.count = count_unused,
+	.scan = shrink_inodes,
+};
 
 struct super_block *new_super(const char *type, u64 magic, const struct super_operations *op)
 {
@@ -191,8 +380,10 @@ int notify_change(struct path *path, struct iattr *attr)
 	err = may_change(inode, attr);
 	if (!err && inode->i_op->setattr)
 		err = inode->i_op->setattr(inode, attr);
-	if (!err)
+	if (!err) {
 		apply_change(inode, attr);
+		mark_inode_dirty(inode);
+	}
 	up_write(&inode->i_rwsem);
 	return err;
 }
@@ -204,8 +395,11 @@ void file_accessed(struct file *file)
 	/* relatime: only if older than the last change (or a day, which no run lasts). */
 	if (inode->i_atime <= inode->i_mtime || inode->i_atime <= inode->i_ctime)
 		if (!(file->f_flags & O_NOATIME) && file->f_path.mnt &&
-		    !(file->f_path.mnt->mnt_flags & MS_NOATIME))
+		    !(file->f_path.mnt->mnt_flags & (MS_NOATIME | MS_RDONLY)) &&
+		    !inode->i_sb->s_readonly) {
 			inode->i_atime = current_time_ns();
+			mark_inode_dirty(inode);
+		}
 }
 
 void file_update_time(struct file *file)
@@ -215,6 +409,7 @@ void file_update_time(struct file *file)
 	inode->i_mtime = inode->i_ctime = current_time_ns();
 	if (unlikely(inode->i_mode & (S_ISUID | S_ISGID)) && !fs_capable())
 		inode->i_mode = without_set_id(inode->i_mode);
+	mark_inode_dirty(inode);
 }
 
 /* ---- Writers against execution ---------------------------------------------------------------- */
@@ -312,4 +507,7 @@ void inode_init(void)
 					NULL, NULL);
 	if (!inode_cache)
 		panic("no memory for inodes");
+	for (unsigned int i = 0; i < INODE_CHAINS; i++)
+		INIT_LIST_HEAD(&inode_table[i]);
+	register_shrinker(&inode_shrinker);
 }

@@ -21,6 +21,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
+#include <pagoda/blkdev.h>
 
 #define MNT_FORCE	1u
 #define MNT_DETACH	2u
@@ -37,8 +38,16 @@ static int last_mount_id;
 /* No mount, hence no path and no open file, leads there any more. */
 static void free_super(struct super_block *sb)
 {
+	if (sb->s_op && sb->s_op->sync)
+		(void)sb->s_op->sync(sb); /* nobody is left to tell; it logs */
+	mutex_lock(&cache_shrink_mutex);
 	d_prune(sb->s_root);
 	dput(sb->s_root);
+	if (sb->s_cached)
+		inodes_free(sb);
+	if (sb->s_op && sb->s_op->put_super)
+		sb->s_op->put_super(sb);
+	mutex_unlock(&cache_shrink_mutex);
 	kfree(sb->s_info);
 	kfree(sb);
 }
@@ -150,7 +159,48 @@ bool follow_up(struct path *path)
 
 int mnt_want_write(struct vfsmount *mnt)
 {
-	return mnt->mnt_flags & MS_RDONLY ? -EROFS : 0;
+	return (mnt->mnt_flags & MS_RDONLY) || mnt->mnt_sb->s_readonly ? -EROFS : 0;
+}
+
+/* ---- To the disks --------------------------------------------------------------------------- */
+
+/* The mount with the smallest id above id, with a reference, or NULL. */
+static struct vfsmount *next_mount(int id)
+{
+	struct vfsmount *mnt, *found = NULL;
+
+	spin_lock(&mount_lock);
+	list_for_each_entry(mnt, &mount_list, mnt_list)
+		if (mnt->mnt_id > id && !found)
+			found = mnt;
+	if (found)
+		atomic_inc(&found->mnt_count);
+	spin_unlock(&mount_lock);
+	return found;
+}
+
+void sync_filesystems(void)
+{
+	struct vfsmount *mnt;
+
+	for (int id = 0; (mnt = next_mount(id)); mntput(mnt)) {
+		id = mnt->mnt_id;
+		if (mnt->mnt_sb->s_op && mnt->mnt_sb->s_op->sync)
+			(void)mnt->mnt_sb->s_op->sync(mnt->mnt_sb); /* sync(2) has no errors */
+	}
+}
+
+void fs_shutdown(void)
+{
+	struct vfsmount *mnt;
+
+	for (int id = 0; (mnt = next_mount(id)); mntput(mnt)) {
+		struct super_block *sb = mnt->mnt_sb;
+
+		id = mnt->mnt_id;
+		if (sb->s_op && sb->s_op->shutdown)
+			sb->s_op->shutdown(sb);
+	}
 }
 
 /* ---- mount(2), umount2(2) --------------------------------------------------------------------- */
@@ -164,8 +214,41 @@ static const struct {
 	{ "devtmpfs", tmpfs_mount },
 };
 
-static struct super_block *make_super(const char *type, const char *options)
+/* The device that a block special file stands for, or NULL. */
+static struct block_device *device_of(const struct inode *inode)
 {
+	struct block_device *bdev = next_block_device(NULL);
+
+	while (bdev && bdev->dev != inode->i_rdev)
+		bdev = next_block_device(bdev);
+	return bdev;
+}
+
+static struct super_block *mount_device(const char *devname, const char *options,
+					unsigned long flags)
+{
+	struct block_device *bdev;
+	struct path path;
+	int err = path_lookup(AT_FDCWD, devname, LOOKUP_FOLLOW, &path);
+
+	if (err)
+		return ERR_PTR(err);
+	if (!S_ISBLK(path.dentry->d_inode->i_mode))
+		err = -ENOTBLK;
+	bdev = err ? NULL : device_of(path.dentry->d_inode);
+	path_put(&path);
+	if (!bdev)
+		return ERR_PTR(err ? err : -ENXIO);
+	if (bdev->read_only && !(flags & MS_RDONLY))
+		return ERR_PTR(-EACCES);
+	return ext2_mount(bdev, options, flags & MS_RDONLY);
+}
+
+static struct super_block *make_super(const char *type, const char *devname, const char *options,
+				      unsigned long flags)
+{
+	if (strcmp(type, "ext2") == 0)
+		return mount_device(devname, options, flags);
 	if (strcmp(type, "proc") == 0)
 		return proc_mount();
 	if (strcmp(type, "devpts") == 0)
@@ -184,7 +267,7 @@ static int mount_new(const struct path *where, const char *type, const char *dev
 
 	if (!S_ISDIR(where->dentry->d_inode->i_mode))
 		return -ENOTDIR;
-	sb = make_super(type, options);
+	sb = make_super(type, devname, options, flags);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
 	err = do_add_mount(sb, where, devname, flags);
@@ -211,10 +294,16 @@ static int mount_bind(const struct path *where, const char *from, unsigned long 
 
 static int mount_remount(const struct path *where, unsigned long flags)
 {
+	struct super_block *sb = where->mnt->mnt_sb;
+	int err = 0;
+
 	if (where->dentry != where->mnt->mnt_root)
 		return -EINVAL;
-	where->mnt->mnt_flags = flags & MNT_KEPT_FLAGS;
-	return 0;
+	if (sb->s_op && sb->s_op->remount)
+		err = sb->s_op->remount(sb, flags & MS_RDONLY);
+	if (!err)
+		where->mnt->mnt_flags = flags & MNT_KEPT_FLAGS;
+	return err;
 }
 
 static int do_mount(const char *devname, const char *target, const char *type,
@@ -382,21 +471,6 @@ static void print_mountinfo(const struct vfsmount *mnt, const char *where, char 
 			mnt->mnt_parent ? mnt->mnt_parent->mnt_id : 0, MAJOR(mnt->mnt_sb->s_dev),
 			MINOR(mnt->mnt_sb->s_dev), where, options, mnt->mnt_sb->s_type,
 			mnt->mnt_devname, mnt->mnt_flags & MS_RDONLY ? "ro" : "rw", more);
-}
-
-/* The mount with the smallest id above id, with a reference, or NULL. */
-static struct vfsmount *next_mount(int id)
-{
-	struct vfsmount *mnt, *found = NULL;
-
-	spin_lock(&mount_lock);
-	list_for_each_entry(mnt, &mount_list, mnt_list)
-		if (mnt->mnt_id > id && !found)
-			found = mnt;
-	if (found)
-		atomic_inc(&found->mnt_count);
-	spin_unlock(&mount_lock);
-	return found;
 }
 
 static void show_all(mount_printer *print, void (*emit)(void *arg, const char *text), void *arg,

@@ -221,6 +221,22 @@ struct dentry *nd_child(struct dentry *dir, const char *name, size_t len)
 	return dentry ? dentry : ERR_PTR(-ENOENT);
 }
 
+/* The same without s_names held: taken where the name may come from a disk. */
+static struct dentry *walk_child(struct dentry *dir, const char *name, size_t len)
+{
+	struct dentry *dentry;
+
+	if (!dir->d_sb->s_cached)
+		return nd_child(dir, name, len);
+	dentry = d_lookup(dir, name, len);
+	if (dentry)
+		return dentry;
+	mutex_lock(&dir->d_sb->s_names);
+	dentry = dir->d_flags & DENTRY_DELETED ? ERR_PTR(-ENOENT) : nd_child(dir, name, len);
+	mutex_unlock(&dir->d_sb->s_names);
+	return dentry;
+}
+
 /* Start over at another place, references taken over. */
 static void jump_to(struct nameidata *nd, const struct path *place)
 {
@@ -304,7 +320,7 @@ static int walk_component(struct nameidata *nd, const char *name, size_t len, co
 	default:
 		break;
 	}
-	child = nd_child(nd->path.dentry, name, len);
+	child = walk_child(nd->path.dentry, name, len);
 	if (IS_ERR(child))
 		return (int)PTR_ERR(child);
 	if (!S_ISLNK(child->d_inode->i_mode)) {
@@ -373,7 +389,7 @@ static int resolve_last(struct nameidata *nd, unsigned int flags)
 		step_up(nd);
 		return 0;
 	}
-	child = nd_child(nd->path.dentry, nd->last.name, nd->last.len);
+	child = walk_child(nd->path.dentry, nd->last.name, nd->last.len);
 	if (IS_ERR(child))
 		return (int)PTR_ERR(child);
 	if (S_ISLNK(child->d_inode->i_mode) && ((flags & LOOKUP_FOLLOW) || nd->last.trailing)) {

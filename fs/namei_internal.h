@@ -32,5 +32,5 @@ const char *nd_rest(struct nameidata *nd);
 int nd_follow(struct nameidata *nd, struct dentry *link, const char *rest) __must_check;
 /* Walk all. */
 int nd_walk(struct nameidata *nd, unsigned int flags) __must_check;
-/* The child of that name with a reference, or ERR_PTR(-ENOENT ...). */
+/* s_names held (of an s_cached file system): the child of that name with a reference, or ERR_PTR(-ENOENT ...). */
 struct dentry *nd_child(struct dentry *dir, const char *name, size_t len) __must_check;

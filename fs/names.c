@@ -8,7 +8,8 @@
  * directories and their ancestors to hold still, no harder than the rest.
  *
  * Prepare, then commit: the new inode and dentry exist before the first visible change;
- * after it nothing can fail. (rename: d_move allocates first.)
+ * after it nothing can fail. A file system on a disk changes that first (add_name, unlink,
+ * rename), which may fail; then memory follows, which may not.
  *
  * Link counts: a directory counts its own ".", its name and the ".." of each
  * subdirectory. Times: both directories and the object (ctime) change.
@@ -59,6 +60,7 @@ static void end_change(struct dir_change *change)
 static void touch_dir(struct inode *dir)
 {
 	dir->i_mtime = dir->i_ctime = current_time_ns();
+	mark_inode_dirty(dir);
 }
 
 static struct dentry *existing(const struct dir_change *change)
@@ -102,6 +104,16 @@ static int may_remove(const struct dir_change *change, struct dentry *victim, bo
 
 /* ---- Creating ------------------------------------------------------------------------------- */
 
+/* The name of a new dentry becomes visible. */
+static int add_name(struct inode *dir, struct dentry *dentry)
+{
+	int err = dir->i_op->add_name ? dir->i_op->add_name(dir, dentry) : 0;
+
+	if (!err)
+		d_add(dentry);
+	return err;
+}
+
 int vfs_create_locked(struct path *parent, const struct last_name *last, u32 mode, u64 rdev,
 		      const char *target, struct dentry **out)
 {
@@ -122,7 +134,12 @@ int vfs_create_locked(struct path *parent, const struct last_name *last, u32 mod
 	dentry = d_make(parent->dentry, last->name, last->len, inode);
 	if (!dentry)
 		return -ENOMEM;
-	d_add(dentry);
+	err = add_name(dir, dentry);
+	if (err) {
+		inode->i_nlink = 0; /* and with its last reference it goes */
+		dput(dentry);
+		return err;
+	}
 	if (S_ISDIR(mode))
 		dir->i_nlink++;
 	touch_dir(dir);
@@ -166,10 +183,19 @@ int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target)
 
 /* ---- Removing ------------------------------------------------------------------------------------- */
 
+/* One subdirectory less; "." and the name stay. */
+static void drop_dir_link(struct inode *dir)
+{
+	if (dir->i_nlink > 2)
+		dir->i_nlink--;
+}
+
 static void drop_link(struct inode *inode)
 {
-	inode->i_nlink--;
+	if (inode->i_nlink) /* a disk may have counted too few */
+		inode->i_nlink--;
 	inode->i_ctime = current_time_ns();
+	mark_inode_dirty(inode);
 }
 
 /* Take a name away whose removal was checked. */
@@ -180,7 +206,8 @@ static void remove_name(struct inode *dir, struct dentry *dentry)
 	if (S_ISDIR(inode->i_mode)) {
 		inode->i_nlink = 0;
 		inode->i_ctime = current_time_ns();
-		dir->i_nlink--;
+		mark_inode_dirty(inode);
+		drop_dir_link(dir);
 	} else {
 		drop_link(inode);
 	}
@@ -202,9 +229,9 @@ static int remove_locked(struct dir_change *change, struct dentry *victim, bool 
 		return err;
 	if (!parent->i_op->create)
 		return -EPERM;
-	if (dir && d_has_children(victim))
-		return -ENOTEMPTY;
-	if (parent->i_op->unlink)
+	if (dir)
+		err = dir_empty(victim);
+	if (!err && parent->i_op->unlink)
 		err = parent->i_op->unlink(parent, victim);
 	if (!err)
 		remove_name(parent, victim);
@@ -266,12 +293,17 @@ static int link_locked(struct dir_change *change, struct path *old)
 	dentry = d_make(change->parent.dentry, change->last.name, change->last.len, igrab(inode));
 	if (!dentry)
 		return -ENOMEM;
+	/* Counted before it is named: stopped in between, there is a link too many, never one too few. */
 	inode->i_nlink++;
 	inode->i_ctime = current_time_ns();
-	touch_dir(dir);
-	d_add(dentry);
+	mark_inode_dirty(inode);
+	err = add_name(dir, dentry);
+	if (err)
+		drop_link(inode);
+	else
+		touch_dir(dir);
 	dput(dentry);
-	return 0;
+	return err;
 }
 
 int vfs_link(int olddfd, const char *old, int newdfd, const char *new, unsigned int flags)
@@ -298,6 +330,7 @@ struct rename {
 	struct dir_change from, to;
 	unsigned int flags;
 	struct dentry *old, *new; /* new NULL: the name is free */
+	char *room_old, *room_new; /* for the names that they get */
 };
 
 /* A directory cannot move into itself, nor onto one of its ancestors. */
@@ -322,7 +355,7 @@ static int check_rename_target(const struct rename *r)
 
 	if (err)
 		return err;
-	return old_is_dir && d_has_children(r->new) ? -ENOTEMPTY : 0;
+	return old_is_dir ? dir_empty(r->new) : 0;
 }
 
 static int check_rename(const struct rename *r)
@@ -356,14 +389,12 @@ static int check_rename(const struct rename *r)
 }
 
 /* ".." of a directory that changed its parent. */
-static void move_dir_links(const struct rename *r, const struct dentry *moved, struct inode *from,
-			   struct inode *to)
+static void move_dir_links(const struct dentry *moved, struct inode *from, struct inode *to)
 {
-	(void)r;
 	if (S_ISDIR(moved->d_inode->i_mode) && from != to) {
-		from->i_nlink--;
+		drop_dir_link(from);
 		to->i_nlink++;
-	}
+	} /* touch_dir() follows for both */
 }
 
 static void note_rename(struct rename *r)
@@ -373,46 +404,71 @@ static void note_rename(struct rename *r)
 	touch_dir(from);
 	touch_dir(to);
 	r->old->d_inode->i_ctime = current_time_ns();
+	mark_inode_dirty(r->old->d_inode);
 }
 
-static int commit_exchange(struct rename *r)
+/* The file system's own part of a rename. */
+static int rename_on_disk(struct rename *r, bool exchange)
 {
-	int err = d_exchange(r->old, r->new);
+	struct inode *from = dir_of(&r->from);
 
-	if (err)
-		return err;
-	move_dir_links(r, r->old, dir_of(&r->from), dir_of(&r->to));
-	move_dir_links(r, r->new, dir_of(&r->to), dir_of(&r->from));
-	note_rename(r);
-	return 0;
+	if (!from->i_op->rename)
+		return 0;
+	return from->i_op->rename(from, r->old, dir_of(&r->to), r->new, r->to.last.name,
+				  r->to.last.len, exchange);
 }
 
-static int commit_rename(struct rename *r)
+static void commit_exchange(struct rename *r)
+{
+	d_exchange(r->old, r->new, r->room_old, r->room_new);
+	move_dir_links(r->old, dir_of(&r->from), dir_of(&r->to));
+	move_dir_links(r->new, dir_of(&r->to), dir_of(&r->from));
+	note_rename(r);
+	mark_inode_dirty(r->new->d_inode);
+}
+
+static void commit_rename(struct rename *r)
 {
 	struct inode *from = dir_of(&r->from), *to = dir_of(&r->to);
-	int err;
 
-	if (r->new && r->new->d_inode == r->old->d_inode)
-		return 0; /* two names of one file: nothing to do, both stay */
 	/* The target goes before the move so that no two children have one name; the lock hides it. */
 	if (r->new)
 		d_delete(r->new);
-	err = d_move(r->old, r->to.parent.dentry, r->to.last.name, r->to.last.len);
-	if (err) {
-		if (r->new) {
-			r->new->d_flags &= ~DENTRY_DELETED;
-			d_add(r->new);
-		}
-		return err;
-	}
+	d_move(r->old, r->to.parent.dentry, r->to.last.name, r->to.last.len, r->room_old);
 	if (r->new && S_ISDIR(r->new->d_inode->i_mode)) {
 		r->new->d_inode->i_nlink = 0;
-		to->i_nlink--;
+		mark_inode_dirty(r->new->d_inode);
+		drop_dir_link(to);
 	} else if (r->new) {
 		drop_link(r->new->d_inode);
 	}
-	move_dir_links(r, r->old, from, to);
+	move_dir_links(r->old, from, to);
 	note_rename(r);
+}
+
+/* Allocate, then change the disk, then memory, which cannot fail. */
+static int do_rename(struct rename *r)
+{
+	bool exchange = r->flags & RENAME_EXCHANGE;
+	int err = -ENOMEM;
+
+	if (r->new && r->new->d_inode == r->old->d_inode)
+		return 0; /* two names of one file: nothing to do, both stay */
+	r->room_old = d_name_room(r->to.last.len);
+	r->room_new = d_name_room(r->from.last.len);
+	if (!IS_ERR(r->room_old) && !IS_ERR(r->room_new))
+		err = rename_on_disk(r, exchange);
+	if (err) {
+		d_name_room_free(r->room_old);
+		d_name_room_free(r->room_new);
+		return err;
+	}
+	if (exchange) {
+		commit_exchange(r);
+	} else {
+		commit_rename(r);
+		d_name_room_free(r->room_new);
+	}
 	return 0;
 }
 
@@ -432,7 +488,7 @@ static int rename_locked(struct rename *r)
 	}
 	err = check_rename(r);
 	if (!err)
-		err = r->flags & RENAME_EXCHANGE ? commit_exchange(r) : commit_rename(r);
+		err = do_rename(r);
 	dput(r->old);
 	return err;
 }

@@ -156,15 +156,20 @@ static struct file *open_tmpfile(struct nameidata *nd, unsigned int flags, u32 m
 	if (err)
 		return ERR_PTR(err);
 	dir = nd->path.dentry->d_inode;
-	err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
+	err = mnt_want_write(nd->path.mnt);
+	if (!err)
+		err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
 	if (err)
 		return ERR_PTR(err);
 	if (!dir->i_op->create)
 		return ERR_PTR(-EOPNOTSUPP);
+	mutex_lock(&dir->i_sb->s_names);
 	inode = dir->i_op->create(dir, S_IFREG | mode, 0, NULL);
+	mutex_unlock(&dir->i_sb->s_names);
 	if (IS_ERR(inode))
 		return ERR_PTR(PTR_ERR(inode));
 	inode->i_nlink = 0;
+	mark_inode_dirty(inode);
 	file = anon_file(nd->path.mnt, "#tmpfile", inode, inode->i_fop, flags & ~__O_TMPFILE);
 	if (!IS_ERR(file) && !get_write_access(inode))
 		file->f_mode |= FMODE_WRITER;
@@ -363,6 +368,7 @@ int do_truncate(struct inode *inode, u64 size)
 		inode->i_mtime = inode->i_ctime = current_time_ns();
 		if (!fs_capable())
 			inode->i_mode &= ~S_ISUID;
+		mark_inode_dirty(inode);
 	}
 	up_write(&inode->i_rwsem);
 	return err;

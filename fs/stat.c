@@ -39,6 +39,8 @@ static_assert(sizeof(struct user_stat) == 144, "struct stat of x86-64");
 
 static u64 inode_blocks(const struct inode *inode)
 {
+	if (inode->i_sb->s_cached)
+		return inode->i_blocks;
 	return S_ISREG(inode->i_mode) ? inode->i_data.nrpages * (PAGE_SIZE / 512) : 0;
 }
 

@@ -173,6 +173,9 @@ void fs_hook_system_info(struct fs_system_info *info);
  */
 int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_t size);
 
+/* The machine stops: write everything and mark file systems on disks as clean. May sleep. */
+void fs_shutdown(void);
+
 /*
  * Fork: fill the child's files and fs from the parent's, shared or copied. 0 or -ENOMEM,
  * -EMFILE with nothing changed in child. cred and process are the caller's to copy.

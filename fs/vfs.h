@@ -10,13 +10,16 @@
  *	file		an open inode: position, flags; a vm_file first, so mm can hold it
  *
  * The dentry tree is the truth for file systems that live in memory (tmpfs): their
- * dentries are pinned by one reference until the name is removed. Others (proc) make an
- * unhashed dentry at each lookup, which goes with its last reference.
+ * dentries are pinned by one reference until the name is removed. File systems on a disk
+ * (s_cached) keep dentries and inodes the same way, but both are only copies: a shrinker
+ * may drop what nobody uses, and lookup brings it back. Others (proc) make an unhashed
+ * dentry at each lookup, which goes with its last reference.
  *
  * Locks, outermost first:
  *	super_block.s_names	names: create, remove, rename; sleeps
  *	inode.i_rwsem		size and data of a file against truncation; sleeps
  *	file.f_pos_lock		position; sleeps (taken before i_rwsem)
+ *	inode_lock		the table of cached inodes, their last reference; spins
  *	dcache_lock		hash chains, child lists, d_name and d_parent; spins
  *	files_struct.lock	one table of descriptors; spins
  *
@@ -120,6 +123,7 @@ struct file;
 struct poll_table;
 struct pipe;
 struct file_lock;
+struct block_device;
 
 struct path {
 	struct vfsmount *mnt;
@@ -137,6 +141,7 @@ struct inode {
 	u64 i_ino;     /* (C) */
 	u64 i_rdev;    /* (C) */
 	u64 i_size;    /* (I) */
+	u64 i_blocks;  /* s_cached: units of 512 bytes on the disk */
 	s64 i_atime, i_mtime, i_ctime; /* ns since 1970 */
 	int i_writecount;	       /* (D) > 0: open for writing, < 0: being executed */
 	const struct inode_operations *i_op;
@@ -152,6 +157,9 @@ struct inode {
 		void *i_object;
 	};
 	unsigned int i_seals;
+	/* Of s_cached file systems: */
+	struct list_head i_hash; /* inode_lock: in the table, by super block and number */
+	struct list_head i_lru;	 /* inode_lock: those that nobody uses */
 };
 
 #define DNAME_INLINE 40
@@ -166,6 +174,7 @@ struct dentry {
 	unsigned int d_flags;	   /* (D) */
 	u32 d_hash;		   /* (D) */
 	u32 d_len;		   /* (D) */
+	bool d_used;		   /* (D) was looked up since the shrinker came by */
 	const char *d_name;	   /* (D) d_iname or kmalloc'ed */
 	struct inode *d_inode;	   /* (C) holds a reference */
 	struct dentry *d_parent;   /* (D) holds a reference; a root's is itself */
@@ -173,6 +182,7 @@ struct dentry {
 	struct dentry *d_hash_next, **d_hash_pprev; /* (D) */
 	struct list_head d_child;    /* (D) in d_parent->d_children, by d_cookie */
 	struct list_head d_children; /* (D) */
+	struct list_head d_lru;	     /* (D) s_cached: all that are hashed, oldest first */
 	u64 d_cookie;		     /* (D) position in the directory, for getdents */
 	u64 d_next_cookie;	     /* (D) directories: the next child's */
 	char d_iname[DNAME_INLINE];
@@ -189,6 +199,16 @@ struct super_operations {
 	/* The last reference to inode went: free what it has of its own. NULL: nothing. */
 	void (*evict)(struct inode *inode);
 	int (*statfs)(struct super_block *sb, struct statfs64 *st);
+	/* Attributes changed: to the disk with them, some time. Does not fail visibly. May sleep. NULL: nothing. */
+	void (*dirty_inode)(struct inode *inode);
+	/* All that the file system keeps to itself goes to its disk; then flush that. 0 or -EIO. */
+	int (*sync)(struct super_block *sb);
+	/* rw to ro and back; 0 or -errno. NULL: only the mount changes. */
+	int (*remount)(struct super_block *sb, bool read_only);
+	/* The machine stops: free unlinked files, write all, mark the disk as clean, write no more. */
+	void (*shutdown)(struct super_block *sb);
+	/* No names and inodes are left: end. */
+	void (*put_super)(struct super_block *sb);
 	/* Text of mount options after "rw", starting with a comma; NULL: none. */
 	void (*show_options)(struct super_block *sb, char *buf, size_t size);
 };
@@ -199,6 +219,8 @@ struct super_block {
 	u64 s_magic;
 	u64 s_max_bytes;
 	bool s_pinned;		 /* names live in the dentry tree only */
+	bool s_cached;		 /* names and inodes are copies of what is on a disk */
+	bool s_readonly;	 /* s_names to change; no writing, whatever the mount says */
 	const struct super_operations *s_op;
 	struct dentry *s_root;
 	struct mutex s_names;
@@ -263,12 +285,25 @@ struct iattr {
 };
 
 struct inode_operations {
-	/* Not in the dentry tree: a dentry by d_alloc and d_instantiate, NULL (ENOENT) or ERR_PTR. */
+	/*
+	 * Not in the dentry tree: a dentry by d_make, NULL (ENOENT) or ERR_PTR. s_cached: (N), and the
+	 * dentry is hashed by d_add.
+	 */
 	struct dentry *(*lookup)(struct dentry *dir, const char *name, size_t len);
 	/* A new inode for a new name in dir (mode with type bits), or ERR_PTR. NULL: EPERM. (N) */
 	struct inode *(*create)(struct inode *dir, u32 mode, u64 rdev, const char *target);
 	/* May these names change? Space and such; NULL: yes. (N) */
 	int (*unlink)(struct inode *dir, struct dentry *dentry);
+	/* The name of a dentry that is about to be added; the caller counts links. NULL: nothing to do. (N) */
+	int (*add_name)(struct inode *dir, struct dentry *dentry);
+	/*
+	 * On the disk, old takes the name to (len bytes) in new_dir, in place of victim if that is not
+	 * NULL; exchange: victim takes old's. Names in memory change after it. (N)
+	 */
+	int (*rename)(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
+		      struct dentry *victim, const char *to, size_t len, bool exchange);
+	/* Has this directory no entries but . and ..? NULL: the dentry tree knows. 0, -ENOTEMPTY, -EIO. */
+	int (*empty)(struct inode *dir);
 	/* The target of a symbolic link into buf (size bytes), its length. */
 	long (*readlink)(struct dentry *dentry, char *buf, size_t size);
 	/* Links that are no text (/proc/self/fd/3): the place itself, with references. */
@@ -334,6 +369,24 @@ static inline struct inode *igrab(struct inode *inode)
 }
 /* May sleep. */
 void iput(struct inode *inode);
+/*
+ * s_cached: the inode of that number with a reference, or NULL: then one is to be made by
+ * new_inode(), given i_ino, filled, and put in the table. (N)
+ */
+struct inode *inode_find(struct super_block *sb, u64 ino);
+void inode_insert(struct inode *inode);
+/* It cannot be had by number any more (could not be read, or made). */
+void inode_forget(struct inode *inode);
+/* Free all inodes of a file system that nobody uses any more. May sleep. */
+void inodes_free(struct super_block *sb);
+/* Call fn for each cached inode of sb, with a reference. May sleep. */
+void inodes_for_each(struct super_block *sb, void (*fn)(struct inode *inode));
+/* Attributes changed. May sleep. */
+static inline void mark_inode_dirty(struct inode *inode)
+{
+	if (inode->i_sb->s_op && inode->i_sb->s_op->dirty_inode)
+		inode->i_sb->s_op->dirty_inode(inode);
+}
 /* Permission by mode bits of the caller's fsuid; 0, -EACCES. */
 int inode_permission(struct inode *inode, unsigned int mask) __must_check;
 bool fs_capable(void);	 /* is the caller root to the file system? */
@@ -385,10 +438,23 @@ void d_add(struct dentry *dentry);
 /* The name is gone; drops the pin. (N) */
 void d_delete(struct dentry *dentry);
 bool d_has_children(struct dentry *dentry);
-/* Move under a new parent and name. 0 or -ENOMEM. (N) */
-int d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, size_t len);
-int d_exchange(struct dentry *a, struct dentry *b);
+/* May it be removed? 0, -ENOTEMPTY, -EIO. (N) */
+int dir_empty(struct dentry *dir);
+/* Room for a name of that length, to be given to d_move(): NULL if it is short, ERR_PTR(-ENOMEM). */
+char *d_name_room(size_t len) __must_check;
+void d_name_room_free(char *room); /* NULL and ERR_PTR allowed */
+/* Move under a new parent and name. Cannot fail; takes room over. (N) */
+void d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, size_t len,
+	    char *room);
+/* Swap two names (RENAME_EXCHANGE); both stay hashed. room_a: for b's name. */
+void d_exchange(struct dentry *a, struct dentry *b, char *room_a, char *room_b);
 bool d_is_ancestor(struct dentry *ancestor, struct dentry *dentry);
+/*
+ * The shrinkers of names and inodes are at work only while they have this, and only try for it.
+ * A file system that ends takes it, so that none of them holds something of it.
+ */
+extern struct mutex cache_shrink_mutex;
+extern struct shrinker dentry_shrinker, inode_shrinker;
 /* Remove all names below root, which nobody uses any more. */
 void d_prune(struct dentry *root);
 /* Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable: does it lie below root? */
@@ -422,6 +488,8 @@ bool follow_up(struct path *path);
 extern struct vfsmount *root_mount;
 /* Is this mount read-only (or its device)? */
 int mnt_want_write(struct vfsmount *mnt) __must_check;
+/* Write everything that is not yet on its disk, and wait. May sleep. */
+void sync_filesystems(void);
 void mounts_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root);
 void mountinfo_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root);
 /* A mount that has no place in the tree (pipes, memfds); NULL: no memory. */
@@ -565,6 +633,7 @@ struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const 
 extern const struct file_operations tmpfs_file_ops;
 long tmpfs_add_seals(struct file *file, unsigned int seals);
 long tmpfs_get_seals(struct file *file);
+struct super_block *ext2_mount(struct block_device *bdev, const char *options, bool read_only);
 struct super_block *proc_mount(void);
 void proc_set_cmdline(const char *cmdline);
 struct super_block *devpts_mount(void);

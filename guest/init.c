@@ -191,6 +191,9 @@ int main(void)
 	pid_t pid;
 
 	read_errand(&e);
+	/* root=: a disk's file system is there, with /dev and /proc inside. */
+	if (chroot("/.root") == 0 && chdir("/"))
+		return 1;
 	tty = open_standard_descriptors(e.stdio);
 	rehearse();
 	rehearse();

@@ -187,6 +187,7 @@ static bool is_word_number(const char *text, const char *word, int *value)
 
 static __noreturn void finish(int wait_status)
 {
+	fs_shutdown();
 	send_report(wait_status);
 	for (int s = 0; s < NR_STREAMS; s++)
 		if (machine_stream_present((enum machine_stream)s))

@@ -238,6 +238,7 @@ long sys_reboot(unsigned long magic, unsigned long magic2, unsigned long command
 	case REBOOT_RESTART:
 	case REBOOT_HALT:
 	case REBOOT_POWER_OFF:
+		fs_shutdown();
 		for (int s = 0; s < NR_STREAMS; s++)
 			machine_stream_flush((enum machine_stream)s);
 		machine_power_off(0);

@@ -36,6 +36,7 @@ FOR_TEST = {
     "grub-common": ["grub-mkrescue"],
     "xorriso": ["xorriso"],
     "mtools": ["mformat"],
+    "e2fsprogs": ["mke2fs", "/sbin/mke2fs"],
 }
 FOR_SELFTESTS = {
     "linux-source-6.1": ["/usr/src/linux-source-6.1.tar.xz"],

@@ -53,6 +53,7 @@
 #define ENOBUFS		105
 #define ETIMEDOUT	110
 #define ECONNREFUSED	111
+#define EUCLEAN		117
 
 /* Never seen by user space: how an interrupted system call is to be restarted. */
 #define ERESTARTSYS	      512 /* restart if the handler has SA_RESTART */

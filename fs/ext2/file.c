@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.c: regular files of ext2: reading, writing, mapping, and their size.
+ *
+ * The data goes through the page cache; mm/buffer.c moves it between pages and blocks, and
+ * asks ext2_get_block() where those are. Space is allocated when a page is about to be
+ * written to by a call (so ENOSPC is told there and then), and for pages changed through
+ * mappings when they go to the disk.
+ *
+ * The size grows in commit_write, under the page's lock: a page past the end is never
+ * written back, so it must not be dirty there. A write that ends early gives back what was
+ * allocated past the end.
+ *
+ * Shrinking: zero the rest of the last block, set the size, drop the pages (the last one
+ * forgets where its blocks that are cut off were), free the blocks. Growing: what a mapping
+ * left behind the old end is zeroed first.
+ *
+ * Locking: i_rwsem for write while the size changes; reading needs none. Then page locks,
+ * then map_lock in ext2_map_block().
+ */
+#include <fs/ext2/ext2.h>
+#include <pagoda/mm.h>
+
+static int ext2_get_block(struct address_space *mapping, u64 block, struct buffer_head *bh,
+			  bool create)
+{
+	struct inode *inode = mapping->host;
+	struct ext2_sb *sbi = ext2_sb(inode->i_sb);
+	u64 end = DIV_ROUND_UP(READ_ONCE(inode->i_size), (u64)sbi->block_size);
+	bool new;
+	u32 phys;
+	int err;
+
+	if (!create && block >= end)
+		return 0;
+	err = ext2_map_block(inode, block, create, &phys, &new);
+	if (err || !phys)
+		return err;
+	bh->bdev = sbi->bdev;
+	bh->block = phys;
+	set_buffer_mapped(bh);
+	if (new)
+		set_buffer_new(bh);
+	return 0;
+}
+
+static unsigned int block_size_of(const struct page *page)
+{
+	return ext2_sb(((struct inode *)page->mapping->host)->i_sb)->block_size;
+}
+
+static int ext2_readpage(struct vm_file *file, struct page *page)
+{
+	(void)file;
+	return block_read_full_page(page, block_size_of(page), ext2_get_block);
+}
+
+static int ext2_writepage(struct page *page)
+{
+	return block_write_full_page(page, block_size_of(page), ext2_get_block);
+}
+
+static int ext2_prepare_write(struct vm_file *file, struct page *page, unsigned from, unsigned to)
+{
+	(void)file;
+	return block_prepare_write(page, from, to, block_size_of(page), ext2_get_block);
+}
+
+static int ext2_commit_write(struct vm_file *file, struct page *page, unsigned from, unsigned to)
+{
+	struct inode *inode = page->mapping->host;
+	u64 end = ((u64)page->index << PAGE_SHIFT) + to;
+
+	(void)file;
+	if (end > inode->i_size)
+		WRITE_ONCE(inode->i_size, end);
+	block_commit_write(page, from, to, block_size_of(page));
+	return 0;
+}
+
+const struct address_space_operations ext2_a_ops = {
+	.readpage = ext2_readpage,
+	.writepage = ext2_writepage,
+	.prepare_write = ext2_prepare_write,
+	.commit_write = ext2_commit_write,
+};
+
+/* ---- Size --------------------------------------------------------------------------------------
+ */
+
+/* Nothing of the file lies past its end. i_rwsem held for write. */
+static void cut_at_end(struct inode *inode)
+{
+	u64 size = inode->i_size;
+
+	truncate_inode_pages(&inode->i_data, size);
+	ext2_free_from(inode, DIV_ROUND_UP(size, (u64)ext2_sb(inode->i_sb)->block_size));
+}
+
+/* A mapping may have written behind the end; growing shows zeroes there. */
+static void clear_old_tail(struct inode *inode)
+{
+	u64 size = inode->i_size;
+
+	if (size & (PAGE_SIZE - 1))
+		truncate_inode_pages_range(&inode->i_data, size, ALIGN(size, (u64)PAGE_SIZE));
+}
+
+static int ext2_setsize(struct inode *inode, u64 size)
+{
+	int err;
+
+	if (size >= inode->i_size) {
+		if (size > inode->i_size)
+			clear_old_tail(inode);
+		WRITE_ONCE(inode->i_size, size);
+		return 0;
+	}
+	err = block_truncate_page(&inode->i_data, size, ext2_sb(inode->i_sb)->block_size,
+				  ext2_get_block);
+	if (err)
+		return err;
+	WRITE_ONCE(inode->i_size, size);
+	cut_at_end(inode);
+	return 0;
+}
+
+/* ---- Reading and writing
+ * -------------------------------------------------------------------------- */
+
+static long ext2_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	long ret = generic_file_read(&file->vm, buf, count, pos);
+
+	file_accessed(file);
+	return ret;
+}
+
+/* RLIMIT_FSIZE and the largest size: how much of count may be written at pos; 0 or -EFBIG. */
+static int limit_write(struct inode *inode, u64 pos, size_t *count)
+{
+	u64 limit = inode->i_sb->s_max_bytes;
+	struct rlimit *rlim = current_vm->rlim;
+
+	if (rlim && rlim[RLIMIT_FSIZE].rlim_cur < limit) {
+		limit = rlim[RLIMIT_FSIZE].rlim_cur;
+		if (pos >= limit)
+			fs_hook_signal_self(SIGXFSZ);
+	}
+	if (pos >= limit)
+		return -EFBIG;
+	*count = min_t(u64, *count, limit - pos);
+	return 0;
+}
+
+static long write_locked(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct inode *inode = file->f_inode;
+	u64 old_size = inode->i_size;
+	long ret;
+
+	if (*pos > old_size)
+		clear_old_tail(inode);
+	ret = generic_file_write(&file->vm, buf, count, pos);
+	if (ret < (long)count && (ret < 0 || inode->i_size != old_size)) {
+		/* The page it stopped in may have grown the file, or have got blocks, past what was
+		 * written. */
+		WRITE_ONCE(inode->i_size, min(inode->i_size, max(old_size, *pos)));
+		cut_at_end(inode);
+	}
+	if (ret > 0)
+		file_update_time(file);
+	return ret;
+}
+
+static long ext2_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct inode *inode = file->f_inode;
+	long ret;
+
+	if (!count)
+		return 0;
+	if (inode->i_sb->s_readonly)
+		return -EROFS;
+	down_write(&inode->i_rwsem);
+	if (file->f_flags & O_APPEND)
+		*pos = inode->i_size;
+	ret = limit_write(inode, *pos, &count);
+	if (!ret)
+		ret = write_locked(file, buf, count, pos);
+	up_write(&inode->i_rwsem);
+	return ret;
+}
+
+static int ext2_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return generic_file_mmap(&file->vm, vma);
+}
+
+const struct inode_operations ext2_file_iops = {.setsize = ext2_setsize};
+
+const struct file_operations ext2_file_ops = {
+	.read = ext2_read,
+	.write = ext2_write,
+	.llseek = generic_llseek,
+	.mmap = ext2_mmap,
+	.fsync = ext2_fsync,
+};

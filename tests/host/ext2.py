@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""ext2 on a disk, seen from both sides: images by mke2fs, used in the guest, judged by e2fsck."""
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from lab import guest_programs, image
+from lab.testing import PAGODA, test
+
+MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt"
+AGAIN = "umount /mnt && mount -t ext2 /dev/vda /mnt"
+DAMAGE_BYTES = 100 * 1024  # of an image's start: its metadata
+START_SECONDS = 30
+
+
+def tool(name):
+    """A program of e2fsprogs, which need not be in a user's PATH."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def environment(disk):
+    drive = f"-drive file={disk},if=none,id=ext2,format=raw -device virtio-blk-pci,drive=ext2"
+    return dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=drive)
+
+
+def words(script, options=()):
+    return [PAGODA, "run", "--accel", "tcg", "--quiet", "--timeout", "100", *options, "--", image.BUSYBOX, "sh", "-c",
+            script]
+
+
+def busybox(bench, disk, script, *options):
+    return bench.command(words(script, options), timeout=130, env=environment(disk))
+
+
+def make_image(bench, *mke2fs, mib=16):
+    path = bench.file("disk.img")
+    with open(path, "wb") as file:
+        file.truncate(mib << 20)
+    bench.ran(bench.command([tool("mke2fs"), "-q", "-F", "-t", "ext2", *mke2fs, path]))
+    return path
+
+
+def is_clean(bench, path):
+    done = bench.command([tool("e2fsck"), "-fn", path])
+    bench.equal(done.status, 0, "e2fsck -fn")
+
+
+def exerciser(bench):
+    program = guest_programs.compile_program(os.path.join(guest_programs.SOURCES, "fs_exercise.c"), "glibc", bench.log)
+    return ["--copy", f"{program}:/x"]
+
+
+def host_tree(bench):
+    """Files and links to be brought to the guest by mke2fs -d; name: contents."""
+    files = {"empty": b"", "small": b"hello\n", "large": random.Random(1).randbytes(700_001)}
+    folder = bench.file("tree")
+    os.makedirs(os.path.join(folder, "dir", "below"))
+    for name, content in files.items():
+        bench.file(os.path.join("tree", "dir", name), content)
+    os.symlink("dir/small", os.path.join(folder, "link"))
+    os.symlink("x" * 200, os.path.join(folder, "long-link"))
+    return folder, files
+
+
+@test("ext2/image_from_the_host_is_read_and_what_the_guest_writes_is_read_by_the_host")
+def both_ways(bench):
+    folder, files = host_tree(bench)
+    for block in ("1024", "2048", "4096"):
+        disk = make_image(bench, "-b", block, "-d", folder)
+        script = (f"{MOUNT} && cd /mnt && sha1sum dir/large && cat link && readlink long-link | wc -c && "
+                  "cp dir/large copy && mv copy dir/below/moved && ln dir/small hard && mknod null c 1 3 && "
+                  "chmod 4711 dir/small && rm dir/empty && mkdir new && rmdir new && "
+                  "dd if=/dev/zero of=sparse bs=1k count=1 seek=3000000 2>/dev/null && ls -s sparse | cut -d' ' -f1")
+        done = bench.ran(busybox(bench, disk, script))
+        lines = done.out.decode().split("\n")
+        bench.equal(lines[0].split()[0], hashlib.sha1(files["large"]).hexdigest(), "checksum in the guest")
+        bench.equal(lines[1:3], ["hello", "201"], "links")
+        is_clean(bench, disk)
+        found = bench.command([tool("debugfs"), "-R", "cat /dir/below/moved", disk]).out
+        bench.check(found == files["large"], "the guest's copy differs on the host")
+        listing = bench.command([tool("debugfs"), "-R", "stat /hard", disk]).out.decode()
+        bench.check(re.search(r"Mode:\s+04711", listing) and "Links: 2" in listing, "mode and links of a hard link")
+        size = bench.command([tool("debugfs"), "-R", "stat /sparse", disk]).out.decode()
+        bench.check(f"Size: {3000001 * 1024}" in size, "size of a sparse file past 2 GiB")
+
+
+def exercise(bench, seeds):
+    for number, block in enumerate(("1024", "2048", "4096")):
+        disk = make_image(bench, "-b", block)
+        first = 1 + number * seeds
+        done = busybox(bench, disk, f"{MOUNT} && /x /mnt {first} {seeds} 120 '{AGAIN}'", *exerciser(bench))
+        bench.ran(done)
+        bench.equal(done.out.count(b"as the model"), seeds, "seeds that went well")
+        is_clean(bench, disk)
+
+
+@test("ext2/several_processes_on_several_files_agree_with_a_model")
+def exercise_short(bench):
+    exercise(bench, 2)
+
+
+@test("ext2/twenty_seeds_agree_with_a_model", long=True)
+def exercise_long(bench):
+    exercise(bench, 20)
+
+
+@test("ext2/little_memory_makes_reclaim_take_the_cache_and_nothing_is_lost", "RC-12", quick=False)
+def little_memory(bench):
+    disk = make_image(bench, mib=32)
+    script = (f"{MOUNT} && cd /mnt && i=0; while [ $i -lt 200 ]; do mkdir d$i && echo $i > d$i/f; i=$((i+1)); done; "
+              "dd if=/dev/zero of=big bs=64k count=320 2>/dev/null; rm big; "
+              f"cat d*/f | sort -n | tail -1; cd /; /x /mnt 1 2 100 '{AGAIN}'")
+    done = bench.ran(busybox(bench, disk, script, "--ram", "16M", *exerciser(bench)))
+    bench.equal(done.out.split(b"\n")[0], b"199", "the last directory's file")
+    is_clean(bench, disk)
+
+
+@test("ext2/disk_is_filled_to_the_last_block_and_stays_whole")
+def full(bench):
+    for block in ("1024", "4096"):
+        disk = make_image(bench, "-b", block, "-N", "64", mib=4)
+        script = (f"{MOUNT} && cd /mnt; dd if=/dev/zero of=a bs=64k 2>&1 | grep -c 'No space'; "
+                  "i=0; while echo > f$i; do i=$((i+1)); done 2>/dev/null; sync; "
+                  "[ $(df . | tail -1 | awk '{print $4}') = 0 ] && echo full; "
+                  "rm a; echo x > b && cat b")
+        done = bench.ran(busybox(bench, disk, script))
+        bench.equal(done.out, b"1\nfull\nx\n", "what happened on a full disk")
+        is_clean(bench, disk)
+
+
+def kill_qemu(process, after):
+    """Kill the machine some time after it said it was ready."""
+    line = process.stdout.readline()
+    time.sleep(after)
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE, text=True)
+    for pid in found.stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    process.wait(START_SECONDS)
+    return line
+
+
+def killed_machines(bench, rounds):
+    chance = random.Random(7)
+    for _ in range(rounds):
+        disk = make_image(bench, "-b", chance.choice(("1024", "4096")))
+        script = f"{MOUNT} && echo ready && while /x /mnt 1 9 100; do sync; done"
+        process = subprocess.Popen(words(script, exerciser(bench)), env=environment(disk), cwd=bench.folder,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        bench.equal(kill_qemu(process, chance.uniform(0.05, 1.5)), b"ready\n", "the guest's first words")
+        mended = bench.command([tool("e2fsck"), "-fy", disk])
+        bench.check(mended.status <= 1, f"e2fsck -fy ended with {mended.status}")
+        is_clean(bench, disk)
+        bench.ran(busybox(bench, disk, f"{MOUNT} && echo fine > /mnt/f && cat /mnt/f"), 0, b"fine\n")
+
+
+@test("ext2/what_a_killed_machine_leaves_can_be_mended", quick=False)
+def killed(bench):
+    killed_machines(bench, 4)
+
+
+@test("ext2/what_fifty_killed_machines_leave_can_be_mended", long=True)
+def killed_long(bench):
+    killed_machines(bench, 50)
+
+
+@test("ext2/damaged_images_give_errors_and_no_panic", quick=False)
+def damaged(bench):
+    chance = random.Random(3)
+    folder, _ = host_tree(bench)
+    for _ in range(6):
+        disk = make_image(bench, "-b", "1024", "-N", "64", "-d", folder, mib=2)
+        with open(disk, "r+b") as file:
+            for _ in range(40):
+                file.seek(1024 + chance.randrange(DAMAGE_BYTES))
+                file.write(chance.randbytes(chance.choice((1, 4))))
+        script = (f"{MOUNT} || exit 0; cd /mnt; ls -laR; cat dir/*; cp dir/large x; rm -rf dir; mkdir y; sync; cd /; "
+                  "umount /mnt; true")
+        bench.ran(busybox(bench, disk, f"({script}) > /dev/null 2>&1; echo alive"), 0, b"alive\n")
+
+
+@test("ext2/disk_can_be_the_root")
+def as_root(bench):
+    folder = bench.file("tree")
+    os.makedirs(os.path.join(folder, "bin"))
+    with open(image.BUSYBOX, "rb") as file:
+        bench.file("tree/bin/busybox", file.read(), 0o755)
+    bench.file("tree/here", "on the disk\n")
+    disk = make_image(bench, "-d", folder)
+    done = busybox(bench, disk, "/bin/busybox cat /here; echo more > /there; /bin/busybox head -1 /proc/mounts",
+                   "--append", "root=vda")
+    bench.ran(done, 0, b"on the disk\n/dev/vda / ext2 rw,relatime 0 0\n")
+    is_clean(bench, disk)
+    bench.equal(bench.command([tool("debugfs"), "-R", "cat /there", disk]).out, b"more\n", "what the guest wrote")
+
+
+@test("ext2/mounts_that_cannot_be_are_refused")
+def refused(bench):
+    disk = make_image(bench, mib=4)
+    script = ("mkdir -p /mnt; try() { \"$@\" 2>/dev/null && echo yes || echo no; }; "
+              "try mount -t ext2 /dev/null /mnt; try mount -t ext2 /dev/vdq /mnt; "
+              "try mount -t ext2 /dev/vda /mnt; try mount -t ext2 /dev/vda /tmp; "
+              "try mount -o remount,ro /mnt; try touch /mnt/f; try umount /mnt; "
+              "dd if=/dev/zero of=/dev/vda bs=4k count=1 2>/dev/null; try mount -t ext2 /dev/vda /mnt")
+    done = bench.ran(busybox(bench, disk, script))
+    bench.equal(done.out.split(), [b"no", b"no", b"yes", b"no", b"yes", b"no", b"yes", b"no"], "answers of mount")
