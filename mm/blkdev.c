@@ -32,7 +32,8 @@
  * back, which it does as the device ends what it has.
  *
  * Locking: queue_lock (RANK_LEAF, interrupts off) for what the header marks (Q); never held
- * over a call of driver or end_io. devices_lock for the list of devices, which only boot and the end of a machine change.
+ * over a call of driver or end_io. devices_lock for the list of devices, which only boot and the
+ * end of a machine change.
  * Failure: -EIO for a bio that does not fit its device, and what the driver says.
  * Observability: nr_requests, nr_bios, sectors_done, ns_spent of each device (/proc/diskstats).
  */

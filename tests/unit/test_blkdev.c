@@ -326,6 +326,125 @@ PAGODA_TEST_CONFIG(transfers_go_on_without_any_memory, "FX-24", .nr_cpus = 2, .r
 	put_pages(pages, MANY);
 }
 
+/* ---- Against a model ------------------------------------------------------------------------------ */
+
+/*
+ * Rounds of random bios on ranges that do not overlap, pieces of random sizes in pages of any
+ * zone, plugged or not, on a disk with a bad range: exactly the bios that touch it fail, and
+ * memory and disk are afterwards what copying byte by byte makes of them.
+ */
+#define MODEL_SECTORS (DISK_BYTES / SECTOR_SIZE)
+#define BIO_PIECES    6u
+
+static u8 model[DISK_BYTES];
+
+struct expected {
+	struct page *pages[BIO_PIECES];
+	unsigned int offset[BIO_PIECES], len[BIO_PIECES], nr;
+	u64 start, end; /* sectors */
+	enum bio_op op;
+	int error;
+	bool ended;
+};
+
+static void note_end(struct bio *bio)
+{
+	struct expected *e = bio->private;
+
+	e->error = bio->error;
+	bio_put(bio);
+	__atomic_store_n(&e->ended, true, __ATOMIC_RELEASE);
+}
+
+/* A bio from sector start on. */
+static void submit_random(struct block_device *bdev, struct expected *e, u64 start)
+{
+	struct bio *bio;
+
+	*e = (struct expected){ .op = test_random_below(2) ? BIO_WRITE : BIO_READ, .start = start, .end = start };
+	bio = bio_alloc(bdev, e->op, start, BIO_PIECES, GFP_NOIO);
+	CHECK(bio);
+	for (u64 want = 1 + test_random_below(BIO_PIECES); e->nr < want && e->end < MODEL_SECTORS - 8; e->nr++) {
+		u64 first = test_random_below(PAGE_SECTORS), n = 1 + test_random_below(PAGE_SECTORS - first);
+		struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
+
+		CHECK(page);
+		memset(bytes_of(page), (int)test_random_below(256), PAGE_SIZE);
+		e->pages[e->nr] = page;
+		e->offset[e->nr] = (unsigned int)first * SECTOR_SIZE;
+		e->len[e->nr] = (unsigned int)n * SECTOR_SIZE;
+		CHECK(bio_add_page(bio, page, e->offset[e->nr], e->len[e->nr]));
+		e->end += n;
+	}
+	bio->private = e;
+	bio->end_io = note_end;
+	submit_bio(bio);
+}
+
+/* What a failed write leaves on the disk is not promised. */
+static void check_random(const u8 *disk, struct expected *e, u64 bad_start, u64 bad_end)
+{
+	bool bad = e->op == BIO_WRITE && bad_start < bad_end && e->start < bad_end && e->end > bad_start;
+	u8 *at = model + e->start * SECTOR_SIZE;
+
+	while (!__atomic_load_n(&e->ended, __ATOMIC_ACQUIRE))
+		port_yield();
+	CHECK_EQ(e->error, bad ? -EIO : 0);
+	for (unsigned int i = 0; i < e->nr; at += e->len[i++]) {
+		if (e->op == BIO_READ)
+			CHECK_MEM(bytes_of(e->pages[i]) + e->offset[i], at, e->len[i]);
+		else
+			memcpy(at, bad ? disk + (at - model) : bytes_of(e->pages[i]) + e->offset[i], e->len[i]);
+		__free_page(e->pages[i]);
+	}
+}
+
+static void one_round(struct block_device *bdev)
+{
+	static struct expected expected[64];
+	u64 sector = test_random_below(200), bad = test_random_below(MODEL_SECTORS);
+	u64 bad_end = bad + test_random_below(20);
+	bool plug = test_random_below(2);
+	unsigned int n = 0;
+
+	hosted_disk_fail_sectors(bdev, BIO_WRITE, bad, bad_end);
+	if (plug)
+		blk_start_plug();
+	while (n < ARRAY_SIZE(expected) && sector < MODEL_SECTORS - 16) {
+		submit_random(bdev, &expected[n], sector);
+		sector = expected[n++].end + (test_random_below(4) ? 0 : test_random_below(50));
+	}
+	if (plug)
+		blk_finish_plug();
+	for (unsigned int i = 0; i < n; i++)
+		check_random(hosted_disk_bytes(bdev), &expected[i], bad, bad_end);
+	CHECK_MEM((u8 *)hosted_disk_bytes(bdev), model, DISK_BYTES);
+}
+
+static void against_model(struct hosted_disk_config config)
+{
+	struct block_device *bdev = make_disk(config);
+
+	for (unsigned int i = 0; i < test_scale(60); i++)
+		one_round(bdev);
+	CHECK_LT(bdev->nr_requests[BIO_READ], bdev->nr_bios[BIO_READ]);
+}
+
+PAGODA_TEST_CONFIG(random_bios_do_what_copying_does, "", .nr_cpus = 2)
+{
+	against_model((struct hosted_disk_config){ .high_memory = true });
+}
+PAGODA_TEST_CONFIG(random_bios_bounce_or_not, "HM-10", .ram = 1200 * SZ_1M, .nr_cpus = 2)
+{
+	if (!HAVE_HIGHMEM)
+		SKIP("no high memory in this geometry");
+	against_model((struct hosted_disk_config){ .depth = 2 });
+}
+PAGODA_TEST_CONFIG(random_bios_step_by_step, "", .nr_cpus = 3, .deterministic = true)
+{
+	against_model((struct hosted_disk_config){ .max_vecs = 8, .depth = 3, .high_memory = true });
+}
+
 /* ---- Several CPUs ------------------------------------------------------------------------------------ */
 
 static struct block_device *raced;
