@@ -322,12 +322,12 @@ struct cap_data {
 /* Words of 32 capabilities a version has; 0: unknown, and the preferred one was written back. */
 static int cap_words(unsigned long uheader, struct cap_header *header, int *words)
 {
-	if (copy_from_user(header, uheader, sizeof(*header)))
+	if (copy_from_user(&header->version, uheader, sizeof(header->version)))
 		return -EFAULT;
 	*words = header->version == CAP_VERSION_1 ? 1 : 2;
 	if (header->version == CAP_VERSION_1 || header->version == CAP_VERSION_2 ||
 	    header->version == CAP_VERSION_3)
-		return 0;
+		return copy_from_user(&header->pid, uheader + sizeof(header->version), sizeof(header->pid)) ? -EFAULT : 0;
 	return put_user(CAP_VERSION_3, uheader) ? -EFAULT : -EINVAL;
 }
 

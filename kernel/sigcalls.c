@@ -7,6 +7,7 @@
  * below 0 is -EINVAL; 0 only checks.
  */
 #include <pagoda/mm.h>
+#include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
 #include <kernel/sched.h>
@@ -343,10 +344,14 @@ long sys_tgkill(unsigned long tgid, unsigned long tid, unsigned long sig)
 	return send_to_thread((int)tgid, (int)tid, (int)sig, &info);
 }
 
+/* The largest of the layouts; what is behind it is padding, which need not be there. */
+#define SIGINFO_USED_BYTES 48
+
 /* A program may not pretend to be the kernel, except towards itself. */
 static int get_user_info(struct siginfo *info, unsigned long uinfo, int signo, int pid)
 {
-	if (copy_from_user(info, uinfo, sizeof(*info)))
+	memset(info, 0, sizeof(*info));
+	if (copy_from_user(info, uinfo, SIGINFO_USED_BYTES))
 		return -EFAULT;
 	info->si_signo = signo;
 	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && pid != current->vm.pid)

@@ -489,7 +489,7 @@ long sys_sched_setscheduler(unsigned long pid, unsigned long policy, unsigned lo
 long sys_sched_getparam(unsigned long pid, unsigned long uparam)
 {
 	int priority = 0;
-	long error = task_exists(pid);
+	long error = uparam ? task_exists(pid) : -EINVAL;
 
 	if (error)
 		return error;

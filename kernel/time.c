@@ -178,12 +178,14 @@ long sys_gettimeofday(unsigned long utv, unsigned long utz)
 long sys_settimeofday(unsigned long utv, unsigned long utz)
 {
 	struct timeval tv;
+	u64 zone; /* two ints, read and forgotten: the kernel keeps UTC only */
 
-	(void)utz; /* the kernel keeps UTC only */
+	if (utv && copy_from_user(&tv, utv, sizeof(tv)))
+		return -EFAULT;
+	if (utz && copy_from_user(&zone, utz, sizeof(zone)))
+		return -EFAULT;
 	if (!utv)
 		return 0;
-	if (copy_from_user(&tv, utv, sizeof(tv)))
-		return -EFAULT;
 	if (tv.tv_sec < 0 || (u64)tv.tv_usec >= USEC_PER_SEC)
 		return -EINVAL;
 	return set_realtime((u64)tv.tv_sec * NSEC_PER_SEC + (u64)tv.tv_usec * NSEC_PER_USEC);
