@@ -427,35 +427,74 @@ static long xattr_fd(unsigned long fd, long answer)
 #define XATTR_ARGS_4 unsigned long a, unsigned long b, unsigned long c, unsigned long d
 #define XATTR_ARGS_3 unsigned long a, unsigned long b, unsigned long c
 
+#define XATTR_NAME_MAX 255
+#define XATTR_SIZE_MAX 65536
+
+static bool is_readable(unsigned long addr, size_t size)
+{
+	char byte;
+
+	for (size_t i = 0; i < size; i += PAGE_SIZE)
+		if (copy_from_user(&byte, addr + i, 1))
+			return false;
+	return !size || !copy_from_user(&byte, addr + size - 1, 1);
+}
+
+/* What a call gets that has found its file: name and value are read, then there are none. */
+static long no_xattr(unsigned long name, unsigned long value, size_t size)
+{
+	long length = strnlen_user(name, XATTR_NAME_MAX + 1);
+
+	if (!length)
+		return -EFAULT;
+	if (length == 1 || length > XATTR_NAME_MAX + 1)
+		return -ERANGE;
+	if (size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	return is_readable(value, size) ? -EOPNOTSUPP : -EFAULT;
+}
+
 long sys_setxattr(XATTR_ARGS_5)
 {
-	(void)b, (void)c, (void)d, (void)e;
-	return xattr_path(a, LOOKUP_FOLLOW, -EOPNOTSUPP);
+	long ret = xattr_path(a, LOOKUP_FOLLOW, 0);
+
+	(void)e;
+	return ret ? ret : no_xattr(b, c, d);
 }
 long sys_lsetxattr(XATTR_ARGS_5)
 {
-	(void)b, (void)c, (void)d, (void)e;
-	return xattr_path(a, 0, -EOPNOTSUPP);
+	long ret = xattr_path(a, 0, 0);
+
+	(void)e;
+	return ret ? ret : no_xattr(b, c, d);
 }
 long sys_fsetxattr(XATTR_ARGS_5)
 {
-	(void)b, (void)c, (void)d, (void)e;
-	return xattr_fd(a, -EOPNOTSUPP);
+	long ret = xattr_fd(a, 0);
+
+	(void)e;
+	return ret ? ret : no_xattr(b, c, d);
 }
 long sys_getxattr(XATTR_ARGS_4)
 {
-	(void)b, (void)c, (void)d;
-	return xattr_path(a, LOOKUP_FOLLOW, -EOPNOTSUPP);
+	long ret = xattr_path(a, LOOKUP_FOLLOW, 0);
+
+	(void)c, (void)d;
+	return ret ? ret : no_xattr(b, 0, 0);
 }
 long sys_lgetxattr(XATTR_ARGS_4)
 {
-	(void)b, (void)c, (void)d;
-	return xattr_path(a, 0, -EOPNOTSUPP);
+	long ret = xattr_path(a, 0, 0);
+
+	(void)c, (void)d;
+	return ret ? ret : no_xattr(b, 0, 0);
 }
 long sys_fgetxattr(XATTR_ARGS_4)
 {
-	(void)b, (void)c, (void)d;
-	return xattr_fd(a, -EOPNOTSUPP);
+	long ret = xattr_fd(a, 0);
+
+	(void)c, (void)d;
+	return ret ? ret : no_xattr(b, 0, 0);
 }
 long sys_listxattr(XATTR_ARGS_3)
 {

@@ -210,6 +210,13 @@ static struct probe probes[] = {
 	{ "getxattr path", SYS_getxattr, { P, (long)"user.x", (long)good, 1 }, 0, 0, 0, 0 },
 	{ "listxattr path", SYS_listxattr, { P, (long)good, 1 }, 0, 0, 0, 0 },
 	{ "llistxattr path", SYS_llistxattr, { P, (long)good, 1 }, 0, 0, 0, 0 },
+	{ "setxattr name", SYS_setxattr, { (long)"file", P, (long)good, 1, 0 }, 1, 0, 0, 0 },
+	{ "setxattr value", SYS_setxattr, { (long)"file", (long)"user.x", P, 2, 0 }, 2, 2, 0, 0 },
+	{ "lsetxattr name", SYS_lsetxattr, { (long)"file", P, (long)good, 1, 0 }, 1, 0, 0, 0 },
+	{ "fsetxattr name", SYS_fsetxattr, { -1, P, (long)good, 1, 0 }, 1, 0, 0, 0 },
+	{ "getxattr name", SYS_getxattr, { (long)"file", P, (long)good, 1 }, 1, 0, 0, 0 },
+	{ "lgetxattr name", SYS_lgetxattr, { (long)"file", P, (long)good, 1 }, 1, 0, 0, 0 },
+	{ "fgetxattr name", SYS_fgetxattr, { -1, P, (long)good, 1 }, 1, 0, 0, 0 },
 };
 
 static long fill_in(long argument)
