@@ -55,6 +55,7 @@
 #include <pagoda/vmstat.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
+#include "swap_internal.h"
 
 atomic_long_t nr_pagecache_pages, nr_shmem_pages;
 
@@ -142,7 +143,7 @@ static bool iov_fault_in(struct iov_user buf, size_t offset)
 
 /* ---- The index --------------------------------------------------------------------------- */
 
-static void free_pool(struct radix_tree_pool *pool)
+void page_tree_free_pool(struct radix_tree_pool *pool)
 {
 	struct radix_tree_node *node;
 
@@ -150,7 +151,7 @@ static void free_pool(struct radix_tree_pool *pool)
 		kmem_cache_free(node_cache, node);
 }
 
-static int fill_pool(struct radix_tree_pool *pool, int nr)
+int page_tree_fill_pool(struct radix_tree_pool *pool, int nr)
 {
 	while (nr-- > 0) {
 		struct radix_tree_node *node = kmem_cache_alloc(node_cache, GFP_KERNEL);
@@ -217,10 +218,10 @@ int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t 
 		if (ret == 0)
 			link_page(page, mapping, index);
 		spin_unlock_irqrestore(&mapping->pages_lock, flags);
-		if (ret > 0 && fill_pool(&pool, ret))
+		if (ret > 0 && page_tree_fill_pool(&pool, ret))
 			ret = -ENOMEM;
 	} while (ret > 0);
-	free_pool(&pool);
+	page_tree_free_pool(&pool);
 	if (!ret) {
 		lru_cache_add(page);
 		workingset_refault(page);
@@ -260,7 +261,7 @@ void remove_from_page_cache(struct page *page)
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	count_removed(mapping);
 	ClearPageDirty(page);
-	free_pool(&pool);
+	page_tree_free_pool(&pool);
 	put_page(page);
 }
 
@@ -280,7 +281,7 @@ bool remove_unused_from_page_cache(struct page *page, int count)
 	if (!unused)
 		return false;
 	count_removed(mapping);
-	free_pool(&pool);
+	page_tree_free_pool(&pool);
 	put_page(page);
 	return true;
 }

@@ -34,6 +34,7 @@
 #include <pagoda/lru.h>
 #include <pagoda/bug.h>
 #include <pagoda/page_alloc.h>
+#include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 
 struct lru_batch lru_batches[NR_CPUS];
@@ -316,6 +317,8 @@ void release_pages(struct page **pages, unsigned int nr)
 		/* Unmapped here, but perhaps still in use: another region may lock it no more. */
 		if (unlikely(PageMlocked(pages[i])) && page_count(pages[i]) > 1)
 			lru_rescue_mlocked(pages[i]);
+		if (unlikely(PageSwapCache(pages[i])))
+			free_unused_swap_page(pages[i]);
 		put_page(pages[i]);
 	}
 }

@@ -12,6 +12,7 @@
  */
 #include <pagoda/page_alloc.h>
 #include <pagoda/uaccess.h>
+#include <pagoda/swap.h>
 #include "vma_internal.h"
 
 #define MADV_NORMAL	    0
@@ -236,10 +237,17 @@ int do_madvise(unsigned long start, size_t len, int advice)
 static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 {
 	pmd_t *pmd = walk_to_pmd(vma->vm_mm, addr);
+	pte_t pte = pmd && !pmd_none(pmdp_get(pmd)) ? ptep_get(pte_offset(pmd, addr)) : __pte(0);
 	struct page *page;
 
-	if (pmd && !pmd_none(pmdp_get(pmd)) && !pte_none(ptep_get(pte_offset(pmd, addr))))
+	if (pte_present(pte))
 		return 1;
+	if (!pte_none(pte)) {
+		page = lookup_swap_cache(pte_to_swp_entry(pte));
+		if (page)
+			put_page(page);
+		return page != NULL;
+	}
 	if (!vma->vm_file || !vma->vm_file->f_mapping)
 		return 0;
 	page = find_get_page(vma->vm_file->f_mapping, vma_pgoff(vma, addr));

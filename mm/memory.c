@@ -6,6 +6,7 @@
  *	  handle_pte_fault	what the entry says:
  *	    none	do_no_page		the object's page (vm_ops->nopage), or
  *			do_anonymous_page	the zero page for a read, a zeroed frame for a write
+ *	    swapped	do_swap_page		the entry's page from the swap cache or the device
  *	    present	do_wp_page		write to a write-protected private page: take it over
  *						if nobody else has it, else copy
  *			mark			other: rights were widened meanwhile; dirty, young
@@ -29,13 +30,14 @@
  * page is never writable, counted or freed; (F3) an anonymous page writable in a PTE is
  * mapped by that PTE alone.
  *
- * Failure: VM_FAULT_OOM, nothing installed.
+ * Failure: VM_FAULT_OOM, or VM_FAULT_SIGBUS if a slot cannot be read (FT-54); nothing installed.
  *
  * Seen in: vm events fault_anon, fault_zero_map, fault_file, fault_cow_copy,
  * fault_cow_reuse, fault_cow_early, fault_mkwrite, fault_spurious; min_flt, maj_flt.
  */
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
+#include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
 #include "boot_internal.h"
@@ -326,6 +328,8 @@ static void break_cow(struct vm_fault *vmf, struct page *copy, struct page *old)
 	unlock_pte(vmf);
 	if (unlikely(PageMlocked(old))) /* perhaps for this region alone */
 		lru_rescue_mlocked(old);
+	if (unlikely(PageSwapCache(old)))
+		free_unused_swap_page(old);
 	put_page(old); /* the entry's reference */
 	count_vm_event(fault_cow_copy);
 }
@@ -380,6 +384,28 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 	return ret;
 }
 
+/* The page has a slot: under its lock it shows whether others use it (SW-09). Our reference goes. */
+static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
+{
+	lock_page(page);
+	if (!lock_if_unchanged(vmf)) {
+		unlock_page(page);
+		put_page(page);
+		return 0;
+	}
+	if (remove_exclusive_swap_page(page)) {
+		set_anon_identity(page, vmf->vma);
+		count_vm_event(fault_cow_reuse);
+		wp_page_reuse(vmf);
+		unlock_page(page);
+		put_page(page);
+		return 0;
+	}
+	unlock_pte(vmf);
+	unlock_page(page);
+	return wp_page_copy(vmf, page);
+}
+
 static vm_fault_t do_wp_page(struct vm_fault *vmf)
 {
 	struct page *page = normal_page(vmf->orig_pte);
@@ -397,7 +423,114 @@ static vm_fault_t do_wp_page(struct vm_fault *vmf)
 	}
 	get_page(page);
 	unlock_pte(vmf);
+	if (unlikely(PageSwapCache(page)))
+		return wp_swap_cache_page(vmf, page);
 	return wp_page_copy(vmf, page);
+}
+
+/* ---- Swap (FT-49) --------------------------------------------------------------------------------- */
+
+/* The cache may give a page up that was only read when slots are scarce. */
+static bool swap_is_scarce(void)
+{
+	return atomic_long_read(&nr_swap_pages) * 2 < total_swap_pages;
+}
+
+/*
+ * Who else may map the page: whoever has its entry, anywhere in the family. A page that is
+ * mapped has its identity, and whoever shares it is at or below that one.
+ */
+static void identify_swapped_page(struct vm_fault *vmf, struct page *page)
+{
+	if (can_share_swap_page(page))
+		set_anon_identity(page, vmf->vma);
+	else if (!page_mapcount(page))
+		set_shared_anon_identity(page, vmf->vma);
+	page->index = vma_pgoff(vmf->vma, vmf->address);
+}
+
+/* page_table_lock and the page's held, the entry as we saw it. */
+static void map_swapped_page(struct vm_fault *vmf, struct page *page)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	pte_t pte = pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot));
+
+	identify_swapped_page(vmf, page);
+	atomic_inc(&page->mapcount);
+	swap_free(pte_to_swp_entry(vmf->orig_pte));
+	if ((is_write(vmf) || swap_is_scarce()) && remove_exclusive_swap_page(page) &&
+	    vmf->vma->vm_flags & VM_WRITE)
+		pte = pte_mkwrite(pte_mkdirty(pte));
+	add_rss(&mm->rss_anon, 1);
+	add_rss(&mm->swap_usage, -1);
+	install(vmf, pte);
+	vmf->orig_pte = pte;
+}
+
+/* A locked page that is not the entry's contents. Our reference and lock go. */
+static vm_fault_t drop_unread_page(struct page *page, vm_fault_t ret)
+{
+	delete_from_swap_cache(page);
+	unlock_page(page);
+	put_page(page);
+	return ret & VM_FAULT_MAJOR ? VM_FAULT_SIGBUS : 0; /* another's reading failed: try ourselves */
+}
+
+static bool holds_entry(const struct page *page, swp_entry_t entry)
+{
+	return PageSwapCache(page) && page_swap_entry(page).val == entry.val;
+}
+
+/* Map the page, which is locked here, if all is still as it was; our reference and lock go. */
+static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, vm_fault_t ret)
+{
+	lock_page(page);
+	if (!holds_entry(page, pte_to_swp_entry(vmf->orig_pte)))
+		goto out;
+	if (unlikely(!PageUptodate(page)))
+		return drop_unread_page(page, ret);
+	if (!lock_if_unchanged(vmf))
+		goto out;
+	get_page(page); /* the entry's: it may be zapped before we are done */
+	map_swapped_page(vmf, page);
+	unlock_pte(vmf);
+	mark_page_accessed(page);
+	unlock_page(page);
+	free_unused_swap_page(page); /* the zapper found it locked, perhaps */
+	put_page(page);
+	count_vm_event(fault_swap);
+	if (is_write(vmf) && !pte_write(vmf->orig_pte))
+		ret |= do_wp_page(vmf);
+	return ret;
+out:
+	unlock_page(page);
+	free_unused_swap_page(page);
+	put_page(page);
+	return ret;
+}
+
+static vm_fault_t do_swap_page(struct vm_fault *vmf)
+{
+	swp_entry_t entry = pte_to_swp_entry(vmf->orig_pte);
+	struct page *page = lookup_swap_cache(entry);
+	vm_fault_t ret = 0;
+
+	if (unlikely(anon_vma_prepare(vmf->vma))) {
+		if (page)
+			put_page(page);
+		return VM_FAULT_OOM;
+	}
+	if (!page) {
+		page = swapin_readahead(entry, vmf->vma, vmf->address);
+		ret = VM_FAULT_MAJOR;
+	}
+	if (!page) {
+		if (!lock_if_unchanged(vmf))
+			return 0;
+		unlock_pte(vmf);
+		return VM_FAULT_OOM;
+	}
+	return map_if_still_wanted(vmf, page, ret);
 }
 
 /* ---- Dispatch ----------------------------------------------------------------------------------------- */
@@ -430,7 +563,7 @@ static vm_fault_t handle_pte_fault(struct vm_fault *vmf)
 		return ops && ops->nopage ? do_no_page(vmf) : do_anonymous_page(vmf);
 	}
 	if (unlikely(!pte_present(pte)))
-		BUG(); /* a swap entry, and there is no swap yet */
+		return do_swap_page(vmf);
 	if (is_write(vmf) && !pte_write(pte))
 		return do_wp_page(vmf);
 	return mark_used(vmf);

@@ -125,6 +125,21 @@ void swap_mm_advance(struct mm_struct *mm)
 	spin_unlock_irqrestore(&mmlist_lock, flags);
 }
 
+struct mm_struct *next_user_mm(struct mm_struct *prev)
+{
+	struct mm_struct *mm;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mmlist_lock, flags);
+	mm = next_mm(prev ? prev : &init_mm);
+	while (mm != &init_mm && !atomic_inc_not_zero(&mm->mm_users))
+		mm = next_mm(mm);
+	spin_unlock_irqrestore(&mmlist_lock, flags);
+	if (prev)
+		mmput(prev);
+	return mm == &init_mm ? NULL : mm;
+}
+
 unsigned long nr_mms(void)
 {
 	unsigned long flags, n = 0;

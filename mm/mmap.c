@@ -30,6 +30,7 @@
  *
  * Failure: nothing changed; see each function.
  */
+#include <pagoda/swap.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
@@ -88,9 +89,14 @@ int mlock_future_check(const struct mm_struct *mm, unsigned long flags, unsigned
 	return locked > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ? -EAGAIN : 0;
 }
 
+static unsigned long swap_pages(void)
+{
+	return (unsigned long)__atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
+}
+
 unsigned long vm_commit_limit(void)
 {
-	return totalram_pages() * (unsigned long)sysctl_overcommit_ratio / 100;
+	return totalram_pages() * (unsigned long)sysctl_overcommit_ratio / 100 + swap_pages();
 }
 
 int vm_enough_memory(unsigned long pages)
@@ -99,7 +105,7 @@ int vm_enough_memory(unsigned long pages)
 
 	if (sysctl_overcommit_memory == 1)
 		return 0;
-	if (sysctl_overcommit_memory == 0 ? pages <= totalram_pages() :
+	if (sysctl_overcommit_memory == 0 ? pages <= totalram_pages() + swap_pages() :
 					    (unsigned long)committed <= vm_commit_limit())
 		return 0;
 	vm_unacct_memory(pages);

@@ -253,6 +253,13 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 	return 0;
 }
 
+void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vma)
+{
+	__atomic_store_n(&page->mapping,
+			 (struct address_space *)((unsigned long)vma->anon_vma->root | PAGE_MAPPING_ANON),
+			 __ATOMIC_RELAXED);
+}
+
 /* ---- Walking ------------------------------------------------------------------------------ */
 
 struct rmap_walk {

@@ -23,6 +23,7 @@
  * Failure: only copy_page_range allocates (tables of the child); what it has copied
  * is torn down with the child.
  */
+#include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
 #include "vma_internal.h"
@@ -47,7 +48,7 @@ struct zap_details {
 };
 
 struct rss_delta {
-	long anon, file, shmem;
+	long anon, file, shmem, swap;
 };
 
 static inline void count_page(struct rss_delta *rss, const struct page *page, long n)
@@ -69,6 +70,8 @@ static void apply_rss(struct mm_struct *mm, const struct rss_delta *rss)
 		add_rss(&mm->rss_file, rss->file);
 	if (rss->shmem)
 		add_rss(&mm->rss_shmem, rss->shmem);
+	if (rss->swap)
+		add_rss(&mm->swap_usage, rss->swap);
 }
 
 /* One present entry; true if the gather is full. */
@@ -93,11 +96,22 @@ static inline bool zap_present(const struct zap_details *z, struct rss_delta *rs
 	return tlb_remove_page(tlb, page);
 }
 
+/* A swap entry: always a private page's. */
+static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep, pte_t pte,
+			   unsigned long addr)
+{
+	if (z->keep_anon)
+		return;
+	pte_clear(z->tlb->mm, addr, ptep);
+	free_swap_and_cache(pte_to_swp_entry(pte));
+	rss->swap--;
+}
+
 /* [addr, end) lies under one PMD entry. Returns where it stopped: end, or the gather is full. */
 static unsigned long zap_pte_range(const struct zap_details *z, pmd_t *pmd, unsigned long addr,
 				   unsigned long end)
 {
-	struct rss_delta rss = { 0, 0, 0 };
+	struct rss_delta rss = { 0, 0, 0, 0 };
 	pte_t *ptep = pte_offset(pmd, addr);
 	bool full = false;
 
@@ -109,7 +123,7 @@ static unsigned long zap_pte_range(const struct zap_details *z, pmd_t *pmd, unsi
 		if (pte_present(pte))
 			full = zap_present(z, &rss, ptep, pte, addr);
 		else if (unlikely(!pte_none(pte)))
-			BUG(); /* a swap entry, and there is no swap yet */
+			zap_swap_entry(z, &rss, ptep, pte, addr);
 	}
 	apply_rss(z->tlb->mm, &rss);
 	return addr;
@@ -271,7 +285,7 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 static void copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, pte_t *from,
 		      unsigned long nr, bool cow)
 {
-	struct rss_delta rss = { 0, 0, 0 };
+	struct rss_delta rss = { 0, 0, 0, 0 };
 
 	spin_lock(&src->page_table_lock);
 	spin_lock(&dst->page_table_lock);
@@ -281,6 +295,13 @@ static void copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, p
 
 		if (pte_none(pte))
 			continue;
+		if (unlikely(!pte_present(pte))) {
+			if (!WARN_ON_ONCE(!swap_duplicate(pte_to_swp_entry(pte)))) {
+				set_pte(to, pte);
+				rss.swap++;
+			}
+			continue;
+		}
 		if (cow && pte_write(pte)) {
 			ptep_set_wrprotect(from);
 			pte = pte_wrprotect(pte);

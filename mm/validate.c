@@ -19,7 +19,7 @@
 void validate_vmas(struct mm_struct *mm);
 
 struct counts {
-	unsigned long anon, file, shmem, tables;
+	unsigned long anon, file, shmem, swap, tables;
 };
 
 static void check_entry(const struct vm_area_struct *vma, unsigned long addr, pte_t pte,
@@ -61,8 +61,8 @@ static void check_pte_table(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
 			vma = vma->vm_next;
 		if (pte_present(pte))
 			check_entry(vma, addr, pte, c);
-		else
-			BUG_ON(!pte_none(pte));
+		else if (!pte_none(pte))
+			c->swap++;
 	}
 }
 
@@ -121,6 +121,7 @@ static void check_tables(struct mm_struct *mm)
 	BUG_ON(c.anon != (unsigned long)atomic_long_read(&mm->rss_anon));
 	BUG_ON(c.file != (unsigned long)atomic_long_read(&mm->rss_file));
 	BUG_ON(c.shmem != (unsigned long)atomic_long_read(&mm->rss_shmem));
+	BUG_ON(c.swap != (unsigned long)atomic_long_read(&mm->swap_usage));
 	BUG_ON(c.tables * PAGE_SIZE != (unsigned long)atomic_long_read(&mm->pgtables_bytes));
 }
 

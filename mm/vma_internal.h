@@ -154,6 +154,9 @@ bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned lon
 unsigned long lock_task_mm(void);
 void unlock_task_mm(unsigned long flags);
 
+/* The user mm after prev (NULL: the first) that is not ending, with a user; drops prev's. May sleep. */
+struct mm_struct *next_user_mm(struct mm_struct *prev);
+
 /* ---- Turns of swap_out() (mm_struct.c) ------------------------------------------------------------ */
 /* The mm whose turn it is, with a user (mmput); NULL: there is none. */
 struct mm_struct *swap_mm_get(void);
@@ -194,6 +197,8 @@ static inline pgprot_t vma_page_prot(const struct vm_area_struct *vma, unsigned 
 		vm_flags &= ~VM_SHARED;
 	return vm_get_page_prot(vm_flags);
 }
+/* The same for a page that VMAs of vma's whole family may map. (rmap.c) */
+void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vma);
 /* Unhook every page of [start, end). */
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end);
 static inline void set_anon_identity(struct page *page, const struct vm_area_struct *vma)

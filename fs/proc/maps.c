@@ -348,6 +348,7 @@ int proc_show_smaps_rollup(struct proc_text *t, const struct proc_node *node)
 #define PM_SOFT_DIRTY (1ull << 55)
 #define PM_EXCLUSIVE  (1ull << 56)
 #define PM_ENTRY_BYTES 8u
+#define PM_SWAP_OFFSET_SHIFT 5 /* the area below it */
 #define PM_CHUNK       32u /* entries looked up under one hold of mmap_lock */
 
 static u64 pagemap_entry(struct mm_struct *mm, unsigned long addr, bool show_pfn)
@@ -360,7 +361,8 @@ static u64 pagemap_entry(struct mm_struct *mm, unsigned long addr, bool show_pfn
 	if (pte_none(pte))
 		return find_vma_intersection(mm, addr, addr + PAGE_SIZE) ? PM_SOFT_DIRTY : 0;
 	if (!pte_present(pte))
-		return entry | PM_SWAP;
+		return entry | PM_SWAP | swp_type(pte_to_swp_entry(pte)) |
+		       (u64)swp_offset(pte_to_swp_entry(pte)) << PM_SWAP_OFFSET_SHIFT;
 	page = pte_page(pte);
 	entry |= PM_PRESENT;
 	if (!PageAnon(page) && page->mapping)

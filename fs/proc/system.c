@@ -5,6 +5,7 @@
  * Times are printed in USER_HZ ticks of 10 ms. What the core does not have shows as zero, so that programs find every line that they look for.
  */
 #include <fs/proc/proc.h>
+#include <pagoda/swap.h>
 #include <pagoda/lru.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
@@ -106,7 +107,7 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 	kb(t, "MemAvailable", free + cached - shmem > high ? free + cached - shmem - high : 0);
 	kb(t, "Buffers", 0);
 	kb(t, "Cached", cached);
-	kb(t, "SwapCached", 0);
+	kb(t, "SwapCached", nr_swap_cache_pages());
 	kb(t, "Active", nr_active_pages());
 	kb(t, "Inactive", nr_inactive_pages());
 	kb(t, "Active(anon)", lru_pages(LRU_ACTIVE_ANON));
@@ -115,15 +116,15 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 	kb(t, "Inactive(file)", lru_pages(LRU_INACTIVE_FILE));
 	kb(t, "Unevictable", nr_mlocked_pages());
 	kb(t, "Mlocked", nr_mlocked_pages());
-	kb(t, "SwapTotal", 0);
-	kb(t, "SwapFree", 0);
+	kb(t, "SwapTotal", (unsigned long)total_swap_pages);
+	kb(t, "SwapFree", (unsigned long)atomic_long_read(&nr_swap_pages));
 	kb(t, "Dirty", 0);
 	kb(t, "Writeback", 0);
 	kb(t, "AnonPages", anon);
 	kb(t, "Mapped", cached);
 	kb(t, "Shmem", shmem);
 	kb(t, "PageTables", tables);
-	kb(t, "CommitLimit", total * (unsigned long)sysctl_overcommit_ratio / 100);
+	kb(t, "CommitLimit", vm_commit_limit());
 	kb(t, "Committed_AS", committed_pages() + shmem);
 	kb(t, "VmallocTotal", (VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT);
 	kb(t, "VmallocUsed", 0);
@@ -215,8 +216,14 @@ static int show_slabinfo(struct proc_text *t, const struct proc_node *node)
 
 static int show_swaps(struct proc_text *t, const struct proc_node *node)
 {
+	struct swap_area_info info;
+
 	(void)node;
 	proc_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+	for (unsigned int n = 0; swap_area_info(n, &info); n++)
+		proc_printf(t, "%-40spartition\t%llu\t\t%llu\t\t%d\n", info.name,
+			    (unsigned long long)info.size_pages * (PAGE_SIZE / 1024),
+			    (unsigned long long)info.used_pages * (PAGE_SIZE / 1024), info.priority);
 	return 0;
 }
 

@@ -30,17 +30,17 @@
 /* Offset 0 of an area is its header, so entry 0 is none. */
 
 /* swap_map values. */
-#define SWAP_MAP_MAX   0x3e
-#define SWAP_MAP_BAD   0x3f
-#define SWAP_HAS_CACHE 0x40
+#define SWAP_MAP_MAX   0x3ffe /* and stays there: the slot is pinned */
+#define SWAP_MAP_BAD   0x3fff
+#define SWAP_HAS_CACHE 0x4000
 
 /* ---- Slots ----------------------------------------------------------------------------- */
 extern atomic_long_t nr_swap_pages; /* free slots of all areas (SW-12) */
 extern long total_swap_pages;	    /* usable slots of all areas */
 
-/* A free slot with one use and SWAP_HAS_CACHE unset; .val 0: none. hint: place near this address's slots. (SW-02) */
+/* A free slot with one use and SWAP_HAS_CACHE unset; .val 0: none. (SW-02) */
 swp_entry_t get_swap_page(void);
-/* One more use; false: the slot's count is at its end and was pinned (SW-05), or the entry is bad. */
+/* One more use, unless the slot is pinned (SW-05); false: there is no such entry. */
 bool swap_duplicate(swp_entry_t entry) __must_check;
 void swap_free(swp_entry_t entry);
 /* Uses by PTEs, without the cache's; for tests and exclusivity. */
@@ -73,6 +73,10 @@ extern int page_cluster;
 bool can_share_swap_page(struct page *page);
 /* Take a locked, exclusive page out of the cache so that it is an ordinary anonymous page; false: it is not. */
 bool remove_exclusive_swap_page(struct page *page);
+/* Take a page that has lost its last user out of the cache, if it can be locked at once. */
+void free_unused_swap_page(struct page *page);
+/* Pages in the swap cache, for /proc/meminfo. */
+unsigned long nr_swap_cache_pages(void);
 /* Let go of entry, and of a cached page that nobody else needs (zap). */
 void free_swap_and_cache(swp_entry_t entry);
 /* Write a locked page of the cache to its slot; ends its writeback and unlocks. 0 or -EIO (kept dirty). */
@@ -87,7 +91,8 @@ struct block_device;
  * -EPERM (MAX_SWAPFILES). name: for /proc/swaps. May sleep. (SW-13)
  */
 int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags) __must_check;
-/* Bring everything back and let go of the area. -EINVAL, -ENOMEM (area stays in use), -EINTR. (SW-15) */
+/* Bring everything back and let go of the area. -EINVAL: not in use; -ENOMEM, -EINTR, -EIO, -EBUSY (a
+ * pinned slot): the area stays in use. May sleep. (SW-15) */
 int sys_swapoff_bdev(struct block_device *bdev) __must_check;
 struct swap_area_info {
 	char name[64];

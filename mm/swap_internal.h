@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* swap_internal.h: what the files of swap share: areas, and entries found in page tables. */
+#pragma once
+
+#include <pagoda/bug.h>
+#include <pagoda/swap.h>
+
+/* Slots that neighbouring addresses share, so that they come back in one read (FX-12). */
+#define SLOT_GROUP 8ul
+
+struct swap_area {
+	/* (W) swap_lock. */
+	unsigned short *map; /* (W) uses of each slot; NULL: the area is not in use */
+	bool writable;	     /* (W) slots may be handed out; not while swapoff empties it */
+	bool claimed;	     /* (W) swapon or swapoff is at it */
+	int priority;	     /* (C) while in use */
+	unsigned long max;   /* (C) slots, with the header's */
+	unsigned long pages; /* (C) usable ones */
+	unsigned long inuse; /* (W) */
+	unsigned long next, next_group; /* (W) where to look for a free slot, a free group */
+	struct block_device *bdev;	/* (C) */
+	char name[64];			/* (C) */
+	struct address_space space;	/* the swap cache: offset -> page */
+};
+
+extern struct swap_area swap_areas[MAX_SWAPFILES];
+extern spinlock_t swap_lock; /* RANK_SWAP */
+
+/* The area and map word of an entry, or NULL if there is none such. swap_lock held. */
+struct swap_area *swap_entry_area(swp_entry_t entry);
+
+/* A free slot near those of the page's neighbours; .val 0: none. Like get_swap_page(). */
+swp_entry_t get_swap_page_near(const struct page *page);
+
+/* A slot has lost its last use. swap_lock held. */
+void swap_slot_freed(struct swap_area *area);
+
+/* Set up the cache of an area, once. */
+void swap_cache_init(struct swap_area *area);
+
+/* The first swap entry of mm at or above *addr, which becomes its address. mmap_lock held. */
+bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *entry);
+
+/* Tree nodes outside the tree's lock (filemap.c). */
+int page_tree_fill_pool(struct radix_tree_pool *pool, int nr) __must_check;
+void page_tree_free_pool(struct radix_tree_pool *pool);

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_swap.c: areas and slots, the swap cache, faults on swapped pages, forks sharing slots,
+ * read errors, full areas, swapoff, and all of it at once on four CPUs.
+ *
+ * Pages are pushed out by swap_out_page(), which does with one page what reclaim does.
+ */
+#include "address_space.h"
+
+#include <machine/hosted_disk.h>
+#include <pagoda/lru.h>
+#include <pagoda/swap.h>
+#include <pagoda/vmscan.h>
+#include <string.h>
+
+#define MADV_DONTNEED 4
+
+static struct block_device *disk;
+
+/* mkswap for pages slots (with the header's), some of them bad. */
+static void make_swap(struct block_device *bdev, u32 pages, const u32 *bad, u32 nr_bad)
+{
+	u8 *bytes = hosted_disk_bytes(bdev);
+	u32 header[3] = { 1, pages - 1, nr_bad };
+
+	memcpy(bytes + 1024, header, sizeof(header));
+	if (nr_bad)
+		memcpy(bytes + 1024 + 512, bad, nr_bad * sizeof(*bad));
+	memcpy(bytes + PAGE_SIZE - 10, "SWAPSPACE2", 10);
+}
+
+static struct block_device *new_disk(const char *name, u32 pages)
+{
+	struct hosted_disk_config config = { .name = name, .bytes = (u64)pages * PAGE_SIZE };
+	struct block_device *bdev = hosted_disk_create(&config);
+
+	make_swap(bdev, pages, NULL, 0);
+	return bdev;
+}
+
+static void swap_on(u32 pages)
+{
+	disk = new_disk("hda", pages);
+	CHECK_EQ(sys_swapon_bdev(disk, "/dev/hda", 0), 0);
+}
+
+/* All slots free again and the area gone. */
+static void swap_off(void)
+{
+	validate_swap();
+	CHECK_EQ(sys_swapoff_bdev(disk), 0);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 0);
+	CHECK_EQ(total_swap_pages, 0);
+}
+
+static pte_t pte_at(unsigned long addr)
+{
+	struct hosted_pte_info info = hosted_lookup_user(current_vm->mm, addr);
+
+	return __pte(info.entry);
+}
+
+/* What reclaim does with a page; false: it could not. */
+static bool swap_out_page(unsigned long addr)
+{
+	unsigned long pfn = frame_at(addr);
+	struct page *page = pfn ? pfn_to_page(pfn) : NULL;
+	bool done = false;
+
+	if (!page || !get_page_unless_zero(page))
+		return false;
+	lru_add_drain_all();
+	lock_page(page);
+	if (PageAnon(page) && page_mapcount(page) && (PageSwapCache(page) || add_to_swap(page)) &&
+	    try_to_unmap(page)) {
+		if (PageDirty(page)) {
+			ClearPageDirty(page);
+			CHECK_EQ(swap_writepage(page), 0);
+			lock_page(page);
+		}
+		done = PageSwapCache(page) && remove_unused_swap_cache(page, 2);
+	}
+	unlock_page(page);
+	free_unused_swap_page(page);
+	put_page(page);
+	return done;
+}
+
+static void fill(unsigned long pages)
+{
+	for (unsigned long i = 0; i < pages; i++)
+		hosted_write64(BASE + PG(i), 0x1234567 + i);
+}
+static void check_filled(unsigned long pages)
+{
+	for (unsigned long i = 0; i < pages; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), 0x1234567 + i);
+}
+static void swap_out_range(unsigned long pages)
+{
+	for (unsigned long i = 0; i < pages; i++)
+		CHECK(swap_out_page(BASE + PG(i)));
+}
+
+static void process_with(unsigned long pages)
+{
+	new_process();
+	map_at(BASE, pages, RW);
+	fill(pages);
+}
+
+/* ---- Areas ------------------------------------------------------------------------------- */
+
+PAGODA_TEST(swapon_checks_the_header, "SW-13")
+{
+	u32 bad[2] = { 3, 5 };
+	u8 *bytes;
+
+	disk = new_disk("hda", 32);
+	bytes = hosted_disk_bytes(disk);
+	bytes[PAGE_SIZE - 1] ^= 1;
+	CHECK_EQ(sys_swapon_bdev(disk, "a", 0), -EINVAL);
+	make_swap(disk, 33, NULL, 0); /* longer than the device */
+	CHECK_EQ(sys_swapon_bdev(disk, "a", 0), -EINVAL);
+	bad[0] = 32; /* past the end */
+	make_swap(disk, 32, bad, 1);
+	CHECK_EQ(sys_swapon_bdev(disk, "a", 0), -EINVAL);
+	make_swap(disk, 32, NULL, 0);
+	memset(bytes + 1024 + 8, 0x7f, 4); /* more bad pages than the header holds */
+	CHECK_EQ(sys_swapon_bdev(disk, "a", 0), -EINVAL);
+	bad[0] = 3;
+	make_swap(disk, 32, bad, 2);
+	CHECK_EQ(sys_swapon_bdev(disk, "a", 0), 0);
+	CHECK_EQ(sys_swapon_bdev(disk, "a", 0), -EBUSY);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 29);
+	for (int i = 0; i < 29; i++) {
+		swp_entry_t entry = get_swap_page();
+
+		CHECK(entry.val && swp_offset(entry) != 3 && swp_offset(entry) != 5);
+	}
+	CHECK_EQ(get_swap_page().val, 0);
+	for (unsigned long i = 1; i < 32; i++)
+		if (i != 3 && i != 5)
+			swap_free(swp_entry(0, i));
+	swap_off();
+	CHECK_EQ(sys_swapoff_bdev(disk), -EINVAL);
+}
+
+PAGODA_TEST(slots_are_distinct_and_run_out, "SW-02 SW-12")
+{
+	bool seen[32] = { false };
+
+	swap_on(32);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 31);
+	for (int i = 0; i < 31; i++) {
+		swp_entry_t entry = get_swap_page();
+
+		CHECK(entry.val && !seen[swp_offset(entry)]);
+		seen[swp_offset(entry)] = true;
+	}
+	CHECK_EQ(get_swap_page().val, 0);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 0);
+	for (unsigned long i = 1; i < 32; i++)
+		swap_free(swp_entry(0, i));
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 31);
+	swap_off();
+}
+
+PAGODA_TEST(areas_take_turns_by_priority, "SW-14")
+{
+	struct block_device *disks[3] = { new_disk("a", 17), new_disk("b", 17), new_disk("c", 17) };
+	int got[3] = { 0, 0, 0 };
+
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(sys_swapon_bdev(disks[i], "x", SWAP_FLAG_PREFER | (i == 0 ? 1 : 5)), 0);
+	for (int i = 0; i < 32; i++) {
+		got[swp_type(get_swap_page())]++;
+		CHECK_LE(got[1] > got[2] ? got[1] - got[2] : got[2] - got[1], 1);
+	}
+	CHECK_EQ(got[0], 0);
+	CHECK_EQ(swp_type(get_swap_page()), 0);
+	swap_free(swp_entry(0, 1));
+	for (unsigned long i = 1; i < 17; i++) {
+		swap_free(swp_entry(1, i));
+		swap_free(swp_entry(2, i));
+	}
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(sys_swapoff_bdev(disks[i]), 0);
+}
+
+static void pin_a_slot(void)
+{
+	swp_entry_t entry;
+
+	CHECK_EQ(sys_swapon_bdev(disk, "/dev/hda", 0), 0);
+	entry = get_swap_page();
+	for (int i = 0; i < SWAP_MAP_MAX + 10; i++)
+		CHECK(swap_duplicate(entry));
+	for (int i = 0; i < SWAP_MAP_MAX + 10; i++)
+		swap_free(entry);
+	CHECK_EQ(swap_count(entry), SWAP_MAP_MAX);
+	for (int i = 0; i < 14; i++)
+		CHECK_NE(swp_offset(get_swap_page()), swp_offset(entry));
+	CHECK_EQ(sys_swapoff_bdev(disk), -EBUSY);
+}
+
+PAGODA_TEST(a_count_at_its_end_pins_the_slot, "SW-05")
+{
+	disk = new_disk("hda", 16);
+	test_lasting(pin_a_slot); /* the area cannot go any more */
+}
+
+/* ---- One process ---------------------------------------------------------------------------- */
+
+PAGODA_TEST(pages_go_out_and_come_back, "FT-49 FT-52 SW-03 SW-10")
+{
+	unsigned long majors, writes;
+
+	swap_on(256);
+	process_with(64);
+	swap_out_range(64);
+	CHECK_EQ(atomic_long_read(&mm_of_current()->rss_anon), 0);
+	CHECK_EQ(atomic_long_read(&mm_of_current()->swap_usage), 64);
+	check_mm();
+	validate_swap();
+	majors = current_vm->maj_flt;
+	check_filled(64);
+	CHECK_EQ(current_vm->maj_flt - majors, 8); /* 2^page_cluster pages each */
+	CHECK_EQ(atomic_long_read(&mm_of_current()->swap_usage), 0);
+	check_mm();
+	/* Still clean: they go again without being written. */
+	writes = vm_event(pswpout);
+	swap_out_range(64);
+	CHECK_EQ(vm_event(pswpout), writes);
+	check_filled(64);
+	hosted_process_exit();
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 255);
+	swap_off();
+}
+
+PAGODA_TEST(read_ahead_stops_at_an_empty_entry, "FT-51 SW-11")
+{
+	unsigned long reads;
+
+	swap_on(64);
+	process_with(8);
+	swap_out_range(8);
+	CHECK_EQ(do_madvise(BASE + PG(3), PAGE_SIZE, MADV_DONTNEED), 0);
+	reads = vm_event(pswpin);
+	CHECK_EQ(hosted_read64(BASE), 0x1234567);
+	CHECK_EQ(vm_event(pswpin), reads + 3);
+	hosted_process_exit();
+	swap_off();
+}
+
+PAGODA_TEST_CONFIG(small_machines_read_four_at_once, "FT-51 SW-11", .ram = 8 * SZ_1M)
+{
+	unsigned long majors;
+
+	swap_on(64);
+	process_with(32);
+	swap_out_range(32);
+	majors = current_vm->maj_flt;
+	check_filled(32);
+	CHECK_EQ(current_vm->maj_flt - majors, 8);
+	hosted_process_exit();
+	swap_off();
+}
+
+PAGODA_TEST(a_write_takes_the_page_over_at_once, "FT-50")
+{
+	unsigned long faults;
+
+	swap_on(64);
+	process_with(1);
+	swap_out_range(1);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 62);
+	faults = current_vm->maj_flt + current_vm->min_flt;
+	hosted_write64(BASE + 8, 5);
+	CHECK_EQ(current_vm->maj_flt + current_vm->min_flt, faults + 1);
+	CHECK(pte_write(pte_at(BASE)) && pte_dirty(pte_at(BASE)));
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 63);
+	check_filled(1);
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
+PAGODA_TEST(neighbours_share_slots_in_any_order, "FX-12")
+{
+	unsigned long majors;
+
+	swap_on(512);
+	process_with(128);
+	for (unsigned long i = 0; i < 128; i++)
+		CHECK(swap_out_page(BASE + PG(i * 37 % 128)));
+	for (unsigned long i = 1; i < 128; i++)
+		if (i % 8)
+			CHECK_EQ(pte_val(pte_at(BASE + PG(i))) - pte_val(pte_at(BASE + PG(i - 1))),
+				 pte_val(swp_entry_to_pte(swp_entry(0, 1))));
+	majors = current_vm->maj_flt;
+	check_filled(128);
+	CHECK_EQ(current_vm->maj_flt - majors, 16);
+	hosted_process_exit();
+	swap_off();
+}
+
+PAGODA_TEST(read_errors_are_sigbus_and_can_be_retried, "FT-54")
+{
+	u64 value;
+
+	swap_on(64);
+	process_with(1);
+	swap_out_range(1);
+	hosted_disk_fail_nth(disk, 1);
+	CHECK(!hosted_user_read(BASE, &value, 8));
+	CHECK_EQ(hosted_signal().signo, SIGBUS);
+	CHECK(!pte_present(pte_at(BASE)) && !pte_none(pte_at(BASE)));
+	check_filled(1);
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
+PAGODA_TEST(a_full_area_loses_nothing, "SW-18")
+{
+	unsigned long out = 0;
+
+	swap_on(17);
+	process_with(40);
+	for (unsigned long i = 0; i < 40; i++)
+		out += swap_out_page(BASE + PG(i));
+	CHECK_EQ(out, 16);
+	check_filled(40);
+	check_mm();
+	validate_swap();
+	hosted_process_exit();
+	swap_off();
+}
+
+PAGODA_TEST(region_calls_take_swapped_pages_along, "SW-03")
+{
+	unsigned long moved;
+
+	swap_on(128);
+	process_with(32);
+	swap_out_range(32);
+	CHECK_EQ(do_mprotect(BASE, PG(4), PROT_READ), 0);
+	moved = do_mremap(BASE + PG(16), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(100));
+	CHECK_EQ(moved, BASE + PG(100));
+	CHECK_EQ(do_madvise(BASE + PG(8), PG(4), MADV_DONTNEED), 0);
+	CHECK_EQ(do_munmap(BASE + PG(24), PG(8)), 0);
+	CHECK_EQ(atomic_long_read(&mm_of_current()->swap_usage), 20);
+	check_mm();
+	validate_swap();
+	check_filled(8);
+	for (unsigned long i = 8; i < 12; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), 0);
+	for (unsigned long i = 0; i < 8; i++)
+		CHECK_EQ(hosted_read64(moved + PG(i)), 0x1234567 + 16 + i);
+	hosted_process_exit();
+	swap_off();
+}
+
+/* ---- Several processes -------------------------------------------------------------------------- */
+
+static void child_reads_then_writes(void *arg)
+{
+	(void)arg;
+	check_filled(16);
+	for (unsigned long i = 0; i < 16; i += 2)
+		hosted_write64(BASE + PG(i), ~i);
+	for (unsigned long i = 0; i < 16; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), i % 2 ? 0x1234567 + i : ~i);
+	check_mm();
+}
+
+PAGODA_TEST_CONFIG(forks_share_slots, "SW-08", .nr_cpus = 2)
+{
+	struct hosted_task *children[3];
+
+	swap_on(128);
+	process_with(16);
+	swap_out_range(16);
+	for (int i = 0; i < 3; i++) {
+		children[i] = hosted_fork(HOSTED_ANY_CPU, child_reads_then_writes, NULL);
+		CHECK(children[i]);
+	}
+	check_filled(16);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(children[i]);
+	check_filled(16);
+	check_mm();
+	validate_swap();
+	hosted_process_exit();
+	swap_off();
+}
+
+static void do_nothing(void *arg)
+{
+	(void)arg;
+}
+
+PAGODA_TEST(a_thousand_forks_leave_no_use_behind, "SW-04")
+{
+	swap_on(64);
+	process_with(4);
+	swap_out_range(4);
+	for (int i = 0; i < 1000; i++) {
+		struct hosted_task *child = hosted_fork(HOSTED_ANY_CPU, do_nothing, NULL);
+
+		CHECK(child);
+		hosted_wait(child);
+	}
+	CHECK_EQ(swap_count(pte_to_swp_entry(pte_at(BASE))), 1);
+	validate_swap();
+	hosted_process_exit();
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 63);
+	swap_off();
+}
+
+static void read_first(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(hosted_read64(BASE), 0x1234567);
+}
+
+PAGODA_TEST_CONFIG(threads_that_want_one_page_read_it_once, "FT-53", .nr_cpus = 4)
+{
+	struct hosted_task *threads[3];
+	unsigned long reads;
+
+	swap_on(64);
+	process_with(1);
+	swap_out_range(1);
+	reads = vm_event(pswpin);
+	hosted_disk_stall(disk, true);
+	for (int i = 0; i < 3; i++)
+		threads[i] = hosted_clone(i + 1, read_first, NULL);
+	while (vm_event(pswpin) == reads)
+		port_yield();
+	hosted_disk_stall(disk, false);
+	read_first(NULL);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(threads[i]);
+	CHECK_EQ(vm_event(pswpin), reads + 1);
+	CHECK_EQ(atomic_long_read(&mm_of_current()->rss_anon), 1);
+	hosted_process_exit();
+	swap_off();
+}
+
+/* ---- Without memory ------------------------------------------------------------------------------ */
+
+static bool on_and_off(void *arg)
+{
+	int err = sys_swapon_bdev(disk, "/dev/hda", 0);
+
+	(void)arg;
+	if (err) {
+		CHECK_EQ(err, -ENOMEM);
+		CHECK_EQ(disk->holder, NULL);
+		return false;
+	}
+	swap_off();
+	return true;
+}
+
+PAGODA_TEST(swapon_without_memory_changes_nothing, "SW-13")
+{
+	disk = new_disk("hda", 64);
+	test_fail_every_allocation(on_and_off, NULL);
+}
+
+PAGODA_TEST(swapoff_brings_everything_back, "SW-15")
+{
+	swap_on(128);
+	process_with(64);
+	swap_out_range(64);
+	swap_off();
+	CHECK_EQ(atomic_long_read(&mm_of_current()->swap_usage), 0);
+	check_mm();
+	check_filled(64);
+}
+
+PAGODA_TEST(swapoff_without_memory_leaves_the_area, "SW-15")
+{
+	int err;
+
+	swap_on(128);
+	process_with(64);
+	swap_out_range(64);
+	hosted_fail_one_in(1);
+	err = sys_swapoff_bdev(disk);
+	hosted_fail_one_in(0);
+	CHECK_EQ(err, -ENOMEM);
+	validate_swap();
+	check_filled(64);
+	check_mm();
+	swap_off();
+}
+
+/* ---- All at once ----------------------------------------------------------------------------------- */
+
+#define CHAOS_PAGES  24ul
+#define CHAOS_ROUNDS 60
+
+static void out_some(unsigned long n)
+{
+	for (unsigned long i = 0; i < n; i++)
+		(void)swap_out_page(BASE + PG(test_random() % CHAOS_PAGES));
+}
+
+static void chaos_child(void *arg)
+{
+	u64 mine[CHAOS_PAGES];
+
+	for (unsigned long i = 0; i < CHAOS_PAGES; i++)
+		mine[i] = hosted_read64(BASE + PG(i));
+	for (int round = 0; round < CHAOS_ROUNDS; round++) {
+		unsigned long i = test_random() % CHAOS_PAGES;
+
+		if (test_random() % 2)
+			hosted_write64(BASE + PG(i), mine[i] = test_random());
+		else
+			CHECK_EQ(hosted_read64(BASE + PG(i)), mine[i]);
+		out_some(2);
+	}
+	for (unsigned long i = 0; i < CHAOS_PAGES; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), mine[i]);
+	(void)arg;
+}
+
+static void swap_onoff(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 5; i++) {
+		CHECK_EQ(sys_swapoff_bdev(disk), 0);
+		CHECK_EQ(sys_swapon_bdev(disk, "/dev/hda", 0), 0);
+	}
+}
+
+PAGODA_TEST_CONFIG(faults_forks_exits_and_swapoff_at_once, "SW-08 SW-15", .nr_cpus = 4)
+{
+	struct hosted_task *children[4], *switcher;
+
+	swap_on(256);
+	process_with(CHAOS_PAGES);
+	switcher = hosted_spawn("swapoff", HOSTED_ANY_CPU, swap_onoff, NULL);
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < 4; i++) {
+			out_some(8);
+			children[i] = hosted_fork(HOSTED_ANY_CPU, chaos_child, NULL);
+			CHECK(children[i]);
+		}
+		for (int i = 0; i < 4; i++)
+			hosted_wait(children[i]);
+	}
+	hosted_wait(switcher);
+	check_filled(CHAOS_PAGES);
+	check_mm();
+	validate_swap();
+	hosted_process_exit();
+	swap_off();
+}
