@@ -161,24 +161,24 @@ static void reclaim_against_all(void)
 	disk_close(&cut);
 }
 
-PAGODA_TEST_CONFIG(reclaim_races, "RC-43 RC-44 RC-28 RC-38 FX-01", .nr_cpus = 4)
+PAGODA_TEST_CONFIG(reclaim_races, "RC-43 RC-44 FX-01", .nr_cpus = 4)
 {
 	reclaim_against_all();
 }
 
-PAGODA_TEST_CONFIG(reclaim_races_classic, "RC-43 RC-44 RC-37 RC-38", .nr_cpus = 4,
+PAGODA_TEST_CONFIG(reclaim_races_classic, "RC-43 RC-44", .nr_cpus = 4,
 		   .options = "reclaim=classic")
 {
 	reclaim_against_all();
 }
 
-PAGODA_TEST_CONFIG(reclaim_races_deterministically, "RC-43 RC-44 RC-28 RC-38 FX-01", .nr_cpus = 4,
+PAGODA_TEST_CONFIG(reclaim_races_deterministically, "RC-43 RC-44 FX-01", .nr_cpus = 4,
 		   .deterministic = true)
 {
 	reclaim_against_all();
 }
 
-PAGODA_TEST_CONFIG(reclaim_races_classic_deterministically, "RC-43 RC-44 RC-37 RC-38", .nr_cpus = 4,
+PAGODA_TEST_CONFIG(reclaim_races_classic_deterministically, "RC-43 RC-44", .nr_cpus = 4,
 		   .deterministic = true, .options = "reclaim=classic")
 {
 	reclaim_against_all();

@@ -17,7 +17,7 @@ static unsigned long map_shared(unsigned long pages)
 	return do_mmap(NULL, BASE, PG(pages), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
 }
 
-PAGODA_TEST(anonymous_page_is_on_the_inactive_list, "FT-41 RC-14 FX-15 PM-29")
+PAGODA_TEST(anonymous_page_is_on_the_inactive_list, "FT-41 PM-29")
 {
 	new_process();
 	map_at(BASE, 40, RW);
@@ -48,7 +48,7 @@ PAGODA_TEST(page_in_a_batch_is_written_in_place, "FT-55")
 	CHECK_EQ(page_at(BASE), page);
 }
 
-PAGODA_TEST(coldest_page_is_taken_first, "RC-13 RC-21")
+PAGODA_TEST(coldest_page_is_taken_first, "RC-13")
 {
 	struct page *first, *second;
 
@@ -76,7 +76,7 @@ static void touch_and_wait(void *arg)
 		port_yield();
 }
 
-PAGODA_TEST_CONFIG(page_referenced_counts_every_process, "FX-01 RC-39", .nr_cpus = 4)
+PAGODA_TEST_CONFIG(page_referenced_counts_every_process, "FX-01", .nr_cpus = 4)
 {
 	struct hosted_task *child[3];
 	struct page *page;
@@ -310,7 +310,7 @@ PAGODA_TEST(file_page_is_unmapped_everywhere, "RC-43 RC-44 RC-45")
 	check_mm();
 }
 
-PAGODA_TEST(locked_region_keeps_its_pages, "AS-59 RC-38")
+PAGODA_TEST(locked_region_keeps_its_pages, "AS-59")
 {
 	struct rmap_info info;
 	struct page *page;
