@@ -120,6 +120,7 @@ int main(void)
 			printf("\n");
 			MUST(munmap(p, PAGES * PAGE));
 		}
+	MUST(unlink("file"));
 	scratch_leave();
 	return 0;
 }
