@@ -109,7 +109,7 @@ def exercise_long(bench):
     exercise(bench, 20)
 
 
-@test("ext2/little_memory_makes_reclaim_take_the_cache_and_nothing_is_lost", "RC-12", quick=False)
+@test("ext2/little_memory_makes_reclaim_take_the_cache_and_nothing_is_lost", quick=False)
 def little_memory(bench):
     disk = make_image(bench, mib=32)
     script = (f"{MOUNT} && cd /mnt && i=0; while [ $i -lt 200 ]; do mkdir d$i && echo $i > d$i/f; i=$((i+1)); done; "

@@ -11,6 +11,7 @@
 #include <fs/ext2/ext2.h>
 #include <machine/hosted_disk.h>
 #include <pagoda/mm.h>
+#include <pagoda/page_alloc.h>
 #include <pagoda/vmscan.h>
 #include <pagoda/string.h>
 
@@ -792,4 +793,50 @@ PAGODA_TEST(ext2_refuses_what_it_does_not_know, "")
 	CHECK_EQ(es->s_state, EXT2_VALID_FS | EXT2_ERROR_FS);
 	es->s_magic = 0;
 	CHECK_EQ(mount_disk(), -EINVAL);
+}
+
+/* ---- The caches ---------------------------------------------------------------------------------- */
+
+#define CACHED_FILES 10000
+
+PAGODA_TEST_CONFIG(ext2_names_and_inodes_go_under_pressure, "RC-12", .ram = 64 * SZ_1M,
+		   .start_threads = true)
+{
+	struct page *pages = NULL, *page;
+	unsigned long names, inodes;
+	char name[32];
+
+	make_disk(16 * SZ_1M, "-b 1024 -N 10100");
+	CHECK_EQ(mount_disk(), 0);
+	for (int i = 0; i < CACHED_FILES; i++) {
+		if (i % 200 == 0)
+			CHECK_EQ(make_dir((snprintf(name, sizeof(name), "/d%d", i / 200), name)), 0);
+		snprintf(name, sizeof(name), "/d%d/f%d", i / 200, i);
+		CHECK_EQ(make_file(name), 0);
+	}
+	names = dentry_shrinker.count();
+	CHECK_GE(names, CACHED_FILES);
+	CHECK_EQ(dentry_shrinker.scan(100, GFP_NOFS), 0);
+	CHECK_EQ(inode_shrinker.scan(100, GFP_NOFS), 0);
+	CHECK_EQ(dentry_shrinker.count(), names);
+
+	/* Use memory up until the allocator takes names and inodes back. */
+	while (dentry_shrinker.count() + inode_shrinker.count() > CACHED_FILES / 2) {
+		page = alloc_pages(GFP_USER | __GFP_NOWARN, 0);
+		if (!page)
+			break;
+		page->private = pages;
+		pages = page;
+	}
+	inodes = inode_shrinker.count();
+	while ((page = pages)) {
+		pages = page->private;
+		page->private = NULL;
+		__free_page(page);
+	}
+	CHECK_LT(dentry_shrinker.count(), names / 2);
+	CHECK_LT(inodes, names / 2);
+	CHECK_EQ(write_at("/d7/f1400", "still there", 11, 0, 0), 11);
+	unmount_disk();
+	CHECK_EQ(fsck("-n"), 0);
 }
