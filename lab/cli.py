@@ -28,6 +28,7 @@ options of run and shell (defaults in brackets):
   --root DIR|IMAGE      the guest's root is a copy of DIR, or an ext2 image (instead of busybox)
   --keep                the guest's changes stay in IMAGE (otherwise it is used copy-on-write)
   --copy FILE[:PATH]    put a host file or directory into the guest (at its own path or at PATH)
+  --with PROGRAM        bring a further program, with all that it needs, as for PROGRAM itself
   --reclaim NAME        page replacement policy: default, classic [default]
   --append 'WORDS'      more boot options for the kernel
   --stats FILE          write the memory report as JSON
@@ -108,6 +109,7 @@ RUN_OPTIONS = {
     "--root": (anything, None, False),
     "--keep": (None, False, False),
     "--copy": (anything, [], True),
+    "--with": (anything, [], True),
     "--reclaim": (choice("--reclaim", ["default", "classic"], []), "default", False),
     "--append": (anything, [], True),
     "--stats": (anything, None, False),

@@ -15,7 +15,7 @@ import os
 import stat
 import subprocess
 
-from lab import cpio, elf
+from lab import cpio, elf, runtime
 from lab.common import EXIT_HOST, Refusal, usage_error
 
 BUSYBOX = "/bin/busybox"
@@ -104,7 +104,7 @@ def add_busybox(tree):
 
 
 def add_program(tree, host_path, guest_path, arch):
-    """The program and, if it is not static, its interpreter and shared libraries."""
+    """The program, its interpreter and shared libraries, and what it reads at run time (runtime.py)."""
     program = elf.inspect(host_path, arch)
     tree.copy(host_path, guest_path)
     if not program.interpreter:
@@ -117,6 +117,7 @@ def add_program(tree, host_path, guest_path, arch):
     for needed in [program.interpreter] + elf.shared_libraries(host_path):
         if os.path.exists(needed):
             tree.copy(needed, needed)
+    runtime.add(tree, host_path, lambda path: add_program(tree, path, path, arch))
 
 
 def add_copies(tree, copies):
@@ -169,10 +170,20 @@ class Errand:
         self.exec_path, self.argv, self.cwd, self.env, self.stdio = exec_path, argv, cwd, env, stdio
 
 
+def add_merged_folders(tree):
+    """/lib is the same folder as /usr/lib where the host has it so: libraries go by both names."""
+    for name in ("/lib", "/lib64"):
+        if os.path.islink(name) and os.path.realpath(name) == "/usr" + name:
+            tree.directory("/usr" + name)
+            tree.link(name, "usr" + name)
+
+
 def base_tree(init, root):
     tree = Tree()
     if root:
         tree.copy(root, "/")
+    else:
+        add_merged_folders(tree)
     for path, mode in DIRECTORIES.items():
         tree.directory(path, mode)
     if not root:

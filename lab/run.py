@@ -57,6 +57,9 @@ def guest_tree(options, init, argv, host_path, errand):
         elf.inspect(host_path, options.arch)  # it is in the tree already, with what it needs
     else:
         image.add_program(tree, host_path, errand.exec_path, options.arch)
+    for name in getattr(options, "with"):
+        with_path, at = image.find_program(name, options.root)
+        image.add_program(tree, with_path, at, options.arch)
     image.add_copies(tree, options.copy)
     image.add_errand(tree, errand)
     return tree
