@@ -13,6 +13,7 @@
  * Missing directories are made. A failure is the kernel's to report: without a root there
  * is nothing to run.
  */
+#include <fs/shm.h>
 #include <fs/vfs.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
@@ -139,6 +140,7 @@ int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_
 	dcache_init();
 	file_init();
 	pipe_init();
+	shm_init();
 	err = mount_root(task);
 	if (err)
 		return err;

@@ -7,6 +7,7 @@
  * marked so: programs write it and expect to read it back.
  */
 #include <fs/proc/proc.h>
+#include <fs/shm.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
 #include <pagoda/pagemap.h>
@@ -32,7 +33,7 @@
 /* ---- kernel ---------------------------------------------------------------------------------- */
 
 static int pid_max = 32768, threads_max = 32768, tainted, ngroups_max = FS_NGROUPS_MAX,
-	   panic_timeout, randomize_va_space, shm_next_id = -1, cap_last_cap = 40, shmmni = 4096,
+	   panic_timeout, randomize_va_space, cap_last_cap = 40,
 	   overflow_id = 65534, kptr_restrict, perf_paranoid = 2, core_uses_pid;
 
 TEXT(show_ostype, "Linux\n")
@@ -40,7 +41,8 @@ TEXT(show_osrelease, "6.1.0-pagoda\n")
 TEXT(show_version, "#1 Pagoda\n")
 TEXT(show_domainname, "(none)\n")
 TEXT(show_core_pattern, "core\n")
-TEXT(show_shmmax, "%lu\n", ~0ul - (1ul << 24))
+TEXT(show_shmmax, "%lu\n", (unsigned long)shm_ctlmax)
+TEXT(show_shmall, "%lu\n", (unsigned long)shm_ctlall)
 TEXT(show_printk, "4\t4\t1\t7\n")
 TEXT(show_entropy, "256\n")
 TEXT(show_hostname, "%s\n", fs_hook_hostname())
@@ -60,6 +62,30 @@ static long accept(const struct proc_node *node, const char *text, size_t len)
 {
 	(void)node, (void)text;
 	return (long)len;
+}
+
+/* A limit of shared memory: any number that is not negative. */
+static long write_limit(const char *text, size_t len, u64 *limit)
+{
+	long value;
+	int err = proc_parse_long(text, &value);
+
+	if (err || value < 0)
+		return -EINVAL;
+	*limit = (u64)value;
+	return (long)len;
+}
+
+static long write_shmmax(const struct proc_node *node, const char *text, size_t len)
+{
+	(void)node;
+	return write_limit(text, len, &shm_ctlmax);
+}
+
+static long write_shmall(const struct proc_node *node, const char *text, size_t len)
+{
+	(void)node;
+	return write_limit(text, len, &shm_ctlall);
 }
 
 static void print_uuid(struct proc_text *t, u8 id[16])
@@ -118,9 +144,9 @@ static const struct proc_entry kernel_entries[] = {
 	PROC_DIR("random", random_entries),
 	SYSCTL("randomize_va_space", randomize_va_space, 0, 2),
 	SYSCTL("shm_next_id", shm_next_id, -1, INT_MAX),
-	PROC_FILE("shmall", 0644, show_shmmax),
-	PROC_FILE("shmmax", 0644, show_shmmax),
-	SYSCTL("shmmni", shmmni, 0, 32768),
+	PROC_WRITE("shmall", 0644, show_shmall, write_shmall),
+	PROC_WRITE("shmmax", 0644, show_shmmax, write_shmmax),
+	SYSCTL("shmmni", shm_ctlmni, 0, 32768),
 	SYSCTL("tainted", tainted, 0, INT_MAX),
 	SYSCTL("threads-max", threads_max, 1, INT_MAX),
 	PROC_FILE("version", 0444, show_version),

@@ -5,6 +5,7 @@
  * Times are printed in USER_HZ ticks of 10 ms. What the core does not have shows as zero, so that programs find every line that they look for.
  */
 #include <fs/proc/proc.h>
+#include <fs/shm.h>
 #include <pagoda/swap.h>
 #include <pagoda/lru.h>
 #include <pagoda/machine.h>
@@ -425,6 +426,28 @@ static long link_self_mounts(const struct proc_node *node, char *buf, size_t siz
 	return pagoda_snprintf(buf, size, "self/mounts");
 }
 
+static void print_segment(void *arg, const struct shm_line *s)
+{
+	proc_printf(arg, "%10d %10d  %4o %21llu %5d %5d  %5lu %5u %5u %5u %5u %10lld %10lld %10lld %21llu %21llu\n",
+		    s->key, s->id, s->mode, (unsigned long long)s->size, s->cpid, s->lpid, s->nattch,
+		    s->uid, s->gid, s->cuid, s->cgid, (long long)s->atime, (long long)s->dtime,
+		    (long long)s->ctime, (unsigned long long)s->resident, 0ull);
+}
+
+static int show_sysvipc_shm(struct proc_text *t, const struct proc_node *node)
+{
+	(void)node;
+	proc_printf(t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
+		       "  cuid  cgid      atime      dtime      ctime                   rss"
+		       "                  swap\n");
+	shm_for_each(print_segment, t);
+	return 0;
+}
+
+static const struct proc_entry sysvipc_entries[] = {
+	PROC_FILE("shm", 0444, show_sysvipc_shm),
+};
+
 const struct proc_entry proc_system_entries[] = {
 	PROC_FILE("buddyinfo", 0444, show_buddyinfo),
 	PROC_FILE("cmdline", 0444, show_cmdline),
@@ -445,6 +468,7 @@ const struct proc_entry proc_system_entries[] = {
 	  .mode = S_IFDIR | 0555,
 	  .children = proc_sys_entries,
 	  .nr_children = PROC_NR_SYS_ENTRIES },
+	PROC_DIR("sysvipc", sysvipc_entries),
 	{ .name = "thread-self", .mode = S_IFLNK | 0777, .readlink = proc_link_thread_self },
 	PROC_FILE("uptime", 0444, show_uptime),
 	PROC_FILE("version", 0444, show_version),

@@ -30,6 +30,7 @@
 #define ENOTTY		25
 #define ETXTBSY		26
 #define EFBIG		27
+#define EIDRM		43
 #define ENOSPC		28
 #define ESPIPE		29
 #define EROFS		30

@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shm.c: System V shared memory: shmget, shmat, shmdt, shmctl.
+ *
+ * A segment is an unnamed tmpfs file with an owner, a mode and counters:
+ *
+ *	slots[index] -> segment -> file ("/SYSV00001234", on an inode of its own)
+ *	VMA -> a file of its attachment, on the same inode -> segment
+ *
+ * Its id is sequence * IPCMNI + index. The sequence grows when an index is used again, so
+ * that an old id meets EIDRM or EINVAL and no foreign segment. Lookup by id is an index,
+ * by key a walk over the slots in use (at most shmmni).
+ *
+ * nattch counts VMAs: the vm_ops count each one that fork, mremap or a split makes, and
+ * each that goes. So exec, exit and partial unmapping need nothing of their own, and the
+ * numbers are Linux's (a split attachment counts twice). A segment marked SHM_DEST goes
+ * with its last VMA.
+ *
+ * Locking: shm_lock (a mutex) for the table and all fields of segments. It is taken inside
+ * mmap_lock (vm_ops) and never around a copy to or from user space or do_mmap; shmat counts
+ * an attachment of its own while it maps, which keeps the segment.
+ *
+ * Invariants: (S1) shm_pages is the sum of the segments' pages. (S2) a segment in the table
+ * has nattch > 0 or is not SHM_DEST.
+ *
+ * Failure: nothing changed. Observability: /proc/sysvipc/shm, ipcs.
+ */
+#include <fs/shm.h>
+#include <fs/syscalls.h>
+#include <fs/vfs.h>
+#include <pagoda/bug.h>
+#include <pagoda/mm.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/uaccess.h>
+
+#define IPCMNI	     32768
+#define ID_SEQUENCES (0x7fffffff / IPCMNI)
+
+#define IPC_PRIVATE 0
+#define IPC_CREAT   01000u
+#define IPC_EXCL    02000u
+#define SHM_HUGETLB 04000u
+
+#define IPC_RMID     0
+#define IPC_SET	     1
+#define IPC_STAT     2
+#define IPC_INFO     3
+#define SHM_LOCK     11
+#define SHM_UNLOCK   12
+#define SHM_STAT     13
+#define SHM_INFO     14
+#define SHM_STAT_ANY 15
+
+#define SHM_DEST   01000u /* mode: goes with the last attachment */
+#define SHM_LOCKED 02000u
+
+#define SHM_RDONLY 010000u
+#define SHM_RND	   020000u
+#define SHM_REMAP  040000u
+#define SHM_EXEC   0100000u
+
+#define ACCESS_READ  0444u
+#define ACCESS_WRITE 0222u
+#define ACCESS_EXEC  0111u
+
+#define NSEC_PER_SEC 1000000000ll
+
+struct shm_segment {
+	int id;
+	s32 key;
+	u32 uid, gid, cuid, cgid, mode;
+	u64 size;
+	s64 atime, dtime, ctime; /* seconds */
+	int cpid, lpid;
+	unsigned long nattch; /* VMAs, and shmat calls under way */
+	struct file *file;
+};
+
+/* What programs see; x86-64's layout. */
+struct shmid_ds {
+	s32 key;
+	u32 uid, gid, cuid, cgid, mode;
+	u16 seq, pad[3];
+	u64 unused[2];
+	u64 segsz;
+	s64 atime, dtime, ctime;
+	s32 cpid, lpid;
+	u64 nattch, unused2[2];
+};
+static_assert(sizeof(struct shmid_ds) == 112, "struct shmid64_ds of the ABI");
+
+struct shminfo {
+	u64 shmmax, shmmin, shmmni, shmseg, shmall, unused[4];
+};
+struct shm_info {
+	s32 used_ids, pad;
+	u64 tot, rss, swp, swap_attempts, swap_successes;
+};
+
+u64 shm_ctlmax = ~0ull - (1ull << 24), shm_ctlall = ~0ull - (1ull << 24);
+int shm_ctlmni = 4096, shm_next_id = -1;
+
+static struct mutex shm_lock;
+static struct shm_segment *slots[IPCMNI];
+static int nr_segments, top_index = -1, last_index = -1; /* top: the highest in use */
+static unsigned int sequence;
+static u64 shm_pages;
+static struct vfsmount *shm_mount;
+
+/* ---- The table ---------------------------------------------------------------------------------- */
+
+static s64 now_seconds(void)
+{
+	return current_time_ns() / NSEC_PER_SEC;
+}
+
+static int own_pid(void)
+{
+	struct fs_task *task = fs_current();
+
+	return task && task->process ? task->process->pid : 0;
+}
+
+static u64 segment_pages(const struct shm_segment *seg)
+{
+	return DIV_ROUND_UP(seg->size, (u64)PAGE_SIZE);
+}
+
+/* The segment with this id; -EINVAL: none, -EIDRM: its index is another's now. shm_lock held. */
+static struct shm_segment *find_segment(int id)
+{
+	struct shm_segment *seg = id < 0 ? NULL : slots[id % IPCMNI];
+
+	if (!seg)
+		return ERR_PTR(-EINVAL);
+	return seg->id == id ? seg : ERR_PTR(-EIDRM);
+}
+
+static struct shm_segment *find_key(s32 key)
+{
+	for (int i = 0; i <= top_index; i++)
+		if (slots[i] && slots[i]->key == key)
+			return slots[i];
+	return NULL;
+}
+
+/* Give seg an index and an id: the lowest free, or what shm_next_id asks for. False: table full. */
+static bool insert_segment(struct shm_segment *seg)
+{
+	int wanted = shm_next_id, index = wanted >= 0 ? wanted % IPCMNI : 0;
+
+	while (index < IPCMNI && slots[index])
+		index++;
+	if (index == IPCMNI)
+		return false;
+	if (wanted >= 0) {
+		seg->id = wanted / IPCMNI * IPCMNI + index;
+		shm_next_id = -1;
+	} else {
+		if (index <= last_index)
+			sequence = (sequence + 1) % ID_SEQUENCES;
+		last_index = index;
+		seg->id = (int)sequence * IPCMNI + index;
+	}
+	slots[index] = seg;
+	top_index = max(top_index, index);
+	nr_segments++;
+	shm_pages += segment_pages(seg);
+	return true;
+}
+
+/* Out of the table; the caller frees it with free_segment() after dropping shm_lock. */
+static void remove_segment(struct shm_segment *seg)
+{
+	slots[seg->id % IPCMNI] = NULL;
+	while (top_index >= 0 && !slots[top_index])
+		top_index--;
+	nr_segments--;
+	shm_pages -= segment_pages(seg);
+}
+
+static void free_segment(struct shm_segment *seg)
+{
+	if (!seg)
+		return;
+	fput(seg->file);
+	kfree(seg);
+}
+
+/* May the caller do what these mode bits say (in all three places)? 0 or -EACCES. */
+static int check_access(const struct shm_segment *seg, u32 bits)
+{
+	const struct fs_cred *cred = &fs_current()->cred;
+	u32 granted = seg->mode, wanted = (bits >> 6 | bits >> 3 | bits) & 7;
+
+	if (cred->euid == seg->cuid || cred->euid == seg->uid)
+		granted >>= 6;
+	else if (in_group(seg->cgid) || in_group(seg->gid))
+		granted >>= 3;
+	return (wanted & ~granted) && !fs_capable() ? -EACCES : 0;
+}
+
+static bool is_owner(const struct shm_segment *seg)
+{
+	const struct fs_cred *cred = &fs_current()->cred;
+
+	return cred->euid == seg->cuid || cred->euid == seg->uid || fs_capable();
+}
+
+/* ---- Attachments are VMAs ------------------------------------------------------------------------- */
+
+static struct shm_segment *segment_of(const struct vm_area_struct *vma)
+{
+	return file_of(vma->vm_file)->private_data;
+}
+
+static void count_attachment(struct shm_segment *seg)
+{
+	mutex_lock(&shm_lock);
+	seg->nattch++;
+	seg->atime = now_seconds();
+	seg->lpid = own_pid();
+	mutex_unlock(&shm_lock);
+}
+
+/* One less; the last one takes a segment that was removed with it. */
+static void drop_attachment(struct shm_segment *seg, bool detach)
+{
+	struct shm_segment *dead = NULL;
+
+	mutex_lock(&shm_lock);
+	if (detach) {
+		seg->dtime = now_seconds();
+		seg->lpid = own_pid();
+	}
+	if (!--seg->nattch && (seg->mode & SHM_DEST)) {
+		remove_segment(seg);
+		dead = seg;
+	}
+	mutex_unlock(&shm_lock);
+	free_segment(dead);
+}
+
+static void shm_vma_open(struct vm_area_struct *vma)
+{
+	count_attachment(segment_of(vma));
+}
+
+static void shm_vma_close(struct vm_area_struct *vma)
+{
+	drop_attachment(segment_of(vma), true);
+}
+
+static const struct vm_operations_struct shm_vm_ops = {
+	.open = shm_vma_open,
+	.close = shm_vma_close,
+	.nopage = filemap_nopage,
+};
+
+static int shm_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	int err = generic_file_mmap(&file->vm, vma);
+
+	if (err)
+		return err;
+	vma->vm_ops = &shm_vm_ops;
+	count_attachment(file->private_data);
+	return 0;
+}
+
+static const struct file_operations shm_fops = { .mmap = shm_mmap };
+
+/* A file on inode (its reference is taken over) that shows as /SYSV<key> (deleted). */
+static struct file *segment_file(struct inode *inode, s32 key, struct shm_segment *seg,
+				 unsigned int flags)
+{
+	char name[16];
+	struct file *file;
+
+	pagoda_snprintf(name, sizeof(name), "/SYSV%08x", (unsigned int)key);
+	file = anon_file(shm_mount, name, inode, &shm_fops, flags);
+	if (!IS_ERR(file)) {
+		file->f_path.dentry->d_flags |= DENTRY_DELETED;
+		file->private_data = seg;
+	}
+	return file;
+}
+
+/* ---- shmget --------------------------------------------------------------------------------------------- */
+
+static struct shm_segment *alloc_segment(s32 key, u64 size, u32 mode)
+{
+	struct shm_segment *seg = kzalloc(sizeof(*seg), GFP_KERNEL);
+	struct inode *inode = seg ? tmpfs_new_inode(shm_mount->mnt_sb, S_IFREG | mode, 0, NULL) :
+				    ERR_PTR(-ENOMEM);
+	const struct fs_cred *cred = &fs_current()->cred;
+
+	if (IS_ERR(inode)) {
+		kfree(seg);
+		return ERR_PTR(PTR_ERR(inode));
+	}
+	inode->i_nlink = 0;
+	inode->i_size = size;
+	*seg = (struct shm_segment){ .key = key, .size = size, .mode = mode, .cpid = own_pid(),
+				     .uid = cred->euid, .gid = cred->egid, .cuid = cred->euid,
+				     .cgid = cred->egid, .ctime = now_seconds() };
+	seg->file = segment_file(inode, key, seg, O_RDWR);
+	if (IS_ERR(seg->file)) {
+		long err = PTR_ERR(seg->file);
+
+		kfree(seg);
+		return ERR_PTR(err);
+	}
+	return seg;
+}
+
+/* A new segment's id or -errno. shm_lock held. */
+static long create_segment(s32 key, u64 size, unsigned int flags)
+{
+	u64 pages = DIV_ROUND_UP(size, (u64)PAGE_SIZE);
+	struct shm_segment *seg;
+
+	if (size < 1 || size > shm_ctlmax)
+		return -EINVAL;
+	if (flags & SHM_HUGETLB)
+		return fs_capable() || in_group(0) ? -ENOMEM : -EPERM; /* hugetlb_shm_group is 0 */
+	if (size > (~0ull >> 1) - PAGE_SIZE || shm_pages + pages > shm_ctlall)
+		return -ENOSPC;
+	if (nr_segments >= shm_ctlmni)
+		return -ENOSPC;
+	seg = alloc_segment(key, size, flags & 0777);
+	if (IS_ERR(seg))
+		return PTR_ERR(seg);
+	if (!insert_segment(seg)) {
+		free_segment(seg);
+		return -ENOSPC;
+	}
+	seg->file->f_inode->i_ino = (u64)seg->id; /* as maps shows it */
+	return seg->id;
+}
+
+static long get_segment(s32 key, u64 size, unsigned int flags)
+{
+	struct shm_segment *seg = key == IPC_PRIVATE ? NULL : find_key(key);
+	int err;
+
+	if (!seg) {
+		if (key != IPC_PRIVATE && !(flags & IPC_CREAT))
+			return -ENOENT;
+		return create_segment(key, size, flags);
+	}
+	if ((flags & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL))
+		return -EEXIST;
+	if (size > seg->size)
+		return -EINVAL;
+	err = check_access(seg, flags & 0777);
+	return err ? err : seg->id;
+}
+
+long sys_shmget(unsigned long key, unsigned long size, unsigned long flags)
+{
+	long ret;
+
+	mutex_lock(&shm_lock);
+	ret = get_segment((s32)key, size, (unsigned int)flags);
+	mutex_unlock(&shm_lock);
+	return ret;
+}
+
+/* ---- shmat, shmdt ------------------------------------------------------------------------------------------ */
+
+/* Check and round *addr. 0 or -EINVAL. */
+static int check_address(unsigned long *addr, unsigned int flags)
+{
+	if (!*addr)
+		return flags & SHM_REMAP ? -EINVAL : 0;
+	if (*addr & (PAGE_SIZE - 1)) {
+		if (!(flags & SHM_RND))
+			return -EINVAL;
+		*addr &= ~(PAGE_SIZE - 1);
+		if (!*addr && (flags & SHM_REMAP))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* The segment, counted once for this call, or -errno. */
+static struct shm_segment *hold_segment(int id, unsigned int flags)
+{
+	struct shm_segment *seg;
+	u32 access = flags & SHM_RDONLY ? ACCESS_READ : ACCESS_READ | ACCESS_WRITE;
+	int err;
+
+	if (flags & SHM_EXEC)
+		access |= ACCESS_EXEC;
+	mutex_lock(&shm_lock);
+	seg = find_segment(id);
+	err = IS_ERR(seg) ? (int)PTR_ERR(seg) : check_access(seg, access);
+	if (!err)
+		seg->nattch++;
+	mutex_unlock(&shm_lock);
+	return err ? ERR_PTR(err) : seg;
+}
+
+/* Map a file of its own, so that a read-only attachment can never be made writable. */
+static long map_segment(struct shm_segment *seg, unsigned long addr, unsigned int flags)
+{
+	bool readonly = flags & SHM_RDONLY;
+	unsigned long prot = PROT_READ | (readonly ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+	unsigned long how = MAP_SHARED;
+	struct file *file = segment_file(igrab(seg->file->f_inode), seg->key, seg,
+					 readonly ? O_RDONLY : O_RDWR);
+	long ret;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (addr)
+		how |= flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+	ret = (long)do_mmap(&file->vm, addr, seg->size, prot, how, 0);
+	if (ret == -EEXIST)
+		ret = -EINVAL;
+	fput(file);
+	return ret;
+}
+
+long sys_shmat(unsigned long id, unsigned long addr, unsigned long flags)
+{
+	struct shm_segment *seg;
+	long ret;
+	int err = (int)id < 0 ? -EINVAL : check_address(&addr, (unsigned int)flags);
+
+	if (err)
+		return err;
+	seg = hold_segment((int)id, (unsigned int)flags);
+	if (IS_ERR(seg))
+		return PTR_ERR(seg);
+	if (addr && addr + seg->size < addr)
+		ret = -EINVAL;
+	else
+		ret = map_segment(seg, addr, (unsigned int)flags);
+	drop_attachment(seg, false);
+	return ret;
+}
+
+/* A VMA of the attachment that would begin at addr, at or above *from: its range. */
+struct attachment {
+	unsigned long addr, from, end;
+	struct vm_file *file; /* of the VMA found first, compared only; NULL: any */
+	u64 size;
+};
+
+static bool next_piece(struct attachment *a)
+{
+	struct mm_struct *mm = current_vm->mm;
+	struct vm_area_struct *vma;
+	bool found = false;
+
+	down_read(&mm->mmap_lock);
+	for (vma = find_vma(mm, a->from); vma && !found; vma = vma->vm_next) {
+		if (a->file && vma->vm_start - a->addr >= ALIGN(a->size, (u64)PAGE_SIZE))
+			break;
+		if (vma->vm_ops != &shm_vm_ops || vma->vm_start < a->addr ||
+		    (vma->vm_start - a->addr) >> PAGE_SHIFT != vma->vm_pgoff ||
+		    (a->file && vma->vm_file != a->file))
+			continue;
+		a->file = vma->vm_file;
+		a->size = segment_of(vma)->size;
+		a->from = vma->vm_start;
+		a->end = vma->vm_end;
+		found = true;
+	}
+	up_read(&mm->mmap_lock);
+	return found;
+}
+
+long sys_shmdt(unsigned long addr)
+{
+	struct attachment a = { .addr = addr, .from = addr };
+	long ret = -EINVAL;
+
+	if (addr & (PAGE_SIZE - 1))
+		return -EINVAL;
+	while (next_piece(&a)) {
+		int err = do_munmap(a.from, a.end - a.from);
+
+		if (err)
+			return err;
+		ret = 0;
+		a.from = a.end;
+	}
+	return ret;
+}
+
+/* ---- shmctl ---------------------------------------------------------------------------------------------------- */
+
+static void fill_ds(const struct shm_segment *seg, struct shmid_ds *ds)
+{
+	*ds = (struct shmid_ds){ .key = seg->key, .uid = seg->uid, .gid = seg->gid, .cuid = seg->cuid,
+				 .cgid = seg->cgid, .mode = seg->mode, .seq = (u16)(seg->id / IPCMNI),
+				 .segsz = seg->size, .atime = seg->atime, .dtime = seg->dtime,
+				 .ctime = seg->ctime, .cpid = seg->cpid, .lpid = seg->lpid,
+				 .nattch = seg->nattch };
+}
+
+static long stat_segment(int id, int cmd, unsigned long user)
+{
+	struct shm_segment *seg;
+	struct shmid_ds ds;
+	long ret;
+
+	mutex_lock(&shm_lock);
+	if (cmd == IPC_STAT)
+		seg = find_segment(id);
+	else
+		seg = id >= 0 && id < IPCMNI && slots[id] ? slots[id] : ERR_PTR(-EINVAL);
+	ret = IS_ERR(seg) ? PTR_ERR(seg) : cmd == SHM_STAT_ANY ? 0 : check_access(seg, ACCESS_READ);
+	if (!ret) {
+		fill_ds(seg, &ds);
+		ret = cmd == IPC_STAT ? 0 : seg->id;
+	}
+	mutex_unlock(&shm_lock);
+	if (ret >= 0 && copy_to_user(user, &ds, sizeof(ds)))
+		return -EFAULT;
+	return ret;
+}
+
+static long system_info(unsigned long user)
+{
+	struct shminfo info = { .shmmax = shm_ctlmax, .shmmin = 1, .shmmni = (u64)shm_ctlmni,
+				.shmseg = (u64)shm_ctlmni, .shmall = shm_ctlall };
+
+	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : max(READ_ONCE(top_index), 0);
+}
+
+static u64 resident_pages(void)
+{
+	u64 pages = 0;
+
+	for (int i = 0; i <= top_index; i++)
+		if (slots[i])
+			pages += slots[i]->file->f_inode->i_data.nrpages;
+	return pages;
+}
+
+static long usage_info(unsigned long user)
+{
+	struct shm_info info = { 0 };
+	int top;
+
+	mutex_lock(&shm_lock);
+	info.used_ids = nr_segments;
+	info.tot = shm_pages;
+	info.rss = resident_pages();
+	top = max(top_index, 0);
+	mutex_unlock(&shm_lock);
+	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : top;
+}
+
+static long change_owner(struct shm_segment *seg, const struct shmid_ds *ds)
+{
+	seg->uid = ds->uid;
+	seg->gid = ds->gid;
+	seg->mode = (seg->mode & ~0777u) | (ds->mode & 0777);
+	seg->ctime = now_seconds();
+	return 0;
+}
+
+/* Remove seg, now or with its last attachment; *dead: to be freed by the caller. */
+static long mark_removed(struct shm_segment *seg, struct shm_segment **dead)
+{
+	if (seg->nattch) {
+		seg->mode |= SHM_DEST;
+		seg->key = IPC_PRIVATE; /* nobody finds it by its key any more */
+	} else {
+		remove_segment(seg);
+		*dead = seg;
+	}
+	return 0;
+}
+
+static long owner_command(int id, int cmd, const struct shmid_ds *ds)
+{
+	struct shm_segment *seg, *dead = NULL;
+	long ret;
+
+	mutex_lock(&shm_lock);
+	seg = find_segment(id);
+	if (IS_ERR(seg))
+		ret = PTR_ERR(seg);
+	else if (!is_owner(seg))
+		ret = -EPERM;
+	else
+		ret = cmd == IPC_SET ? change_owner(seg, ds) : mark_removed(seg, &dead);
+	mutex_unlock(&shm_lock);
+	free_segment(dead);
+	return ret;
+}
+
+/* Pages of tmpfs never leave memory unless they are swapped; the mark says that they may not be. */
+static long lock_segment(int id, bool lock)
+{
+	const struct rlimit *rlim = current_vm->rlim;
+	struct shm_segment *seg;
+	long ret = 0;
+
+	mutex_lock(&shm_lock);
+	seg = find_segment(id);
+	if (IS_ERR(seg))
+		ret = PTR_ERR(seg);
+	else if (!current_vm->cap_ipc_lock &&
+		 (!is_owner(seg) || (lock && rlim && !rlim[RLIMIT_MEMLOCK].rlim_cur)))
+		ret = -EPERM;
+	else
+		seg->mode = lock ? seg->mode | SHM_LOCKED : seg->mode & ~SHM_LOCKED;
+	mutex_unlock(&shm_lock);
+	return ret;
+}
+
+long sys_shmctl(unsigned long id, unsigned long cmd, unsigned long user)
+{
+	struct shmid_ds ds = { 0 };
+
+	if ((int)id < 0 || (int)cmd < 0)
+		return -EINVAL;
+	switch ((int)cmd) {
+	case IPC_INFO:
+		return system_info(user);
+	case SHM_INFO:
+		return usage_info(user);
+	case IPC_STAT:
+	case SHM_STAT:
+	case SHM_STAT_ANY:
+		return stat_segment((int)id, (int)cmd, user);
+	case IPC_SET:
+		if (copy_from_user(&ds, user, sizeof(ds)))
+			return -EFAULT;
+		return owner_command((int)id, IPC_SET, &ds);
+	case IPC_RMID:
+		return owner_command((int)id, IPC_RMID, NULL);
+	case SHM_LOCK:
+	case SHM_UNLOCK:
+		return lock_segment((int)id, (int)cmd == SHM_LOCK);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* ---- /proc/sysvipc/shm --------------------------------------------------------------------------------------------- */
+
+void shm_for_each(void (*show)(void *arg, const struct shm_line *line), void *arg)
+{
+	mutex_lock(&shm_lock);
+	for (int i = 0; i <= top_index; i++) {
+		const struct shm_segment *s = slots[i];
+
+		if (!s)
+			continue;
+		show(arg, &(struct shm_line){ s->key, s->id, s->mode, s->uid, s->gid, s->cuid, s->cgid,
+					      s->cpid, s->lpid, s->size, s->nattch,
+					      (u64)s->file->f_inode->i_data.nrpages * PAGE_SIZE,
+					      s->atime, s->dtime, s->ctime });
+	}
+	mutex_unlock(&shm_lock);
+}
+
+void shm_init(void)
+{
+	struct super_block *sb = tmpfs_mount("tmpfs", "size=0");
+
+	mutex_init(&shm_lock, RANK_NONE);
+	shm_mount = IS_ERR(sb) ? NULL : kern_mount(sb);
+	if (!shm_mount)
+		panic("no memory for shared memory segments");
+}
