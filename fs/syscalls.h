@@ -16,7 +16,8 @@
 	X(6, lstat, 2) X(7, poll, 3) X(8, lseek, 3) X(16, ioctl, 3) X(17, pread64, 4)              \
 	X(18, pwrite64, 4) X(19, readv, 3) X(20, writev, 3) X(21, access, 2) X(22, pipe, 1)        \
 	X(23, select, 5) X(29, shmget, 3) X(30, shmat, 3)                 \
-	X(31, shmctl, 3) X(67, shmdt, 1) X(32, dup, 1) X(33, dup2, 2) X(40, sendfile, 4) X(72, fcntl, 3)           \
+	X(31, shmctl, 3) X(67, shmdt, 1) X(284, eventfd, 1) X(290, eventfd2, 2)             \
+	X(32, dup, 1) X(33, dup2, 2) X(40, sendfile, 4) X(72, fcntl, 3)           \
 	X(73, flock, 2) X(74, fsync, 1) X(75, fdatasync, 1) X(76, truncate, 2)                     \
 	X(77, ftruncate, 2) X(78, getdents, 3) X(79, getcwd, 2) X(80, chdir, 1) X(81, fchdir, 1)   \
 	X(82, rename, 2) X(83, mkdir, 2) X(84, rmdir, 1) X(85, creat, 2) X(86, link, 2)            \

@@ -625,6 +625,9 @@ void pipe_init(void);
 long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg);
 bool is_pipe(const struct file *file);
 
+/* Boot: eventfd.c's mount. Panics without memory. */
+void eventfd_init(void);
+
 /* ---- File systems ------------------------------------------------------------------------------------- */
 
 struct super_block *tmpfs_mount(const char *type, const char *options);

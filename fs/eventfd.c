@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * eventfd.c: a counter as a file, by which threads and processes tell each other of events.
+ *
+ * write adds a number, read takes all of it (or one, EFD_SEMAPHORE). A reader of 0 and a
+ * writer who would reach the highest value wait, or get EAGAIN (O_NONBLOCK).
+ *
+ * Locking: ctx->lock for the counter; copies to and from user space are outside it. One
+ * wait queue serves both sides, as either changes what the other waits for; all are woken.
+ * Invariant: count <= EVENTFD_MAX.
+ * Failure: EINVAL for less than 8 bytes or a written ~0; a result that cannot be copied out
+ * (EFAULT) is lost, as on Linux. Observability: the file shows as anon_inode:[eventfd].
+ */
+#include <fs/syscalls.h>
+#include <fs/vfs.h>
+#include <fs/wait.h>
+#include <pagoda/bug.h>
+#include <pagoda/slab.h>
+
+#define EVENTFD_MAX   (~0ull - 1)
+#define EFD_SEMAPHORE 1u
+#define ANON_INODE_FS_MAGIC 0x09041934u
+
+struct eventfd {
+	spinlock_t lock;
+	wait_queue_head_t wait;
+	u64 count;
+	bool semaphore; /* (C) */
+};
+
+static struct vfsmount *eventfd_mount;
+
+/* Take what a read gets; false: there is nothing. */
+static bool take_count(struct eventfd *ctx, u64 *value)
+{
+	spin_lock(&ctx->lock);
+	*value = ctx->semaphore && ctx->count ? 1 : ctx->count;
+	ctx->count -= *value;
+	spin_unlock(&ctx->lock);
+	return *value != 0;
+}
+
+static bool add_count(struct eventfd *ctx, u64 value)
+{
+	bool fits;
+
+	spin_lock(&ctx->lock);
+	fits = value <= EVENTFD_MAX - ctx->count;
+	if (fits)
+		ctx->count += value;
+	spin_unlock(&ctx->lock);
+	return fits;
+}
+
+static long eventfd_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct eventfd *ctx = file->private_data;
+	u64 value;
+
+	(void)pos;
+	if (count < sizeof(value))
+		return -EINVAL;
+	while (!take_count(ctx, &value)) {
+		long err = file->f_flags & O_NONBLOCK ?
+				   -EAGAIN :
+				   wait_event_interruptible(&ctx->wait, READ_ONCE(ctx->count) != 0);
+
+		if (err)
+			return err;
+	}
+	wake_up(&ctx->wait);
+	return iov_put(buf, 0, &value, sizeof(value)) ? -EFAULT : (long)sizeof(value);
+}
+
+static long eventfd_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct eventfd *ctx = file->private_data;
+	u64 value;
+
+	(void)pos;
+	if (count < sizeof(value))
+		return -EINVAL;
+	if (iov_get(buf, 0, &value, sizeof(value)))
+		return -EFAULT;
+	if (value > EVENTFD_MAX)
+		return -EINVAL;
+	while (!add_count(ctx, value)) {
+		long err = file->f_flags & O_NONBLOCK ?
+				   -EAGAIN :
+				   wait_event_interruptible(&ctx->wait,
+							    value <= EVENTFD_MAX - READ_ONCE(ctx->count));
+
+		if (err)
+			return err;
+	}
+	wake_up(&ctx->wait);
+	return sizeof(value);
+}
+
+static unsigned int eventfd_poll(struct file *file, struct poll_table *pt)
+{
+	struct eventfd *ctx = file->private_data;
+	u64 count;
+
+	poll_wait(&ctx->wait, pt);
+	count = READ_ONCE(ctx->count);
+	return (count ? POLLIN | POLLRDNORM : 0) | (count < EVENTFD_MAX ? POLLOUT | POLLWRNORM : 0);
+}
+
+static void eventfd_release(struct file *file)
+{
+	kfree(file->private_data);
+}
+
+static const struct file_operations eventfd_fops = {
+	.read = eventfd_read,
+	.write = eventfd_write,
+	.poll = eventfd_poll,
+	.release = eventfd_release,
+};
+
+static struct file *eventfd_file(u64 count, unsigned int flags)
+{
+	struct eventfd *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+	struct inode *inode = ctx ? new_inode(eventfd_mount->mnt_sb, 0600) : NULL;
+	struct file *file = inode ? anon_file(eventfd_mount, "anon_inode:[eventfd]", inode, &eventfd_fops,
+					      O_RDWR | (flags & O_NONBLOCK)) :
+				    ERR_PTR(-ENOMEM);
+
+	if (IS_ERR(file)) {
+		kfree(ctx);
+		return file;
+	}
+	spin_lock_init(&ctx->lock, RANK_NONE);
+	init_waitqueue_head(&ctx->wait);
+	ctx->count = count;
+	ctx->semaphore = flags & EFD_SEMAPHORE;
+	file->f_mode |= FMODE_STREAM; /* no position lock: a reader may wait for a writer of the same file */
+	file->private_data = ctx;
+	return file;
+}
+
+long sys_eventfd2(unsigned long count, unsigned long flags)
+{
+	struct file *file;
+	int fd;
+
+	if ((unsigned int)flags & ~(O_CLOEXEC | O_NONBLOCK | EFD_SEMAPHORE))
+		return -EINVAL;
+	fd = get_unused_fd(0, (unsigned int)flags & O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	file = eventfd_file((unsigned int)count, (unsigned int)flags);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+long sys_eventfd(unsigned long count)
+{
+	return sys_eventfd2(count, 0);
+}
+
+void eventfd_init(void)
+{
+	struct super_block *sb = new_super("anon_inodefs", ANON_INODE_FS_MAGIC, NULL);
+
+	eventfd_mount = sb ? kern_mount(sb) : NULL;
+	if (!eventfd_mount)
+		panic("no memory for eventfds");
+}
