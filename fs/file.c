@@ -69,8 +69,15 @@ static int mmap_file(struct vm_file *vm, struct vm_area_struct *vma)
 	return file->f_op->mmap(file, vma);
 }
 
+static int fsync_file(struct vm_file *vm, u64 start, u64 end, bool datasync)
+{
+	(void)datasync; /* files are small, disks far: the inode goes along */
+	return vfs_fsync(file_of(vm), start, end);
+}
+
 static const struct vm_file_operations file_vm_ops = {
 	.mmap = mmap_file,
+	.fsync = fsync_file,
 	.release = release_file,
 };
 /* Of files without memory; that they have none is found out before any limit. */
@@ -101,6 +108,7 @@ static void set_vm_access(struct file *file)
 	file->vm.f_may_read = file->f_mode & FMODE_READ;
 	file->vm.f_may_write = file->f_mode & FMODE_WRITE;
 	file->vm.f_noexec = file->f_path.mnt->mnt_flags & MS_NOEXEC;
+	file_sample_wb_err(&file->vm);
 }
 
 struct file *dentry_open(const struct path *path, unsigned int flags)

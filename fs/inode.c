@@ -86,6 +86,7 @@ static void destroy_inode(struct inode *inode)
 		inode->i_sb->s_op->evict(inode);
 	if (inode->i_data.nrpages)
 		truncate_inode_pages(&inode->i_data, 0);
+	writeback_let_go(&inode->i_data);
 	if (inode->i_pipe)
 		pipe_free_inode(inode);
 	kmem_cache_free(inode_cache, inode);

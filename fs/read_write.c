@@ -524,17 +524,23 @@ out:
 
 /* ---- To the disk ----------------------------------------------------------------------------------- */
 
+int vfs_fsync(struct file *file, u64 start, u64 end)
+{
+	if (file->f_op->fsync)
+		return file->f_op->fsync(file);
+	if (S_ISREG(file->f_inode->i_mode))
+		return generic_file_fsync(&file->vm, start, end);
+	return S_ISDIR(file->f_inode->i_mode) ? 0 : -EINVAL;
+}
+
 long sys_fsync(unsigned long fd)
 {
 	struct fd f = fdget((unsigned int)fd);
-	long ret = 0;
+	long ret;
 
 	if (!f.file)
 		return -EBADF;
-	if (f.file->f_op->fsync)
-		ret = f.file->f_op->fsync(f.file);
-	else if (!S_ISREG(f.file->f_inode->i_mode) && !S_ISDIR(f.file->f_inode->i_mode))
-		ret = -EINVAL;
+	ret = vfs_fsync(f.file, 0, ~0ull);
 	fdput(f);
 	return ret;
 }
@@ -546,45 +552,84 @@ long sys_fdatasync(unsigned long fd)
 
 long sys_sync(void)
 {
-	return 0; /* everything lives in memory */
+	sync_mappings(true);
+	return 0;
 }
 
-static long check_open(unsigned long fd, bool seekable)
+/* A descriptor for calls about a file's pages: -EBADF, -ESPIPE, or 0 with *f to be put. */
+static long fdget_seekable(unsigned long fd, struct fd *f)
+{
+	*f = fdget((unsigned int)fd);
+	if (!f->file)
+		return -EBADF;
+	if (!(f->file->f_mode & FMODE_STREAM))
+		return 0;
+	fdput(*f);
+	return -ESPIPE;
+}
+
+/* All file systems go at once: there is no list of one's own files. */
+long sys_syncfs(unsigned long fd)
 {
 	struct fd f = fdget((unsigned int)fd);
-	long ret = 0;
 
 	if (!f.file)
 		return -EBADF;
-	if (seekable && (f.file->f_mode & FMODE_STREAM))
-		ret = -ESPIPE;
 	fdput(f);
-	return ret;
+	return sys_sync();
 }
 
-long sys_syncfs(unsigned long fd)
+#define SYNC_FILE_RANGE_WAIT_BEFORE 1ul
+#define SYNC_FILE_RANGE_WRITE	    2ul
+#define SYNC_FILE_RANGE_WAIT_AFTER  4ul
+
+/* The pages [first, last] of a file; no metadata, and no flush of the disk's cache. */
+static long sync_range(struct file *file, pgoff_t first, pgoff_t last, unsigned long flags)
 {
-	return check_open(fd, false);
+	struct address_space *mapping = file->vm.f_mapping;
+	int err = 0;
+
+	if (!mapping)
+		return 0;
+	if (flags & SYNC_FILE_RANGE_WAIT_BEFORE)
+		filemap_fdatawait_range(mapping, first, last);
+	if (flags & SYNC_FILE_RANGE_WRITE)
+		err = filemap_fdatawrite_range(mapping, first, last);
+	if (flags & SYNC_FILE_RANGE_WAIT_AFTER)
+		filemap_fdatawait_range(mapping, first, last);
+	if (!err && flags & (SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER))
+		err = file_check_and_advance_wb_err(&file->vm);
+	return err;
 }
 
 long sys_sync_file_range(unsigned long fd, unsigned long offset, unsigned long len,
 			 unsigned long flags)
 {
-	long ret = check_open(fd, true);
+	unsigned long last = len ? offset + len - 1 : ~0ul;
+	struct fd f;
+	long ret = fdget_seekable(fd, &f);
 
 	if (ret)
 		return ret;
-	return (flags & ~7ul) || (long)offset < 0 || (long)(offset + len) < 0 ? -EINVAL : 0;
+	if (flags & ~7ul || (long)offset < 0 || (long)(offset + len) < 0)
+		ret = -EINVAL;
+	else
+		ret = sync_range(f.file, offset >> PAGE_SHIFT, last >> PAGE_SHIFT, flags);
+	fdput(f);
+	return ret;
 }
 
 long sys_fadvise64(unsigned long fd, unsigned long offset, unsigned long len, unsigned long advice)
 {
-	long ret = check_open(fd, true);
+	struct fd f;
+	long ret = fdget_seekable(fd, &f);
 
-	(void)offset;
 	if (ret)
 		return ret;
-	return advice > 5 || (long)len < 0 ? -EINVAL : 0;
+	ret = (long)len < 0 || advice > FADV_NOREUSE ? -EINVAL :
+						       generic_fadvise(&f.file->vm, offset, len, (int)advice);
+	fdput(f);
+	return ret;
 }
 
 long sys_readahead(unsigned long fd, unsigned long offset, unsigned long count)
@@ -592,13 +637,15 @@ long sys_readahead(unsigned long fd, unsigned long offset, unsigned long count)
 	struct fd f = fdget((unsigned int)fd);
 	long ret = 0;
 
-	(void)offset, (void)count;
 	if (!f.file)
 		return -EBADF;
 	if (!(f.file->f_mode & FMODE_READ))
 		ret = -EBADF;
 	else if (!S_ISREG(f.file->f_inode->i_mode))
 		ret = -EINVAL;
+	else if (count)
+		force_page_cache_readahead(&f.file->vm, offset >> PAGE_SHIFT,
+					   ((offset + count - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1);
 	fdput(f);
 	return ret;
 }

@@ -353,6 +353,8 @@ struct file {
 	struct dentry *f_readdir_last; /* the last entry handed out, with a reference */
 };
 
+/* What was changed in bytes [start, end] is on the disk when it returns; 0 or the error. May sleep. */
+int vfs_fsync(struct file *file, u64 start, u64 end);
 static inline struct file *file_of(struct vm_file *vm)
 {
 	return container_of(vm, struct file, vm);

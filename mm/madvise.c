@@ -166,6 +166,9 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 	case MADV_COLD:
 		return vma->vm_flags & (VM_LOCKED | VM_IO) ? -EINVAL : 0;
 	case MADV_WILLNEED:
+		if (vma->vm_file)
+			force_page_cache_readahead(vma->vm_file, vma_pgoff(vma, start),
+						   (end - start) >> PAGE_SHIFT);
 		return 0;
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:

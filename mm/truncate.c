@@ -4,6 +4,7 @@
  *
  *	truncate_inode_pages	the data goes: dirty pages too, mapped ones are unmapped
  *	invalidate_mapping_pages	only what can be read again: clean, unmapped, unused
+ *	drop_pagecache		the same for all files (drop_caches)
  *
  * Truncation against faults and reading: the file's size is smaller already, so nobody brings
  * pages back (filemap.c). Against writing: a page on its way to the disk is
@@ -24,6 +25,7 @@
 #include "filemap_internal.h"
 #include <pagoda/buffer_head.h>
 #include <pagoda/highmem.h>
+#include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/bug.h>
 
@@ -133,7 +135,8 @@ void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 en
 	}
 	if (first < last) {
 		if (is_mapped_anywhere(mapping))
-			unmap_mapping_range(mapping, first, last, false); /* a hole leaves private copies */
+			unmap_mapping_range(mapping, first, last,
+					    false); /* a hole leaves private copies */
 		truncate_pages(mapping, first, last - 1);
 	}
 	if (head)
@@ -165,8 +168,8 @@ static bool invalidate_page(struct address_space *mapping, struct page *page)
 
 	if (TryLockPage(page))
 		return false;
-	if (page->mapping == mapping && !page_mapcount(page) && !PageDirty(page) &&
-	    !PageWriteback(page) && release_page_private(page, GFP_KERNEL))
+	if (page->mapping == mapping && mapping->a_ops->readpage && !page_mapcount(page) &&
+	    !PageDirty(page) && !PageWriteback(page) && release_page_private(page, GFP_KERNEL))
 		gone = remove_unused_from_page_cache(page, REFS_MAPPING_AND_US);
 	unlock_page(page);
 	return gone;
@@ -191,5 +194,37 @@ unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t st
 			break; /* that was the very last index */
 		port_cond_resched();
 	}
+	return gone;
+}
+
+/* Drop what can go of one list; each page is looked at once. */
+static unsigned long drop_list(zone_t *zone, enum lru_list list)
+{
+	unsigned long left = __atomic_load_n(&zone->lruvec.nr[list], __ATOMIC_RELAXED), gone = 0;
+	struct page *page;
+
+	for (; left && (page = lru_take_coldest(zone, list)); left--) {
+		struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+
+		if (mapping && !PageAnon(page))
+			gone += invalidate_page(mapping, page);
+		put_page(page);
+		port_cond_resched();
+	}
+	return gone;
+}
+
+unsigned long drop_pagecache(void)
+{
+	unsigned long gone = 0;
+	pg_data_t *pgdat;
+	zone_t *zone;
+
+	lru_add_drain_all();
+	for_each_pgdat (pgdat)
+		for_each_zone (zone, pgdat) {
+			gone += drop_list(zone, LRU_INACTIVE_FILE);
+			gone += drop_list(zone, LRU_ACTIVE_FILE);
+		}
 	return gone;
 }

@@ -100,6 +100,18 @@ static void shrink_slab(const struct scan_control *sc, unsigned long scanned, un
 	mutex_unlock(&shrinkers_lock);
 }
 
+unsigned long drop_shrinkable(void)
+{
+	struct shrinker *shrinker;
+	unsigned long seen = 0;
+
+	mutex_lock(&shrinkers_lock);
+	list_for_each_entry(shrinker, &shrinkers, list)
+		seen += shrinker->scan(shrinker->count(), GFP_KERNEL);
+	mutex_unlock(&shrinkers_lock);
+	return seen;
+}
+
 /* ---- One pass (RC-10) ------------------------------------------------------------------------ */
 
 static void shrink_zone(struct scan_control *sc, zone_t *zone)

@@ -14,6 +14,7 @@
 #include <pagoda/string.h>
 #include <pagoda/mmzone.h>
 #include <pagoda/slab.h>
+#include <pagoda/vmscan.h>
 
 #define INT_MAX 0x7fffffff
 
@@ -172,7 +173,7 @@ static int show_min_free(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
-/* Caches that can be given back: emptied slabs (2 and 3). Page cache here is the files themselves. */
+/* 1: clean pages of files; 2: names, inodes and other things that can be made again; 3: both. */
 static long write_drop_caches(const struct proc_node *node, const char *text, size_t len)
 {
 	long value;
@@ -183,6 +184,11 @@ static long write_drop_caches(const struct proc_node *node, const char *text, si
 		return err;
 	if (value < 1 || value > 4)
 		return -EINVAL;
+	drop_caches = (int)value;
+	if (value & 1)
+		(void)drop_pagecache();
+	if (value & 2)
+		(void)drop_shrinkable();
 	while ((value & 2) && kmem_cache_reap(GFP_KERNEL))
 		;
 	return (long)len;

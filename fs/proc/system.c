@@ -119,8 +119,8 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 	kb(t, "Mlocked", nr_mlocked_pages());
 	kb(t, "SwapTotal", (unsigned long)total_swap_pages);
 	kb(t, "SwapFree", (unsigned long)atomic_long_read(&nr_swap_pages));
-	kb(t, "Dirty", 0);
-	kb(t, "Writeback", 0);
+	kb(t, "Dirty", (unsigned long)atomic_long_read(&nr_dirty_pages));
+	kb(t, "Writeback", (unsigned long)atomic_long_read(&nr_writeback_pages));
 	kb(t, "AnonPages", anon);
 	kb(t, "Mapped", cached);
 	kb(t, "Shmem", shmem);
@@ -142,6 +142,8 @@ static int show_vmstat(struct proc_text *t, const struct proc_node *node)
 	proc_printf(t, "nr_free_pages %lu\n", nr_free_pages());
 	proc_printf(t, "nr_file_pages %ld\n", atomic_long_read(&nr_pagecache_pages));
 	proc_printf(t, "nr_shmem %ld\n", atomic_long_read(&nr_shmem_pages));
+	proc_printf(t, "nr_dirty %ld\n", atomic_long_read(&nr_dirty_pages));
+	proc_printf(t, "nr_writeback %ld\n", atomic_long_read(&nr_writeback_pages));
 	proc_printf(t, "nr_anon_pages %lu\n", anon_pages());
 	for (int i = 0; i < NR_LRU_LISTS; i++)
 		proc_printf(t, "%s %lu\n", lru_names[i], lru_pages((enum lru_list)i));

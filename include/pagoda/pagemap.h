@@ -240,6 +240,8 @@ enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, 
 
 /* Drop clean unused unmapped pages of [start, end] (indices); how many. May sleep. */
 unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t end);
+/* The same for all mappings. */
+unsigned long drop_pagecache(void);
 
 /* Pages in all page caches / of those, in mappings with shmem set. For /proc/meminfo. */
 extern atomic_long_t nr_pagecache_pages, nr_shmem_pages;

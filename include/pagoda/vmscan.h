@@ -33,6 +33,8 @@ struct shrinker {
 /* May sleep. */
 void register_shrinker(struct shrinker *shrinker);
 void unregister_shrinker(struct shrinker *shrinker);
+/* Shrink them all as far as they go (drop_caches); objects looked at. May sleep. */
+unsigned long drop_shrinkable(void);
 
 /* Starts all requests that wait (run_disk_queue(), the documents' tq_disk, RC-04). NULL: before kswapd_init(). */
 extern void (*run_reclaim_io)(void);
