@@ -552,6 +552,8 @@ long sys_fdatasync(unsigned long fd)
 
 long sys_sync(void)
 {
+	sync_mappings(false);
+	sync_filesystems();
 	sync_mappings(true);
 	return 0;
 }
@@ -568,15 +570,20 @@ static long fdget_seekable(unsigned long fd, struct fd *f)
 	return -ESPIPE;
 }
 
-/* All file systems go at once: there is no list of one's own files. */
 long sys_syncfs(unsigned long fd)
 {
 	struct fd f = fdget((unsigned int)fd);
+	struct super_block *sb;
+	long ret = 0;
 
 	if (!f.file)
 		return -EBADF;
+	sync_mappings(true); /* all files' data: there is no list of one file system's own */
+	sb = f.file->f_inode->i_sb;
+	if (sb->s_op && sb->s_op->sync)
+		ret = sb->s_op->sync(sb);
 	fdput(f);
-	return sys_sync();
+	return ret;
 }
 
 #define SYNC_FILE_RANGE_WAIT_BEFORE 1ul
