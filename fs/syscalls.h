@@ -27,7 +27,7 @@
 	X(165, mount, 5) X(166, umount2, 2) X(187, readahead, 3) X(188, setxattr, 5)               \
 	X(189, lsetxattr, 5) X(190, fsetxattr, 5) X(191, getxattr, 4) X(192, lgetxattr, 4)         \
 	X(193, fgetxattr, 4) X(194, listxattr, 3) X(195, llistxattr, 3) X(196, flistxattr, 3)      \
-	X(221, fadvise64, 4) X(217, getdents64, 3) X(235, utimes, 2) X(257, openat, 4)             \
+	X(221, fadvise64, 4) X(167, swapon, 2) X(168, swapoff, 1) X(217, getdents64, 3) X(235, utimes, 2) X(257, openat, 4)             \
 	X(258, mkdirat, 3) X(259, mknodat, 4) X(260, fchownat, 5) X(261, futimesat, 3)             \
 	X(262, newfstatat, 4) X(263, unlinkat, 3) X(264, renameat, 4) X(265, linkat, 5)            \
 	X(266, symlinkat, 3) X(267, readlinkat, 4) X(268, fchmodat, 3) X(269, faccessat, 3)        \

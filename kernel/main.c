@@ -18,12 +18,15 @@
  * Boot options here: init=PATH, loglevel=N, panic_test.
  * Failure: any of it ends in a panic that says what was missing.
  */
+#include <pagoda/blkdev.h>
 #include <pagoda/bootmem.h>
 #include <pagoda/bug.h>
 #include <pagoda/init.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
+#include <pagoda/errno.h>
 #include <pagoda/string.h>
+#include <pagoda/swap.h>
 #include <pagoda/vmalloc.h>
 #include <kernel/exec.h>
 #include <kernel/futex.h>
@@ -108,6 +111,24 @@ static void mount_root(void)
 		mm_free_range(boot->initrd_start, boot->initrd_end, "initramfs");
 }
 
+/* "swap=vda": use that disk. A machine that cannot goes on without. */
+static void swap_on_if_asked(void)
+{
+	char name[16], path[24];
+	struct block_device *bdev;
+	int error;
+
+	if (!boot_option("swap", name, sizeof(name)))
+		return;
+	bdev = find_block_device(name);
+	pagoda_snprintf(path, sizeof(path), "/dev/%s", name);
+	error = bdev ? sys_swapon_bdev(bdev, path, 0) : -ENXIO;
+	if (error)
+		pr_err("swap: cannot use %s: error %d\n", path, -error);
+	else
+		pr_info("swap: %s, %lu pages\n", path, (unsigned long)total_swap_pages);
+}
+
 /* "panic_test" or "panic_test=KIND": how the machine dies is a thing to test as well. */
 static void panic_if_asked(void)
 {
@@ -131,6 +152,7 @@ static void first_task(void *arg)
 	machine_unmap_init();
 	free_initmem();
 	mm_start_threads();
+	swap_on_if_asked();
 	error = do_execve(AT_FDCWD, init_path, (struct arg_list){ .kernel = true, .strings = argv },
 			  (struct arg_list){ .kernel = true, .strings = envp }, 0);
 	if (error)

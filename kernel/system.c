@@ -5,6 +5,7 @@
  *
  * Locking: names under uts_lock; the rest reads words or changes the current task only.
  */
+#include <pagoda/swap.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/pagemap.h>
@@ -107,6 +108,8 @@ long sys_sysinfo(unsigned long uaddr)
 	for (int i = 0; i < 3; i++)
 		info.loads[i] = totals.load_fixed[i] << 5;
 	info.totalram = totalram_pages() * PAGE_SIZE;
+	info.totalswap = (unsigned long)total_swap_pages * PAGE_SIZE;
+	info.freeswap = (unsigned long)atomic_long_read(&nr_swap_pages) * PAGE_SIZE;
 	info.freeram = nr_free_pages() * PAGE_SIZE;
 	info.sharedram = (unsigned long)atomic_long_read(&nr_shmem_pages) * PAGE_SIZE;
 	info.procs = (u16)nr_tasks;
