@@ -504,30 +504,39 @@ PAGODA_TEST(swapoff_without_memory_leaves_the_area, "SW-15")
 #define CHAOS_PAGES  24ul
 #define CHAOS_ROUNDS 60
 
+/* test_random() is for one thread. */
+static __thread u64 dice_state;
+
+static unsigned long dice(void)
+{
+	dice_state = dice_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned long)(dice_state >> 33);
+}
+
 static void out_some(unsigned long n)
 {
 	for (unsigned long i = 0; i < n; i++)
-		(void)swap_out_page(BASE + PG(test_random() % CHAOS_PAGES));
+		(void)swap_out_page(BASE + PG(dice() % CHAOS_PAGES));
 }
 
 static void chaos_child(void *arg)
 {
 	u64 mine[CHAOS_PAGES];
 
+	dice_state = test_seed() + (unsigned long)arg;
 	for (unsigned long i = 0; i < CHAOS_PAGES; i++)
 		mine[i] = hosted_read64(BASE + PG(i));
 	for (int round = 0; round < CHAOS_ROUNDS; round++) {
-		unsigned long i = test_random() % CHAOS_PAGES;
+		unsigned long i = dice() % CHAOS_PAGES;
 
-		if (test_random() % 2)
-			hosted_write64(BASE + PG(i), mine[i] = test_random());
+		if (dice() % 2)
+			hosted_write64(BASE + PG(i), mine[i] = dice());
 		else
 			CHECK_EQ(hosted_read64(BASE + PG(i)), mine[i]);
 		out_some(2);
 	}
 	for (unsigned long i = 0; i < CHAOS_PAGES; i++)
 		CHECK_EQ(hosted_read64(BASE + PG(i)), mine[i]);
-	(void)arg;
 }
 
 static void swap_onoff(void *arg)
@@ -549,7 +558,7 @@ PAGODA_TEST_CONFIG(faults_forks_exits_and_swapoff_at_once, "SW-08 SW-15", .nr_cp
 	for (int round = 0; round < 4; round++) {
 		for (int i = 0; i < 4; i++) {
 			out_some(8);
-			children[i] = hosted_fork(HOSTED_ANY_CPU, chaos_child, NULL);
+			children[i] = hosted_fork(HOSTED_ANY_CPU, chaos_child, (void *)(i + 1ul));
 			CHECK(children[i]);
 		}
 		for (int i = 0; i < 4; i++)
