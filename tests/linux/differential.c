@@ -307,7 +307,7 @@ static int may_be_split(unsigned long start, unsigned long end)
 	read_regions();
 	for (const struct region *r = regions; r < regions + region_count; r++)
 		if (r->start < end && r->end > start && r->perms[3] == 'p' &&
-		    (r->perms[1] == 'w' || strstr(r->flags, "ac") || strstr(r->flags, "nr")))
+		    (r->perms[1] == 'w' || strstr(r->flags, "ac") || strstr(r->flags, "nr") || strstr(r->flags, "gd")))
 			return 1;
 	return 0;
 }
@@ -388,18 +388,17 @@ static void call_mmap(void)
 	settle_result(result, length);
 }
 
-/* The window is all that random ranges may unmap. */
+/* The window is all that random ranges may unmap; those that fail anyhow may lie anywhere. */
 static int is_harmless(unsigned long address, unsigned long length)
 {
-	unsigned long end = address + length;
-	return address >= WINDOW - APRON * PAGE || end <= WINDOW - APRON * PAGE ? !(address < WINDOW - APRON * PAGE && length) ||
-		length > 1UL << 46 : 0;
+	int in_reach = address >= WINDOW - APRON * PAGE && address < WINDOW + APRON * PAGE;
+	return in_reach || length == 0 || length > 1UL << 46 || address >= 0x7ffffffff000;
 }
 
 static void call_munmap(void)
 {
 	unsigned long address = any_address(), length = length_at(address);
-	if (!is_harmless(address, length) || (address < 0x7ffffffff000 && address + length > WINDOW + 2 * APRON * PAGE && length < 1UL << 46 && address > WINDOW + 2 * PAGES * PAGE))
+	if (!is_harmless(address, length))
 		return;
 	tell("munmap %s +%lx: %s\n", place(address), length, outcome(munmap((void *)address, length)));
 }
@@ -446,7 +445,7 @@ static void call_mremap(void)
 	int flags = one_in(8) ? PICK(kinds) : kinds[below(7)];
 	if (one_in(25))
 		old = 0;
-	if (!is_ours(address) || (flags & MREMAP_FIXED && !is_ours(target)))
+	if (!is_ours(address) || (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !is_ours(target)))
 		return;
 	if (new > PAGES * PAGE && new < 1UL << 47)
 		new = PAGE;
