@@ -65,6 +65,7 @@ static void on_other_things(void)
 	SHOW(fsync(wo));
 	sync();
 	printf("synced\n");
+	MUST(unlink("data"));
 }
 
 int main(void)
