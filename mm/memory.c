@@ -446,7 +446,9 @@ static void identify_swapped_page(struct vm_fault *vmf, struct page *page)
 		set_anon_identity(page, vmf->vma);
 	else if (!page_mapcount(page))
 		set_shared_anon_identity(page, vmf->vma);
-	page->index = vma_pgoff(vmf->vma, vmf->address);
+	/* Others who map it may be looking: it is the same for all of them. */
+	if (page->index != vma_pgoff(vmf->vma, vmf->address))
+		page->index = vma_pgoff(vmf->vma, vmf->address);
 }
 
 /* page_table_lock and the page's held, the entry as we saw it. */

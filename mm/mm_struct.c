@@ -338,7 +338,7 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
 		mmput(mm);
 		return NULL;
 	}
-	mm->hiwater_rss = get_mm_rss(mm);
+	__atomic_store_n(&mm->hiwater_rss, get_mm_rss(mm), __ATOMIC_RELAXED); /* reclaim may be at it */
 	mm->hiwater_vm = mm->total_vm;
 	count_vm_event(fork_mm);
 	return mm;

@@ -158,7 +158,8 @@ struct wait_queue_head *page_waitqueue(struct page *page);
 #define PAGE_MAPPING_ANON 1ul
 static inline bool PageAnon(const struct page *page)
 {
-	return (unsigned long)page->mapping & PAGE_MAPPING_ANON;
+	/* Which family it belongs to may be changing; that it is anonymous is not. */
+	return (unsigned long)__atomic_load_n(&page->mapping, __ATOMIC_RELAXED) & PAGE_MAPPING_ANON;
 }
 
 /* Acquire: who sees itself alone also sees all that the holders before did with the page. */

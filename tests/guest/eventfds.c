@@ -53,8 +53,8 @@ int main(void)
 	show_read(sem);
 	show_read(sem);
 	if (!MUST(fork())) {
-		show_write(wait, 42);
-		_exit(0);
+		usleep(20000); /* the parent sleeps in its read by then; only it prints */
+		_exit(eventfd_write(wait, 42) != 0);
 	}
 	show_read(wait);
 	MUST(waitpid(-1, NULL, 0));

@@ -17,6 +17,7 @@
 #include "guest.h"
 #include <ftw.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 
 enum { CHILDREN = 60, CALLS = 400, HIGHEST = 335, NOBODY = 65534, PATIENCE_MS = 1500 };
 
@@ -187,6 +188,20 @@ static int kill_all_of_nobody(void *unused)
 	return 0;
 }
 
+/* Shared segments outlive their makers: they are not lost, but nobody would give them back. */
+static void remove_segments(void)
+{
+	struct shmid_ds ds;
+	int highest = shmctl(0, IPC_INFO, (struct shmid_ds *)&(struct shminfo){ 0 });
+
+	for (int i = 0; i <= highest; i++) {
+		int id = shmctl(i, SHM_STAT, &ds);
+
+		if (id >= 0)
+			MUST(shmctl(id, IPC_RMID, NULL));
+	}
+}
+
 /* Does the kernel still do its work, and is this process what it was? */
 static int harm(const char *canary, size_t length)
 {
@@ -224,6 +239,7 @@ int main(int argc, char **argv)
 	harmed = harm(canary, sizeof(canary));
 	MUST(munmap(area, 16 * PAGE));
 	remove_files();
+	remove_segments();
 	printf("children: %lu, exited %d, killed %d, could not begin %d, harm to the parent %d\n", count, exited,
 	       killed, hindered, harmed);
 	/*

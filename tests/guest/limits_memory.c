@@ -39,7 +39,7 @@ static int address_space(void *unused)
 	SHOW_OK(mmap(NULL, 3 * MB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
 	SHOW_OK(mmap(p, 4 * MB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)); /* in place of as much */
 	SHOW_OK(mremap(q, MB, 4 * MB, MREMAP_MAYMOVE));
-	SHOW_OK(mremap(q, MB, MB, MREMAP_MAYMOVE | 4 /* DONTUNMAP */));
+	SHOW_OK(mremap(q, MB, MB, MREMAP_MAYMOVE | 4 /* DONTUNMAP */, NULL));
 	SHOW(sbrk(3 * MB) == (void *)-1);
 	printf("VmSize: +%ld\n", status("VmSize") - before);
 	SHOW_OK(mmap(NULL, MB / 2, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));

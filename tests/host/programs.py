@@ -106,7 +106,7 @@ def sort_gzip(bench):
 
 @test("programs/make_and_git_as_on_linux")
 def make_git(bench):
-    same_as_here(bench, ["make", "-s", "-f", "-", "-j3"], stdin=MAKEFILE.encode())
+    same_as_here(bench, ["make", "-s", "-f", "-"], stdin=MAKEFILE.encode())
     if shutil.which("git"):
         same_as_here(bench, ["bash", "-c", GIT], options=["--with", "/usr/bin/git"])
 
