@@ -492,7 +492,7 @@ long sys_get_robust_list(unsigned long pid, unsigned long uhead, unsigned long u
 	if (!t)
 		return -ESRCH;
 	head = t->robust_list;
-	if (t != current)
+	if ((int)pid) /* also if it is the caller's own number */
 		put_task(t);
 	return put_user(len, ulen) || put_user(head, uhead) ? -EFAULT : 0;
 }
