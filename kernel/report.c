@@ -79,14 +79,17 @@ void report_mm_exit(struct mm_struct *mm)
 	peak_pgtables_bytes = max(peak_pgtables_bytes, READ_ONCE(mm->hiwater_pgtables_bytes));
 }
 
-/* Free frames, those counted in that kernel mappings keep for their tables for good. */
+/*
+ * Free frames, those counted in that kernel mappings keep for their tables for good, and those
+ * that slabs keep only because objects of others lie scattered in them.
+ */
 static unsigned long count_frames(void)
 {
 	free_dead_tasks(true);
 	(void)kmem_cache_shrink_all();
 	drain_pgt_cache();
 	drain_all_pages();
-	return nr_free_pages() + nr_kernel_tables;
+	return nr_free_pages() + nr_kernel_tables + kmem_cache_spare_pages();
 }
 
 /* ---- The line ------------------------------------------------------------------------------------------- */

@@ -151,3 +151,18 @@ unsigned long kmem_cache_shrink_all(void)
 	mutex_unlock(&cache_chain_sem);
 	return total;
 }
+
+unsigned long kmem_cache_spare_pages(void)
+{
+	unsigned long pages = 0, flags;
+	kmem_cache_t *cachep;
+
+	mutex_lock(&cache_chain_sem);
+	for_each_cache(cachep) {
+		spin_lock_irqsave(&cachep->spinlock, flags);
+		pages += (cachep->nr_slabs - DIV_ROUND_UP(cachep->active_objs, cachep->num)) << cachep->gfporder;
+		spin_unlock_irqrestore(&cachep->spinlock, flags);
+	}
+	mutex_unlock(&cache_chain_sem);
+	return pages;
+}

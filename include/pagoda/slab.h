@@ -50,6 +50,12 @@ int kmem_cache_reap(gfp_t gfp_mask);
 /* Free every slab of every cache that holds no object in use; pages released. May sleep. */
 unsigned long kmem_cache_shrink_all(void);
 
+/*
+ * Pages of slabs that would be free if the objects in use lay close together: what no leak
+ * explains. Right after kmem_cache_shrink_all(), else objects in arrays count as used. May sleep.
+ */
+unsigned long kmem_cache_spare_pages(void);
+
 /* size bytes, aligned to at least 16 (larger powers of two: to themselves); NULL if none or too large. */
 void *kmalloc(size_t size, gfp_t flags) __must_check;
 void *kzalloc(size_t size, gfp_t flags) __must_check;
