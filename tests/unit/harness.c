@@ -252,6 +252,16 @@ void test_lasting(void (*body)(void))
 	lasting_frames += before - test_free_frames();
 }
 
+/* It holds pages while it works: what it holds is not lost. Patience ends, as a test may keep it busy. */
+static void let_kswapd_rest(void)
+{
+	pg_data_t *pgdat;
+
+	for_each_pgdat(pgdat)
+		for (int i = 0; i < 100000 && pgdat->kswapd && !atomic_read(&pgdat->kswapd_wait.nr_waiting); i++)
+			port_yield();
+}
+
 static void check_aftermath(unsigned long frames_before)
 {
 	unsigned long frames;
@@ -261,6 +271,7 @@ static void check_aftermath(unsigned long frames_before)
 	hosted_disks_end();
 	if (hosted_nr_tasks())
 		FAIL("%u tasks still run", hosted_nr_tasks());
+	let_kswapd_rest();
 	frames = test_free_frames() + lasting_frames;
 	mm_validate_all();
 	if (nr_warnings)
