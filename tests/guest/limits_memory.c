@@ -102,7 +102,7 @@ static int locked(void *unused)
 	limit(RLIMIT_MEMLOCK, 0);
 	SHOW(mlock(p, 1));
 	SHOW(mlockall(MCL_CURRENT));
-	SHOW_OK(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0));
+	SHOW_OK(syscall(SYS_mmap, NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0));
 	SHOW(munlock(p, PAGE));
 	return 0;
 }
