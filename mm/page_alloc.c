@@ -474,7 +474,7 @@ static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t 
 	page = get_page_from_zonelist(zonelist, order, mark);
 	if (page)
 		return page;
-	if (current_vm->flags & (PF_MEMALLOC | PF_MEMDIE))
+	if (__atomic_load_n(&current_vm->flags, __ATOMIC_RELAXED) & (PF_MEMALLOC | PF_MEMDIE))
 		return get_page_from_zonelist(zonelist, order, WMARK_NONE);
 	if (!(gfp_mask & __GFP_WAIT)) {
 		drain_local_pages();
@@ -629,7 +629,7 @@ static bool keep_local_block(struct page *page, unsigned int order)
 {
 	struct vm_task *task = current_vm;
 
-	if (likely(!(task->flags & PF_FREE_PAGES)) || task->nr_local_pages || !port_irqs_enabled())
+	if (likely(!(__atomic_load_n(&task->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES)) || task->nr_local_pages || !port_irqs_enabled())
 		return false;
 	page->index = order;
 	list_add(&page->list, &task->local_pages);
@@ -694,7 +694,7 @@ static __always_inline bool free_sole_page(struct page *page)
 	bool fits;
 
 	if (unlikely(__atomic_load_n(&page->refs, __ATOMIC_ACQUIRE) != PAGE_REFS_SOLE ||
-		     !page_is_clean(page, flags) || current_vm->flags & PF_FREE_PAGES))
+		     !page_is_clean(page, flags) || __atomic_load_n(&current_vm->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES))
 		return false;
 	irq = port_irq_save_short();
 	pcp = zone_pcp[flags >> ZONE_SHIFT][port_cpu_id()];
