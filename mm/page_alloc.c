@@ -397,7 +397,7 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
 				       unsigned int order, struct page **page)
 {
 	struct vm_task *task = current_vm;
-	unsigned int mine = (PF_MEMALLOC | PF_FREE_PAGES) & ~task->flags;
+	unsigned int mine = (PF_MEMALLOC | PF_FREE_PAGES) & ~__atomic_load_n(&task->flags, __ATOMIC_RELAXED);
 	unsigned long freed;
 
 	count_vm_event(allocstall);
@@ -629,7 +629,8 @@ static bool keep_local_block(struct page *page, unsigned int order)
 {
 	struct vm_task *task = current_vm;
 
-	if (likely(!(__atomic_load_n(&task->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES)) || task->nr_local_pages || !port_irqs_enabled())
+	if (likely(!(__atomic_load_n(&task->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES)) ||
+	    task->nr_local_pages || !port_irqs_enabled())
 		return false;
 	page->index = order;
 	list_add(&page->list, &task->local_pages);
