@@ -44,12 +44,18 @@ def checked(command, what):
     return done.stdout
 
 
-def build(targets):
-    """Bring targets (paths in build/) up to date; all of them if the list is empty."""
+def configure():
+    """Make build/ if it is not there yet; which tests there are is known after that."""
     with lock():
-        if not os.path.exists(os.path.join(BUILD, "build.ninja")):
+        if not os.path.exists(path("build.ninja")):
             say("first build: configuring with meson")
             checked(["meson", "setup", BUILD, ROOT], "configuring")
+
+
+def build(targets):
+    """Bring targets (paths in build/) up to date; all of them if the list is empty."""
+    configure()
+    with lock():
         checked(["ninja", "-C", BUILD] + list(targets), "the build")
 
 

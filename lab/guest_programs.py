@@ -28,7 +28,7 @@ import subprocess
 
 from lab import image
 from lab.common import BUILD, ROOT
-from lab.testing import FAILED, OK, Bench, Done, Job, Result, report_problems, shorten
+from lab.testing import FAILED, GUEST, OK, Bench, Done, Job, Result, report_problems, shorten
 
 SOURCES = os.path.join(ROOT, "tests", "guest")
 BINARIES = os.path.join(BUILD, "tests-guest")
@@ -152,4 +152,4 @@ def jobs():
             def run(log, source=source, libc=libc, name=name, about=about):
                 return run_program(source, libc, name, about, log)
             yield Job(name, run, in_quick=libc == "glibc" or wanted == "musl",
-                      only_long=about.get("level") == "long")
+                      only_long=about.get("level") == "long", needs=GUEST)

@@ -49,6 +49,15 @@ def wanted(job, level, names):
     return level == "long" or bool(names) or not job.only_long
 
 
+def build_for(jobs, everything):
+    """A named test waits for what it needs; a whole run finds out that everything builds."""
+    if everything or any(job.needs is None for job in jobs):
+        say("building everything; the first time takes minutes")
+        build.build([])
+    else:
+        build.build(sorted({target for job in jobs for target in job.needs}))
+
+
 def run_job(job):
     began = time.monotonic()
     path = os.path.join(RESULTS, job.name.replace("/", "-") + ".log")
@@ -108,12 +117,12 @@ def main(options):
         sys.stdout.write(requirements.saved())
         return 0
     packages.ensure(packages.FOR_TEST)
-    say("building everything; the first time takes minutes")
-    build.build([])
     level = level_of(options)
+    build.configure()
     jobs = [job for job in all_jobs(level) if wanted(job, level, options.args)]
     if not jobs:
         raise usage_error(f"test: no test's name contains {' or '.join(options.args)}")
+    build_for(jobs, everything=not options.args)
     with build.lock("test"):
         began = time.monotonic()
         results = run_jobs(jobs)

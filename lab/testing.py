@@ -13,10 +13,12 @@ import shutil
 import subprocess
 import time
 
+from lab import build
 from lab.common import BUILD, ROOT
 
 RESULTS = os.path.join(BUILD, "test-results")
 PAGODA = os.path.join(ROOT, "pagoda")
+GUEST = [build.KERNEL, build.INIT]
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 
 
@@ -26,10 +28,13 @@ class Result:
 
 
 class Job:
-    """run(log) -> list of Results; log is a text file kept under build/test-results."""
+    """run(log) -> list of Results; log is a text file kept under build/test-results.
 
-    def __init__(self, name, run, in_quick=True, only_long=False):
+    needs: the build targets that it uses; None is all of them."""
+
+    def __init__(self, name, run, in_quick=True, only_long=False, needs=None):
         self.name, self.run, self.in_quick, self.only_long = name, run, in_quick, only_long
+        self.needs = needs
 
 
 class Failure(Exception):
@@ -43,8 +48,8 @@ class Skip(Exception):
 REGISTRY = []
 
 
-def test(name, ids="", quick=True, long=False):
-    """Register a host test. ids: requirement IDs, separated by spaces."""
+def test(name, ids="", quick=True, long=False, needs=GUEST):
+    """Register a host test. ids: requirement IDs, separated by spaces. needs: see Job."""
     def register(function):
         def run(log):
             bench = Bench(name, log)
@@ -57,7 +62,7 @@ def test(name, ids="", quick=True, long=False):
                 return [Result(name, FAILED, ids.split(), str(failure))]
             finally:
                 bench.clean_up()
-        REGISTRY.append(Job(name, run, in_quick=quick, only_long=long))
+        REGISTRY.append(Job(name, run, in_quick=quick, only_long=long, needs=needs))
         return function
     return register
 

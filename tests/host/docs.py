@@ -19,7 +19,7 @@ def body(c_source):
     return re.sub(r"^(/\*.*?\*/\n)+", "", c_source, flags=re.DOTALL)
 
 
-@test("docs/embedding_example_is_what_runs")
+@test("docs/embedding_example_is_what_runs", needs=["docs/embed"])
 def embedding(bench):
     shown = re.search(r"```c\n(.*?)```", text_of("README.md"), re.DOTALL)
     bench.check(shown, "README.md shows no C example")
