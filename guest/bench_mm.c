@@ -2,91 +2,21 @@
 /*
  * bench_mm.c: what memory calls and faults cost, as ./pagoda bench mm measures it.
  *
- * The same static program runs in Pagoda and in Linux, in a QEMU whose time-stamp counter
- * counts guest instructions (-icount shift=0). One number is therefore exact, but for timer
- * ticks and for caches inside the kernel (slab, per-CPU lists) that are refilled now and then.
- * So an operation is repeated in a batch, a few batches warm up, and the median of the others
- * counts. What prepares and clears away lies outside the measured stretch.
- *
- * Output, all at the end: a line "NAME COUNT" per operation, and "end 0".
- *
- * As process 1 (Linux starts it as /init) the program runs itself in a child, with the serial
- * line as its standard output, and turns the machine off.
+ * How it is measured, and the form of the output: bench.h.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
+#include "bench.h"
 #include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <unistd.h>
 
-#define PAGE	    4096ul
 #define PAGES	    256 /* touched by a batch of faults */
 #define FEW	    16	/* the size of a small area */
 #define BIG	    1024 /* pages of a process with memory: 4 MiB */
 #define CALLS	    128 /* a batch of plain calls */
 #define FORKS	    8
-#define WARM_UP	    3
-#define BATCHES	    11
-#define RW	    (PROT_READ | PROT_WRITE)
-#define ANONYMOUS   (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static const char *self; /* the path of this program */
 static int pages_file;	 /* PAGES pages in memory */
 static uint64_t *told;	 /* by a child, through shared memory */
-
-static inline uint64_t now(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
-static void must(int good, const char *what)
-{
-	if (good)
-		return;
-	perror(what);
-	exit(1);
-}
-
-static char *map(size_t pages, int flags, int fd)
-{
-	char *p = mmap(NULL, pages * PAGE, RW, flags, fd, 0);
-
-	must(p != MAP_FAILED, "mmap");
-	return p;
-}
-
-static void unmap(char *p, size_t pages)
-{
-	must(munmap(p, pages * PAGE) == 0, "munmap");
-}
-
-static uint64_t read_pages(volatile char *p, size_t pages)
-{
-	uint64_t start = now();
-
-	for (size_t i = 0; i < pages; i++)
-		(void)p[i * PAGE];
-	return now() - start;
-}
-
-static uint64_t write_pages(volatile char *p, size_t pages)
-{
-	uint64_t start = now();
-
-	for (size_t i = 0; i < pages; i++)
-		p[i * PAGE] = 1;
-	return now() - start;
-}
 
 static char *map_touched(size_t pages)
 {
@@ -94,13 +24,6 @@ static char *map_touched(size_t pages)
 
 	write_pages(p, pages);
 	return p;
-}
-
-static void reap(pid_t pid)
-{
-	int status;
-
-	must(waitpid(pid, &status, 0) == pid && status == 0, "child");
 }
 
 /* CALLS times 1000 instructions in user mode: does the counter count them, and nothing else? */
@@ -487,8 +410,7 @@ static void raise_map_count(void)
 {
 	int fd;
 
-	mkdir("/proc", 0555); /* as process 1 of Linux nobody has done this for us */
-	mount("proc", "/proc", "proc", 0, NULL);
+	mount_proc();
 	fd = open("/proc/sys/vm/max_map_count", O_WRONLY);
 	must(fd >= 0 && write(fd, "200000", 6) == 6, "max_map_count");
 	close(fd);
@@ -590,12 +512,7 @@ SIZES(AMONG)
 
 /* ---- The list ---------------------------------------------------------------------------------- */
 
-static const struct operation {
-	const char *name;
-	unsigned repeated; /* in a batch */
-	uint64_t (*batch)(void);
-	unsigned batches; /* BATCHES if 0 */
-} operations[] = {
+static const struct operation operations[] = {
 	{ "known_1000", CALLS, known_loop, 0 },
 	{ "getpid", CALLS, getpid_calls, 0 },
 	{ "null_call", CALLS, getppid_calls, 0 },
@@ -631,63 +548,12 @@ static const struct operation {
 	SIZES(AMONG_LINES)
 };
 
-#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
-
-static int by_value(const void *a, const void *b)
+static void prepare(void)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The median of the batches, per operation. */
-static uint64_t measure(const struct operation *o)
-{
-	unsigned batches = o->batches ? o->batches : BATCHES;
-	uint64_t spent[BATCHES];
-
-	for (unsigned i = 0; i < WARM_UP && !o->batches; i++)
-		o->batch();
-	for (unsigned i = 0; i < batches; i++)
-		spent[i] = o->batch();
-	qsort(spent, batches, sizeof(spent[0]), by_value);
-	return (spent[batches / 2] + o->repeated / 2) / o->repeated;
-}
-
-static int measure_all(const char *only)
-{
-	uint64_t counts[OPERATIONS];
-
 	told = (uint64_t *)map(1, MAP_SHARED | MAP_ANONYMOUS, -1);
 	pages_file = memfd_create("pages", 0);
 	must(pages_file >= 0 && ftruncate(pages_file, PAGES * PAGE) == 0, "memfd");
 	file_faults(MAP_SHARED, write_pages);
-	for (size_t i = 0; i < OPERATIONS; i++)
-		counts[i] = !only || strcmp(only, operations[i].name) == 0 ? measure(&operations[i]) : 0;
-	for (size_t i = 0; i < OPERATIONS; i++)
-		printf("%s %llu\n", operations[i].name, (unsigned long long)counts[i]);
-	puts("end 0");
-	return fflush(stdout) ? 1 : 0;
-}
-
-/* Linux's first process: a child measures, then the machine goes off. */
-static void be_init(void)
-{
-	pid_t child;
-
-	mkdir("/dev", 0755);
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	child = fork();
-	if (child == 0) {
-		int line = open("/dev/ttyS0", O_RDWR);
-
-		dup2(line, 1);
-		dup2(line, 2);
-		exit(measure_all(NULL));
-	}
-	waitpid(child, NULL, 0);
-	tcdrain(open("/dev/ttyS0", O_RDWR | O_NOCTTY));
-	reboot(RB_POWER_OFF);
 }
 
 int main(int argc, char **argv)
@@ -695,7 +561,5 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "nothing") == 0)
 		return 0;
 	self = argv[0];
-	if (getpid() == 1)
-		be_init();
-	return measure_all(argc > 1 ? argv[1] : NULL);
+	return bench_main(argc > 1 ? argv[1] : NULL, prepare, operations, sizeof(operations) / sizeof(operations[0]));
 }

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 
-from lab import bench_mm, build, packages
+from lab import bench_file, bench_mm, build, packages
 from lab.common import EXIT_HOST, Refusal, say, usage_error
 
 FOR_ALLOC = {
@@ -104,7 +104,7 @@ def bench_alloc():
     return 0
 
 
-BENCHMARKS = {"alloc": bench_alloc, "mm": bench_mm.bench_mm}
+BENCHMARKS = {"alloc": bench_alloc, "mm": bench_mm.bench_mm, "file": bench_file.bench_file}
 
 
 def main(names):

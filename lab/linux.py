@@ -21,6 +21,8 @@ FETCH_SECONDS = 600
 # No mitigations, huge pages, protection keys, five levels or random layout: Pagoda has none.
 WORDS = ("quiet console=ttyS0 mitigations=off transparent_hugepage=never nopku no5lvl norandmaps "
          "random.trust_cpu=on panic=-1")
+DISK_MODULES = ("virtio/virtio_ring", "virtio/virtio", "virtio/virtio_pci_legacy_dev", "virtio/virtio_pci_modern_dev",
+                "virtio/virtio_pci", "block/virtio_blk")
 MOUNTS = """\
 #!/bin/sh
 mount -t proc proc /proc
@@ -80,6 +82,12 @@ def kernel():
             os.makedirs(folder, exist_ok=True)
             fetch(folder)
     return glob.glob(pattern)[0]
+
+
+def disk_modules():
+    """Paths of what the kernel needs to see a virtio disk, in the order of loading."""
+    [folder] = glob.glob(os.path.join(os.path.dirname(kernel()), "..", "lib", "modules", "*", "kernel", "drivers"))
+    return [os.path.join(folder, name + ".ko") for name in DISK_MODULES]
 
 
 def is_available():
