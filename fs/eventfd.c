@@ -14,12 +14,10 @@
 #include <fs/syscalls.h>
 #include <fs/vfs.h>
 #include <fs/wait.h>
-#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 
 #define EVENTFD_MAX   (~0ull - 1)
 #define EFD_SEMAPHORE 1u
-#define ANON_INODE_FS_MAGIC 0x09041934u
 
 struct eventfd {
 	spinlock_t lock;
@@ -27,8 +25,6 @@ struct eventfd {
 	u64 count;
 	bool semaphore; /* (C) */
 };
-
-static struct vfsmount *eventfd_mount;
 
 /* Take what a read gets; false: there is nothing. */
 static bool take_count(struct eventfd *ctx, u64 *value)
@@ -68,7 +64,7 @@ static long eventfd_read(struct file *file, struct iov_user buf, size_t count, u
 		if (err)
 			return err;
 	}
-	wake_up(&ctx->wait);
+	wake_up_events(&ctx->wait, POLLOUT | POLLWRNORM);
 	return iov_put(buf, 0, &value, sizeof(value)) ? -EFAULT : (long)sizeof(value);
 }
 
@@ -93,7 +89,7 @@ static long eventfd_write(struct file *file, struct iov_user buf, size_t count, 
 		if (err)
 			return err;
 	}
-	wake_up(&ctx->wait);
+	wake_up_events(&ctx->wait, POLLIN | POLLRDNORM);
 	return sizeof(value);
 }
 
@@ -119,56 +115,28 @@ static const struct file_operations eventfd_fops = {
 	.release = eventfd_release,
 };
 
-static struct file *eventfd_file(u64 count, unsigned int flags)
+long sys_eventfd2(unsigned long count, unsigned long uflags)
 {
-	struct eventfd *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
-	struct inode *inode = ctx ? new_inode(eventfd_mount->mnt_sb, 0600) : NULL;
-	struct file *file = inode ? anon_file(eventfd_mount, "anon_inode:[eventfd]", inode, &eventfd_fops,
-					      O_RDWR | (flags & O_NONBLOCK)) :
-				    ERR_PTR(-ENOMEM);
-
-	if (IS_ERR(file)) {
-		kfree(ctx);
-		return file;
-	}
-	spin_lock_init(&ctx->lock, RANK_NONE);
-	init_waitqueue_head(&ctx->wait);
-	ctx->count = count;
-	ctx->semaphore = flags & EFD_SEMAPHORE;
-	file->f_mode |= FMODE_STREAM; /* no position lock: a reader may wait for a writer of the same file */
-	file->private_data = ctx;
-	return file;
-}
-
-long sys_eventfd2(unsigned long count, unsigned long flags)
-{
-	struct file *file;
+	unsigned int flags = (unsigned int)uflags;
+	struct eventfd *ctx;
 	int fd;
 
-	if ((unsigned int)flags & ~(O_CLOEXEC | O_NONBLOCK | EFD_SEMAPHORE))
+	if (flags & ~(O_CLOEXEC | O_NONBLOCK | EFD_SEMAPHORE))
 		return -EINVAL;
-	fd = get_unused_fd(0, (unsigned int)flags & O_CLOEXEC);
+	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+	if (!ctx)
+		return -ENOMEM;
+	spin_lock_init(&ctx->lock, RANK_NONE);
+	init_waitqueue_head(&ctx->wait);
+	ctx->count = (unsigned int)count;
+	ctx->semaphore = flags & EFD_SEMAPHORE;
+	fd = anon_object_fd("anon_inode:[eventfd]", &eventfd_fops, ctx, O_RDWR | (flags & ~EFD_SEMAPHORE));
 	if (fd < 0)
-		return fd;
-	file = eventfd_file((unsigned int)count, (unsigned int)flags);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-	fd_install(fd, file);
+		kfree(ctx);
 	return fd;
 }
 
 long sys_eventfd(unsigned long count)
 {
 	return sys_eventfd2(count, 0);
-}
-
-void eventfd_init(void)
-{
-	struct super_block *sb = new_super("anon_inodefs", ANON_INODE_FS_MAGIC, NULL);
-
-	eventfd_mount = sb ? kern_mount(sb) : NULL;
-	if (!eventfd_mount)
-		panic("no memory for eventfds");
 }

@@ -50,6 +50,8 @@ static void release_file(struct vm_file *vm)
 	struct file *file = file_of(vm);
 	struct path path = file->f_path;
 
+	if (file->f_epitems)
+		epoll_forget_file(file);
 	locks_remove_file(file);
 	if (file->f_op && file->f_op->release)
 		file->f_op->release(file);

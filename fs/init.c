@@ -141,7 +141,8 @@ int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_
 	file_init();
 	pipe_init();
 	shm_init();
-	eventfd_init();
+	anon_inodes_init();
+	epoll_init();
 	err = mount_root(task);
 	if (err)
 		return err;

@@ -189,7 +189,7 @@ static long pipe_read(struct file *file, struct iov_user buf, size_t count, u64 
 	if (was_full && !is_full(pipe))
 		wake_up(&pipe->writable);
 	if (!is_empty(pipe))
-		wake_up(&pipe->readable); /* another reader may have some */
+		wake_up_events(&pipe->readable, WAKE_TASKS); /* another reader may have some */
 out:
 	mutex_unlock(&pipe->mutex);
 	return ret;
@@ -304,7 +304,7 @@ static long pipe_write(struct file *file, struct iov_user buf, size_t count, u64
 	if (!is_empty(pipe))
 		wake_up(&pipe->readable);
 	if (!is_full(pipe))
-		wake_up(&pipe->writable);
+		wake_up_events(&pipe->writable, WAKE_TASKS);
 	mutex_unlock(&pipe->mutex);
 	return ret;
 }

@@ -26,54 +26,63 @@
 
 /* ---- Tables of queues ------------------------------------------------------------------- */
 
-void poll_init(struct poll_table *pt)
+static struct poll_entry *next_entry(struct poll_set *set)
 {
-	pt->used = 0;
-	pt->error = 0;
-	pt->chunks = NULL;
-}
+	struct poll_chunk *chunk = set->chunks;
 
-static struct poll_entry *next_entry(struct poll_table *pt)
-{
-	struct poll_chunk *chunk = pt->chunks;
-
-	if (pt->used < POLL_INLINE)
-		return &pt->entries[pt->used++];
+	if (set->used < POLL_INLINE)
+		return &set->entries[set->used++];
 	if (!chunk || chunk->used == ARRAY_SIZE(chunk->entries)) {
 		chunk = kmalloc(sizeof(*chunk), GFP_KERNEL);
 		if (!chunk) {
-			pt->error = -ENOMEM;
+			set->table.error = -ENOMEM;
 			return NULL;
 		}
 		chunk->used = 0;
-		chunk->next = pt->chunks;
-		pt->chunks = chunk;
+		chunk->next = set->chunks;
+		set->chunks = chunk;
 	}
 	return &chunk->entries[chunk->used++];
 }
 
-void poll_wait(wait_queue_head_t *wq, struct poll_table *pt)
+static void queue_task(struct poll_table *pt, wait_queue_head_t *wq, const void *key)
 {
-	struct poll_entry *entry = pt ? next_entry(pt) : NULL;
+	struct poll_entry *entry = next_entry(container_of(pt, struct poll_set, table));
 
 	if (!entry)
 		return;
 	entry->wq = wq;
-	prepare_to_wait(wq, &entry->wait, NULL);
+	prepare_to_wait(wq, &entry->wait, key);
 }
 
-void poll_end(struct poll_table *pt)
+void poll_init(struct poll_set *set)
+{
+	set->table = (struct poll_table){ queue_task, 0 };
+	set->used = 0;
+	set->chunks = NULL;
+}
+
+void poll_end(struct poll_set *set)
 {
 	struct poll_chunk *chunk;
 
-	for (unsigned int i = 0; i < pt->used; i++)
-		finish_wait(pt->entries[i].wq, &pt->entries[i].wait);
-	while ((chunk = pt->chunks)) {
+	for (unsigned int i = 0; i < set->used; i++)
+		finish_wait(set->entries[i].wq, &set->entries[i].wait);
+	while ((chunk = set->chunks)) {
 		for (unsigned int i = 0; i < chunk->used; i++)
 			finish_wait(chunk->entries[i].wq, &chunk->entries[i].wait);
-		pt->chunks = chunk->next;
+		set->chunks = chunk->next;
 		kfree(chunk);
 	}
+}
+
+unsigned int vfs_poll(struct file *file, unsigned int events, struct poll_table *pt)
+{
+	unsigned int mask = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+
+	if (file->f_op->poll)
+		mask = file->f_op->poll(file, pt);
+	return mask & (events | POLLERR | POLLHUP);
 }
 
 /* ---- One round ------------------------------------------------------------------------------ */
@@ -90,15 +99,6 @@ struct poll_call {
 	unsigned int nr;
 };
 
-static unsigned int ask(struct file *file, unsigned int events, struct poll_table *pt)
-{
-	unsigned int mask = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-
-	if (file->f_op->poll)
-		mask = file->f_op->poll(file, pt);
-	return mask & (events | POLLERR | POLLHUP);
-}
-
 static long ask_all(struct poll_call *call, struct poll_table *pt)
 {
 	long ready = 0;
@@ -110,7 +110,7 @@ static long ask_all(struct poll_call *call, struct poll_table *pt)
 		if (p->fd < 0)
 			continue;
 		p->revents = call->files[i]
-				     ? (u16)ask(call->files[i], p->events, ready ? NULL : pt)
+				     ? (u16)vfs_poll(call->files[i], p->events, ready ? NULL : pt)
 				     : POLLNVAL;
 		ready += p->revents != 0;
 	}
@@ -120,14 +120,15 @@ static long ask_all(struct poll_call *call, struct poll_table *pt)
 /* Until something is ready: how many; 0 after the deadline; -ENOMEM, -EINTR on a signal. */
 static long poll_until(struct poll_call *call, u64 deadline_ns)
 {
-	struct poll_table table, *pt = &table;
+	struct poll_set set;
+	struct poll_table *pt = &set.table;
 	long ready;
 
-	poll_init(&table);
+	poll_init(&set);
 	for (;;) {
 		ready = ask_all(call, deadline_ns ? pt : NULL);
 		pt = NULL; /* registered */
-		if (ready || table.error)
+		if (ready || set.table.error)
 			break;
 		if (fs_hook_signal_pending()) {
 			ready = -EINTR;
@@ -137,8 +138,8 @@ static long poll_until(struct poll_call *call, u64 deadline_ns)
 			break;
 		port_park(deadline_ns);
 	}
-	poll_end(&table);
-	return ready ? ready : table.error;
+	poll_end(&set);
+	return ready ? ready : set.table.error;
 }
 
 static void hold_files(struct poll_call *call)
@@ -206,8 +207,7 @@ static long poll_user(unsigned long user, unsigned int nr, u64 deadline_ns)
 	return ret;
 }
 
-/* A time span from now as a deadline; 0 stays 0 (ask only). */
-static u64 deadline_after(u64 ns)
+u64 poll_deadline_after(u64 ns)
 {
 	u64 now = port_clock_ns();
 
@@ -230,7 +230,7 @@ long sys_poll(unsigned long user, unsigned long nr, unsigned long timeout_ms)
 {
 	struct fs_restart *restart = &fs_current()->restart;
 	int ms = (int)timeout_ms;
-	u64 deadline = ms < 0 ? UINT64_MAX : deadline_after((u64)ms * NSEC_PER_MSEC);
+	u64 deadline = ms < 0 ? UINT64_MAX : poll_deadline_after((u64)ms * NSEC_PER_MSEC);
 	long ret = poll_user(user, (unsigned int)nr, deadline);
 
 	if (ret != -EINTR)
@@ -246,8 +246,7 @@ struct timespec64 {
 	s64 sec, nsec;
 };
 
-/* A user's timespec as a deadline; no address: never. -EFAULT, -EINVAL. */
-static long get_deadline(unsigned long user, u64 *deadline_ns)
+long poll_get_deadline(unsigned long user, u64 *deadline_ns)
 {
 	struct timespec64 ts;
 
@@ -259,7 +258,7 @@ static long get_deadline(unsigned long user, u64 *deadline_ns)
 	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= NSEC_PER_SEC)
 		return -EINVAL;
 	if (ts.sec < INT64_MAX / NSEC_PER_SEC - 1)
-		*deadline_ns = deadline_after((u64)(ts.sec * NSEC_PER_SEC + ts.nsec));
+		*deadline_ns = poll_deadline_after((u64)(ts.sec * NSEC_PER_SEC + ts.nsec));
 	return 0;
 }
 
@@ -277,7 +276,7 @@ long sys_ppoll(unsigned long user, unsigned long nr, unsigned long timeout, unsi
 	       unsigned long size)
 {
 	u64 deadline;
-	long ret = get_deadline(timeout, &deadline);
+	long ret = poll_get_deadline(timeout, &deadline);
 
 	if (ret)
 		return ret;
@@ -426,7 +425,7 @@ long sys_select(unsigned long n, unsigned long in, unsigned long out, unsigned l
 		if (tv.sec < 0 || tv.nsec < 0)
 			return -EINVAL;
 		tv.sec = min(tv.sec, (s64)(INT64_MAX / NSEC_PER_SEC / 4));
-		deadline = deadline_after((u64)(tv.sec * NSEC_PER_SEC + tv.nsec * NSEC_PER_USEC));
+		deadline = poll_deadline_after((u64)(tv.sec * NSEC_PER_SEC + tv.nsec * NSEC_PER_USEC));
 	}
 	ret = do_select(n, user, deadline);
 	put_rest(timeout, deadline, NSEC_PER_USEC);
@@ -441,7 +440,7 @@ long sys_pselect6(unsigned long n, unsigned long in, unsigned long out, unsigned
 		unsigned long mask, size;
 	} sigarg = { 0, 0 };
 	u64 deadline;
-	long ret = get_deadline(timeout, &deadline);
+	long ret = poll_get_deadline(timeout, &deadline);
 
 	if (ret)
 		return ret;

@@ -35,6 +35,8 @@
 	X(285, fallocate, 4) X(292, dup3, 3) X(293, pipe2, 2) X(295, preadv, 5)                    \
 	X(296, pwritev, 5) X(306, syncfs, 1) X(316, renameat2, 5) X(319, memfd_create, 2)          \
 	X(326, copy_file_range, 6) X(327, preadv2, 6) X(328, pwritev2, 6) X(332, statx, 5)         \
+	X(213, epoll_create, 1) X(232, epoll_wait, 4) X(233, epoll_ctl, 4) X(281, epoll_pwait, 6)  \
+	X(291, epoll_create1, 1) X(441, epoll_pwait2, 6)                                           \
 	X(436, close_range, 3) X(439, faccessat2, 4)
 
 #define FS_SYSCALL_ARGS_0 void

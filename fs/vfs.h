@@ -123,6 +123,7 @@ struct file;
 struct poll_table;
 struct pipe;
 struct file_lock;
+struct epitem;
 struct block_device;
 
 struct path {
@@ -350,6 +351,7 @@ struct file {
 	struct mutex f_pos_lock;
 	void *private_data;
 	int f_owner, f_signo;
+	struct epitem *f_epitems; /* epoll_mutex; the epolls that watch it */
 	struct dentry *f_readdir_last; /* the last entry handed out, with a reference */
 };
 
@@ -627,8 +629,22 @@ void pipe_init(void);
 long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg);
 bool is_pipe(const struct file *file);
 
-/* Boot: eventfd.c's mount. Panics without memory. */
-void eventfd_init(void);
+/*
+ * Files that are no more than an object in the kernel (anon_inodes.c): eventfd, epoll and others.
+ * name shows in /proc/PID/fd. flags: the access mode, O_NONBLOCK and O_CLOEXEC. The first returns a
+ * reference or ERR_PTR, the second a new descriptor or -errno; private is the caller's on failure.
+ */
+struct file *anon_object_file(const char *name, const struct file_operations *fops, void *private,
+			      unsigned int flags) __must_check;
+int anon_object_fd(const char *name, const struct file_operations *fops, void *private,
+		   unsigned int flags) __must_check;
+/* Boot. Panics without memory. */
+void anon_inodes_init(void);
+
+/* A file goes away: no epoll watches it any more (epoll.c). May sleep. */
+void epoll_forget_file(struct file *file);
+/* Boot: the largest number of watches. */
+void epoll_init(void);
 
 /* ---- File systems ------------------------------------------------------------------------------------- */
 

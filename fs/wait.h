@@ -50,9 +50,25 @@
 #define POLLRDHUP  0x2000u
 
 /*
- * Where a poller waits: poll operations call poll_wait for each queue that could change
- * their answer. With room for POLL_INLINE queues on the stack; more are allocated.
+ * Where a poller waits: poll operations call poll_wait() for each queue that could change
+ * their answer, and what stands behind the table notes it: a poll_set, or an epoll item.
  */
+struct poll_table {
+	void (*queue)(struct poll_table *pt, wait_queue_head_t *wq, const void *key);
+	int error; /* -ENOMEM: some queue could not be registered */
+};
+/* Only wake-ups with that key (NULL: all) matter. pt NULL: only asking. */
+static inline void poll_wait_key(wait_queue_head_t *wq, struct poll_table *pt, const void *key)
+{
+	if (pt)
+		pt->queue(pt, wq, key);
+}
+static inline void poll_wait(wait_queue_head_t *wq, struct poll_table *pt)
+{
+	poll_wait_key(wq, pt, NULL);
+}
+
+/* The queues on which the current task waits: POLL_INLINE of them on the stack, more allocated. */
 #define POLL_INLINE 8
 struct poll_entry {
 	wait_queue_head_t *wq;
@@ -63,14 +79,21 @@ struct poll_chunk {
 	unsigned int used;
 	struct poll_entry entries[31];
 };
-struct poll_table {
+struct poll_set {
+	struct poll_table table; /* first */
 	unsigned int used;
-	int error; /* -ENOMEM: some queue could not be registered */
 	struct poll_chunk *chunks;
 	struct poll_entry entries[POLL_INLINE];
 };
-void poll_init(struct poll_table *pt);
-/* pt NULL: only asking. */
-void poll_wait(wait_queue_head_t *wq, struct poll_table *pt);
+void poll_init(struct poll_set *set);
 /* Off all queues. */
-void poll_end(struct poll_table *pt);
+void poll_end(struct poll_set *set);
+
+struct file;
+/* What of events (poll bits), POLLERR and POLLHUP holds for file now; without a poll operation a file is always ready. */
+unsigned int vfs_poll(struct file *file, unsigned int events, struct poll_table *pt);
+
+/* A time span from now as a deadline on port_clock_ns()'s scale; 0 stays 0 (ask only). */
+u64 poll_deadline_after(u64 ns);
+/* A user's timespec as such a deadline; no address: UINT64_MAX (never). 0, -EFAULT, -EINVAL. */
+long poll_get_deadline(unsigned long user, u64 *deadline_ns) __must_check;

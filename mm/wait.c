@@ -19,6 +19,9 @@
  * full barrier between their write and their read (I1): either the waker sees the
  * count or the waiter sees the condition.
  *
+ * An entry may have a function instead of a task: it is called under the queue's lock, and
+ * so may pass the news on (epoll) without anybody running.
+ *
  * Pages: each zone has a hash table of queues for waiters on its pages (PM-15). Pages
  * that share a queue do not wake each other's waiters, since an entry carries the
  * page as its key (FX-33).
@@ -41,10 +44,17 @@ void init_waitqueue_head(wait_queue_head_t *wq)
 
 void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key)
 {
-	unsigned long flags;
-
 	entry->task = port_current();
 	entry->key = key;
+	entry->func = NULL;
+	entry->exclusive = false;
+	add_wait_func(wq, entry);
+}
+
+void add_wait_func(wait_queue_head_t *wq, struct wait_queue_entry *entry)
+{
+	unsigned long flags;
+
 	spin_lock_irqsave(&wq->lock, flags);
 	list_add_tail(&entry->link, &wq->waiters);
 	atomic_inc(&wq->nr_waiting);
@@ -62,19 +72,40 @@ void finish_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry)
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
-void wake_up_key(wait_queue_head_t *wq, const void *key)
+static bool wake_entry(struct wait_queue_entry *entry, unsigned int events)
+{
+	if (entry->func)
+		return entry->func(entry, events);
+	port_unpark(entry->task);
+	return true;
+}
+
+static void wake(wait_queue_head_t *wq, const void *key, unsigned int events)
 {
 	struct wait_queue_entry *entry;
+	bool one_woken = false;
 	unsigned long flags;
 
 	smp_mb(); /* (I1) */
 	if (atomic_read(&wq->nr_waiting) == 0)
 		return;
 	spin_lock_irqsave(&wq->lock, flags);
-	list_for_each_entry(entry, &wq->waiters, link)
-		if (!key || !entry->key || entry->key == key)
-			port_unpark(entry->task);
+	list_for_each_entry(entry, &wq->waiters, link) {
+		if ((key && entry->key && entry->key != key) || (entry->exclusive && one_woken))
+			continue;
+		one_woken |= wake_entry(entry, events) && entry->exclusive;
+	}
 	spin_unlock_irqrestore(&wq->lock, flags);
+}
+
+void wake_up_key(wait_queue_head_t *wq, const void *key)
+{
+	wake(wq, key, WAKE_ALL);
+}
+
+void wake_up_events(wait_queue_head_t *wq, unsigned int events)
+{
+	wake(wq, NULL, events);
 }
 
 void wake_up_one(wait_queue_head_t *wq)
@@ -86,7 +117,7 @@ void wake_up_one(wait_queue_head_t *wq)
 		return;
 	spin_lock_irqsave(&wq->lock, flags);
 	if (!list_empty(&wq->waiters))
-		port_unpark(list_first_entry(&wq->waiters, struct wait_queue_entry, link)->task);
+		wake_entry(list_first_entry(&wq->waiters, struct wait_queue_entry, link), WAKE_ALL);
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 

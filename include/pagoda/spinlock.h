@@ -112,9 +112,19 @@ static inline bool spin_is_locked(const spinlock_t *lock)
 
 /* ---- Wait queues -------------------------------------------------------------- */
 
+/* What happened, as poll(2)'s bits; WAKE_ALL: unknown; WAKE_TASKS: nothing new, only those asleep shall look again. */
+#define WAKE_ALL   (~0u)
+#define WAKE_TASKS 0u
+
 struct wait_queue_entry {
 	struct vm_task *task;
 	const void *key; /* wake only for this key; NULL: any */
+	/*
+	 * NULL: wake task. Else called with the queue's lock held and interrupts off, for as long as the
+	 * entry is queued; says whether somebody was woken. It may wake other queues.
+	 */
+	bool (*func)(struct wait_queue_entry *entry, unsigned int events);
+	bool exclusive; /* with func: one that woke somebody is enough */
 	struct list_head link;
 };
 
@@ -130,8 +140,12 @@ void init_waitqueue_head(wait_queue_head_t *wq);
 /* Add the current task / take it off. The entry lies on the waiter's stack. */
 void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key);
 void finish_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry);
+/* Add an entry with func (and key, exclusive) filled in; finish_wait() takes it off, and func has returned then. */
+void add_wait_func(wait_queue_head_t *wq, struct wait_queue_entry *entry);
 /* Wake every waiter (whose key matches, or that has none). From any context. */
 void wake_up_key(wait_queue_head_t *wq, const void *key);
+/* The same for any key, and tell what happened: WAKE_, or poll bits. From any context. */
+void wake_up_events(wait_queue_head_t *wq, unsigned int events);
 /* Wake the waiter that came first. From any context. */
 void wake_up_one(wait_queue_head_t *wq);
 static inline void wake_up(wait_queue_head_t *wq)
