@@ -43,6 +43,10 @@ void fs_hook_signal_self(int signo)
 {
 	FAIL("signal %d", signo);
 }
+void epoll_forget_file(struct file *file)
+{
+	FAIL("file %p is watched", (void *)file);
+}
 const struct file_operations fifo_fops, blkdev_fops;
 void pipe_free_inode(struct inode *inode)
 {
