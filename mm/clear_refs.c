@@ -4,13 +4,16 @@
  * who looks again later knows what was used since (smaps, pagemap).
  *
  *	accessed	the CPU's bit, cleared
- *	soft-dirty	write access is taken away and _PAGE_SOFT_CLEAN set; the first store faults,
- *			and pte_mkdirty() on its way takes the mark away again
+ *	soft-dirty	_PAGE_SOFT_DIRTY is cleared and write access taken away; the first store faults,
+ *			and pte_mkwritten() on its way sets the mark again. A swap entry has a bit for it
+ *			as well, which swapping out and in hand on
  *
- * An entry is soft-dirty unless marked otherwise: whatever makes a new entry (faults, swap-in)
- * need not know of it.
+ * A region made since the last time has no history of its own: it is born with VM_SOFTDIRTY, which
+ * says so of all its pages, and loses it here. Without it nothing is mapped writable before
+ * it was stored to (vma_page_prot).
  *
- * Locking: mmap_lock for read, page_table_lock over one table's entries. Nothing fails.
+ * Locking: mmap_lock, for write where regions change, else for read; page_table_lock over one table's
+ * entries. Nothing fails.
  */
 #include <asm/pgtable.h>
 #include "vma_internal.h"
@@ -21,15 +24,18 @@ static void clear_entries(struct mm_struct *mm, pte_t *ptep, unsigned long nr, b
 	for (; nr; nr--, ptep++) {
 		pte_t pte = ptep_get(ptep);
 
-		if (!pte_present(pte))
-			continue;
 		if (!soft_dirty) {
-			if (normal_page(pte))
+			if (pte_present(pte) && normal_page(pte))
 				(void)ptep_test_and_clear_young(ptep); /* whether it was set is not asked */
 			continue;
 		}
+		if (!pte_present(pte)) {
+			if (!pte_none(pte))
+				set_pte(ptep, pte_swp_clear_soft_dirty(pte));
+			continue;
+		}
 		pte = ptep_get_and_clear(mm, 0, ptep); /* a CPU may be setting its bits */
-		set_pte(ptep, pte_mksoft_clean(pte_wrprotect(pte)));
+		set_pte(ptep, pte_clear_soft_dirty(pte_wrprotect(pte)));
 	}
 }
 
@@ -52,6 +58,19 @@ static bool concerns(const struct vm_area_struct *vma, enum clear_refs_kind kind
 	return kind == CLEAR_REFS_ANON ? !vma->vm_file : kind != CLEAR_REFS_MAPPED || vma->vm_file;
 }
 
+/* All of a process's pages, and its regions, count as not written. */
+static void clear_soft_dirty(struct mm_struct *mm)
+{
+	down_write(&mm->mmap_lock);
+	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next) {
+		if (vma->vm_flags & VM_SOFTDIRTY)
+			vma_set_flags(vma, vma->vm_flags & ~VM_SOFTDIRTY);
+		clear_vma(vma, true);
+	}
+	flush_tlb_mm(mm);
+	up_write(&mm->mmap_lock);
+}
+
 void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 {
 	if (kind == CLEAR_REFS_HIWATER) {
@@ -60,10 +79,14 @@ void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 		up_write(&mm->mmap_lock);
 		return;
 	}
+	if (kind == CLEAR_REFS_SOFT_DIRTY) {
+		clear_soft_dirty(mm);
+		return;
+	}
 	down_read(&mm->mmap_lock);
 	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next)
 		if (concerns(vma, kind))
-			clear_vma(vma, kind == CLEAR_REFS_SOFT_DIRTY);
+			clear_vma(vma, false);
 	flush_tlb_mm(mm);
 	up_read(&mm->mmap_lock);
 }

@@ -22,7 +22,7 @@ static bool is_one_mapping(const struct vm_area_struct *vma, unsigned long end)
 
 		next = next->vm_next;
 		if (!next || next->vm_start != prev->vm_end || next->vm_file != vma->vm_file ||
-		    next->vm_flags != vma->vm_flags)
+		    (next->vm_flags ^ vma->vm_flags) & ~VM_SOFTDIRTY)
 			return false;
 	}
 	return true;

@@ -103,9 +103,9 @@ static inline void install(struct vm_fault *vmf, pte_t pte)
 /* The entry for a page just written or zeroed for this fault. */
 static inline pte_t owned_pte(const struct vm_fault *vmf, struct page *page)
 {
-	pte_t pte = pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot));
+	pte_t pte = pte_mkwritten(pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot)));
 
-	return vmf->vma->vm_flags & VM_WRITE ? pte_mkwrite(pte_mkdirty(pte)) : pte;
+	return vmf->vma->vm_flags & VM_WRITE ? pte_mkwrite(pte) : pte;
 }
 
 /* ---- Anonymous memory ----------------------------------------------------------------------- */
@@ -186,7 +186,7 @@ static vm_fault_t map_object_page(struct vm_fault *vmf, vm_fault_t ret)
 	}
 
 	if (is_write(vmf))
-		pte = pte_mkwrite(pte_mkdirty(pte));
+		pte = pte_mkwrite(pte_mkwritten(pte));
 	if (!lock_if_unchanged(vmf)) {
 		release_object_page(page, ret);
 		return ret & VM_FAULT_MAJOR;
@@ -306,7 +306,7 @@ static vm_fault_t do_no_page(struct vm_fault *vmf)
 /* Write access to the page that is there. page_table_lock held, dropped here. */
 static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
 {
-	install(vmf, pte_mkyoung(pte_mkdirty(pte_mkwrite(vmf->orig_pte))));
+	install(vmf, pte_mkyoung(pte_mkwritten(pte_mkwrite(vmf->orig_pte))));
 	unlock_pte(vmf);
 	return 0;
 }
@@ -462,7 +462,9 @@ static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 	swap_free(pte_to_swp_entry(vmf->orig_pte));
 	if ((is_write(vmf) || swap_is_scarce()) && remove_exclusive_swap_page(page) &&
 	    vmf->vma->vm_flags & VM_WRITE)
-		pte = pte_mkwrite(pte_mkdirty(pte));
+		pte = pte_mkwrite(pte_mkwritten(pte));
+	if (pte_swp_soft_dirty(vmf->orig_pte))
+		pte = pte_mksoft_dirty(pte);
 	add_rss(&mm->rss_anon, 1);
 	add_rss(&mm->swap_usage, -1);
 	install(vmf, pte);
@@ -543,7 +545,7 @@ static vm_fault_t mark_used(struct vm_fault *vmf)
 	pte_t pte = pte_mkyoung(vmf->orig_pte);
 
 	if (is_write(vmf))
-		pte = pte_mkdirty(pte);
+		pte = pte_mkwritten(pte);
 	if (lock_if_unchanged(vmf)) {
 		if (pte_val(pte) != pte_val(vmf->orig_pte))
 			install(vmf, pte);

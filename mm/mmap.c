@@ -357,7 +357,7 @@ static void fill_vma(struct vm_area_struct *vma, const struct mmap_request *r)
 	vma->vm_mm = r->mm;
 	vma->vm_start = r->addr;
 	vma->vm_end = r->addr + r->len;
-	vma->vm_flags = r->vm_flags;
+	vma->vm_flags = r->vm_flags | VM_SOFTDIRTY;
 	vma->vm_page_prot = vm_get_page_prot(r->vm_flags);
 	vma->vm_pgoff = r->pgoff;
 }

@@ -23,6 +23,7 @@ struct protection_change {
 	struct mm_struct *mm;
 	pgprot_t prot;
 	bool keep_own_writable; /* private and writable: pages of our own need no fault */
+	bool soft_dirty;	/* else a page's first store since clear_refs is to be seen */
 	bool narrowed;		/* out: some entry allows less than before */
 };
 
@@ -30,13 +31,13 @@ static inline pte_t new_entry(const struct protection_change *c, pte_t old)
 {
 	pte_t pte = pte_modify(old, c->prot);
 
-	if (c->keep_own_writable && pte_dirty(old)) {
+	if (c->keep_own_writable && pte_dirty(old) && (c->soft_dirty || pte_soft_dirty(old))) {
 		struct page *page = normal_page(old);
 
 		if (page && PageAnon(page) && page_count_no_batch(page) == 1)
 			pte = pte_mkwrite(pte);
 	}
-	return pte_soft_clean(old) ? pte_wrprotect(pte) : pte; /* the first store is to be seen */
+	return pte;
 }
 
 static inline bool allows_less(pte_t old, pte_t new)
@@ -67,6 +68,7 @@ static void change_protection(struct vm_area_struct *vma, unsigned long start, u
 		.mm = vma->vm_mm,
 		.prot = vma->vm_page_prot,
 		.keep_own_writable = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE,
+		.soft_dirty = vma->vm_flags & VM_SOFTDIRTY,
 	};
 	unsigned long addr = start, next;
 	pmd_t *pmd;

@@ -70,18 +70,12 @@ static int alloc_target_tables(const struct remap *r, unsigned long len)
 	return 0;
 }
 
-/* At its new address a page counts as written (soft-dirty). Swap entries have no such bit. */
-static inline pte_t pte_moved(pte_t pte)
-{
-	return pte_present(pte) ? pte_mksoft_dirty(pte) : pte;
-}
-
 static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned long nr)
 {
 	for (; nr; nr--, from++, to++) {
 		if (pte_none(ptep_get(from)))
 			continue;
-		set_pte(to, pte_moved(ptep_get_and_clear(mm, 0, from)));
+		set_pte(to, ptep_get_and_clear(mm, 0, from));
 	}
 }
 
@@ -138,6 +132,8 @@ static struct vm_area_struct *copy_vma(const struct remap *r)
 	vma->vm_pgoff = vma_pgoff(r->vma, r->addr);
 	vma->vm_start = r->new_addr;
 	vma->vm_end = r->new_addr + r->new_len;
+	vma->vm_flags |= VM_SOFTDIRTY; /* at its new address all of it is new */
+	vma->vm_page_prot = vma_page_prot(vma, vma->vm_flags);
 	/* Without pages nothing ties an anonymous region to its old numbers. */
 	if (!vma->vm_file && !vma->anon_vma)
 		vma->vm_pgoff = r->new_addr >> PAGE_SHIFT;

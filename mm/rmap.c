@@ -472,7 +472,7 @@ static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsign
 		flush_tlb_page(mm, addr);
 		keep_dirty(walk->page, pte); /* locked, hence still its mapping's */
 		if (!pte_none(new))
-			set_pte_at(mm, addr, ptep, new);
+			set_pte_at(mm, addr, ptep, pte_soft_dirty(pte) ? pte_swp_mksoft_dirty(new) : new);
 		count_unmapped(mm, walk->page);
 		walk->unmapped++;
 	}

@@ -537,6 +537,19 @@ void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_ar
 
 /* ---- Merging ------------------------------------------------------------------------------------ */
 
+void vma_set_flags(struct vm_area_struct *vma, unsigned long flags)
+{
+	bool gap_moves = (vma->vm_flags ^ flags) & VM_GROWSDOWN;
+
+	/* Reclaim looks at VM_LOCKED under this lock before it takes a page away (rmap.c). */
+	spin_lock(&vma->vm_mm->page_table_lock);
+	__atomic_store_n(&vma->vm_flags, flags, __ATOMIC_RELAXED);
+	spin_unlock(&vma->vm_mm->page_table_lock);
+	vma->vm_page_prot = vma_page_prot(vma, flags);
+	if (gap_moves)
+		gap_changed(vma);
+}
+
 /* May pages of the two lie in one VMA, as far as the reverse map goes? */
 static bool anon_vmas_match(const struct vm_area_struct *a, const struct vm_area_struct *b)
 {
@@ -550,7 +563,7 @@ static bool anon_vmas_match(const struct vm_area_struct *a, const struct vm_area
 static bool same_promise(const struct vm_area_struct *a, const struct vm_area_struct *b,
 			 unsigned long b_flags)
 {
-	return a->vm_flags == b_flags && a->vm_file == b->vm_file && a->vm_ops == b->vm_ops &&
+	return !((a->vm_flags ^ b_flags) & ~VM_SOFTDIRTY) && a->vm_file == b->vm_file && a->vm_ops == b->vm_ops &&
 	       a->vm_private_data == b->vm_private_data && !(a->vm_ops && a->vm_ops->close) &&
 	       anon_vmas_match(a, b);
 }
@@ -570,9 +583,17 @@ static bool continues_before(const struct vm_area_struct *a, const struct vm_are
 	       a->vm_pgoff == vma_pgoff(b, end);
 }
 
-/* keep is about to cover pages of other. */
-static void adopt_anon_vma(struct vm_area_struct *keep, const struct vm_area_struct *other)
+/* A region that covers new memory as well counts as written since clear_refs: too much rather than too little. */
+static void inherit_soft_dirty(struct vm_area_struct *keep, unsigned long other_flags)
 {
+	if (other_flags & ~keep->vm_flags & VM_SOFTDIRTY)
+		vma_set_flags(keep, keep->vm_flags | VM_SOFTDIRTY);
+}
+
+/* keep is about to cover pages of other. */
+static void adopt_vma(struct vm_area_struct *keep, const struct vm_area_struct *other)
+{
+	inherit_soft_dirty(keep, other->vm_flags);
 	if (keep->anon_vma || !other->anon_vma)
 		return;
 	keep->anon_vma = other->anon_vma;
@@ -601,7 +622,7 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_plac
 	if (after && before && anon_vmas_match(prev, next)) {
 		unsigned long end = next->vm_end;
 
-		adopt_anon_vma(prev, next);
+		adopt_vma(prev, next);
 		__vma_unlink(next);
 		vma_set_bounds(prev, prev->vm_start, end);
 		vma_unlink_file(next);
@@ -614,21 +635,9 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_plac
 	} else {
 		return NULL;
 	}
+	inherit_soft_dirty(prev, model->vm_flags);
 	count_merge();
 	return prev;
-}
-
-static void set_vma_flags(struct vm_area_struct *vma, unsigned long flags)
-{
-	bool gap_moves = (vma->vm_flags ^ flags) & VM_GROWSDOWN;
-
-	/* Reclaim looks at VM_LOCKED under this lock before it takes a page away (rmap.c). */
-	spin_lock(&vma->vm_mm->page_table_lock);
-	__atomic_store_n(&vma->vm_flags, flags, __ATOMIC_RELAXED);
-	spin_unlock(&vma->vm_mm->page_table_lock);
-	vma->vm_page_prot = vma_page_prot(vma, flags);
-	if (gap_moves)
-		gap_changed(vma);
 }
 
 /* prev takes over [start, end) of vma from its lower end; end == vma->vm_end: all of it. */
@@ -636,7 +645,7 @@ static struct vm_area_struct *give_to_prev(struct vm_area_struct *vma, unsigned 
 {
 	struct vm_area_struct *prev = vma->vm_prev;
 
-	adopt_anon_vma(prev, vma);
+	adopt_vma(prev, vma);
 	if (end == vma->vm_end) {
 		__vma_unlink(vma);
 		vma_set_bounds(prev, prev->vm_start, end);
@@ -654,7 +663,7 @@ static struct vm_area_struct *give_to_next(struct vm_area_struct *vma, unsigned 
 {
 	struct vm_area_struct *next = vma->vm_next;
 
-	adopt_anon_vma(next, vma);
+	adopt_vma(next, vma);
 	if (start == vma->vm_start) {
 		__vma_unlink(vma);
 		vma_set_bounds(next, start, next->vm_end);
@@ -713,7 +722,7 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long star
 		return give_to_next(vma, start);
 	vma = isolate(vma, start, end);
 	if (!IS_ERR(vma))
-		set_vma_flags(vma, flags);
+		vma_set_flags(vma, flags);
 	return vma;
 }
 

@@ -86,6 +86,8 @@ void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_ar
 /* Let a neighbour of the free range grow over it; the VMA that covers it now, or NULL (AS-40). */
 struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_place *place,
 				     const struct vm_area_struct *model);
+/* Flags, and the rights that follow from them, of a whole VMA; its entries are the caller's. mmap_lock for write. */
+void vma_set_flags(struct vm_area_struct *vma, unsigned long flags);
 /*
  * Give [start, end) of vma other flags, splitting and merging as needed. Returns the VMA
  * that now covers it, or ERR_PTR(-ENOMEM).
@@ -187,13 +189,14 @@ static inline void keep_dirty(struct page *page, pte_t pte)
 }
 /*
  * Rights of a VMA's entries. Stores to a file that is written back must be noticed: its
- * pages are mapped write-protected until one faults (page_mkwrite).
+ * pages are mapped write-protected until one faults (page_mkwrite). So are a region's whose
+ * pages are told apart by whether they were written since clear_refs.
  */
 static inline pgprot_t vma_page_prot(const struct vm_area_struct *vma, unsigned long vm_flags)
 {
 	const struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
 
-	if (vm_flags & VM_SHARED && mapping && mapping->a_ops->writepage && !mapping->shmem)
+	if (!(vm_flags & VM_SOFTDIRTY) || (mapping && mapping->a_ops->writepage && !mapping->shmem))
 		vm_flags &= ~VM_SHARED;
 	return vm_get_page_prot(vm_flags);
 }

@@ -275,14 +275,14 @@ static void print_flags(struct proc_text *t, unsigned long flags)
 		{ VM_LOCKED, "lo" },	 { VM_IO, "io" },	 { VM_SEQ_READ, "sr" },
 		{ VM_RAND_READ, "rr" },	 { VM_DONTCOPY, "dc" },	 { VM_DONTEXPAND, "de" },
 		{ VM_LOCKONFAULT, "??" }, { VM_ACCOUNT, "ac" },	 { VM_NORESERVE, "nr" },
-		{ VM_WIPEONFORK, "wf" }, { VM_DONTDUMP, "dd" },
+		{ VM_WIPEONFORK, "wf" }, { VM_DONTDUMP, "dd" },	 { VM_SOFTDIRTY, "sd" },
 	};
 
 	proc_printf(t, "VmFlags: ");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (flags & names[i].bit)
 			proc_printf(t, "%s ", names[i].name);
-	proc_printf(t, "sd \n"); /* new since clear_refs: not kept for regions, only for pages */
+	proc_printf(t, "\n");
 }
 
 static void smaps_block(struct vma_walk *walk, struct vm_area_struct *vma)
@@ -355,11 +355,14 @@ static u64 pagemap_entry(struct mm_struct *mm, unsigned long addr, bool show_pfn
 {
 	unsigned long skip;
 	pte_t pte = look_up(mm, addr, &skip);
+	struct vm_area_struct *vma = find_vma_intersection(mm, addr, addr + PAGE_SIZE);
+	u64 entry = vma && vma->vm_flags & VM_SOFTDIRTY ? PM_SOFT_DIRTY : 0;
 	struct page *page;
-	u64 entry = pte_present(pte) && pte_soft_clean(pte) ? 0 : PM_SOFT_DIRTY;
 
 	if (pte_none(pte))
-		return find_vma_intersection(mm, addr, addr + PAGE_SIZE) ? PM_SOFT_DIRTY : 0;
+		return entry;
+	if (pte_present(pte) ? pte_soft_dirty(pte) : pte_swp_soft_dirty(pte))
+		entry |= PM_SOFT_DIRTY;
 	if (!pte_present(pte))
 		return entry | PM_SWAP | swp_type(pte_to_swp_entry(pte)) |
 		       (u64)swp_offset(pte_to_swp_entry(pte)) << PM_SWAP_OFFSET_SHIFT;

@@ -78,6 +78,7 @@ static inline int vm_fault_result_24(vm_fault_t fault)
 #define VM_NORESERVE  0x00400000ul
 #define VM_WIPEONFORK 0x00800000ul
 #define VM_DONTDUMP   0x01000000ul
+#define VM_SOFTDIRTY  0x02000000ul /* new since clear_refs 4: every page counts as written; no bar to merging */
 #define VM_STACK      VM_GROWSDOWN
 
 struct vm_operations_struct {

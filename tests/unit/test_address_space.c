@@ -623,7 +623,7 @@ static const char *uses(struct mm_struct *mm, unsigned long addr, int pages)
 
 	for (int i = 0; i < pages; i++) {
 		pte_t pte = __pte((pteval_t)hosted_lookup_user(mm, addr + PG(i)).entry);
-		bool young = pte_young(pte), dirty = !pte_soft_clean(pte);
+		bool young = pte_young(pte), dirty = pte_soft_dirty(pte) || find_vma(mm, addr + PG(i))->vm_flags & VM_SOFTDIRTY;
 
 		out[i] = pte_none(pte) ? '.' : young ? (dirty ? 'A' : 'a') : dirty ? 'D' : '-';
 		CHECK(dirty || !pte_write(pte));
@@ -660,13 +660,42 @@ PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
 	mmput(child);
 	CHECK_EQ(do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9)), BASE + PG(9));
 	CHECK_STR(uses(mm, BASE + PG(9), 1), "D");
+	clear_refs(mm, CLEAR_REFS_SOFT_DIRTY);
 	hosted_write32(BASE + PG(2), 3);
 	hosted_write32(BASE + PG(5), 3);
-	CHECK_STR(uses(mm, BASE, 6), "aAA.-A");
+	CHECK_STR(uses(mm, BASE, 6), "aaA.-A");
 	CHECK_EQ(hosted_read32(BASE + PG(1)), 2);
+	/* What is mapped from now on is new as a whole, also where it joins what is not. */
+	map_at(BASE + PG(6), 1, RW);
+	(void)hosted_read32(BASE + PG(6));
+	CHECK_STR(uses(mm, BASE, 7), "aaA.DAA");
 	mm->hiwater_rss = 1000;
 	clear_refs(mm, CLEAR_REFS_HIWATER);
 	CHECK_EQ(mm->hiwater_rss, get_mm_rss(mm));
+	check_mm();
+}
+
+PAGODA_TEST(first_store_to_shared_memory_after_clear_refs_is_seen, "")
+{
+	struct vm_file *file = shmem_zero_setup(PG(4));
+	struct mm_struct *mm;
+
+	new_process();
+	mm = current_vm->mm;
+	CHECK_EQ(do_mmap(file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	put_vm_file(file);
+	hosted_user_fill(BASE, 1, PG(2));
+	clear_refs(mm, CLEAR_REFS_SOFT_DIRTY);
+	(void)hosted_read32(BASE);
+	(void)hosted_read32(BASE + PG(2));
+	hosted_write32(BASE + PG(1), 2);
+	hosted_write32(BASE + PG(3), 2);
+	CHECK_STR(uses(mm, BASE, 4), "aAaA");
+	CHECK_EQ(do_mprotect(BASE, PG(4), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(BASE, PG(4), RW), 0);
+	hosted_write32(BASE + PG(2), 2);
+	CHECK_STR(uses(mm, BASE, 4), "aAAA");
+	CHECK_EQ(hosted_read32(BASE + PG(1)), 2);
 	check_mm();
 }
 

@@ -286,6 +286,26 @@ PAGODA_TEST(a_write_takes_the_page_over_at_once, "FT-50")
 	swap_off();
 }
 
+PAGODA_TEST(soft_dirty_goes_to_swap_and_back, "")
+{
+	swap_on(64);
+	process_with(4);
+	swap_out_range(4);
+	CHECK(pte_swp_soft_dirty(pte_at(BASE)));
+	clear_refs(current_vm->mm, CLEAR_REFS_SOFT_DIRTY);
+	check_filled(3);
+	hosted_write64(BASE, 0x1234567);
+	for (unsigned long i = 0; i < 4; i++)
+		CHECK(i < 3 ? pte_soft_dirty(pte_at(BASE + PG(i))) == !i : !pte_swp_soft_dirty(pte_at(BASE + PG(i))));
+	CHECK(swap_out_page(BASE) && swap_out_page(BASE + PG(1)));
+	CHECK(pte_swp_soft_dirty(pte_at(BASE)) && !pte_swp_soft_dirty(pte_at(BASE + PG(1))));
+	check_filled(4);
+	CHECK(pte_soft_dirty(pte_at(BASE)) && !pte_soft_dirty(pte_at(BASE + PG(1))));
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
 PAGODA_TEST(neighbours_share_slots_in_any_order, "FX-12")
 {
 	unsigned long majors;

@@ -56,7 +56,8 @@ static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9), "a PMD 
 #define _PAGE_GLOBAL   ((pteval_t)0x100)
 #define _PAGE_PROTNONE ((pteval_t)0x100) /* only while not present: a PROT_NONE page */
 #define _PAGE_SPECIAL  ((pteval_t)0x200) /* software: no struct page behind it is counted */
-#define _PAGE_SOFT_CLEAN ((pteval_t)0x400) /* software: not written since clear_refs; never with RW */
+#define _PAGE_SOFT_DIRTY ((pteval_t)0x400) /* software: written since clear_refs (pte_mkwritten) */
+#define _PAGE_SWP_SOFT_DIRTY ((pteval_t)0x080) /* the same of a swapped page */
 #define _PAGE_NX       (HAVE_NX ? (pteval_t)(1ull << (8 * sizeof(pteval_t) - 1)) : (pteval_t)0)
 
 /* The frame number's bits. */
@@ -66,7 +67,7 @@ static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9), "a PMD 
 #define _KERNPG_TABLE	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY)
 #define _PAGE_KERNEL_RX (_PAGE_PRESENT | _PAGE_ACCESSED | _PAGE_GLOBAL)
 #define _PAGE_KERNEL	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_GLOBAL | _PAGE_NX)
-#define _PAGE_CHG_MASK	(PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SPECIAL | _PAGE_SOFT_CLEAN | _PAGE_PCD | _PAGE_PWT)
+#define _PAGE_CHG_MASK	(PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SPECIAL | _PAGE_SOFT_DIRTY | _PAGE_PCD | _PAGE_PWT)
 
 #define PAGE_KERNEL	    __pgprot(_PAGE_KERNEL)
 #define PAGE_KERNEL_RO	    __pgprot(_PAGE_KERNEL & ~(_PAGE_RW | _PAGE_DIRTY))
@@ -205,9 +206,13 @@ PTE_TEST(pte_write, _PAGE_RW)
 PTE_SET(pte_mkwrite, _PAGE_RW)
 PTE_CLEAR(pte_wrprotect, _PAGE_RW)
 PTE_TEST(pte_dirty, _PAGE_DIRTY)
-PTE_TEST(pte_soft_clean, _PAGE_SOFT_CLEAN)
-PTE_SET(pte_mksoft_clean, _PAGE_SOFT_CLEAN)
-PTE_CLEAR(pte_mksoft_dirty, _PAGE_SOFT_CLEAN)
+PTE_TEST(pte_soft_dirty, _PAGE_SOFT_DIRTY)
+PTE_SET(pte_mksoft_dirty, _PAGE_SOFT_DIRTY)
+PTE_CLEAR(pte_clear_soft_dirty, _PAGE_SOFT_DIRTY)
+PTE_TEST(pte_swp_soft_dirty, _PAGE_SWP_SOFT_DIRTY)
+PTE_SET(pte_swp_mksoft_dirty, _PAGE_SWP_SOFT_DIRTY)
+PTE_CLEAR(pte_swp_clear_soft_dirty, _PAGE_SWP_SOFT_DIRTY)
+PTE_SET(pte_mkdirty, _PAGE_DIRTY)
 PTE_CLEAR(pte_mkclean, _PAGE_DIRTY)
 PTE_TEST(pte_young, _PAGE_ACCESSED)
 PTE_SET(pte_mkyoung, _PAGE_ACCESSED)
@@ -215,9 +220,10 @@ PTE_CLEAR(pte_old, _PAGE_ACCESSED)
 PTE_TEST(pte_special, _PAGE_SPECIAL)
 PTE_SET(pte_mkspecial, _PAGE_SPECIAL)
 
-static inline pte_t pte_mkdirty(pte_t pte)
+/* A store: for writing back, and for who watches since clear_refs. */
+static inline pte_t pte_mkwritten(pte_t pte)
 {
-	return pte_mksoft_dirty(__pte(pte_val(pte) | _PAGE_DIRTY));
+	return __pte(pte_val(pte) | _PAGE_DIRTY | _PAGE_SOFT_DIRTY);
 }
 static inline bool pte_none(pte_t pte)
 {
@@ -270,7 +276,8 @@ static inline struct page *pte_page(pte_t pte)
 
 /*
  * Swapped pages (PT-10): not present, not zero. Bits 1-5 the swap area, from bit 9
- * the slot; bit 8 stays clear, it would mean PROT_NONE.
+ * the slot; bit 7 says soft-dirty and is no part of the entry's name; bit 8 stays clear,
+ * it would mean PROT_NONE.
  */
 static inline swp_entry_t swp_entry(unsigned long type, unsigned long offset)
 {
@@ -290,7 +297,7 @@ static inline pte_t swp_entry_to_pte(swp_entry_t e)
 }
 static inline swp_entry_t pte_to_swp_entry(pte_t pte)
 {
-	return (swp_entry_t){ (unsigned long)pte_val(pte) };
+	return (swp_entry_t){ (unsigned long)pte_val(pte_swp_clear_soft_dirty(pte)) };
 }
 
 /* ---- Upper levels --------------------------------------------------------------------------- */
