@@ -2,32 +2,28 @@
 /*
  * blockdev.c: block devices as files: /dev/vda and the like, /proc/partitions, /proc/diskstats.
  *
- * A node's major:minor finds the device. Reading and writing go through pages of
- * the call's own, CHUNK_PAGES at a time, one bio a page under a plug, so that the block layer
- * makes few requests of them:
+ * A node's major:minor finds the device. Its file is the device's page cache (mm/block_dev.c):
  *
- *	read	device -> pages -> user
- *	write	user -> pages -> device; if it begins or ends inside a sector, those pages are
- *		filled from the device first
+ *	read, write, mmap -> bd_mapping's pages <- ext2's metadata buffers
  *
- * Nothing is cached: a write has reached the device, though perhaps only its write cache, when
- * the call returns, and fsync flushes that. Errors are therefore the call's own. What a
- * mounted file system caches of the same device is not seen here, nor told.
+ * Writing dirties pages, which go to the disk like a file's: some time, with fsync, or at the last
+ * close. O_DIRECT is the same with the pages written and dropped at once, so that the
+ * disk's error is the call's own.
  *
- * Locking: the node's i_rwsem for writing, so that two writes inside one sector both count.
- * Failure: -ENXIO no such device, -EACCES writing to a read-only one, -ENOSPC at its end, -EIO,
- * -ENOMEM if not even one page is there. Bytes done before come first.
+ * Each open file is a user of the device; with O_EXCL it claims it, as mounts and swap areas do:
+ * EBUSY if somebody has it so already.
+ *
+ * Locking: none of its own; page locks order writes to the same page.
+ * Failure: -ENXIO no such device, -EACCES writing to a read-only one, -EBUSY, -ENOSPC at its end, -EIO
+ * (reading; writing is told by fsync, once to each open file), -ENOMEM. Bytes done before come first.
  * Observability: /proc/diskstats, Linux's columns; the time that a device was busy at all shows as 0.
  */
 #include <fs/proc/proc.h>
 #include <fs/vfs.h>
-#include <pagoda/blkdev.h>
-#include <pagoda/bug.h>
-#include <pagoda/highmem.h>
-#include <pagoda/page_alloc.h>
+#include <pagoda/buffer_head.h>
+#include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 
-#define CHUNK_PAGES   32u
 #define NSEC_PER_MSEC 1000000ull
 
 #define BLKROGET     0x125eu
@@ -48,204 +44,83 @@ static u64 bdev_bytes(const struct block_device *bdev)
 	return bdev->nr_sectors << SECTOR_SHIFT;
 }
 
-/* ---- Many bios at once ---------------------------------------------------------------------- */
-
-struct batch {
-	atomic_t pending;
-	int error;
-};
-
-static wait_queue_head_t batch_wait = WAIT_QUEUE_HEAD_INIT(batch_wait);
-
-/* The batch may be gone once the count is 0: only its address is used then. */
-static void end_one(struct batch *batch)
-{
-	if (atomic_dec_and_test(&batch->pending))
-		wake_up_key(&batch_wait, batch);
-}
-
-static void end_batch_bio(struct bio *bio)
-{
-	struct batch *batch = bio->private;
-
-	if (bio->error)
-		WRITE_ONCE(batch->error, bio->error);
-	bio_put(bio);
-	end_one(batch);
-}
-
-static void wait_for_batch(struct batch *batch)
-{
-	struct wait_queue_entry entry;
-
-	end_one(batch);
-	prepare_to_wait(&batch_wait, &entry, batch);
-	while (atomic_read(&batch->pending))
-		port_park(UINT64_MAX);
-	finish_wait(&batch_wait, &entry);
-}
-
-/* Bytes [pos, pos + n) of the device, whole sectors, between it and the pages. May sleep. */
-static int transfer(struct block_device *bdev, enum bio_op op, u64 pos, struct page **pages, size_t n)
-{
-	struct batch batch = { ATOMIC_INIT(1), 0 }; /* ours */
-
-	blk_start_plug();
-	for (size_t at = 0; at < n; at += PAGE_SIZE) {
-		struct bio *bio = bio_alloc(bdev, op, (pos + at) >> SECTOR_SHIFT, 1, GFP_NOIO);
-
-		bio->private = &batch;
-		bio->end_io = end_batch_bio;
-		BUG_ON(!bio_add_page(bio, pages[at >> PAGE_SHIFT], 0,
-				     (unsigned int)min(n - at, PAGE_SIZE)));
-		atomic_inc(&batch.pending);
-		submit_bio(bio);
-	}
-	blk_finish_plug();
-	wait_for_batch(&batch);
-	return batch.error;
-}
-
 /* ---- Reading and writing ----------------------------------------------------------------------- */
 
-/* A piece of one call: bytes [pos, pos + len) lie in the pages from `skip` on. */
-struct chunk {
-	struct block_device *bdev;
-	struct page *pages[CHUNK_PAGES];
-	unsigned int nr_pages;
-	u64 pos;
-	size_t len, skip;
-};
-
-static size_t chunk_bytes(const struct chunk *c)
+static bool is_direct(const struct file *file)
 {
-	return ALIGN(c->skip + c->len, (size_t)SECTOR_SIZE);
+	return file->f_flags & O_DIRECT;
 }
 
-static void free_chunk(struct chunk *c)
+/* Transfers that ask to go by the cache are of whole sectors. 0 or -EINVAL. */
+static int check_direct(const struct file *file, struct iov_user buf, size_t count, u64 pos)
 {
-	while (c->nr_pages)
-		__free_page(c->pages[--c->nr_pages]);
-}
-
-/* Pages for at most count bytes at pos; fewer if memory is short. */
-static int get_chunk(struct chunk *c, u64 pos, size_t count)
-{
-	size_t room;
-
-	c->nr_pages = 0;
-	c->pos = pos;
-	c->skip = pos & (SECTOR_SIZE - 1);
-	while (c->nr_pages < CHUNK_PAGES && c->nr_pages * PAGE_SIZE < c->skip + count) {
-		struct page *page = alloc_page(c->nr_pages ? GFP_USER | __GFP_NOWARN : GFP_USER);
-
-		if (!page)
-			break;
-		c->pages[c->nr_pages++] = page;
-	}
-	room = c->nr_pages * PAGE_SIZE;
-	if (!room)
-		return -ENOMEM;
-	c->len = min(count, room - c->skip);
+	if (is_direct(file) && ((buf.addr | count | pos) & (SECTOR_SIZE - 1)))
+		return -EINVAL;
 	return 0;
 }
 
-/* Copy between the chunk and the buffer from done on; false: a fault. */
-static bool copy_chunk(struct chunk *c, enum bio_op op, struct iov_user buf, size_t done)
+/* What the cache has of these bytes goes to the disk, and is read from there the next time. */
+static int go_by_cache(struct file *file, size_t count, u64 pos)
 {
-	for (size_t at = 0; at < c->len;) {
-		size_t where = c->skip + at, offset = where & ~PAGE_MASK;
-		size_t n = min(c->len - at, PAGE_SIZE - offset), left;
-		char *bytes = page_address(c->pages[where >> PAGE_SHIFT]);
+	struct address_space *mapping = file->vm.f_mapping;
+	int err = filemap_write_and_wait_range(mapping, pos, pos + count - 1);
 
-		left = op == BIO_READ ? iov_put(buf, done + at, bytes + offset, n) :
-					iov_get(buf, done + at, bytes + offset, n);
-		if (left)
-			return false;
-		at += n;
-	}
-	return true;
-}
-
-static int read_chunk(struct chunk *c, struct iov_user buf, size_t done)
-{
-	int err = transfer(c->bdev, BIO_READ, c->pos - c->skip, c->pages, chunk_bytes(c));
-
-	return err ? err : copy_chunk(c, BIO_READ, buf, done) ? 0 : -EFAULT;
-}
-
-static int write_chunk(struct chunk *c, struct iov_user buf, size_t done)
-{
-	size_t bytes = chunk_bytes(c);
-	int err = 0;
-
-	if (c->len != bytes)
-		err = transfer(c->bdev, BIO_READ, c->pos - c->skip, c->pages, bytes);
-	if (!err && !copy_chunk(c, BIO_WRITE, buf, done))
-		err = -EFAULT;
-	return err ? err : transfer(c->bdev, BIO_WRITE, c->pos - c->skip, c->pages, bytes);
-}
-
-/* Chunk by chunk until count, an error or a signal. Bytes done, or -errno if none. */
-static long read_or_write(struct file *file, enum bio_op op, struct iov_user buf, size_t count, u64 *pos)
-{
-	struct chunk chunk = { .bdev = bdev_of(file) };
-	size_t done = 0;
-	int err = 0;
-
-	count = (size_t)min_t(u64, count, bdev_bytes(chunk.bdev) - *pos);
-	while (done < count && !err) {
-		err = get_chunk(&chunk, *pos, count - done);
-		if (!err)
-			err = op == BIO_READ ? read_chunk(&chunk, buf, done) : write_chunk(&chunk, buf, done);
-		free_chunk(&chunk);
-		if (err)
-			break;
-		done += chunk.len;
-		*pos += chunk.len;
-		if (fs_hook_signal_pending())
-			err = -EINTR;
-	}
-	return done ? (long)done : err;
+	(void)invalidate_mapping_pages(mapping, (pgoff_t)(pos >> PAGE_SHIFT),
+				       (pgoff_t)((pos + count - 1) >> PAGE_SHIFT));
+	return err ? err : file_check_and_advance_wb_err(&file->vm);
 }
 
 static long block_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	if (*pos >= bdev_bytes(bdev_of(file)))
-		return 0;
-	return read_or_write(file, BIO_READ, buf, count, pos);
+	int err = check_direct(file, buf, count, *pos);
+
+	if (!err && is_direct(file) && count)
+		err = go_by_cache(file, count, *pos);
+	return err ? err : generic_file_read(&file->vm, buf, count, pos);
 }
 
-static int flush(struct block_device *bdev)
+/* Written bytes [pos, pos + n): as far to the disk as the file was opened for. */
+static int finish_write(struct file *file, u64 pos, size_t n)
 {
-	struct bio *bio = bio_alloc(bdev, BIO_FLUSH, 0, 1, GFP_NOIO);
-	int err = submit_bio_wait(bio);
+	int err = 0;
 
-	bio_put(bio);
+	if (is_direct(file) || (file->f_flags & O_DSYNC))
+		err = go_by_cache(file, n, pos);
+	if (!err && (file->f_flags & O_DSYNC))
+		err = blkdev_flush(bdev_of(file));
 	return err;
 }
 
 static long block_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	struct block_device *bdev = bdev_of(file);
+	u64 size = bdev_bytes(bdev_of(file));
+	int err = check_direct(file, buf, count, *pos);
 	long ret;
-	int err = 0;
 
-	if (!count)
-		return 0;
-	if (*pos >= bdev_bytes(bdev))
+	if (file->f_flags & O_APPEND)
+		*pos = size;
+	if (err || !count)
+		return err;
+	if (*pos >= size)
 		return -ENOSPC;
-	down_write(&file->f_inode->i_rwsem);
-	ret = read_or_write(file, BIO_WRITE, buf, count, pos);
-	up_write(&file->f_inode->i_rwsem);
-	if (ret > 0 && (file->f_flags & O_DSYNC))
-		err = flush(bdev);
+	count = (size_t)min_t(u64, count, size - *pos);
+	ret = generic_file_write(&file->vm, buf, count, pos);
+	if (ret > 0)
+		err = finish_write(file, *pos - (u64)ret, (size_t)ret);
 	return err ? err : ret;
+}
+
+static int block_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return generic_file_mmap(&file->vm, vma);
 }
 
 static int block_fsync(struct file *file)
 {
-	return flush(bdev_of(file));
+	int err = generic_file_fsync(&file->vm, 0, ~0ull);
+	int flush_err = blkdev_flush(bdev_of(file));
+
+	return err ? err : flush_err;
 }
 
 static s64 block_llseek(struct file *file, s64 offset, int whence)
@@ -264,6 +139,16 @@ static s64 block_llseek(struct file *file, s64 offset, int whence)
 	return offset;
 }
 
+/* BLKFLSBUF: nothing is cached that the disk has not, nor, unless it is in use, what it has. */
+static long flush_buffers(struct address_space *mapping)
+{
+	int err = fs_capable() ? filemap_write_and_wait(mapping) : -EACCES;
+
+	if (!err)
+		(void)invalidate_mapping_pages(mapping, 0, ~0ul);
+	return err;
+}
+
 static long block_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct block_device *bdev = bdev_of(file);
@@ -279,25 +164,36 @@ static long block_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case BLKPBSZGET:
 		return put_user((int)SECTOR_SIZE, arg);
 	case BLKBSZGET:
-		return put_user((int)PAGE_SIZE, arg);
+		return put_user((int)blkdev_block_size(bdev), arg);
 	case BLKFLSBUF:
-		return fs_capable() ? flush(bdev) : -EACCES;
+		return flush_buffers(file->vm.f_mapping);
 	default:
 		return -ENOTTY;
 	}
 }
 
+static void block_release(struct file *file)
+{
+	struct block_device *bdev = bdev_of(file);
+
+	blkdev_put(bdev, READ_ONCE(bdev->holder) == file ? file : NULL);
+}
+
 static const struct file_operations block_fops = {
 	.read = block_read,
 	.write = block_write,
+	.mmap = block_mmap,
 	.llseek = block_llseek,
 	.ioctl = block_ioctl,
 	.fsync = block_fsync,
+	.release = block_release,
 };
 
 static int block_open(struct inode *inode, struct file *file)
 {
 	struct block_device *bdev = NULL;
+	bool exclusive = file->f_flags & O_EXCL;
+	int err;
 
 	while ((bdev = next_block_device(bdev)) && bdev->dev != inode->i_rdev)
 		;
@@ -305,6 +201,14 @@ static int block_open(struct inode *inode, struct file *file)
 		return -ENXIO;
 	if (bdev->read_only && (file->f_mode & FMODE_WRITE))
 		return -EACCES;
+	err = blkdev_get(bdev, exclusive ? file : NULL);
+	if (err)
+		return err;
+	file->vm.f_mapping = blkdev_mapping(bdev);
+	if (!file->vm.f_mapping) {
+		blkdev_put(bdev, exclusive ? file : NULL);
+		return -ENOMEM;
+	}
 	file->private_data = bdev;
 	file->f_op = &block_fops;
 	return 0;

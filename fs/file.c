@@ -96,7 +96,7 @@ static struct file *new_file(const struct path *path, unsigned int flags)
 	file->vm.f_vmops = &file_vm_ops;
 	file->f_path = *path;
 	file->f_inode = path->dentry->d_inode;
-	file->f_flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
+	file->f_flags = flags & ~(O_CREAT | O_TRUNC | O_CLOEXEC);
 	file->f_mode = flags & O_PATH ? FMODE_PATH : modes[flags & O_ACCMODE];
 	file->f_op = file->f_inode->i_fop;
 	mutex_init(&file->f_pos_lock, RANK_NONE);
@@ -105,7 +105,8 @@ static struct file *new_file(const struct path *path, unsigned int flags)
 
 static void set_vm_access(struct file *file)
 {
-	file->vm.f_mapping = S_ISREG(file->f_inode->i_mode) ? &file->f_inode->i_data : NULL;
+	if (S_ISREG(file->f_inode->i_mode))
+		file->vm.f_mapping = &file->f_inode->i_data; /* others set it in open, or have none */
 	file->vm.f_vmops = file->f_op->mmap ? &file_vm_ops : &file_without_mmap_vm_ops;
 	file->vm.f_may_read = file->f_mode & FMODE_READ;
 	file->vm.f_may_write = file->f_mode & FMODE_WRITE;
@@ -138,7 +139,7 @@ struct file *dentry_open(const struct path *path, unsigned int flags)
 		fput(file);
 		return ERR_PTR(err);
 	}
-	file->f_flags &= ~O_NOCTTY; /* open has seen it */
+	file->f_flags &= ~(O_NOCTTY | O_EXCL); /* open has seen them */
 	set_vm_access(file);
 	return file;
 }

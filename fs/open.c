@@ -349,7 +349,7 @@ u64 fs_mapping_id(struct vm_file *vm)
 
 	if (is_shmem_zero_file(vm, &id))
 		return id;
-	return vm->f_mapping ? ((struct inode *)vm->f_mapping->host)->i_ino : 0;
+	return vm->f_mapping ? container_of(vm, struct file, vm)->f_inode->i_ino : 0;
 }
 
 /* ---- Size ---------------------------------------------------------------------------------------- */

@@ -178,6 +178,8 @@ int register_block_device(struct block_device *bdev)
 	BUG_ON(!bdev->name || !bdev->ops || !bdev->ops->submit || !bdev->max_vecs);
 	spin_lock_init(&bdev->queue_lock, RANK_LEAF);
 	INIT_LIST_HEAD(&bdev->queued);
+	mutex_init(&bdev->bd_mutex, RANK_NONE);
+	bdev->bd_users = bdev->bd_block_size = 0;
 	spin_lock_irqsave(&devices_lock, flags);
 	list_add_tail(&bdev->all, &devices);
 	spin_unlock_irqrestore(&devices_lock, flags);

@@ -30,7 +30,7 @@
  * Observability: /proc/swaps, nr_swap_pages, validate_swap().
  */
 #include "swap_internal.h"
-#include <pagoda/blkdev.h>
+#include <pagoda/buffer_head.h>
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
@@ -388,16 +388,17 @@ int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags)
 	err = claim_area(&area);
 	if (err)
 		return err;
-	err = claim_block_device(bdev, area);
+	err = blkdev_get(bdev, area);
 	if (err)
 		goto out_area;
+	set_blocksize(bdev, 0); /* what was written to its file is there, and nothing stays cached */
 	err = load_area(&new);
 	if (err)
 		goto out_bdev;
 	start_area(area, &new);
 	return 0;
 out_bdev:
-	release_block_device(bdev, area);
+	blkdev_put(bdev, area);
 out_area:
 	spin_lock(&swap_lock);
 	area->claimed = false;
@@ -563,7 +564,7 @@ int sys_swapoff_bdev(struct block_device *bdev)
 	err = empty_area(area, &map);
 	if (!err) {
 		vfree(map);
-		release_block_device(bdev, area);
+		blkdev_put(bdev, area);
 	}
 	spin_lock(&swap_lock);
 	if (err)

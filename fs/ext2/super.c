@@ -94,22 +94,10 @@ void ext2_note_large_file(struct ext2_sb *sbi)
 /* ---- To the disk
  * ------------------------------------------------------------------------------------ */
 
-static int flush_device(struct block_device *bdev)
-{
-	struct bio *bio = bio_alloc(bdev, BIO_FLUSH, 0, 0, GFP_NOIO);
-	int err;
-
-	if (!bio)
-		return -ENOMEM;
-	err = submit_bio_wait(bio);
-	bio_put(bio);
-	return err;
-}
-
 int ext2_sync_device(struct ext2_sb *sbi)
 {
 	int err = filemap_write_and_wait(blkdev_mapping(sbi->bdev));
-	int flush_err = flush_device(sbi->bdev);
+	int flush_err = blkdev_flush(sbi->bdev);
 
 	return err ? err : flush_err;
 }
@@ -149,7 +137,7 @@ int ext2_fsync(struct file *file)
 /* ---- Reading and checking the super block
  * ------------------------------------------------------------ */
 
-/* Straight from the device: its pages have no block size yet. */
+/* Straight from the device: its pages have no block size yet. What was written to its file is there. */
 static int read_super(struct block_device *bdev, struct ext2_super_block *es)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -158,6 +146,7 @@ static int read_super(struct block_device *bdev, struct ext2_super_block *es)
 
 	if (!page)
 		return -ENOMEM;
+	set_blocksize(bdev, EXT2_MIN_BLOCK);
 	bio = bio_alloc(bdev, BIO_READ, EXT2_SUPER_OFFSET / SECTOR_SIZE, 1, GFP_KERNEL);
 	if (bio) {
 		err = bio_add_page(bio, page, 0, EXT2_SUPER_BYTES) ? submit_bio_wait(bio) : -EIO;
@@ -307,6 +296,7 @@ static int fill_sbi(struct ext2_sb *sbi)
 	}
 	if (!err) {
 		take_super(sbi, es);
+		set_blocksize(sbi->bdev, sbi->block_size);
 		err = hold_buffers(sbi);
 	}
 	kfree(es);
@@ -383,8 +373,8 @@ static void ext2_put_super(struct super_block *sb)
 	if (!sb->s_readonly)
 		end_writing(sbi);
 	drop_buffers(sbi);
-	truncate_inode_pages(blkdev_mapping(sbi->bdev), 0);
-	release_block_device(sbi->bdev, sbi);
+	set_blocksize(sbi->bdev, 0);
+	blkdev_put(sbi->bdev, sbi);
 }
 
 static int ext2_statfs(struct super_block *sb, struct statfs64 *st)
@@ -464,8 +454,7 @@ static struct super_block *try_mount(struct block_device *bdev, struct ext2_sb *
 	if (!err)
 		return sb;
 	drop_buffers(sbi);
-	if (blkdev_mapping(bdev))
-		truncate_inode_pages(blkdev_mapping(bdev), 0);
+	set_blocksize(bdev, 0);
 	kfree(sb);
 	return ERR_PTR(err);
 }
@@ -482,14 +471,14 @@ struct super_block *ext2_mount(struct block_device *bdev, const char *options, b
 		return ERR_PTR(-ENOMEM);
 	sbi->bdev = bdev;
 	mutex_init(&sbi->alloc_lock, RANK_NONE);
-	err = claim_block_device(bdev, sbi);
+	err = blkdev_get(bdev, sbi);
 	if (err) {
 		kfree(sbi);
 		return ERR_PTR(err);
 	}
 	sb = try_mount(bdev, sbi, read_only);
 	if (IS_ERR(sb)) {
-		release_block_device(bdev, sbi);
+		blkdev_put(bdev, sbi);
 		kfree(sbi);
 	}
 	return sb;

@@ -6,6 +6,7 @@
  */
 #include <fs/proc/proc.h>
 #include <fs/shm.h>
+#include <pagoda/buffer_head.h>
 #include <pagoda/swap.h>
 #include <pagoda/lru.h>
 #include <pagoda/machine.h>
@@ -98,6 +99,7 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 {
 	unsigned long cached = (unsigned long)atomic_long_read(&nr_pagecache_pages);
 	unsigned long shmem = (unsigned long)atomic_long_read(&nr_shmem_pages);
+	unsigned long buffers = nr_blkdev_pages();
 	unsigned long free = nr_free_pages(), high = zone_pages(zone_high_mark);
 	unsigned long tables = vm_event(pgtable_alloc) - vm_event(pgtable_free);
 	unsigned long anon = anon_pages(), total = totalram_pages();
@@ -106,8 +108,8 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 	kb(t, "MemTotal", total);
 	kb(t, "MemFree", free);
 	kb(t, "MemAvailable", free + cached - shmem > high ? free + cached - shmem - high : 0);
-	kb(t, "Buffers", 0);
-	kb(t, "Cached", cached);
+	kb(t, "Buffers", buffers);
+	kb(t, "Cached", cached - min(cached, buffers));
 	kb(t, "SwapCached", nr_swap_cache_pages());
 	kb(t, "Active", nr_active_pages());
 	kb(t, "Inactive", nr_inactive_pages());

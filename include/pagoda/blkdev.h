@@ -85,7 +85,11 @@ struct block_device {
 	unsigned long nr_requests[3], nr_bios[3]; /* (Q) statistics, by op: started since boot */
 	u64 sectors_done[3];			  /* (Q) */
 	u64 ns_spent[3];			  /* (Q) from the driver's taking requests to their ends */
+	/* Its users and their cache (mm/block_dev.c). */
+	struct mutex bd_mutex;		  /* guards what is marked (M); sleeps */
 	struct address_space *bd_mapping; /* page cache of the raw device, or NULL */
+	unsigned int bd_users;		  /* (M) open files, mounts, swap areas */
+	unsigned int bd_block_size;	  /* (M) of the mounted file system's buffers; 0: as it suits the device */
 	void *holder;		/* who has it exclusively (a mount, a swap area), or NULL */
 };
 

@@ -88,6 +88,21 @@ void buffer_init(void);
 
 /* The page cache of the device itself, made at the first call; NULL: no memory. May sleep. */
 struct address_space *blkdev_mapping(struct block_device *bdev);
+/* Pages in the caches of all devices: "Buffers". */
+unsigned long nr_blkdev_pages(void);
+/* One more user of the device, who claims it if holder is not NULL: 0, or -EBUSY if it is claimed. May sleep. */
+int blkdev_get(struct block_device *bdev, void *holder) __must_check;
+/* One less; the last one writes and drops what is cached. May sleep. */
+void blkdev_put(struct block_device *bdev, void *holder);
+/*
+ * The claimant chooses the size of buffers, a power of two from 512 to PAGE_SIZE; 0: what suits the
+ * device. Everything cached is written and dropped. May sleep.
+ */
+void set_blocksize(struct block_device *bdev, unsigned int size);
+/* The size of its buffers now. */
+unsigned int blkdev_block_size(const struct block_device *bdev);
+/* What the device has in a cache of its own becomes lasting: 0, -EIO, -ENOMEM. May sleep. */
+int blkdev_flush(struct block_device *bdev) __must_check;
 /* Write it back and drop it, before the device goes; nobody uses it any more. May sleep. */
 void blkdev_mapping_end(struct block_device *bdev);
 /* The block, read if need be, with a use counted; NULL on I/O error or no memory. May sleep. */

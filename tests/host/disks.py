@@ -3,9 +3,11 @@
 import os
 import random
 import re
+import shutil
 import subprocess
 
-from lab import disks, image
+from lab import disks, guest_programs, image
+from lab.common import ROOT
 from lab.testing import PAGODA, test
 
 DISK_BYTES = 4 << 20
@@ -26,6 +28,16 @@ def disk(bench, name, content, flags="", device=""):
     words = disks.drive_words(name, path, name, flags)
     words[-1] += device
     return path, words
+
+
+def tool(name):
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def helper(bench):
+    """block_device.c, as /x in the guest."""
+    source = os.path.join(ROOT, "tests", "host", "block_device.c")
+    return ["--copy", f"{guest_programs.compile_program(source, 'glibc', bench.log)}:/x"]
 
 
 def statistics(text, name):
@@ -79,6 +91,53 @@ def odd(bench):
                 contents(path)[1027:2048] == data[1027:2048], "neighbouring bytes were changed")
 
 
+@test("disks/file_mapping_and_mounted_file_system_see_the_same_disk")
+def shared(bench):
+    path, plain = disk(bench, "plain", bytes(DISK_BYTES))
+    image_path, mounted = disk(bench, "ext2", b"")
+    os.truncate(image_path, DISK_BYTES)
+    bench.ran(bench.command([tool("mke2fs"), "-q", "-F", "-b", "1024", image_path]))
+    done = bench.ran(guest(bench, """
+        mkdir /mnt; /x share /dev/vda; /x flush /dev/vda
+        dd if=/dev/vda bs=1 skip=8192 count=6 2>/dev/null; echo
+        dd if=/dev/vdb bs=1 skip=1082 count=1 2>/dev/null | od -An -tx1
+        mount -t ext2 /dev/vdb /mnt && /x excl /dev/vdb
+        dd if=/dev/vdb bs=1 skip=1082 count=1 2>/dev/null | od -An -tx1
+        echo volume | dd of=/dev/vdb bs=1 seek=1144 conv=notrunc 2>/dev/null
+        echo text > /mnt/file
+        mount -t ext2 /dev/vdb /tmp 2>&1 | grep -o 'busy'; swapon /dev/vdb 2>&1 | grep -o 'busy'
+        umount /mnt && /x excl /dev/vdb "/x excl /dev/vdb; mount -t ext2 /dev/vdb /mnt 2>&1 | grep -o busy"
+        mount -t ext2 /dev/vdb /mnt && cat /mnt/file && umount /mnt
+        grep Buffers /proc/meminfo | tr -s ' '""", [plain, mounted], options=helper(bench)))
+    expected = """mapping shows call
+call reads STORE
+pread(direct, text, 5, 0): EINVAL
+pwrite(direct, aligned, 512, 1): EINVAL
+pread(direct, p, 512, 2 * PAGE): 512
+direct reads STORE
+pwrite(direct, p, 512, 2 * PAGE): 512
+mapping shows direct
+msync(aligned, 4 * PAGE, MS_SYNC): 0
+fsync(fd): 0
+ioctl(open(argv[2], O_RDONLY), BLKFLSBUF_CMD): 0
+direct
+ 01
+O_EXCL: EBUSY
+ 00
+busy
+busy
+O_EXCL: ok
+O_EXCL: EBUSY
+busy
+text
+Buffers: 0 kB
+"""
+    bench.equal(done.out.decode(), expected, "output")
+    bench.equal(contents(path)[8192:8198], b"direct", "what reached the disk")
+    bench.equal(contents(image_path)[1144:1150], b"volume", "the label written behind the file system's back")
+    bench.equal(bench.command([tool("e2fsck"), "-fn", image_path]).status, 0, "e2fsck")
+
+
 @test("disks/a_read_only_disk_refuses_writers_and_a_terabyte_has_its_size", quick=False)
 def read_only_and_huge(bench):
     path, words = disk(bench, "ro", bytes(SECTOR), ",readonly=on")
@@ -103,16 +162,16 @@ def errors(bench):
     rules = bench.file("rules", disks.fail_rule("read", 64) + disks.fail_rule("write", 800) +
                        disks.fail_rule("flush", once=True))
     done = bench.ran(guest(bench, """
+        dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>&1 | grep -o 'Input/output error'
+        dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null && echo fine
         dd if=/dev/vda of=/dev/null bs=4k skip=8 count=1 2>&1 | grep -o 'Input/output error'
         dd if=/dev/vda of=/dev/null bs=4k skip=9 count=9 2>/dev/null && echo fine
         dd if=/dev/vda of=/dev/null bs=4k 2>&1 | grep -o 'Input/output error'
-        dd if=/dev/zero of=/dev/vda bs=4k seek=100 count=1 2>&1 | grep -o 'Input/output error'
-        dd if=/dev/zero of=/dev/vda bs=4k seek=101 count=50 2>/dev/null && echo fine
-        dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>&1 | grep -o 'Input/output error'
-        dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null && echo fine""",
+        dd if=/dev/zero of=/dev/vda bs=4k seek=100 count=1 conv=fsync 2>&1 | grep -o 'Input/output error'
+        dd if=/dev/zero of=/dev/vda bs=4k seek=101 count=50 conv=fsync 2>/dev/null && echo fine""",
         [disks.drive_words("bad", f"blkdebug:{rules}:{path}", "bad")]))
     eio = b"Input/output error\n"
-    bench.equal(done.out, eio + b"fine\n" + eio + eio + b"fine\n" + eio + b"fine\n", "output")
+    bench.equal(done.out, eio + b"fine\n" + eio + b"fine\n" + eio + eio + b"fine\n", "output")
 
 
 @test("disks/a_stalled_disk_holds_up_nobody_else", quick=False)

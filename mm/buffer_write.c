@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * buffer_write.c: writing pages in blocks, whole and in part, and forgetting blocks that are cut
+ *off.
+ *
+ *	prepare_write	blocks written in part are read, new ones get a place
+ *	commit_write	those blocks, and the page, are dirty
+ *	write_full_page	dirty blocks (all, if the page was only dirtied through a mapping) are given
+ *			a place and go to the device; bytes past the file's end are zeroed first
+ *
+ * A block that is new to a file may have been metadata before: what the device's own cache has of
+ * it is forgotten, or it would overwrite the file's data some time (bforget()).
+ *
+ * Locking, invariants: buffer.c's. Failure: no memory: -ENOMEM, the page stays dirty. No place,
+ * or the device fails: the page is clean and marked error, the mapping is told, what it holds
+ * stays readable until it is reclaimed.
+ * Observability: as buffer.c.
+ */
+#include "buffer_internal.h"
+#include <pagoda/bug.h>
+#include <pagoda/errno.h>
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+/* Was the page dirtied by mappings alone? Then all of it is to be written. */
+static bool dirty_as_a_whole(const struct page *page)
+{
+	struct buffer_head *bh;
+
+	if (!PageUptodate(page) || is_blkdev_mapping(page->mapping))
+		return false;
+	for_each_buffer (bh, page)
+		if (buffer_dirty(bh))
+			return false;
+	return true;
+}
+
+/* Give a dirty buffer its place. True: it is to be written. */
+static bool want_write(struct buffer_head *bh, unsigned int limit, get_block_t get_block, int *err)
+{
+	int ret;
+
+	if (!buffer_dirty(bh))
+		return false;
+	clear_buffer_dirty(bh);
+	clear_buffer_error(bh);
+	if (bh->offset >= limit)
+		return false; /* past the end, by now */
+	ret = map_buffer(bh, get_block, true);
+	if (ret) {
+		*err = *err ? *err : ret;
+		set_buffer_error(bh);
+		return false;
+	}
+	if (buffer_new(bh)) {
+		clear_buffer_new(bh);
+		bforget(bh->bdev, bh->block, bh->size);
+	}
+	return true;
+}
+
+static int write_buffers(struct page *page, unsigned int limit, get_block_t get_block)
+{
+	bool all = dirty_as_a_whole(page);
+	struct buffer_head *bh;
+	unsigned int nr = 0;
+	int err = 0;
+
+	for_each_buffer (bh, page) {
+		if (all)
+			set_buffer_dirty(bh);
+		if (want_write(bh, limit, get_block, &err)) {
+			set_buffer_io(bh);
+			nr++;
+		}
+	}
+	if (err)
+		SetPageError(page);
+	set_page_writeback(page);
+	if (nr)
+		submit_page_buffers(page, nr, BIO_WRITE);
+	else
+		end_page_writeback(page);
+	unlock_page(page);
+	return err;
+}
+
+/* A page without buffers: 1 if it is on its way, 0 if it needs some, -errno. */
+static int write_whole_page(struct page *page, unsigned int limit, unsigned int block_size,
+			    get_block_t get_block)
+{
+	struct run run;
+	int ret = find_run(page, limit, block_size, get_block, true, &run);
+
+	if (ret <= 0)
+		return ret;
+	set_page_writeback(page);
+	submit_run(page, &run, BIO_WRITE);
+	unlock_page(page);
+	return 1;
+}
+
+/* Not written, not even in part. */
+static int end_without_writing(struct page *page, int err)
+{
+	if (err == -ENOMEM) {
+		(void)set_page_dirty(page); /* later, perhaps */
+	} else {
+		if (err)
+			SetPageError(page);
+		set_page_writeback(page);
+		end_page_writeback(page);
+	}
+	unlock_page(page);
+	return err;
+}
+
+int block_write_full_page(struct page *page, unsigned int block_size, get_block_t get_block)
+{
+	unsigned int limit = bytes_in_file(page);
+	int ret = 0;
+
+	VM_BUG_ON(!PageLocked(page));
+	ClearPageError(page);
+	if (!limit)
+		return end_without_writing(page, 0);
+	zero_bytes(page, limit, PAGE_SIZE);
+	if (!page_has_buffers(page)) {
+		ret = write_whole_page(page, limit, block_size, get_block);
+		if (ret > 0)
+			return 0;
+		if (!ret)
+			ret = create_buffers(page, block_size);
+	}
+	return ret ? end_without_writing(page, ret) : write_buffers(page, limit, get_block);
+}
+/* ---- Writing parts of pages ------------------------------------------------------------------ */
+
+/* Make one buffer ready for bytes [from, to) of the page to be overwritten. */
+static int prepare_buffer(struct buffer_head *bh, unsigned int from, unsigned int to,
+			  get_block_t get_block)
+{
+	unsigned int end = bh->offset + bh->size;
+	bool was_mapped = buffer_mapped(bh);
+	int err = map_buffer(bh, get_block, true);
+
+	if (err)
+		return err;
+	if (!was_mapped && buffer_new(bh)) {
+		bforget(bh->bdev, bh->block, bh->size);
+		if (!buffer_uptodate(bh)) {
+			zero_bytes(bh->page, bh->offset, min(from, end));
+			zero_bytes(bh->page, max(to, bh->offset), end);
+		}
+	}
+	if (buffer_uptodate(bh) || buffer_new(bh) || (from <= bh->offset && end <= to))
+		return 0;
+	return transfer_and_wait(bh, BIO_READ);
+}
+
+int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
+			unsigned int block_size, get_block_t get_block)
+{
+	struct buffer_head *bh;
+	int err = 0;
+
+	VM_BUG_ON(!PageLocked(page) || from > to || to > PAGE_SIZE);
+	if (!page_has_buffers(page))
+		err = create_buffers(page, block_size);
+	if (err)
+		return err;
+	for_each_buffer (bh, page) {
+		if (bh->offset >= to || bh->offset + bh->size <= from)
+			continue;
+		err = prepare_buffer(bh, from, to, get_block);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+void block_commit_write(struct page *page, unsigned int from, unsigned int to,
+			unsigned int block_size)
+{
+	struct buffer_head *bh;
+
+	VM_BUG_ON(!PageLocked(page) || !page_has_buffers(page));
+	(void)block_size; /* the buffers' own */
+	for_each_buffer (bh, page) {
+		if (bh->offset >= to || bh->offset + bh->size <= from)
+			continue;
+		clear_buffer_new(bh);
+		set_buffer_uptodate(bh);
+		set_buffer_dirty(bh);
+	}
+	if (!PageUptodate(page))
+		update_page_uptodate(page);
+	(void)set_page_dirty(page);
+}
+
+static void forget_buffer(struct buffer_head *bh)
+{
+	clear_buffer_dirty(bh);
+	clear_buffer_mapped(bh);
+	clear_buffer_new(bh);
+}
+
+void block_cut_range(struct page *page, unsigned int from, unsigned int to)
+{
+	struct buffer_head *bh;
+
+	VM_BUG_ON(!PageLocked(page));
+	for_each_buffer (bh, page)
+		if (from <= bh->offset && bh->offset + bh->size <= to)
+			forget_buffer(bh);
+}
+
+/* Zero the buffer from byte from of the page on, on the disk as well if it has a place there. */
+static int zero_buffer_tail(struct page *page, unsigned int from, unsigned int size,
+			    get_block_t get_block)
+{
+	struct buffer_head *bh;
+	int err = 0;
+
+	if (!page_has_buffers(page))
+		err = create_buffers(page, size);
+	if (err)
+		return err;
+	bh = buffer_at(page, from & ~(size - 1));
+	err = map_buffer(bh, get_block, false);
+	zero_bytes(page, from, bh->offset + size);
+	if (!err && buffer_mapped(bh)) {
+		set_buffer_dirty(bh);
+		(void)set_page_dirty(page);
+	}
+	return err;
+}
+
+int block_truncate_page(struct address_space *mapping, u64 size, unsigned int block_size,
+			get_block_t get_block)
+{
+	unsigned int from = (unsigned int)(size & (PAGE_SIZE - 1));
+	struct page *page;
+	int err = 0;
+
+	if (!(from & (block_size - 1)))
+		return 0;
+	page = read_cache_page(mapping, NULL, (pgoff_t)(size >> PAGE_SHIFT));
+	if (IS_ERR(page))
+		return (int)PTR_ERR(page);
+	lock_page(page);
+	if (page->mapping == mapping && PageUptodate(page)) {
+		wait_on_page_writeback(page);
+		err = zero_buffer_tail(page, from, block_size, get_block);
+	}
+	unlock_page(page);
+	put_page(page);
+	return err;
+}
+
+void block_invalidatepage(struct page *page, unsigned int offset)
+{
+	struct buffer_head *bh;
+
+	VM_BUG_ON(!PageLocked(page) || PageWriteback(page));
+	for_each_buffer (bh, page)
+		if (bh->offset >= offset)
+			forget_buffer(bh);
+	if (!offset)
+		(void)try_to_free_buffers(page); /* one that is in use goes with its user */
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block_device.c: what disks.py wants done to a disk, in the guest; prints results.
+ *
+ *	share DEVICE		the disk read, written and mapped at once; stays as written at byte 8192
+ *	excl DEVICE [COMMAND]	open with O_EXCL; run the command meanwhile
+ *	flush DEVICE		BLKFLSBUF
+ *	tell FILE N		write one byte at each of N descriptors, fsync each one twice
+ *	touch FILE PAGE...	read a byte of each page through a mapping: the byte, or SIGBUS
+ *	store FILE		store to all pages through a mapping, msync twice
+ */
+#include "../guest/guest.h"
+
+#include <sys/ioctl.h>
+
+#define BLKFLSBUF_CMD 0x1261
+#define O_DIRECT_FLAG 040000
+
+static sigjmp_buf back;
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+	siglongjmp(back, 1);
+}
+
+static char *map(int fd, size_t size)
+{
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? (perror("mmap"), exit(1), NULL) : p;
+}
+
+static int share(const char *device)
+{
+	int fd = MUST(open(device, O_RDWR)), direct = MUST(open(device, O_RDWR | O_DIRECT_FLAG));
+	char *p = map(fd, 4 * PAGE), *aligned = map(fd, 4 * PAGE), text[8] = "";
+
+	MUST(pwrite(fd, "call", 4, 2 * PAGE));
+	printf("mapping shows %.4s\n", p + 2 * PAGE);
+	memcpy(p + 2 * PAGE, "STORE", 5);
+	MUST(pread(fd, text, 5, 2 * PAGE));
+	printf("call reads %s\n", text);
+	SHOW(pread(direct, text, 5, 0));
+	SHOW(pwrite(direct, aligned, 512, 1));
+	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	SHOW(pread(direct, p, 512, 2 * PAGE));
+	printf("direct reads %.5s\n", p);
+	memcpy(p, "direct", 6);
+	SHOW(pwrite(direct, p, 512, 2 * PAGE));
+	printf("mapping shows %.6s\n", aligned + 2 * PAGE);
+	SHOW(msync(aligned, 4 * PAGE, MS_SYNC));
+	SHOW(fsync(fd));
+	return 0;
+}
+
+static int exclusive(const char *device, const char *command)
+{
+	int fd = open(device, O_RDONLY | O_EXCL);
+
+	printf("O_EXCL: %s\n", fd < 0 ? errno_name(errno) : "ok");
+	fflush(stdout);
+	return command ? system(command) : 0;
+}
+
+static int tell(const char *file, int nr)
+{
+	int fd[16];
+
+	for (int i = 0; i < nr; i++)
+		fd[i] = MUST(open(file, O_RDWR));
+	MUST(pwrite(fd[0], "x", 1, 0));
+	for (int i = 0; i < nr; i++) {
+		SHOW(fsync(fd[i]));
+		SHOW(fsync(fd[i]));
+	}
+	return 0;
+}
+
+static int touch(const char *file, char **pages)
+{
+	int fd = MUST(open(file, O_RDONLY));
+	struct stat st;
+
+	MUST(fstat(fd, &st));
+	volatile char *p = mmap(NULL, st.st_size ? st.st_size : 64 << 20, PROT_READ, MAP_SHARED, fd, 0);
+	signal(SIGBUS, on_sigbus);
+	for (; *pages; pages++) {
+		if (sigsetjmp(back, 1))
+			printf("page %s: SIGBUS\n", *pages);
+		else
+			printf("page %s: %c\n", *pages, p[atol(*pages) * PAGE]);
+	}
+	return 0;
+}
+
+static int store(const char *file)
+{
+	int fd = MUST(open(file, O_RDWR));
+	struct stat st;
+	char *p;
+
+	MUST(fstat(fd, &st));
+	p = map(fd, st.st_size);
+	for (off_t at = 0; at < st.st_size; at += PAGE)
+		p[at] = 's';
+	SHOW(msync(p, st.st_size, MS_SYNC));
+	SHOW(msync(p, st.st_size, MS_SYNC));
+	SHOW(fsync(fd));
+	for (off_t at = 0; at < st.st_size; at += PAGE)
+		if (p[at] != 's')
+			printf("lost at %ld\n", (long)at);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 2 ? argv[1] : "";
+
+	if (!strcmp(what, "share"))
+		return share(argv[2]);
+	if (!strcmp(what, "excl"))
+		return exclusive(argv[2], argv[3]);
+	if (!strcmp(what, "flush"))
+		return SHOW(ioctl(open(argv[2], O_RDONLY), BLKFLSBUF_CMD)), 0;
+	if (!strcmp(what, "tell"))
+		return tell(argv[2], atoi(argv[3]));
+	if (!strcmp(what, "touch"))
+		return touch(argv[2], argv + 3);
+	if (!strcmp(what, "store"))
+		return store(argv[2]);
+	return 2;
+}
