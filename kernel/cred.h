@@ -23,6 +23,7 @@ struct task_struct;
 #define CAP_SYS_RESOURCE   24
 #define CAP_SYS_TIME	   25
 #define CAP_SYSLOG	   34
+#define CAP_WAKE_ALARM	   35
 #define CAP_LAST	   40
 #define CAP_FULL	   ((1ull << (CAP_LAST + 1)) - 1)
 

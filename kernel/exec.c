@@ -32,6 +32,7 @@
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
 #include <kernel/exec.h>
+#include <kernel/posix_timer.h>
 #include <kernel/process.h>
 #include <kernel/report.h>
 #include <kernel/sched.h>
@@ -559,6 +560,7 @@ static int enter_program(struct exec_program *prog, struct mm_struct *mm)
 	arch_pick_mmap_layout(mm, stack_room());
 	activate_mm(mm);
 	vfork_done(me);
+	posix_timers_stop(me->signal);
 	reset_task(me, prog);
 	mm->exe_file = get_vm_file(file_vm(prog->file));
 	error = setup_stack_vma(mm, STACK_TOP, STACK_START_SIZE, elf_stack_flags(prog->image));

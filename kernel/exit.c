@@ -23,6 +23,7 @@
 #include <pagoda/uaccess.h>
 #include <kernel/futex.h>
 #include <kernel/itimer.h>
+#include <kernel/posix_timer.h>
 #include <kernel/process.h>
 #include <kernel/report.h>
 #include <kernel/sched.h>
@@ -259,6 +260,7 @@ void do_exit(int code)
 	fs_task_exit(&me->fs);
 	if (enter_exit(me->signal)) {
 		itimers_stop(me->signal);
+		posix_timers_stop(me->signal);
 		fs_process_exit(&me->signal->fs_process);
 	}
 	exit_notify(me);

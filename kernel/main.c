@@ -203,7 +203,7 @@ void kernel_main(struct boot_info *bi)
 	boot_memory();
 	pid_init();
 	fork_init();
-	signals_init();
+	sigqueues_init();
 	futex_init();
 	timers_init();
 	sched_init();

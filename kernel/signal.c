@@ -5,9 +5,7 @@
  *	signal_struct.shared_pending	for the process: any thread may take it
  *	task_struct.pending		for one thread
  *
- * Each is a set of numbers and a list of siginfos. Signals below SIGRTMIN are pending at
- * most once; real-time ones queue in order. A full queue (RLIMIT_SIGPENDING) loses the
- * siginfo of an ordinary signal, and refuses a real-time one.
+ * Each is a set of numbers and a list of siginfos (sigqueue.c).
  *
  * Sending: a signal that the process ignores is dropped, unless somebody blocks it (the
  * action may change before it is unblocked). SIGCONT removes pending stops and lets a stopped
@@ -41,14 +39,6 @@
 #define SIGS_SYNCHRONOUS                                                                           \
 	(sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | sigmask(SIGTRAP) |                 \
 	 sigmask(SIGFPE) | sigmask(SIGSYS))
-
-static kmem_cache_t *sigqueue_cache;
-
-void signals_init(void)
-{
-	sigqueue_cache = kmem_cache_create("sigqueue", sizeof(struct sigqueue), 0, 0, NULL, NULL);
-	BUG_ON(!sigqueue_cache);
-}
 
 /* ---- Pending sets -------------------------------------------------------------------------- */
 
@@ -96,48 +86,6 @@ bool port_fatal_signal_pending(void)
 	return fatal_signal_pending();
 }
 
-void flush_sigpending_locked(struct sigpending *pending, sigset_t mask, struct signal_struct *sig)
-{
-	struct sigqueue *q, *tmp;
-
-	if (!(pending->set & mask))
-		return;
-	pending->set &= ~mask;
-	list_for_each_entry_safe(q, tmp, &pending->queue, link) {
-		if (!sig_in(mask, q->info.si_signo))
-			continue;
-		list_del(&q->link);
-		kmem_cache_free(sigqueue_cache, q);
-		sig->nr_queued--;
-	}
-}
-
-/* Remove the oldest signo, its siginfo to *info; it stays in the set if there is another. */
-static void collect_locked(struct sigpending *pending, int signo, struct siginfo *info,
-			   struct signal_struct *sig)
-{
-	struct sigqueue *q, *found = NULL;
-
-	pending->set &= ~sigmask(signo);
-	list_for_each_entry(q, &pending->queue, link) {
-		if (q->info.si_signo != signo)
-			continue;
-		if (found) {
-			pending->set |= sigmask(signo);
-			break;
-		}
-		found = q;
-	}
-	if (!found) {
-		*info = (struct siginfo){ .si_signo = signo, .si_code = SI_USER };
-		return;
-	}
-	*info = found->info;
-	list_del(&found->link);
-	kmem_cache_free(sigqueue_cache, found);
-	sig->nr_queued--;
-}
-
 static int lowest_signal(sigset_t set)
 {
 	if (set & SIGS_SYNCHRONOUS)
@@ -157,7 +105,7 @@ int dequeue_signal_locked(sigset_t mask, struct siginfo *info)
 	}
 	if (!signo)
 		return 0;
-	collect_locked(pending, signo, info, me->signal);
+	collect_signal_locked(pending, signo, info, me->signal);
 	if (sig_in(SIGS_STOP, signo))
 		me->signal->stop_dequeued = true;
 	recalc_sigpending_locked();
@@ -301,41 +249,38 @@ static void complete_locked(int signo, struct task_struct *t, bool group)
 		wake_for_signal(taker, signo == SIGKILL);
 }
 
-static int enqueue_locked(struct sigpending *pending, int signo, const struct siginfo *info,
-			  struct task_struct *t)
-{
-	struct signal_struct *sig = t->signal;
-	struct sigqueue *q = NULL;
-
-	if (signo < SIGRTMIN && sig_in(pending->set, signo))
-		return 0;
-	if (sig->nr_queued < sig->rlim[RLIMIT_SIGPENDING].rlim_cur || signo < SIGRTMIN)
-		q = kmem_cache_alloc(sigqueue_cache, GFP_ATOMIC);
-	if (q) {
-		if (info)
-			q->info = *info;
-		else
-			q->info = (struct siginfo){ .si_code = SI_KERNEL };
-		q->info.si_signo = signo;
-		list_add_tail(&q->link, &pending->queue);
-		sig->nr_queued++;
-	} else if (signo >= SIGRTMIN && info && info->si_code != SI_USER) {
-		return -EAGAIN;
-	}
-	pending->set |= sigmask(signo);
-	return 0;
-}
-
 int send_signal_locked(int signo, const struct siginfo *info, struct task_struct *t, bool group)
 {
 	int error;
 
 	if (!prepare_locked(signo, t))
 		return 0;
-	error = enqueue_locked(group ? &t->signal->shared_pending : &t->pending, signo, info, t);
+	error = enqueue_signal_locked(group ? &t->signal->shared_pending : &t->pending, signo, info, t->signal);
 	if (!error)
 		complete_locked(signo, t, group);
 	return error;
+}
+
+void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+		       struct signal_struct *sig)
+{
+	bool group = !thread;
+	struct task_struct *t;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	t = group ? sig->leader : thread;
+	if (t->sighand) {
+		int signo = q->info.si_signo;
+
+		spin_lock(&t->sighand->siglock);
+		if (!count_expirations(q, times) && prepare_locked(signo, t)) {
+			enqueue_timer_locked(group ? &t->signal->shared_pending : &t->pending, q);
+			complete_locked(signo, t, group);
+		}
+		spin_unlock(&t->sighand->siglock);
+	}
+	spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
 int send_signal_listed(int signo, const struct siginfo *info, struct task_struct *t, bool group)

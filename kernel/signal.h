@@ -123,8 +123,10 @@ struct siginfo {
 static_assert(sizeof(struct siginfo) == 128, "siginfo's layout");
 
 struct sigqueue {
-	struct list_head link;
+	struct list_head link; /* empty: a timer's that is not pending */
 	struct siginfo info;
+	bool timer;	  /* a timer's: kept for the next expiration */
+	int last_overrun; /* of the signal that was taken last */
 };
 
 struct sigpending {

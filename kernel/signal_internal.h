@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* signal_internal.h: shared by signal.c, sigcalls.c, sigframe.c, exit.c, exec.c, wait.c, job.c. */
+/* signal_internal.h: shared by signal.c, sigqueue.c, sigcalls.c, sigframe.c, exit.c, exec.c, wait.c, job.c. */
 #pragma once
 
 #include <kernel/task.h>
@@ -14,7 +14,6 @@ struct signal_delivery {
 };
 
 /* ---- signal.c -------------------------------------------------------------------------- */
-void signals_init(void);
 /* Take the next signal that needs a handler; performs default actions itself. May sleep, may not return. */
 bool get_signal(struct signal_delivery *out);
 /* Set WORK_SIGNAL as the state demands. siglock held. */
@@ -31,8 +30,12 @@ void set_current_blocked(sigset_t set);
 int send_signal_locked(int signo, const struct siginfo *info, struct task_struct *t, bool group);
 int send_signal_listed(int signo, const struct siginfo *info, struct task_struct *t, bool group);
 int send_signal(int signo, const struct siginfo *info, struct task_struct *t, bool group);
-/* Forget all queued signals, or those in mask. siglock held. */
-void flush_sigpending_locked(struct sigpending *pending, sigset_t mask, struct signal_struct *sig);
+/*
+ * A timer expired so many times: its signal becomes pending, or, if it still is, counts them as
+ * overruns. To thread, or (NULL) to the process. No lock held, any context.
+ */
+void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+		       struct signal_struct *sig);
 /* Would the current task's action for signo be to ignore it? siglock held. */
 bool action_ignores(const struct task_struct *t, int signo);
 /* Every thread is told to exit with the raw status code. siglock held. */
@@ -47,6 +50,24 @@ bool leave_group_stop_locked(struct task_struct *t);
 bool pgrp_is_orphaned_locked(struct pid *pgrp, struct task_struct *ignored);
 bool pgrp_has_stopped_locked(struct pid *pgrp);
 int kill_pgrp_locked(struct pid *pgrp, int signo, const struct siginfo *info);
+
+/* ---- sigqueue.c: all with siglock held but the first two ---------------------------------- */
+void sigqueues_init(void);
+/* A timer's queue entry, counted as pending all its life; NULL: no memory, or over RLIMIT_SIGPENDING. May sleep. */
+struct sigqueue *timer_queue_alloc(void) __must_check;
+/* The timer goes away; its signal, if pending, stays. */
+void timer_queue_free(struct sigqueue *q);
+/* Forget all queued signals, or those in mask. */
+void flush_sigpending_locked(struct sigpending *pending, sigset_t mask, struct signal_struct *sig);
+/* Remove the oldest signo, its siginfo to *info; it stays in the set if there is another. */
+void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo *info,
+			   struct signal_struct *sig);
+/* Make signo pending; -EAGAIN if a real-time signal finds the queue full. */
+int enqueue_signal_locked(struct sigpending *pending, int signo, const struct siginfo *info,
+			  struct signal_struct *sig);
+void enqueue_timer_locked(struct sigpending *pending, struct sigqueue *q);
+/* Note expirations of a timer; true: as overruns of the signal that is still pending. */
+bool count_expirations(struct sigqueue *q, unsigned int times);
 
 /* ---- sigframe.c ------------------------------------------------------------------------- */
 /* Build the frame for d on the user's stack and set regs to enter the handler; 0 or -EFAULT. */

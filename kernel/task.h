@@ -83,6 +83,10 @@ struct signal_struct {
 	struct rlimit rlim[RLIM_NLIMITS]; /* single words */
 	struct ktimer real_timer;
 	struct itimer itimer[3];	 /* (T) */
+	struct mutex timer_mutex;	 /* timer_create and its kin */
+	struct list_head posix_timers;	 /* (T), timer_mutex: either to read */
+	int next_timer_id;		 /* timer_mutex */
+	unsigned int nr_cpu_timers;	 /* (T) */
 	struct task_usage dead;		 /* (T) threads that have ended */
 	struct task_usage kids;		 /* (T) children waited for */
 	bool is_child_subreaper, did_exec;

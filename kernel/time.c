@@ -14,22 +14,10 @@
 #include <pagoda/errno.h>
 #include <pagoda/port.h>
 #include <pagoda/uaccess.h>
+#include <kernel/clock_timer.h>
 #include <kernel/clockcalls.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
-
-#define CLOCK_REALTIME		 0
-#define CLOCK_MONOTONIC		 1
-#define CLOCK_PROCESS_CPUTIME_ID 2
-#define CLOCK_THREAD_CPUTIME_ID	 3
-#define CLOCK_MONOTONIC_RAW	 4
-#define CLOCK_REALTIME_COARSE	 5
-#define CLOCK_MONOTONIC_COARSE	 6
-#define CLOCK_BOOTTIME		 7
-#define CLOCK_REALTIME_ALARM	 8
-#define CLOCK_BOOTTIME_ALARM	 9
-#define CLOCK_TAI		 11
-#define TIMER_ABSTIME		 1
 
 static u64 realtime_offset;
 
@@ -148,6 +136,7 @@ static long set_realtime(u64 ns)
 	if (!capable(CAP_SYS_TIME))
 		return -EPERM;
 	WRITE_ONCE(realtime_offset, ns - port_clock_ns());
+	clock_timers_clock_set();
 	return 0;
 }
 

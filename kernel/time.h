@@ -11,6 +11,19 @@
 #define NSEC_PER_USEC 1000ull
 #define USEC_PER_SEC  1000000ull
 
+#define CLOCK_REALTIME		 0
+#define CLOCK_MONOTONIC		 1
+#define CLOCK_PROCESS_CPUTIME_ID 2
+#define CLOCK_THREAD_CPUTIME_ID	 3
+#define CLOCK_MONOTONIC_RAW	 4
+#define CLOCK_REALTIME_COARSE	 5
+#define CLOCK_MONOTONIC_COARSE	 6
+#define CLOCK_BOOTTIME		 7
+#define CLOCK_REALTIME_ALARM	 8
+#define CLOCK_BOOTTIME_ALARM	 9
+#define CLOCK_TAI		 11
+#define TIMER_ABSTIME		 1u
+
 struct timespec {
 	s64 tv_sec;
 	s64 tv_nsec;
@@ -40,6 +53,8 @@ void ktimer_init(struct ktimer *timer, void (*fn)(struct ktimer *timer));
 void ktimer_start(struct ktimer *timer, u64 expires_ns);
 /* Disarm; true if it was armed. fn may still be running on another CPU. */
 bool ktimer_cancel(struct ktimer *timer);
+/* Disarm, and wait until fn has returned. The caller holds no lock that fn takes. */
+void ktimer_cancel_sync(struct ktimer *timer);
 void ktimers_run(u64 now_ns); /* the tick */
 void timers_init(void);
 void time_init(u64 boot_wallclock_ns);

@@ -20,6 +20,7 @@
 static spinlock_t timer_lock = SPIN_LOCK_INIT(RANK_NONE);
 static struct list_head wheel[WHEEL_SLOTS];
 static u64 last_tick; /* number of the last tick looked at */
+static struct ktimer *running; /* its fn is being called */
 
 void timers_init(void)
 {
@@ -61,6 +62,21 @@ bool ktimer_cancel(struct ktimer *timer)
 	return armed;
 }
 
+void ktimer_cancel_sync(struct ktimer *timer)
+{
+	unsigned long flags;
+	bool busy;
+
+	do {
+		ktimer_cancel(timer);
+		spin_lock_irqsave(&timer_lock, flags);
+		busy = running == timer;
+		spin_unlock_irqrestore(&timer_lock, flags);
+		if (busy)
+			port_cpu_relax();
+	} while (busy);
+}
+
 /* The next timer of this slot that is due, disarmed; or NULL. */
 static struct ktimer *take_due(struct list_head *slot, u64 now_ns)
 {
@@ -89,9 +105,11 @@ void ktimers_run(u64 now_ns)
 	for (; tick <= now_tick; tick++) {
 		last_tick = tick;
 		while ((timer = take_due(&wheel[tick % WHEEL_SLOTS], now_ns))) {
+			running = timer;
 			spin_unlock_irqrestore(&timer_lock, flags);
 			timer->fn(timer);
 			spin_lock_irqsave(&timer_lock, flags);
+			running = NULL;
 		}
 	}
 	spin_unlock_irqrestore(&timer_lock, flags);

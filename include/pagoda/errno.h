@@ -53,6 +53,7 @@
 #define EAFNOSUPPORT	97
 #define ENOBUFS		105
 #define ETIMEDOUT	110
+#define ECANCELED	125
 #define ECONNREFUSED	111
 #define EUCLEAN		117
 
