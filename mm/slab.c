@@ -59,7 +59,6 @@ kmem_cache_t cache_cache = {
 	.colour_off = SMP_CACHE_BYTES,
 	.spinlock = SPIN_LOCK_INIT(RANK_SLAB),
 	.slabs_full = LIST_HEAD_INIT(cache_cache.slabs_full),
-	.slabs_partial = LIST_HEAD_INIT(cache_cache.slabs_partial),
 	.slabs_free = LIST_HEAD_INIT(cache_cache.slabs_free),
 	.next = LIST_HEAD_INIT(cache_cache.next),
 	.name = "kmem_cache",
@@ -208,28 +207,90 @@ out:
 
 /* ---- Objects in and out of slabs ------------------------------------------------------- */
 
-static void *kmem_cache_alloc_one_tail(kmem_cache_t *cachep, slab_t *slabp)
+/*
+ * Partial slabs are kept by the CPU that took objects from them last (page->index), and their
+ * objects come back to its list whoever frees them. As long as each CPU uses its own, no two
+ * write to the same lines, pages and descriptors in turn, which costs more than all the
+ * rest here: `./pagoda bench alloc`'s mixed workload on two CPUs is a fifth slower without.
+ */
+static struct list_head *home_list(kmem_cache_t *cachep, const struct page *page)
 {
-	unsigned int objnr = slabp->free;
+	return &cachep->slabs_partial[page->index];
+}
 
-	if (slabp->inuse++ == 0) {
-		list_move(&slabp->page->lru, &cachep->slabs_partial);
-		cachep->nr_free_slabs--;
+static slab_t *any_partial_slab(kmem_cache_t *cachep)
+{
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		if (!list_empty(&cachep->slabs_partial[cpu]))
+			return list_slab(cachep->slabs_partial[cpu].next);
+	return NULL;
+}
+
+/* Less than half of the objects are in use: no reason to keep them apart. */
+static bool is_sparse(const kmem_cache_t *cachep)
+{
+	return cachep->active_objs < cachep->nr_slabs * cachep->num / 2;
+}
+
+/*
+ * A partial, then a free slab (SL-29). Those of other CPUs only if there are many free
+ * objects, or as a last resort. NULL: a new slab is needed (SL-23).
+ */
+static slab_t *choose_slab(kmem_cache_t *cachep, bool last_resort)
+{
+	struct list_head *own = &cachep->slabs_partial[port_cpu_id()];
+
+	if (!list_empty(own))
+		return list_slab(own->next);
+	if (!list_empty(&cachep->slabs_free))
+		return list_slab(cachep->slabs_free.next);
+	return last_resort || is_sparse(cachep) ? any_partial_slab(cachep) : NULL;
+}
+
+/* Up to nr objects of a slab that is not full; how many. */
+static unsigned int kmem_cache_alloc_one_tail(kmem_cache_t *cachep, slab_t *slabp, void **objs,
+					      unsigned int nr)
+{
+	kmem_bufctl_t *bufctl = slab_bufctl(slabp), i = slabp->free;
+	unsigned int n = 0;
+
+	for (; n < nr && i != BUFCTL_END; n++) {
+		kmem_bufctl_t next = bufctl[i];
+
+		bufctl[i] = next | BUFCTL_OUT;
+		objs[n] = index_object(cachep, slabp, i);
+		i = next;
 	}
-	slabp->free = slab_bufctl(slabp)[objnr];
-	slab_bufctl(slabp)[objnr] |= BUFCTL_OUT;
-	if (slabp->free == BUFCTL_END)
+	slabp->free = i;
+	if (!slabp->inuse)
+		cachep->nr_free_slabs--;
+	if (i == BUFCTL_END)
 		list_move(&slabp->page->lru, &cachep->slabs_full);
-	cachep->active_objs++;
-	if (cachep->active_objs > cachep->high_mark)
-		cachep->high_mark = cachep->active_objs;
-	return index_object(cachep, slabp, objnr);
+	else if (!slabp->inuse || slabp->page->index != port_cpu_id())
+		list_move(&slabp->page->lru, &cachep->slabs_partial[port_cpu_id()]);
+	slabp->page->index = port_cpu_id();
+	slabp->inuse = (u16)(slabp->inuse + n);
+	return n;
 }
 
 static __cold void bad_object(kmem_cache_t *cachep, const void *obj, const char *what)
 {
 	cachep->errors++;
 	report_bug("slab: cache %s: object %p %s", cachep->name, obj, what);
+}
+
+unsigned int kmem_cache_alloc_batch(kmem_cache_t *cachep, void **objs, unsigned int nr,
+				    bool last_resort)
+{
+	unsigned int n = 0;
+	slab_t *slabp;
+
+	while (n < nr && (slabp = choose_slab(cachep, last_resort)) != NULL)
+		n += kmem_cache_alloc_one_tail(cachep, slabp, objs + n, nr - n);
+	cachep->active_objs += n;
+	if (cachep->active_objs > cachep->high_mark)
+		cachep->high_mark = cachep->active_objs;
+	return n;
 }
 
 /* Off the chain: false if it does not belong there, having been freed once too often. */
@@ -244,19 +305,16 @@ static bool leaves_chain(kmem_cache_t *cachep, void *obj)
 	return was_free;
 }
 
-void *kmem_cache_alloc_one(kmem_cache_t *cachep)
+unsigned int sort_out_batch(kmem_cache_t *cachep, void **objs, unsigned int nr)
 {
-	void *obj;
+	unsigned int good = 0;
 
-	do {
-		if (!list_empty(&cachep->slabs_partial))
-			obj = kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_partial.next));
-		else if (!list_empty(&cachep->slabs_free))
-			obj = kmem_cache_alloc_one_tail(cachep, list_slab(cachep->slabs_free.next));
-		else
-			return NULL;
-	} while (is_plain(cachep) && unlikely(!leaves_chain(cachep, obj)));
-	return obj;
+	if (!is_plain(cachep))
+		return nr;
+	for (unsigned int i = 0; i < nr; i++)
+		if (likely(leaves_chain(cachep, objs[i])))
+			objs[good++] = objs[i];
+	return good;
 }
 
 static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
@@ -281,7 +339,7 @@ static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 		list_move(&slabp->page->lru, &cachep->slabs_free);
 		cachep->nr_free_slabs++;
 	} else if (slab_bufctl(slabp)[objnr] == BUFCTL_END) {
-		list_move(&slabp->page->lru, &cachep->slabs_partial); /* it was full */
+		list_move(&slabp->page->lru, home_list(cachep, slabp->page)); /* it was full */
 	}
 }
 
@@ -446,7 +504,8 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 	cachep->gfpflags = flags & SLAB_CACHE_DMA ? GFP_DMA : 0;
 	spin_lock_init(&cachep->spinlock, RANK_SLAB);
 	INIT_LIST_HEAD(&cachep->slabs_full);
-	INIT_LIST_HEAD(&cachep->slabs_partial);
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+		INIT_LIST_HEAD(&cachep->slabs_partial[cpu]);
 	INIT_LIST_HEAD(&cachep->slabs_free);
 	pagoda_strlcpy(cachep->name, name, sizeof(cachep->name));
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
@@ -615,7 +674,7 @@ bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed)
 	drain_cpu_caches(cachep);
 	*pages_freed = destroy_free_slabs(cachep, ~0ul, NULL, 0);
 	spin_lock_irqsave(&cachep->spinlock, flags);
-	empty = list_empty(&cachep->slabs_full) && list_empty(&cachep->slabs_partial);
+	empty = list_empty(&cachep->slabs_full) && !any_partial_slab(cachep);
 	spin_unlock_irqrestore(&cachep->spinlock, flags);
 	return empty;
 }

@@ -64,45 +64,69 @@ static cpucache_t *new_cpucache(unsigned int limit)
 
 /* ---- The slow paths -------------------------------------------------------------------- */
 
-/* Interrupts off. An object, or NULL if no slab has one. */
-static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc)
+/* Interrupts off. An object past the array, or NULL if no slab has one. */
+static void *take_directly(kmem_cache_t *cachep, bool last_resort)
 {
 	void *obj;
+	unsigned int nr;
 
-	spin_lock(&cachep->spinlock);
-	if (!cc->limit) {
-		obj = kmem_cache_alloc_one(cachep);
-		cachep->direct_allocs += obj != NULL;
+	do {
+		spin_lock(&cachep->spinlock);
+		nr = kmem_cache_alloc_batch(cachep, &obj, 1, last_resort);
+		cachep->direct_allocs += nr;
+		spin_unlock(&cachep->spinlock);
+	} while (nr && !sort_out_batch(cachep, &obj, 1));
+	return nr ? obj : NULL;
+}
+
+/* Interrupts off, the array empty. An object, or NULL if no slab has one. */
+static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc, bool last_resort)
+{
+	unsigned int nr;
+
+	if (!cc->limit)
+		return take_directly(cachep, last_resort);
+	do {
+		spin_lock(&cachep->spinlock);
+		nr = clamp(cachep->batchcount, 1u, cc->limit); /* 0: arrays are on their way out */
+		nr = kmem_cache_alloc_batch(cachep, cc_entry(cc), nr, last_resort);
+		spin_unlock(&cachep->spinlock);
+		cc->avail = sort_out_batch(cachep, cc_entry(cc), nr);
+	} while (nr && !cc->avail);
+	if (!nr)
+		return NULL;
+	cc->allocmiss++;
+	return cc_entry(cc)[--cc->avail];
+}
+
+static void *take_or_refill(kmem_cache_t *cachep, bool last_resort)
+{
+	unsigned long irq = port_irq_save();
+	cpucache_t *cc = cc_data(cachep);
+	void *obj;
+
+	/* While we slept in kmem_cache_grow() this may be another CPU, with objects. */
+	if (cc->avail) {
+		cc->allochit++;
+		obj = cc_entry(cc)[--cc->avail];
 	} else {
-		while (cc->avail < max(cachep->batchcount, 1u) && cc->avail < cc->limit &&
-		       (obj = kmem_cache_alloc_one(cachep)) != NULL)
-			cc_entry(cc)[cc->avail++] = obj;
-		obj = cc->avail ? cc_entry(cc)[--cc->avail] : NULL;
-		cc->allocmiss += obj != NULL;
+		obj = refill_and_take(cachep, cc, last_resort);
 	}
-	spin_unlock(&cachep->spinlock);
+	port_irq_restore(irq);
 	return obj;
 }
 
+/* Without memory for another slab, the slabs of other CPUs must do. */
 void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags)
 {
 	void *obj;
 
-	for (;;) {
-		unsigned long irq = port_irq_save();
-		cpucache_t *cc = cc_data(cachep);
-
-		/* While we slept in kmem_cache_grow() this may be another CPU, with objects. */
-		if (cc->avail) {
-			cc->allochit++;
-			obj = cc_entry(cc)[--cc->avail];
-		} else {
-			obj = refill_and_take(cachep, cc);
-		}
-		port_irq_restore(irq);
-		if (obj || !kmem_cache_grow(cachep, flags))
+	do {
+		obj = take_or_refill(cachep, false);
+		if (obj)
 			return obj;
-	}
+	} while (kmem_cache_grow(cachep, flags));
+	return take_or_refill(cachep, true);
 }
 
 /* Interrupts off: give the oldest batch back to the slabs. */

@@ -131,7 +131,8 @@ static void validate_cache(kmem_cache_t *cachep)
 	spin_lock_irqsave(&cachep->spinlock, flags);
 	nr = validate_list(cachep, &cachep->slabs_full, cachep->num, cachep->num, &inuse);
 	if (cachep->num > 1)
-		nr += validate_list(cachep, &cachep->slabs_partial, 1, cachep->num - 1, &inuse);
+		for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
+			nr += validate_list(cachep, &cachep->slabs_partial[cpu], 1, cachep->num - 1, &inuse);
 	nr_free = validate_list(cachep, &cachep->slabs_free, 0, 0, &inuse);
 	if (nr + nr_free != cachep->nr_slabs || nr_free != cachep->nr_free_slabs ||
 	    inuse != cachep->active_objs)

@@ -11,7 +11,7 @@
  *
  *	cache_cache <-> cache <-> cache ...	chain through next, circular
  *	  cpudata[cpu] -> { avail, limit, objects... }	LIFO, interrupts off, no lock
- *	  slabs_full / slabs_partial / slabs_free	first pages of slabs, by page->lru
+ *	  slabs_full / slabs_partial[cpu] / slabs_free	first pages of slabs, by page->lru
  *	    slab = descriptor, index array, colour, objects
  */
 #pragma once
@@ -80,8 +80,10 @@ struct kmem_cache {
 	unsigned int num;	      /* (C) objects per slab */
 	unsigned int align;	      /* (C) of each object, or of the first if objsize is no multiple */
 	unsigned int limit, batchcount; /* (chain mutex) for arrays to be made; 0: none */
-	spinlock_t spinlock;	      /* RANK_SLAB */
-	struct list_head slabs_full, slabs_partial, slabs_free; /* (L) */
+	/* From here on written at each refill: on lines that no free object has to read. */
+	spinlock_t spinlock __aligned(SMP_CACHE_BYTES); /* RANK_SLAB */
+	struct list_head slabs_full, slabs_free;     /* (L) */
+	struct list_head slabs_partial[NR_CPUS];     /* (L) by the CPU that took from them last (page->index) */
 
 	/* Used for each slab. */
 	unsigned int gfporder;	/* (C) a slab is 2^gfporder pages */
@@ -238,8 +240,18 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 			   void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags),
 			   void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags))
 	__must_check;
-/* One object from the slabs, NULL if all are full. Locks: cachep->spinlock held. */
-void *kmem_cache_alloc_one(kmem_cache_t *cachep);
+/*
+ * Up to nr objects from the slabs of this CPU and the free ones, with last_resort from any; how
+ * many there were. Locks: cachep->spinlock held.
+ */
+unsigned int kmem_cache_alloc_batch(kmem_cache_t *cachep, void **objs, unsigned int nr,
+				    bool last_resort);
+/*
+ * Look at each object that came from the slabs, and mark it as waiting in an array: those
+ * that were freed twice are reported and dropped. How many stay. Without a lock, as it
+ * touches every object.
+ */
+unsigned int sort_out_batch(kmem_cache_t *cachep, void **objs, unsigned int nr);
 /* Objects back to their slabs; ones that cannot be are reported. Locks: cachep->spinlock held. */
 void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr);
 /* A new slab; 0 if there is no memory. May sleep with __GFP_WAIT. */

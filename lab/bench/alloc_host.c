@@ -47,11 +47,6 @@ static size_t footprint(void)
 
 int main(void)
 {
-	/* The tables of the workload are not the allocator's: make them resident first. */
-	for (unsigned int t = 0; t < MAX_THREADS; t++)
-		for (unsigned int n = 0; n < MIXED_SLOTS; n++)
-			mixed[t].size[n] = 1;
-	mixed_empty();
 	run_workloads();
 	return 0;
 }

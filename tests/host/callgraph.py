@@ -73,9 +73,9 @@ SLAB_STEPS = """
 kmem_cache_alloc __kmem_cache_alloc
 kmalloc __kmem_cache_alloc
 __kmem_cache_alloc kmem_cache_alloc_head
-__kmem_cache_alloc kmem_cache_alloc_one
+__kmem_cache_alloc kmem_cache_alloc_batch
 __kmem_cache_alloc kmem_cache_grow
-kmem_cache_alloc_one kmem_cache_alloc_one_tail
+kmem_cache_alloc_batch kmem_cache_alloc_one_tail
 kmem_cache_grow kmem_getpages
 kmem_cache_grow kmem_cache_slabmgmt
 kmem_cache_grow kmem_cache_init_objs

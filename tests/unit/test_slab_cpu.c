@@ -174,6 +174,89 @@ PAGODA_TEST_CONFIG(objects_parked_on_another_cpu_do_not_hold_a_slab, "SL-60 SL-0
 	CHECK_EQ(kmem_cache_destroy(shared), 0);
 }
 
+/* ---- A CPU keeps to its own slabs ------------------------------------------------------- */
+
+#define OWN_OBJS 600
+
+static void *own_objs[2][OWN_OBJS];
+
+static void take_own(void *cpu)
+{
+	for (unsigned int i = 0; i < OWN_OBJS; i++)
+		own_objs[(unsigned long)cpu][i] = kmem_cache_alloc(shared, GFP_KERNEL);
+}
+
+static void give_own(void *cpu)
+{
+	for (unsigned int i = 0; i < OWN_OBJS; i++)
+		if (own_objs[(unsigned long)cpu][i])
+			kmem_cache_free(shared, own_objs[(unsigned long)cpu][i]);
+}
+
+static void each_cpu(void (*fn)(void *cpu))
+{
+	fn((void *)0ul);
+	hosted_wait(hosted_spawn("other", 1, fn, (void *)1ul));
+}
+
+static bool on_a_slab_of(const void *obj, unsigned int cpu)
+{
+	for (unsigned int i = 0; i < OWN_OBJS; i++)
+		if (own_objs[cpu][i] && virt_to_page(own_objs[cpu][i]) == virt_to_page(obj))
+			return true;
+	return false;
+}
+
+/* Again and again, as it is the second time that objects of both come from the same lists. */
+PAGODA_TEST_CONFIG(no_slab_serves_two_cpus, "SL-29 SM-03", .nr_cpus = 2, .start_threads = true)
+{
+	shared = make_cache(100);
+	for (int round = 0; round < 4; round++) {
+		each_cpu(take_own);
+		for (unsigned int i = 0; i < OWN_OBJS; i++)
+			CHECK(!on_a_slab_of(own_objs[0][i], 1));
+		validate_slab();
+		each_cpu(give_own);
+	}
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+static void *last_resort;
+
+static void take_without_memory(void *unused)
+{
+	(void)unused;
+	hosted_fail_nth(2); /* the first question is the cache's own, the second that for a page */
+	last_resort = kmem_cache_alloc(shared, GFP_KERNEL | __GFP_NOWARN);
+	hosted_fail_nth(0);
+}
+
+/* A page cannot be had, or most objects are free: then another CPU's slab is as good. */
+PAGODA_TEST_CONFIG(slabs_of_another_cpu_are_the_last_resort, "SL-29 SL-23", .nr_cpus = 2,
+		   .start_threads = true)
+{
+	unsigned long grown;
+
+	shared = make_cache(100);
+	CHECK_EQ(kmem_tune_cpucache(shared, 0, 0), 0);
+	take_own((void *)0ul);
+	grown = shared->grown;
+	CHECK_LT(shared->active_objs, shared->nr_slabs * shared->num);
+	hosted_wait(hosted_spawn("poor", 1, take_without_memory, NULL));
+	CHECK_EQ(shared->grown, grown);
+	CHECK(last_resort);
+	kmem_cache_free(shared, last_resort);
+	for (unsigned int i = 0; i < OWN_OBJS; i++)
+		if (i % 4) {
+			kmem_cache_free(shared, own_objs[0][i]);
+			own_objs[0][i] = NULL;
+		}
+	hosted_wait(hosted_spawn("other", 1, take_own, (void *)1ul));
+	CHECK_LT(shared->grown, grown + OWN_OBJS / shared->num);
+	each_cpu(give_own);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
 static void churn(void *seed)
 {
 	u64 x = (unsigned long)seed * 0x9e3779b97f4a7c15ull + test_seed();
