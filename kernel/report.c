@@ -9,16 +9,19 @@
  *	exit N		the program is over: report, flush, power off
  *
  * The report is one line of JSON on STREAM_CONTROL. Frames are counted when nothing but init
- * is left, with the structures of ended tasks and idle per-CPU lists given back, so that the
- * two counts are equal unless something leaked.
+ * is left, with what init has in swap brought back, and the structures of ended tasks and idle per-CPU
+ * lists given back, so that the two counts are equal unless something leaked, and no slot of
+ * swap is in use. Then the core checks its structures; what it finds wrong is a panic.
  *
  * Locking: one writer (init and its child take turns); unknown calls under unknown_lock.
  */
 #include <pagoda/bug.h>
+#include <pagoda/init.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
+#include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgtable.h>
 #include <kernel/report.h>
@@ -80,8 +83,8 @@ void report_mm_exit(struct mm_struct *mm)
 }
 
 /*
- * Free frames, those counted in that kernel mappings keep for their tables for good, and those
- * that slabs keep only because objects of others lie scattered in them.
+ * Free frames, those counted in that kernel mappings keep for their tables for good, those that slabs keep only
+ * because objects of others lie scattered in them, and the maps of swap areas, as the program may swapoff.
  */
 static unsigned long count_frames(void)
 {
@@ -89,7 +92,7 @@ static unsigned long count_frames(void)
 	(void)kmem_cache_shrink_all();
 	drain_pgt_cache();
 	drain_all_pages();
-	return nr_free_pages() + nr_kernel_tables + kmem_cache_spare_pages();
+	return nr_free_pages() + nr_kernel_tables + kmem_cache_spare_pages() + swap_map_pages();
 }
 
 /* ---- The line ------------------------------------------------------------------------------------------- */
@@ -138,7 +141,7 @@ static void write_all(enum machine_stream stream, const char *buf, size_t len)
 static void send_report(int wait_status)
 {
 	struct text t = { kmalloc(REPORT_BYTES, GFP_KERNEL), 0, REPORT_BYTES };
-	unsigned long frames_end;
+	unsigned long frames_end, slots = swap_settle();
 
 	if (!t.buf) {
 		pr_err("report: no memory\n");
@@ -149,6 +152,8 @@ static void send_report(int wait_status)
 	add_events(&t);
 	kfree(t.buf);
 	frames_end = count_frames();
+	mm_validate_all();
+	validate_swap();
 	t.buf = kmalloc(REPORT_BYTES, GFP_KERNEL);
 	if (!t.buf)
 		return;
@@ -161,7 +166,8 @@ static void send_report(int wait_status)
 	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu},\"unknown_syscalls\":{",
 	    (unsigned long)entry_tsc, (unsigned long)first_user_tsc);
 	add_unknown(&t);
-	add(&t, "},\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n", frames_start,
+	add(&t, "},\"swap_slots_used\":%lu", slots);
+	add(&t, ",\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n", frames_start,
 	    frames_end, nr_warnings);
 	if (machine_stream_present(STREAM_CONTROL))
 		write_all(STREAM_CONTROL, t.buf, t.len);

@@ -165,6 +165,8 @@ def report_problems(report):
     problems = []
     if report.get("warnings"):
         problems.append(f"{report['warnings']} kernel warnings")
+    if report.get("swap_slots_used"):
+        problems.append(f"{report['swap_slots_used']} swap slots still in use")
     start, end = report.get("frames_free_start"), report.get("frames_free_end")
     if start != end:
         problems.append(f"frames not conserved: {start} free before, {end} after")

@@ -34,6 +34,8 @@
  * pages are those that its end gives back: resident, swapped, tables. The documents' total_vm,
  * which also counts what was never touched, is used with reclaim=classic.
  *
+ * Nobody is killed for swapoff, which can be refused instead (PF_OOM_ORIGIN, swapoff_give_up()).
+ *
  * Every task of the victim's mm gets the signal, and PF_MEMALLOC | PF_MEMDIE: the reserves, so
  * that it needs nobody to exit. SIGTERM if it may touch devices and was not told before,
  * else SIGKILL.
@@ -370,6 +372,12 @@ static void pause_a_little(void)
 		port_park(until);
 }
 
+/* The caller asked for more than there may be: it is refused, nobody is killed for it. */
+static bool is_oom_origin(void)
+{
+	return task_flags(current_vm) & PF_OOM_ORIGIN;
+}
+
 enum verdict { OOM_WAIT, OOM_KILLED, OOM_NOBODY };
 
 /* oom_lock held. */
@@ -392,6 +400,10 @@ bool out_of_memory(gfp_t gfp_mask, unsigned int order)
 {
 	enum verdict verdict = OOM_WAIT;
 
+	if (swapoff_give_up())
+		return !is_oom_origin(); /* its pages go out again */
+	if (is_oom_origin())
+		return false;
 	if (mutex_trylock(&oom_lock)) {
 		verdict = decide(gfp_mask, order);
 		mutex_unlock(&oom_lock);

@@ -184,10 +184,7 @@ static bool evict_unmapped(struct scan_control *sc, struct page *page)
 
 bool rmap_unmap(struct scan_control *sc, struct page *page)
 {
-	if (PageAnon(page) && !PageSwapCache(page) &&
-	    (!(sc->gfp_mask & __GFP_IO) || !add_to_swap(page)))
-		return false;
-	return try_to_unmap(page);
+	return swap_prepare_unmap(page, sc->gfp_mask) && try_to_unmap(page);
 }
 
 /* Off the lists; unless munlock came in between and did not see it there. */

@@ -13,6 +13,7 @@ struct swap_area {
 	unsigned short *map; /* (W) uses of each slot; NULL: the area is not in use */
 	bool writable;	     /* (W) slots may be handed out; not while swapoff empties it */
 	bool claimed;	     /* (W) swapon or swapoff is at it */
+	bool emptying, give_up; /* swapoff is at work; it is to leave, memory is short */
 	int priority;	     /* (C) while in use */
 	unsigned long max;   /* (C) slots, with the header's */
 	unsigned long pages; /* (C) usable ones */
@@ -31,6 +32,15 @@ struct swap_area *swap_entry_area(swp_entry_t entry);
 
 /* A free slot near those of the page's neighbours; .val 0: none. Like get_swap_page(). */
 swp_entry_t get_swap_page_near(const struct page *page);
+
+/* Entries that a map word counts. */
+static inline unsigned int swap_uses(unsigned short word)
+{
+	return word & (SWAP_HAS_CACHE - 1u);
+}
+
+/* Begin or end to hand out an area's slots. swap_lock held. */
+void swap_area_hand_out(struct swap_area *area, bool on);
 
 /* A slot has lost its last use. swap_lock held. */
 void swap_slot_freed(struct swap_area *area);

@@ -73,8 +73,7 @@ static struct page *grab_victim(const struct swap_out *s, struct vm_area_struct 
 static bool take_page(const struct swap_out *s, struct page *page, struct vm_area_struct *vma,
 		      unsigned long addr)
 {
-	if (PageAnon(page) && !PageSwapCache(page) &&
-	    (!(s->sc->gfp_mask & __GFP_IO) || !add_to_swap(page)))
+	if (!swap_prepare_unmap(page, s->sc->gfp_mask))
 		return false;
 	return unmap_page_from(page, vma, addr);
 }

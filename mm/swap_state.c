@@ -189,6 +189,28 @@ bool add_to_swap(struct page *page)
 	return !err;
 }
 
+/* An area that swapoff empties gets no new entries; false: the page cannot leave it yet. */
+static bool leave_closing_area(struct page *page)
+{
+	if (READ_ONCE(area_of(page_swap_entry(page))->writable))
+		return true;
+	if (swap_count(page_swap_entry(page)))
+		return false;
+	SetPageDirty(page);
+	delete_from_swap_cache(page);
+	return true;
+}
+
+bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask)
+{
+	VM_BUG_ON(!PageLocked(page));
+	if (!PageAnon(page))
+		return true;
+	if (PageSwapCache(page) && !leave_closing_area(page))
+		return false;
+	return PageSwapCache(page) || (gfp_mask & __GFP_IO && add_to_swap(page));
+}
+
 /* ---- Who uses a page ------------------------------------------------------------------------ */
 
 /*

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * swapfile.c: swap areas and their slots: handing out, counting, adding and emptying areas
- * (thesis chapter 12).
+ * swapfile.c: swap areas and their slots: handing out, counting, adding areas (thesis chapter 12).
  *
  *	page 0 of the device	mkswap's header: version, last page, bad pages, SWAPSPACE2
  *	map[offset]		0 free; uses by entries, | SWAP_HAS_CACHE; SWAP_MAP_BAD
@@ -17,16 +16,13 @@
  *
  * A count that reaches SWAP_MAP_MAX stays there: the slot is never free again (SW-05).
  *
- * swapoff stops handing out slots, then lets every address space fault in what it has there,
- * until a round finds nothing in use. New uses only come from old ones (fork), so it ends
- * when forks do not outrun it. Faults meanwhile just work.
+ * swapoff is in swapoff.c.
  *
  * Locking: swap_lock guards maps, areas and hints; it is taken under page_table_lock. One
  * swapon or swapoff of a device at a time: it is claimed.
  * Invariants: (A1) inuse is the number of map words that are neither 0 nor BAD, bad ones
  * apart; (A2) nr_swap_pages is the sum of pages - inuse over writable areas.
- * Failure: swapon changes nothing; swapoff that lacks memory, or cannot read, leaves the area
- * in use as before. A slot whose uses overflowed is -EBUSY.
+ * Failure: swapon changes nothing.
  * Observability: /proc/swaps, nr_swap_pages, validate_swap().
  */
 #include "swap_internal.h"
@@ -203,11 +199,6 @@ swp_entry_t get_swap_page(void)
 	return entry;
 }
 
-static unsigned int uses(unsigned short word)
-{
-	return word & (SWAP_HAS_CACHE - 1u);
-}
-
 bool swap_duplicate(swp_entry_t entry)
 {
 	struct swap_area *area;
@@ -216,7 +207,7 @@ bool swap_duplicate(swp_entry_t entry)
 	spin_lock(&swap_lock);
 	area = swap_entry_area(entry);
 	ok = area && area->map[swp_offset(entry)];
-	if (ok && uses(area->map[swp_offset(entry)]) < SWAP_MAP_MAX)
+	if (ok && swap_uses(area->map[swp_offset(entry)]) < SWAP_MAP_MAX)
 		area->map[swp_offset(entry)]++;
 	spin_unlock(&swap_lock);
 	return ok;
@@ -228,8 +219,8 @@ void swap_free(swp_entry_t entry)
 
 	spin_lock(&swap_lock);
 	area = swap_entry_area(entry);
-	if (!WARN_ON_ONCE(!area || !uses(area->map[swp_offset(entry)])) &&
-	    uses(area->map[swp_offset(entry)]) < SWAP_MAP_MAX && !--area->map[swp_offset(entry)])
+	if (!WARN_ON_ONCE(!area || !swap_uses(area->map[swp_offset(entry)])) &&
+	    swap_uses(area->map[swp_offset(entry)]) < SWAP_MAP_MAX && !--area->map[swp_offset(entry)])
 		swap_slot_freed(area);
 	spin_unlock(&swap_lock);
 }
@@ -241,7 +232,7 @@ int swap_count(swp_entry_t entry)
 
 	spin_lock(&swap_lock);
 	area = swap_entry_area(entry);
-	count = area ? (int)uses(area->map[swp_offset(entry)]) : 0;
+	count = area ? (int)swap_uses(area->map[swp_offset(entry)]) : 0;
 	spin_unlock(&swap_lock);
 	return count;
 }
@@ -324,8 +315,7 @@ static int claim_area(struct swap_area **parea)
 	return err;
 }
 
-/* swap_lock held. */
-static void hand_out(struct swap_area *area, bool on)
+void swap_area_hand_out(struct swap_area *area, bool on)
 {
 	long sign = on ? 1 : -1;
 
@@ -349,7 +339,7 @@ static void start_area(struct swap_area *area, const struct swap_area *new)
 	area->next_group = SLOT_GROUP;
 	area->map = new->map;
 	area->claimed = false;
-	hand_out(area, true);
+	swap_area_hand_out(area, true);
 	spin_unlock(&swap_lock);
 }
 
@@ -406,174 +396,6 @@ out_area:
 	return err;
 }
 
-/* ---- swapoff (SW-15) ------------------------------------------------------------------------------- */
-
-bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *entry)
-{
-	bool found = false;
-	pmd_t *pmd;
-
-	spin_lock(&mm->page_table_lock);
-	while (!found && (pmd = next_pmd(mm, addr, TASK_SIZE))) {
-		unsigned long end = pmd_addr_end(*addr, TASK_SIZE);
-
-		for (pte_t *ptep = pte_offset(pmd, *addr); *addr < end; ptep++, *addr += PAGE_SIZE) {
-			pte_t pte = ptep_get(ptep);
-
-			if (pte_present(pte) || pte_none(pte))
-				continue;
-			*entry = pte_to_swp_entry(pte);
-			found = true;
-			break;
-		}
-	}
-	spin_unlock(&mm->page_table_lock);
-	return found;
-}
-
-/* Fault in what one address space has in the area. 0 or -errno. mmap_lock held. */
-static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
-{
-	unsigned long addr = 0;
-	swp_entry_t entry;
-
-	while (next_swap_entry(mm, &addr, &entry)) {
-		vm_fault_t fault;
-
-		if (port_fatal_signal_pending())
-			return -EINTR;
-		if (&swap_areas[swp_type(entry)] != area) {
-			addr += PAGE_SIZE;
-			continue;
-		}
-		fault = handle_mm_fault(find_vma(mm, addr), addr, 0);
-		if (fault & VM_FAULT_ERROR)
-			return fault & VM_FAULT_OOM ? -ENOMEM : -EIO;
-		port_cond_resched();
-	}
-	return 0;
-}
-
-static int unuse_all_mms(const struct swap_area *area)
-{
-	struct mm_struct *mm = NULL;
-	int err = 0;
-
-	while ((mm = next_user_mm(mm))) {
-		down_read(&mm->mmap_lock);
-		err = unuse_mm(area, mm);
-		up_read(&mm->mmap_lock);
-		if (err) {
-			mmput(mm);
-			break;
-		}
-	}
-	return err;
-}
-
-/* Pages that only the cache holds in a slot. */
-static void drop_cache(struct swap_area *area)
-{
-	for (unsigned long offset = 1; offset < area->max; offset++) {
-		struct page *page = find_get_page(&area->space, offset);
-
-		if (!page)
-			continue;
-		lock_page(page);
-		if (PageSwapCache(page) && !swap_count(page_swap_entry(page))) {
-			SetPageDirty(page);
-			delete_from_swap_cache(page);
-		}
-		unlock_page(page);
-		put_page(page);
-		port_cond_resched();
-	}
-}
-
-static bool has_pinned_slot(const struct swap_area *area)
-{
-	bool pinned = false;
-
-	spin_lock(&swap_lock);
-	for (unsigned long offset = 1; offset < area->max && !pinned; offset++)
-		pinned = area->map[offset] != SWAP_MAP_BAD && uses(area->map[offset]) == SWAP_MAP_MAX;
-	spin_unlock(&swap_lock);
-	return pinned;
-}
-
-/* The map, if nothing is in use any more; the area is free for others then. */
-static unsigned short *end_area(struct swap_area *area)
-{
-	unsigned short *map = NULL;
-
-	spin_lock(&swap_lock);
-	if (!area->inuse) {
-		map = area->map;
-		area->map = NULL;
-	}
-	spin_unlock(&swap_lock);
-	return map;
-}
-
-static int empty_area(struct swap_area *area, unsigned short **map)
-{
-	int err = has_pinned_slot(area) ? -EBUSY : 0;
-
-	*map = NULL;
-	while (!err) {
-		err = unuse_all_mms(area);
-		if (err)
-			break;
-		drop_cache(area);
-		*map = end_area(area);
-		if (*map)
-			break;
-		if (port_fatal_signal_pending())
-			err = -EINTR;
-		else if (has_pinned_slot(area))
-			err = -EBUSY;
-		port_yield();
-	}
-	return err;
-}
-
-static struct swap_area *claim_used_area(const struct block_device *bdev)
-{
-	struct swap_area *area = NULL;
-
-	spin_lock(&swap_lock);
-	for (int i = 0; i < MAX_SWAPFILES; i++)
-		if (swap_areas[i].map && swap_areas[i].bdev == bdev && !swap_areas[i].claimed)
-			area = &swap_areas[i];
-	if (area) {
-		area->claimed = true;
-		hand_out(area, false);
-	}
-	spin_unlock(&swap_lock);
-	return area;
-}
-
-int sys_swapoff_bdev(struct block_device *bdev)
-{
-	struct swap_area *area = claim_used_area(bdev);
-	unsigned short *map;
-	int err;
-
-	if (!area)
-		return -EINVAL;
-	err = empty_area(area, &map);
-	if (!err) {
-		vfree(map);
-		blkdev_put(bdev, area);
-	}
-	spin_lock(&swap_lock);
-	if (err)
-		hand_out(area, true);
-	area->claimed = false;
-	spin_unlock(&swap_lock);
-	return err;
-}
-
 /* ---- Looking ------------------------------------------------------------------------------------------ */
 
 bool swap_area_info(unsigned int n, struct swap_area_info *info)
@@ -592,6 +414,18 @@ bool swap_area_info(unsigned int n, struct swap_area_info *info)
 	}
 	spin_unlock(&swap_lock);
 	return area;
+}
+
+unsigned long swap_map_pages(void)
+{
+	unsigned long nr = 0;
+
+	spin_lock(&swap_lock);
+	for (int i = 0; i < MAX_SWAPFILES; i++)
+		if (swap_areas[i].map)
+			nr += PAGE_ALIGN(swap_areas[i].max * sizeof(*swap_areas[i].map)) >> PAGE_SHIFT;
+	spin_unlock(&swap_lock);
+	return nr;
 }
 
 /* Entries of one slot in all address spaces. */
@@ -621,7 +455,7 @@ static void validate_slot(struct swap_area *area, unsigned long offset)
 	if (page)
 		put_page(page);
 	if (word)
-		BUG_ON(uses(word) != SWAP_MAP_MAX && uses(word) != count_entries(entry));
+		BUG_ON(swap_uses(word) != SWAP_MAP_MAX && swap_uses(word) != count_entries(entry));
 }
 
 void validate_swap(void)

@@ -64,6 +64,11 @@ void delete_from_swap_cache(struct page *page);
  */
 bool remove_unused_swap_cache(struct page *page, int count) __must_check;
 struct page *lookup_swap_cache(swp_entry_t entry);
+/*
+ * A locked page's entries in page tables are about to become swap entries: see that an anonymous
+ * page has a slot that may be used. False: there is none, the page stays mapped.
+ */
+bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask) __must_check;
 /* The page of the entry, with a reference, being read if it was not there; NULL: no memory, or the entry is gone. May sleep. */
 struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
 /* The same with its neighbours: by virtual address where vma is given (FX-12), at most 2^page_cluster. */
@@ -94,6 +99,16 @@ int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags) __mu
 /* Bring everything back and let go of the area. -EINVAL: not in use; -ENOMEM, -EINTR, -EIO, -EBUSY (a
  * pinned slot): the area stays in use. May sleep. (SW-15) */
 int sys_swapoff_bdev(struct block_device *bdev) __must_check;
+/*
+ * Memory is short: every swapoff under way is to end with -ENOMEM soon. True: there was one that had not
+ * been told, so waiting for it may help. Never sleeps. (out_of_memory)
+ */
+bool swapoff_give_up(void);
+/*
+ * Bring everything that processes have in swap back to memory, as far as memory goes, and keep the
+ * areas. Returns the slots still in use: 0, if nothing was lost. For the end of a machine's life. May sleep.
+ */
+unsigned long swap_settle(void);
 struct swap_area_info {
 	char name[64];
 	u64 size_pages, used_pages; /* of usable slots; in use */
@@ -101,6 +116,8 @@ struct swap_area_info {
 };
 /* The n-th area in use; false: no more. (/proc/swaps) */
 bool swap_area_info(unsigned int n, struct swap_area_info *info);
+/* Frames that the maps of the areas in use take. */
+unsigned long swap_map_pages(void);
 
 /* Every slot's count equals the recount over all mms, shmem and the cache. Stops the world's writers: tests only. Panics if not. */
 void validate_swap(void);

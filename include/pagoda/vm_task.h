@@ -31,7 +31,7 @@ struct rlimit {
 #define PF_FREE_PAGES 0x4u /* keeps the blocks it frees in local_pages */
 #define PF_EXITING    0x8u
 #define PF_KTHREAD    0x10u
-#define PF_OOM_ORIGIN 0x20u
+#define PF_OOM_ORIGIN 0x20u /* is refused memory before anybody is killed for it */
 
 struct vm_task {
 	struct mm_struct *mm;		/* (S), task_mm_lock to write; NULL for kernel threads */
