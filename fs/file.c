@@ -77,9 +77,17 @@ static int fsync_file(struct vm_file *vm, u64 start, u64 end, bool datasync)
 	return vfs_fsync(file_of(vm), start, end);
 }
 
+static bool may_evict_file(struct vm_file *vm)
+{
+	struct inode *inode = file_of(vm)->f_inode;
+
+	return fs_current()->cred.fsuid == inode->i_uid || !inode_permission(inode, MAY_WRITE);
+}
+
 static const struct vm_file_operations file_vm_ops = {
 	.mmap = mmap_file,
 	.fsync = fsync_file,
+	.may_evict = may_evict_file,
 	.release = release_file,
 };
 /* Of files without memory; that they have none is found out before any limit. */

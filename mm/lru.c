@@ -7,7 +7,7 @@
  *
  *	PG_lru		on one of its zone's lists
  *	PG_active	on the active one of its kind
- *	PG_swapbacked	of the anonymous kind (shared memory is, too)
+ *	PG_swapbacked	of the anonymous kind (shared memory is, too; lazily freed pages are not)
  *	PG_lru_add	in a CPU's batch of new pages, which holds a reference
  *	PG_mlocked	kept off the lists since reclaim found it in a VM_LOCKED region
  *
@@ -24,7 +24,7 @@
  *
  * Invariants: (I1) under the lruvec's lock the flags say exactly which list holds the
  * page (PM-29), and nr[] are the lists' lengths; (I2) at most one of PG_lru, PG_lru_add and
- * PG_mlocked is set; (I3) PG_swapbacked does not change while one of them is.
+ * PG_mlocked is set; (I3) PG_swapbacked does not change while one of them is, but in lru_set_lazyfree.
  *
  * Locking: lruvec->lock (RANK_LRU), interrupts off: the last reference of a page may be
  * dropped in a handler. Batches: interrupts off on their CPU.
@@ -141,6 +141,33 @@ void mark_page_accessed(struct page *page)
 		activate_page(page);
 		ClearPageReferenced(page);
 	}
+}
+
+bool lru_set_lazyfree(struct page *page, bool lazyfree)
+{
+	struct lruvec *lruvec = page_lruvec(page);
+	bool on_list, change;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lruvec->lock, flags);
+	on_list = PageLRU(page);
+	change = (on_list || test_bit(PG_lru_add, &page->flags)) && PageLazyFree(page) != lazyfree;
+	if (change) {
+		if (on_list)
+			del_locked(lruvec, page);
+		ClearPageReferenced(page);
+		ClearPageActive(page);
+		if (lazyfree) {
+			ClearPageSwapBacked(page);
+		} else {
+			SetPageSwapBacked(page);
+			SetPageActive(page);
+		}
+		if (on_list)
+			add_locked(lruvec, page);
+	}
+	spin_unlock_irqrestore(&lruvec->lock, flags);
+	return change;
 }
 
 struct page *lru_take_coldest(zone_t *zone, enum lru_list list)

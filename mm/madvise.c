@@ -5,7 +5,8 @@
  *
  * All three go VMA by VMA and agree on holes: the mapped parts are worked on, then
  * the answer is ENOMEM. Hints that only set flags split and merge VMAs; MADV_DONTNEED and
- * MADV_FREE drop pages, which come back zero (private) or from the file.
+ * MADV_REMOVE drop pages, which come back zero (private) or from the file; pageout.c has the
+ * hints about pages.
  *
  * Locking: mmap_lock, for write where VMAs change, else for read. Failure: what was done
  * before stays done.
@@ -156,16 +157,21 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 		return drop_pages(vma, start, end, VM_LOCKED);
 	case MADV_DONTNEED_LOCKED:
 		return drop_pages(vma, start, end, 0);
-	case MADV_FREE: /* at once rather than under pressure: allowed, and there is no reclaim yet */
-		if (vma->vm_file || vma->vm_flags & VM_SHARED)
+	case MADV_FREE:
+		if (vma->vm_file || vma->vm_flags & (VM_SHARED | VM_LOCKED))
 			return -EINVAL;
-		return vma->vm_flags & VM_LOCKED ? -EINVAL : 0;
+		advise_free(vma, start, end);
+		return 0;
 	case MADV_REMOVE:
 		return remove_range(vma, start, end);
 	case MADV_PAGEOUT:
 	case MADV_COLD:
-		return vma->vm_flags & (VM_LOCKED | VM_IO) ? -EINVAL : 0;
+		if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
+			return -EINVAL;
+		(advice == MADV_COLD ? advise_cold : advise_pageout)(vma, start, end);
+		return 0;
 	case MADV_WILLNEED:
+		advise_willneed(vma, start, end);
 		if (vma->vm_file)
 			force_page_cache_readahead(vma->vm_file, vma_pgoff(vma, start),
 						   (end - start) >> PAGE_SHIFT);

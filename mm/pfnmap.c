@@ -25,7 +25,7 @@ vm_fault_t vmf_insert_pfn(struct vm_fault *vmf, unsigned long pfn)
 	if (is_cow_mapping(vma->vm_flags) && vma->vm_flags & VM_WRITE)
 		return VM_FAULT_SIGBUS;
 	if (vmf->flags & FAULT_FLAG_WRITE)
-		pte = pte_mkwrite(pte_mkdirty(pte));
+		pte = pte_mkwrite(pte_mkwritten(pte));
 	spin_lock(&mm->page_table_lock);
 	if (pte_val(ptep_get(vmf->pte)) == pte_val(vmf->orig_pte)) {
 		set_pte_at(mm, vmf->address, vmf->pte, pte);

@@ -96,6 +96,8 @@ void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages);
 /* Examine up to max_scan pages of the inactive list; sc->nr_pages falls by the pages freed. (RC-19 to RC-28) */
 void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		  unsigned long max_scan);
+/* Evict these pages, whatever their use, waiting for what has to be written. The caller's references go. May sleep. */
+void reclaim_pages(struct page **pages, unsigned int nr);
 /* Steps of a page's eviction that policies share: unmap through the reverse map. */
 bool rmap_unmap(struct scan_control *sc, struct page *page);
 

@@ -56,6 +56,7 @@
  *
  * Seen in: vm event rmap_visit, VMAs looked at by walks; the slab cache "anon_vma".
  */
+#include <pagoda/lru.h>
 #include <pagoda/swap.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmscan.h>
@@ -435,7 +436,7 @@ static pte_t replacement(const struct rmap_walk *walk, bool *ok)
 	swp_entry_t entry = { 0 };
 
 	*ok = true;
-	if (!PageAnon(walk->page))
+	if (!PageAnon(walk->page) || PageLazyFree(walk->page))
 		return __pte(0);
 	BUG_ON(!PageSwapCache(walk->page));
 	entry = page_swap_entry(walk->page);
@@ -443,12 +444,23 @@ static pte_t replacement(const struct rmap_walk *walk, bool *ok)
 	return swp_entry_to_pte(entry);
 }
 
-static void count_unmapped(struct mm_struct *mm, struct page *page)
+/*
+ * A lazily freed page, its entry just taken out: was it not stored to since, and does nobody hold
+ * it who may? The other references are our caller's, and the entries'.
+ */
+static bool may_discard(struct page *page, pte_t pte)
+{
+	return !pte_dirty(pte) && !PageDirty(page) && page_count_no_batch(page) == page_mapcount(page) + 1;
+}
+
+static void count_unmapped(struct mm_struct *mm, struct page *page, bool swapped)
 {
 	update_hiwater_rss(mm);
 	add_rss(rss_counter(mm, page), -1);
-	if (PageAnon(page))
+	if (swapped)
 		add_rss(&mm->swap_usage, 1);
+	else if (PageAnon(page))
+		count_vm_event(pglazyfreed);
 	atomic_dec(&page->mapcount);
 	put_page(page); /* the entry's; the caller has another */
 }
@@ -470,10 +482,16 @@ static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsign
 	if (ok) {
 		pte = ptep_get_and_clear(mm, addr, ptep);
 		flush_tlb_page(mm, addr);
+		if (PageLazyFree(walk->page) && !may_discard(walk->page, pte)) {
+			set_pte_at(mm, addr, ptep, pte);
+			(void)lru_set_lazyfree(walk->page, false);
+			spin_unlock(&mm->page_table_lock);
+			return false;
+		}
 		keep_dirty(walk->page, pte); /* locked, hence still its mapping's */
 		if (!pte_none(new))
 			set_pte_at(mm, addr, ptep, pte_soft_dirty(pte) ? pte_swp_mksoft_dirty(new) : new);
-		count_unmapped(mm, walk->page);
+		count_unmapped(mm, walk->page, !pte_none(new));
 		walk->unmapped++;
 	}
 	spin_unlock(&mm->page_table_lock);

@@ -41,6 +41,7 @@
  * Observability: events pgscan, pgsteal, pgrefill, pgdeactivate, pgactivate, pglaunder.
  */
 #include "reclaim_policy.h"
+#include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/swap.h>
@@ -236,6 +237,56 @@ static bool shrink_page(struct scan_control *sc, struct page *page)
 		return false;
 	}
 	return shrink_locked_page(sc, page);
+}
+
+/* A page with a reference of ours; true: nobody else has one any more. */
+static bool evict_page(struct scan_control *sc, struct page *page)
+{
+	if (TryLockPage(page))
+		return false;
+	if (PageWriteback(page) || (page_mapcount(page) && !rmap_unmap(sc, page))) {
+		unlock_page(page);
+		return false;
+	}
+	return evict_unmapped(sc, page);
+}
+
+/* Those that are freed leave the array; how many stay. */
+static unsigned int evict_pages(struct scan_control *sc, struct page **pages, unsigned int nr)
+{
+	unsigned int left = 0;
+
+	blk_start_plug();
+	for (unsigned int i = 0; i < nr; i++) {
+		struct page *page = pages[i];
+
+		if (!evict_page(sc, page)) {
+			pages[left++] = page;
+			continue;
+		}
+		count_vm_event(pgsteal);
+		note_reclaim_progress(1);
+		put_page(page);
+	}
+	blk_finish_plug();
+	return left;
+}
+
+void reclaim_pages(struct page **pages, unsigned int nr)
+{
+	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .writes_left = nr };
+	unsigned int left = evict_pages(&sc, pages, nr);
+
+	if (sc.written) { /* they have been sent off and can be freed when they are written */
+		put_page(sc.written);
+		sc.written = NULL;
+		for (unsigned int i = 0; i < left; i++)
+			wait_if_laundered(&sc, pages[i]);
+		sc.writes_left = 0;
+		left = evict_pages(&sc, pages, left);
+	}
+	for (unsigned int i = 0; i < left; i++)
+		put_page(pages[i]);
 }
 
 static void count_reclaimed(struct scan_control *sc, zone_t *zone)

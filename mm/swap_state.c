@@ -31,6 +31,7 @@
 #include "swap_internal.h"
 #include <pagoda/blkdev.h>
 #include <pagoda/errno.h>
+#include <pagoda/lru.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
@@ -204,7 +205,7 @@ static bool leave_closing_area(struct page *page)
 bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask)
 {
 	VM_BUG_ON(!PageLocked(page));
-	if (!PageAnon(page))
+	if (!PageAnon(page) || PageLazyFree(page))
 		return true;
 	if (PageSwapCache(page) && !leave_closing_area(page))
 		return false;

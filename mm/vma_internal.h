@@ -152,6 +152,13 @@ void anon_vma_unlock(struct vm_area_struct *vma);
 /* Reclaim: a locked page, in the swap cache if anonymous, out of the entry at addr. mmap_lock held. True: it was there. */
 bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned long addr);
 
+/* madvise about the pages of a part of vma (pageout.c); mmap_lock for read. May sleep. */
+void advise_cold(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+void advise_pageout(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+/* vma is private and anonymous. */
+void advise_free(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+
 /* While locked, no task's mm changes or goes (mm_struct.c). Interrupts are off. */
 unsigned long lock_task_mm(void);
 void unlock_task_mm(unsigned long flags);

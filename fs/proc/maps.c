@@ -11,6 +11,7 @@
  * takes it for writing or flushes first (truncation: only its flags are looked at).
  */
 #include <fs/proc/proc.h>
+#include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
@@ -164,7 +165,7 @@ static pte_t look_up(struct mm_struct *mm, unsigned long addr, unsigned long *sk
 /* What smaps counts, in bytes; those from pss on << PSS_SHIFT. */
 struct page_sums {
 	unsigned long size, rss, shared_clean, shared_dirty, private_clean, private_dirty,
-		referenced, anonymous, swap;
+		referenced, anonymous, lazyfree, swap;
 	u64 pss, pss_dirty, pss_anon, pss_file, pss_shmem, locked;
 };
 
@@ -179,6 +180,8 @@ static void count_proportional(struct page_sums *sums, const struct vm_area_stru
 	if (PageAnon(page)) {
 		sums->anonymous += PAGE_SIZE;
 		sums->pss_anon += pss;
+		if (PageLazyFree(page) && !dirty)
+			sums->lazyfree += PAGE_SIZE;
 	} else if (PageSwapBacked(page)) {
 		sums->pss_shmem += pss;
 	} else {
@@ -252,7 +255,7 @@ static void print_sums(struct proc_text *t, const struct page_sums *sums, bool r
 	line_kb(t, "Private_Dirty", sums->private_dirty);
 	line_kb(t, "Referenced", sums->referenced);
 	line_kb(t, "Anonymous", sums->anonymous);
-	line_kb(t, "LazyFree", 0);
+	line_kb(t, "LazyFree", sums->lazyfree);
 	line_kb(t, "AnonHugePages", 0);
 	line_kb(t, "ShmemPmdMapped", 0);
 	line_kb(t, "FilePmdMapped", 0);

@@ -87,6 +87,16 @@ void lru_rotate_written(struct page *page);
 void lru_cull_mlocked(struct page *page);
 void lru_rescue_mlocked(struct page *page);
 
+/*
+ * An anonymous page that may be dropped rather than swapped, on the inactive file list (lazily
+ * freed, pageout.c) / an ordinary one again, active. False: it was already, or it is on no list. Any context.
+ */
+bool lru_set_lazyfree(struct page *page, bool lazyfree);
+static inline bool PageLazyFree(const struct page *page)
+{
+	return PageAnon(page) && !PageSwapBacked(page);
+}
+
 /* Pages on a list in all zones / on the active, the inactive lists / kept off them by mlock. */
 unsigned long lru_pages(enum lru_list list);
 unsigned long nr_active_pages(void);

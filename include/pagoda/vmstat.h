@@ -14,7 +14,7 @@
 	X(fault_kernel_fixup) X(fault_mkwrite) X(pgtable_alloc) X(pgtable_free) X(tlb_flush_page)                    \
 	X(tlb_flush_range) X(tlb_flush_mm) X(tlb_flush_all) X(tlb_ipi) X(pgpgin) X(pgpgout) X(pswpin)     \
 	X(pswpout) X(kswapd_wake) X(allocstall) X(oom_kill) X(slab_grow) X(slab_reap)              \
-	X(pgscan) X(pgsteal) X(pgrefill) X(pgactivate) X(pgdeactivate) X(pglaunder)                \
+	X(pgscan) X(pgsteal) X(pgrefill) X(pgactivate) X(pgdeactivate) X(pglaunder) X(pglazyfree) X(pglazyfreed)                \
 	X(slabs_scanned) X(swap_out_scan) X(workingset_evict) X(workingset_refault)                \
 	X(workingset_activate) X(pgreadahead) X(pgreadahead_sync) X(pgreadahead_async)             \
 	X(vma_merge) X(vma_split) X(fork_mm) X(rmap_visit) X(syscall_unknown)
