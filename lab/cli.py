@@ -16,6 +16,7 @@ usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a 
        ./pagoda shell [options]                        an interactive shell on such a machine
        ./pagoda test [--quick|--long] [--requirements] [NAME...]
        ./pagoda bench [NAME...]                        measurements: alloc, mm
+       ./pagoda sim [options] TRACE                    page replacement: the real mm/ beside textbook policies
 
 options of run and shell (defaults in brackets):
   --ram SIZE            memory of the machine, such as 16M or 1G [128M]
@@ -35,6 +36,17 @@ options of run and shell (defaults in brackets):
   --log FILE            write the kernel's messages
   --timeout SECONDS     end the machine after that time, with status 124
   --quiet               no memory report on stderr
+
+options of sim; TRACE is a trace of valgrind's lackey (a file, perhaps .gz, or - for stdin), or one of
+sequential, loop, random, zipf, shift, scan, with :NAME=VALUE,... behind it (pages, refs, writes, skew, set,
+phase, local; see docs/SIM.md), or refs:PAGE,PAGE,... (a w behind a page writes):
+  --frames LIST         sizes of memory: 1000, 25%, A..B+STEP, A..B*FACTOR [10%,25%,50%,75%]
+  --page-size SIZE      of a recorded trace's pages [4K]
+  --reclaim LIST        the real mm/: default, classic, both or none [default]
+  --policies LIST       beside it: fifo, lru, clock, 2q, arc, opt, or none [all]
+  --read-ahead N        the real mm/ reads 2^N pages of swap at a time [0]
+  --seed N              of a generator [1]
+  --json, --csv         in place of tables
 
 exit status: the program's; 128+N if signal N ended it; 2 wrong use, 70 guest panic, 71 host trouble,
 124 time-out, 126 not an executable for that machine, 127 no such program"""
@@ -217,10 +229,9 @@ def command_bench(words):
     return benchmarks.main(parse(words, {}, "bench").args)
 
 
-def not_yet(command):
-    def refuse(_words):
-        raise usage_error(f"{command}: not built yet; there is run, test, bench and shell")
-    return refuse
+def command_sim(words):
+    from lab import sim
+    return sim.main(parse(words, sim.OPTIONS, "sim"))
 
 
 COMMANDS = {
@@ -228,18 +239,18 @@ COMMANDS = {
     "shell": command_shell,
     "test": command_test,
     "bench": command_bench,
-    "sim": not_yet("sim"),
+    "sim": command_sim,
 }
 
 
 def main(words):
     try:
         if not words:
-            raise usage_error("what shall I do? run, test, bench or shell (./pagoda --help)")
+            raise usage_error("what shall I do? run, test, bench, sim or shell (./pagoda --help)")
         if words[0] in ("--help", "-h", "help"):
             raise HelpAsked()
         if words[0] not in COMMANDS:
-            raise usage_error(f"unknown command {words[0]}; there is run, test, bench and shell")
+            raise usage_error(f"unknown command {words[0]}; there is run, test, bench, sim and shell")
         return COMMANDS[words[0]](words[1:])
     except HelpAsked:
         print(USAGE)

@@ -7,7 +7,8 @@
  *
  * The thread is a task of the simulated kernel, so a completion comes from another CPU in
  * parallel mode, and at a step drawn from the seed in deterministic mode. A stalled disk
- * keeps what it has until hosted_disk_stall(disk, false).
+ * keeps what it has until hosted_disk_stall(disk, false). An immediate disk has no thread: submit
+ * serves the request and ends it.
  *
  * Transfers go to physical memory by hosted_phys(), as DMA does. A page of high memory on a
  * disk that was declared unable to reach it is a broken promise of the block layer.
@@ -36,6 +37,7 @@ struct hosted_disk {
 	struct list_head taken; /* (lock) by blk_request.list */
 	unsigned int nr_taken;	/* (lock) */
 	unsigned int depth;	/* (C) */
+	bool immediate;		/* (C) */
 	int stalled, ending, ended; /* (A) */
 	struct hosted_disk *next; /* of all disks; made and ended by one task */
 	wait_queue_head_t work;
@@ -54,12 +56,18 @@ static struct hosted_disk *disk_of(struct block_device *bdev)
 	return container_of(bdev, struct hosted_disk, bdev);
 }
 
+static int serve(struct hosted_disk *disk, struct blk_request *rq);
+
 static bool disk_submit(struct block_device *bdev, struct blk_request *rq)
 {
 	struct hosted_disk *disk = disk_of(bdev);
 	unsigned long flags;
 	bool takes;
 
+	if (disk->immediate) {
+		blk_end_request(bdev, rq, serve(disk, rq));
+		return true;
+	}
 	spin_lock_irqsave(&disk->lock, flags);
 	takes = disk->nr_taken < disk->depth;
 	if (takes) {
@@ -190,7 +198,10 @@ struct block_device *hosted_disk_create(const struct hosted_disk_config *config)
 	spin_lock_init(&disk->lock, RANK_LEAF);
 	INIT_LIST_HEAD(&disk->taken);
 	init_waitqueue_head(&disk->work);
-	if (register_block_device(&disk->bdev) || !port_thread_create("disk", disk_thread, disk))
+	disk->immediate = config->immediate;
+	disk->ended = config->immediate;
+	if (register_block_device(&disk->bdev) ||
+	    (!disk->immediate && !port_thread_create("disk", disk_thread, disk)))
 		hosted_fatal("hosted: no memory for disk %s", config->name);
 	disk->next = disks;
 	disks = disk;

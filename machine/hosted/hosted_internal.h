@@ -26,6 +26,7 @@ struct tlb_entry {
 struct tlb {
 	struct tlb_entry *slot;
 	size_t size, used;
+	bool has_large; /* there may be entries of large pages */
 	size_t limit; /* 0: grows */
 };
 
@@ -70,6 +71,7 @@ struct hosted_task {
 	struct vm_task vm;
 	enum task_state state;	 /* (L) */
 	bool token;		 /* (L) see port_park() */
+	bool patient;		 /* (L) see hosted_let_others_run() */
 	bool from_idle;		 /* (L) this CPU was idle: the task switches tables itself */
 	u64 deadline;		 /* (L) when parked */
 	struct hosted_cpu *cpu;	 /* (L) while running */
@@ -82,6 +84,7 @@ struct hosted_task {
 	void *arg;		 /* (C) */
 	bool is_user;		 /* (C) not a kernel thread, nor the boot task */
 	unsigned long user_sp;	 /* (H) */
+	unsigned long traps;	 /* (H) page faults in user mode */
 	unsigned int user_ticks; /* (H) user accesses since it got its CPU */
 	struct hosted_signal signals[TASK_MAX_SIGNALS]; /* (L) oldest first */
 	unsigned int nr_signals; /* (L) */

@@ -53,6 +53,7 @@
 #define FRAME	 0x000ffffffffff000ull
 #define MAX_LEVELS 5
 #define FIRST_TLB_SIZE 64
+#define CACHED_TABLES  64 /* of a limited TLB; all go at every flush, so few are better */
 
 /* The manuals' numbers, by PGTABLE_LEVELS. shift[level - 1] is the level's lowest index bit. */
 struct paging_mode {
@@ -80,8 +81,8 @@ void mmu_init(struct mmu *mmu, size_t limit)
 	struct tlb *both[] = { &mmu->pages, &mmu->tables };
 
 	for (int i = 0; i < 2; i++) {
-		both[i]->limit = limit;
-		both[i]->size = limit ? limit : FIRST_TLB_SIZE;
+		both[i]->limit = i ? min(limit, (size_t)CACHED_TABLES) : limit;
+		both[i]->size = limit ? both[i]->limit : FIRST_TLB_SIZE;
 		both[i]->slot = calloc(both[i]->size, sizeof(struct tlb_entry));
 		if (!both[i]->slot)
 			hosted_fatal("hosted: out of host memory");
@@ -120,6 +121,7 @@ static void tlb_insert(struct tlb *tlb, unsigned long number, struct tlb_entry e
 	struct tlb_entry *e = tlb_find(tlb, number);
 
 	entry.tag = number + 1;
+	tlb->has_large |= entry.large;
 	if (tlb->limit)
 		e = &tlb->slot[number % tlb->size];
 	if (!e) {
@@ -163,13 +165,17 @@ static void tlb_drop_all(struct tlb *tlb)
 {
 	memset(tlb->slot, 0, tlb->size * sizeof(struct tlb_entry));
 	tlb->used = 0;
+	tlb->has_large = false;
 }
 
 static void tlb_drop_large(struct tlb *tlb)
 {
+	if (!tlb->has_large)
+		return;
 	for (size_t i = 0; i < tlb->size; i++)
 		if (tlb->slot[i].tag && tlb->slot[i].large)
 			tlb->slot[i] = tombstone;
+	tlb->has_large = false;
 }
 
 static void tlb_drop_nonglobal(struct tlb *tlb)

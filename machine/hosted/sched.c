@@ -11,7 +11,8 @@
  *	    +------------------------+--------------------------+ unpark, time-out, enter
  *
  * A READY task is assigned an idle CPU at once, or waits in ready_list. So there is never
- * an idle CPU beside a READY task allowed on it (I1).
+ * an idle CPU beside a READY task allowed on it (I1). A patient task (hosted_let_others_run())
+ * waits in patient_list, and gets the CPU only when it would be idle otherwise.
  *
  * Address spaces. Switches between tasks are the core's: context_switch_mm() is called on
  * every one, by the outgoing thread while it still holds the CPU, or, if the CPU was idle,
@@ -54,6 +55,7 @@ struct hosted_cpu hosted_cpus[NR_CPUS];
 pthread_mutex_t sched_lock = PTHREAD_MUTEX_INITIALIZER;
 LIST_HEAD(hosted_tasks);
 static LIST_HEAD(ready_list); /* (L) */
+static LIST_HEAD(patient_list); /* (L) */
 static unsigned int nr_cpus_up = 1;
 static int next_pid = 2; /* (L); 1 would be init, which the core treats with care */
 static unsigned int nr_ready; /* (L), read without: a hint */
@@ -220,29 +222,37 @@ static void make_ready(struct hosted_task *task)
 			return;
 		}
 	}
-	list_add_tail(&task->ready, &ready_list);
-	__atomic_fetch_add(&nr_ready, 1, __ATOMIC_RELAXED);
+	list_add_tail(&task->ready, task->patient ? &patient_list : &ready_list);
+	if (!task->patient)
+		__atomic_fetch_add(&nr_ready, 1, __ATOMIC_RELAXED);
 }
 
-/* The longest waiting task that may use the CPU, or NULL. */
-static struct hosted_task *find_ready(const struct hosted_cpu *cpu)
+/* The longest waiting task of a list that may use the CPU, or NULL. */
+static struct hosted_task *find_in(const struct list_head *list, const struct hosted_cpu *cpu)
 {
 	struct hosted_task *task;
 
-	list_for_each_entry(task, &ready_list, ready)
+	list_for_each_entry(task, list, ready)
 		if (may_use(task, cpu))
 			return task;
 	return NULL;
+}
+
+static struct hosted_task *find_ready(const struct hosted_cpu *cpu)
+{
+	return find_in(&ready_list, cpu);
 }
 
 static struct hosted_task *take_ready(const struct hosted_cpu *cpu)
 {
 	struct hosted_task *task = find_ready(cpu);
 
-	if (task) {
-		list_del(&task->ready);
+	if (task)
 		__atomic_fetch_sub(&nr_ready, 1, __ATOMIC_RELAXED);
-	}
+	else
+		task = find_in(&patient_list, cpu);
+	if (task)
+		list_del(&task->ready);
 	return task;
 }
 
@@ -502,6 +512,19 @@ void port_yield(void)
 	get_cpu(false);
 }
 
+void hosted_let_others_run(void)
+{
+	if (!__atomic_load_n(&nr_ready, __ATOMIC_RELAXED))
+		return;
+	port_interleave();
+	pthread_mutex_lock(&sched_lock);
+	me->patient = true;
+	give_up_cpu(TASK_READY);
+	pass_baton();
+	get_cpu(false);
+	me->patient = false;
+}
+
 void hosted_cond_resched(void)
 {
 	if (me && port_irqs_enabled() && __atomic_load_n(&nr_ready, __ATOMIC_RELAXED))
@@ -537,6 +560,7 @@ void sched_after_fork(void)
 
 	pthread_mutex_init(&sched_lock, NULL); /* its holder may be one of the threads that are no more */
 	INIT_LIST_HEAD(&ready_list);
+	INIT_LIST_HEAD(&patient_list);
 	nr_ready = 0;
 	list_for_each_entry(task, &hosted_tasks, all) {
 		if (task == me)

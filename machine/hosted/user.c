@@ -87,6 +87,8 @@ static bool serve_fault(const struct access_context *ctx, unsigned long addr,
 	};
 	unsigned long ip = regs.ip;
 
+	if (!ctx->insn)
+		task->traps++;
 	port_interleave();
 	do_page_fault(&regs, error_code, addr);
 	return regs.ip == ip && nr_posted(task) == signals;
@@ -238,6 +240,17 @@ bool hosted_user_exec(unsigned long addr)
 {
 	must_have_mm();
 	return reach(&user_exec, addr) != NULL;
+}
+
+void *hosted_user_reach(unsigned long addr, bool write)
+{
+	must_have_mm();
+	return reach(write ? &user_write : &user_read, addr);
+}
+
+unsigned long hosted_nr_traps(void)
+{
+	return hosted_current()->traps;
 }
 
 static __noreturn void unexpected_signal(unsigned long addr)

@@ -28,6 +28,7 @@ MAY_INCLUDE = [  # first match by folder counts
     ("kernel", {"pagoda", "lib", "asm", "kernel", "fs"}),
     ("fs", {"pagoda", "lib", "asm", "fs"}),
     ("guest", {"libc"}),
+    ("lab/sim", {"pagoda", "machine", "libc"}),
     ("tests/guest", {"libc"}),
     ("tests/unit", {"pagoda", "lib", "asm", "machine", "mm", "kernel", "fs", "libc"}),
 ]

@@ -84,6 +84,9 @@ void hosted_process_exit(void);
 struct vm_task *hosted_vm_task(struct hosted_task *task);
 struct hosted_task *hosted_current(void);
 
+/* Let every task that is ready for this CPU run until all of them sleep: whoever was woken comes first. */
+void hosted_let_others_run(void);
+
 /* Around something that blocks on the host: the CPU is given up and taken again. */
 void hosted_leave(void);
 void hosted_enter(void);
@@ -98,6 +101,14 @@ bool hosted_user_read(unsigned long addr, void *buf, size_t n);
 bool hosted_user_write(unsigned long addr, const void *buf, size_t n);
 bool hosted_user_exec(unsigned long addr); /* fetch an instruction from there */
 bool hosted_user_fill(unsigned long addr, int byte, size_t n);
+
+/*
+ * The host address of a user byte, reached as an instruction would that reads or writes it; good
+ * until the task enters the kernel again, or waits. NULL: a signal. For programs in a hurry.
+ */
+void *hosted_user_reach(unsigned long addr, bool write);
+/* Page faults that the MMU has raised for the current task in user mode. */
+unsigned long hosted_nr_traps(void);
 
 /* One naturally aligned value; a signal ends the test. */
 u8 hosted_read8(unsigned long addr);

@@ -13,6 +13,7 @@ struct hosted_disk_config {
 	unsigned int depth;    /* requests it takes at a time; 0: 8 */
 	bool read_only;
 	bool high_memory; /* reaches frames outside the direct map */
+	bool immediate;	  /* each request is served as it is submitted, by the submitter; delay and depth are not used */
 };
 
 /* A disk, and the thread that serves it. */
