@@ -143,6 +143,7 @@ int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_
 	shm_init();
 	anon_inodes_init();
 	epoll_init();
+	unix_init();
 	err = mount_root(task);
 	if (err)
 		return err;

@@ -167,7 +167,7 @@ static int check_new_name(const struct dir_change *change, bool dir)
 	return change->last.trailing && !dir ? -ENOENT : 0;
 }
 
-int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target)
+static int mknod_at(int dfd, const char *name, u32 mode, u64 rdev, const char *target, struct path *out)
 {
 	struct dir_change change;
 	int err = begin_change(&change, dfd, name);
@@ -176,9 +176,24 @@ int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target)
 		return err;
 	err = check_new_name(&change, S_ISDIR(mode));
 	if (!err)
-		err = vfs_create_locked(&change.parent, &change.last, mode, rdev, target, NULL);
+		err = vfs_create_locked(&change.parent, &change.last, mode, rdev, target,
+					out ? &out->dentry : NULL);
+	if (!err && out) {
+		out->mnt = change.parent.mnt;
+		atomic_inc(&out->mnt->mnt_count);
+	}
 	end_change(&change);
 	return err;
+}
+
+int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target)
+{
+	return mknod_at(dfd, name, mode, rdev, target, NULL);
+}
+
+int vfs_mksocket(const char *name, u32 mode, struct path *out)
+{
+	return mknod_at(AT_FDCWD, name, S_IFSOCK | mode, 0, NULL, out);
 }
 
 /* ---- Removing ------------------------------------------------------------------------------------- */

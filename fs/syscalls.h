@@ -18,6 +18,10 @@
 	X(23, select, 5) X(29, shmget, 3) X(30, shmat, 3)                 \
 	X(31, shmctl, 3) X(67, shmdt, 1) X(284, eventfd, 1) X(290, eventfd2, 2)             \
 	X(32, dup, 1) X(33, dup2, 2) X(40, sendfile, 4) X(72, fcntl, 3)           \
+	X(41, socket, 3) X(42, connect, 3) X(43, accept, 3) X(44, sendto, 6) X(45, recvfrom, 6)    \
+	X(46, sendmsg, 3) X(47, recvmsg, 3) X(48, shutdown, 2) X(49, bind, 3) X(50, listen, 2)     \
+	X(51, getsockname, 3) X(52, getpeername, 3) X(53, socketpair, 4) X(54, setsockopt, 5)      \
+	X(55, getsockopt, 5) X(288, accept4, 4) X(299, recvmmsg, 5) X(307, sendmmsg, 4)            \
 	X(73, flock, 2) X(74, fsync, 1) X(75, fdatasync, 1) X(76, truncate, 2)                     \
 	X(77, ftruncate, 2) X(78, getdents, 3) X(79, getcwd, 2) X(80, chdir, 1) X(81, fchdir, 1)   \
 	X(82, rename, 2) X(83, mkdir, 2) X(84, rmdir, 1) X(85, creat, 2) X(86, link, 2)            \

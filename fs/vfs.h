@@ -524,6 +524,8 @@ int path_parent(int dfd, const char *name, struct path *parent, struct last_name
 
 /* Names. Kernel strings; all take s_names and may sleep. */
 int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target) __must_check;
+/* A name for a socket; *out is its place, with references. */
+int vfs_mksocket(const char *name, u32 mode, struct path *out) __must_check;
 int vfs_unlink(int dfd, const char *name, bool dir) __must_check;
 int vfs_link(int olddfd, const char *old, int newdfd, const char *new, unsigned int flags)
 	__must_check;
@@ -645,6 +647,8 @@ void anon_inodes_init(void);
 void epoll_forget_file(struct file *file);
 /* Boot: the largest number of watches. */
 void epoll_init(void);
+/* Boot: the mount of sockets. Panics without memory. */
+void unix_init(void);
 
 /* ---- File systems ------------------------------------------------------------------------------------- */
 
