@@ -10,7 +10,6 @@
 #include <fs/vfs.h>
 #include <fs/iovec.h>
 #include <fs/syscalls.h>
-#include <fs/unix.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
@@ -205,11 +204,6 @@ out:
 	return ret;
 }
 
-static bool is_socket(const struct file *file)
-{
-	return unix_of(file) != NULL;
-}
-
 static long do_vector(struct file *file, unsigned long user, unsigned long nr, u64 *pos, bool write)
 {
 	struct iovec fast[IOV_FAST], *iov;
@@ -222,10 +216,10 @@ static long do_vector(struct file *file, unsigned long user, unsigned long nr, u
 	if (IS_ERR(iov))
 		return PTR_ERR(iov);
 	total = vector_bytes(iov, nr);
-	if (write && (file->f_mode & FMODE_STREAM) && nr > 1 && total && total <= GATHER_MAX && !is_socket(file))
+	if (file->f_op->vector)
+		ret = file->f_op->vector(file, iov, nr, total, write);
+	else if (write && (file->f_mode & FMODE_STREAM) && nr > 1 && total && total <= GATHER_MAX)
 		ret = gather_write(file, iov, nr, total, pos);
-	else if (is_socket(file))
-		ret = socket_vector(file, iov, nr, total, write);
 	else if (!total)
 		ret = 0;
 	else

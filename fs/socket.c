@@ -85,7 +85,7 @@ static long finish_recv(struct unix_sock *sk, struct sock_msg *m)
 	return ret;
 }
 
-long socket_vector(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, bool write)
+static long sock_vector(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, bool write)
 {
 	struct sock_msg m = plain_msg(file, iov, nr, total);
 
@@ -199,6 +199,7 @@ static void sock_release(struct file *file)
 const struct file_operations socket_fops = {
 	.read = sock_read,
 	.write = sock_write,
+	.vector = sock_vector,
 	.poll = sock_poll,
 	.ioctl = sock_ioctl,
 	.flush = sock_flush,

@@ -257,5 +257,3 @@ void unix_gc(const struct file *closing);
 /* ---- socket.c ------------------------------------------------------------------------------------------ */
 
 extern const struct file_operations socket_fops;
-/* readv, writev of a socket: all pieces are one message. */
-long socket_vector(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, bool write);

@@ -125,6 +125,7 @@ struct pipe;
 struct file_lock;
 struct epitem;
 struct block_device;
+struct iovec;
 
 struct path {
 	struct vfsmount *mnt;
@@ -320,6 +321,8 @@ struct file_operations {
 	/* Bytes or -errno; *pos moves. NULL: EINVAL. */
 	long (*read)(struct file *file, struct iov_user buf, size_t count, u64 *pos);
 	long (*write)(struct file *file, struct iov_user buf, size_t count, u64 *pos);
+	/* readv and writev where the pieces (total bytes, of user memory) make one message. NULL: one by one. */
+	long (*vector)(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, bool write);
 	s64 (*llseek)(struct file *file, s64 offset, int whence); /* NULL: ESPIPE */
 	int (*iterate)(struct file *file, struct dir_context *ctx); /* NULL: ENOTDIR */
 	/* POLL bits that hold now; registers with pt (may be NULL) where to wait. NULL: always ready. */
