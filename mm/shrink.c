@@ -106,11 +106,12 @@ static void launder(struct scan_control *sc, struct page *page, struct address_s
 	sc->writes_left--;
 	get_page(page);
 	count_vm_event(pglaunder);
-	if (mapping->a_ops->writepage(page))
+	if (mapping->a_ops->writepage(page)) {
 		(void)set_page_dirty(page); /* not written after all */
-	else
+	} else {
 		remember_written(sc, page);
-	note_reclaim_progress(1);
+		note_reclaim_progress(1);
+	}
 	put_page(page);
 }
 
@@ -156,6 +157,13 @@ static bool free_clean_page(struct page *page, struct address_space *mapping)
 	return remove_mapping(page, mapping);
 }
 
+/* Its slot takes nothing, and somebody has its entry. */
+static bool is_stuck(const struct page *page)
+{
+	return PageSwapCache(page) && PageError(page) && swap_slot_given_up(page_swap_entry(page)) &&
+	       swap_count(page_swap_entry(page));
+}
+
 /* The steps from an unmapped page to a free one; unlocks it. True: it is ours alone now. */
 static bool evict_unmapped(struct scan_control *sc, struct page *page)
 {
@@ -163,7 +171,7 @@ static bool evict_unmapped(struct scan_control *sc, struct page *page)
 	bool freed = false, writable = mapping && mapping->a_ops->writepage;
 
 	if (PageDirty(page) && mapping) {
-		if (writable && may_write(sc, page)) {
+		if (writable && may_write(sc, page) && !is_stuck(page)) {
 			launder(sc, page, mapping);
 			return false;
 		}

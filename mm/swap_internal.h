@@ -36,14 +36,17 @@ swp_entry_t get_swap_page_near(const struct page *page);
 /* Entries that a map word counts. */
 static inline unsigned int swap_uses(unsigned short word)
 {
-	return word & (SWAP_HAS_CACHE - 1u);
+	return word & (SWAP_FAILURE - 1u);
 }
 
 /* Begin or end to hand out an area's slots. swap_lock held. */
 void swap_area_hand_out(struct swap_area *area, bool on);
 
-/* A slot has lost its last use. swap_lock held. */
-void swap_slot_freed(struct swap_area *area);
+/* A slot has lost its last use, the cache's too. swap_lock held. */
+void swap_slot_unused(struct swap_area *area, unsigned long offset);
+
+/* Writing to the slot failed once more: is it to be given up? */
+bool swap_slot_failed(swp_entry_t entry);
 
 /* Set up the cache of an area, once. */
 void swap_cache_init(struct swap_area *area);

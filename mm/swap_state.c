@@ -24,7 +24,8 @@
  * A page nobody uses any more leaves at once, unless it is locked (being written): then
  * swap_writepage or reclaim finds it unused.
  *
- * Failure: no memory: no page; an unreadable slot: the page never becomes Uptodate, who
+ * Failure: no memory: no page; a slot that cannot be written: the page stays, dirty, marked as error,
+ * and is written again until the slot is given up (swapfile.c); an unreadable slot: the page never becomes Uptodate, who
  * finds that takes it out, so that the next fault tries again.
  * Observability: pswpin, pswpout; SwapCached; validate_swap().
  */
@@ -140,14 +141,15 @@ static bool take_out(struct page *page, int count)
 		BUG_ON(radix_tree_delete(&area->space.i_pages, offset, &pool) != page);
 		set_nrpages(&area->space, area->space.nrpages - 1);
 		ClearPageSwapCache(page);
+		ClearPageError(page); /* was that slot's */
 		page->private = NULL;
 	}
 	spin_unlock_irqrestore(&area->space.pages_lock, flags);
 	if (ok) {
 		BUG_ON(!(area->map[offset] & SWAP_HAS_CACHE));
 		area->map[offset] &= (unsigned short)~SWAP_HAS_CACHE;
-		if (!area->map[offset])
-			swap_slot_freed(area);
+		if (!(area->map[offset] & ~SWAP_FAILURES))
+			swap_slot_unused(area, offset);
 	}
 	spin_unlock(&swap_lock);
 	page_tree_free_pool(&pool);
@@ -190,10 +192,11 @@ bool add_to_swap(struct page *page)
 	return !err;
 }
 
-/* An area that swapoff empties gets no new entries; false: the page cannot leave it yet. */
-static bool leave_closing_area(struct page *page)
+/* An area that swapoff empties, or a slot that is given up, gets no new entries; false: the page cannot leave it yet. */
+static bool leave_bad_slot(struct page *page)
 {
-	if (READ_ONCE(area_of(page_swap_entry(page))->writable))
+	if (READ_ONCE(area_of(page_swap_entry(page))->writable) &&
+	    !swap_slot_given_up(page_swap_entry(page)))
 		return true;
 	if (swap_count(page_swap_entry(page)))
 		return false;
@@ -207,7 +210,7 @@ bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask)
 	VM_BUG_ON(!PageLocked(page));
 	if (!PageAnon(page) || PageLazyFree(page))
 		return true;
-	if (PageSwapCache(page) && !leave_closing_area(page))
+	if (PageSwapCache(page) && !leave_bad_slot(page))
 		return false;
 	return PageSwapCache(page) || (gfp_mask & __GFP_IO && add_to_swap(page));
 }
@@ -300,6 +303,11 @@ int swap_writepage(struct page *page)
 		delete_from_swap_cache(page);
 		unlock_page(page);
 		return 0;
+	}
+	if (PageError(page) && swap_slot_failed(page_swap_entry(page))) {
+		SetPageDirty(page);
+		unlock_page(page);
+		return -EIO;
 	}
 	ClearPageError(page);
 	count_vm_event(pswpout);

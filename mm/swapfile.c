@@ -3,7 +3,7 @@
  * swapfile.c: swap areas and their slots: handing out, counting, adding areas (thesis chapter 12).
  *
  *	page 0 of the device	mkswap's header: version, last page, bad pages, SWAPSPACE2
- *	map[offset]		0 free; uses by entries, | SWAP_HAS_CACHE; SWAP_MAP_BAD
+ *	map[offset]		0 free; uses by entries, | SWAP_HAS_CACHE, | failed writes; SWAP_MAP_BAD
  *
  * Which area: the highest priority that has a free slot, in turn among equals. Which slot: the
  * pages of a group of SLOT_GROUP addresses get the slots of one group, so that neighbours come
@@ -15,6 +15,10 @@
  * If no group is free, any slot will do, from where the last one was.
  *
  * A count that reaches SWAP_MAP_MAX stays there: the slot is never free again (SW-05).
+ *
+ * A slot that could not be written three times is given up: its page stays in memory until it has
+ * another (swap_prepare_unmap()), or those who have its entry have come for it; with its last use the
+ * slot is SWAP_MAP_BAD, for as long as the area is in use.
  *
  * swapoff is in swapoff.c.
  *
@@ -77,12 +81,54 @@ struct swap_area *swap_entry_area(swp_entry_t entry)
 	return area;
 }
 
-void swap_slot_freed(struct swap_area *area)
+/* Nobody uses the slot: it is free, or bad if it was given up. */
+void swap_slot_unused(struct swap_area *area, unsigned long offset)
 {
+	unsigned short failures = area->map[offset];
+
 	lockdep_assert_held(&swap_lock);
+	BUG_ON(failures & ~SWAP_FAILURES);
 	area->inuse--;
+	if (failures == SWAP_FAILURES) {
+		area->map[offset] = SWAP_MAP_BAD;
+		area->pages--;
+		__atomic_store_n(&total_swap_pages, total_swap_pages - area->writable, __ATOMIC_RELAXED);
+		pr_warn("swap: slot %lu of %s cannot be written\n", offset, area->name);
+		return;
+	}
+	area->map[offset] = 0;
 	if (area->writable)
 		atomic_long_inc(&nr_swap_pages);
+}
+
+bool swap_slot_failed(swp_entry_t entry)
+{
+	struct swap_area *area;
+	bool given_up = false;
+
+	spin_lock(&swap_lock);
+	area = swap_entry_area(entry);
+	if (area) {
+		unsigned short *word = &area->map[swp_offset(entry)];
+
+		if ((*word & SWAP_FAILURES) != SWAP_FAILURES)
+			*word += SWAP_FAILURE;
+		given_up = (*word & SWAP_FAILURES) == SWAP_FAILURES;
+	}
+	spin_unlock(&swap_lock);
+	return given_up;
+}
+
+bool swap_slot_given_up(swp_entry_t entry)
+{
+	struct swap_area *area;
+	bool given_up;
+
+	spin_lock(&swap_lock);
+	area = swap_entry_area(entry);
+	given_up = area && (area->map[swp_offset(entry)] & SWAP_FAILURES) == SWAP_FAILURES;
+	spin_unlock(&swap_lock);
+	return given_up;
 }
 
 static bool has_free_slot(const struct swap_area *area)
@@ -215,13 +261,14 @@ bool swap_duplicate(swp_entry_t entry)
 
 void swap_free(swp_entry_t entry)
 {
+	unsigned long offset = swp_offset(entry);
 	struct swap_area *area;
 
 	spin_lock(&swap_lock);
 	area = swap_entry_area(entry);
-	if (!WARN_ON_ONCE(!area || !swap_uses(area->map[swp_offset(entry)])) &&
-	    swap_uses(area->map[swp_offset(entry)]) < SWAP_MAP_MAX && !--area->map[swp_offset(entry)])
-		swap_slot_freed(area);
+	if (!WARN_ON_ONCE(!area || !swap_uses(area->map[offset])) &&
+	    swap_uses(area->map[offset]) < SWAP_MAP_MAX && !(--area->map[offset] & ~SWAP_FAILURES))
+		swap_slot_unused(area, offset);
 	spin_unlock(&swap_lock);
 }
 

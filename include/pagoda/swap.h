@@ -30,9 +30,11 @@
 /* Offset 0 of an area is its header, so entry 0 is none. */
 
 /* swap_map values. */
-#define SWAP_MAP_MAX   0x3ffe /* and stays there: the slot is pinned */
-#define SWAP_MAP_BAD   0x3fff
-#define SWAP_HAS_CACHE 0x4000
+#define SWAP_MAP_MAX   0x1ffe /* and stays there: the slot is pinned */
+#define SWAP_MAP_BAD   0x1fff
+#define SWAP_FAILURE   0x2000 /* a write to it failed; counted up to SWAP_FAILURES, then it is given up */
+#define SWAP_FAILURES  0x6000
+#define SWAP_HAS_CACHE 0x8000
 
 /* ---- Slots ----------------------------------------------------------------------------- */
 extern atomic_long_t nr_swap_pages; /* free slots of all areas (SW-12) */
@@ -43,6 +45,8 @@ swp_entry_t get_swap_page(void);
 /* One more use, unless the slot is pinned (SW-05); false: there is no such entry. */
 bool swap_duplicate(swp_entry_t entry) __must_check;
 void swap_free(swp_entry_t entry);
+/* Did writing to it fail so often that nothing is written there any more? */
+bool swap_slot_given_up(swp_entry_t entry);
 /* Uses by PTEs, without the cache's; for tests and exclusivity. */
 int swap_count(swp_entry_t entry);
 
@@ -84,7 +88,7 @@ void free_unused_swap_page(struct page *page);
 unsigned long nr_swap_cache_pages(void);
 /* Let go of entry, and of a cached page that nobody else needs (zap). */
 void free_swap_and_cache(swp_entry_t entry);
-/* Write a locked page of the cache to its slot; ends its writeback and unlocks. 0 or -EIO (kept dirty). */
+/* Start writing a locked page of the cache to its slot; unlocks it in the end. -EIO: the slot is given up, it stays dirty. */
 int swap_writepage(struct page *page);
 
 /* ---- Areas --------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <machine/hosted_disk.h>
 #include <pagoda/lru.h>
 #include <pagoda/swap.h>
+#include <pagoda/vmalloc.h>
 #include <pagoda/vmscan.h>
 #include <string.h>
 
@@ -71,8 +72,7 @@ static bool swap_out_page(unsigned long addr)
 		return false;
 	lru_add_drain_all();
 	lock_page(page);
-	if (PageAnon(page) && page_mapcount(page) && (PageSwapCache(page) || add_to_swap(page)) &&
-	    try_to_unmap(page)) {
+	if (PageAnon(page) && page_mapcount(page) && swap_prepare_unmap(page, GFP_KERNEL) && try_to_unmap(page)) {
 		if (PageDirty(page)) {
 			ClearPageDirty(page);
 			CHECK_EQ(swap_writepage(page), 0);
@@ -144,6 +144,33 @@ PAGODA_TEST(swapon_checks_the_header, "SW-13")
 			swap_free(swp_entry(0, i));
 	swap_off();
 	CHECK_EQ(sys_swapoff_bdev(disk), -EINVAL);
+}
+
+/* Areas of this size in the list of vmalloc areas; those freed already do not count. */
+static unsigned int vmalloc_areas_of(size_t bytes)
+{
+	unsigned int nr = 0;
+
+	vmalloc_purge();
+	for (struct vm_struct *area = vmlist; area; area = area->next)
+		nr += area->size - PAGE_SIZE == ALIGN(bytes, PAGE_SIZE);
+	return nr;
+}
+
+PAGODA_TEST(the_map_is_a_vmalloc_area, "NC-15")
+{
+	size_t map_bytes = 20000 * sizeof(unsigned short);
+	unsigned int before = vmalloc_areas_of(map_bytes), all = 0, now = 0;
+
+	for (struct vm_struct *area = vmlist; area; area = area->next)
+		all++;
+	swap_on(20000);
+	CHECK_EQ(vmalloc_areas_of(map_bytes), before + 1);
+	for (struct vm_struct *area = vmlist; area; area = area->next)
+		now++;
+	CHECK_EQ(now, all + 1);
+	swap_off();
+	CHECK_EQ(vmalloc_areas_of(map_bytes), before);
 }
 
 PAGODA_TEST(slots_are_distinct_and_run_out, "SW-02 SW-12")
@@ -337,6 +364,66 @@ PAGODA_TEST(read_errors_are_sigbus_and_can_be_retried, "FT-54")
 	CHECK_EQ(hosted_signal().signo, SIGBUS);
 	CHECK(!pte_present(pte_at(BASE)) && !pte_none(pte_at(BASE)));
 	check_filled(1);
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
+/* Sectors of slots [first, end) cannot be written. */
+static void fail_slots(unsigned long first, unsigned long end)
+{
+	hosted_disk_fail_sectors(disk, BIO_WRITE, first * (PAGE_SIZE / SECTOR_SIZE),
+				 end * (PAGE_SIZE / SECTOR_SIZE));
+}
+
+/* Reclaim comes by once more. */
+static int write_cached(swp_entry_t entry)
+{
+	struct page *page = lookup_swap_cache(entry);
+	int err;
+
+	lock_page(page);
+	CHECK(PageDirty(page));
+	ClearPageDirty(page);
+	err = swap_writepage(page);
+	lock_page(page);
+	CHECK(PageDirty(page) && PageUptodate(page));
+	unlock_page(page);
+	put_page(page);
+	return err;
+}
+
+/* Writing fails: the page stays; after three times its slot is given up, and bad once nobody needs it. */
+PAGODA_TEST(a_slot_that_cannot_be_written_is_given_up, "SW-03")
+{
+	struct swap_area_info info;
+	unsigned long writes;
+	swp_entry_t entry;
+
+	swap_on(64);
+	process_with(2);
+	fail_slots(1, 64);
+	CHECK(!swap_out_page(BASE));
+	entry = pte_to_swp_entry(pte_at(BASE));
+	CHECK_EQ(write_cached(entry), 0);
+	CHECK_EQ(write_cached(entry), 0);
+	writes = disk->nr_requests[BIO_WRITE];
+	CHECK_EQ(write_cached(entry), -EIO);
+	CHECK_EQ(write_cached(entry), -EIO);
+	CHECK_EQ(disk->nr_requests[BIO_WRITE], writes);
+	CHECK(swap_slot_given_up(entry) && swap_count(entry) == 1);
+	validate_swap();
+	check_filled(2); /* nothing is lost */
+	CHECK(PageSwapCache(pfn_to_page(frame_at(BASE))));
+	/* Next time it gets another slot, and the old one is bad. */
+	fail_slots(0, 0);
+	swap_out_range(2);
+	CHECK(pte_to_swp_entry(pte_at(BASE)).val != entry.val);
+	CHECK(swap_area_info(0, &info));
+	CHECK_EQ(info.size_pages, 62);
+	CHECK_EQ(total_swap_pages, 62);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 60);
+	check_filled(2);
 	check_mm();
 	hosted_process_exit();
 	swap_off();
