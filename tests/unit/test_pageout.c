@@ -294,3 +294,53 @@ PAGODA_TEST(pages_of_a_file_are_written_and_leave_the_cache, "")
 	hosted_process_exit();
 	disk_close(&disk);
 }
+
+/* ---- Hints about order -------------------------------------------------------------------------- */
+
+#define MADV_RANDOM	1
+#define MADV_SEQUENTIAL 2
+
+/* Pages read from the disk by one fault on the page. */
+static unsigned int reads_of_fault(struct disk_file *disk, unsigned long page)
+{
+	unsigned int before = disk->reads;
+
+	CHECK_EQ(hosted_read32(BASE + PG(page)), disk_word(page));
+	return disk->reads - before;
+}
+
+static bool is_cached(struct disk_file *disk, unsigned long page)
+{
+	struct page *found = find_get_page(&disk->mapping, page);
+
+	if (found)
+		put_page(found);
+	return found;
+}
+
+PAGODA_TEST(hints_about_order_change_what_a_fault_reads, "AS-27 AS-66")
+{
+	unsigned int normal, sequential;
+	struct disk_file disk;
+
+	disk_open(&disk, 256);
+	new_process();
+	disk_map(&disk, BASE, MAP_PRIVATE);
+	CHECK_EQ(advise(64, 128, MADV_RANDOM), 0);
+	CHECK_EQ(advise(128, 256, MADV_SEQUENTIAL), 0);
+	normal = reads_of_fault(&disk, 24); /* its surroundings, both ways */
+	CHECK(normal > 1 && normal < 64 && is_cached(&disk, 23) && is_cached(&disk, 25));
+	for (unsigned long i = 64; i < 72; i++) /* even in order */
+		CHECK_EQ(reads_of_fault(&disk, i), 1);
+	CHECK_EQ(reads_of_fault(&disk, 130), 1); /* nothing is known yet of what is before it */
+	sequential = reads_of_fault(&disk, 131);
+	CHECK(sequential > 1 && is_cached(&disk, 132) && !is_cached(&disk, 129));
+	/* The windows grow, and who goes in order waits for few of them. */
+	for (unsigned long i = 132; i < 256; i++)
+		sequential = max(sequential, reads_of_fault(&disk, i));
+	CHECK_GE(sequential, 2 * normal);
+	CHECK(!is_cached(&disk, 129));
+	check_mm();
+	hosted_process_exit();
+	disk_close(&disk);
+}

@@ -508,6 +508,75 @@ static void do_nothing(void *arg)
 	(void)arg;
 }
 
+static void read_swapped_page(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(hosted_read64(BASE), 0x1234567);
+	CHECK_EQ(current_vm->maj_flt, 0); /* it was in the swap cache */
+	CHECK_EQ(current_vm->min_flt, 1);
+}
+
+PAGODA_TEST(a_shared_swapped_page_is_read_once, "FT-34 FT-35")
+{
+	struct hosted_task *child;
+	unsigned long reads;
+
+	swap_on(64);
+	process_with(1);
+	swap_out_range(1);
+	CHECK(!pte_present(pte_at(BASE)) && swp_offset(pte_to_swp_entry(pte_at(BASE))));
+	child = hosted_fork(HOSTED_ANY_CPU, do_nothing, NULL);
+	hosted_wait(child);
+	reads = vm_event(pswpin);
+	child = hosted_fork(HOSTED_ANY_CPU, read_swapped_page, NULL);
+	CHECK_EQ(current_vm->maj_flt, 0);
+	CHECK_EQ(hosted_read64(BASE), 0x1234567);
+	CHECK_EQ(current_vm->maj_flt, 1);
+	hosted_wait(child);
+	CHECK_EQ(vm_event(pswpin), reads + 1);
+	hosted_process_exit();
+	swap_off();
+}
+
+static void write_and_go_out_again(void *arg)
+{
+	(void)arg;
+	for (int round = 0; round < 2; round++) {
+		for (unsigned long i = 0; i < 8; i++)
+			hosted_write64(BASE + PG(i) + 8, 100 + i + (unsigned long)round);
+		lru_add_drain_all();
+		for (unsigned long i = 0; i < 8; i++)
+			CHECK(swap_out_page(BASE + PG(i)));
+		for (unsigned long i = 0; i < 8; i++)
+			CHECK_EQ(hosted_read64(BASE + PG(i) + 8), 100 + i + (unsigned long)round);
+		check_filled(8);
+	}
+}
+
+PAGODA_TEST(copies_of_swapped_pages_get_slots_of_their_own, "FT-58")
+{
+	struct hosted_task *child;
+
+	swap_on(64);
+	process_with(8);
+	swap_out_range(8);
+	child = hosted_fork(HOSTED_ANY_CPU, write_and_go_out_again, NULL);
+	for (unsigned long i = 0; i < 8; i++) {
+		CHECK_EQ(hosted_read64(BASE + PG(i) + 8), 0);
+		hosted_write64(BASE + PG(i) + 8, 7 * i);
+	}
+	hosted_wait(child);
+	swap_out_range(8);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 63 - 8); /* none is the child's any more */
+	for (unsigned long i = 0; i < 8; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i) + 8), 7 * i);
+	check_filled(8);
+	check_mm();
+	validate_swap();
+	hosted_process_exit();
+	swap_off();
+}
+
 PAGODA_TEST(a_thousand_forks_leave_no_use_behind, "SW-04")
 {
 	swap_on(64);
