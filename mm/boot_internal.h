@@ -44,6 +44,7 @@ void sections_init(void);
 
 /* Reads the boot option fault_around. */
 void fault_around_init(void);
+void fault_trace_init(void);
 
 /* ---- options.c -------------------------------------------------------------------------- */
 

@@ -309,6 +309,7 @@ void mm_boot(const struct mm_boot_info *info)
 	kmap_init();
 	mm_structs_init();
 	fault_around_init();
+	fault_trace_init();
 	page_cache_init();
 	reclaim_policy_choose();
 }

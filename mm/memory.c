@@ -35,6 +35,7 @@
  * Seen in: vm events fault_anon, fault_zero_map, fault_file, fault_cow_copy,
  * fault_cow_reuse, fault_cow_early, fault_mkwrite, fault_spurious; min_flt, maj_flt.
  */
+#include <pagoda/fault_trace.h>
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/swap.h>
@@ -557,20 +558,44 @@ static vm_fault_t mark_used(struct vm_fault *vmf)
 	return 0;
 }
 
+/* What supplies the data, by what the entry says. */
+static inline enum fault_mechanism mechanism_of(const struct vm_fault *vmf)
+{
+	const struct vm_operations_struct *ops = vmf->vma->vm_ops;
+
+	if (pte_none(vmf->orig_pte))
+		return ops && ops->nopage ? FAULT_BY_OBJECT : FAULT_BY_ANONYMOUS;
+	if (unlikely(!pte_present(vmf->orig_pte)))
+		return FAULT_BY_SWAP;
+	return is_write(vmf) && !pte_write(vmf->orig_pte) ? FAULT_BY_COPY : FAULT_BY_ENTRY;
+}
+
+static noinline void trace(const struct vm_fault *vmf)
+{
+	struct fault_answers answers = { .address = vmf->address, .write = is_write(vmf),
+					 .start = vmf->vma->vm_start, .end = vmf->vma->vm_end,
+					 .by = mechanism_of(vmf) };
+
+	fault_trace(&answers);
+}
+
 static vm_fault_t handle_pte_fault(struct vm_fault *vmf)
 {
-	pte_t pte = vmf->orig_pte = ptep_get(vmf->pte);
-
-	if (pte_none(pte)) {
-		const struct vm_operations_struct *ops = vmf->vma->vm_ops;
-
-		return ops && ops->nopage ? do_no_page(vmf) : do_anonymous_page(vmf);
-	}
-	if (unlikely(!pte_present(pte)))
+	vmf->orig_pte = ptep_get(vmf->pte);
+	if (unlikely(fault_trace))
+		trace(vmf);
+	switch (mechanism_of(vmf)) {
+	case FAULT_BY_OBJECT:
+		return do_no_page(vmf);
+	case FAULT_BY_ANONYMOUS:
+		return do_anonymous_page(vmf);
+	case FAULT_BY_SWAP:
 		return do_swap_page(vmf);
-	if (is_write(vmf) && !pte_write(pte))
+	case FAULT_BY_COPY:
 		return do_wp_page(vmf);
-	return mark_used(vmf);
+	default:
+		return mark_used(vmf);
+	}
 }
 
 static void account_fault(vm_fault_t ret)

@@ -30,6 +30,7 @@
  * min_flt and maj_flt of the task.
  */
 #include <pagoda/bug.h>
+#include <pagoda/fault_trace.h>
 #include <pagoda/mm.h>
 #include <pagoda/vmstat.h>
 #include <asm/cpufeature.h>
@@ -69,6 +70,22 @@ struct user_fault {
 	unsigned long error_code, address;
 	unsigned int flags; /* FAULT_FLAG_ */
 };
+
+/* A fault that no region serves: what the three answers are. Others are traced by handle_mm_fault(). */
+static void trace_fault(unsigned long error_code, unsigned long address, const struct vm_area_struct *vma,
+			enum fault_mechanism by)
+{
+	struct fault_answers answers = { .address = address, .write = error_code & PF_WRITE,
+					 .kernel_area = address >= TASK_SIZE, .by = by };
+
+	if (likely(!fault_trace))
+		return;
+	if (vma && vma->vm_start <= address) {
+		answers.start = vma->vm_start;
+		answers.end = vma->vm_end;
+	}
+	fault_trace(&answers);
+}
 
 /* ---- Endings ------------------------------------------------------------------------ */
 
@@ -169,12 +186,15 @@ static noinline void do_kernel_addr_fault(struct pt_regs *regs, unsigned long er
 	if (!(error_code & (PF_RSVD | PF_USER | PF_PROT)) && mm && mm != &init_mm &&
 	    sync_kernel_mapping(mm, address)) {
 		count_vm_event(fault_vmalloc);
+		trace_fault(error_code, address, NULL, FAULT_BY_KERNEL_TABLE);
 		return;
 	}
 	if (spurious_kernel_fault(error_code, address)) {
 		count_vm_event(fault_spurious);
+		trace_fault(error_code, address, NULL, FAULT_BY_ENTRY);
 		return;
 	}
+	trace_fault(error_code, address, NULL, FAULT_BY_NOBODY);
 	fault_at(FAULT_PROBE, regs, error_code, address);
 	bad_area_nosemaphore(regs, error_code, address, SEGV_MAPERR);
 }
@@ -264,10 +284,12 @@ static struct vm_area_struct *find_good_area(struct user_fault *f)
 	if (unlikely(vma && vma->vm_start > f->address))
 		vma = grow_to_address(f, vma);
 	if (unlikely(!vma)) {
+		trace_fault(f->error_code, f->address, NULL, FAULT_BY_NOBODY);
 		bad_area(f, SEGV_MAPERR);
 		return NULL;
 	}
 	if (unlikely(access_error(f->error_code, vma))) {
+		trace_fault(f->error_code, f->address, vma, FAULT_BY_NOBODY);
 		bad_area(f, SEGV_ACCERR);
 		return NULL;
 	}
@@ -306,6 +328,7 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 	fault_at(FAULT_PROBE, regs, error_code, address);
 	check_kernel_access(regs, error_code, address);
 	if (unlikely(fault_is_atomic(regs))) {
+		trace_fault(error_code, address, NULL, FAULT_BY_NOBODY);
 		bad_area_nosemaphore(regs, error_code, address, SEGV_MAPERR);
 		return;
 	}

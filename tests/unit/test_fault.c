@@ -5,6 +5,8 @@
  */
 #include "address_space.h"
 
+#include <pagoda/fault_trace.h>
+
 #include <asm/cpufeature.h>
 #include <asm/ptrace.h>
 #include <string.h>
@@ -591,6 +593,46 @@ PAGODA_TEST(instrumentation_sees_each_fault_once, "FT-18")
 	CHECK_EQ(hook_calls[FAULT_MMIO], 3);
 	CHECK_EQ(hook_calls[FAULT_PROBE], 2);
 	CHECK_EQ(hook_calls[FAULT_EXIT], 3);
+}
+
+static char traced[8][160];
+static unsigned int nr_traced;
+
+static void keep_line(const struct fault_answers *answers)
+{
+	CHECK_LT(nr_traced, ARRAY_SIZE(traced));
+	format_fault_answers(traced[nr_traced++], sizeof(traced[0]), answers);
+}
+
+PAGODA_TEST(trace_lines_carry_the_three_answers, "FT-69")
+{
+	static const char *const expected[] = {
+		"fault 0x10000000 read: user address, region 0x10000000-0x10002000, anonymous memory",
+		"fault 0x10000000 write: user address, region 0x10000000-0x10002000, copy-on-write",
+		"fault 0x10001000 read: user address, region 0x10000000-0x10002000, anonymous memory",
+		"fault 0x10004000 read: user address, region 0x10004000-0x10005000, the object",
+		"fault 0x10004008 write: user address, region 0x10004000-0x10005000, refused",
+		"fault 0x10008000 read: user address, no region, refused",
+	};
+	struct pt_regs regs = kernel_regs(0);
+	u32 value;
+
+	new_process();
+	map_at(BASE, 2, RW);
+	CHECK_EQ(do_mmap(new_object(), BASE + PG(4), PG(1), PROT_READ, MAP_PRIVATE | MAP_FIXED, 0), BASE + PG(4));
+	fault_trace = keep_line;
+	CHECK(user_read32(BASE, &value));
+	hosted_write32(BASE, 1);
+	CHECK(user_read32(BASE + PG(1), &value));
+	CHECK(user_read32(BASE + PG(4), &value));
+	CHECK(!user_write32(BASE + PG(4) + 8, 1));
+	CHECK(!user_read32(BASE + PG(8), &value));
+	do_page_fault(&regs, PF_PROT | PF_WRITE, kva_to_mmu(PAGE_OFFSET + SZ_1M)); /* spurious */
+	fault_trace = NULL;
+	CHECK_EQ(nr_traced, ARRAY_SIZE(expected) + 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(expected); i++)
+		CHECK_STR(traced[i], expected[i]);
+	CHECK(strstr(traced[6], ": kernel area, no region, there already"));
 }
 
 /* ---- Other address spaces ------------------------------------------------------------------------------------ */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault_trace.h: the three questions that a page fault answers before any work is done (Kernel
+ * Architecture 4.10): is the address one that user code may use; does a mapping exist; which
+ * mechanism supplies the data. The boot option fault_trace prints a line for every fault.
+ */
+#pragma once
+
+#include <pagoda/types.h>
+
+enum fault_mechanism {
+	FAULT_BY_NOBODY,       /* refused: a signal, a fixup, or the end of the kernel */
+	FAULT_BY_ANONYMOUS,    /* the zero page or a new page */
+	FAULT_BY_OBJECT,       /* the object's page, or a copy of it */
+	FAULT_BY_SWAP,	       /* the slot's contents */
+	FAULT_BY_COPY,	       /* a store to a write-protected page */
+	FAULT_BY_ENTRY,	       /* the entry allows it by now */
+	FAULT_BY_KERNEL_TABLE, /* the reference tables have it */
+	NR_FAULT_MECHANISMS
+};
+
+struct fault_answers {
+	unsigned long address;
+	bool write;
+	bool kernel_area;	  /* 1: the protected half */
+	unsigned long start, end; /* 2: the region; end 0: none */
+	enum fault_mechanism by;  /* 3 */
+};
+
+/* Told of every fault before it is served, NULL: nobody. May be called with mmap_lock held, must
+ * not sleep. */
+extern void (*fault_trace)(const struct fault_answers *answers);
+
+/* One line of text, without the line's end; its length. */
+int format_fault_answers(char *buf, size_t size, const struct fault_answers *answers);
