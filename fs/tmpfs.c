@@ -143,7 +143,7 @@ static void clear_old_tail(struct inode *inode)
 {
 	u64 size = inode->i_size, end = ALIGN(size, (u64)PAGE_SIZE);
 
-	if (size != end && !list_empty(&inode->i_data.i_mmap_shared))
+	if (size != end && inode->i_data.i_mmap_shared.node)
 		truncate_inode_pages_range(&inode->i_data, size, end);
 }
 
@@ -544,7 +544,7 @@ long tmpfs_add_seals(struct file *file, unsigned int seals)
 	down_write(&inode->i_rwsem);
 	if (inode->i_seals & F_SEAL_SEAL)
 		ret = -EPERM;
-	else if ((seals & F_SEAL_WRITE) && !list_empty(&inode->i_data.i_mmap_shared))
+	else if ((seals & F_SEAL_WRITE) && inode->i_data.i_mmap_shared.node)
 		ret = -EBUSY;
 	else
 		inode->i_seals |= seals;

@@ -79,8 +79,7 @@ void address_space_init(struct address_space *mapping, void *host,
 	spin_lock_init(&mapping->pages_lock, RANK_I_PAGES);
 	mapping->nrpages = 0;
 	mapping->a_ops = a_ops;
-	INIT_LIST_HEAD(&mapping->i_mmap);
-	INIT_LIST_HEAD(&mapping->i_mmap_shared);
+	mapping->i_mmap = mapping->i_mmap_shared = (struct rb_root)RB_ROOT;
 	init_rwsem(&mapping->i_mmap_rwsem, RANK_I_MMAP);
 	init_rwsem(&mapping->invalidate_lock, RANK_INVALIDATE);
 	mapping->gfp_mask = GFP_HIGHUSER_MOVABLE;

@@ -207,7 +207,7 @@ void exit_mmap(struct mm_struct *mm)
 	unsigned long committed = 0;
 	struct mmu_gather tlb;
 
-	/* Taken for those who reach the mm through a file's list; no user is left. */
+	/* Taken for those who reach the mm through a file's tree; no user is left. */
 	down_write(&mm->mmap_lock);
 	vma = mm->mmap;
 	for (next = vma; next; next = next->vm_next) {

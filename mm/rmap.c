@@ -337,11 +337,12 @@ static void walk_anon(struct rmap_walk *walk)
 	spin_unlock(pin_lock(top));
 }
 
-static bool walk_list(struct rmap_walk *walk, struct list_head *vmas)
+static bool walk_tree(struct rmap_walk *walk, const struct rb_root *vmas)
 {
+	pgoff_t index = walk->page->index;
 	struct vm_area_struct *vma;
 
-	list_for_each_entry(vma, vmas, shared)
+	for_each_vma_of(vma, vmas, index, index)
 		if (!walk_vma(walk, vma))
 			return false;
 	return true;
@@ -357,8 +358,8 @@ static bool walk_file(struct rmap_walk *walk)
 		return true;
 	if (!down_read_trylock(&mapping->i_mmap_rwsem))
 		return false;
-	if (walk_list(walk, &mapping->i_mmap_shared))
-		(void)walk_list(walk, &mapping->i_mmap); /* all there is was seen either way */
+	if (walk_tree(walk, &mapping->i_mmap_shared))
+		(void)walk_tree(walk, &mapping->i_mmap); /* all there is was seen either way */
 	up_read(&mapping->i_mmap_rwsem);
 	return true;
 }
@@ -545,7 +546,7 @@ bool page_mkclean(struct page *page)
 	if (!page_mapcount(page) || !mapping)
 		return false;
 	down_read(&mapping->i_mmap_rwsem);
-	(void)walk_list(&walk, &mapping->i_mmap_shared); /* private entries are never dirty */
+	(void)walk_tree(&walk, &mapping->i_mmap_shared); /* private entries are never dirty */
 	up_read(&mapping->i_mmap_rwsem);
 	return walk.was_dirty;
 }

@@ -16,7 +16,7 @@
  * out. Besides, either mmap_lock for write (nobody faults) or, in unmap_mapping_range,
  * the file's i_mmap_rwsem. The latter walks tables of an mm it has no mmap_lock of:
  * it holds page_table_lock over the whole descent, and tables are unhooked only
- * under that lock and only after the VMA left the file's list.
+ * under that lock and only after the VMA left the file's tree.
  *
  * The law of tlb.h holds: pages and tables go through the mmu_gather.
  *
@@ -371,9 +371,9 @@ void unmap_mapping_range(struct address_space *mapping, pgoff_t start, pgoff_t e
 	if (!end)
 		end = ~0ul;
 	down_read(&mapping->i_mmap_rwsem);
-	list_for_each_entry(vma, &mapping->i_mmap_shared, shared)
+	for_each_vma_of(vma, &mapping->i_mmap_shared, start, end - 1)
 		unmap_file_range(vma, start, end, even_cows);
-	list_for_each_entry(vma, &mapping->i_mmap, shared)
+	for_each_vma_of(vma, &mapping->i_mmap, start, end - 1)
 		unmap_file_range(vma, start, end, even_cows);
 	up_read(&mapping->i_mmap_rwsem);
 }

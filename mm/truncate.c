@@ -118,7 +118,7 @@ static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t
 
 static bool is_mapped_anywhere(struct address_space *mapping)
 {
-	return !list_empty(&mapping->i_mmap) || !list_empty(&mapping->i_mmap_shared);
+	return mapping->i_mmap.node || mapping->i_mmap_shared.node;
 }
 
 void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end)

@@ -24,7 +24,7 @@
  *	vma_modify		prev [vvvv] next	the same for part of an existing VMA
  *
  * Locking: mmap_lock, for read to look, for write to change. Bounds are also read by
- * walkers of the file's i_mmap lists and of the anon_vma's list, so they change under
+ * walkers of the file's i_mmap trees and of the anon_vma's list, so they change under
  * those locks too. mmap_cache is a hint that readers race on: one word, read and
  * written whole.
  *
@@ -69,7 +69,6 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 static void copy_fields(struct vm_area_struct *copy, const struct vm_area_struct *vma)
 {
 	memcpy(copy, vma, offsetof(struct vm_area_struct, shared));
-	INIT_LIST_HEAD(&copy->shared);
 	copy->anon_vma = vma->anon_vma;
 	INIT_LIST_HEAD(&copy->anon_vma_chain);
 	copy->anon_vma_inherited = vma->anon_vma_inherited;
@@ -345,6 +344,12 @@ static struct address_space *vma_mapping(const struct vm_area_struct *vma)
 	return vma->vm_file ? vma->vm_file->f_mapping : NULL;
 }
 
+/* The tree of its file that a VMA is in. */
+static struct rb_root *file_tree(const struct vm_area_struct *vma, struct address_space *mapping)
+{
+	return vma->vm_flags & VM_SHARED ? &mapping->i_mmap_shared : &mapping->i_mmap;
+}
+
 static void lock_vma_mappings(struct vm_area_struct *vma)
 {
 	struct address_space *mapping = vma_mapping(vma);
@@ -363,12 +368,6 @@ static void unlock_vma_mappings(struct vm_area_struct *vma)
 		up_write(&mapping->i_mmap_rwsem);
 }
 
-/* i_mmap_rwsem held. */
-static void add_to_file_list(struct vm_area_struct *vma, struct address_space *mapping)
-{
-	list_add_tail(&vma->shared,
-		      vma->vm_flags & VM_SHARED ? &mapping->i_mmap_shared : &mapping->i_mmap);
-}
 
 void __vma_link_file(struct vm_area_struct *vma)
 {
@@ -377,7 +376,7 @@ void __vma_link_file(struct vm_area_struct *vma)
 	if (!mapping)
 		return;
 	down_write(&mapping->i_mmap_rwsem);
-	add_to_file_list(vma, mapping);
+	vma_interval_insert(vma, file_tree(vma, mapping));
 	up_write(&mapping->i_mmap_rwsem);
 }
 
@@ -388,7 +387,7 @@ void vma_unlink_file(struct vm_area_struct *vma)
 	if (!mapping)
 		return;
 	down_write(&mapping->i_mmap_rwsem);
-	list_del(&vma->shared);
+	vma_interval_remove(vma, file_tree(vma, mapping));
 	up_write(&mapping->i_mmap_rwsem);
 }
 
@@ -399,7 +398,7 @@ void vma_link_file_after(struct vm_area_struct *vma, struct vm_area_struct *pare
 	if (!mapping)
 		return;
 	down_write(&mapping->i_mmap_rwsem);
-	list_add(&vma->shared, &parent->shared);
+	vma_interval_insert_after(vma, parent, file_tree(vma, mapping));
 	up_write(&mapping->i_mmap_rwsem);
 }
 
@@ -484,11 +483,16 @@ void remove_vma(struct vm_area_struct *vma)
 void vma_set_bounds(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
 	bool start_moved = vma->vm_start != start, end_moved = vma->vm_end != end;
+	struct address_space *mapping = vma_mapping(vma);
 
 	lock_vma_mappings(vma);
+	if (mapping)
+		vma_interval_remove(vma, file_tree(vma, mapping));
 	vma->vm_pgoff += (unsigned long)((long)(start - vma->vm_start) >> PAGE_SHIFT);
 	vma->vm_start = start;
 	vma->vm_end = end;
+	if (mapping)
+		vma_interval_insert(vma, file_tree(vma, mapping));
 	unlock_vma_mappings(vma);
 	if (start_moved)
 		gap_changed(vma);
@@ -513,8 +517,8 @@ static struct vma_place place_after(struct vm_area_struct *vma)
  *	vma [AAAAAAAAAA]	->	vma [AAAA] spare [AAAAAA]
  *		^addr
  *
- * The new part is on the file's list before the old one shrinks, so that a walker of
- * that list never misses a page.
+ * The new part is in the file's tree before the old one shrinks, so that a walker of
+ * that tree never misses a page.
  */
 void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_area_struct *spare)
 {
@@ -651,7 +655,7 @@ static struct vm_area_struct *give_to_prev(struct vm_area_struct *vma, unsigned 
 		vma_set_bounds(prev, prev->vm_start, end);
 		vma_unlink_file(vma);
 		remove_vma(vma);
-	} else { /* first grow, then shrink: a walker of the file's list may see a page twice, never not at all */
+	} else { /* first grow, then shrink: a walker of the file's tree may see a page twice, never not at all */
 		vma_set_bounds(prev, prev->vm_start, end);
 		vma_set_bounds(vma, end, vma->vm_end);
 	}

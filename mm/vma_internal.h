@@ -64,7 +64,7 @@ struct vma_place {
 /* -ENOMEM if something overlaps [addr, end). */
 int find_vma_prepare(struct mm_struct *mm, unsigned long addr, unsigned long end,
 		     struct vma_place *place);
-/* List, tree and gaps / also the file's list, map_count and totals (AS-38). */
+/* List, tree and gaps / also the file's tree, map_count and totals (AS-38). */
 void __vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place);
 void __vma_link_file(struct vm_area_struct *vma);
 void vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place);
@@ -72,11 +72,25 @@ void vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma
 void vma_unlink(struct vm_area_struct *vma);
 /* After vma_unlink: close it, drop its references, free it. May sleep. */
 void remove_vma(struct vm_area_struct *vma);
-/* Only off / on the file's list; on it right behind the parent's VMA (fork). */
+/* Only out of / into the file's tree; into it right behind the parent's VMA (fork). */
 void vma_unlink_file(struct vm_area_struct *vma);
 void vma_link_file_after(struct vm_area_struct *vma, struct vm_area_struct *parent);
 /* Append in address order while building a copy: no search. */
 void vma_append(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *last);
+/*
+ * The trees of a file's VMAs (vma_interval.c). i_mmap_rwsem for write; to look, for read. insert_after: right
+ * behind origin, which begins with the same page.
+ */
+void vma_interval_insert(struct vm_area_struct *vma, struct rb_root *root);
+void vma_interval_insert_after(struct vm_area_struct *vma, struct vm_area_struct *origin, struct rb_root *root);
+void vma_interval_remove(struct vm_area_struct *vma, struct rb_root *root);
+/* The VMAs that show a page of [first, last], in order; NULL: none (more). */
+struct vm_area_struct *vma_interval_first(const struct rb_root *root, unsigned long first, unsigned long last);
+struct vm_area_struct *vma_interval_next(struct vm_area_struct *vma, unsigned long first, unsigned long last);
+#define for_each_vma_of(vma, root, first, last)                                                                        \
+	for ((vma) = vma_interval_first(root, first, last); (vma); (vma) = vma_interval_next(vma, first, last))
+/* How many there are; panics if the tree is broken. */
+unsigned long vma_interval_validate(const struct rb_root *root);
 /* Move the bounds; vm_pgoff follows vm_start. Never fails. */
 void vma_set_bounds(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 

@@ -115,7 +115,8 @@ struct vm_area_struct {
 	struct vm_file *vm_file; /* holds a reference; NULL: anonymous */
 	unsigned long vm_raend;
 	void *vm_private_data;
-	struct list_head shared;	 /* mapping->i_mmap or i_mmap_shared */
+	struct rb_node shared;	 /* mapping->i_mmap or i_mmap_shared */
+	unsigned long shared_last; /* last page of the file in this subtree */
 	struct anon_vma *anon_vma; /* (M) or (P) to set; never reset while linked */
 	struct list_head anon_vma_chain; /* anon_vma's list of VMAs */
 	bool anon_vma_inherited; /* (M) from the parent by fork: new neighbours must not join (ABI.md 3) */

@@ -51,7 +51,7 @@ struct address_space {
 	spinlock_t pages_lock;		  /* RANK_I_PAGES */
 	unsigned long nrpages;
 	const struct address_space_operations *a_ops;
-	struct list_head i_mmap, i_mmap_shared; /* VMAs: private, shared */
+	struct rb_root i_mmap, i_mmap_shared; /* VMAs by page: private, shared (vma_interval.c) */
 	struct rw_semaphore i_mmap_rwsem;
 	struct rw_semaphore invalidate_lock;
 	gfp_t gfp_mask;

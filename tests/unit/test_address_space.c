@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * test_address_space.c: what the documents say of address spaces as a whole: structures by
- * their names, the lists that lead from a file to its mappings, device frames, what a file's
+ * their names, the trees that lead from a file to its mappings, device frames, what a file's
  * mmap operation sees, the kernel's own memory, and the entry of the fault handler.
  */
 #include "address_space.h"
 
+#include <mm/vma_internal.h>
 #include <pagoda/highmem.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
@@ -253,23 +254,44 @@ PAGODA_TEST(locked_and_reserved_pages_are_not_taken, "AS-25")
 
 /* ---- From a file to its mappings --------------------------------------------------------- */
 
-static unsigned int on_list(const struct list_head *list, const struct vm_area_struct *vma)
+/* Whether looking for its last page finds the VMA, and how many others it finds that do not show that. */
+static unsigned int found_by_page(const struct rb_root *tree, const struct vm_area_struct *vma)
 {
-	unsigned int found = 0;
+	unsigned long page = vma->vm_pgoff + vma_pages(vma) - 1;
 	struct vm_area_struct *v;
+	unsigned int found = 0;
 
-	list_for_each_entry(v, list, shared)
+	for_each_vma_of(v, tree, page, page) {
+		CHECK(v->vm_pgoff <= page && page - v->vm_pgoff < vma_pages(v));
 		found += v == vma;
+	}
 	return found;
 }
 
-static unsigned int length(const struct list_head *list)
+/* How many VMAs show a page of [first, last]: every one is met once, in order. */
+static unsigned int count_range(const struct rb_root *tree, unsigned long first, unsigned long last)
 {
-	const struct list_head *pos;
+	struct vm_area_struct *vma, *prev = NULL;
 	unsigned int n = 0;
 
-	list_for_each(pos, list)
+	for_each_vma_of(vma, tree, first, last) {
+		CHECK(!prev || prev->vm_pgoff <= vma->vm_pgoff);
+		CHECK(prev != vma && vma->vm_pgoff <= last && vma->vm_pgoff + vma_pages(vma) > first);
+		prev = vma;
 		n++;
+	}
+	return n;
+}
+
+static unsigned int expected_in_range(struct mm_struct *const *mms, unsigned int nr, bool shared, unsigned long first,
+				      unsigned long last)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < nr; i++)
+		for (struct vm_area_struct *vma = mms[i] ? mms[i]->mmap : NULL; vma; vma = vma->vm_next)
+			n += vma->vm_file && !!(vma->vm_flags & VM_SHARED) == shared && vma->vm_pgoff <= last &&
+			     vma->vm_pgoff + vma_pages(vma) > first;
 	return n;
 }
 
@@ -281,12 +303,19 @@ static void check_lists(struct address_space *mapping, struct mm_struct *const *
 		for (struct vm_area_struct *vma = mms[i] ? mms[i]->mmap : NULL; vma; vma = vma->vm_next) {
 			if (!vma->vm_file)
 				continue;
-			CHECK_EQ(on_list(&mapping->i_mmap_shared, vma), !!(vma->vm_flags & VM_SHARED));
-			CHECK_EQ(on_list(&mapping->i_mmap, vma), !(vma->vm_flags & VM_SHARED));
+			CHECK_EQ(found_by_page(&mapping->i_mmap_shared, vma), !!(vma->vm_flags & VM_SHARED));
+			CHECK_EQ(found_by_page(&mapping->i_mmap, vma), !(vma->vm_flags & VM_SHARED));
 			*(vma->vm_flags & VM_SHARED ? &shared : &private) += 1;
 		}
-	CHECK_EQ(length(&mapping->i_mmap), private);
-	CHECK_EQ(length(&mapping->i_mmap_shared), shared);
+	CHECK_EQ(vma_interval_validate(&mapping->i_mmap), private);
+	CHECK_EQ(vma_interval_validate(&mapping->i_mmap_shared), shared);
+	for (int i = 0; i < 4; i++) {
+		unsigned long first = test_random_below(70), last = first + test_random_below(8);
+
+		CHECK_EQ(count_range(&mapping->i_mmap, first, last), expected_in_range(mms, nr, false, first, last));
+		CHECK_EQ(count_range(&mapping->i_mmap_shared, first, last),
+			 expected_in_range(mms, nr, true, first, last));
+	}
 }
 
 #define MMS 4
@@ -318,7 +347,7 @@ static void random_step(struct vm_file *file, struct mm_struct **mms)
 	}
 }
 
-PAGODA_TEST(file_lists_name_each_mapping_once, "AS-39 AS-43")
+PAGODA_TEST(file_trees_name_each_mapping_once, "AS-39 AS-43")
 {
 	struct vm_file *file = shmem_zero_setup(PG(64));
 	struct mm_struct *mms[MMS] = { NULL };
@@ -336,7 +365,7 @@ PAGODA_TEST(file_lists_name_each_mapping_once, "AS-39 AS-43")
 		if (mms[i])
 			mmput(mms[i]);
 	hosted_process_exit();
-	CHECK(list_empty(&file->f_mapping->i_mmap) && list_empty(&file->f_mapping->i_mmap_shared));
+	CHECK(!file->f_mapping->i_mmap.node && !file->f_mapping->i_mmap_shared.node);
 	put_vm_file(file);
 }
 

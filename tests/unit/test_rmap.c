@@ -138,6 +138,39 @@ static unsigned long visits(struct page *page)
 
 #define FAMILY 1000
 
+/* A file of which a thousand regions show a page each: none is looked at for another's page. */
+PAGODA_TEST(one_of_many_mappings_of_a_file_is_found_alone, "FX-01 AS-74")
+{
+	unsigned int nr = min(test_scale(FAMILY), (unsigned int)FAMILY);
+	struct vm_file *file = shmem_zero_setup(PG(FAMILY));
+	unsigned long before;
+	struct page *page;
+
+	new_process();
+	for (unsigned int i = 0; i < nr; i++) { /* in no order; with a hole behind each they do not merge */
+		unsigned int place = i * 7 % nr;
+
+		CHECK_EQ(do_mmap(file, BASE + PG(2 * place), PG(1), RW, MAP_SHARED | MAP_FIXED, PG(place)),
+			 BASE + PG(2 * place));
+		hosted_write32(BASE + PG(2 * place), place);
+	}
+	page = page_at(BASE + PG(2 * (nr / 3)));
+	get_page(page);
+	lock_page(page);
+	CHECK_EQ(visits(page), 1);
+	before = vm_event(rmap_visit);
+	CHECK(try_to_unmap(page));
+	CHECK_EQ(vm_event(rmap_visit) - before, 1);
+	unlock_page(page);
+	put_page(page);
+	unmap_mapping_range(file->f_mapping, nr / 2, nr / 2 + 1, true);
+	for (unsigned int i = 0; i < nr; i++)
+		CHECK(hosted_lookup_user(current_vm->mm, BASE + PG(2 * i)).present ==
+		      (i != nr / 3 && i != nr / 2));
+	hosted_process_exit();
+	put_vm_file(file);
+}
+
 PAGODA_TEST_CONFIG(a_servers_child_is_found_without_its_siblings, "FX-01", .ram = 128 * SZ_1M)
 {
 	static struct mm_struct *child[FAMILY];
