@@ -707,33 +707,6 @@ long sys_dup2(unsigned long oldfd, unsigned long newfd)
 
 /* ---- fork, exec, exit ------------------------------------------------------------------------------------------- */
 
-static struct fs_struct *copy_fs(struct fs_struct *old)
-{
-	struct fs_struct *new = kzalloc(sizeof(*new), GFP_KERNEL);
-
-	if (!new)
-		return NULL;
-	atomic_set(&new->count, 1);
-	spin_lock_init(&new->lock, RANK_NONE);
-	spin_lock(&old->lock);
-	new->umask = old->umask;
-	new->root = old->root;
-	new->pwd = old->pwd;
-	path_get(&new->root);
-	path_get(&new->pwd);
-	spin_unlock(&old->lock);
-	return new;
-}
-
-static void drop_fs(struct fs_struct *fs)
-{
-	if (!atomic_dec_and_test(&fs->count))
-		return;
-	path_put(&fs->root);
-	path_put(&fs->pwd);
-	kfree(fs);
-}
-
 int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files, bool share_fs)
 {
 	struct files_struct *files = parent->files;
@@ -745,7 +718,7 @@ int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files
 		return -ENOMEM;
 	if (share_fs && fs)
 		atomic_inc(&fs->count);
-	else if (fs && !(fs = copy_fs(fs))) {
+	else if (fs && !(fs = fs_struct_copy(fs))) {
 		if (files)
 			files_drop(files);
 		return -ENOMEM;
@@ -761,13 +734,13 @@ void fs_task_exit(struct fs_task *task)
 	struct files_struct *files = task->files;
 	struct fs_struct *fs = task->fs;
 
-	/* What the files need of the task (locks' owner, terminal) is still there while they close. */
-	if (files)
-		files_drop(files);
+	/* Nobody may hold a table that is being closed. What files need of the process is still there. */
 	task->files = NULL;
 	task->fs = NULL;
+	if (files)
+		files_drop(files);
 	if (fs)
-		drop_fs(fs);
+		fs_struct_drop(fs);
 }
 
 int fs_task_unshare_files(struct fs_task *task)
@@ -803,52 +776,9 @@ void fs_task_close_on_exec(struct fs_task *task)
 /* The first task's: no files, at the root. */
 int fs_task_first(struct fs_task *task)
 {
-	struct fs_struct *fs = kzalloc(sizeof(*fs), GFP_KERNEL);
-
+	task->fs = fs_struct_first();
 	task->files = new_files(FDS_INLINE);
-	if (!fs || !task->files)
-		return -ENOMEM;
-	atomic_set(&fs->count, 1);
-	spin_lock_init(&fs->lock, RANK_NONE);
-	fs->umask = 022;
-	fs->root = fs->pwd = (struct path){ root_mount, root_mount->mnt_root };
-	path_get(&fs->root);
-	path_get(&fs->pwd);
-	task->fs = fs;
-	return 0;
-}
-
-void get_fs_root(struct path *root)
-{
-	struct fs_struct *fs = fs_current()->fs;
-
-	spin_lock(&fs->lock);
-	*root = fs->root;
-	path_get(root);
-	spin_unlock(&fs->lock);
-}
-
-void get_fs_pwd(struct path *pwd)
-{
-	struct fs_struct *fs = fs_current()->fs;
-
-	spin_lock(&fs->lock);
-	*pwd = fs->pwd;
-	path_get(pwd);
-	spin_unlock(&fs->lock);
-}
-
-void set_fs_path(struct path *which, const struct path *path)
-{
-	struct fs_struct *fs = fs_current()->fs;
-	struct path old;
-
-	path_get(path);
-	spin_lock(&fs->lock);
-	old = *which;
-	*which = *path;
-	spin_unlock(&fs->lock);
-	path_put(&old);
+	return task->fs && task->files ? 0 : -ENOMEM;
 }
 
 void file_init(void)

@@ -195,6 +195,8 @@ void fs_process_exit(struct fs_process *process);
 void fs_process_setsid(struct fs_process *process);
 /* exec, at the point of no return: a files table of its own, close-on-exec done. 0 or -ENOMEM. */
 int fs_task_unshare_files(struct fs_task *task) __must_check;
+/* The same for directories and umask. */
+int fs_task_unshare_fs(struct fs_task *task) __must_check;
 void fs_task_close_on_exec(struct fs_task *task);
 
 /*

@@ -604,6 +604,10 @@ struct fs_struct {
 	u32 umask;
 	struct path root, pwd;
 };
+/* fs_struct.c: a copy with one reference; the first one, at the root of all. NULL: no memory. */
+struct fs_struct *fs_struct_copy(struct fs_struct *old) __must_check;
+struct fs_struct *fs_struct_first(void) __must_check;
+void fs_struct_drop(struct fs_struct *fs);
 /* root and pwd of the caller with references. */
 void get_fs_root(struct path *root);
 void get_fs_pwd(struct path *pwd);

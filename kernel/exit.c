@@ -18,6 +18,7 @@
  *
  * Locking: tasklist_lock > siglock. Nothing here fails.
  */
+#include <fs/wait.h>
 #include <pagoda/bug.h>
 #include <pagoda/mm.h>
 #include <pagoda/uaccess.h>
@@ -206,6 +207,8 @@ static void exit_notify(struct task_struct *me)
 		kill_orphaned_pgrp_locked(leader, NULL);
 	}
 	me->state = TASK_ZOMBIE;
+	if (sig->live == 0)
+		wake_up_events(&leader->pid_struct->ended, POLLIN | POLLRDNORM);
 	if (me != leader) {
 		release_task_locked(me);
 		released[0] = me;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork.c: making tasks: fork, vfork, clone, kernel threads.
+ * fork.c: making tasks: what the calls of clone.c ask for, and kernel threads.
  *
  * copy_process() is prepare, then commit: every part that can fail (structure, stack,
  * number, files, handlers, address space) is made first and undone in reverse order; then,
@@ -23,7 +23,7 @@
  * come in any context, so the structure and stack go to a list that the next fork or wait
  * empties; a few stacks are kept there, as making one costs page-table work.
  *
- * Failure: -EAGAIN (no number, limit), -ENOMEM, -EINVAL (flags); nothing changed.
+ * Failure: -EAGAIN (no number, limit), -ENOMEM, of CLONE_PIDFD -EMFILE, -EFAULT; nothing changed.
  */
 #include <pagoda/bug.h>
 #include <pagoda/mm.h>
@@ -32,6 +32,8 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
+#include <fs/vfs.h>
+#include <kernel/pidfd.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/itimer.h>
@@ -224,15 +226,6 @@ struct sighand_struct *copy_sighand(const struct sighand_struct *old)
 
 /* ---- What a new task takes from the one that makes it ------------------------------- */
 
-struct clone_request {
-	unsigned long flags;
-	unsigned long newsp, ptid, ctid, tls;
-	int exit_signal;
-	const char *name;	/* kernel threads only, with fn */
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 static void copy_vm_part(struct task_struct *t, struct task_struct *parent)
 {
 	t->vm.oom_score_adj = parent->vm.oom_score_adj;
@@ -247,7 +240,8 @@ static void copy_identity(struct task_struct *t, struct task_struct *parent)
 	t->fs.cred = parent->fs.cred;
 	t->caps = parent->caps;
 	t->personality = parent->personality;
-	t->nice = parent->nice;
+	t->nice = parent->sched_reset_on_fork ? max(parent->nice, 0) : parent->nice;
+	t->policy = parent->policy;
 }
 
 /* Signal state of the thread itself. */
@@ -258,6 +252,14 @@ static void copy_signal_part(struct task_struct *t, struct task_struct *parent, 
 		t->altstack = parent->altstack;
 }
 
+/* CLONE_CLEAR_SIGHAND: handlers go, what is ignored stays ignored. */
+static void clear_handlers(struct sighand_struct *sighand)
+{
+	for (int i = 0; i < NSIG; i++)
+		if (sighand->action[i].handler != SIG_IGN)
+			sighand->action[i] = (struct k_sigaction){ .handler = SIG_DFL };
+}
+
 static int copy_sighand_part(struct task_struct *t, struct task_struct *parent, unsigned long flags)
 {
 	if (flags & CLONE_SIGHAND) {
@@ -266,7 +268,11 @@ static int copy_sighand_part(struct task_struct *t, struct task_struct *parent, 
 		return 0;
 	}
 	t->sighand = copy_sighand(parent->sighand);
-	return t->sighand ? 0 : -ENOMEM;
+	if (!t->sighand)
+		return -ENOMEM;
+	if (flags & CLONE_CLEAR_SIGHAND)
+		clear_handlers(t->sighand);
+	return 0;
 }
 
 static int copy_process_part(struct task_struct *t, struct task_struct *parent, unsigned long flags)
@@ -503,32 +509,71 @@ static void set_task_options(struct task_struct *t, const struct clone_request *
 	t->vfork_pending = req->flags & CLONE_VFORK;
 }
 
-/* A new task, visible but not yet running, or ERR_PTR. */
-static struct task_struct *copy_process(const struct clone_request *req)
+static void drop_pidfd(int fd, struct file *file)
 {
+	put_unused_fd(fd);
+	fput(file);
+}
+
+/* CLONE_PIDFD: a descriptor for the new process, told to the parent but not in its table yet. */
+static int make_pidfd(struct task_struct *t, const struct clone_request *req, int *fd, struct file **out)
+{
+	struct file *file;
+
+	if (!(req->flags & CLONE_PIDFD))
+		return 0;
+	*fd = get_unused_fd(0, O_CLOEXEC);
+	if (*fd < 0)
+		return *fd;
+	file = pidfd_file(t->pid_struct, 0);
+	if (IS_ERR(file)) {
+		put_unused_fd(*fd);
+		return (int)PTR_ERR(file);
+	}
+	if (put_user(*fd, req->pidfd)) {
+		drop_pidfd(*fd, file);
+		return -EFAULT;
+	}
+	*out = file;
+	return 0;
+}
+
+struct task_struct *copy_process(const struct clone_request *req)
+{
+	struct file *file = NULL;
 	struct task_struct *t;
-	int error = -EAGAIN;
+	int error, pidfd = -1;
 
 	if (too_many_tasks(current))
 		return ERR_PTR(-EAGAIN);
 	t = alloc_task();
 	if (!t)
 		return ERR_PTR(-ENOMEM);
-	t->pid_struct = alloc_pid();
-	if (!t->pid_struct)
+	t->pid_struct = alloc_pid(req->wanted_tid);
+	if (IS_ERR(t->pid_struct)) {
+		error = (int)PTR_ERR(t->pid_struct);
 		goto out_task;
+	}
 	t->vm.pid = t->pid_struct->nr;
 	error = copy_parts(t, req);
 	if (error)
 		goto out_pid;
 	set_task_options(t, req);
-	error = publish(t, req);
+	error = make_pidfd(t, req, &pidfd, &file);
 	if (error)
 		goto out_parts;
+	error = publish(t, req);
+	if (error)
+		goto out_pidfd;
+	if (file)
+		fd_install(pidfd, file);
 	if (!req->fn && !(req->flags & CLONE_THREAD))
 		fs_process_fork(&t->signal->fs_process, &current->signal->fs_process);
 	return t;
 
+out_pidfd:
+	if (file)
+		drop_pidfd(pidfd, file);
 out_parts:
 	drop_parts(t);
 out_pid:
@@ -538,93 +583,7 @@ out_task:
 	return ERR_PTR(error);
 }
 
-/* ---- The calls ------------------------------------------------------------------------- */
-
-static bool vfork_over(struct task_struct *child)
-{
-	return !READ_ONCE(child->vfork_pending) || fatal_signal_pending();
-}
-
-/* The parent of a vfork child waits; only its own death lets it go earlier. */
-static void wait_for_vfork(struct task_struct *child)
-{
-	wait_event(&child->vfork_wait, vfork_over(child));
-	put_task(child);
-}
-
-void vfork_done(struct task_struct *t)
-{
-	if (!t->vfork_pending)
-		return;
-	WRITE_ONCE(t->vfork_pending, false);
-	wake_up(&t->vfork_wait);
-}
-
-static long do_clone(const struct clone_request *req)
-{
-	struct task_struct *child;
-	int pid;
-
-	child = copy_process(req);
-	if (IS_ERR(child))
-		return PTR_ERR(child);
-	pid = child->vm.pid;
-	if (req->flags & CLONE_PARENT_SETTID)
-		(void)put_user(pid, req->ptid); /* checked by the program, not by Linux */
-	if (req->flags & CLONE_VFORK)
-		get_task(child);
-	wake_up_new_task(child);
-	if (req->flags & CLONE_VFORK)
-		wait_for_vfork(child);
-	return pid;
-}
-
-long sys_fork(void)
-{
-	struct clone_request req = { .exit_signal = SIGCHLD };
-
-	return do_clone(&req);
-}
-
-long sys_vfork(void)
-{
-	struct clone_request req = { .flags = CLONE_VFORK | CLONE_VM, .exit_signal = SIGCHLD };
-
-	return do_clone(&req);
-}
-
-long sys_clone(unsigned long flags, unsigned long newsp, unsigned long ptid, unsigned long ctid,
-	       unsigned long tls)
-{
-	struct clone_request req = {
-		.flags = flags & ~CSIGNAL,
-		.newsp = newsp,
-		.ptid = ptid,
-		.ctid = ctid,
-		.tls = tls,
-		.exit_signal = (int)(flags & CSIGNAL),
-	};
-
-	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
-		return -EINVAL;
-	if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
-		return -EINVAL;
-	if ((flags & CLONE_PARENT) && current->signal->unkillable)
-		return -EINVAL;
-	if (flags & CLONE_NAMESPACES)
-		return -EINVAL; /* a Linux without namespaces configured */
-	if (req.exit_signal > NSIG)
-		return -EINVAL;
-	if ((flags & CLONE_SETTLS) && tls >= TASK_SIZE)
-		return -EPERM;
-	return do_clone(&req);
-}
-
-long sys_set_tid_address(unsigned long uaddr)
-{
-	current->clear_child_tid = uaddr;
-	return current->vm.pid;
-}
+/* ---- Kernel threads ------------------------------------------------------------------- */
 
 struct task_struct *kthread_alloc(const char *name, void (*fn)(void *arg), void *arg)
 {

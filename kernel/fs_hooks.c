@@ -175,6 +175,7 @@ static void fill_info(struct task_struct *t, struct fs_task_info *info)
 	info->flags = (info->is_kthread ? PF_SHOWN_KTHREAD : 0) | (sig->did_exec ? 0 : PF_SHOWN_FORKNOEXEC);
 	info->prio = 20 + t->nice;
 	info->nice = t->nice;
+	info->policy = t->policy;
 	info->num_threads = sig->nr_threads;
 	info->exit_signal = thread_group_leader(t) ? t->exit_signal : 0;
 	info->oom_score_adj = t->vm.oom_score_adj;

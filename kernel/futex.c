@@ -20,6 +20,7 @@
  */
 #include <pagoda/mm.h>
 #include <pagoda/pagemap.h>
+#include <pagoda/slab.h>
 #include <pagoda/uaccess.h>
 #include <kernel/futex.h>
 #include <kernel/sched.h>
@@ -195,6 +196,125 @@ static long futex_wait(unsigned long uaddr, bool private, u32 val, u32 bitset, u
 	restart->arg[2] = val;
 	restart->arg[3] = bitset;
 	return -ERESTART_RESTARTBLOCK;
+}
+
+/* The deadline that a WAIT's timeout means: relative for WAIT, on a clock for WAIT_BITSET. */
+static int get_deadline(unsigned long op, unsigned long utime, u64 *deadline_ns)
+{
+	u64 ns, offset;
+	int error;
+
+	*deadline_ns = UINT64_MAX;
+	if (!utime)
+		return 0;
+	error = get_timespec_ns(utime, &ns);
+	if (error)
+		return error;
+	if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT) {
+		*deadline_ns = deadline_after(ns);
+		return 0;
+	}
+	offset = op & FUTEX_REALTIME ? ktime_get_real_ns() - port_clock_ns() : 0;
+	*deadline_ns = ns > offset ? ns - offset : 0;
+	return 0;
+}
+
+/* ---- Waiting on several words ------------------------------------------------------------------------- */
+
+#define FUTEX_WAITV_MAX 128
+#define FUTEX_32	2u
+
+struct futex_waitv {
+	u64 val, uaddr;
+	u32 flags, reserved;
+};
+
+static int get_waitv(unsigned long uwaiters, unsigned int nr, struct futex_waitv *v)
+{
+	if (copy_from_user(v, uwaiters, nr * sizeof(*v)))
+		return -EFAULT;
+	for (unsigned int i = 0; i < nr; i++)
+		if ((v[i].flags & ~(FUTEX_32 | FUTEX_PRIVATE)) || v[i].reserved || !(v[i].flags & FUTEX_32))
+			return -EINVAL;
+	return 0;
+}
+
+/* Queue on every word and look at it: 0, or why there is nothing to wait for; *queued are on queues. */
+static int queue_all(const struct futex_waitv *v, struct futex_waiter *w, unsigned int nr,
+		     unsigned int *queued)
+{
+	int error = 0;
+	u32 now;
+
+	for (*queued = 0; *queued < nr && !error; ++*queued) {
+		unsigned int i = *queued;
+
+		w[i].task = current;
+		w[i].bitset = BITSET_ALL;
+		error = get_key(v[i].uaddr, v[i].flags & FUTEX_PRIVATE, &w[i].key);
+		if (error)
+			return error;
+		queue_waiter(&w[i]);
+		if (get_user(now, (unsigned long)v[i].uaddr))
+			error = -EFAULT;
+		else if (now != (u32)v[i].val)
+			error = -EAGAIN;
+	}
+	return error;
+}
+
+/* The first waiter that was woken, or -1. */
+static int first_woken(struct futex_waiter *w, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		if (is_woken(&w[i]))
+			return (int)i;
+	return -1;
+}
+
+static long wait_on_any(const struct futex_waitv *v, struct futex_waiter *w, unsigned int nr, u64 deadline_ns)
+{
+	unsigned int queued;
+	long ret = queue_all(v, w, nr, &queued), woken = -1;
+
+	while (!ret && first_woken(w, nr) < 0) {
+		if (port_clock_ns() >= deadline_ns)
+			ret = -ETIMEDOUT;
+		else if (signal_pending())
+			ret = -ERESTARTSYS;
+		else
+			port_park(deadline_ns);
+	}
+	for (unsigned int i = 0; i < queued; i++)
+		if (!unqueue_waiter(&w[i]))
+			woken = i;
+	return woken >= 0 ? woken : ret;
+}
+
+long sys_futex_waitv(unsigned long uwaiters, unsigned long nr, unsigned long flags, unsigned long utime,
+		     unsigned long clock)
+{
+	struct futex_waiter *waiters;
+	struct futex_waitv *v;
+	u64 deadline_ns;
+	long ret;
+
+	if ((u32)flags || !(u32)nr || (u32)nr > FUTEX_WAITV_MAX || !uwaiters)
+		return -EINVAL;
+	if (utime && (int)clock != CLOCK_REALTIME && (int)clock != CLOCK_MONOTONIC)
+		return -EINVAL;
+	ret = get_deadline(FUTEX_WAIT_BITSET | ((int)clock == CLOCK_REALTIME ? FUTEX_REALTIME : 0), utime,
+			   &deadline_ns);
+	if (ret)
+		return ret;
+	waiters = kmalloc((u32)nr * sizeof(*waiters), GFP_KERNEL);
+	v = kmalloc((u32)nr * sizeof(*v), GFP_KERNEL);
+	ret = waiters && v ? get_waitv(uwaiters, (u32)nr, v) : -ENOMEM;
+	if (!ret)
+		ret = wait_on_any(v, waiters, (u32)nr, deadline_ns);
+	kfree(v);
+	kfree(waiters);
+	return ret;
 }
 
 /* ---- Waking -------------------------------------------------------------------------------------------- */
@@ -423,27 +543,6 @@ void futex_exit(struct task_struct *t)
 }
 
 /* ---- The calls ------------------------------------------------------------------------------------------------ */
-
-/* The deadline that a WAIT's timeout means: relative for WAIT, on a clock for WAIT_BITSET. */
-static int get_deadline(unsigned long op, unsigned long utime, u64 *deadline_ns)
-{
-	u64 ns, offset;
-	int error;
-
-	*deadline_ns = UINT64_MAX;
-	if (!utime)
-		return 0;
-	error = get_timespec_ns(utime, &ns);
-	if (error)
-		return error;
-	if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT) {
-		*deadline_ns = deadline_after(ns);
-		return 0;
-	}
-	offset = op & FUTEX_REALTIME ? ktime_get_real_ns() - port_clock_ns() : 0;
-	*deadline_ns = ns > offset ? ns - offset : 0;
-	return 0;
-}
 
 long sys_futex(unsigned long uaddr, unsigned long op, unsigned long val, unsigned long utime,
 	       unsigned long uaddr2, unsigned long val3)

@@ -10,5 +10,7 @@ void futex_init(void);
 
 long sys_futex(unsigned long uaddr, unsigned long op, unsigned long val, unsigned long utime,
 	       unsigned long uaddr2, unsigned long val3);
+long sys_futex_waitv(unsigned long uwaiters, unsigned long nr, unsigned long flags, unsigned long utime,
+		     unsigned long clock);
 long sys_set_robust_list(unsigned long head, unsigned long len);
 long sys_get_robust_list(unsigned long pid, unsigned long uhead, unsigned long ulen);

@@ -11,7 +11,8 @@
  * tasks of the boot.
  *
  * A struct pid counts its users: the task whose id it is, and every process that is a
- * member of the group or session of that number. The last one frees the number.
+ * member of the group or session of that number. The last one frees the number. The struct itself
+ * may stay for a pidfd, which then stands for nobody.
  *
  * Locking: everything here is under tasklist_lock.
  * Cost: lookup O(chain), allocation O(PID_MAX / 64) in the worst case, one word mostly.
@@ -71,26 +72,62 @@ static int take_number(void)
 	return nr;
 }
 
-struct pid *alloc_pid(void)
+static int take_this_number(int nr)
+{
+	if (pid_map[nr / 64] & 1ul << nr % 64)
+		return -EEXIST;
+	set_bit((unsigned int)nr, pid_map);
+	return nr;
+}
+
+struct pid *alloc_pid(int wanted)
 {
 	struct pid *pid = kmem_cache_alloc(pid_cache, GFP_KERNEL | __GFP_ZERO);
 	unsigned long flags;
+	int nr;
 
 	if (!pid)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	for (int i = 0; i < NR_PID_LISTS; i++)
 		INIT_LIST_HEAD(&pid->members[i]);
 	pid->users = 1;
+	pid->refs = 1;
+	init_waitqueue_head(&pid->ended);
 	spin_lock_irqsave(&tasklist_lock, flags);
-	pid->nr = take_number();
-	if (pid->nr > 0)
-		list_add(&pid->hash, &pid_hash[pid->nr % PID_HASH_SIZE]);
+	nr = wanted ? take_this_number(wanted) : take_number();
+	pid->nr = nr;
+	if (nr > 0)
+		list_add(&pid->hash, &pid_hash[nr % PID_HASH_SIZE]);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
-	if (pid->nr < 0) {
+	if (nr < 0) {
 		kmem_cache_free(pid_cache, pid);
-		return NULL;
+		return ERR_PTR(nr);
 	}
 	return pid;
+}
+
+static void put_ref_locked(struct pid *pid)
+{
+	if (--pid->refs == 0)
+		kmem_cache_free(pid_cache, pid);
+}
+
+void get_pid_ref(struct pid *pid)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	pid->refs++;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
+void put_pid_ref(struct pid *pid)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	put_ref_locked(pid);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
 void get_pid_locked(struct pid *pid)
@@ -106,7 +143,7 @@ void put_pid_locked(struct pid *pid)
 		return;
 	list_del(&pid->hash);
 	clear_bit((unsigned int)pid->nr, pid_map);
-	kmem_cache_free(pid_cache, pid);
+	put_ref_locked(pid);
 }
 
 void put_pid(struct pid *pid)

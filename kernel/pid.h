@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <pagoda/atomic.h>
+#include <pagoda/spinlock.h>
 #include <lib/list.h>
 
 struct task_struct;
@@ -22,11 +22,19 @@ struct pid {
 	struct list_head hash;	     /* (T) */
 	struct task_struct *task;    /* (T) whose tid it is, or NULL */
 	struct list_head members[NR_PID_LISTS]; /* (T) group leaders' pid_link[type] */
+	unsigned int refs;	     /* (T) of the struct: one for all users, one for each pidfd */
+	wait_queue_head_t ended;     /* woken when the process ends */
 };
 
-/* A number nobody uses, given out cyclically, with one user; NULL: none, or no memory. May sleep. */
-struct pid *alloc_pid(void) __must_check;
+/*
+ * A number with one user: wanted, or (0) one that nobody uses, given out cyclically. ERR_PTR: EAGAIN
+ * (none left), EEXIST (wanted is in use), ENOMEM. May sleep.
+ */
+struct pid *alloc_pid(int wanted) __must_check;
 void put_pid(struct pid *pid);
+/* The struct, not the number: it stays, and stands for nobody when the process is gone. Any context. */
+void get_pid_ref(struct pid *pid);
+void put_pid_ref(struct pid *pid);
 int last_pid_given(void);
 void pid_init(void);
 

@@ -8,6 +8,8 @@
 #define CLONE_FS	     0x00000200ul
 #define CLONE_FILES	     0x00000400ul
 #define CLONE_SIGHAND	     0x00000800ul
+#define CLONE_NEWTIME	     0x00000080ul /* of unshare: a bit of the exit signal in clone */
+#define CLONE_PIDFD	     0x00001000ul
 #define CLONE_PTRACE	     0x00002000ul
 #define CLONE_VFORK	     0x00004000ul
 #define CLONE_PARENT	     0x00008000ul
@@ -22,20 +24,36 @@
 #define CLONE_CHILD_SETTID   0x01000000ul
 #define CLONE_NAMESPACES     0x7e020000ul /* NEWNS, NEWCGROUP .. NEWNET */
 #define CSIGNAL		     0x000000fful
+#define CLONE_CLEAR_SIGHAND  0x100000000ul /* clone3 */
 
-/* ---- fork.c ---------------------------------------------------------------------------- */
+/* A task to be made: of the current one, or a kernel thread (fn). */
+struct clone_request {
+	unsigned long flags;
+	unsigned long newsp, ptid, ctid, pidfd, tls;
+	int exit_signal;
+	int wanted_tid;		/* 0: any */
+	const char *name;	/* kernel threads only, with fn */
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* ---- fork.c, clone.c ---------------------------------------------------------------------------- */
 void fork_init(void);
 /* The parts of a task, and of a process led by leader, that are the same in every new one. */
 void init_task_parts(struct task_struct *t);
 void init_signal_parts(struct signal_struct *sig, struct task_struct *leader);
 /* A kernel thread by name, not yet on the run queue; NULL: no memory. May sleep. */
 struct task_struct *kthread_alloc(const char *name, void (*fn)(void *arg), void *arg) __must_check;
+/* A new task, visible but not yet running, or ERR_PTR. May sleep. */
+struct task_struct *copy_process(const struct clone_request *req) __must_check;
 void put_sighand(struct sighand_struct *sighand);
 struct sighand_struct *copy_sighand(const struct sighand_struct *old) __must_check;
 long sys_fork(void);
 long sys_vfork(void);
 long sys_clone(unsigned long flags, unsigned long newsp, unsigned long ptid, unsigned long ctid,
 	       unsigned long tls);
+long sys_clone3(unsigned long uargs, unsigned long size);
+long sys_unshare(unsigned long flags);
 long sys_set_tid_address(unsigned long uaddr);
 /* The address space that a vfork parent waits for is given up: exec or exit. */
 void vfork_done(struct task_struct *t);

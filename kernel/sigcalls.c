@@ -10,6 +10,7 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
+#include <kernel/pidfd.h>
 #include <kernel/sched.h>
 #include <kernel/sigcalls.h>
 #include <kernel/signal_internal.h>
@@ -347,16 +348,37 @@ long sys_tgkill(unsigned long tgid, unsigned long tid, unsigned long sig)
 /* The largest of the layouts; what is behind it is padding, which need not be there. */
 #define SIGINFO_USED_BYTES 48
 
-/* A program may not pretend to be the kernel, except towards itself. */
-static int get_user_info(struct siginfo *info, unsigned long uinfo, int signo, int pid)
+static int copy_info(struct siginfo *info, unsigned long uinfo)
 {
 	memset(info, 0, sizeof(*info));
-	if (copy_from_user(info, uinfo, SIGINFO_USED_BYTES))
-		return -EFAULT;
+	return copy_from_user(info, uinfo, SIGINFO_USED_BYTES) ? -EFAULT : 0;
+}
+
+/* A program may not pretend to be the kernel, except towards itself. */
+static bool is_pretence(const struct siginfo *info)
+{
+	return info->si_code >= 0 || info->si_code == SI_TKILL;
+}
+
+static int get_user_info(struct siginfo *info, unsigned long uinfo, int signo, int pid)
+{
+	int error = copy_info(info, uinfo);
+
+	if (error)
+		return error;
 	info->si_signo = signo;
-	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && pid != current->vm.pid)
-		return -EPERM;
-	return 0;
+	return is_pretence(info) && pid != current->vm.pid ? -EPERM : 0;
+}
+
+static int get_pidfd_info(struct siginfo *info, unsigned long uinfo, int signo, const struct pid *pid)
+{
+	int error = copy_info(info, uinfo);
+
+	if (error)
+		return error;
+	if (info->si_signo != signo)
+		return -EINVAL;
+	return is_pretence(info) && pid != current->pid_struct ? -EPERM : 0;
 }
 
 long sys_rt_sigqueueinfo(unsigned long pid, unsigned long sig, unsigned long uinfo)
@@ -385,4 +407,32 @@ long sys_rt_tgsigqueueinfo(unsigned long tgid, unsigned long tid, unsigned long 
 		return -EINVAL;
 	error = get_user_info(&info, uinfo, (int)sig, (int)tid);
 	return error ? error : send_to_thread((int)tgid, (int)tid, (int)sig, &info);
+}
+
+/* The process of a pidfd. uinfo 0: as kill(2). */
+long sys_pidfd_send_signal(unsigned long pidfd, unsigned long sig, unsigned long uinfo,
+			   unsigned long uflags)
+{
+	struct siginfo info = own_info((int)sig, SI_USER);
+	unsigned long flags;
+	struct pid *pid;
+	int error = 0;
+	bool nonblock;
+
+	if ((unsigned int)uflags)
+		return -EINVAL;
+	pid = pidfd_pid((int)pidfd, &nonblock);
+	if (IS_ERR(pid))
+		return PTR_ERR(pid);
+	if (uinfo)
+		error = get_pidfd_info(&info, uinfo, (int)sig, pid);
+	if (!error && ((int)sig < 0 || (int)sig > NSIG))
+		error = -EINVAL;
+	if (!error) {
+		spin_lock_irqsave(&tasklist_lock, flags);
+		error = pid->task ? check_and_send((int)sig, &info, pid->task, true) : -ESRCH;
+		spin_unlock_irqrestore(&tasklist_lock, flags);
+	}
+	put_pid_ref(pid);
+	return error;
 }

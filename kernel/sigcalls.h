@@ -18,3 +18,5 @@ long sys_tgkill(unsigned long tgid, unsigned long tid, unsigned long sig);
 long sys_rt_sigqueueinfo(unsigned long pid, unsigned long sig, unsigned long uinfo);
 long sys_rt_tgsigqueueinfo(unsigned long tgid, unsigned long tid, unsigned long sig,
 			   unsigned long uinfo);
+long sys_pidfd_send_signal(unsigned long pidfd, unsigned long sig, unsigned long uinfo,
+			   unsigned long uflags);

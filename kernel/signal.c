@@ -256,8 +256,10 @@ int send_signal_locked(int signo, const struct siginfo *info, struct task_struct
 	if (!prepare_locked(signo, t))
 		return 0;
 	error = enqueue_signal_locked(group ? &t->signal->shared_pending : &t->pending, signo, info, t->signal);
-	if (!error)
+	if (!error) {
+		signalfd_notify(t);
 		complete_locked(signo, t, group);
+	}
 	return error;
 }
 
@@ -276,6 +278,7 @@ void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struc
 		spin_lock(&t->sighand->siglock);
 		if (!count_expirations(q, times) && prepare_locked(signo, t)) {
 			enqueue_timer_locked(group ? &t->signal->shared_pending : &t->pending, q);
+			signalfd_notify(t);
 			complete_locked(signo, t, group);
 		}
 		spin_unlock(&t->sighand->siglock);

@@ -69,6 +69,10 @@ void enqueue_timer_locked(struct sigpending *pending, struct sigqueue *q);
 /* Note expirations of a timer; true: as overruns of the signal that is still pending. */
 bool count_expirations(struct sigqueue *q, unsigned int times);
 
+/* ---- signalfd.c -------------------------------------------------------------------------- */
+/* A signal is pending for t, or its process. siglock held. */
+void signalfd_notify(struct task_struct *t);
+
 /* ---- sigframe.c ------------------------------------------------------------------------- */
 /* Build the frame for d on the user's stack and set regs to enter the handler; 0 or -EFAULT. */
 int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct pt_regs *regs);

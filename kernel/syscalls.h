@@ -15,8 +15,10 @@
 #include <kernel/job.h>
 #include <kernel/limits.h>
 #include <kernel/memory.h>
+#include <kernel/pidfd.h>
 #include <kernel/posix_timer.h>
 #include <kernel/process.h>
+#include <kernel/schedcalls.h>
 #include <kernel/sigcalls.h>
 #include <kernel/signal_internal.h>
 #include <kernel/system.h>
@@ -57,4 +59,8 @@
 	X(222, timer_create, 3) X(223, timer_settime, 4) X(224, timer_gettime, 2)                  \
 	X(225, timer_getoverrun, 1) X(226, timer_delete, 1) X(283, timerfd_create, 2)              \
 	X(286, timerfd_settime, 4) X(287, timerfd_gettime, 2)                                      \
+	X(282, signalfd, 3) X(289, signalfd4, 4) X(424, pidfd_send_signal, 4)                      \
+	X(434, pidfd_open, 2) X(438, pidfd_getfd, 3)                                               \
+	X(272, unshare, 1) X(435, clone3, 2)                                                       \
+	X(449, futex_waitv, 5) X(314, sched_setattr, 3) X(315, sched_getattr, 4)                   \
 	X(322, execveat, 5) X(324, membarrier, 3) X(325, mlock2, 3)

@@ -150,6 +150,8 @@ struct task_struct {
 	unsigned int personality;
 	bool report_marked;		/* "mark" was written to /dev/pagoda */
 	int nice;
+	u8 policy;		  /* SCHED_OTHER, BATCH or IDLE: shown only */
+	bool sched_reset_on_fork; /* children start with the policy and nice value of everybody */
 };
 
 static inline struct task_struct *vm_to_task(struct vm_task *vm)

@@ -15,6 +15,7 @@
  */
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
+#include <kernel/pidfd.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 
@@ -30,6 +31,7 @@
 #define P_ALL  0
 #define P_PID  1
 #define P_PGID 2
+#define P_PIDFD 3
 
 #define STATUS_CONTINUED 0xffff
 #define STATUS_STOPPED(signo) ((signo) << 8 | 0x7f)
@@ -37,6 +39,8 @@
 struct wait_request {
 	/* in */
 	int type, id; /* P_ */
+	struct pid *pid_struct; /* P_PIDFD: whose, a reference */
+	bool nonblock;		/* P_PIDFD: EAGAIN instead of waiting */
 	unsigned int options;
 	/* out */
 	int pid, code, status; /* CLD_; raw status for wait4, plain for waitid */
@@ -139,8 +143,8 @@ static bool look_at_all(struct wait_request *w)
 
 	spin_lock_irqsave(&tasklist_lock, flags);
 	w->have_children = false;
-	if (w->type == P_PID) {
-		child = find_task_locked(w->id);
+	if (w->type == P_PID || w->type == P_PIDFD) {
+		child = w->pid_struct ? w->pid_struct->task : find_task_locked(w->id);
 		if (child && thread_group_leader(child) && child->parent->signal == sig)
 			found = look_at(w, child);
 	} else {
@@ -169,6 +173,8 @@ static long do_wait(struct wait_request *w)
 			ret = -ECHILD;
 		else if (w->options & WNOHANG)
 			ret = 0;
+		else if (w->nonblock)
+			ret = -EAGAIN;
 		else if (signal_pending())
 			ret = -ERESTARTSYS;
 		else {
@@ -223,6 +229,28 @@ static int put_wait_info(unsigned long uinfo, const struct wait_request *w)
 	       copy_to_user(uinfo + 16, (char *)&info + 16, 12) ? -EFAULT : 0;
 }
 
+/* Whom a waitid is about. 0, -EINVAL, -EBADF. */
+static int set_target(struct wait_request *w)
+{
+	switch (w->type) {
+	case P_ALL:
+		return 0;
+	case P_PID:
+		return w->id > 0 ? 0 : -EINVAL;
+	case P_PGID:
+		if (w->id == 0)
+			w->id = current->signal->fs_process.pgrp;
+		return w->id > 0 ? 0 : -EINVAL;
+	case P_PIDFD:
+		if (w->id < 0)
+			return -EINVAL;
+		w->pid_struct = pidfd_pid(w->id, &w->nonblock);
+		return IS_ERR(w->pid_struct) ? (int)PTR_ERR(w->pid_struct) : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsigned long options,
 		unsigned long rusage)
 {
@@ -234,11 +262,12 @@ long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsig
 		return -EINVAL;
 	if (!(w.options & (WEXITED | WUNTRACED | WCONTINUED)))
 		return -EINVAL;
-	if (w.type == P_PID ? w.id <= 0 : w.type == P_PGID ? w.id < 0 : w.type != P_ALL)
-		return -EINVAL;
-	if (w.type == P_PGID && w.id == 0)
-		w.id = current->signal->fs_process.pgrp;
+	ret = set_target(&w);
+	if (ret)
+		return ret;
 	ret = do_wait(&w);
+	if (w.pid_struct)
+		put_pid_ref(w.pid_struct);
 	if (ret < 0)
 		return ret;
 	if (ret > 0 && rusage && put_rusage(rusage, &w.usage))
