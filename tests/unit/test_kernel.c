@@ -2,6 +2,7 @@
 /* test_kernel.c: the parts of kernel/ that need no machine: process numbers and the timer wheel. */
 #include "harness.h"
 
+#include <pagoda/errno.h>
 #include <kernel/task.h>
 
 spinlock_t tasklist_lock = SPIN_LOCK_INIT(RANK_NONE); /* kernel/fork.c's */
@@ -26,14 +27,14 @@ PAGODA_TEST(pids_are_given_cyclically_and_not_reused_at_once, "")
 
 	test_lasting(pid_init);
 	for (int i = 1; i < PID_MAX; i++) { /* one after the other, freed each time */
-		pid = alloc_pid();
-		CHECK(pid);
+		pid = alloc_pid(0);
+		CHECK(!IS_ERR(pid));
 		CHECK_EQ(pid->nr, last + 1);
 		last = pid->nr;
 		put_pid(pid);
 	}
-	pid = alloc_pid(); /* the second round leaves the first numbers alone */
-	CHECK(pid);
+	pid = alloc_pid(0); /* the second round leaves the first numbers alone */
+	CHECK(!IS_ERR(pid));
 	CHECK_EQ(pid->nr, RESERVED_PIDS);
 	put_pid(pid);
 }
@@ -44,16 +45,17 @@ PAGODA_TEST(all_pids_in_use_is_refused_and_a_freed_one_is_found, "")
 	unsigned long flags;
 
 	test_lasting(pid_init);
-	while ((pid = alloc_pid())) {
+	while (!IS_ERR(pid = alloc_pid(0))) {
 		CHECK(!numbers[pid->nr]);
 		numbers[pid->nr] = pid;
 	}
+	CHECK_EQ(PTR_ERR(pid), -EAGAIN);
 	for (int nr = 1; nr < PID_MAX; nr++)
 		CHECK(numbers[nr]);
 	put_pid(numbers[12345]);
 	numbers[12345] = NULL;
-	pid = alloc_pid();
-	CHECK(pid);
+	pid = alloc_pid(0);
+	CHECK(!IS_ERR(pid));
 	CHECK_EQ(pid->nr, 12345);
 	numbers[12345] = pid;
 	spin_lock_irqsave(&tasklist_lock, flags);
@@ -73,21 +75,46 @@ PAGODA_TEST(a_pid_lives_as_long_as_its_group, "")
 	test_lasting(pid_init);
 	leader.signal = &sig;
 	INIT_LIST_HEAD(&leader.pid_link[PIDTYPE_PGRP]);
-	pid = alloc_pid();
-	CHECK(pid);
+	pid = alloc_pid(0);
+	CHECK(!IS_ERR(pid));
 	spin_lock_irqsave(&tasklist_lock, flags);
 	attach_pid_locked(&leader, PIDTYPE_PGRP, pid);
 	put_pid_locked(pid); /* the task of that number ends, the group stays */
 	CHECK(find_pid_locked(1) == pid);
 	CHECK_EQ(sig.fs_process.pgrp, 1);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
-	other = alloc_pid();
-	CHECK(other && other->nr != 1);
+	other = alloc_pid(0);
+	CHECK(!IS_ERR(other) && other->nr != 1);
 	put_pid(other);
 	spin_lock_irqsave(&tasklist_lock, flags);
 	detach_pid_locked(&leader, PIDTYPE_PGRP);
 	CHECK(!find_pid_locked(1));
 	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
+PAGODA_TEST(a_held_pid_outlives_its_number_and_a_number_can_be_asked_for, "")
+{
+	struct pid *held, *next;
+	unsigned long flags;
+
+	test_lasting(pid_init);
+	held = alloc_pid(777);
+	CHECK(!IS_ERR(held));
+	CHECK_EQ(held->nr, 777);
+	CHECK_EQ(PTR_ERR(alloc_pid(777)), -EEXIST);
+	get_pid_ref(held);
+	put_pid(held); /* its process is gone, a pidfd is left */
+	spin_lock_irqsave(&tasklist_lock, flags);
+	CHECK(!find_pid_locked(777));
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	next = alloc_pid(777);
+	CHECK(!IS_ERR(next) && next != held);
+	CHECK(!held->task);
+	put_pid_ref(held);
+	put_pid(next);
+	next = alloc_pid(0); /* what was asked for does not move the round */
+	CHECK_EQ(next->nr, 1);
+	put_pid(next);
 }
 
 /* ---- Timers ----------------------------------------------------------------------------------- */
