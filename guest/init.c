@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,6 +185,22 @@ static void end_all_others(void)
 		;
 }
 
+/*
+ * The machine ends with this process. With swap its pages could lie on a disk that cannot be read any
+ * more: it keeps them.
+ */
+static void stay_in_memory(void)
+{
+	char text[512] = "";
+	int fd = open("/proc/swaps", O_RDONLY);
+
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "/dev/"))
+		(void)mlockall(MCL_CURRENT | MCL_FUTURE); /* without: as before */
+	close(fd);
+}
+
 int main(void)
 {
 	struct errand e;
@@ -194,6 +211,7 @@ int main(void)
 	/* root=: a disk's file system is there, with /dev and /proc inside. */
 	if (chroot("/.root") == 0 && chdir("/"))
 		return 1;
+	stay_in_memory();
 	tty = open_standard_descriptors(e.stdio);
 	rehearse();
 	rehearse();

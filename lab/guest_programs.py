@@ -26,6 +26,7 @@ import os
 import re
 import shlex
 import subprocess
+import threading
 
 from lab import image
 from lab.common import BUILD, ROOT
@@ -62,12 +63,13 @@ def compile_locked(source, libc, log):
     inputs = [source, __file__] + glob.glob(os.path.join(SOURCES, "*.h"))
     if os.path.exists(target) and all(os.path.getmtime(i) < os.path.getmtime(target) for i in inputs):
         return target
-    command = [COMPILERS[libc], *FLAGS, "-o", target + ".new", source]
+    new = f"{target}.{threading.get_ident()}.new"  # tests that run at the same time may share a program
+    command = [COMPILERS[libc], *FLAGS, "-o", new, source]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     log.write(f"$ {' '.join(command)}\n{done.stdout}")
     if done.returncode:
         return None
-    os.rename(target + ".new", target)
+    os.rename(new, target)
     return target
 
 

@@ -37,6 +37,7 @@ FOR_TEST = {
     "xorriso": ["xorriso"],
     "mtools": ["mformat"],
     "e2fsprogs": ["mke2fs", "/sbin/mke2fs"],
+    "qemu-utils": ["qemu-nbd"],
 }
 FOR_SELFTESTS = {
     "linux-source-6.1": ["/usr/src/linux-source-6.1.tar.xz"],

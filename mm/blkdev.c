@@ -17,8 +17,8 @@
  * fail. Merging looks at the last MERGE_SCAN requests and never past a flush, which must
  * see all writes before it done.
  *
- * A request of several bios that fails is taken apart: each bio is tried again alone, at
- * the queue's beginning, so that one bad sector does not cost its neighbours (and a bad page
+ * A request of several bios that fails is taken apart: each bio is tried again alone, one after the
+ * other, at the queue's beginning, so that one bad sector does not cost its neighbours (and a bad page
  * of swap not the seven read ahead with it).
  *
  * Bounce copies (HM-10): a page outside the direct map that the device cannot reach is
@@ -472,6 +472,17 @@ static void queue_bio(struct block_device *bdev, struct bio *bio)
 	spin_unlock_irqrestore(&bdev->queue_lock, flags);
 }
 
+/*
+ * A request that is tried again has the device for itself: some (QEMU's) join what they are given at a
+ * time, and fail all of it. Who is under way offers the rest when it ends.
+ */
+static bool first_may_start(const struct block_device *bdev)
+{
+	const struct blk_request *rq = list_first_entry(&bdev->queued, struct blk_request, list);
+
+	return !bdev->retrying && (!rq->retried || !bdev->nr_in_flight);
+}
+
 /* The next request for the driver, or NULL; after a refusal the one that was refused. */
 static struct blk_request *next_request(struct block_device *bdev, struct blk_request *refused)
 {
@@ -483,11 +494,13 @@ static struct blk_request *next_request(struct block_device *bdev, struct blk_re
 		list_add(&refused->list, &bdev->queued);
 		bdev->nr_in_flight--;
 		bdev->nr_requests[refused->op]--;
+		bdev->retrying = false;
 	}
 	/* Refused: what has ended meanwhile asked us to look again, else its end will. */
-	if (!list_empty(&bdev->queued) && (!refused || bdev->offer_again)) {
+	if (!list_empty(&bdev->queued) && (!refused || bdev->offer_again) && first_may_start(bdev)) {
 		rq = list_first_entry(&bdev->queued, struct blk_request, list);
 		list_del(&rq->list);
+		bdev->retrying = rq->retried;
 		rq->start_ns = port_clock_ns();
 		bdev->nr_in_flight++;
 		bdev->nr_requests[rq->op]++;
@@ -632,6 +645,7 @@ void blk_end_request(struct block_device *bdev, struct blk_request *rq, int erro
 
 	spin_lock_irqsave(&bdev->queue_lock, flags);
 	bdev->nr_in_flight--;
+	bdev->retrying &= !rq->retried;
 	bdev->ns_spent[rq->op] += port_clock_ns() - rq->start_ns;
 	if (!error)
 		bdev->sectors_done[rq->op] += rq->nr_sectors;

@@ -475,6 +475,8 @@ static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 /* A locked page that is not the entry's contents. Our reference and lock go. */
 static vm_fault_t drop_unread_page(struct page *page, vm_fault_t ret)
 {
+	if (ret & VM_FAULT_MAJOR)
+		swap_give_up_slot(page_swap_entry(page)); /* who has it next shall not lose a page, too */
 	delete_from_swap_cache(page);
 	unlock_page(page);
 	put_page(page);

@@ -16,7 +16,7 @@
  *
  * A count that reaches SWAP_MAP_MAX stays there: the slot is never free again (SW-05).
  *
- * A slot that could not be written three times is given up: its page stays in memory until it has
+ * A slot that could not be written three times, or whose page was lost as it could not be read, is given up: its page stays in memory until it has
  * another (swap_prepare_unmap()), or those who have its entry have come for it; with its last use the
  * slot is SWAP_MAP_BAD, for as long as the area is in use.
  *
@@ -104,7 +104,7 @@ void swap_slot_unused(struct swap_area *area, unsigned long offset)
 bool swap_slot_failed(swp_entry_t entry)
 {
 	struct swap_area *area;
-	bool given_up = false;
+	bool given_up = true;
 
 	spin_lock(&swap_lock);
 	area = swap_entry_area(entry);
@@ -117,6 +117,12 @@ bool swap_slot_failed(swp_entry_t entry)
 	}
 	spin_unlock(&swap_lock);
 	return given_up;
+}
+
+void swap_give_up_slot(swp_entry_t entry)
+{
+	while (!swap_slot_failed(entry))
+		;
 }
 
 bool swap_slot_given_up(swp_entry_t entry)

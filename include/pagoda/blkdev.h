@@ -81,6 +81,7 @@ struct block_device {
 	spinlock_t queue_lock;	/* RANK_LEAF, interrupts off; guards what is marked (Q) */
 	struct list_head queued; /* (Q) blk_requests not yet taken by the driver, in order of arrival */
 	bool offering, offer_again; /* (Q) somebody is in ops->submit; look again afterwards */
+	bool retrying;		    /* (Q) a request that is tried again is under way, alone */
 	unsigned int nr_in_flight;  /* (Q) */
 	unsigned long nr_requests[3], nr_bios[3]; /* (Q) statistics, by op: started since boot */
 	u64 sectors_done[3];			  /* (Q) */

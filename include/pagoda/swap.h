@@ -45,6 +45,8 @@ swp_entry_t get_swap_page(void);
 /* One more use, unless the slot is pinned (SW-05); false: there is no such entry. */
 bool swap_duplicate(swp_entry_t entry) __must_check;
 void swap_free(swp_entry_t entry);
+/* It lost a page: nothing is to be written there any more; bad once it is free. */
+void swap_give_up_slot(swp_entry_t entry);
 /* Did writing to it fail so often that nothing is written there any more? */
 bool swap_slot_given_up(swp_entry_t entry);
 /* Uses by PTEs, without the cache's; for tests and exclusivity. */

@@ -7,6 +7,8 @@
  *	flush DEVICE		BLKFLSBUF
  *	tell FILE N		write one byte at each of N descriptors, fsync each one twice
  *	touch FILE PAGE...	read a byte of each page through a mapping: the byte, or SIGBUS
+ *	hog MIB			a working set, read by a child and by the parent, who lives with SIGBUS
+ *	guard COMMAND COMMAND	the first until it fails, then the second; itself always in memory
  *	store FILE		store to all pages through a mapping, msync twice
  */
 #include "../guest/guest.h"
@@ -113,6 +115,52 @@ static int store(const char *file)
 	return 0;
 }
 
+static unsigned long pattern(size_t page)
+{
+	return page * 0x9e3779b97f4a7c15ul + 1;
+}
+
+/* Read all pages; those that are SIGBUS are skipped. */
+static int read_set(unsigned long *set, size_t pages)
+{
+	static volatile size_t page, wrong, lost;
+
+	for (page = wrong = lost = 0; page < pages; page++) {
+		if (sigsetjmp(back, 1))
+			lost++;
+		else
+			wrong += set[page * PAGE / sizeof(*set)] != pattern(page);
+	}
+	printf("wrong %zu, SIGBUS %zu\n", wrong, lost);
+	return wrong || lost;
+}
+
+static int hog(size_t mib)
+{
+	size_t pages = (mib << 20) / PAGE;
+	unsigned long *set = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int status;
+
+	for (size_t page = 0; page < pages; page++)
+		set[page * PAGE / sizeof(*set)] = pattern(page);
+	pid_t child = MUST(fork());
+	if (!child)
+		_exit(read_set(set, pages));
+	MUST(waitpid(child, &status, 0));
+	show_status("child", status);
+	signal(SIGBUS, on_sigbus);
+	return read_set(set, pages);
+}
+
+static int guard(const char *until_it_fails, const char *then)
+{
+	MUST(mlockall(MCL_CURRENT | MCL_FUTURE));
+	while (!system(until_it_fails))
+		;
+	return system(then);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -127,6 +175,10 @@ int main(int argc, char **argv)
 		return tell(argv[2], atoi(argv[3]));
 	if (!strcmp(what, "touch"))
 		return touch(argv[2], argv + 3);
+	if (!strcmp(what, "guard"))
+		return guard(argv[2], argv[3]);
+	if (!strcmp(what, "hog"))
+		return hog(atoi(argv[2]));
 	if (!strcmp(what, "store"))
 		return store(argv[2]);
 	return 2;

@@ -4,7 +4,11 @@ import os
 import random
 import re
 import shutil
+import signal
+import socket
 import subprocess
+import threading
+import time
 
 from lab import disks, guest_programs, image
 from lab.common import ROOT
@@ -200,31 +204,100 @@ def swap_option(bench):
     bench.equal(done.out, b"swap=vda\n8388608\nSWAPSPACE2", "output")
 
 
-@test("disks/swap_over_nbd", quick=False)
+class NbdServer:
+    """qemu-nbd with a swap area, as on another host. As a context: its URL."""
+
+    def __init__(self, bench, size):
+        self.path = disks.make_swap(bench.folder, size)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"nbd://127.0.0.1:{self.port}/swap"
+
+    def __enter__(self):
+        self.process = subprocess.Popen(["qemu-nbd", "-t", "-e", "4", "-f", "raw", "-x", "swap", "-b", "127.0.0.1",
+                                         "-p", str(self.port), self.path])
+        for _ in range(100):
+            with socket.socket() as probe:
+                if not probe.connect_ex(("127.0.0.1", self.port)):
+                    break
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def trouble(server, seconds):
+    """The server stops answering while the guest runs, and goes on after a while."""
+    time.sleep(seconds)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    time.sleep(2)
+    os.kill(server.process.pid, signal.SIGCONT)
+
+
+@test("disks/swap_over_nbd_is_as_good_as_a_disk_here_and_survives_a_stall", quick=False)
 def swap_nbd(bench):
-    """qemu-system's own NBD server is the other host; the guest finds mkswap's signature there."""
-    path = disks.make_swap(bench.folder, 1 << 20)
-    port = 20000 + os.getpid() % 20000
-    server = subprocess.Popen(
-        ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-blockdev",
-         f"driver=raw,node-name=swap,file.driver=file,file.filename={path}", "-object", "iothread,id=io",
-         "-qmp", "stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        for line in ('{"execute":"qmp_capabilities"}',
-                     '{"execute":"nbd-server-start","arguments":{"addr":{"type":"inet","data":'
-                     '{"host":"127.0.0.1","port":"%d"}}}}' % port,
-                     '{"execute":"block-export-add","arguments":{"type":"nbd","id":"e","node-name":"swap",'
-                     '"name":"swap","writable":true}}'):
-            server.stdin.write(line.encode() + b"\n")
-            server.stdin.flush()
-            server.stdout.readline()
-        server.stdout.readline()
-        done = bench.ran(attached(bench, ["--swap", f"nbd://127.0.0.1:{port}/swap"],
-                                  "dd if=/dev/vda bs=1 skip=4086 count=10 2>/dev/null"))
-        bench.equal(done.out, b"SWAPSPACE2", "signature")
-    finally:
-        server.kill()
-        server.communicate()
+    with NbdServer(bench, 64 << 20) as server:
+        stall = threading.Thread(target=trouble, args=(server, 2))
+        stall.start()
+        done = bench.ran(guest(bench, "head -c 10 /dev/vda >/dev/null; /x hog 36", [],
+                               options=["--ram", "24M", "--swap", server.url, *helper(bench)], timeout=120))
+        stall.join()
+    bench.equal(done.out, b"wrong 0, SIGBUS 0\nchild: exited with 0\nwrong 0, SIGBUS 0\n", "output")
+    bench.check(len(contents(server.path).strip(b"\0")) > 8 << 20, "nothing came to the server")
+
+
+@test("disks/a_swap_server_that_goes_away_costs_the_pages_it_had_and_no_more", quick=False)
+def swap_nbd_dies(bench):
+    """The server ends while a working set lies there: its owner ends, or lives with SIGBUS; others go on."""
+    with NbdServer(bench, 64 << 20) as server:
+        threading.Timer(4, server.process.kill).start()
+        done = bench.ran(guest(bench, """exec /x guard "/x hog 40 >/dev/null 2>&1" \\
+            "echo ended; head -c 100000 /dev/zero | md5sum >/dev/null; /x hog 3" """, [],
+            options=["--ram", "24M", "--swap", server.url, *helper(bench)], timeout=120))
+    bench.equal(done.out, b"ended\nwrong 0, SIGBUS 0\nchild: exited with 0\nwrong 0, SIGBUS 0\n", "output")
+
+
+def swap_with_errors(bench, rules, script, swap="48M"):
+    """The script in 24 MiB with a swap area whose disk follows blkdebug's rules; what it prints and the kernel logs."""
+    path = bench.file("rules", rules)
+    done = bench.ran(guest(bench, script, [], [("PAGODA_BLKDEBUG", f"swap={path}")],
+                           ["--ram", "24M", "--swap", swap, *helper(bench)], timeout=120))
+    with open(bench.file("kernel.log")) as log:
+        return done.out.decode(), log.read()
+
+
+def slot(number):
+    return number * 8  # its first sector
+
+
+@test("disks/a_page_that_cannot_be_swapped_in_kills_who_needs_it_alone", "FT-54")
+def swap_read_error(bench):
+    out, _ = swap_with_errors(bench, disks.fail_rule("read", slot(100)) + disks.fail_rule("read", slot(205) + 5),
+                              "/x hog 32; echo alive; /x hog 32; /x hog 32")
+    lost = [int(n) for n in re.findall("wrong 0, SIGBUS (\\d+)\n", out)]
+    bench.check(out.startswith("child: killed by SIGBUS\n") and "alive\n" in out and "lost" not in out, f"output {out!r}")
+    bench.check(1 <= sum(lost) <= 2 and "wrong 1" not in out, f"two bad slots, pages lost: {lost}")
+    bench.equal(lost[-2:], [0, 0], "a slot that lost a page is used again")
+
+
+@test("disks/a_slot_that_cannot_be_written_is_given_up_and_no_byte_is_lost", "SW-03")
+def swap_write_error(bench):
+    out, log = swap_with_errors(bench, disks.fail_rule("write", slot(100)) + disks.fail_rule("write", slot(205) + 5),
+                                "/x hog 32; /x hog 32; tail -1 /proc/swaps | tr -s '\\t ' ' '")
+    given_up = set(re.findall(r"slot (\d+) of /dev/vda cannot be written", log))
+    bench.check(given_up and given_up <= {"100", "205"}, f"slots given up: {given_up}")
+    size, found = 48 * 1024 - 4 - 4 * len(given_up), re.search(r"partition (\d+) ", out)
+    bench.equal(int(found[1]), size, "what is left of the area, KiB")
+    bench.equal(out[:found.start()], "wrong 0, SIGBUS 0\nchild: exited with 0\nwrong 0, SIGBUS 0\n" * 2 + "/dev/vda ", "output")
+
+
+@test("disks/a_swap_disk_that_takes_nothing_is_out_of_memory_and_not_the_end")
+def swap_dead(bench):
+    out, _ = swap_with_errors(bench, disks.fail_rule("write"), "/x hog 40; echo $?; /x hog 4", swap="4M")
+    bench.equal(out.replace("143", "137"), "137\nwrong 0, SIGBUS 0\nchild: exited with 0\nwrong 0, SIGBUS 0\n", "output")
 
 
 @test("disks/wrong_use_of_swap_and_root_is_refused")

@@ -209,6 +209,19 @@ PAGODA_TEST(an_error_is_its_requests_alone, "")
 	put_pages(pages, MANY);
 }
 
+static unsigned int tried_alone;
+
+static void watch_retries(void *arg, enum bio_op op, u64 sector, struct page *page)
+{
+	const struct block_device *bdev = arg;
+
+	(void)op, (void)sector, (void)page;
+	if (READ_ONCE(bdev->retrying)) {
+		CHECK_EQ(READ_ONCE(bdev->nr_in_flight), 1);
+		tried_alone++;
+	}
+}
+
 PAGODA_TEST(a_bad_sector_costs_no_neighbour_of_a_merged_request, "")
 {
 	struct block_device *bdev = make_disk((struct hosted_disk_config){ .max_vecs = 32, .high_memory = true });
@@ -216,6 +229,7 @@ PAGODA_TEST(a_bad_sector_costs_no_neighbour_of_a_merged_request, "")
 
 	get_pages(pages, MANY);
 	hosted_disk_fail_sectors(bdev, BIO_WRITE, 10 * PAGE_SECTORS, 10 * PAGE_SECTORS + 1);
+	hosted_disk_watch(bdev, watch_retries, bdev);
 	blk_start_plug();
 	for (unsigned int i = 0; i < MANY; i++)
 		submit_page(bdev, BIO_WRITE, i * PAGE_SECTORS, pages[i]);
@@ -226,6 +240,7 @@ PAGODA_TEST(a_bad_sector_costs_no_neighbour_of_a_merged_request, "")
 	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[9 * PAGE_SIZE], 10);
 	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[11 * PAGE_SIZE], 12);
 	CHECK_EQ(bdev->nr_requests[BIO_WRITE], 2 + 32); /* one was taken apart */
+	CHECK_EQ(tried_alone, 31);
 	put_pages(pages, MANY);
 }
 

@@ -365,7 +365,9 @@ PAGODA_TEST(read_errors_are_sigbus_and_can_be_retried, "FT-54")
 	CHECK(!pte_present(pte_at(BASE)) && !pte_none(pte_at(BASE)));
 	check_filled(1);
 	check_mm();
+	CHECK_EQ(total_swap_pages, 63);
 	hosted_process_exit();
+	CHECK_EQ(total_swap_pages, 62); /* nobody gets that slot again */
 	swap_off();
 }
 
