@@ -10,8 +10,8 @@
  *
  * The report is one line of JSON on STREAM_CONTROL. Frames are counted when nothing but init
  * is left, with what init has in swap brought back, and the structures of ended tasks and idle per-CPU
- * lists given back, so that the two counts are equal unless something leaked, and no slot of
- * swap is in use. Then the core checks its structures; what it finds wrong is a panic.
+ * lists given back, and what is cached of disks dropped, so that the two counts are equal
+ * unless something leaked, and no slot of swap is in use. Then the core checks its structures; what it finds wrong is a panic.
  *
  * Locking: one writer (init and its child take turns); unknown calls under unknown_lock.
  */
@@ -22,6 +22,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/swap.h>
+#include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgtable.h>
 #include <kernel/report.h>
@@ -29,6 +30,7 @@
 #include <asm/pgalloc.h>
 
 #define REPORT_BYTES	8192
+#define DROP_ROUNDS	3  /* names hold inodes, inodes pages */
 #define UNKNOWN_NUMBERS 32 /* different ones remembered */
 
 static u64 entry_tsc, first_user_tsc;
@@ -82,6 +84,14 @@ void report_mm_exit(struct mm_struct *mm)
 	peak_pgtables_bytes = max(peak_pgtables_bytes, READ_ONCE(mm->hiwater_pgtables_bytes));
 }
 
+static void drop_caches(void)
+{
+	for (int round = 0; round < DROP_ROUNDS; round++) {
+		(void)drop_pagecache();
+		(void)drop_shrinkable();
+	}
+}
+
 /*
  * Free frames, those counted in that kernel mappings keep for their tables for good, those that slabs keep only
  * because objects of others lie scattered in them, and the maps of swap areas, as the program may swapoff.
@@ -89,6 +99,7 @@ void report_mm_exit(struct mm_struct *mm)
 static unsigned long count_frames(void)
 {
 	free_dead_tasks(true);
+	drop_caches();
 	(void)kmem_cache_shrink_all();
 	drain_pgt_cache();
 	drain_all_pages();

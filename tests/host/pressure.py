@@ -4,11 +4,14 @@
 After each run the kernel has checked its structures (kernel/report.c), and its report must show no
 warning, no slot of swap in use and as many free frames as before.
 """
+import hashlib
 import json
 import os
+import shutil
+import stat
 
 from lab import guest_programs, image
-from lab.testing import report_problems, test
+from lab.testing import Skip, report_problems, test
 
 GOOD = b"children failed: 0, words wrong: 0\n"
 
@@ -87,3 +90,94 @@ def sixteen(bench):
 def sixteen_more(bench):
     done, _ = shell(bench, SIXTEEN.format(8), "32M", "512M", timeout=300)
     bench.equal(done.out, GOOD * 16 + b"all\n", "output")
+
+
+# ---- Swap is full ------------------------------------------------------------------------------------------------
+
+
+@test("pressure/full_swap_ends_the_largest_and_spares_the_others", "SW-18 OM-07 OM-16")
+def full_swap(bench):
+    done, events = shell(bench, "/set 8 & q=$!; /set 64; echo $?; wait $q; echo $?; /set 16; echo $?", "24M", "16M")
+    bench.equal(done.out, b"143\n" + GOOD + b"0\n" + GOOD + b"0\n", "output")
+    bench.equal(events["oom_kill"], 1, "kills")
+    bench.check(events["pswpout"] > 4000, "swap was not full")
+
+
+@test("pressure/fork_bomb_of_hogs_with_swap", "OM-07 OM-16")
+def bomb(bench):
+    _, events = under_pressure(bench, [program(bench, "oom_fork_bomb")], "24M", "32M")
+    bench.check(events["oom_kill"] > 0 and events["pswpout"] > 4000, "memory was not exhausted")
+
+
+# ---- Programs from a disk -------------------------------------------------------------------------------------
+
+
+def unpack(tree, folder):
+    """An image's tree as files of this host."""
+    for path, (mode, data, _) in sorted(tree.nodes.items()):
+        at = os.path.join(folder, path[1:])
+        if stat.S_ISDIR(mode):
+            os.makedirs(at, exist_ok=True)
+        elif stat.S_ISLNK(mode):
+            os.symlink(data.decode(), at)
+        else:
+            with open(at, "wb") as file:
+                file.write(data)
+            os.chmod(at, stat.S_IMODE(mode))
+
+
+def root_disk(bench, programs, files, mib):
+    """An ext2 image with busybox, programs of this host, and files (path: contents)."""
+    for path in programs:
+        if not os.path.exists(path):
+            raise Skip(f"no {path} here")
+    tree = image.base_tree(os.devnull, None)
+    for path in programs:
+        image.add_program(tree, path, path, "x86_64")
+    for path, data in files.items():
+        tree.file(path, data)
+    folder, disk = bench.file("root"), bench.file("root.img")
+    unpack(tree, folder)
+    with open(disk, "wb") as file:
+        file.truncate(mib << 20)
+    mke2fs = shutil.which("mke2fs", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    bench.ran(bench.command([mke2fs, "-q", "-F", "-t", "ext2", "-d", folder, disk]))
+    return disk
+
+
+def from_disk(bench, disk, script, ram, swap, **more):
+    return under_pressure(bench, [image.BUSYBOX, "sh", "-c", script], ram, swap, ["--root", disk], **more)
+
+
+def sort_file(bench, ram, mib, timeout=60):
+    """Debian's sort (which sizes its buffer by itself) of a file of mib MiB."""
+    lines = [b"%08x%s\n" % (n * 2654435761 % 2**32, b"x" * (n % 100)) for n in range(mib * 17500)]
+    data = b"".join(lines)
+    disk = root_disk(bench, ["/usr/bin/sort"], {"/data": data}, 3 * mib + 16)
+    done, events = from_disk(bench, disk, "/usr/bin/sort -T /tmp /data | md5sum", f"{ram}M", f"{2 * mib}M",
+                             timeout=timeout)
+    bench.check(len(data) > 4 * ram << 20, "the file is too small")
+    bench.equal(done.out.split()[0].decode(), hashlib.md5(b"".join(sorted(lines))).hexdigest(), "sum of the sorted file")
+    bench.check(events["pswpout"] > 0, "nothing was swapped")
+
+
+@test("pressure/sort_of_a_file_of_four_times_the_ram", "SW-20")
+def sort(bench):
+    sort_file(bench, 8, 34)
+
+
+@test("pressure/sort_of_a_large_file", long=True)
+def sort_large(bench):
+    sort_file(bench, 64, 280, timeout=600)
+
+
+HELLO = '#include <stdio.h>\nint main(void)\n{\n\tprintf("hello\\n");\n\treturn 5;\n}\n'
+
+
+@test("pressure/gcc_compiles_in_32_mib")
+def gcc(bench):
+    disk = root_disk(bench, ["/usr/bin/gcc"], {"/hello.c": HELLO}, 320)
+    done, events = from_disk(bench, disk, "gcc -O2 -Wall -o /hello /hello.c && /hello; echo $?", "32M", "128M")
+    bench.equal(done.out, b"hello\n5\n", "output")
+    bench.check(events["pswpout"] > 0, "nothing was swapped")
+    bench.equal(events["oom_kill"], 0, "kills")
