@@ -526,35 +526,30 @@ out:
 
 /* ---- To the disk ----------------------------------------------------------------------------------- */
 
-int vfs_fsync(struct file *file, u64 start, u64 end, bool datasync)
+int vfs_fsync(struct file *file, u64 start, u64 end)
 {
 	if (file->f_op->fsync)
-		return file->f_op->fsync(file, start, end, datasync);
+		return file->f_op->fsync(file);
 	if (S_ISREG(file->f_inode->i_mode))
 		return generic_file_fsync(&file->vm, start, end);
 	return S_ISDIR(file->f_inode->i_mode) ? 0 : -EINVAL;
 }
 
-static long fsync_fd(unsigned long fd, bool datasync)
+long sys_fsync(unsigned long fd)
 {
 	struct fd f = fdget((unsigned int)fd);
 	long ret;
 
 	if (!f.file)
 		return -EBADF;
-	ret = vfs_fsync(f.file, 0, ~0ull, datasync);
+	ret = vfs_fsync(f.file, 0, ~0ull);
 	fdput(f);
 	return ret;
 }
 
-long sys_fsync(unsigned long fd)
-{
-	return fsync_fd(fd, false);
-}
-
 long sys_fdatasync(unsigned long fd)
 {
-	return fsync_fd(fd, true);
+	return sys_fsync(fd);
 }
 
 long sys_sync(void)
@@ -585,6 +580,7 @@ long sys_syncfs(unsigned long fd)
 
 	if (!f.file)
 		return -EBADF;
+	sync_mappings(true); /* all files' data: there is no list of one file system's own */
 	sb = f.file->f_inode->i_sb;
 	if (sb->s_op && sb->s_op->sync)
 		ret = sb->s_op->sync(sb);

@@ -345,12 +345,9 @@ static int tmpfs_mmap(struct file *file, struct vm_area_struct *vma)
 	return generic_file_mmap(&file->vm, vma);
 }
 
-static int tmpfs_fsync(struct file *file, u64 start, u64 end, bool datasync)
+static int tmpfs_fsync(struct file *file)
 {
 	(void)file;
-	(void)start;
-	(void)end;
-	(void)datasync;
 	return 0;
 }
 

@@ -5,7 +5,7 @@ Three kinds of jobs, the fast ones first: checks and whole runs written in Pytho
 (tests/host), unit-test binaries on the hosted machine (tests/unit), programs in the guest
 (tests/guest). They run two at a time; each writes a log under build/test-results, and
 results.json there has them all. A NAME on the command line keeps the jobs whose name
-contains it.
+contains it; those in another configuration (NAME@2nodes) only if it says so.
 """
 import concurrent.futures
 import importlib.util
@@ -42,7 +42,7 @@ def all_jobs(level):
 
 
 def wanted(job, level, names):
-    if names and not any(name in job.name for name in names):
+    if names and not any(name in job.name and ("@" in name or "@" not in job.name) for name in names):
         return False
     if level == "quick":
         return job.in_quick and not job.only_long
@@ -106,6 +106,16 @@ def write_results(results, level, seconds):
                    "results": [vars(r) for r in sorted(results, key=lambda r: r.name)]}, file, indent=1)
 
 
+def show_matrix(results):
+    """Say in which configurations the unit tests ran; one more result."""
+    by_job = {}
+    for result in results:
+        by_job.setdefault("/".join(result.name.split("/")[:2]), []).append(result)
+    lines, result = unit_tests.matrix(by_job)
+    print("\n" + "\n".join(lines))
+    return [result]
+
+
 def count(results, outcome):
     return sum(1 for r in results if r.outcome == outcome)
 
@@ -127,6 +137,8 @@ def main(options):
         began = time.monotonic()
         results = run_jobs(jobs)
         write_results(results, level, time.monotonic() - began)
+    if not options.args and level != "quick":
+        results += show_matrix(results)
     table = requirements.table(results)
     if level != "quick" and not options.args:
         requirements.save(table)

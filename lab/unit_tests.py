@@ -8,6 +8,11 @@ Each prints one line per case and exits non-zero if one failed:
 	skip NAME: reason
 
 A binary that dies, hangs, or says nothing is a failure of its own.
+
+Each binary is one geometry with one sanitizer or none. XC-05 wants them all with slab
+debugging off and on, on one node and on two: the binaries take both from the environment
+(tests/unit/harness.h), and a job's name says which with a suffix. That is four times the
+work, so a normal run takes a sample of it and a long run all; matrix() shows what ran.
 """
 import json
 import os
@@ -54,16 +59,62 @@ def run_binary(name, command, env, folder, timeout, log):
     return results
 
 
-def jobs(level):
-    """One job for each test() of the build. TSan slows down by ten; --long may take longer."""
+SLAB_DEBUG = {"PAGODA_TEST_BOOT_WORDS": "slab_debug"}
+TWO_NODES = {"PAGODA_TEST_NODES": "2"}
+# suffix of the name: what is added to the environment
+SETTINGS = {"": {}, "@slab_debug": SLAB_DEBUG, "@2nodes": TWO_NODES, "@2nodes+slab_debug": {**TWO_NODES, **SLAB_DEBUG}}
+SAMPLE = {"@slab_debug": "i386-pae-plain", "@2nodes": "i386-plain", "@2nodes+slab_debug": "x86_64-plain"}
+
+
+def known_tests():
+    """(name, geometry, sanitizer, entry) of each test() of the build."""
     with open(os.path.join(BUILD, "meson-info", "intro-tests.json")) as file:
         known = json.load(file)
     for entry in known:
-        name = "unit/" + entry["name"]
-        timeout = entry["timeout"] * (10 if level == "long" else 1)
-        env = {**entry["env"], "PAGODA_TEST_LEVEL": level}
+        _, _, variant = entry["name"].partition("-")
+        geometry, _, sanitizer = variant.rpartition("-")
+        yield entry["name"], geometry, sanitizer, entry
 
-        def run(log, name=name, entry=entry, env=env, timeout=timeout):
-            return run_binary(name, entry["cmd"], env, entry["workdir"] or BUILD, timeout, log)
-        yield Job(name, run, in_quick=not SANITIZED.search(name),
-                  needs=[os.path.relpath(entry["cmd"][0], BUILD), *MODULES])
+
+def jobs(level):
+    """One job for each test and setting. TSan slows down by ten; --long may take longer."""
+    for name, geometry, sanitizer, entry in known_tests():
+        timeout = entry["timeout"] * (10 if level == "long" else 1)
+        for suffix, setting in SETTINGS.items():
+            whole = f"unit/{name}{suffix}"
+            env = {**entry["env"], **setting, "PAGODA_TEST_LEVEL": level}
+
+            def run(log, name=whole, entry=entry, env=env, timeout=timeout):
+                return run_binary(name, entry["cmd"], env, entry["workdir"] or BUILD, timeout, log)
+            yield Job(whole, run, in_quick=not suffix and not SANITIZED.search(name),
+                      only_long=bool(suffix) and SAMPLE[suffix] != f"{geometry}-{sanitizer}",
+                      needs=[os.path.relpath(entry["cmd"][0], BUILD), *MODULES])
+
+
+# ---- What ran of XC-05's matrix -----------------------------------------------------------
+
+def cell(results, names):
+    """One word on the tests of a cell, given all results by the name of their job."""
+    ran = [name for name in names if name in results]
+    failed = [name for name in ran if any(r.outcome == FAILED for r in results[name])]
+    if failed:
+        return f"{len(failed)} failed"
+    return "passed" if len(ran) == len(names) else f"{len(ran)} of {len(names)}" if ran else "not run"
+
+
+def matrix(results):
+    """The table as lines, and the Result that it amounts to. results: job name -> its results."""
+    cells = {}
+    for name, geometry, sanitizer, _ in known_tests():
+        for suffix in SETTINGS:
+            cells.setdefault((f"{geometry}-{sanitizer}", suffix), []).append(f"unit/{name}{suffix}")
+    words = {key: cell(results, names) for key, names in cells.items()}
+    heads = ["one node", "slab_debug", "two nodes", "both"]
+    lines = ["Unit tests in each configuration (XC-05):", " " * 22 + "".join(f"{h:<14}" for h in heads)]
+    for variant in sorted({variant for variant, _ in words}):
+        lines.append(f"  {variant:<20}" + "".join(f"{words[variant, suffix]:<14}" for suffix in SETTINGS).rstrip())
+    missing = [key for key, word in words.items() if word != "passed"]
+    if not missing:
+        return lines, Result("matrix/every_configuration", OK, ["XC-05"])
+    return lines, Result("matrix/every_configuration", SKIPPED, ["XC-05"],
+                         f"{len(missing)} of {len(words)} cells did not run in full; ./pagoda test --long runs all")

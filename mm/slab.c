@@ -93,7 +93,7 @@ static slab_t *kmem_cache_slabmgmt(kmem_cache_t *cachep, struct page *page, unsi
 	slab_t *slabp;
 
 	if (cachep->flags & CFLGS_OFF_SLAB) {
-		slabp = kmem_cache_alloc(cachep->slabp_cache, flags & ~__GFP_ZERO);
+		slabp = kmem_cache_alloc(cachep->slabp_cache, flags & ~(__GFP_ZERO | SLAB_DMA));
 		if (!slabp)
 			return NULL;
 		slabp->s_mem = start + offset;

@@ -216,11 +216,19 @@ static bool hinted_slot_is_free(const struct slot_hint *hint, unsigned long key,
 	       !area->map[hint->group + slot];
 }
 
+/* Neighbouring groups of one object have neighbouring hints: they never push each other out. */
+static struct slot_hint *hint_of(const struct page *page)
+{
+	unsigned long object = (u32)((unsigned long)page->mapping >> 4) * 0x9e3779b1u >> 16;
+
+	return &hints[(object + page->index / SLOT_GROUP) % NR_HINTS];
+}
+
 swp_entry_t get_swap_page_near(const struct page *page)
 {
 	unsigned long slot = page->index % SLOT_GROUP;
 	unsigned long key = (unsigned long)page->mapping + page->index / SLOT_GROUP * 0x9e3779b1ul;
-	struct slot_hint *hint = &hints[(key ^ key >> 9) % NR_HINTS];
+	struct slot_hint *hint = hint_of(page);
 	swp_entry_t entry = { 0 };
 	struct swap_area *area;
 

@@ -287,6 +287,25 @@ static unsigned int timeout_s(void)
 	return (is_sanitized() ? SANITIZER_TIMEOUT_S : PLAIN_TIMEOUT_S) * (is_long_run() ? 10 : 1);
 }
 
+/*
+ * XC-05's matrix: the same tests on a machine of several nodes, or with slab debugging, from
+ * the environment. A test that says what machine it needs keeps that.
+ */
+static void apply_matrix_cell(struct hosted_config *config)
+{
+	static char cmdline[256];
+	const char *nodes = getenv("PAGODA_TEST_NODES"), *words = getenv("PAGODA_TEST_BOOT_WORDS");
+
+	if (config->exact)
+		return;
+	if (nodes && !config->nr_nodes)
+		config->nr_nodes = (unsigned int)atoi(nodes);
+	if (words) {
+		snprintf(cmdline, sizeof(cmdline), "%s %s", config->options ? config->options : "", words);
+		config->options = cmdline;
+	}
+}
+
 static __noreturn void run_body(struct unit_test *test)
 {
 	unsigned long frames = 0;
@@ -295,6 +314,7 @@ static __noreturn void run_body(struct unit_test *test)
 	alarm(timeout_s());
 	random_state = options.seed;
 	test->config.seed = options.seed;
+	apply_matrix_cell(&test->config);
 	hosted_boot(&test->config);
 	if (!test->config.no_mm_boot)
 		frames = test_free_frames();

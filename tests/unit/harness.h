@@ -20,7 +20,9 @@
  *
  *	PAGODA_TEST_CONFIG(numa_prefers_local_node, "PA-20", .nr_nodes = 2, .ram = 256 * SZ_1M)
  *
- * gives the machine (struct hosted_config). Every executable understands:
+ * gives the machine (struct hosted_config). PAGODA_TEST_NODES=2 in the environment gives it
+ * two nodes instead of one, PAGODA_TEST_BOOT_WORDS=slab_debug adds words to its command line
+ * (XC-05's matrix: ./pagoda test --matrix). Every executable understands:
  *	--list		names and IDs		NAME...		only tests whose name contains one
  *	--seed N	the seed of the run	--no-fork	in this process, for a debugger
  *	--rounds N	that often, each time with the next seed
@@ -56,6 +58,9 @@ void unit_test_register(struct unit_test *test);
 	static void name_(void)
 
 #define PAGODA_TEST(name_, ids_) PAGODA_TEST_CONFIG(name_, ids_, .nr_cpus = 1)
+
+/* Not to be varied by PAGODA_TEST_NODES, PAGODA_TEST_BOOT_WORDS: exact numbers of this very machine. */
+#define PAGODA_TEST_EXACT(name_, ids_) PAGODA_TEST_CONFIG(name_, ids_, .nr_cpus = 1, .exact = true)
 
 /* End the test as failed or skipped, from any thread. */
 __noreturn void test_fail(const char *file, int line, const char *fmt, ...) __printf(3, 4);

@@ -66,11 +66,8 @@ static int disk_writepage(struct page *page)
 	if (later)
 		f->pending[f->nr_pending++] = page;
 	spin_unlock(&f->lock);
-	if (!later) {
-		set_page_writeback(page);
+	if (!later)
 		unlock_page(page);
-		end_page_writeback(page);
-	}
 	return f->write_error ? -EIO : 0;
 }
 

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-#define HIGH_TEST(name, ids, ...) PAGODA_TEST_CONFIG(name, ids, .ram = SZ_1G, __VA_ARGS__)
+#define HIGH_TEST(name, ids, ...) PAGODA_TEST_CONFIG(name, ids, .exact = true, .ram = SZ_1G, __VA_ARGS__)
 
 static void need_highmem(void)
 {

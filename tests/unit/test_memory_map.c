@@ -45,35 +45,35 @@ static void check_zone_sizes(unsigned long mib)
 	CHECK_EQ(highend_pfn, max_pfn);
 }
 
-PAGODA_TEST_CONFIG(zones_of_8_mib, "PM-08 BM-03 BM-05 BM-06", .ram = 8 * SZ_1M)
+PAGODA_TEST_CONFIG(zones_of_8_mib, "PM-08 BM-03 BM-05 BM-06", .exact = true, .ram = 8 * SZ_1M)
 {
 	check_zone_sizes(8);
 	CHECK_EQ(contig_page_data.nr_zones, 1);
 }
 
-PAGODA_TEST_CONFIG(zones_of_64_mib, "PM-08 BM-03", .ram = 64 * SZ_1M)
+PAGODA_TEST_CONFIG(zones_of_64_mib, "PM-08 BM-03", .exact = true, .ram = 64 * SZ_1M)
 {
 	check_zone_sizes(64);
 	CHECK_EQ(contig_page_data.nr_zones, 2);
 }
 
-PAGODA_TEST_CONFIG(zones_of_512_mib, "PM-08 BM-03 BM-06", .ram = 512 * SZ_1M)
+PAGODA_TEST_CONFIG(zones_of_512_mib, "PM-08 BM-03 BM-06", .exact = true, .ram = 512 * SZ_1M)
 {
 	check_zone_sizes(512);
 	CHECK_EQ(max_low_pfn, max_pfn);
 }
 
-PAGODA_TEST_CONFIG(zones_of_1_gib, "PM-08 BM-03 BM-06", .ram = SZ_1G)
+PAGODA_TEST_CONFIG(zones_of_1_gib, "PM-08 BM-03 BM-06", .exact = true, .ram = SZ_1G)
 {
 	check_zone_sizes(1024);
 }
 
-PAGODA_TEST_CONFIG(zones_of_2_gib, "PM-08 BM-03", .ram = 2 * SZ_1G)
+PAGODA_TEST_CONFIG(zones_of_2_gib, "PM-08 BM-03", .exact = true, .ram = 2 * SZ_1G)
 {
 	check_zone_sizes(2048);
 }
 
-PAGODA_TEST(zone_fields_agree_with_the_node, "PM-01 PM-02 PM-03 PM-07 PM-09 PM-10")
+PAGODA_TEST_EXACT(zone_fields_agree_with_the_node, "PM-01 PM-02 PM-03 PM-07 PM-09 PM-10")
 {
 	static const char *const names[] = { "DMA", "Normal", "HighMem" };
 	pg_data_t *pgdat;
@@ -233,7 +233,7 @@ PAGODA_TEST_CONFIG(map_may_be_unsorted_and_overlap, "BM-05 BM-09 PM-06",
 
 /* ---- The descriptor -------------------------------------------------------------------- */
 
-PAGODA_TEST(descriptor_fits_a_cache_line, "PM-18 PM-19 PM-20")
+PAGODA_TEST_EXACT(descriptor_fits_a_cache_line, "PM-18 PM-19 PM-20")
 {
 	CHECK_LE(sizeof(struct page), 64);
 	CHECK_LE(sizeof(mem_map_t), 64);

@@ -359,7 +359,7 @@ PAGODA_TEST(page_pairs_hardly_touch_the_zone_lock, "FX-02 FX-03")
 
 /* ---- Zones and fallback ----------------------------------------------------------------------- */
 
-PAGODA_TEST_CONFIG(modifiers_choose_the_zone, "PA-22 PA-27 PA-37 HM-01 HM-09", .ram = SZ_1G)
+PAGODA_TEST_CONFIG(modifiers_choose_the_zone, "PA-22 PA-27 PA-37 HM-01 HM-09", .exact = true, .ram = SZ_1G)
 {
 	struct page *dma = alloc_page(GFP_DMA | GFP_KERNEL), *normal = alloc_page(GFP_KERNEL),
 		    *high = alloc_page(GFP_HIGHUSER);

@@ -18,25 +18,29 @@ static atomic_t workers_left, reclaimers_left;
 
 /* ---- Reclaim without end ------------------------------------------------------------------ */
 
+static void reclaim_node(pg_data_t *pgdat, int priority)
+{
+	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = priority,
+				   .nr_pages = SWAP_CLUSTER_MAX, .writes_left = 4,
+				   .classzone = &pgdat->node_zones[ZONE_DMA] };
+
+	for (int i = 0; i < MAX_NR_ZONES; i++) {
+		refill_inactive(&pgdat->node_zones[i], LRU_KIND_FILE, 4);
+		shrink_cache(&sc, &pgdat->node_zones[i], LRU_KIND_FILE, 16);
+	}
+	if (sc.written)
+		put_page(sc.written);
+}
+
 static void reclaim_forever(void *arg)
 {
+	pg_data_t *pgdat;
+
 	(void)arg;
 	while (atomic_read(&workers_left)) {
-		for (int priority = 2; priority >= 1; priority--) {
-			pg_data_t *pgdat = pgdat_list;
-			struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = priority,
-						   .nr_pages = SWAP_CLUSTER_MAX, .writes_left = 4,
-						   .classzone = &pgdat->node_zones[ZONE_DMA] };
-
-			for (int i = 0; i < MAX_NR_ZONES; i++) {
-				zone_t *zone = &pgdat->node_zones[i];
-
-				refill_inactive(zone, LRU_KIND_FILE, 4);
-				shrink_cache(&sc, zone, LRU_KIND_FILE, 16);
-			}
-			if (sc.written)
-				put_page(sc.written);
-		}
+		for (int priority = 2; priority >= 1; priority--)
+			for_each_pgdat(pgdat)
+				reclaim_node(pgdat, priority);
 		port_cond_resched();
 		port_interleave();
 	}

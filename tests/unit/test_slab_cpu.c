@@ -232,7 +232,7 @@ static void take_without_memory(void *unused)
 }
 
 /* A page cannot be had, or most objects are free: then another CPU's slab is as good. */
-PAGODA_TEST_CONFIG(slabs_of_another_cpu_are_the_last_resort, "SL-29 SL-23", .nr_cpus = 2,
+PAGODA_TEST_CONFIG(slabs_of_another_cpu_are_the_last_resort, "SL-29 SL-23", .exact = true, .nr_cpus = 2,
 		   .start_threads = true)
 {
 	unsigned long grown;

@@ -427,7 +427,7 @@ static struct page *filled_page(gfp_t gfp, u32 value)
 	return page;
 }
 
-PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "SM-14", .ram = SZ_1G)
+PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "SM-14", .exact = true, .ram = SZ_1G)
 {
 	struct page *one = filled_page(GFP_HIGHUSER, 1), *two = filled_page(GFP_HIGHUSER, 2);
 	u32 *at;

@@ -73,7 +73,7 @@ PAGODA_TEST(large_area_from_fragmented_memory, "NC-01 NC-12 FX-05")
 		__free_page(page);
 }
 
-PAGODA_TEST_CONFIG(variants_choose_their_zones, "NC-02 NC-03 NC-17", .ram = SZ_1G)
+PAGODA_TEST_CONFIG(variants_choose_their_zones, "NC-02 NC-03 NC-17", .exact = true, .ram = SZ_1G)
 {
 	char *dma = vmalloc_dma(64 * PAGE_SIZE), *low = vmalloc_32(64 * PAGE_SIZE),
 	     *any = vmalloc(64 * PAGE_SIZE);

@@ -428,8 +428,11 @@ static void read_all(struct disk_file *f)
 
 static void wait_until_kswapd_sleeps(void)
 {
-	while (!kswapd_can_sleep())
-		port_yield();
+	pg_data_t *pgdat;
+
+	for_each_pgdat(pgdat)
+		while (!kswapd_can_sleep_pgdat(pgdat) || !atomic_read(&pgdat->kswapd_wait.nr_waiting))
+			port_yield();
 }
 
 #define PRESSURE .ram = 16 * SZ_1M, .start_threads = true
@@ -675,7 +678,7 @@ PAGODA_TEST_CONFIG(pressure_on_dma_scans_dma, "FX-15", .ram = 64 * SZ_1M, .start
 	disk_close(&disk);
 }
 
-PAGODA_TEST_CONFIG(refaulting_loop_keeps_two_thirds_active, "RC-18", PRESSURE)
+PAGODA_TEST_CONFIG(refaulting_loop_keeps_two_thirds_active, "RC-18", .exact = true, PRESSURE)
 {
 	unsigned long active, inactive, total;
 

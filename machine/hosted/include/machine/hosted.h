@@ -29,6 +29,7 @@ struct hosted_config {
 	bool no_mm_boot;	  /* stop before mm_boot(): for tests of boot-time code */
 	bool start_threads;	  /* call mm_start_threads() */
 	bool deterministic;	  /* one CPU's step at a time, drawn from seed */
+	bool exact;		  /* harness.h: the test is about this very machine, do not vary it */
 	u64 seed;
 };
 
