@@ -19,6 +19,8 @@
 #define F_GETOWN	9u
 #define F_SETSIG	10u
 #define F_GETSIG	11u
+#define F_SETOWN_EX	15u
+#define F_GETOWN_EX	16u
 #define F_OFD_GETLK	36u
 #define F_OFD_SETLK	37u
 #define F_OFD_SETLKW	38u
@@ -39,6 +41,61 @@ static long set_flags(struct file *file, unsigned int arg)
 		return -EPERM;
 	file->f_flags = (file->f_flags & ~SETFL_MASK) | (arg & SETFL_MASK);
 	return 0;
+}
+
+/* ---- Owners: who would be told of a file's being ready ---------------------------------------- */
+
+struct f_owner_ex {
+	int type, pid;
+};
+
+/* The owner, or 0 if there is none any more. */
+static int owner_of(const struct file *file)
+{
+	struct fs_task_info info;
+	int owner = file->f_owner;
+
+	if (!owner)
+		return 0;
+	if (file->f_owner_type == F_OWNER_PGRP)
+		return fs_hook_pgrp_session(owner) >= 0 ? owner : 0;
+	return fs_hook_task_info(owner, &info) ? owner : 0;
+}
+
+static long set_owner(struct file *file, enum file_owner_type type, int owner)
+{
+	struct fs_task_info info;
+
+	if (owner && !fs_hook_task_info(owner, &info) && fs_hook_pgrp_session(owner) < 0)
+		return -ESRCH; /* nothing has that number */
+	file->f_owner_type = type;
+	file->f_owner = owner;
+	return 0;
+}
+
+static long set_owner_by_sign(struct file *file, int who)
+{
+	if (who == (int)0x80000000)
+		return -EINVAL;
+	return who < 0 ? set_owner(file, F_OWNER_PGRP, -who) : set_owner(file, F_OWNER_PID, who);
+}
+
+static long set_owner_ex(struct file *file, unsigned long arg)
+{
+	struct f_owner_ex ex;
+
+	if (copy_from_user(&ex, arg, sizeof(ex)))
+		return -EFAULT;
+	if (ex.type < F_OWNER_TID || ex.type > F_OWNER_PGRP)
+		return -EINVAL;
+	return set_owner(file, (enum file_owner_type)ex.type, ex.pid);
+}
+
+static long get_owner_ex(const struct file *file, unsigned long arg)
+{
+	struct f_owner_ex ex = { (int)file->f_owner_type, owner_of(file) };
+
+	return copy_to_user(arg, &ex, sizeof(ex)) ? -EFAULT : 0;
 }
 
 /* Those that O_PATH files allow. */
@@ -75,10 +132,13 @@ static long fcntl_file(struct file *file, unsigned int cmd, unsigned long arg)
 	case F_OFD_SETLKW:
 		return fcntl_setlk(file, cmd, arg);
 	case F_SETOWN:
-		file->f_owner = (int)arg;
-		return 0;
+		return set_owner_by_sign(file, (int)arg);
 	case F_GETOWN:
-		return file->f_owner;
+		return file->f_owner_type == F_OWNER_PGRP ? -owner_of(file) : owner_of(file);
+	case F_SETOWN_EX:
+		return set_owner_ex(file, arg);
+	case F_GETOWN_EX:
+		return get_owner_ex(file, arg);
 	case F_SETSIG:
 		if (arg > 64)
 			return -EINVAL;

@@ -343,6 +343,9 @@ struct file_operations {
 #define FMODE_STREAM  16u /* no position: lseek and pread fail with ESPIPE */
 #define FMODE_WRITER  32u /* counted in i_writecount */
 
+/* F_SETOWN_EX names them so. */
+enum file_owner_type { F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP };
+
 struct file {
 	struct vm_file vm; /* first; vm.f_count */
 	const struct file_operations *f_op;
@@ -353,7 +356,8 @@ struct file {
 	u64 f_pos;
 	struct mutex f_pos_lock;
 	void *private_data;
-	int f_owner, f_signo;
+	int f_owner, f_signo; /* who gets signals about it: a number and what it is */
+	enum file_owner_type f_owner_type;
 	struct epitem *f_epitems; /* epoll_mutex; the epolls that watch it */
 	struct dentry *f_readdir_last; /* the last entry handed out, with a reference */
 };
