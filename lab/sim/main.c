@@ -24,11 +24,13 @@
 #include "sim.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -257,6 +259,7 @@ static void run_jobs(const struct trace *trace, unsigned int read_ahead)
 		if (pid < 0)
 			trouble("fork: %s", strerror(errno));
 		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL); /* no run without somebody to tell */
 			run_job(&jobs[this_job], trace, read_ahead);
 			_exit(0);
 		}
