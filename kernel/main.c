@@ -15,7 +15,7 @@
  *	  mm_start_threads	kswapd and friends
  *	  exec of init= (default /init): from here on it is a user process
  *
- * Boot options here: init=PATH, loglevel=N, panic_test.
+ * Boot options here: init=PATH, loglevel=N, panic_test, residency=MS.
  * Failure: any of it ends in a panic that says what was missing.
  */
 #include <pagoda/blkdev.h>
@@ -32,6 +32,7 @@
 #include <kernel/futex.h>
 #include <kernel/process.h>
 #include <kernel/report.h>
+#include <kernel/residency.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
@@ -129,6 +130,19 @@ static void swap_on_if_asked(void)
 		pr_info("swap: %s, %lu pages\n", path, (unsigned long)total_swap_pages);
 }
 
+/* "residency=MS": look at the program's pages that often, at most once a millisecond. */
+static void watch_pages_if_asked(void)
+{
+	unsigned int period_ms = 0;
+	char text[8] = "";
+
+	if (!boot_option("residency", text, sizeof(text)))
+		return;
+	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
+		period_ms = period_ms * 10 + (unsigned int)(*p - '0');
+	residency_init(period_ms);
+}
+
 /* "panic_test" or "panic_test=KIND": how the machine dies is a thing to test as well. */
 static void panic_if_asked(void)
 {
@@ -153,6 +167,7 @@ static void first_task(void *arg)
 	free_initmem();
 	mm_start_threads();
 	swap_on_if_asked();
+	watch_pages_if_asked();
 	error = do_execve(AT_FDCWD, init_path, (struct arg_list){ .kernel = true, .strings = argv },
 			  (struct arg_list){ .kernel = true, .strings = envp }, 0);
 	if (error)

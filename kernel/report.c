@@ -26,6 +26,7 @@
 #include <pagoda/vmstat.h>
 #include <asm/pgtable.h>
 #include <kernel/report.h>
+#include <kernel/residency.h>
 #include <kernel/sched.h>
 #include <asm/pgalloc.h>
 
@@ -75,6 +76,7 @@ void report_exec(void)
 		baseline[e] = vm_event_sum((enum vm_event)e);
 	peak_rss_pages = peak_pgtables_bytes = 0;
 	memset(unknown, 0, sizeof(unknown));
+	residency_watch();
 	first_user_tsc = machine_cycles();
 }
 
@@ -82,6 +84,7 @@ void report_mm_exit(struct mm_struct *mm)
 {
 	peak_rss_pages = max(peak_rss_pages, get_mm_hiwater_rss(mm));
 	peak_pgtables_bytes = max(peak_pgtables_bytes, READ_ONCE(mm->hiwater_pgtables_bytes));
+	residency_mm_exit(mm);
 }
 
 static void drop_caches(void)
@@ -207,6 +210,7 @@ static bool is_word_number(const char *text, const char *word, int *value)
 
 static __noreturn void finish(int wait_status)
 {
+	residency_stop();
 	fs_shutdown();
 	send_report(wait_status);
 	for (int s = 0; s < NR_STREAMS; s++)

@@ -153,6 +153,11 @@ class Guest:
         return next((m for m in self.messages if isinstance(m, dict) and m.get("type") == "report"), None)
 
     @property
+    def looks(self):
+        """What --pages asked for: the program's pages, look after look."""
+        return [m for m in self.messages if isinstance(m, dict) and m.get("type") == "pages"]
+
+    @property
     def log_text(self):
         try:
             with open(self.log_path, errors="replace") as file:

@@ -11,19 +11,20 @@ import signal
 import sys
 import tempfile
 
-from lab import build, disks, elf, image, packages, qemu, report, terminal
+from lab import build, disks, elf, image, packages, qemu, report, residency, terminal
 from lab.common import (EXIT_HOST, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_PANIC, EXIT_SIGNAL_BASE,
                         Refusal, open_output, say, usage_error)
 from lab.guest import Guest
 
 ENOENT = 2
 PANIC_LINES_MAX = 60
+LOOK_EVERY_MS = 10  # at first; the kernel looks more seldom as time goes by
 
 
 def check_files(options):
     """What can be refused before anything is built or booted."""
     disks.check(options)
-    for name, value in (("--stats", options.stats), ("--log", options.log)):
+    for name, value in (("--stats", options.stats), ("--log", options.log), ("--pages", options.pages)):
         if value and not os.path.isdir(os.path.dirname(os.path.abspath(value))):
             raise usage_error(f"{name} {value}: no such directory")
     for word in options.append:
@@ -46,6 +47,8 @@ def boot_words(options, interactive):
         words += [f"tty.rows={rows}", f"tty.cols={columns}"]
     if options.reclaim != "default":
         words.append(f"reclaim={options.reclaim}")
+    if options.pages:
+        words.append(f"residency={LOOK_EVERY_MS}")
     return words + options.append
 
 
@@ -143,6 +146,8 @@ def conclude(guest, options, accel, errand):
     if told and not options.quiet:
         sys.stderr.write(report.render(told, headline(errand, status, options, accel, guest)))
         sys.stderr.flush()
+    if options.pages:
+        write_file("--pages", options.pages, residency.draw(errand.exec_path, guest.looks))
     if options.stats:
         write_stats(options, told, status, accel, guest, errand)
     return status
@@ -212,8 +217,14 @@ def write_stats(options, told, status, accel, guest, errand):
         "panic": bool(re.search("PANIC:", guest.log_text)),
         "report": told,
     }
+    if options.pages:
+        stats["pages"] = guest.looks
+    write_file("--stats", options.stats, json.dumps(stats, indent=1) + "\n")
+
+
+def write_file(option, path, text):
     try:
-        with open_output(options.stats) as file:
-            file.write(json.dumps(stats, indent=1).encode() + b"\n")
+        with open_output(path) as file:
+            file.write(text.encode())
     except OSError as error:
-        raise Refusal(EXIT_HOST, f"--stats {options.stats}: {error.strerror}")
+        raise Refusal(EXIT_HOST, f"{option} {path}: {error.strerror}")
