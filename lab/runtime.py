@@ -28,10 +28,10 @@ def ask(*command):
 
 
 class Parts:
-    """files: taken as they are; trees: whole folders but what nobody needs; programs: run by it."""
+    """files: taken as they are; trees: whole folders but what nobody needs; programs: run by it; links: kept as links."""
 
-    def __init__(self, files=(), trees=(), programs=()):
-        self.files, self.trees, self.programs = list(files), list(trees), list(programs)
+    def __init__(self, files=(), trees=(), programs=(), links=()):
+        self.files, self.trees, self.programs, self.links = list(files), list(trees), list(programs), list(links)
 
 
 def python_parts(path):
@@ -45,7 +45,8 @@ def perl_parts(path):
 
 
 def git_parts(path):
-    return Parts(trees=["/usr/share/git-core/templates"])
+    return Parts(trees=["/usr/share/git-core/templates"],
+                 links=["/usr/bin/git-upload-pack", "/usr/bin/git-receive-pack", "/usr/bin/git-upload-archive"])
 
 
 def in_path(name):
@@ -84,7 +85,7 @@ def gcc_parts(path):
     objects = ["crt1.o", "Scrt1.o", "crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o",
                "libgcc.a", "libgcc_s.so", "libgcc_s.so.1", "libc.so", "libc_nonshared.a", "libm.so",
                "libmvec.so.1", "libm.so.6", "libpthread.a", "libdl.a", "libssp_nonshared.a",
-               "liblto_plugin.so"] + (["libstdc++.so"] if cplusplus else [])
+               "liblto_plugin.so"] + (["libstdc++.so", "libstdc++.so.6"] if cplusplus else [])
     for name in objects:
         answer = (ask(path, f"-print-file-name={name}") or [name])[0]
         if os.path.isabs(answer):
@@ -100,6 +101,10 @@ TABLE = [
     (r"python3(\.\d+)?", python_parts),
     (r"perl(5\.\d+\.\d+)?", perl_parts),
     (r"git", git_parts),
+    (r"openssl", lambda path: Parts(trees=["/usr/lib/ssl"])),
+    (r"stdbuf", lambda path: Parts(files=["/usr/libexec/coreutils/libstdbuf.so"])),
+    (r"tclsh(\d.*)?", lambda path: Parts(trees=["/usr/share/tcltk"])),
+    (r"tmux", lambda path: Parts(trees=["/usr/lib/locale/C.utf8"])),
     (r"(.*-)?(gcc|g\+\+|c\+\+|cc)(-\d+)?", gcc_parts),
 ]
 
@@ -137,11 +142,33 @@ def copy_tree(tree, folder, libraries):
                     libraries.update(dict.fromkeys(elf.shared_libraries(path)))
 
 
+def ends_threads(path):
+    """Does it, or a library of its, end threads early? glibc unwinds their stacks by libgcc_s."""
+    with open(path, "rb") as file:
+        text = file.read()
+    return b"pthread_exit" in text or b"pthread_cancel" in text
+
+
+def opened_by_libraries(host_path):
+    """What a library opens by itself, whatever the program."""
+    libraries = elf.shared_libraries(host_path)
+    names = {os.path.basename(path): path for path in libraries}
+    others = [path for name, path in names.items() if not name.startswith(("libc.so", "ld-linux"))]
+    parts = Parts()
+    if "libc.so.6" in names and any(ends_threads(path) for path in [host_path] + others):
+        parts.files.append(os.path.join(os.path.dirname(names["libc.so.6"]), "libgcc_s.so.1"))
+    if any(name.startswith("libtinfo") for name in names):
+        parts.trees.append("/lib/terminfo")
+    return parts
+
+
 def add(tree, host_path, add_program):
     """Everything that the program at host_path reads or executes of the host's installation."""
-    parts = needs_of(host_path)
-    if not parts:
-        return
+    for parts in (opened_by_libraries(host_path), needs_of(host_path) or Parts()):
+        add_parts(tree, parts, add_program)
+
+
+def add_parts(tree, parts, add_program):
     libraries = {}
     for folder in parts.trees:
         if os.path.isdir(folder):
@@ -149,6 +176,9 @@ def add(tree, host_path, add_program):
     for path in parts.files:
         if os.path.isfile(path):
             tree.copy(path, path)
+    for path in parts.links:
+        if os.path.islink(path):
+            tree.copy(path, path, follow=False)
     for path in parts.programs:
         add_program(path)
     for path in libraries:
