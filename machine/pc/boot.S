@@ -94,9 +94,11 @@ boot_entry:
 	rdmsr
 	orl	$EFER_LME, %eax
 	wrmsr
+	lgdt	PA(boot_gdt_ptr)
 	movl	$CR0_BOOT, %eax
 	movl	%eax, %cr0
-	lgdt	PA(boot_gdt_ptr)
+	.globl	boot_paging_on
+boot_paging_on:
 	ljmp	$0x10, $PA(boot_long)
 
 	.code64

@@ -67,6 +67,84 @@ def first_frame(bench):
     bench.equal(first, -(-end // 4096), "min_low_pfn")
 
 
+# ---- Paging is switched on ------------------------------------------------------------------------
+
+PAGE_OFFSET = 0xffff888000000000
+FIRST_TABLE_BYTES = 8 << 20
+
+
+class Gdb:
+    """QEMU's debugger port: as much of gdb's remote protocol as is needed."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(START_SECONDS)
+        self.socket.connect(path)
+        self.received = b""
+
+    def answer(self):
+        while not (packet := re.search(rb"\$([^#]*)#..", self.received)):
+            data = self.socket.recv(4096)
+            if not data:
+                raise Failure("QEMU has closed the debugger's connection")
+            self.received += data
+        self.received = self.received[packet.end():]
+        self.socket.send(b"+")
+        return packet[1]
+
+    def ask(self, text):
+        packet = text.encode()
+        self.socket.send(b"$%s#%02x" % (packet, sum(packet) & 255))
+        return self.answer()
+
+    def memory(self, address, size):
+        got = self.ask(f"m{address:x},{size:x}")
+        return None if got.startswith(b"E") else bytes.fromhex(got.decode())
+
+
+def connected_gdb(bench, path):
+    """A machine that waits for its debugger: (process, Gdb)."""
+    words = f"-S -chardev socket,id=gdb,path={path},server=on,wait=off -gdb chardev:gdb"
+    guest = subprocess.Popen([PAGODA, "run", "--accel", "tcg", "--quiet", "--timeout", "60", "--", image.BUSYBOX,
+                              "echo", "fine"], stdout=subprocess.PIPE, stderr=bench.log, stdin=subprocess.DEVNULL,
+                             env=dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=words))
+    for _ in range(START_SECONDS * 10):
+        try:
+            return guest, Gdb(path)
+        except OSError:
+            time.sleep(0.1)
+    guest.kill()
+    raise Failure("no debugger port")
+
+
+@test("machine/first_tables_map_low_memory_at_zero_and_at_page_offset", "PT-26", quick=False)
+def first_tables(bench):
+    symbols = subprocess.run(["nm", build.path("machine/pc/pagoda-debug.elf")], capture_output=True, text=True,
+                             check=True)
+    jump = int(re.search(r"^([0-9a-f]+) \w boot_paging_on$", symbols.stdout, re.M)[1], 16) & 0x7fffffff
+    path = f"/tmp/pagoda-gdb-{os.getpid()}"
+    guest, gdb = connected_gdb(bench, path)
+    try:
+        bench.equal(gdb.ask(f"Z1,{jump:x},1"), b"OK", "breakpoint")
+        gdb.ask("c")
+        code = gdb.memory(jump - 3, 4)
+        bench.equal(code, b"\x0f\x22\xc0\xea", "CR0 is written and the jump follows at once")
+        for address in range(0, FIRST_TABLE_BYTES, 256 << 10):
+            low, high = gdb.memory(address, 64), gdb.memory(PAGE_OFFSET + address, 64)
+            bench.check(low is not None, f"{address:#x} is not mapped")
+            bench.equal(high, low, f"memory at PAGE_OFFSET + {address:#x}")
+        bench.equal(gdb.memory(PAGE_OFFSET - (1 << 21), 8), None, "what lies below PAGE_OFFSET")
+        gdb.ask(f"z1,{jump:x},1")
+        gdb.socket.send(b"$D#44")
+        out, _ = guest.communicate(timeout=60)
+        bench.equal(out, b"fine\n", "output afterwards")
+    finally:
+        if guest.poll() is None:
+            guest.kill()
+        if os.path.exists(path):
+            os.unlink(path)
+
+
 # ---- Ways to die (machine/pc/crash.c) ------------------------------------------------------------
 
 DEATHS = {
