@@ -34,7 +34,7 @@
 #define DROP_ROUNDS	3  /* names hold inodes, inodes pages */
 #define UNKNOWN_NUMBERS 32 /* different ones remembered */
 
-static u64 entry_tsc, first_user_tsc;
+static u64 entry_tsc, first_user_tsc, exit_tsc;
 static unsigned long baseline[NR_VM_EVENTS];
 static unsigned long peak_rss_pages, peak_pgtables_bytes;
 static unsigned long frames_start;
@@ -177,8 +177,8 @@ static void send_report(int wait_status)
 	add_events(&t);
 	add(&t, "},\"peak_rss_kb\":%lu,\"pgtables_peak_kb\":%lu", peak_rss_pages * (PAGE_SIZE / 1024),
 	    peak_pgtables_bytes / 1024);
-	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu},\"unknown_syscalls\":{",
-	    (unsigned long)entry_tsc, (unsigned long)first_user_tsc);
+	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu,\"exit_tsc\":%lu},\"unknown_syscalls\":{",
+	    (unsigned long)entry_tsc, (unsigned long)first_user_tsc, (unsigned long)exit_tsc);
 	add_unknown(&t);
 	add(&t, "},\"swap_slots_used\":%lu", slots);
 	add(&t, ",\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n", frames_start,
@@ -210,6 +210,7 @@ static bool is_word_number(const char *text, const char *word, int *value)
 
 static __noreturn void finish(int wait_status)
 {
+	exit_tsc = machine_cycles();
 	residency_stop();
 	fs_shutdown();
 	send_report(wait_status);

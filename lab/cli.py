@@ -33,6 +33,7 @@ options of run and shell (defaults in brackets):
   --reclaim NAME        page replacement policy: default, classic [default]
   --append 'WORDS'      more boot options for the kernel
   --stats FILE          write the memory report as JSON
+  --compare FILE        say what costs more than in the run whose --stats were written to FILE
   --pages FILE          draw which of the program's pages were in memory, over time
   --log FILE            write the kernel's messages
   --timeout SECONDS     end the machine after that time, with status 124
@@ -126,6 +127,7 @@ RUN_OPTIONS = {
     "--reclaim": (choice("--reclaim", ["default", "classic"], []), "default", False),
     "--append": (anything, [], True),
     "--stats": (anything, None, False),
+    "--compare": (anything, None, False),
     "--pages": (anything, None, False),
     "--log": (anything, None, False),
     "--timeout": (seconds, None, False),

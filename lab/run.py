@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 
-from lab import build, disks, elf, image, packages, qemu, report, residency, terminal
+from lab import build, compare, disks, elf, image, packages, qemu, report, residency, terminal
 from lab.common import (EXIT_HOST, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_PANIC, EXIT_SIGNAL_BASE,
                         Refusal, open_output, say, usage_error)
 from lab.guest import Guest
@@ -27,6 +27,8 @@ def check_files(options):
     for name, value in (("--stats", options.stats), ("--log", options.log), ("--pages", options.pages)):
         if value and not os.path.isdir(os.path.dirname(os.path.abspath(value))):
             raise usage_error(f"{name} {value}: no such directory")
+    if options.compare:
+        compare.read(options.compare)
     for word in options.append:
         if not word.isprintable():
             raise usage_error("--append: words must be printable")
@@ -108,6 +110,7 @@ def shell(options):
 def boot(options, host_path, errand, interactive):
     kernel, init = build.build_for_run()
     accel = qemu.choose_accel(options)
+    baseline = baseline_of(options, errand, accel)
     with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
         initrd = os.path.join(folder, "initramfs.cpio")
         with open(initrd, "wb") as file:
@@ -116,7 +119,16 @@ def boot(options, host_path, errand, interactive):
         words = boot_words(options, interactive) + disks.boot_words(drives)
         guest = Guest(options, accel, kernel, initrd, words, folder, interactive, drives)
         run_machine(guest, options, interactive)
-        return conclude(guest, options, accel, errand)
+        return conclude(guest, options, accel, errand, baseline)
+
+
+def baseline_of(options, errand, accel):
+    """What --compare names, of the same errand on the same machine; None: not asked for."""
+    if not options.compare:
+        return None
+    baseline = compare.read(options.compare)
+    compare.check_same(baseline, {"argv": errand.argv, "machine": machine_of(options, accel)}, options.compare)
+    return baseline
 
 
 def run_machine(guest, options, interactive):
@@ -139,17 +151,22 @@ def run_machine(guest, options, interactive):
 
 # ---- What happened? --------------------------------------------------------------------------
 
-def conclude(guest, options, accel, errand):
+def conclude(guest, options, accel, errand, baseline):
     """Print and write what there is to tell; return the exit status."""
     told = guest.report
     status = exit_status(guest, told, options)
+    stats = stats_of(options, told, status, accel, guest, errand)
     if told and not options.quiet:
         sys.stderr.write(report.render(told, headline(errand, status, options, accel, guest)))
-        sys.stderr.flush()
+    if told and baseline:
+        stats["compared"] = compare.compare(baseline, stats)
+        if not options.quiet:
+            sys.stderr.write(compare.render(stats["compared"], options.compare))
+    sys.stderr.flush()
     if options.pages:
         write_file("--pages", options.pages, residency.draw(errand.exec_path, guest.looks))
     if options.stats:
-        write_stats(options, told, status, accel, guest, errand)
+        write_file("--stats", options.stats, json.dumps(stats, indent=1) + "\n")
     return status
 
 
@@ -205,21 +222,25 @@ def signal_name(status):
         return f"signal {status - EXIT_SIGNAL_BASE}"
 
 
-def write_stats(options, told, status, accel, guest, errand):
+def machine_of(options, accel):
+    return {"arch": options.arch, "ram_bytes": options.ram, "cpus": options.cpus, "nodes": options.nodes,
+            "accel": accel, "icount": options.icount}
+
+
+def stats_of(options, told, status, accel, guest, errand):
     """--stats: the kernel's report as it came, and what the host knows."""
     stats = {
         "program": errand.exec_path,
         "argv": errand.argv,
         "exit_status": status,
-        "machine": {"arch": options.arch, "ram_bytes": options.ram, "cpus": options.cpus,
-                    "nodes": options.nodes, "accel": accel, "icount": options.icount},
+        "machine": machine_of(options, accel),
         "seconds": round(guest.seconds, 3),
         "panic": bool(re.search("PANIC:", guest.log_text)),
         "report": told,
     }
     if options.pages:
         stats["pages"] = guest.looks
-    write_file("--stats", options.stats, json.dumps(stats, indent=1) + "\n")
+    return stats
 
 
 def write_file(option, path, text):

@@ -25,7 +25,8 @@ def wrong_use(bench):
                   ["run", "--accel", "magic", "x"], ["run", "--accel=kvm", "--icount", "x"],
                   ["run", "--copy", "/no/such/file", "/bin/busybox"], ["run", "--root", "/no/such", "x"],
                   ["run", "--stats", "/no/such/dir/f", "/bin/busybox"],
-                  ["run", "--pages", "/no/such/dir/f", "/bin/busybox"], ["run", "--cpus", "none", "x"],
+                  ["run", "--pages", "/no/such/dir/f", "/bin/busybox"],
+                  ["run", "--compare", "/no/such/file", "/bin/busybox"], ["run", "--compare", "/bin/true", "/bin/busybox"], ["run", "--cpus", "none", "x"],
                   ["test", "--nonsense"], ["test", "--quick", "--long"], ["shell", "sh"], ["shell", "--bad"]):
         refused(bench, words)
 
