@@ -115,11 +115,12 @@ static int block_mmap(struct file *file, struct vm_area_struct *vma)
 	return generic_file_mmap(&file->vm, vma);
 }
 
-static int block_fsync(struct file *file)
+static int block_fsync(struct file *file, u64 start, u64 end, bool datasync)
 {
-	int err = generic_file_fsync(&file->vm, 0, ~0ull);
+	int err = generic_file_fsync(&file->vm, start, end);
 	int flush_err = blkdev_flush(bdev_of(file));
 
+	(void)datasync; /* there is no inode to write */
 	return err ? err : flush_err;
 }
 

@@ -73,8 +73,7 @@ static int mmap_file(struct vm_file *vm, struct vm_area_struct *vma)
 
 static int fsync_file(struct vm_file *vm, u64 start, u64 end, bool datasync)
 {
-	(void)datasync; /* files are small, disks far: the inode goes along */
-	return vfs_fsync(file_of(vm), start, end);
+	return vfs_fsync(file_of(vm), start, end, datasync);
 }
 
 static bool may_evict_file(struct vm_file *vm)

@@ -13,7 +13,8 @@
  * slot is free (or the newest has room), so its bytes stay together.
  *
  * Pages come when needed. An emptied page is kept as spare, so that a pipe in steady use
- * allocates nothing.
+ * allocates nothing. Pages that splice.c has put in belong to others as well: they are not
+ * appended to and not kept.
  *
  * Locking: pipe->mutex for everything; copies to and from user space happen under it (a
  * fault takes mmap_lock, which is never held around a pipe operation). Two wait queues,
@@ -22,9 +23,8 @@
  *
  * Errors: no reader: SIGPIPE and EPIPE; no writer: end of file; O_NONBLOCK: EAGAIN.
  */
-#include <fs/vfs.h>
+#include <fs/pipe.h>
 #include <fs/syscalls.h>
-#include <fs/wait.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/page_alloc.h>
@@ -40,42 +40,11 @@
 #define F_SETPIPE_SZ 1031u
 #define F_GETPIPE_SZ 1032u
 
-struct pipe_slot {
-	struct page *page;
-	unsigned int offset, len;
-};
-
-struct pipe {
-	struct mutex mutex;
-	wait_queue_head_t readable, writable, openers;
-	unsigned int head, tail; /* slots ever filled / emptied: used = head - tail */
-	unsigned int nr_slots;	 /* a power of two */
-	unsigned int readers, writers;
-	unsigned int reader_opens, writer_opens; /* counts of opens, for those who wait for one */
-	struct page *spare;
-	struct pipe_slot *slots;
-};
-
 static struct vfsmount *pipe_mount;
 
 static unsigned int used_slots(const struct pipe *pipe)
 {
 	return pipe->head - pipe->tail;
-}
-
-static bool is_empty(const struct pipe *pipe)
-{
-	return READ_ONCE(pipe->head) == READ_ONCE(pipe->tail);
-}
-
-static bool is_full(const struct pipe *pipe)
-{
-	return READ_ONCE(pipe->head) - READ_ONCE(pipe->tail) >= pipe->nr_slots;
-}
-
-static struct pipe_slot *slot_at(const struct pipe *pipe, unsigned int n)
-{
-	return &pipe->slots[n & (pipe->nr_slots - 1)];
 }
 
 /* ---- Life --------------------------------------------------------------------------------------- */
@@ -102,7 +71,7 @@ static struct pipe *new_pipe(void)
 static void drop_data(struct pipe *pipe)
 {
 	for (; pipe->tail != pipe->head; pipe->tail++)
-		put_page(slot_at(pipe, pipe->tail)->page);
+		put_page(pipe_slot_at(pipe, pipe->tail)->page);
 	if (pipe->spare)
 		put_page(pipe->spare);
 	pipe->spare = NULL;
@@ -125,9 +94,11 @@ static struct pipe *pipe_of(const struct file *file)
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */
 
-static void free_slot(struct pipe *pipe, struct pipe_slot *slot)
+void pipe_drop_slot(struct pipe *pipe)
 {
-	if (!pipe->spare)
+	struct pipe_slot *slot = pipe_slot_at(pipe, pipe->tail);
+
+	if (!pipe->spare && !slot->shared)
 		pipe->spare = slot->page;
 	else
 		put_page(slot->page);
@@ -143,8 +114,8 @@ static long take_bytes(struct pipe *pipe, struct iov_user buf, size_t count)
 {
 	size_t done = 0;
 
-	while (done < count && !is_empty(pipe)) {
-		struct pipe_slot *slot = slot_at(pipe, pipe->tail);
+	while (done < count && !pipe_empty(pipe)) {
+		struct pipe_slot *slot = pipe_slot_at(pipe, pipe->tail);
 		size_t n = min_t(size_t, slot->len, count - done), left;
 		char *from = kmap(slot->page);
 
@@ -156,7 +127,7 @@ static long take_bytes(struct pipe *pipe, struct iov_user buf, size_t count)
 		slot->offset += (unsigned int)n;
 		slot->len -= (unsigned int)n;
 		if (!slot->len)
-			free_slot(pipe, slot);
+			pipe_drop_slot(pipe);
 	}
 	return (long)done;
 }
@@ -170,7 +141,7 @@ static long pipe_read(struct file *file, struct iov_user buf, size_t count, u64 
 	if (!count)
 		return 0;
 	mutex_lock(&pipe->mutex);
-	while (is_empty(pipe)) {
+	while (pipe_empty(pipe)) {
 		ret = 0;
 		if (!pipe->writers)
 			goto out;
@@ -178,17 +149,17 @@ static long pipe_read(struct file *file, struct iov_user buf, size_t count, u64 
 		if (file->f_flags & O_NONBLOCK)
 			goto out;
 		mutex_unlock(&pipe->mutex);
-		ret = wait_event_interruptible(&pipe->readable, !is_empty(pipe) || !READ_ONCE(pipe->writers));
+		ret = wait_event_interruptible(&pipe->readable, !pipe_empty(pipe) || !READ_ONCE(pipe->writers));
 		if (ret)
 			return ret;
 		mutex_lock(&pipe->mutex);
 	}
-	bool was_full = is_full(pipe);
+	bool was_full = pipe_full(pipe);
 
 	ret = take_bytes(pipe, buf, count);
-	if (was_full && !is_full(pipe))
+	if (was_full && !pipe_full(pipe))
 		wake_up(&pipe->writable);
-	if (!is_empty(pipe))
+	if (!pipe_empty(pipe))
 		wake_up_events(&pipe->readable, WAKE_TASKS); /* another reader may have some */
 out:
 	mutex_unlock(&pipe->mutex);
@@ -204,11 +175,11 @@ static long append_bytes(struct pipe *pipe, struct iov_user buf, size_t done, si
 	size_t end;
 	char *to;
 
-	if (is_empty(pipe))
+	if (pipe_empty(pipe))
 		return 0;
-	slot = slot_at(pipe, pipe->head - 1);
+	slot = pipe_slot_at(pipe, pipe->head - 1);
 	end = slot->offset + slot->len;
-	if (end + count > PAGE_SIZE)
+	if (slot->shared || end + count > PAGE_SIZE)
 		return 0;
 	to = kmap(slot->page);
 	bool bad = iov_get(buf, done, to + end, count);
@@ -244,7 +215,7 @@ static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_
 		pipe->spare = page;
 		return -EFAULT;
 	}
-	*slot_at(pipe, pipe->head) = (struct pipe_slot){ page, 0, (unsigned int)n };
+	*pipe_slot_at(pipe, pipe->head) = (struct pipe_slot){ page, 0, (unsigned int)n, false };
 	pipe->head++;
 	return (long)n;
 }
@@ -258,7 +229,7 @@ static long wait_for_room(struct pipe *pipe, const struct file *file)
 		return -EAGAIN;
 	wake_up(&pipe->readable);
 	mutex_unlock(&pipe->mutex);
-	ret = wait_event_interruptible(&pipe->writable, !is_full(pipe) || !READ_ONCE(pipe->readers));
+	ret = wait_event_interruptible(&pipe->writable, !pipe_full(pipe) || !READ_ONCE(pipe->readers));
 	mutex_lock(&pipe->mutex);
 	return ret;
 }
@@ -276,7 +247,7 @@ static long put_bytes(struct pipe *pipe, const struct file *file, struct iov_use
 		if (!pipe->readers) {
 			fs_hook_signal_self(SIGPIPE);
 			ret = -EPIPE;
-		} else if (is_full(pipe)) {
+		} else if (pipe_full(pipe)) {
 			ret = wait_for_room(pipe, file);
 		} else {
 			ret = fill_slot(pipe, buf, done, count - done);
@@ -301,9 +272,9 @@ static long pipe_write(struct file *file, struct iov_user buf, size_t count, u64
 		fs_hook_signal_self(SIGPIPE);
 	else
 		ret = put_bytes(pipe, file, buf, count);
-	if (!is_empty(pipe))
+	if (!pipe_empty(pipe))
 		wake_up(&pipe->readable);
-	if (!is_full(pipe))
+	if (!pipe_full(pipe))
 		wake_up_events(&pipe->writable, WAKE_TASKS);
 	mutex_unlock(&pipe->mutex);
 	return ret;
@@ -321,14 +292,14 @@ static unsigned int pipe_poll(struct file *file, struct poll_table *pt)
 	if (file->f_mode & FMODE_WRITE)
 		poll_wait(&pipe->writable, pt);
 	if (file->f_mode & FMODE_READ) {
-		if (!is_empty(pipe))
+		if (!pipe_empty(pipe))
 			mask |= POLLIN | POLLRDNORM;
 		/* A fifo hangs up only after it has had a writer since this open. */
 		if (!READ_ONCE(pipe->writers) && pipe->writer_opens != file->f_pos)
 			mask |= POLLHUP;
 	}
 	if (file->f_mode & FMODE_WRITE) {
-		if (!is_full(pipe))
+		if (!pipe_full(pipe))
 			mask |= POLLOUT | POLLWRNORM;
 		if (!READ_ONCE(pipe->readers))
 			mask |= POLLERR;
@@ -345,7 +316,7 @@ static long pipe_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	mutex_lock(&pipe->mutex);
 	for (unsigned int n = pipe->tail; n != pipe->head; n++)
-		bytes += (int)slot_at(pipe, n)->len;
+		bytes += (int)pipe_slot_at(pipe, n)->len;
 	mutex_unlock(&pipe->mutex);
 	return put_user(bytes, arg);
 }
@@ -375,7 +346,7 @@ static long resize(struct pipe *pipe, unsigned long bytes)
 	if (!new)
 		return -ENOMEM;
 	for (unsigned int n = pipe->tail; n != pipe->head; n++)
-		new[n & (slots - 1)] = *slot_at(pipe, n);
+		new[n & (slots - 1)] = *pipe_slot_at(pipe, n);
 	kfree(pipe->slots);
 	pipe->slots = new;
 	pipe->nr_slots = slots;

@@ -526,30 +526,35 @@ out:
 
 /* ---- To the disk ----------------------------------------------------------------------------------- */
 
-int vfs_fsync(struct file *file, u64 start, u64 end)
+int vfs_fsync(struct file *file, u64 start, u64 end, bool datasync)
 {
 	if (file->f_op->fsync)
-		return file->f_op->fsync(file);
+		return file->f_op->fsync(file, start, end, datasync);
 	if (S_ISREG(file->f_inode->i_mode))
 		return generic_file_fsync(&file->vm, start, end);
 	return S_ISDIR(file->f_inode->i_mode) ? 0 : -EINVAL;
 }
 
-long sys_fsync(unsigned long fd)
+static long fsync_fd(unsigned long fd, bool datasync)
 {
 	struct fd f = fdget((unsigned int)fd);
 	long ret;
 
 	if (!f.file)
 		return -EBADF;
-	ret = vfs_fsync(f.file, 0, ~0ull);
+	ret = vfs_fsync(f.file, 0, ~0ull, datasync);
 	fdput(f);
 	return ret;
 }
 
+long sys_fsync(unsigned long fd)
+{
+	return fsync_fd(fd, false);
+}
+
 long sys_fdatasync(unsigned long fd)
 {
-	return sys_fsync(fd);
+	return fsync_fd(fd, true);
 }
 
 long sys_sync(void)
@@ -580,7 +585,6 @@ long sys_syncfs(unsigned long fd)
 
 	if (!f.file)
 		return -EBADF;
-	sync_mappings(true); /* all files' data: there is no list of one file system's own */
 	sb = f.file->f_inode->i_sb;
 	if (sb->s_op && sb->s_op->sync)
 		ret = sb->s_op->sync(sb);

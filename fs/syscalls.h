@@ -21,6 +21,7 @@
 	X(41, socket, 3) X(42, connect, 3) X(43, accept, 3) X(44, sendto, 6) X(45, recvfrom, 6)    \
 	X(46, sendmsg, 3) X(47, recvmsg, 3) X(48, shutdown, 2) X(49, bind, 3) X(50, listen, 2)     \
 	X(51, getsockname, 3) X(52, getpeername, 3) X(53, socketpair, 4) X(54, setsockopt, 5)      \
+	X(275, splice, 6) X(276, tee, 4) X(278, vmsplice, 4)                                        \
 	X(55, getsockopt, 5) X(288, accept4, 4) X(299, recvmmsg, 5) X(307, sendmmsg, 4)            \
 	X(73, flock, 2) X(74, fsync, 1) X(75, fdatasync, 1) X(76, truncate, 2)                     \
 	X(77, ftruncate, 2) X(78, getdents, 3) X(79, getcwd, 2) X(80, chdir, 1) X(81, fchdir, 1)   \

@@ -345,9 +345,12 @@ static int tmpfs_mmap(struct file *file, struct vm_area_struct *vma)
 	return generic_file_mmap(&file->vm, vma);
 }
 
-static int tmpfs_fsync(struct file *file)
+static int tmpfs_fsync(struct file *file, u64 start, u64 end, bool datasync)
 {
 	(void)file;
+	(void)start;
+	(void)end;
+	(void)datasync;
 	return 0;
 }
 

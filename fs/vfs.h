@@ -332,7 +332,8 @@ struct file_operations {
 	int (*open)(struct inode *inode, struct file *file); /* may replace f_op */
 	void (*flush)(struct file *file);		     /* each close(2) */
 	void (*release)(struct file *file);
-	int (*fsync)(struct file *file);
+	/* As vfs_fsync(). NULL: regular files are their pages, directories need nothing. */
+	int (*fsync)(struct file *file, u64 start, u64 end, bool datasync);
 	long (*fallocate)(struct file *file, int mode, u64 offset, u64 len);
 };
 
@@ -362,8 +363,11 @@ struct file {
 	struct dentry *f_readdir_last; /* the last entry handed out, with a reference */
 };
 
-/* What was changed in bytes [start, end] is on the disk when it returns; 0 or the error. May sleep. */
-int vfs_fsync(struct file *file, u64 start, u64 end);
+/*
+ * What was changed in bytes [start, end] is on the disk when it returns, and the inode; datasync: of
+ * that only what finds the data. 0 or the error. May sleep.
+ */
+int vfs_fsync(struct file *file, u64 start, u64 end, bool datasync);
 static inline struct file *file_of(struct vm_file *vm)
 {
 	return container_of(vm, struct file, vm);

@@ -8,17 +8,16 @@ order, cold, and a dynamic program with its interpreter and libc.
 import os
 import random
 import shutil
-import subprocess
 import tempfile
 
-from lab import bench_guest, build, elf, packages
-from lab.common import EXIT_HOST, Refusal, say
+from lab import bench_guest, build, elf, ext2, packages
+from lab.common import say
 
 PROGRAM, DYNAMIC = "guest/bench_file", "guest/bench_file_dynamic"
 RAM = 512 << 20
 IMAGE_BYTES = 320 << 20
 SMALL_BYTES, BIG_MIB = 1 << 20, 256
-FOR_IMAGE = {"e2fsprogs": ["mke2fs"]}
+FOR_IMAGE = {"e2fsprogs": ["mke2fs", "/sbin/mke2fs"]}
 
 
 def fill(folder):
@@ -39,17 +38,11 @@ def fill(folder):
 def make_image(folder):
     packages.ensure(FOR_IMAGE)
     build.build([DYNAMIC])
-    tree, image = os.path.join(folder, "tree"), os.path.join(folder, "disk.img")
+    tree = os.path.join(folder, "tree")
     os.mkdir(tree)
     fill(tree)
-    with open(image, "wb") as file:
-        file.truncate(IMAGE_BYTES)
-    env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    done = subprocess.run(["mke2fs", "-q", "-F", "-t", "ext2", "-b", "4096", "-d", tree, image], env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    image = ext2.make(os.path.join(folder, "disk.img"), IMAGE_BYTES, "-b", "4096", "-d", tree)
     shutil.rmtree(tree)
-    if done.returncode:
-        raise Refusal(EXIT_HOST, f"mke2fs failed: {done.stdout}")
     return image
 
 

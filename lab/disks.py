@@ -79,8 +79,9 @@ def check_image(options):
     root = options.root
     if not os.path.isfile(root):
         raise usage_error(f"--root {root}: neither a directory nor an image")
-    if options.copy:
-        raise usage_error("--copy: needs a root that is a directory")
+    for name in ("copy", "with"):
+        if getattr(options, name):
+            raise usage_error(f"--{name}: needs a root that is a directory")
     try:
         with open(root, "r+b" if options.keep else "rb") as file:
             file.seek(EXT2_MAGIC_AT)

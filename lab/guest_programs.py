@@ -19,6 +19,7 @@ is for what the host's kernel, being newer than Linux 6.1, answers differently.
 
 After each run the kernel's report must show no warning, and as many free frames as before.
 """
+import fcntl
 import glob
 import json
 import os
@@ -47,8 +48,16 @@ def notes(source):
 
 
 def compile_program(source, libc, log):
-    """Build if older than its source (or a header beside it). Returns the path, or None."""
+    """Build if older than its source (or a header beside it). Returns the path, or None.
+
+    Several tests may want the same program at once: one of them builds it."""
     os.makedirs(BINARIES, exist_ok=True)
+    with open(os.path.join(BINARIES, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return compile_locked(source, libc, log)
+
+
+def compile_locked(source, libc, log):
     name = os.path.splitext(os.path.basename(source))[0]
     target = os.path.join(BINARIES, f"{name}.{libc}")
     inputs = [source, __file__] + glob.glob(os.path.join(SOURCES, "*.h"))

@@ -20,7 +20,8 @@
  *	the flusher	a thread: mappings whose oldest change is dirty_expire old; any, while
  *			more than dirty_background_ratio percent of the memory is dirty
  *	writers		above dirty_ratio they write some of their own file, then wait for
- *			pages to come back, so that they go at the disk's pace
+ *			pages to come back, so that they go at the disk's pace; who stores
+ *			through mappings does so at the end of a fault, with any file
  *	reclaim		single pages (shrink.c)
  *
  * Mappings with dirty or written pages are on one list. A mapping taken from it is
@@ -594,13 +595,32 @@ void writeback_wake(void)
 		port_unpark(task);
 }
 
+static bool is_dirty(struct address_space *mapping, u64 arg)
+{
+	(void)arg;
+	return has_dirty_pages(mapping);
+}
+
+/* Some of a mapping, NULL: of the next one that is dirty. How many pages were started. */
+static unsigned long write_chunk(struct address_space *mapping)
+{
+	struct address_space *held = mapping ? NULL : hold_mapping(is_dirty, 0);
+	unsigned long started = 0;
+
+	if (mapping || held)
+		started = writeback_some(mapping ? mapping : held, THROTTLE_CHUNK_PAGES);
+	if (held)
+		release_mapping(held);
+	return started;
+}
+
 static void throttle_writer(struct address_space *mapping)
 {
 	for (int pause = 0; pause < THROTTLE_PAUSES; pause++) {
 		if (pages_in_the_way() <= percent_of_dirtyable(dirty_ratio) ||
 		    port_fatal_signal_pending())
 			return;
-		if (!writeback_some(mapping, THROTTLE_CHUNK_PAGES)) {
+		if (!write_chunk(mapping)) {
 			run_disk_queue();
 			wait_for_written_pages();
 		}
@@ -642,12 +662,6 @@ static void write_aged(u64 now)
 		(void)filemap_fdatawrite_range(mapping, 0, ~0ul); /* noted in the mapping */
 		release_mapping(mapping);
 	}
-}
-
-static bool is_dirty(struct address_space *mapping, u64 arg)
-{
-	(void)arg;
-	return has_dirty_pages(mapping);
 }
 
 /* Mappings in turn, until enough is clean or nothing more can be started. */

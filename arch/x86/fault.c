@@ -32,6 +32,7 @@
 #include <pagoda/bug.h>
 #include <pagoda/fault_trace.h>
 #include <pagoda/mm.h>
+#include <pagoda/pagemap.h>
 #include <pagoda/vmstat.h>
 #include <asm/cpufeature.h>
 #include <asm/fault.h>
@@ -351,6 +352,8 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 	}
 	if (unlikely(!done))
 		mm_fault_error(&f, fault);
+	else if ((error_code & (PF_USER | PF_WRITE)) == (PF_USER | PF_WRITE))
+		balance_dirty_pages_ratelimited(NULL);
 }
 
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address)

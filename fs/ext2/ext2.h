@@ -118,6 +118,11 @@ struct ext2_inode {
 	u32 last_block, last_phys; /* map_lock: what was allocated last, a goal for the next */
 	struct mutex map_lock, raw_lock;
 	bool gone; /* its blocks and number were freed */
+	/*
+	 * raw_lock: changes so far, the last one that mattered for finding the data, and how many are
+	 * known to be on the disk. A new one in memory counts as changed: it may have been before.
+	 */
+	u32 changes, data_changes, synced;
 };
 
 static inline struct ext2_sb *ext2_sb(const struct super_block *sb)
@@ -184,7 +189,10 @@ void ext2_evict(struct inode *inode);
 /* Its last link went and nobody will use it again: give its blocks and number back. */
 void ext2_delete_inode(struct inode *inode);
 extern const struct inode_operations ext2_link_iops;
-int ext2_fsync(struct file *file);
+/* How many changes an fsync has to bring to the disk, 0: none. It did: ext2_inode_synced(). */
+u32 ext2_changes_to_sync(struct inode *inode, bool datasync);
+void ext2_inode_synced(struct inode *inode, u32 changes);
+int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync);
 int ext2_inode_init(void);
 
 /* ---- file.c

@@ -5,7 +5,9 @@
  * An inode in memory is always a copy of what its buffer says: whoever changes attributes or
  * the block map calls ext2_dirty_inode(), which copies them there at once; the buffer is
  * written back with the device's dirty pages. So an inode that nobody uses can be dropped
- * without writing, and sync only has pages to write.
+ * without writing, and sync only has pages to write. Changes are counted, so that fsync of a
+ * file whose inode is on the disk, and fdatasync of one that only has new times, write no
+ * metadata; else they write the device's, all of it.
  *
  *	inode ino: group (ino - 1) / inodes_per_group, in its table the
  *		   ((ino - 1) % inodes_per_group)'th
@@ -106,6 +108,46 @@ static void fill_raw(struct inode *inode, struct ext2_raw_inode *raw)
 		put_device(raw->i_block, inode->i_rdev);
 }
 
+/* Is the data elsewhere than the buffer says? Indirect blocks that change also change i_blocks. */
+static bool data_moved(const struct inode *inode, const struct ext2_raw_inode *raw)
+{
+	u32 high = S_ISREG(inode->i_mode) ? (u32)(inode->i_size >> 32) : raw->i_size_high;
+
+	return raw->i_size != (u32)inode->i_size || raw->i_size_high != high ||
+	       raw->i_blocks != (u32)inode->i_blocks ||
+	       memcmp(raw->i_block, ext2_i(inode)->block, sizeof(raw->i_block));
+}
+
+static void note_change(struct ext2_inode *ei, bool data)
+{
+	ei->changes++;
+	if (data)
+		ei->data_changes = ei->changes;
+}
+
+u32 ext2_changes_to_sync(struct inode *inode, bool datasync)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	u32 changes;
+
+	mutex_lock(&ei->raw_lock);
+	changes = datasync ? ei->data_changes : ei->changes;
+	if ((s32)(changes - ei->synced) <= 0)
+		changes = 0;
+	mutex_unlock(&ei->raw_lock);
+	return changes;
+}
+
+void ext2_inode_synced(struct inode *inode, u32 changes)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+
+	mutex_lock(&ei->raw_lock);
+	if ((s32)(changes - ei->synced) > 0)
+		ei->synced = changes;
+	mutex_unlock(&ei->raw_lock);
+}
+
 /* dtime: of deletion, in seconds; 0: it lives. */
 static void write_inode(struct inode *inode, u32 dtime)
 {
@@ -116,6 +158,7 @@ static void write_inode(struct inode *inode, u32 dtime)
 	mutex_lock(&ext2_i(inode)->raw_lock);
 	raw = raw_inode(sbi, inode->i_ino, &bh);
 	if (raw) {
+		note_change(ext2_i(inode), data_moved(inode, raw));
 		fill_raw(inode, raw);
 		raw->i_dtime = dtime;
 		mark_buffer_dirty(bh);
@@ -222,6 +265,7 @@ static struct inode *alloc_inode(struct super_block *sb, u64 ino, u32 mode)
 	}
 	mutex_init(&ei->map_lock, RANK_NONE);
 	mutex_init(&ei->raw_lock, RANK_NONE);
+	note_change(ei, true);
 	inode->i_ino = ino;
 	inode->i_object = ei;
 	return inode;

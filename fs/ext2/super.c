@@ -120,18 +120,32 @@ static int ext2_sync(struct super_block *sb)
 	return ext2_sync_device(sbi);
 }
 
-int ext2_fsync(struct file *file)
+/* An inode whose changes are on the disk needs no writing; what the disk has in its cache is flushed. */
+static int sync_metadata(struct inode *inode, bool datasync)
 {
-	int err = 0;
+	struct ext2_sb *sbi = ext2_sb(inode->i_sb);
+	u32 changes = ext2_changes_to_sync(inode, datasync);
+	int err;
 
-	if (S_ISREG(file->f_inode->i_mode))
-		err = generic_file_fsync(&file->vm, 0, ~0ull);
-	if (!file->f_inode->i_sb->s_readonly) {
-		int device_err = ext2_sync_device(ext2_sb(file->f_inode->i_sb));
-
-		err = err ? err : device_err;
-	}
+	if (!changes && S_ISREG(inode->i_mode))
+		return blkdev_flush(sbi->bdev);
+	err = ext2_sync_device(sbi);
+	if (!err && changes)
+		ext2_inode_synced(inode, changes);
 	return err;
+}
+
+int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync)
+{
+	struct inode *inode = file->f_inode;
+	int err = 0, metadata_err;
+
+	if (S_ISREG(inode->i_mode))
+		err = generic_file_fsync(&file->vm, start, end);
+	if (inode->i_sb->s_readonly)
+		return err;
+	metadata_err = sync_metadata(inode, datasync);
+	return err ? err : metadata_err;
 }
 
 /* ---- Reading and checking the super block

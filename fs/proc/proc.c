@@ -384,6 +384,8 @@ static long write_value(const struct proc_entry *entry, const char *text, size_t
 	if (value < entry->min || value > entry->max)
 		return -EINVAL;
 	WRITE_ONCE(*entry->value, (int)value);
+	if (entry->changed)
+		entry->changed();
 	return (long)len;
 }
 

@@ -57,6 +57,7 @@ struct proc_entry {
 	int (*jump)(const struct proc_node *node, struct path *out);
 	/* sysctl: a number behind the file. */
 	int *value;
+	void (*changed)(void); /* the value was written. NULL: whoever uses it looks */
 	int min, max;
 };
 

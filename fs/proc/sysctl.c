@@ -20,6 +20,9 @@
 
 #define SYSCTL(n, var, lo, hi)                                                                     \
 	{ .name = n, .mode = S_IFREG | 0644, .value = &var, .min = lo, .max = hi }
+/* A limit of writeback: the flusher looks at once. */
+#define SYSCTL_DIRTY(var, hi)                                                                      \
+	{ .name = #var, .mode = S_IFREG | 0644, .value = &var, .max = hi, .changed = writeback_wake }
 #define SYSCTL_RO(n, var) { .name = n, .mode = S_IFREG | 0444, .value = &var }
 
 /* A function that prints a fixed text. */
@@ -203,10 +206,10 @@ static int show_drop_caches(struct proc_text *t, const struct proc_node *node)
 
 static const struct proc_entry vm_entries[] = {
 	{ .name = "compact_memory", .mode = S_IFREG | 0200, .show = show_drop_caches, .write = accept },
-	SYSCTL("dirty_background_ratio", dirty_background_ratio, 0, 100),
-	SYSCTL("dirty_expire_centisecs", dirty_expire_centisecs, 0, INT_MAX),
-	SYSCTL("dirty_ratio", dirty_ratio, 0, 100),
-	SYSCTL("dirty_writeback_centisecs", dirty_writeback_centisecs, 0, INT_MAX),
+	SYSCTL_DIRTY(dirty_background_ratio, 100),
+	SYSCTL_DIRTY(dirty_expire_centisecs, INT_MAX),
+	SYSCTL_DIRTY(dirty_ratio, 100),
+	SYSCTL_DIRTY(dirty_writeback_centisecs, INT_MAX),
 	PROC_WRITE("drop_caches", 0200, show_drop_caches, write_drop_caches),
 	SYSCTL("laptop_mode", laptop_mode, 0, INT_MAX),
 	SYSCTL("max_map_count", sysctl_max_map_count, 0, INT_MAX),

@@ -209,7 +209,10 @@ int generic_file_fsync(struct vm_file *file, u64 start, u64 end);
 unsigned long writeback_some(struct address_space *mapping, unsigned long nr);
 /* Write all dirty pages of all mappings; wait: until they are written. May sleep. */
 void sync_mappings(bool wait);
-/* After dirtying a page, no locks held that writing needs: writers wait here while too much is dirty. May sleep. */
+/*
+ * After dirtying a page, no locks held that writing needs: writers wait here while too much is dirty.
+ * mapping: some of it is written first; NULL, as after a fault: of any. May sleep.
+ */
 void balance_dirty_pages_ratelimited(struct address_space *mapping);
 /* Wait until writeback has let go of a mapping without dirty pages, that is about to end. */
 void writeback_let_go(struct address_space *mapping);

@@ -4,28 +4,18 @@ import hashlib
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import time
 
 from lab import guest_programs, image
+from lab.ext2 import environment, is_clean, make_image, tool
 from lab.testing import PAGODA, test
 
 MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt"
 AGAIN = "umount /mnt && mount -t ext2 /dev/vda /mnt"
 DAMAGE_BYTES = 100 * 1024  # of an image's start: its metadata
 START_SECONDS = 30
-
-
-def tool(name):
-    """A program of e2fsprogs, which need not be in a user's PATH."""
-    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-
-
-def environment(disk):
-    drive = f"-drive file={disk},if=none,id=ext2,format=raw -device virtio-blk-pci,drive=ext2"
-    return dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=drive)
 
 
 def words(script, options=()):
@@ -35,19 +25,6 @@ def words(script, options=()):
 
 def busybox(bench, disk, script, *options):
     return bench.command(words(script, options), timeout=130, env=environment(disk))
-
-
-def make_image(bench, *mke2fs, mib=16):
-    path = bench.file("disk.img")
-    with open(path, "wb") as file:
-        file.truncate(mib << 20)
-    bench.ran(bench.command([tool("mke2fs"), "-q", "-F", "-t", "ext2", *mke2fs, path]))
-    return path
-
-
-def is_clean(bench, path):
-    done = bench.command([tool("e2fsck"), "-fn", path])
-    bench.equal(done.status, 0, "e2fsck -fn")
 
 
 def exerciser(bench):

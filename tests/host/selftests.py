@@ -25,7 +25,6 @@ TESTS = ("compaction_test", "madv_populate", "map_fixed_noreplace", "map_populat
          "soft-dirty", "thuge-gen", "va_128TBswitch", "virtual_address_range")
 # Why a test that passes in Linux need not pass in Pagoda yet.
 LACKING = {
-    "map_populate": "needs socketpair(2)",
     "soft-dirty": "wants madvise(MADV_HUGEPAGE) and its /sys entries, left out by ABI.md; tests/guest/soft_dirty.c has the rest",
 }
 AS_NOBODY = ("on-fault-limit",)

@@ -66,8 +66,11 @@ static int disk_writepage(struct page *page)
 	if (later)
 		f->pending[f->nr_pending++] = page;
 	spin_unlock(&f->lock);
-	if (!later)
+	if (!later) {
+		set_page_writeback(page);
 		unlock_page(page);
+		end_page_writeback(page);
+	}
 	return f->write_error ? -EIO : 0;
 }
 

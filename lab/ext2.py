@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Images of ext2 file systems, made and judged by e2fsprogs, for tests and benchmarks."""
+import os
+import shutil
+import subprocess
+
+from lab.common import EXIT_HOST, Refusal
+
+
+def tool(name):
+    """A program of e2fsprogs, which need not be in a user's PATH."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def make(path, size, *mke2fs):
+    """An image of that many bytes; further words are mke2fs's."""
+    with open(path, "wb") as file:
+        file.truncate(size)
+    done = subprocess.run([tool("mke2fs"), "-q", "-F", "-t", "ext2", *mke2fs, path], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Refusal(EXIT_HOST, f"mke2fs failed: {done.stdout}")
+    return path
+
+
+def make_image(bench, *mke2fs, mib=16, name="disk.img"):
+    """An image in a test's folder."""
+    return make(bench.file(name), mib << 20, *mke2fs)
+
+
+def is_clean(bench, path):
+    done = bench.command([tool("e2fsck"), "-fn", path])
+    bench.equal(done.status, 0, "e2fsck -fn")
+
+
+def environment(*images):
+    """For ./pagoda run: the images are /dev/vda, /dev/vdb, ... of the guest, and stay changed."""
+    drives = " ".join(f"-drive file={image},if=none,id=ext2{i},format=raw -device virtio-blk-pci,drive=ext2{i}"
+                      for i, image in enumerate(images))
+    return dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=drives)
