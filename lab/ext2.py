@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Images of ext2 file systems, made and judged by e2fsprogs, for tests and benchmarks."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -38,3 +39,24 @@ def environment(*images):
     drives = " ".join(f"-drive file={image},if=none,id=ext2{i},format=raw -device virtio-blk-pci,drive=ext2{i}"
                       for i, image in enumerate(images))
     return dict(os.environ, PAGODA_BUILT="1", PAGODA_QEMU=drives)
+
+
+# ---- What e2fsck finds ----------------------------------------------------------------------
+
+PASSED_OVER = re.compile(r"Pass \d|e2fsck |.*: \*\*\*\*\*|.*: \d+/\d+ files|.* was not cleanly unmounted|$")
+ANSWERED = re.compile(r"\s*[A-Z][^?.]*\? yes.*")
+PLACES = ((r"(differences:).*", r"\1"), (r"'[^']*'", "NAME"), (r"/\S+", "PATH"), (r"-?\d+", "N"))
+
+
+def complaints(text):
+    """The kinds of complaints in e2fsck's output: its lines without numbers and names."""
+    kinds = set()
+    for line in text.splitlines():
+        if PASSED_OVER.match(line):
+            continue
+        line = ANSWERED.sub("", line)
+        for pattern, instead in PLACES:
+            line = re.sub(pattern, instead, line)
+        if line.strip():
+            kinds.add(line.strip())
+    return kinds

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import tempfile
 
-from lab import build, image, packages, qemu
+from lab import build, disks, image, packages, qemu
 from lab.common import EXIT_HOST, Refusal, say
 
 PACKAGE = "linux-image-cloud-amd64"  # depends on the kernel itself
@@ -139,21 +139,37 @@ def results(text, count):
     return found
 
 
+def command_line(folder, files, commands, ram, disk=None):
+    """QEMU's words, and the file of what the serial line says. disk: an image for /dev/vda."""
+    initrd, output = os.path.join(folder, "initramfs.cpio"), os.path.join(folder, "serial")
+    with open(initrd, "wb") as file:
+        file.write(tree(files, commands).pack())
+    line = [qemu.QEMU, "-machine", "pc", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+            "-m", f"{ram >> 20}M", "-smp", "1", "-accel", "tcg", "-cpu", "max", "-kernel", kernel(),
+            "-initrd", initrd, "-append", WORDS, "-serial", f"file:{output}"]
+    return line + (disks.drive_words("disk", disk, "disk") if disk else []), output
+
+
 def run(files, commands, ram, timeout):
     """Run shell commands in Linux, one after the other. Returns a list of (status, output)."""
     with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
-        initrd, output = os.path.join(folder, "initramfs.cpio"), os.path.join(folder, "serial")
-        with open(initrd, "wb") as file:
-            file.write(tree(files, commands).pack())
-        line = [qemu.QEMU, "-machine", "pc", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                "-m", f"{ram >> 20}M", "-smp", "1", "-accel", "tcg", "-cpu", "max", "-kernel", kernel(),
-                "-initrd", initrd, "-append", WORDS, "-serial", f"file:{output}"]
+        line, output = command_line(folder, files, commands, ram)
         try:
             checked(line, timeout)
         except Refusal as refusal:
             say(str(refusal))  # what was printed up to then still counts
         with open(output, errors="replace") as file:
             return results(file.read(), len(commands))
+
+
+def start_on_disk(folder, disk, files, command, ram):
+    """Start QEMU with a command in Linux that finds the disk at /dev/vda; the process, and the
+    file of what the serial line says."""
+    modules = {f"/modules/{i}": path for i, path in enumerate(disk_modules())}
+    load = "".join(f"insmod {path}; " for path in modules)
+    line, output = command_line(folder, {**files, **modules}, [load + command], ram, disk)
+    open(output, "wb").close()  # nothing of an earlier machine's
+    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL), output
 
 
 def quoted(words):
