@@ -61,13 +61,13 @@ static int disk_writepage(struct page *page)
 	if (!f->write_error)
 		memcpy(f->data + PG(page->index), addr, PAGE_SIZE);
 	kunmap_atomic(addr);
+	set_page_writeback(page);
 	spin_lock(&f->lock);
 	later = f->slow && f->nr_pending < ARRAY_SIZE(f->pending);
 	if (later)
 		f->pending[f->nr_pending++] = page;
 	spin_unlock(&f->lock);
 	if (!later) {
-		set_page_writeback(page);
 		unlock_page(page);
 		end_page_writeback(page);
 	}
@@ -85,8 +85,12 @@ static inline unsigned int disk_finish(struct disk_file *f)
 	memcpy(pages, f->pending, nr * sizeof(pages[0]));
 	f->nr_pending = 0;
 	spin_unlock(&f->lock);
-	for (unsigned int i = 0; i < nr; i++)
+	for (unsigned int i = 0; i < nr; i++) {
+		get_page(pages[i]);
+		end_page_writeback(pages[i]);
 		unlock_page(pages[i]);
+		put_page(pages[i]);
+	}
 	return nr;
 }
 
