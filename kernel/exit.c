@@ -20,6 +20,7 @@
  */
 #include <fs/wait.h>
 #include <pagoda/bug.h>
+#include <pagoda/mempolicy.h>
 #include <pagoda/mm.h>
 #include <pagoda/uaccess.h>
 #include <kernel/futex.h>
@@ -177,6 +178,7 @@ static void exit_address_space(struct task_struct *me)
 	me->signal->dead.maxrss_kb = max(me->signal->dead.maxrss_kb,
 					 get_mm_hiwater_rss(mm) * (PAGE_SIZE / 1024));
 	report_mm_exit(mm);
+	mpol_exit(&me->vm);
 	exit_mm();
 	vfork_done(me);
 }

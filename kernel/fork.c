@@ -26,6 +26,7 @@
  * Failure: -EAGAIN (no number, limit), -ENOMEM, of CLONE_PIDFD -EMFILE, -EFAULT; nothing changed.
  */
 #include <pagoda/bug.h>
+#include <pagoda/mempolicy.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
@@ -477,6 +478,8 @@ static int copy_parts(struct task_struct *t, const struct clone_request *req)
 	error = copy_thread(t, req);
 	if (error)
 		goto out_mm;
+	if (!req->fn)
+		mpol_fork(&t->vm, &current->vm);
 	return 0;
 
 out_mm:
@@ -493,6 +496,7 @@ out_sighand:
 /* Give back what copy_parts() took, of a task that has not become visible: never a kernel thread. */
 static void drop_parts(struct task_struct *t)
 {
+	mpol_exit(&t->vm);
 	if (t->vm.mm)
 		mmput(t->vm.mm);
 	fs_task_exit(&t->fs);

@@ -20,7 +20,20 @@ long sys_munlockall(void);
 long sys_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot, unsigned long pgoff,
 			  unsigned long flags);
 long sys_membarrier(unsigned long cmd, unsigned long flags, unsigned long cpu);
+/* kernel/numa.c */
+long sys_mbind(unsigned long start, unsigned long len, unsigned long mode, unsigned long nodes, unsigned long maxnode,
+	       unsigned long flags);
+long sys_set_mempolicy(unsigned long mode, unsigned long nodes, unsigned long maxnode);
+long sys_get_mempolicy(unsigned long policy, unsigned long nodes, unsigned long maxnode, unsigned long addr,
+		       unsigned long flags);
+long sys_migrate_pages(unsigned long pid, unsigned long maxnode, unsigned long from, unsigned long to);
+long sys_move_pages(unsigned long pid, unsigned long nr, unsigned long pages, unsigned long nodes,
+		    unsigned long status, unsigned long flags);
+long sys_set_mempolicy_home_node(unsigned long start, unsigned long len, unsigned long node, unsigned long flags);
 /* kernel/process_vm.c */
+struct mm_struct;
+/* The address space of a process that the caller may look into, with a user; ERR_PTR(-ESRCH, -EPERM). */
+struct mm_struct *mm_access(int pid);
 long sys_process_vm_readv(unsigned long pid, unsigned long local, unsigned long nr_local,
 			  unsigned long remote, unsigned long nr_remote, unsigned long flags);
 long sys_process_vm_writev(unsigned long pid, unsigned long local, unsigned long nr_local,

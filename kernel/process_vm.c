@@ -82,8 +82,7 @@ static long copy_vectors(struct mm_struct *mm, struct iov_walk *local, struct io
 	return done;
 }
 
-/* The address space of a process that the caller may look into, with a reference; ESRCH EPERM. */
-static struct mm_struct *mm_access(int pid)
+struct mm_struct *mm_access(int pid)
 {
 	struct mm_struct *mm = ERR_PTR(-ESRCH);
 	struct task_struct *t;

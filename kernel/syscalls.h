@@ -27,6 +27,8 @@
 #define NR_SYSCALLS	512 /* table size; x32 and others lie above */
 
 #define KERNEL_SYSCALLS(X)                                                                         \
+	X(237, mbind, 6) X(238, set_mempolicy, 3) X(239, get_mempolicy, 5) X(256, migrate_pages, 4) \
+	X(279, move_pages, 6) X(450, set_mempolicy_home_node, 4)                                   \
 	X(9, mmap, 6) X(10, mprotect, 3) X(11, munmap, 2) X(12, brk, 1) X(13, rt_sigaction, 4)     \
 	X(14, rt_sigprocmask, 4) X(15, rt_sigreturn, 0) X(24, sched_yield, 0) X(25, mremap, 5)     \
 	X(26, msync, 3) X(27, mincore, 3) X(28, madvise, 3) X(34, pause, 0) X(35, nanosleep, 2)    \

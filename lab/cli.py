@@ -21,7 +21,7 @@ usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a 
 options of run and shell (defaults in brackets):
   --ram SIZE            memory of the machine, such as 16M or 1G [128M]
   --cpus N              processors; only 1 yet [1]
-  --nodes N             NUMA nodes; only 1 yet [1]
+  --nodes N             NUMA nodes, 1 to 8, with equal parts of the RAM [1]
   --swap SIZE           swap space, or nbd://HOST/EXPORT that mkswap has formatted [0]
   --arch NAME           x86_64; others later [x86_64]
   --accel NAME          auto, kvm or tcg [auto]
@@ -87,6 +87,15 @@ def only_one(option):
     return parse
 
 
+MAX_NODES = 8  # as MAX_NR_NODES
+
+
+def node_count(text):
+    if not text.isdigit() or not 1 <= int(text) <= MAX_NODES:
+        raise usage_error(f"--nodes {text}: not a number from 1 to {MAX_NODES}")
+    return int(text)
+
+
 def choice(option, supported, later=()):
     def parse(text):
         if text in later:
@@ -116,7 +125,7 @@ RUN_OPTIONS = {
     "--ram": (ram_size, 128 << 20, False),
     "--swap": (swap_space, 0, False),
     "--cpus": (only_one("--cpus"), 1, False),
-    "--nodes": (only_one("--nodes"), 1, False),
+    "--nodes": (node_count, 1, False),
     "--arch": (choice("--arch", ["x86_64"], ["x86_64-la57", "i386", "i386-pae"]), "x86_64", False),
     "--accel": (choice("--accel", ["auto", "kvm", "tcg"]), "auto", False),
     "--icount": (None, False, False),

@@ -25,13 +25,26 @@ def command(options, accel, kernel, initrd, words, log, sockets, drives=()):
             "-kernel", kernel, "-initrd", initrd, "-append", " ".join(words),
             "-chardev", f"file,id=log,path={log}", "-serial", "chardev:log",
             "-device", PANIC_PORT, "-device", "virtio-serial-pci,id=streams"]
-    line += processor(options, accel)
+    line += processor(options, accel) + nodes(options)
     for number, name in enumerate(STREAMS, start=1):
         line += ["-chardev", f"socket,id={name},fd={sockets[name]}",
                  "-device", f"virtserialport,bus=streams.0,nr={number},chardev={name},name=pagoda.{name}"]
     line += disks.qemu_words(drives)
     # For whoever debugs the kernel: PAGODA_QEMU='-d int,cpu_reset -D /tmp/q.log' or '-s -S'.
     return line + os.environ.get("PAGODA_QEMU", "").split()
+
+
+def nodes(options):
+    """The RAM in equal parts, each a NUMA node; the processor belongs to the first."""
+    if options.nodes == 1:
+        return []
+    words, left = [], options.ram >> 20
+    for number in range(options.nodes):
+        size = left // (options.nodes - number)
+        left -= size
+        words += ["-object", f"memory-backend-ram,id=node{number},size={size}M",
+                  "-numa", f"node,nodeid={number},memdev=node{number}" + (",cpus=0" if number == 0 else "")]
+    return words
 
 
 def processor(options, accel):

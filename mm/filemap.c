@@ -45,6 +45,7 @@
  */
 #include "filemap_internal.h"
 #include <pagoda/buffer_head.h>
+#include <pagoda/mempolicy.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>
@@ -306,7 +307,7 @@ unsigned int find_get_pages(struct address_space *mapping, struct page **pages, 
 
 struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp)
 {
-	struct page *page = alloc_page(gfp);
+	struct page *page = alloc_page_vma(gfp, NULL, 0);
 	int err;
 
 	if (!page)

@@ -37,6 +37,7 @@
  */
 #include <pagoda/fault_trace.h>
 #include <pagoda/highmem.h>
+#include <pagoda/mempolicy.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
@@ -129,7 +130,7 @@ static vm_fault_t map_new_zeroed_page(struct vm_fault *vmf)
 
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
-	page = alloc_page(GFP_HIGHUSER_MOVABLE | __GFP_ZERO);
+	page = alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_ZERO, vma, vmf->address);
 	if (unlikely(!page))
 		return VM_FAULT_OOM;
 	if (unlikely(!lock_if_unchanged(vmf))) {
@@ -284,7 +285,7 @@ static vm_fault_t do_no_page(struct vm_fault *vmf)
 	if (private_write) {
 		if (unlikely(anon_vma_prepare(vma)))
 			return VM_FAULT_OOM;
-		copy = alloc_page(GFP_HIGHUSER_MOVABLE);
+		copy = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vma, vmf->address);
 		if (unlikely(!copy))
 			return VM_FAULT_OOM;
 	}
@@ -342,7 +343,7 @@ static vm_fault_t wp_page_copy(struct vm_fault *vmf, struct page *old)
 
 	if (unlikely(anon_vma_prepare(vmf->vma)))
 		goto oom;
-	copy = alloc_page(GFP_HIGHUSER_MOVABLE);
+	copy = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vmf->vma, vmf->address);
 	if (unlikely(!copy))
 		goto oom;
 	copy_highpage(copy, old);

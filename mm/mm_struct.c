@@ -19,6 +19,7 @@
  *
  * Seen in: vm event fork_mm; nr_mms().
  */
+#include <pagoda/mempolicy.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/vmstat.h>
@@ -276,6 +277,7 @@ static struct vm_area_struct *dup_vma(struct mm_struct *mm, struct vm_area_struc
 	}
 	if (vma->vm_file)
 		get_vm_file(vma->vm_file);
+	mpol_get(vma->vm_policy);
 	vma_append(mm, vma, last);
 	vma_link_file_after(vma, old);
 	if (vma->vm_ops && vma->vm_ops->open)

@@ -23,6 +23,7 @@
  *
  * Failure: nothing changed.
  */
+#include <pagoda/mempolicy.h>
 #include <pagoda/page_alloc.h>
 #include <asm/pgalloc.h>
 #include "vma_internal.h"
@@ -139,6 +140,7 @@ static struct vm_area_struct *copy_vma(const struct remap *r)
 		vma->vm_pgoff = r->new_addr >> PAGE_SHIFT;
 	if (vma->vm_file)
 		get_vm_file(vma->vm_file);
+	mpol_get(vma->vm_policy);
 	anon_vma_link(vma);
 	if (vma->vm_ops && vma->vm_ops->open)
 		vma->vm_ops->open(vma);

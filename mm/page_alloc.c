@@ -563,6 +563,13 @@ struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order)
 	return __alloc_pages(&pgdat->node_zonelists[gfp_mask & GFP_ZONEMASK], gfp_mask, order);
 }
 
+struct page *alloc_pages_zonelist(const zonelist_t *zonelist, gfp_t gfp_mask, unsigned int order)
+{
+	if (gfp_mask & __GFP_WAIT)
+		might_sleep();
+	return __alloc_pages(zonelist, gfp_mask, order);
+}
+
 struct page *alloc_page(gfp_t gfp_mask)
 {
 	if (gfp_mask & __GFP_WAIT)

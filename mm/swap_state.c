@@ -33,6 +33,7 @@
 #include <pagoda/blkdev.h>
 #include <pagoda/errno.h>
 #include <pagoda/lru.h>
+#include <pagoda/mempolicy.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
@@ -318,7 +319,7 @@ int swap_writepage(struct page *page)
 /* A new page in the cache of the entry, locked, with a reference. 0 or -errno. */
 static int new_cached_page(swp_entry_t entry, struct page **ppage)
 {
-	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
+	struct page *page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, NULL, 0);
 	int err;
 
 	if (!page)

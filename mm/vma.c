@@ -37,6 +37,7 @@
  *
  * Seen in: vm events vma_merge, vma_split; /proc/PID/maps.
  */
+#include <pagoda/mempolicy.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/vmstat.h>
@@ -476,6 +477,7 @@ void remove_vma(struct vm_area_struct *vma)
 		vma->vm_ops->close(vma);
 	if (vma->vm_file)
 		put_vm_file(vma->vm_file);
+	mpol_put(vma->vm_policy);
 	anon_vma_unlink(vma);
 	vm_area_free(vma);
 }
@@ -529,6 +531,7 @@ void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_ar
 	spare->vm_start = addr;
 	if (spare->vm_file)
 		get_vm_file(spare->vm_file);
+	mpol_get(spare->vm_policy);
 	if (spare->vm_ops && spare->vm_ops->open)
 		spare->vm_ops->open(spare);
 	anon_vma_link(spare);
@@ -569,7 +572,7 @@ static bool same_promise(const struct vm_area_struct *a, const struct vm_area_st
 {
 	return !((a->vm_flags ^ b_flags) & ~VM_SOFTDIRTY) && a->vm_file == b->vm_file && a->vm_ops == b->vm_ops &&
 	       a->vm_private_data == b->vm_private_data && !(a->vm_ops && a->vm_ops->close) &&
-	       anon_vmas_match(a, b);
+	       mpol_equal(a->vm_policy, b->vm_policy) && anon_vmas_match(a, b);
 }
 
 /* Does [start, end) of b, with b_flags, continue a upwards? */
@@ -728,6 +731,22 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long star
 	if (!IS_ERR(vma))
 		vma_set_flags(vma, flags);
 	return vma;
+}
+
+struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+				      struct mempolicy *pol)
+{
+	struct mempolicy *old;
+
+	if (mpol_equal(vma->vm_policy, pol))
+		return vma;
+	vma = isolate(vma, start, end);
+	if (IS_ERR(vma))
+		return vma;
+	old = vma->vm_policy;
+	vma->vm_policy = mpol_get(pol);
+	mpol_put(old);
+	return vma_merge_around(vma);
 }
 
 struct vm_area_struct *vma_merge_around(struct vm_area_struct *vma)

@@ -108,6 +108,9 @@ void vma_set_flags(struct vm_area_struct *vma, unsigned long flags);
  */
 struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long start,
 				  unsigned long end, unsigned long new_flags) __must_check;
+/* Another policy for [start, end) of vma (NULL: none); likewise. pol stays the caller's. */
+struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+				      struct mempolicy *pol) __must_check;
 /* Merge vma, just placed or changed, with equal neighbours; the VMA that covers it now. */
 struct vm_area_struct *vma_merge_around(struct vm_area_struct *vma);
 

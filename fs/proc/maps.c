@@ -10,7 +10,7 @@
  * is read once; a page behind a PTE cannot be freed while the lock is held, as unmapping
  * takes it for writing or flushes first (truncation: only its flags are looked at).
  */
-#include <fs/proc/proc.h>
+#include <fs/proc/maps.h>
 #include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
@@ -43,7 +43,7 @@ static struct file_identity identify(const struct vm_area_struct *vma)
 	return id;
 }
 
-static const char *special_name(const struct vm_area_struct *vma)
+const char *vma_special_name(const struct vm_area_struct *vma)
 {
 	const struct mm_struct *mm = vma->vm_mm;
 
@@ -66,7 +66,7 @@ static void print_name(struct proc_text *t, const char *name)
 			proc_write_bytes(t, name, 1);
 }
 
-static void print_file_name(struct proc_text *t, const struct vm_area_struct *vma, char *buf,
+void print_vma_file_name(struct proc_text *t, const struct vm_area_struct *vma, char *buf,
 			    const struct path *root)
 {
 	bool reachable;
@@ -81,7 +81,7 @@ static void print_vma(struct proc_text *t, const struct vm_area_struct *vma, cha
 {
 	struct file_identity id = identify(vma);
 	unsigned long flags = vma->vm_flags;
-	const char *name = vma->vm_file ? NULL : special_name(vma);
+	const char *name = vma->vm_file ? NULL : vma_special_name(vma);
 	size_t start = t->len;
 
 	proc_printf(t, "%08lx-%08lx %c%c%c%c %08llx %02x:%02x %llu ", vma->vm_start, vma->vm_end,
@@ -94,22 +94,13 @@ static void print_vma(struct proc_text *t, const struct vm_area_struct *vma, cha
 	if (id.anonymous_object)
 		proc_printf(t, "/dev/zero (deleted)");
 	else if (vma->vm_file)
-		print_file_name(t, vma, buf, root);
+		print_vma_file_name(t, vma, buf, root);
 	else if (name)
 		proc_printf(t, "%s", name);
 	proc_printf(t, "\n");
 }
 
-/* Call print for every VMA of the node's address space, under mmap_lock. */
-struct vma_walk {
-	struct proc_text *text;
-	char *buf; /* PATH_MAX */
-	struct path root;
-	void (*print)(struct vma_walk *walk, struct vm_area_struct *vma);
-	void *private;
-};
-
-static int walk_vmas(const struct proc_node *node, struct vma_walk *walk)
+int walk_vmas(const struct proc_node *node, struct vma_walk *walk)
 {
 	struct mm_struct *mm = fs_hook_task_mm(node->pid);
 	struct vm_area_struct *vma;
@@ -146,8 +137,7 @@ int proc_show_maps(struct proc_text *t, const struct proc_node *node)
 
 /* ---- Looking at page tables ------------------------------------------------------------------------ */
 
-/* The entry for addr, none if there is no table; *skip: where the next table begins. */
-static pte_t look_up(struct mm_struct *mm, unsigned long addr, unsigned long *skip)
+pte_t look_up_pte(struct mm_struct *mm, unsigned long addr, unsigned long *skip)
 {
 	pmd_t *pmd = walk_to_pmd(mm, addr);
 
@@ -223,7 +213,7 @@ static void count_vma(struct page_sums *sums, struct vm_area_struct *vma)
 
 	sums->size += vma->vm_end - vma->vm_start;
 	for (; addr < vma->vm_end; addr = next) {
-		pte_t pte = look_up(vma->vm_mm, addr, &next);
+		pte_t pte = look_up_pte(vma->vm_mm, addr, &next);
 
 		if (!pte_none(pte))
 			count_page(sums, vma, pte);
@@ -357,7 +347,7 @@ int proc_show_smaps_rollup(struct proc_text *t, const struct proc_node *node)
 static u64 pagemap_entry(struct mm_struct *mm, unsigned long addr, bool show_pfn)
 {
 	unsigned long skip;
-	pte_t pte = look_up(mm, addr, &skip);
+	pte_t pte = look_up_pte(mm, addr, &skip);
 	struct vm_area_struct *vma = find_vma_intersection(mm, addr, addr + PAGE_SIZE);
 	u64 entry = vma && vma->vm_flags & VM_SOFTDIRTY ? PM_SOFT_DIRTY : 0;
 	struct page *page;

@@ -88,6 +88,7 @@ long proc_link_thread_self(const struct proc_node *node, char *buf, size_t size)
 
 /* maps.c */
 int proc_show_maps(struct proc_text *text, const struct proc_node *node);
+int proc_show_numa_maps(struct proc_text *t, const struct proc_node *node);
 int proc_show_smaps(struct proc_text *text, const struct proc_node *node);
 int proc_show_smaps_rollup(struct proc_text *text, const struct proc_node *node);
 long proc_write_clear_refs(const struct proc_node *node, const char *text, size_t len);

@@ -708,6 +708,7 @@ static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx
 	PROC_WRITE("oom_score_adj", 0644, show_oom_score_adj, write_oom_score_adj),                \
 	{ .name = "pagemap", .mode = S_IFREG | 0400, .guarded = true, .read = proc_read_pagemap }, \
 	PROC_FILE("personality", 0400, show_personality), PROC_LINK("root", NULL, jump_root),      \
+	PROC_GUARDED("numa_maps", 0444, proc_show_numa_maps),                                         \
 	PROC_GUARDED("smaps", 0444, proc_show_smaps),                                                 \
 	PROC_GUARDED("smaps_rollup", 0444, proc_show_smaps_rollup),                                   \
 	PROC_FILE("stat", 0444, show_stat), PROC_FILE("statm", 0444, show_statm),                  \

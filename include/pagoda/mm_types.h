@@ -20,6 +20,7 @@
 struct vm_file;
 struct vm_area_struct;
 struct anon_vma;
+struct mempolicy;
 struct vm_fault;
 struct page;
 struct vm_area_struct;
@@ -115,6 +116,7 @@ struct vm_area_struct {
 	struct vm_file *vm_file; /* holds a reference; NULL: anonymous */
 	unsigned long vm_raend;
 	void *vm_private_data;
+	struct mempolicy *vm_policy; /* (M) where its pages come from, with a reference; NULL: as the task's */
 	struct rb_node shared;	 /* mapping->i_mmap or i_mmap_shared */
 	unsigned long shared_last; /* last page of the file in this subtree */
 	struct anon_vma *anon_vma; /* (M) or (P) to set; never reset while linked */

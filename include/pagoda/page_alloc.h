@@ -13,6 +13,8 @@
 struct page *alloc_pages(gfp_t gfp_mask, unsigned int order) __must_check;
 struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order) __must_check;
 struct page *alloc_page(gfp_t gfp_mask) __must_check;
+/* From the zones of a list and no others, in its order. */
+struct page *alloc_pages_zonelist(const zonelist_t *zonelist, gfp_t gfp_mask, unsigned int order) __must_check;
 
 /* The same as a kernel virtual address, 0 on failure; never from high memory. (PA-03) */
 unsigned long __get_free_pages(gfp_t gfp_mask, unsigned int order) __must_check;

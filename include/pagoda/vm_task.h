@@ -13,6 +13,7 @@
 #include <lib/list.h>
 
 struct mm_struct;
+struct mempolicy;
 
 /* Numbers of the limits the core consults; values as in Linux's RLIMIT_*. */
 enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC,
@@ -59,6 +60,8 @@ struct vm_task {
 	unsigned int nr_held_locks;
 	u64 start_time_ns;		/* (C) */
 	u64 cpu_time_ns;		/* (A) */
+	struct mempolicy *mempolicy;	/* (S) where its pages come from; NULL: from near (mempolicy.h) */
+	unsigned int il_prev;		/* (S) node of its last interleaved page */
 };
 
 #define current_vm port_current()

@@ -4,6 +4,7 @@
  *
  *	RSDP -> XSDT or RSDT -> FADT	power management ports; DSDT -> \_S5, the sleep type of "off"
  *			     -> MADT	interrupt controllers, interrupt source overrides
+ *			     -> SRAT	which memory is near which processors: the nodes
  *
  * The tables are read once, during early boot, through the boot-time direct map (they lie
  * below 4 GiB); what matters is copied into struct acpi_info, so the tables' memory may
@@ -13,6 +14,7 @@
  * Failure: a missing or damaged table leaves its part of acpi_info zero; users have a
  * fallback (PIT for the clock, no orderly power-off).
  */
+#include <pagoda/mmzone.h>
 #include <pagoda/string.h>
 #include <asm/page.h>
 #include "io.h"
@@ -58,6 +60,26 @@ struct acpi_madt {
 	u32 lapic_pa, flags;
 	u8 entries[];
 } __packed;
+
+struct acpi_srat {
+	struct acpi_table header;
+	u32 reserved1;
+	u64 reserved2;
+	u8 entries[];
+} __packed;
+
+struct srat_memory {
+	u8 type, length;
+	u32 domain;
+	u16 reserved1;
+	u64 base, size;
+	u32 reserved2, flags;
+	u64 reserved3;
+} __packed;
+static_assert(sizeof(struct srat_memory) == 40, "ACPI 5.2.16.2");
+
+#define SRAT_MEMORY	    1
+#define SRAT_MEMORY_ENABLED 1
 
 enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2 };
 #define MADT_LAPIC_ENABLED 1
@@ -169,6 +191,22 @@ static void __init read_madt(const struct acpi_madt *madt)
 		read_madt_entry(e);
 }
 
+/* Proximity domains are taken as nodes' numbers; what lies beyond stays node 0's. */
+static void __init read_srat(const struct acpi_srat *srat)
+{
+	const u8 *end = (const u8 *)srat + srat->header.length;
+
+	for (const u8 *e = srat->entries; e + 2 <= end && e[1] >= 2; e += e[1]) {
+		struct srat_memory m;
+
+		if (e[0] != SRAT_MEMORY || e[1] < sizeof(m) || e + sizeof(m) > end)
+			continue;
+		memcpy(&m, e, sizeof(m));
+		if ((m.flags & SRAT_MEMORY_ENABLED) && m.domain < MAX_NR_NODES)
+			boot_memory_of_node(m.base, m.size, (int)m.domain);
+	}
+}
+
 static void __init read_table(u64 pa)
 {
 	const struct acpi_table *table = table_at(pa);
@@ -179,6 +217,8 @@ static void __init read_table(u64 pa)
 		read_fadt((const void *)table);
 	else if (memcmp(table->signature, "APIC", 4) == 0)
 		read_madt((const void *)table);
+	else if (memcmp(table->signature, "SRAT", 4) == 0)
+		read_srat((const void *)table);
 }
 
 static void __init read_root(const struct acpi_table *root, size_t entry_size)

@@ -57,6 +57,33 @@ static void __init add_range(u64 start, u64 size, u32 e820_type)
 	ranges[nr_ranges++] = (struct port_mem_range){ start, start + size, type, 0 };
 }
 
+/* The part of range i within [start, end) becomes a range of its own, of node nid. */
+static void __init give_to_node(unsigned int i, phys_addr_t start, phys_addr_t end, int nid)
+{
+	struct port_mem_range whole = ranges[i];
+
+	if (nr_ranges + 2 > MAX_RANGES) {
+		log_printf("boot: memory map too long, node %d lost memory\n", nid);
+		return;
+	}
+	if (whole.start < start)
+		ranges[nr_ranges++] = (struct port_mem_range){ whole.start, start, whole.type, whole.nid };
+	if (whole.end > end)
+		ranges[nr_ranges++] = (struct port_mem_range){ end, whole.end, whole.type, whole.nid };
+	ranges[i] = (struct port_mem_range){ max(whole.start, start), min(whole.end, end), whole.type, nid };
+}
+
+void __init boot_memory_of_node(u64 start, u64 size, int nid)
+{
+	u64 end = start + size;
+
+	if (nid <= 0 || end < start) /* all is node 0's to begin with */
+		return;
+	for (unsigned int i = 0, nr = nr_ranges; i < nr; i++)
+		if (ranges[i].type != PORT_MEM_RESERVED && ranges[i].start < end && start < ranges[i].end)
+			give_to_node(i, start, end, nid);
+}
+
 static void __init set_cmdline(const char *text)
 {
 	if (pagoda_strlcpy(cmdline, text, sizeof(cmdline)) >= sizeof(cmdline))

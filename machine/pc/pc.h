@@ -141,7 +141,11 @@ struct acpi_info {
 	u16 isa_flags[NR_ISA_IRQS];
 };
 extern struct acpi_info acpi_info;
+/* After the memory map was read: nodes get their parts of it. */
 void acpi_init_early(void);
+
+/* boot.c: RAM in [start, start + size) is node nid's. */
+void boot_memory_of_node(u64 start, u64 size, int nid);
 
 /* ---- apic.c ---------------------------------------------------------------------------------- */
 #define VECTOR_TICK 0x30

@@ -34,7 +34,7 @@ def wrong_use(bench):
 @test("cli/what_comes_later_is_refused_clearly")
 def later(bench):
     refused(bench, ["bench", "nothing"], says=b"no benchmark nothing")
-    for words in (["run", "--cpus", "2", "x"], ["run", "--nodes=2", "x"], ["run", "--arch", "i386", "x"],
+    for words in (["run", "--cpus", "2", "x"], ["run", "--arch", "i386", "x"],
                   ["run", "--arch", "x86_64-la57", "x"]):
         refused(bench, words, says=b"yet")
 

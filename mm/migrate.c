@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * migrate.c: anonymous pages of one address space to another node.
+ *
+ *	old page on node a			new page on node b
+ *	    entry cleared, translation flushed, copied, entry set
+ *
+ * All under mmap_lock for write, so that nobody of this address space faults, and the page
+ * lock, so that reclaim leaves the page alone; the entry itself changes under
+ * page_table_lock. Only a page with no user but that one entry is moved (and perhaps the
+ * LRU's batch): not shared after fork, not pinned by I/O, not in the swap cache. Pages of
+ * files and shared memory stay where they are and are counted as such.
+ *
+ * Invariant: from clearing to setting the entry nobody can see that it is empty, as faults
+ * wait for mmap_lock and who looks into tables of others holds it or page_table_lock.
+ * Failure: -ENOMEM when the node has no page left (its neighbours' are not wanted); nothing changed.
+ * Observability: /proc/PID/numa_maps; the counters pgmigrate_success and pgmigrate_fail.
+ */
+#include <pagoda/highmem.h>
+#include <pagoda/mempolicy.h>
+#include <pagoda/slab.h>
+#include <pagoda/vmstat.h>
+#include "vma_internal.h"
+
+static int page_node(const struct page *page)
+{
+	return page_zone(page)->zone_pgdat->node_id;
+}
+
+static pte_t *entry_at(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long at = addr;
+	pmd_t *pmd = next_pmd(mm, &at, addr + PAGE_SIZE);
+
+	return pmd ? pte_offset(pmd, addr) : NULL;
+}
+
+/* A page of the node and no other; NULL: it has none. */
+static struct page *page_on_node(int nid)
+{
+	struct page *page = alloc_pages_node(nid, GFP_HIGHUSER_MOVABLE, 0);
+
+	if (page && page_node(page) != nid) {
+		put_page(page);
+		page = NULL;
+	}
+	return page;
+}
+
+/* page_table_lock and the page lock held: has the page no user but the entry, and us? */
+static bool is_ours_alone(struct page *page, pte_t pte)
+{
+	return pte_present(pte) && normal_page(pte) == page && PageAnon(page) && !PageSwapCache(page) &&
+	       !PageWriteback(page) && !PageMlocked(page) && !atomic_read(&page->mapcount) &&
+	       page_count_no_batch(page) == 2;
+}
+
+static pte_t pte_with_pfn(pte_t pte, unsigned long pfn)
+{
+	return __pte((pte_val(pte) & (pteval_t)~PTE_PFN_MASK) | (pteval_t)PFN_PHYS(pfn));
+}
+
+/* The new page takes the old one's place in the entry. page_table_lock and the page lock held. */
+static void replace(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep, struct page *old,
+		    struct page *new)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	pte_t pte = ptep_get_and_clear(mm, addr, ptep);
+
+	flush_tlb_page(mm, addr);
+	copy_highpage(new, old);
+	new->mapping = old->mapping;
+	new->index = old->index;
+	atomic_set(&new->mapcount, 0);
+	if (PageDirty(old))
+		SetPageDirty(new);
+	lru_cache_add_anon(new);
+	set_pte_at(mm, addr, ptep, pte_with_pfn(pte, page_to_pfn(new)));
+	atomic_dec(&old->mapcount);
+}
+
+static bool try_replace(struct vm_area_struct *vma, unsigned long addr, struct page *old, struct page *new)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	pte_t *ptep = entry_at(mm, addr);
+	bool moved;
+
+	lock_page(old);
+	spin_lock(&mm->page_table_lock);
+	moved = ptep && is_ours_alone(old, ptep_get(ptep));
+	if (moved)
+		replace(vma, addr, ptep, old, new);
+	spin_unlock(&mm->page_table_lock);
+	unlock_page(old);
+	return moved;
+}
+
+/* The page in the entry at addr, with a reference. ERR_PTR: -ENOENT: none, -EFAULT: the zero page or a device. */
+static struct page *page_at(struct mm_struct *mm, unsigned long addr)
+{
+	pte_t *ptep = entry_at(mm, addr), pte;
+	struct page *page = ERR_PTR(-ENOENT);
+
+	if (!ptep)
+		return page;
+	spin_lock(&mm->page_table_lock);
+	pte = ptep_get(ptep);
+	if (pte_present(pte)) {
+		page = normal_page(pte);
+		if (page)
+			get_page(page);
+		else
+			page = ERR_PTR(-EFAULT);
+	}
+	spin_unlock(&mm->page_table_lock);
+	return page;
+}
+
+static struct vm_area_struct *region_at(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma = find_vma(mm, addr);
+
+	return vma && vma->vm_start <= addr && !(vma->vm_flags & (VM_IO | VM_RESERVED)) ? vma : NULL;
+}
+
+int user_page_node(struct mm_struct *mm, unsigned long addr)
+{
+	struct page *page;
+	int nid;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	if (!region_at(mm, addr))
+		return -EFAULT;
+	page = page_at(mm, addr & PAGE_MASK);
+	if (IS_ERR(page))
+		return (int)PTR_ERR(page);
+	nid = page_node(page);
+	put_page(page);
+	return nid;
+}
+
+/* old is held. The node it is on afterwards, or why it was not moved. */
+static int move_page(struct vm_area_struct *vma, unsigned long addr, struct page *old, int nid, bool all)
+{
+	struct page *new;
+
+	if (page_node(old) == nid)
+		return nid;
+	if (atomic_read(&old->mapcount) > 0 && !all)
+		return -EACCES;
+	if (PageAnon(old)) {
+		new = page_on_node(nid);
+		if (!new)
+			return -ENOMEM;
+		if (try_replace(vma, addr, old, new)) {
+			put_page(old); /* the entry's reference */
+			count_vm_event(pgmigrate_success);
+			return nid;
+		}
+		put_page(new);
+	}
+	count_vm_event(pgmigrate_fail);
+	return -EBUSY;
+}
+
+int migrate_user_page(struct mm_struct *mm, unsigned long addr, int nid, bool all)
+{
+	struct vm_area_struct *vma;
+	struct page *page;
+	int ret;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	addr &= PAGE_MASK;
+	vma = region_at(mm, addr);
+	if (!vma)
+		return -EFAULT;
+	page = page_at(mm, addr);
+	if (IS_ERR(page))
+		return (int)PTR_ERR(page);
+	ret = move_page(vma, addr, page, nid, all);
+	put_page(page);
+	return ret;
+}
+
+/* Nodes on which pages under pol may lie. */
+static nodemask_t nodes_allowed(const struct mempolicy *pol)
+{
+	return pol && pol->nodes ? pol->nodes : nodes_with_memory();
+}
+
+/* One page of a range: 1 if it stays where it may not be. */
+static long settle_page(struct vm_area_struct *vma, unsigned long addr, const struct mempolicy *pol, bool move,
+			bool all)
+{
+	struct page *page = page_at(vma->vm_mm, addr);
+	long stays = 0;
+
+	if (IS_ERR(page))
+		return 0;
+	if (!node_isset(page_node(page), nodes_allowed(pol)))
+		stays = !move || move_page(vma, addr, page, mpol_node(pol, vma, addr), all) < 0;
+	put_page(page);
+	return stays;
+}
+
+long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end, const struct mempolicy *pol,
+		   bool move, bool all)
+{
+	struct vm_area_struct *vma = find_vma(mm, start);
+	long stay = 0;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	for (; vma && vma->vm_start < end; vma = vma->vm_next) {
+		unsigned long stop = min(end, vma->vm_end);
+
+		if (vma->vm_flags & (VM_IO | VM_RESERVED))
+			continue;
+		for (unsigned long addr = max(start, vma->vm_start); addr < stop; addr += PAGE_SIZE) {
+			if (!next_pmd(mm, &addr, stop))
+				break;
+			stay += settle_page(vma, addr, pol, move, all);
+		}
+	}
+	return stay;
+}
+
+/* The node that takes over from nid: the one at the same place in to, around. */
+static int counterpart(int nid, nodemask_t from, nodemask_t to)
+{
+	unsigned int place = nr_nodes_in(from & ((1u << nid) - 1)) % nr_nodes_in(to);
+
+	while (place--)
+		to &= to - 1;
+	return __builtin_ctz(to);
+}
+
+static long migrate_vma(struct vm_area_struct *vma, nodemask_t from, nodemask_t to, bool all)
+{
+	long stay = 0;
+
+	for (unsigned long addr = vma->vm_start; addr < vma->vm_end; addr += PAGE_SIZE) {
+		int nid;
+
+		if (!next_pmd(vma->vm_mm, &addr, vma->vm_end))
+			break;
+		nid = user_page_node(vma->vm_mm, addr);
+		if (nid >= 0 && node_isset(nid, from) && !(from == to))
+			stay += migrate_user_page(vma->vm_mm, addr, counterpart(nid, from, to), all) < 0;
+	}
+	return stay;
+}
+
+long migrate_mm(struct mm_struct *mm, nodemask_t from, nodemask_t to, bool all)
+{
+	long stay = 0;
+
+	down_write(&mm->mmap_lock);
+	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next)
+		if (!(vma->vm_flags & (VM_IO | VM_RESERVED)))
+			stay += migrate_vma(vma, from, to, all);
+	up_write(&mm->mmap_lock);
+	return stay;
+}

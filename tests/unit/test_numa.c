@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_numa.c: memory policies, moving pages between nodes, and what reclaim and statistics do node
+ * by node. CPU n of these machines is on node n; the tests run on CPU 0 unless they say otherwise.
+ */
+#include "reclaim_file.h"
+
+#include <pagoda/mempolicy.h>
+
+#define TWO_NODES .nr_nodes = 2, .nr_cpus = 2
+#define NODE(n)	  (1u << (n))
+
+static struct disk_file disk;
+
+static int node_of(unsigned long addr)
+{
+	struct hosted_pte_info info = hosted_lookup_user(current_vm->mm, addr);
+
+	return info.present ? page_zone(pfn_to_page(PHYS_PFN(info.pa)))->zone_pgdat->node_id : -1;
+}
+
+static int bind_range(unsigned long addr, unsigned long pages, unsigned int mode, nodemask_t nodes,
+		      unsigned int flags)
+{
+	struct mpol_request want = { mode, nodes, false };
+
+	return do_mbind(addr, PG(pages), &want, flags, true);
+}
+
+static void write_pages(unsigned long addr, unsigned long pages)
+{
+	for (unsigned long i = 0; i < pages; i++)
+		hosted_write32(addr + PG(i) + 16, (u32)i + 1);
+}
+
+static void check_pages(unsigned long addr, unsigned long pages)
+{
+	for (unsigned long i = 0; i < pages; i++)
+		CHECK_EQ(hosted_read32(addr + PG(i) + 16), (u32)i + 1);
+}
+
+static void set_task_policy(unsigned int mode, nodemask_t nodes)
+{
+	struct mpol_request want = { mode, nodes, false };
+	struct mempolicy *pol = mpol_new(&want);
+
+	CHECK(!IS_ERR(pol));
+	do_set_mempolicy(pol);
+}
+
+/* ---- Where pages come from ------------------------------------------------------------------ */
+
+PAGODA_TEST_CONFIG(regions_get_pages_as_their_policy_says, "NU-03 NU-04", TWO_NODES)
+{
+	new_process();
+	map_at(BASE, 16, RW);
+	CHECK_EQ(bind_range(BASE + PG(2), 2, MPOL_BIND, NODE(1), 0), 0);
+	CHECK_EQ(bind_range(BASE + PG(4), 2, MPOL_PREFERRED, NODE(1), 0), 0);
+	CHECK_EQ(bind_range(BASE + PG(6), 4, MPOL_INTERLEAVE, NODE(0) | NODE(1), 0), 0);
+	CHECK_EQ(bind_range(BASE + PG(10), 2, MPOL_LOCAL, 0, 0), 0);
+	write_pages(BASE, 16);
+	/*		 default bind pref interleave local default */
+	for (int i = 0; i < 16; i++)
+		CHECK_EQ(node_of(BASE + PG(i)), "0011110101000000"[i] - '0');
+	check_mm();
+	set_task_policy(MPOL_BIND, NODE(1));
+	map_at(BASE + PG(32), 4, RW);
+	CHECK_EQ(bind_range(BASE + PG(34), 2, MPOL_BIND, NODE(0), 0), 0);
+	write_pages(BASE + PG(32), 4); /* a region's goes before the task's */
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(node_of(BASE + PG(32 + i)), i < 2);
+	do_set_mempolicy(NULL);
+}
+
+PAGODA_TEST_CONFIG(policies_split_and_merge_regions, "AS-39 AS-40", TWO_NODES)
+{
+	new_process();
+	map_at(BASE, 8, RW);
+	CHECK_EQ(bind_range(BASE + PG(2), 3, MPOL_BIND, NODE(1), 0), 0);
+	CHECK_STR(draw(BASE, 8), "ww|www|www");
+	CHECK_EQ(bind_range(BASE + PG(5), 3, MPOL_BIND, NODE(1), 0), 0);
+	CHECK_STR(draw(BASE, 8), "ww|wwwwww");
+	CHECK_EQ(bind_range(BASE + PG(3), 1, MPOL_INTERLEAVE, NODE(0) | NODE(1), 0), 0);
+	CHECK_STR(draw(BASE, 8), "ww|w|w|wwww");
+	CHECK_EQ(bind_range(BASE, 8, MPOL_DEFAULT, 0, 0), 0);
+	CHECK_STR(draw(BASE, 8), "wwwwwwww");
+	CHECK_EQ(bind_range(BASE, 9, MPOL_BIND, NODE(1), 0), -EFAULT);
+	CHECK_EQ(bind_range(BASE, 8, MPOL_BIND, NODE(5), 0), -EINVAL);
+	check_mm();
+}
+
+static void bind_and_touch(void *unused)
+{
+	(void)unused;
+	new_process();
+	map_at(BASE, 8, RW);
+	if (!bind_range(BASE + PG(2), 3, MPOL_BIND, NODE(1), 0)) {
+		write_pages(BASE + PG(1), 1);
+		(void)bind_range(BASE + PG(1), 1, MPOL_BIND, NODE(1), MPOL_MF_MOVE);
+	}
+	check_mm();
+	hosted_process_exit();
+}
+
+/* Each allocation of a policy's life fails once; the harness counts frames. */
+PAGODA_TEST_CONFIG(binding_unwinds_every_failed_allocation, "AS-54", TWO_NODES)
+{
+	test_fail_every_allocation(bind_and_touch, NULL);
+}
+
+/* ---- Moving ------------------------------------------------------------------------------------ */
+
+PAGODA_TEST_CONFIG(pages_move_with_what_is_in_them, "", TWO_NODES)
+{
+	new_process();
+	map_at(BASE, 64, RW);
+	write_pages(BASE, 64);
+	CHECK_EQ(bind_range(BASE, 64, MPOL_BIND, NODE(1), MPOL_MF_STRICT), -EIO);
+	CHECK_EQ(bind_range(BASE, 64, MPOL_BIND, NODE(1), MPOL_MF_STRICT | MPOL_MF_MOVE), 0);
+	for (int i = 0; i < 64; i++)
+		CHECK_EQ(node_of(BASE + PG(i)), 1);
+	check_pages(BASE, 64);
+	CHECK_EQ(vm_event(pgmigrate_success), 64);
+	CHECK_EQ(migrate_mm(current_vm->mm, NODE(1), NODE(0), false), 0);
+	for (int i = 0; i < 64; i++)
+		CHECK_EQ(node_of(BASE + PG(i)), 0);
+	check_pages(BASE, 64);
+	check_mm();
+	lru_add_drain_all();
+	validate_lru();
+}
+
+static int keep_going;
+
+/* Another CPU writes to the pages all the time, through its own translations. */
+static void writer(void *unused)
+{
+	u32 n = 0;
+
+	(void)unused;
+	while (__atomic_load_n(&keep_going, __ATOMIC_RELAXED)) {
+		n++;
+		for (int i = 0; i < 8; i++)
+			hosted_write32(BASE + PG(i) + 32, n);
+		for (int i = 0; i < 8; i++)
+			CHECK_EQ(hosted_read32(BASE + PG(i) + 32), n); /* nothing was lost */
+	}
+}
+
+PAGODA_TEST_CONFIG(pages_move_under_a_writer, "", TWO_NODES)
+{
+	struct hosted_task *task;
+
+	new_process();
+	map_at(BASE, 8, RW);
+	write_pages(BASE, 8);
+	keep_going = 1;
+	task = hosted_clone(1, writer, NULL);
+	for (int i = 0; i < 200; i++)
+		(void)migrate_mm(current_vm->mm, NODE(i % 2), NODE((i + 1) % 2), false);
+	__atomic_store_n(&keep_going, 0, __ATOMIC_RELAXED);
+	hosted_wait(task);
+	check_pages(BASE, 8);
+	CHECK_GT(vm_event(pgmigrate_success), 100);
+	check_mm();
+}
+
+/* ---- Reclaim and statistics, node by node ---------------------------------------------------------- */
+
+static unsigned long node_lru_pages(int nid)
+{
+	unsigned long nr = 0;
+	zone_t *zone;
+
+	for_each_zone(zone, NODE_DATA(nid))
+		for (int list = 0; list < NR_LRU_LISTS; list++)
+			nr += __atomic_load_n(&zone->lruvec.nr[list], __ATOMIC_RELAXED);
+	return nr;
+}
+
+/* The zone of node 1 that a request for user memory looks at first. */
+static zone_t *first_zone_of_1(void)
+{
+	return NODE_DATA(1)->node_zonelists[__GFP_HIGHMEM].zones[0];
+}
+
+static void cache_on(int nid, unsigned long first, unsigned long end)
+{
+	set_task_policy(MPOL_BIND, NODE(nid));
+	disk_cache(&disk, first, end);
+	do_set_mempolicy(NULL);
+	lru_add_drain_all();
+}
+
+/* Take pages from node 1 alone until its kswapd is called; they are linked by lru. */
+static void drain_node_1(struct list_head *taken)
+{
+	struct mpol_request want = { MPOL_BIND, NODE(1), false };
+	struct mempolicy *pol = mpol_new(&want);
+
+	CHECK(!IS_ERR(pol));
+	while (!vm_event(kswapd_wake)) {
+		struct page *page = alloc_pages_zonelist(&pol->zonelist, GFP_ATOMIC | __GFP_HIGHMEM, 0);
+
+		CHECK(page);
+		CHECK_EQ(page_zone(page)->zone_pgdat->node_id, 1);
+		list_add(&page->lru, taken);
+	}
+	mpol_put(pol);
+}
+
+PAGODA_TEST_CONFIG(kswapd_balances_the_node_that_is_short, "NU-06 RC-02", TWO_NODES, .ram = 32 * SZ_1M,
+		   .start_threads = true)
+{
+	unsigned long on_0, on_1;
+	struct page *page, *next;
+	LIST_HEAD(taken);
+
+	disk_open(&disk, 2000);
+	cache_on(0, 0, 1000);
+	cache_on(1, 1000, 2000);
+	on_0 = node_lru_pages(0);
+	on_1 = node_lru_pages(1);
+	CHECK_GE(on_0, 1000);
+	CHECK_GE(on_1, 1000);
+	drain_node_1(&taken);
+	while (!kswapd_can_sleep())
+		port_yield();
+	CHECK_GE(__atomic_load_n(&first_zone_of_1()->free_pages, __ATOMIC_RELAXED), first_zone_of_1()->pages_high);
+	CHECK_LT(node_lru_pages(1), on_1);
+	CHECK_EQ(node_lru_pages(0), on_0);
+	list_for_each_entry_safe(page, next, &taken, lru)
+		__free_page(page);
+	disk_close(&disk);
+}
+
+static void allocate_on_this_cpu(void *from)
+{
+	for (int i = 0; i < 300; i++) {
+		struct page *page = alloc_pages_node(*(int *)from, GFP_KERNEL, 0);
+
+		CHECK(page);
+		__free_page(page);
+	}
+}
+
+PAGODA_TEST_CONFIG(allocations_are_counted_by_node, "NU-10", TWO_NODES)
+{
+	struct node_allocations before[2], after;
+	unsigned long all, sum = 0;
+	int zero = 0, one = 1;
+
+	for (int nid = 0; nid < 2; nid++)
+		before[nid] = node_allocations(nid);
+	hosted_wait(hosted_spawn("near", 1, allocate_on_this_cpu, &one));
+	hosted_wait(hosted_spawn("far", 1, allocate_on_this_cpu, &zero));
+	after = node_allocations(1);
+	CHECK_GE(after.local - before[1].local, 300);
+	CHECK_EQ(after.other, before[1].other);
+	CHECK_GE(node_allocations(0).other - before[0].other, 300);
+	all = pcp_pages_taken();
+	for (int nid = 0; nid < 2; nid++)
+		sum += node_allocations(nid).local + node_allocations(nid).other;
+	CHECK_EQ(sum, all);
+}
