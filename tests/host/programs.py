@@ -233,7 +233,7 @@ def event_loops(bench):
     same_as_here(bench, ["python3", "-c", LOOPS])
 
 
-@test("programs/tools_of_every_day_as_on_linux")
+@test("programs/tools_of_every_day_as_on_linux", quick=False)
 def tools(bench):
     options = brought("seq", "mkdir", "rm", "find", "sort", "head", "cat", "awk", "tar", "sha256sum", "xargs", "grep", "ln",
                       "stat", "gzip", "bzip2", "xz", "zstd", "dd", "sed", "diff", "patch", "cmp", "factor", "csplit", "wc",
@@ -241,18 +241,18 @@ def tools(bench):
     same_as_here(bench, ["bash", "-c", TOOLS], options)
 
 
-@test("programs/openssl_vim_jq_tcl_bc_tmux_as_on_linux")
+@test("programs/openssl_vim_jq_tcl_bc_tmux_as_on_linux", quick=False)
 def more_programs(bench):
     options = brought("mkdir", "rm", "openssl", "grep", "vim", "cat", "jq", "tclsh", "bc", "tmux", "wc", "sleep", "tail", "tty")
     same_as_here(bench, ["bash", "-c", MORE], options)
 
 
-@test("programs/node_with_workers_and_sockets_as_on_linux")
+@test("programs/node_with_workers_and_sockets_as_on_linux", quick=False)
 def node(bench):
     same_as_here(bench, ["node", "-e", NODE], ["--ram", "512M"])
 
 
-@test("programs/git_branches_merges_packs_and_clones_as_on_linux")
+@test("programs/git_branches_merges_packs_and_clones_as_on_linux", quick=False)
 def git_more(bench):
     options = brought("git", "seq", "sed", "tail", "sha256sum", "wc", "mkdir", "rm")
     same_as_here(bench, ["bash", "-c", GIT_MORE], ["--ram", "256M", *options])
