@@ -16,10 +16,15 @@
  */
 #include "guest.h"
 #include <ftw.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
 
 enum { CHILDREN = 60, CALLS = 400, HIGHEST = 335, NOBODY = 65534, PATIENCE_MS = 1500 };
+enum { NEWER = 424, NR_NEWER = 27 }; /* numbers that all architectures share */
 
 static unsigned long state;
 
@@ -120,8 +125,19 @@ static void settle(int as_root)
 	MUST(pipe2(fds, O_NONBLOCK));
 	MUST(open("/dev/zero", O_RDWR));
 	MUST(open("/proc/self/status", O_RDONLY));
+	MUST(epoll_create1(0));
+	MUST(eventfd(0, EFD_NONBLOCK));
+	MUST(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK));
+	MUST(signalfd(-1, &(sigset_t){ { 0xff00 } }, SFD_NONBLOCK));
+	MUST(syscall(SYS_pidfd_open, getpid(), 0));
 	if (!as_root)
 		MUST(setresuid(NOBODY, NOBODY, NOBODY));
+}
+
+static long random_number(void)
+{
+	long number = random_word() % (HIGHEST + NR_NEWER);
+	return number < HIGHEST ? number : number - HIGHEST + NEWER;
 }
 
 static int misbehave(void *seed)
@@ -130,7 +146,7 @@ static int misbehave(void *seed)
 	state = *(unsigned long *)seed * 0x9e3779b97f4a7c15UL + 1;
 	settle(as_root);
 	for (int i = 0; i < CALLS; i++) {
-		long number = random_word() % 50 ? (long)(random_word() % HIGHEST) : (long)random_argument();
+		long number = random_word() % 50 ? random_number() : (long)random_argument();
 		unsigned long a[6];
 		for (int k = 0; k < 6; k++)
 			a[k] = random_argument();
