@@ -202,7 +202,11 @@ def show_silence(guest):
     if guest.qemu_errors and not guest.log_text:
         say("QEMU failed: " + guest.qemu_errors.strip())
         return EXIT_HOST
-    say("the guest ended without a report (a triple fault?); the last of its log:")
+    if guest.process.returncode < 0:
+        say(f"QEMU was killed by {signal_name(EXIT_SIGNAL_BASE - guest.process.returncode)}; the last of the guest's log:")
+    else:
+        say(f"the guest ended without a report (QEMU's status {guest.process.returncode}; 0: a triple fault?); "
+            "the last of its log:")
     sys.stderr.write("\n".join(guest.log_text.replace("\r", "").splitlines()[-20:]) + "\n")
     sys.stderr.write(guest.qemu_errors)
     return EXIT_PANIC
