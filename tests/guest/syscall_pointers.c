@@ -11,8 +11,10 @@
  */
 #include "guest.h"
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 
 /* Who is asked: the call with one hole for the pointer. */
@@ -26,7 +28,7 @@ struct probe {
 	int optional;	/* NULL means "none" */
 };
 
-static int file, directory, pipe_in, pipe_out, empty_pipe;
+static int file, directory, pipe_in, pipe_out, empty_pipe, epoll, timerfd, timer, signals, pidfd;
 static char good[PAGE], zeroes[64];
 static unsigned cap_header[2] = { 0x20080522, 0 };
 static struct iovec good_vector[1] = { { good, 8 } };
@@ -217,6 +219,24 @@ static struct probe probes[] = {
 	{ "getxattr name", SYS_getxattr, { (long)"file", P, (long)good, 1 }, 1, 0, 0, 0 },
 	{ "lgetxattr name", SYS_lgetxattr, { (long)"file", P, (long)good, 1 }, 1, 0, 0, 0 },
 	{ "fgetxattr name", SYS_fgetxattr, { -1, P, (long)good, 1 }, 1, 0, 0, 0 },
+	{ "epoll_ctl", SYS_epoll_ctl, { -7, EPOLL_CTL_MOD, -4, P }, 3, 12, 0, 0 },
+	{ "epoll_wait", SYS_epoll_wait, { -7, P, 1, 0 }, 1, 12, 1, 0 },
+	{ "epoll_pwait mask", SYS_epoll_pwait, { -7, (long)good, 1, 0, P, 8 }, 4, 8, 0, 1 },
+	{ "epoll_pwait2 timeout", 441, { -7, (long)good, 1, P, 0, 8 }, 3, 16, 0, 1 },
+	{ "timerfd_settime", SYS_timerfd_settime, { -8, 0, P, 0 }, 2, 32, 0, 0 },
+	{ "timerfd_settime old", SYS_timerfd_settime, { -8, 0, (long)zeroes, P }, 3, 32, 1, 1 },
+	{ "timerfd_gettime", SYS_timerfd_gettime, { -8, P }, 1, 32, 1, 0 },
+	{ "timer_create event", SYS_timer_create, { 1, P, (long)good }, 1, 64, 0, 1 },
+	{ "timer_create id", SYS_timer_create, { 1, 0, P }, 2, 4, 1, 0 },
+	{ "timer_settime", SYS_timer_settime, { -9, 0, P, 0 }, 2, 32, 0, 0 },
+	{ "timer_settime old", SYS_timer_settime, { -9, 0, (long)zeroes, P }, 3, 32, 1, 1 },
+	{ "timer_gettime", SYS_timer_gettime, { -9, P }, 1, 32, 1, 0 },
+	{ "signalfd4", SYS_signalfd4, { -10, P, 8, 0 }, 1, 8, 0, 0 },
+	{ "pidfd_send_signal", 424, { -11, 0, P, 0 }, 2, 48, 0, 1 },
+	{ "clone3", 435, { P, 88 }, 0, 88, 0, 0 },
+	{ "futex_waitv", 449, { P, 1, 0, 0, 0 }, 0, 24, 0, 0 },
+	{ "sched_setattr", SYS_sched_setattr, { 0, P, 0 }, 1, 48, 0, 0 },
+	{ "sched_getattr", SYS_sched_getattr, { 0, P, 48, 0 }, 1, 48, 1, 0 },
 };
 
 static long fill_in(long argument)
@@ -228,6 +248,11 @@ static long fill_in(long argument)
 	case -4: return pipe_out;
 	case -5: return (long)good & -PAGE;
 	case -6: return getpid();
+	case -7: return epoll;
+	case -8: return timerfd;
+	case -9: return timer;
+	case -10: return signals;
+	case -11: return pidfd;
 	}
 	return argument;
 }
@@ -361,6 +386,12 @@ int main(void)
 	pipe_out = fds[1];
 	MUST(pipe(fds));
 	empty_pipe = fds[0];
+	epoll = MUST(epoll_create1(0));
+	MUST(epoll_ctl(epoll, EPOLL_CTL_ADD, pipe_out, &(struct epoll_event){ .events = EPOLLOUT }));
+	timerfd = MUST(timerfd_create(CLOCK_MONOTONIC, 0));
+	MUST(syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, &timer));
+	signals = MUST(syscall(SYS_signalfd4, -1, zeroes, 8, 0));
+	pidfd = MUST(syscall(SYS_pidfd_open, getpid(), 0));
 	none = map_anon(PAGE, PROT_NONE);
 	readable = map_anon(PAGE, PROT_READ);
 	edge = map_anon(4 * PAGE, PROT_NONE) + PAGE;
