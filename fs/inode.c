@@ -84,7 +84,7 @@ static void destroy_inode(struct inode *inode)
 {
 	if (inode->i_sb->s_op && inode->i_sb->s_op->evict)
 		inode->i_sb->s_op->evict(inode);
-	if (inode->i_data.nrpages)
+	if (inode->i_data.nrpages || inode->i_data.was_swapped)
 		truncate_inode_pages(&inode->i_data, 0);
 	writeback_let_go(&inode->i_data);
 	if (inode->i_pipe)

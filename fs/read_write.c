@@ -325,11 +325,7 @@ static s64 seek_page(struct inode *inode, u64 pos, bool data)
 	if (pos >= size)
 		return -ENXIO;
 	for (; PFN_PHYS(index) < size; index++) {
-		struct page *page = find_get_page(&inode->i_data, index);
-
-		if (page)
-			put_page(page);
-		if (!!page == data)
+		if (page_cache_has(&inode->i_data, index) == data)
 			return (s64)max(pos, PFN_PHYS(index));
 	}
 	return data ? -ENXIO : (s64)size;

@@ -533,14 +533,24 @@ static long system_info(unsigned long user)
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : max(READ_ONCE(top_index), 0);
 }
 
-static u64 resident_pages(void)
+static u64 resident_bytes(const struct shm_segment *seg)
 {
-	u64 pages = 0;
+	return (u64)READ_ONCE(seg->file->f_inode->i_data.nrpages) * PAGE_SIZE;
+}
+
+static u64 swapped_bytes(const struct shm_segment *seg)
+{
+	return (u64)READ_ONCE(seg->file->f_inode->i_data.nrswapped) * PAGE_SIZE;
+}
+
+static u64 sum_of_pages(u64 (*bytes)(const struct shm_segment *seg))
+{
+	u64 sum = 0;
 
 	for (int i = 0; i <= top_index; i++)
 		if (slots[i])
-			pages += slots[i]->file->f_inode->i_data.nrpages;
-	return pages;
+			sum += bytes(slots[i]);
+	return sum / PAGE_SIZE;
 }
 
 static long usage_info(unsigned long user)
@@ -551,7 +561,8 @@ static long usage_info(unsigned long user)
 	mutex_lock(&shm_lock);
 	info.used_ids = nr_segments;
 	info.tot = shm_pages;
-	info.rss = resident_pages();
+	info.rss = sum_of_pages(resident_bytes);
+	info.swp = sum_of_pages(swapped_bytes);
 	top = max(top_index, 0);
 	mutex_unlock(&shm_lock);
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : top;
@@ -597,7 +608,13 @@ static long owner_command(int id, int cmd, const struct shmid_ds *ds)
 	return ret;
 }
 
-/* Pages of tmpfs never leave memory unless they are swapped; the mark says that they may not be. */
+/* Pages that lie in swap come back when they are used, and stay then. shm_lock held. */
+static void set_locked(struct shm_segment *seg, bool lock)
+{
+	seg->mode = lock ? seg->mode | SHM_LOCKED : seg->mode & ~SHM_LOCKED;
+	WRITE_ONCE(seg->file->f_inode->i_data.swap_locked, lock);
+}
+
 static long lock_segment(int id, bool lock)
 {
 	const struct rlimit *rlim = current_vm->rlim;
@@ -612,7 +629,7 @@ static long lock_segment(int id, bool lock)
 		 (!is_owner(seg) || (lock && rlim && !rlim[RLIMIT_MEMLOCK].rlim_cur)))
 		ret = -EPERM;
 	else
-		seg->mode = lock ? seg->mode | SHM_LOCKED : seg->mode & ~SHM_LOCKED;
+		set_locked(seg, lock);
 	mutex_unlock(&shm_lock);
 	return ret;
 }
@@ -658,8 +675,7 @@ void shm_for_each(void (*show)(void *arg, const struct shm_line *line), void *ar
 			continue;
 		show(arg, &(struct shm_line){ s->key, s->id, s->mode, s->uid, s->gid, s->cuid, s->cgid,
 					      s->cpid, s->lpid, s->size, s->nattch,
-					      (u64)s->file->f_inode->i_data.nrpages * PAGE_SIZE,
-					      s->atime, s->dtime, s->ctime });
+					      resident_bytes(s), swapped_bytes(s), s->atime, s->dtime, s->ctime });
 	}
 	mutex_unlock(&shm_lock);
 }

@@ -16,7 +16,7 @@ struct shm_line {
 	int cpid, lpid;
 	u64 size;
 	unsigned long nattch;
-	u64 resident; /* bytes */
+	u64 resident, swapped; /* bytes */
 	s64 atime, dtime, ctime;
 };
 /* Call show for each segment, by index. show must not sleep on user memory. May sleep. */

@@ -37,14 +37,14 @@ struct user_stat {
 };
 static_assert(sizeof(struct user_stat) == 144, "struct stat of x86-64");
 
-static u64 inode_blocks(const struct inode *inode)
+static u64 inode_blocks(struct inode *inode)
 {
 	if (inode->i_sb->s_cached)
 		return inode->i_blocks;
-	return S_ISREG(inode->i_mode) ? inode->i_data.nrpages * (PAGE_SIZE / 512) : 0;
+	return S_ISREG(inode->i_mode) ? mapping_data_pages(&inode->i_data) * (PAGE_SIZE / 512) : 0;
 }
 
-static void fill_stat(const struct inode *inode, struct user_stat *st)
+static void fill_stat(struct inode *inode, struct user_stat *st)
 {
 	memset(st, 0, sizeof(*st));
 	st->st_dev = inode->i_sb->s_dev;
@@ -62,7 +62,7 @@ static void fill_stat(const struct inode *inode, struct user_stat *st)
 	st->st_ctime = timespec(inode->i_ctime);
 }
 
-static long put_stat(const struct inode *inode, unsigned long user)
+static long put_stat(struct inode *inode, unsigned long user)
 {
 	struct user_stat st;
 
@@ -160,7 +160,7 @@ static struct statx_time statx_time(s64 ns)
 
 static void fill_statx(const struct path *path, struct user_statx *st)
 {
-	const struct inode *inode = path->dentry->d_inode;
+	struct inode *inode = path->dentry->d_inode;
 
 	memset(st, 0, sizeof(*st));
 	st->stx_mask = STATX_BASIC_STATS | STATX_MNT_ID;

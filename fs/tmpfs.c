@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tmpfs.c: a file system whose names live in the dentry tree and whose data lives in the
- * page cache, and nowhere else.
+ * page cache, and in swap.
  *
  * A regular file is its inode's address_space: a page exists where something was written
- * or mapped, the rest reads as zero. Pages hold the data, so they never leave the cache
- * before they are truncated (there is no readpage and no writepage). A directory is a
+ * or mapped, the rest reads as zero. Pages hold the data; under pressure they go to swap, and
+ * come back when they are read, written or mapped (mm/shmem_swap.c). A directory is a
  * dentry with children; a symbolic link a string.
  *
  * Limits: a file system may have at most max_pages of data, by default half of the RAM
@@ -44,7 +44,6 @@ static struct tmpfs *tmpfs_of(const struct super_block *sb)
 static const struct inode_operations tmpfs_dir_iops, tmpfs_file_iops, tmpfs_link_iops,
 	tmpfs_special_iops;
 static const struct file_operations tmpfs_dir_ops;
-static const struct address_space_operations tmpfs_a_ops;
 
 /* ---- Inodes --------------------------------------------------------------------------------- */
 
@@ -69,7 +68,7 @@ struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const 
 	case S_IFREG:
 		inode->i_op = &tmpfs_file_iops;
 		inode->i_fop = &tmpfs_file_ops;
-		inode->i_data.a_ops = &tmpfs_a_ops;
+		inode->i_data.a_ops = &shmem_aops;
 		inode->i_data.shmem = true;
 		break;
 	case S_IFDIR:
@@ -129,22 +128,55 @@ static long tmpfs_readlink(struct dentry *dentry, char *buf, size_t size)
 /* Bring the file system's count up to what the file has. Locks: i_rwsem for write. */
 static void note_pages(struct inode *inode)
 {
-	unsigned long pages = READ_ONCE(inode->i_data.nrpages); /* faults may add to it */
+	unsigned long pages = mapping_data_pages(&inode->i_data); /* faults may add to it */
 
 	atomic_long_add(&tmpfs_of(inode->i_sb)->pages, (long)(pages - inode->i_private));
 	inode->i_private = pages;
 }
 
 /*
+ * A cut inside a page zeroes a part of it, for which a swapped one is read first. It is held then, so
+ * that it stays. NULL: there is nothing to be zeroed; ERR_PTR(-ENOMEM, -EIO).
+ */
+static struct page *hold_edge(struct inode *inode, u64 pos)
+{
+	pgoff_t index = (pgoff_t)(pos >> PAGE_SHIFT);
+
+	if (!(pos & (PAGE_SIZE - 1)) || !page_cache_has(&inode->i_data, index))
+		return NULL;
+	return read_cache_page(&inode->i_data, NULL, index);
+}
+
+static void drop_edge(struct page *edge)
+{
+	if (!IS_ERR(edge) && edge)
+		put_page(edge);
+}
+
+/* Bytes [start, end) become zero, and their pages go. 0, -ENOMEM, -EIO: nothing was done. */
+static int cut_range(struct inode *inode, u64 start, u64 end)
+{
+	struct page *head = hold_edge(inode, start), *tail = hold_edge(inode, end);
+	int err = IS_ERR(head) ? (int)PTR_ERR(head) : IS_ERR(tail) ? (int)PTR_ERR(tail) : 0;
+
+	if (!err)
+		truncate_inode_pages_range(&inode->i_data, start, end);
+	drop_edge(head);
+	drop_edge(tail);
+	return err;
+}
+
+/*
  * Extending a file must show zeroes. Bytes past the end of its last page can be other than
  * zero only if somebody mapped it shared and wrote there.
  */
-static void clear_old_tail(struct inode *inode)
+static int clear_old_tail(struct inode *inode)
 {
 	u64 size = inode->i_size, end = ALIGN(size, (u64)PAGE_SIZE);
 
-	if (size != end && inode->i_data.i_mmap_shared.node)
-		truncate_inode_pages_range(&inode->i_data, size, end);
+	if (size == end || !inode->i_data.i_mmap_shared.node)
+		return 0;
+	return cut_range(inode, size, end);
 }
 
 #define F_SEAL_SEAL   1u
@@ -156,17 +188,24 @@ static void clear_old_tail(struct inode *inode)
 static int tmpfs_setsize(struct inode *inode, u64 size)
 {
 	u64 old = inode->i_size;
+	struct page *edge;
+	int err;
 
 	if ((size < old && (inode->i_seals & F_SEAL_SHRINK)) ||
 	    (size > old && (inode->i_seals & F_SEAL_GROW)))
 		return -EPERM;
 	if (size > old) {
-		clear_old_tail(inode);
-		WRITE_ONCE(inode->i_size, size);
-		return 0;
+		err = clear_old_tail(inode);
+		if (!err)
+			WRITE_ONCE(inode->i_size, size);
+		return err;
 	}
+	edge = hold_edge(inode, size);
+	if (IS_ERR(edge))
+		return (int)PTR_ERR(edge);
 	WRITE_ONCE(inode->i_size, size);
 	truncate_inode_pages(&inode->i_data, size);
+	drop_edge(edge);
 	note_pages(inode);
 	return 0;
 }
@@ -184,15 +223,11 @@ static bool has_room(struct inode *inode, u64 pos, size_t count)
 /* Near the limit, page by page: is the page at pos there, or room for one? */
 static size_t writable_bytes(struct inode *inode, u64 pos, size_t count)
 {
-	struct page *page;
 	size_t n = min(count, PAGE_SIZE - (pos & (PAGE_SIZE - 1)));
 
 	if (has_room(inode, pos, count))
 		return count;
-	page = find_get_page(&inode->i_data, pos >> PAGE_SHIFT);
-	if (page)
-		put_page(page);
-	else if (!has_room(inode, pos, n))
+	if (!page_cache_has(&inode->i_data, pos >> PAGE_SHIFT) && !has_room(inode, pos, n))
 		return 0;
 	return n;
 }
@@ -270,9 +305,9 @@ static long tmpfs_write(struct file *file, struct iov_user buf, size_t count, u6
 		ret = -EPERM;
 	if (!ret && *pos + count > inode->i_size && (inode->i_seals & F_SEAL_GROW))
 		ret = -EPERM;
+	if (!ret && *pos > inode->i_size)
+		ret = clear_old_tail(inode);
 	if (!ret) {
-		if (*pos > inode->i_size)
-			clear_old_tail(inode);
 		ret = write_pages(file, buf, count, pos);
 		if (ret > 0)
 			file_update_time(file);
@@ -318,7 +353,7 @@ static long tmpfs_fallocate(struct file *file, int mode, u64 offset, u64 len)
 		if (inode->i_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 			ret = -EPERM;
 		else
-			truncate_inode_pages_range(&inode->i_data, offset, end);
+			ret = cut_range(inode, offset, end);
 		note_pages(inode);
 	} else {
 		if (end > inode->i_size && (inode->i_seals & F_SEAL_GROW))

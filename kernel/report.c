@@ -9,7 +9,7 @@
  *	exit N		the program is over: report, flush, power off
  *
  * The report is one line of JSON on STREAM_CONTROL. Frames are counted when nothing but init
- * is left, with what init has in swap brought back, and the structures of ended tasks and idle per-CPU
+ * is left, with what init and the root's files have in swap brought back, and the structures of ended tasks and idle per-CPU
  * lists given back, and what is cached of disks dropped, so that the two counts are equal
  * unless something leaked, and no slot of swap is in use. Then the core checks its structures; what it finds wrong is a panic.
  *

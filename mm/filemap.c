@@ -18,7 +18,8 @@
  *
  * Who sees a page that is not Uptodate locks it and looks again; it never shows its
  * contents to anyone. A mapping without readpage is its own backing store (tmpfs): its
- * missing pages are zeroes, made only when somebody writes or maps them.
+ * missing pages are zeroes, made only when somebody writes or maps them; what was swapped is an
+ * entry in place of the page (shmem_swap.c), which look-ups pass by and adding replaces.
  *
  * Locking. pages_lock guards the tree, nrpages and the cache's identity of a page
  * (page->mapping, page->index): changing them also needs the page lock, so either lock is
@@ -84,7 +85,9 @@ void address_space_init(struct address_space *mapping, void *host,
 	init_rwsem(&mapping->i_mmap_rwsem, RANK_I_MMAP);
 	init_rwsem(&mapping->invalidate_lock, RANK_INVALIDATE);
 	mapping->gfp_mask = GFP_HIGHUSER_MOVABLE;
-	mapping->shmem = false;
+	mapping->shmem = mapping->swap_locked = mapping->was_swapped = false;
+	mapping->nrswapped = mapping->nr_slots = 0;
+	INIT_LIST_HEAD(&mapping->swap_link);
 	mapping->nr_dirty = mapping->nr_writeback = 0;
 	INIT_LIST_HEAD(&mapping->dirty_link);
 	mapping->dirtied_when = 0;
@@ -170,6 +173,8 @@ struct page *find_get_page(struct address_space *mapping, pgoff_t index)
 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	page = radix_tree_lookup(&mapping->i_pages, index);
+	if (is_swap_item(page))
+		page = NULL;
 	if (page)
 		get_page(page);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
@@ -191,7 +196,7 @@ struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
 	return page;
 }
 
-static void link_page(struct page *page, struct address_space *mapping, pgoff_t index)
+void link_page(struct page *page, struct address_space *mapping, pgoff_t index)
 {
 	get_page(page);
 	page->mapping = mapping;
@@ -205,6 +210,26 @@ static void link_page(struct page *page, struct address_space *mapping, pgoff_t 
 	atomic_long_inc(&nr_pagecache_pages);
 }
 
+void page_was_added(struct page *page)
+{
+	lru_cache_add(page);
+	workingset_refault(page);
+}
+
+/* pages_lock held. 0, -EEXIST, or the tree nodes that lack. */
+static int insert_page(struct page *page, struct address_space *mapping, pgoff_t index,
+		       struct radix_tree_pool *pool)
+{
+	int ret;
+
+	if (shmem_entry_to_page(mapping, index, page))
+		return 0;
+	ret = radix_tree_insert(&mapping->i_pages, index, page, pool);
+	if (!ret)
+		link_page(page, mapping, index);
+	return ret;
+}
+
 int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t index)
 {
 	struct radix_tree_pool pool = { NULL, 0 };
@@ -214,30 +239,28 @@ int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t 
 	VM_BUG_ON(!PageLocked(page));
 	do {
 		spin_lock_irqsave(&mapping->pages_lock, flags);
-		ret = radix_tree_insert(&mapping->i_pages, index, page, &pool);
-		if (ret == 0)
-			link_page(page, mapping, index);
+		ret = insert_page(page, mapping, index, &pool);
 		spin_unlock_irqrestore(&mapping->pages_lock, flags);
 		if (ret > 0 && page_tree_fill_pool(&pool, ret))
 			ret = -ENOMEM;
 	} while (ret > 0);
 	page_tree_free_pool(&pool);
-	if (!ret) {
-		lru_cache_add(page);
-		workingset_refault(page);
-	}
+	if (!ret)
+		page_was_added(page);
 	return ret;
 }
 
-/* Out of the index. pages_lock held. */
+/* Out of the index; swapped: its slot, if it has one, takes its place. pages_lock held. */
 static void unlink_page(struct page *page, struct address_space *mapping,
-			struct radix_tree_pool *pool)
+			struct radix_tree_pool *pool, bool swapped)
 {
 	struct page *found;
 
 	forget_page_tags(mapping, page);
-	found = radix_tree_delete(&mapping->i_pages, page->index, pool);
-	BUG_ON(found != page);
+	if (!swapped || !shmem_page_to_entry(mapping, page)) {
+		found = radix_tree_delete(&mapping->i_pages, page->index, pool);
+		BUG_ON(found != page);
+	}
 	mapping->nrpages--;
 	__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELAXED);
 }
@@ -257,9 +280,10 @@ void remove_from_page_cache(struct page *page)
 
 	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	unlink_page(page, mapping, &pool);
+	unlink_page(page, mapping, &pool, false);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	count_removed(mapping);
+	shmem_page_removed(mapping, page);
 	ClearPageDirty(page);
 	page_tree_free_pool(&pool);
 	put_page(page);
@@ -276,7 +300,7 @@ bool remove_unused_from_page_cache(struct page *page, int count)
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	unused = page_count(page) == count && !PageDirty(page) && !PageWriteback(page);
 	if (unused)
-		unlink_page(page, mapping, &pool);
+		unlink_page(page, mapping, &pool, true);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	if (!unused)
 		return false;
@@ -296,8 +320,10 @@ unsigned int find_get_pages(struct address_space *mapping, struct page **pages, 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	while (found < nr && first <= end && (page = radix_tree_next(&mapping->i_pages, &first)) &&
 	       first <= end) {
-		get_page(page);
-		pages[found++] = page;
+		if (!is_swap_item(page)) {
+			get_page(page);
+			pages[found++] = page;
+		}
 		if (first++ == ~0ul)
 			break;
 	}
@@ -347,25 +373,41 @@ static void wait_for_read(struct page *page)
 	lock_page(page);
 }
 
-/*
- * Make a locked page of the mapping up to date; it is locked on return, too. 0, -EIO, or
- * -EAGAIN if it left the mapping meanwhile.
- */
-static int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page)
+/* The only place of its contents is memory, and swap. */
+static void fill_own_page(struct page *page)
+{
+	clear_highpage(page);
+	SetPageUptodate(page);
+	(void)set_page_dirty(page);
+}
+
+/* Has it to be read, as it is not Uptodate? */
+static bool must_be_read(const struct address_space *mapping, const struct page *page)
+{
+	return !PageUptodate(page) && (mapping->a_ops->readpage || page->private);
+}
+
+int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page)
 {
 	if (PageUptodate(page))
 		return 0;
-	if (!mapping->a_ops->readpage) {
-		clear_highpage(page);
-		SetPageUptodate(page);
+	if (mapping->a_ops->readpage) {
+		count_vm_event(pgpgin);
+		(void)mapping->a_ops->readpage(file, page); /* the page shows whether it worked */
+	} else if (page->private) {
+		shmem_swap_in(mapping, page);
+	} else {
+		fill_own_page(page);
 		return 0;
 	}
-	count_vm_event(pgpgin);
-	(void)mapping->a_ops->readpage(file, page); /* the page shows whether it worked */
 	wait_for_read(page);
 	if (page->mapping != mapping)
 		return -EAGAIN;
-	return PageUptodate(page) ? 0 : -EIO;
+	if (!PageUptodate(page))
+		return -EIO;
+	if (mapping->shmem)
+		shmem_slot_read(page);
+	return 0;
 }
 
 /* The page at index locked, up to date, with a reference, or ERR_PTR(-ENOMEM, -EIO). */
@@ -378,7 +420,7 @@ static struct page *get_filled_locked_page(struct address_space *mapping, struct
 
 		if (!page)
 			return ERR_PTR(-ENOMEM);
-		*read |= !PageUptodate(page) && mapping->a_ops->readpage;
+		*read |= must_be_read(mapping, page);
 		err = fill_locked_page(mapping, file, page);
 		if (!err)
 			return page;
@@ -425,9 +467,9 @@ static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned 
 	struct address_space *mapping = file->f_mapping;
 	struct page *page = find_get_page(mapping, index);
 
+	if (!page && !mapping->a_ops->readpage)
+		return page_cache_has(mapping, index) ? read_cache_page(mapping, file, index) : NULL;
 	if (!page) {
-		if (!mapping->a_ops->readpage)
-			return NULL;
 		page_cache_sync_readahead(file, index, nr);
 		page = find_get_page(mapping, index);
 		if (page && read_failed(page)) {
@@ -500,9 +542,10 @@ long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 /*
- * Copy into a page of a mapping that is its own backing store. Nobody fills or writes such
- * a page back, so an Uptodate one needs no lock and the copy may take faults, even on this
- * very page. Returns bytes not copied.
+ * Copy into a page of a mapping that is its own backing store. Nobody fills such a page, and
+ * our reference keeps reclaim from taking it; so an Uptodate one needs no lock and the copy may
+ * take faults, even on this very page. It is dirty from then on, whatever was written of it
+ * to swap meanwhile. Returns bytes not copied.
  */
 static size_t write_unlocked(struct iov_user buf, size_t done, struct page *page, size_t offset,
 			     size_t n)
@@ -511,6 +554,7 @@ static size_t write_unlocked(struct iov_user buf, size_t done, struct page *page
 	size_t left = iov_get(buf, done, to + offset, n);
 
 	kunmap(page);
+	(void)set_page_dirty(page);
 	return left;
 }
 
@@ -573,7 +617,7 @@ static int write_one_page(struct vm_file *file, struct iov_user buf, size_t done
 			  size_t offset, size_t n, size_t *left)
 {
 	struct address_space *mapping = file->f_mapping;
-	bool own_store = !mapping->a_ops->readpage && !mapping->a_ops->writepage;
+	bool own_store = !mapping->a_ops->readpage && (mapping->shmem || !mapping->a_ops->writepage);
 	struct page *page = own_store ? find_get_page(mapping, index) : NULL;
 	int err = 0;
 
@@ -694,7 +738,7 @@ unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first
 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	while ((page = radix_tree_next(&mapping->i_pages, &index)) && index < first + nr) {
-		if (!TryLockPage(page)) {
+		if (!is_swap_item(page) && !TryLockPage(page)) {
 			get_page(page);
 			pages[found++] = page;
 		}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pagoda/pagemap.h>
+#include <pagoda/swap.h>
 
 /* ---- page-writeback.c -------------------------------------------------------------------- */
 
@@ -10,6 +11,16 @@
 void forget_page_tags(struct address_space *mapping, struct page *page);
 
 /* ---- filemap.c --------------------------------------------------------------------------- */
+
+/*
+ * Make a locked page of the mapping up to date; it is locked on return, too. 0, -EIO, or
+ * -EAGAIN if it left the mapping meanwhile. May sleep.
+ */
+int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page) __must_check;
+/* A page has just become an item of the tree: its identity and counters. pages_lock held. */
+void link_page(struct page *page, struct address_space *mapping, pgoff_t index);
+/* It has: its place on the lists. */
+void page_was_added(struct page *page);
 
 /* A new page in the cache at index, locked, with a reference; NULL: there is one by now; ERR_PTR(-ENOMEM). */
 struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp);
@@ -25,3 +36,48 @@ static inline pgoff_t pages_in_file(struct address_space *mapping)
 }
 /* Does the page have to be taken off what hangs on it before it may leave? True: it is free of it. Locked. */
 bool release_page_private(struct page *page, gfp_t gfp);
+
+/* ---- truncate.c --------------------------------------------------------------------------- */
+
+/* Drop a page from its mapping, whoever still maps it; the caller has a reference. May sleep. */
+void truncate_page(struct address_space *mapping, struct page *page);
+
+/* ---- shmem_swap.c: items of a tree that are swap entries --------------------------------------- */
+
+/* Entries have bit 0 clear, as they are not present; pointers to pages, too. */
+static inline bool is_swap_item(const void *item)
+{
+	return (unsigned long)item & 1;
+}
+static inline void *entry_to_item(swp_entry_t entry)
+{
+	return (void *)(entry.val | 1);
+}
+static inline swp_entry_t item_to_entry(const void *item)
+{
+	return (swp_entry_t){ (unsigned long)item & ~1ul };
+}
+/* The slot of an item of a shared-memory mapping, .val 0: none. pages_lock held. */
+static inline swp_entry_t item_slot(const void *item)
+{
+	return is_swap_item(item) ? item_to_entry(item) : page_swap_entry(item);
+}
+/* The page, clean and locked, with a slot: the slot takes its place in the tree; false: it has none. pages_lock held. */
+bool shmem_page_to_entry(struct address_space *mapping, struct page *page);
+/* The new page takes the place of an entry at index, with its slot; false: there is none. pages_lock held. */
+bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct page *page);
+/* A locked page has left its mapping: its slot is freed. */
+void shmem_page_removed(struct address_space *mapping, struct page *page);
+/* Read a locked page that has a slot, and its neighbours; it is unlocked when it was read. May sleep. */
+void shmem_swap_in(struct address_space *mapping, struct page *page);
+/* A locked page was read: it gives its slot up if there are few. */
+void shmem_slot_read(struct page *page);
+/* Drop pages and entries of [first, end]. May sleep. */
+void shmem_truncate(struct address_space *mapping, pgoff_t first, pgoff_t end);
+/* A mapping without slots leaves swapoff's list. */
+void shmem_forget(struct address_space *mapping);
+
+/* ---- page-writeback.c: mappings that are held ---------------------------------------------------- */
+
+/* The end of a hold by wb_users, taken while the mapping was on a list that its end takes it off. */
+void writeback_release(struct address_space *mapping);

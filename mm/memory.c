@@ -432,12 +432,6 @@ static vm_fault_t do_wp_page(struct vm_fault *vmf)
 
 /* ---- Swap (FT-49) --------------------------------------------------------------------------------- */
 
-/* The cache may give a page up that was only read when slots are scarce. */
-static bool swap_is_scarce(void)
-{
-	return atomic_long_read(&nr_swap_pages) * 2 < total_swap_pages;
-}
-
 /*
  * Who else may map the page: whoever has its entry, anywhere in the family. A page that is
  * mapped has its identity, and whoever shares it is at or below that one.

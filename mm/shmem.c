@@ -3,7 +3,7 @@
  * shmem.c: objects of memory with no name: what MAP_SHARED | MAP_ANONYMOUS maps.
  *
  * Each such mapping gets an object of its own (its neighbours never merge with it, as
- * /proc/PID/maps shows): a size, a page cache with nothing behind it, and the vm_file by
+ * /proc/PID/maps shows): a size, a page cache with nothing but swap behind it, and the vm_file by
  * which VMAs hold it. fork and mremap share it through that reference; the last VMA's end
  * releases the pages.
  *
@@ -23,7 +23,6 @@ struct shmem_object {
 	u64 id;	  /* (C) */
 };
 
-static const struct address_space_operations shmem_a_ops;
 static atomic_long_t last_id;
 
 static u64 shmem_size(struct address_space *mapping)
@@ -50,7 +49,7 @@ static struct vm_file *shmem_create(u64 size)
 
 	if (!object)
 		return NULL;
-	address_space_init(&object->mapping, object, &shmem_a_ops, shmem_size);
+	address_space_init(&object->mapping, object, &shmem_aops, shmem_size);
 	object->mapping.shmem = true;
 	object->size = size;
 	object->id = (u64)atomic_long_add_return(&last_id, 1);

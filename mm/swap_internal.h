@@ -48,6 +48,15 @@ void swap_slot_unused(struct swap_area *area, unsigned long offset);
 /* Writing to the slot failed once more: is it to be given up? */
 bool swap_slot_failed(swp_entry_t entry);
 
+/* Transfers between a locked page with an entry and its slot; unlocked in the end. May sleep. */
+void swap_start_write(struct page *page);
+void swap_start_read(struct page *page);
+
+/* shmem_swap.c: bring back what shared memory has in an area. 0, -ENOMEM, -EIO, -EINTR. May sleep. */
+int shmem_unuse(const struct swap_area *area) __must_check;
+/* shmem_swap.c: places of shared memory that have this slot; for validate_swap(). */
+unsigned long shmem_count_slot(swp_entry_t entry);
+
 /* Set up the cache of an area, once. */
 void swap_cache_init(struct swap_area *area);
 

@@ -63,7 +63,7 @@ static struct page *grab_victim(const struct swap_out *s, struct vm_area_struct 
 	}
 	if (PageActive(page) || !is_wanted(s, page))
 		return NULL;
-	if ((page->private && !PageSwapCache(page)) || TryLockPage(page))
+	if ((page->private && !PageSwapBacked(page)) || TryLockPage(page))
 		return NULL;
 	get_page(page);
 	return page;

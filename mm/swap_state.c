@@ -70,7 +70,7 @@ struct address_space *page_mapping(const struct page *page)
 
 unsigned long nr_swap_cache_pages(void)
 {
-	unsigned long sum = 0;
+	unsigned long sum = nr_shmem_cached_slots();
 
 	for (int i = 0; i < MAX_SWAPFILES; i++)
 		sum += __atomic_load_n(&swap_areas[i].space.nrpages, __ATOMIC_RELAXED);
@@ -209,7 +209,9 @@ static bool leave_bad_slot(struct page *page)
 bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask)
 {
 	VM_BUG_ON(!PageLocked(page));
-	if (!PageAnon(page) || PageLazyFree(page))
+	if (!PageAnon(page))
+		return !is_shmem_page(page) || shmem_may_go(page);
+	if (PageLazyFree(page))
 		return true;
 	if (PageSwapCache(page) && !leave_bad_slot(page))
 		return false;
@@ -297,6 +299,19 @@ static void start_transfer(struct page *page, enum bio_op op)
 	submit_bio(bio);
 }
 
+void swap_start_write(struct page *page)
+{
+	ClearPageError(page);
+	count_vm_event(pswpout);
+	start_transfer(page, BIO_WRITE);
+}
+
+void swap_start_read(struct page *page)
+{
+	count_vm_event(pswpin);
+	start_transfer(page, BIO_READ);
+}
+
 int swap_writepage(struct page *page)
 {
 	BUG_ON(!PageLocked(page) || !PageSwapCache(page));
@@ -310,9 +325,7 @@ int swap_writepage(struct page *page)
 		unlock_page(page);
 		return -EIO;
 	}
-	ClearPageError(page);
-	count_vm_event(pswpout);
-	start_transfer(page, BIO_WRITE);
+	swap_start_write(page);
 	return 0;
 }
 
@@ -352,8 +365,7 @@ struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma
 	} while (err == -EEXIST);
 	if (err)
 		return NULL;
-	count_vm_event(pswpin);
-	start_transfer(page, BIO_READ);
+	swap_start_read(page);
 	return page;
 }
 

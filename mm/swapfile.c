@@ -493,7 +493,7 @@ unsigned long swap_map_pages(void)
 static unsigned long count_entries(swp_entry_t wanted)
 {
 	struct mm_struct *mm = NULL;
-	unsigned long nr = 0;
+	unsigned long nr = shmem_count_slot(wanted);
 
 	while ((mm = next_user_mm(mm))) {
 		unsigned long addr = 0;

@@ -2,8 +2,8 @@
 /*
  * swapoff.c: emptying swap areas (SW-15).
  *
- * swapoff stops handing out slots, then lets every address space fault in what it has there,
- * until a round finds nothing in use. New uses only come from old ones (fork), so it ends
+ * swapoff stops handing out slots, then lets every address space fault in what it has there, and
+ * shared memory read it (shmem_swap.c), until a round finds nothing in use. New uses only come from old ones (fork), so it ends
  * when forks do not outrun it; reclaim gives pages of the area no entries there any more
  * (swap_cache_may_unmap()). Faults meanwhile just work.
  *
@@ -11,6 +11,7 @@
  *	writable = false		no new slots
  *	room_for()?  no: -ENOMEM
  *	each mm: fault in		fork copies entries, exit drops them
+ *	shared memory: read, no slot	truncation drops entries
  *	drop what only the cache holds
  *	inuse == 0? else once more
  *
@@ -176,6 +177,8 @@ static int empty_once(struct swap_area *area)
 {
 	int err = unuse_all_mms(area);
 
+	if (!err)
+		err = shmem_unuse(area);
 	if (!err)
 		drop_cache(area);
 	return err;

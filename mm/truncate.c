@@ -86,8 +86,7 @@ static void zero_part_page(struct address_space *mapping, pgoff_t index, size_t 
 	put_page(page);
 }
 
-/* Drop a page from its mapping, whoever still maps it; the caller has a reference. */
-static void truncate_page(struct address_space *mapping, struct page *page)
+void truncate_page(struct address_space *mapping, struct page *page)
 {
 	lock_page(page);
 	if (page->mapping == mapping) {
@@ -104,6 +103,7 @@ static void truncate_page(struct address_space *mapping, struct page *page)
 static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t end)
 {
 	struct page *pages[TRUNCATE_BATCH_PAGES];
+	pgoff_t start = first;
 	unsigned int nr;
 
 	while ((nr = find_get_pages(mapping, pages, TRUNCATE_BATCH_PAGES, first, end))) {
@@ -114,6 +114,8 @@ static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t
 		}
 		port_cond_resched();
 	}
+	if (READ_ONCE(mapping->was_swapped)) /* entries, and what they have become meanwhile */
+		shmem_truncate(mapping, start, end);
 }
 
 static bool is_mapped_anywhere(struct address_space *mapping)
@@ -154,8 +156,10 @@ void truncate_inode_pages(struct address_space *mapping, u64 size)
 	truncate_pages(mapping, first, ~0ul);
 	if (size & (PAGE_SIZE - 1))
 		zero_part_page(mapping, first - 1, size & (PAGE_SIZE - 1), PAGE_SIZE);
-	if (!size)
+	if (!size) {
+		shmem_forget(mapping);
 		writeback_let_go(mapping);
+	}
 }
 
 /* ---- Invalidation

@@ -435,7 +435,7 @@ static void print_segment(void *arg, const struct shm_line *s)
 	proc_printf(arg, "%10d %10d  %4o %21llu %5d %5d  %5lu %5u %5u %5u %5u %10lld %10lld %10lld %21llu %21llu\n",
 		    s->key, s->id, s->mode, (unsigned long long)s->size, s->cpid, s->lpid, s->nattch,
 		    s->uid, s->gid, s->cuid, s->cgid, (long long)s->atime, (long long)s->dtime,
-		    (long long)s->ctime, (unsigned long long)s->resident, 0ull);
+		    (long long)s->ctime, (unsigned long long)s->resident, (unsigned long long)s->swapped);
 }
 
 static int show_sysvipc_shm(struct proc_text *t, const struct proc_node *node)

@@ -56,6 +56,11 @@ struct address_space {
 	struct rw_semaphore invalidate_lock;
 	gfp_t gfp_mask;
 	bool shmem;			  /* tmpfs and shared memory: counts as shmem, swap-backed */
+	bool swap_locked;		  /* shmem: its pages stay in memory (SHM_LOCK) */
+	bool was_swapped;		  /* pages_lock: there has been a slot */
+	unsigned long nrswapped;	  /* pages_lock: places that are in swap alone (shmem_swap.c) */
+	unsigned long nr_slots;		  /* list_lock there: slots of pages and places */
+	struct list_head swap_link;	  /* list_lock there: mappings with slots */
 	unsigned long nr_dirty, nr_writeback; /* pages_lock: pages with these tags */
 	struct list_head dirty_link;	  /* dirty_lock: mappings with such pages */
 	u64 dirtied_when;		  /* dirty_lock: ns, the oldest change that is not written */
@@ -126,7 +131,11 @@ struct page *find_get_page(struct address_space *mapping, pgoff_t index);
 struct page *find_lock_page(struct address_space *mapping, pgoff_t index);
 /* The page at index, made if missing, locked, with a reference. NULL: no memory. May sleep. */
 struct page *grab_cache_page(struct address_space *mapping, pgoff_t index) __must_check;
-/* Put a new locked page into the cache; -EEXIST, -ENOMEM. */
+/* Is there a page at index, in memory or in swap? Any context. */
+bool page_cache_has(struct address_space *mapping, pgoff_t index);
+/* How many such pages a mapping has. Any context. */
+unsigned long mapping_data_pages(struct address_space *mapping);
+/* Put a new locked page into the cache, in place of a swap entry, if any; -EEXIST, -ENOMEM. */
 int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t index) __must_check;
 void remove_from_page_cache(struct page *page); /* locked page */
 /* Reclaim: the same if the locked page is clean, has count references and no more. (RC-28) */
@@ -253,6 +262,9 @@ extern atomic_long_t nr_pagecache_pages, nr_shmem_pages;
 
 /* Boot: the slab cache of tree nodes. Panics without memory. */
 void page_cache_init(void);
+
+/* Operations of a mapping with shmem set whose pages can be swapped. (shmem_swap.c) */
+extern const struct address_space_operations shmem_aops;
 
 /*
  * A file of zero pages with no name, for MAP_SHARED|MAP_ANONYMOUS; NULL: no memory. The core

@@ -90,6 +90,19 @@ void free_unused_swap_page(struct page *page);
 unsigned long nr_swap_cache_pages(void);
 /* Let go of entry, and of a cached page that nobody else needs (zap). */
 void free_swap_and_cache(swp_entry_t entry);
+/* Are so few slots free that pages in memory should not keep theirs? */
+static inline bool swap_is_scarce(void)
+{
+	return atomic_long_read(&nr_swap_pages) * 2 < __atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
+}
+/* Pages of shared memory that are in memory and have a slot. */
+unsigned long nr_shmem_cached_slots(void);
+static inline bool is_shmem_page(const struct page *page)
+{
+	return PageSwapBacked(page) && !PageAnon(page);
+}
+/* Could reclaim write this page of shared memory, locked, to swap? */
+bool shmem_may_go(const struct page *page);
 /* Start writing a locked page of the cache to its slot; unlocks it in the end. -EIO: the slot is given up, it stays dirty. */
 int swap_writepage(struct page *page);
 
