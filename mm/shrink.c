@@ -80,7 +80,7 @@ void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages)
 
 static bool may_write(const struct scan_control *sc, const struct page *page)
 {
-	gfp_t needed = PageSwapBacked(page) ? __GFP_IO : __GFP_FS | __GFP_IO;
+	gfp_t needed = PageSwapCache(page) || is_shmem_page(page) ? __GFP_IO : __GFP_FS | __GFP_IO;
 
 	if (PageHighMem(page))
 		needed |= __GFP_HIGHIO;
@@ -119,7 +119,7 @@ static void launder(struct scan_control *sc, struct page *page, struct address_s
 
 static bool has_buffers(const struct page *page)
 {
-	return page->private && !PageSwapBacked(page);
+	return page->private && !PageSwapBacked(page) && !PageSwapCache(page);
 }
 
 static bool try_to_release_page(struct page *page, gfp_t gfp_mask)
@@ -134,7 +134,9 @@ static bool try_to_release_page(struct page *page, gfp_t gfp_mask)
 /* Can what the page holds be had again? */
 static bool has_backing(const struct page *page, const struct address_space *mapping)
 {
-	return PageSwapBacked(page) ? page->private != NULL : mapping && mapping->a_ops->readpage;
+	if (PageSwapCache(page) || is_shmem_page(page))
+		return page->private;
+	return mapping && mapping->a_ops->readpage;
 }
 
 /* A locked, clean, unmapped page leaves its mapping; false: somebody holds it, or wrote to it. */
