@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench.h: what the programs of ./pagoda bench mm and bench file have in common.
+ * bench.h: what the programs of ./pagoda bench mm, bench file and bench pressure have in common.
  *
  * The same program runs in Pagoda and in Linux, in a QEMU whose time-stamp counter counts guest
  * instructions (-icount shift=0). One number is therefore exact, but for timer ticks and for
  * caches inside the kernel that are refilled now and then. So an operation is repeated in a
  * batch, a few batches warm up, and the median of the others counts. What prepares and clears
  * away lies outside the measured stretch.
+ *
+ * While a program waits for a disk the counter goes on, as the machine's time does. So a child of
+ * low priority uses up the time that is left, counts its own instructions, and these are taken
+ * off: what is left is what was executed for the program, interrupts and switches included.
  *
  * Output, all at the end: a line "NAME COUNT" per operation, and "end 0".
  *
@@ -16,12 +20,15 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -68,7 +75,7 @@ static void unmap(char *p, size_t pages)
 	must(munmap(p, pages * PAGE) == 0, "munmap");
 }
 
-static uint64_t read_pages(volatile char *p, size_t pages)
+static inline uint64_t read_pages(volatile char *p, size_t pages)
 {
 	uint64_t start = now();
 
@@ -86,7 +93,28 @@ static uint64_t write_pages(volatile char *p, size_t pages)
 	return now() - start;
 }
 
-static void reap(pid_t pid)
+/* A child that is running when this returns, two instructions a turn, until it is killed. Its turns are locked in memory. */
+static inline pid_t use_up_time(volatile uint64_t **turns)
+{
+	volatile uint64_t *page = (uint64_t *)map(1, MAP_SHARED | MAP_ANONYMOUS, -1);
+	struct sched_param none = { 0 };
+	pid_t child;
+
+	must(mlock((void *)page, PAGE) == 0, "mlock");
+	child = fork();
+	if (child == 0) {
+		sched_setscheduler(0, SCHED_IDLE, &none); /* a hint */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			__asm__ volatile("1: incq %0; jmp 1b" : "+m"(*page));
+	}
+	while (!*page)
+		usleep(1000);
+	*turns = page;
+	return child;
+}
+
+static inline void reap(pid_t pid)
 {
 	int status;
 

@@ -7,16 +7,9 @@
  * The disk is /dev/vda, an ext2 image that lab/bench_file.py made: BIG, 256 MiB to be read cold;
  * SMALL, which the other operations use; and this program again, linked dynamically, with its
  * libraries, for exec. So both kernels work on the same blocks.
- *
- * While a reader waits for the disk the counter goes on, as the machine's time does. So a child of
- * low priority uses up the time that is left, counts its own instructions, and these are taken
- * off: what is left is what was executed for the reader, interrupts and switches included.
  */
 #define _GNU_SOURCE
 #include "bench.h"
-#include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 
 #define DISK	   "/dev/vda"
 #define SMALL	   "/mnt/small"
@@ -123,30 +116,16 @@ static uint64_t reads_of_disk(void)
 	return completed;
 }
 
-/* Two instructions a turn, for ever. */
-static void use_up_time(volatile uint64_t *turns)
-{
-	struct sched_param none = { 0 };
-
-	sched_setscheduler(0, SCHED_IDLE, &none); /* a hint */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;)
-		__asm__ volatile("1: incq %0; jmp 1b" : "+m"(*turns));
-}
-
 static uint64_t cold_read(void)
 {
-	volatile uint64_t *turns = (uint64_t *)map(1, MAP_SHARED | MAP_ANONYMOUS, -1);
+	volatile uint64_t *turns;
 	uint64_t start, turns_before, requests_before = reads_of_disk();
 	int fd = open(BIG, O_RDONLY);
-	pid_t child = fork();
+	pid_t child;
 	ssize_t n;
 
 	must(fd >= 0, BIG);
-	if (child == 0)
-		use_up_time(turns);
-	while (!*turns)
-		usleep(1000);
+	child = use_up_time(&turns);
 	turns_before = *turns;
 	start = now();
 	while ((n = read(fd, buffer, LARGE)) > 0)

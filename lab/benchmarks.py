@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 
-from lab import bench_file, bench_mm, build, packages
+from lab import bench_file, bench_mm, bench_pressure, build, packages
 from lab.common import EXIT_HOST, Refusal, say, usage_error
 
 FOR_ALLOC = {
@@ -104,7 +104,8 @@ def bench_alloc():
     return 0
 
 
-BENCHMARKS = {"alloc": bench_alloc, "mm": bench_mm.bench_mm, "file": bench_file.bench_file}
+BENCHMARKS = {"alloc": bench_alloc, "mm": bench_mm.bench_mm, "file": bench_file.bench_file,
+              "pressure": bench_pressure.bench_pressure}
 
 
 def main(names):

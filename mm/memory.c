@@ -525,6 +525,8 @@ static vm_fault_t do_swap_page(struct vm_fault *vmf)
 	if (!page) {
 		page = swapin_readahead(entry, vmf->vma, vmf->address);
 		ret = VM_FAULT_MAJOR;
+	} else if (unlikely(PageReadahead(page))) {
+		swap_readahead_used(vmf->vma, page);
 	}
 	if (!page) {
 		if (!lock_if_unchanged(vmf))

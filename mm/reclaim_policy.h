@@ -16,6 +16,9 @@
 enum lru_kind { LRU_KIND_ANON = LRU_INACTIVE_ANON, LRU_KIND_FILE = LRU_INACTIVE_FILE };
 #define for_each_lru_kind(kind) for ((kind) = LRU_KIND_ANON; (kind) <= LRU_KIND_FILE; (kind) += 2)
 
+/* One replacement of all pages of a zone, as lruvec.turnover counts it. */
+#define TURNOVER_UNIT (1ul << 20)
+
 /* One request's reclaim, or a round of kswapd. */
 struct scan_control {
 	/* in */
@@ -26,6 +29,7 @@ struct scan_control {
 	int priority;	     /* DEF_PRIORITY .. 1, the most urgent */
 	long nr_pages;	     /* still wanted (RC-11) */
 	unsigned int writes_left; /* pages this pass may still write (RC-11) */
+	bool out_of_writes; /* this list ends with a page that would have to be written */
 	long max_mapped;     /* mapped pages this pass still passes by (RC-20) */
 	bool pass_over;	     /* the pass over this list ends here (RC-23) */
 	struct page *written; /* one that is being written, with a reference: to wait for */
@@ -109,6 +113,8 @@ bool kswapd_can_sleep_pgdat(const pg_data_t *pgdat);
 bool kswapd_can_sleep(void);
 /* Until every zone with need_balance has pages_high free, or nothing can be done. (RC-03) */
 void kswapd_balance_pgdat(pg_data_t *pgdat);
+/* Pages on the lists of a zone. */
+unsigned long all_lru_pages(const zone_t *zone);
 void reclaim_policy_choose(void); /* boot, once options are known */
 void workingset_init(void); /* workingset.c */
 void oom_init(void);	    /* oom_kill.c */

@@ -209,11 +209,31 @@ static void cull(struct page *page)
 		lru_rescue_mlocked(page);
 }
 
+/*
+ * All writes of this pass are made: the next page to be written ends the look at anonymous pages, as
+ * most of those behind it are no better, and to unmap them and pass them by would make them the
+ * last to go. It stays where it is.
+ */
+static bool has_to_wait(struct scan_control *sc, struct page *page)
+{
+	if (sc->writes_left || reclaim_policy->one_pair || !PageSwapBacked(page))
+		return false;
+	if (!PageDirty(page) && (PageSwapCache(page) || !PageAnon(page)))
+		return false;
+	sc->out_of_writes = true;
+	return true;
+}
+
 /* A locked page; unlocked on return. True: it is ours alone now. */
 static bool shrink_locked_page(struct scan_control *sc, struct page *page)
 {
 	enum page_fate fate = reclaim_policy->judge(sc, page);
 
+	if (fate == PAGE_EVICT && has_to_wait(sc, page)) {
+		unlock_page(page);
+		lru_rotate_written(page);
+		return false;
+	}
 	if (fate == PAGE_EVICT && page_mapcount(page) && !reclaim_policy->unmap(sc, page))
 		fate = PAGE_KEEP;
 	if (fate == PAGE_EVICT)
@@ -306,6 +326,7 @@ static void count_reclaimed(struct scan_control *sc, zone_t *zone)
 	count_vm_event(pgsteal);
 	note_reclaim_progress(1);
 	__atomic_store_n(&zone->lruvec.pages_scanned, 0, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&zone->lruvec.turnover, TURNOVER_UNIT / max(all_lru_pages(zone), 1ul), __ATOMIC_RELAXED);
 }
 
 void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
@@ -315,7 +336,8 @@ void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 
 	sc->max_mapped = max_mapped_of(max_scan, sc->nr_pages, sc->priority);
 	sc->pass_over = false;
-	while (scanned < max_scan && sc->nr_pages > 0 && !sc->pass_over) {
+	sc->out_of_writes = false;
+	while (scanned < max_scan && sc->nr_pages > 0 && !sc->pass_over && !sc->out_of_writes) {
 		struct page *page = lru_take_coldest(zone, (enum lru_list)kind);
 
 		if (!page)

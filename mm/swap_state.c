@@ -329,8 +329,8 @@ int swap_writepage(struct page *page)
 	return 0;
 }
 
-/* A new page in the cache of the entry, locked, with a reference. 0 or -errno. */
-static int new_cached_page(swp_entry_t entry, struct page **ppage)
+/* A new page in the cache of the entry, locked, with a reference; ahead: nobody asked for it. 0 or -errno. */
+static int new_cached_page(swp_entry_t entry, bool ahead, struct page **ppage)
 {
 	struct page *page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, NULL, 0);
 	int err;
@@ -339,6 +339,8 @@ static int new_cached_page(swp_entry_t entry, struct page **ppage)
 		return -ENOMEM;
 	LockPage(page);
 	SetPageSwapBacked(page);
+	if (ahead)
+		SetPageReadahead(page);
 	err = add_to_swap_cache(page, entry);
 	if (err) {
 		unlock_page(page);
@@ -346,30 +348,93 @@ static int new_cached_page(swp_entry_t entry, struct page **ppage)
 		return err;
 	}
 	lru_cache_add(page);
-	workingset_refault(page);
+	if (!ahead)
+		workingset_refault(page);
 	*ppage = page;
 	return 0;
 }
 
-struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
+/* *started: it is being read now. */
+static struct page *get_or_read(swp_entry_t entry, bool ahead, bool *started)
 {
 	struct page *page;
 	int err;
 
-	(void)vma, (void)addr; /* the frame's node will follow the region's policy */
+	*started = false;
 	do {
 		page = lookup_swap_cache(entry);
 		if (page)
 			return page;
-		err = new_cached_page(entry, &page);
+		err = new_cached_page(entry, ahead, &page);
 	} while (err == -EEXIST);
 	if (err)
 		return NULL;
+	*started = true;
 	swap_start_read(page);
 	return page;
 }
 
+struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
+{
+	bool started;
+
+	(void)vma, (void)addr; /* the frame's node will follow the region's policy */
+	return get_or_read(entry, false, &started);
+}
+
 /* ---- Read-ahead ------------------------------------------------------------------------------------ */
+
+/*
+ * How far to read ahead is up to what came of it in this region: the window is halved when less
+ * than half of what the last miss read was used until the next one, down to the page alone,
+ * and doubled again when all was well, or when a miss lies beside the last. The state is one
+ * word, a hint that may lose an update:
+ *
+ *	page of the last miss | used:4 | read ahead:5 | halvings:3
+ */
+#define RA_HALVINGS   7ul
+#define RA_READ_SHIFT 3
+#define RA_READ_MAX   31ul
+#define RA_USED_SHIFT 8
+#define RA_USED_MAX   15ul
+
+static unsigned long ra_used(unsigned long word)
+{
+	return word >> RA_USED_SHIFT & RA_USED_MAX;
+}
+
+/* A miss at addr: the window's pages, as a power of two. */
+static unsigned int ra_window(unsigned long *state, unsigned long addr)
+{
+	unsigned long word = __atomic_load_n(state, __ATOMIC_RELAXED), halvings = word & RA_HALVINGS;
+	unsigned long read = word >> RA_READ_SHIFT & RA_READ_MAX, last = word & PAGE_MASK;
+	unsigned int max = (unsigned int)clamp(page_cluster, 0, PAGE_CLUSTER_MAX);
+	bool beside = addr - last == PAGE_SIZE || last - addr == PAGE_SIZE;
+
+	if (beside || (read && ra_used(word) * 2 >= min(read, 2 * RA_USED_MAX)))
+		halvings -= halvings > 0;
+	else if (read)
+		halvings += halvings < max;
+	__atomic_store_n(state, addr | halvings, __ATOMIC_RELAXED);
+	return max - (unsigned int)min(halvings, (unsigned long)max);
+}
+
+static void ra_note_read(unsigned long *state, unsigned long pages)
+{
+	unsigned long word = __atomic_load_n(state, __ATOMIC_RELAXED);
+
+	__atomic_store_n(state, word | min(pages, RA_READ_MAX) << RA_READ_SHIFT, __ATOMIC_RELAXED);
+}
+
+void swap_readahead_used(struct vm_area_struct *vma, struct page *page)
+{
+	unsigned long word = __atomic_load_n(&vma->vm_raend, __ATOMIC_RELAXED);
+
+	ClearPageReadahead(page);
+	workingset_refault(page); /* only now it is one */
+	if (ra_used(word) < RA_USED_MAX)
+		__atomic_store_n(&vma->vm_raend, word + (1ul << RA_USED_SHIFT), __ATOMIC_RELAXED);
+}
 
 struct neighbours {
 	swp_entry_t entries[1 << PAGE_CLUSTER_MAX];
@@ -382,10 +447,11 @@ static void note_entry(struct neighbours *n, pte_t pte)
 		n->entries[n->nr++] = pte_to_swp_entry(pte);
 }
 
-/* Entries around addr, in its aligned window, in both directions up to an empty one. */
-static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, unsigned long addr)
+/* Entries around addr, in its aligned window of 2^order pages, in both directions up to an empty one. */
+static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, unsigned long addr,
+			    unsigned int order)
 {
-	unsigned long size = PAGE_SIZE << min(page_cluster, PAGE_CLUSTER_MAX);
+	unsigned long size = PAGE_SIZE << order;
 	unsigned long start = max(addr & ~(size - 1), vma->vm_start);
 	unsigned long end = min((addr & ~(size - 1)) + size, vma->vm_end);
 	struct mm_struct *mm = vma->vm_mm;
@@ -407,17 +473,27 @@ static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, un
 struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
 {
 	struct neighbours n = { .nr = 0 };
-	struct page *page, *wanted;
+	unsigned long read = 0;
+	unsigned int order = 0;
+	struct page *wanted;
+	bool started;
 
-	if (vma && page_cluster > 0 && !(vma->vm_flags & VM_RAND_READ))
-		find_neighbours(&n, vma, addr & PAGE_MASK);
+	addr &= PAGE_MASK;
+	if (vma && !(vma->vm_flags & VM_RAND_READ))
+		order = ra_window(&vma->vm_raend, addr);
+	if (order)
+		find_neighbours(&n, vma, addr, order);
 	blk_start_plug();
-	wanted = read_swap_cache_async(entry, vma, addr);
+	wanted = get_or_read(entry, false, &started);
 	for (unsigned int i = 0; wanted && i < n.nr; i++) {
-		page = read_swap_cache_async(n.entries[i], vma, addr);
+		struct page *page = get_or_read(n.entries[i], true, &started);
+
+		read += started;
 		if (page)
 			put_page(page);
 	}
 	blk_finish_plug();
+	if (read)
+		ra_note_read(&vma->vm_raend, read);
 	return wanted;
 }

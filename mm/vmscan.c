@@ -18,6 +18,12 @@
  * A pass writes at most 32 pages (RC-11); when one freed too little the caller waits for a page
  * that it wrote, and then for the pages found locked by writing, so it goes at the disk's pace.
  *
+ * A page should live as long in one zone as in another, whatever their sizes: by default the zone of
+ * a class is shrunk whose pages were replaced least often (turnover), and a class is balanced when
+ * its zones together have their pages_high. Else a small zone would be turned over all the time
+ * while pages of a large one, needed or not, stay: that is what balancing zone by zone
+ * (reclaim=classic) does.
+ *
  * Reclaim allocates from the reserves, so it never waits for itself: pages_min are kept for
  * PF_MEMALLOC alone (FX-24), a quarter of them from atomic requests, too.
  *
@@ -112,6 +118,15 @@ unsigned long drop_shrinkable(void)
 	return seen;
 }
 
+unsigned long all_lru_pages(const zone_t *zone)
+{
+	unsigned long nr = 0;
+
+	for (int i = 0; i < NR_LRU_LISTS; i++)
+		nr += zone_lru_pages(zone, (enum lru_list)i);
+	return nr;
+}
+
 /* ---- One pass (RC-10) ------------------------------------------------------------------------ */
 
 static void shrink_zone(struct scan_control *sc, zone_t *zone)
@@ -132,15 +147,6 @@ static void shrink_zone(struct scan_control *sc, zone_t *zone)
 		shrink_cache(sc, zone, (enum lru_kind)kind,
 			     (unsigned long)reclaim_policy->scan_limit(sc, zone, (enum lru_kind)kind));
 	}
-}
-
-static unsigned long all_lru_pages(const zone_t *zone)
-{
-	unsigned long nr = 0;
-
-	for (int i = 0; i < NR_LRU_LISTS; i++)
-		nr += zone_lru_pages(zone, (enum lru_list)i);
-	return nr;
 }
 
 /* The zones that may serve a request for the class zone, its own node first; NULL: no more. */
@@ -167,6 +173,34 @@ static zone_t *next_class_zone(const struct scan_control *sc, zone_t *zone)
 	}
 }
 
+static unsigned long turnover(const zone_t *zone)
+{
+	return __atomic_load_n(&zone->lruvec.turnover, __ATOMIC_RELAXED);
+}
+
+/*
+ * The zone to take pages from for the class zone: of those of its node that can serve it, the one
+ * with the least turnover. A zone that nobody needed for long does not pay for more than one.
+ */
+static zone_t *zone_to_shrink(zone_t *classzone)
+{
+	unsigned long most = turnover(classzone);
+	zone_t *best = classzone;
+
+	if (reclaim_policy->one_pair)
+		return classzone;
+	for (zone_t *zone = classzone; zone-- > classzone->zone_pgdat->node_zones;) {
+		if (!all_lru_pages(zone))
+			continue;
+		most = max(most, turnover(zone));
+		if (turnover(zone) < turnover(best))
+			best = zone;
+	}
+	if (most - turnover(best) > TURNOVER_UNIT)
+		__atomic_store_n(&best->lruvec.turnover, most - TURNOVER_UNIT, __ATOMIC_RELAXED);
+	return best;
+}
+
 static void wait_for_written_page(struct scan_control *sc)
 {
 	if (!sc->written)
@@ -182,15 +216,20 @@ static void wait_for_written_page(struct scan_control *sc)
 static void shrink_caches(struct scan_control *sc)
 {
 	unsigned long before = sc->nr_scanned, lru = 0, reaped;
+	zone_t *first;
 
 	sc->writes_left = SWAP_CLUSTER_MAX;
 	reaped = (unsigned long)kmem_cache_reap(sc->gfp_mask) + vmalloc_purge();
 	sc->nr_reclaimed += reaped;
 	sc->nr_pages -= (long)reaped;
-	for (zone_t *zone = NULL; sc->nr_pages > 0 && (zone = next_class_zone(sc, zone));) {
-		lru += all_lru_pages(zone);
-		shrink_zone(sc, zone);
-	}
+	first = sc->one_zone ? sc->classzone : zone_to_shrink(sc->classzone);
+	lru += all_lru_pages(first);
+	shrink_zone(sc, first);
+	for (zone_t *zone = NULL; sc->nr_pages > 0 && (zone = next_class_zone(sc, zone));)
+		if (zone != first) {
+			lru += all_lru_pages(zone);
+			shrink_zone(sc, zone);
+		}
 	if (sc->nr_pages > 0)
 		shrink_slab(sc, sc->nr_scanned - before, lru);
 	wait_for_written_page(sc);
@@ -235,10 +274,16 @@ static void set_balanced(zone_t *zone)
 	__atomic_store_n(&zone->need_balance, 0, __ATOMIC_RELAXED);
 }
 
-/* Still below pages_high? */
+/* Still below pages_high? Zones that can serve the same requests are looked at together. */
 static bool check_classzone_need_balance(const zone_t *zone)
 {
-	return zone_free_pages(zone) < zone->pages_high;
+	unsigned long free = zone_free_pages(zone), high = zone->pages_high;
+
+	for (const zone_t *z = zone; !reclaim_policy->one_pair && z-- > zone->zone_pgdat->node_zones;) {
+		free += zone_free_pages(z);
+		high += z->pages_high;
+	}
+	return free < high;
 }
 
 static bool is_hopeless(const zone_t *zone)
@@ -250,13 +295,18 @@ static bool is_hopeless(const zone_t *zone)
 /* One round for a zone. False: there is nothing to be had. */
 static bool balance_zone(zone_t *zone)
 {
-	struct scan_control sc = { .gfp_mask = GFP_KSWAPD, .classzone = zone, .one_zone = true };
+	zone_t *victim = zone_to_shrink(zone);
+	struct scan_control sc = { .gfp_mask = GFP_KSWAPD, .classzone = victim, .one_zone = true };
 
 	if (!check_classzone_need_balance(zone)) {
 		set_balanced(zone);
 		return true;
 	}
 	try_to_free_pages_zone(&sc);
+	if (!sc.nr_reclaimed && victim != zone) {
+		sc.classzone = zone;
+		try_to_free_pages_zone(&sc);
+	}
 	drain_local_pages(); /* what was freed counts in the zone */
 	if (check_classzone_need_balance(zone))
 		return sc.nr_reclaimed || !is_hopeless(zone);

@@ -114,7 +114,7 @@ struct vm_area_struct {
 	const struct vm_operations_struct *vm_ops;
 	unsigned long vm_pgoff; /* page offset in vm_file; anonymous: vm_start >> PAGE_SHIFT at creation */
 	struct vm_file *vm_file; /* holds a reference; NULL: anonymous */
-	unsigned long vm_raend;
+	unsigned long vm_raend; /* (A) swap read-ahead: the last miss and what came of it (swap_state.c) */
 	void *vm_private_data;
 	struct mempolicy *vm_policy; /* (M) where its pages come from, with a reference; NULL: as the task's */
 	struct rb_node shared;	 /* mapping->i_mmap or i_mmap_shared */

@@ -62,6 +62,7 @@ struct lruvec {
 	unsigned long nr[NR_LRU_LISTS]; /* lengths; read without the lock */
 	unsigned long nr_mlocked;	/* pages kept off the lists */
 	unsigned long pages_scanned;	/* (A) since a page of the zone was last reclaimed */
+	unsigned long turnover;		/* (A) how often all its pages were replaced, in 1/TURNOVER_UNIT (vmscan.c) */
 } __aligned(SMP_CACHE_BYTES);
 
 typedef struct zone {

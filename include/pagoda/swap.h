@@ -80,6 +80,8 @@ struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma
 /* The same with its neighbours: by virtual address where vma is given (FX-12), at most 2^page_cluster. */
 struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
 extern int page_cluster;
+/* A page that was read ahead, PG_readahead, is used in vma. */
+void swap_readahead_used(struct vm_area_struct *vma, struct page *page);
 /* Does a locked page belong to one user alone? (SW-09) Then it may be written in place. */
 bool can_share_swap_page(struct page *page);
 /* Take a locked, exclusive page out of the cache so that it is an ordinary anonymous page; false: it is not. */
