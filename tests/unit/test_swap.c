@@ -256,6 +256,27 @@ PAGODA_TEST_CONFIG(small_machines_read_four_at_once, "FT-51 SW-11", .ram = 8 * S
 	swap_off();
 }
 
+/* The first page of each window alone, as a random reader would: soon nothing else is read. */
+PAGODA_TEST(read_ahead_that_nobody_uses_ends, "FX-12")
+{
+	unsigned long reads, majors;
+
+	swap_on(512);
+	process_with(256);
+	swap_out_range(256);
+	reads = vm_event(pswpin);
+	for (unsigned long i = 0; i < 128; i += 8)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), 0x1234567 + i);
+	CHECK_LE(vm_event(pswpin) - reads, 16 + 7 + 3 + 1);
+	majors = current_vm->maj_flt;
+	for (unsigned long i = 128; i < 256; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), 0x1234567 + i);
+	CHECK_LE(current_vm->maj_flt - majors, 20); /* in order: whole windows again */
+	check_filled(256);
+	hosted_process_exit();
+	swap_off();
+}
+
 PAGODA_TEST(a_write_takes_the_page_over_at_once, "FT-50")
 {
 	unsigned long faults;

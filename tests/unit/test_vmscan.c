@@ -626,6 +626,22 @@ PAGODA_TEST_CONFIG(slow_disk_kills_nobody, "OM-17", .nr_cpus = 2, PRESSURE, .det
 	disk_close(&disk);
 }
 
+/* A quarter of the RAM lies in the upper zone, which is asked first. */
+PAGODA_TEST_CONFIG(zones_are_turned_over_alike, "FX-15 RC-03", .ram = 20 * SZ_1M, .start_threads = true)
+{
+	const zone_t *zones = pgdat_list->node_zones;
+	unsigned long dma, normal;
+
+	disk_open(&disk, 3 * totalram_pages());
+	disk_cache(&disk, 0, disk.pages);
+	wait_until_kswapd_sleeps();
+	dma = zones[ZONE_DMA].lruvec.turnover;
+	normal = zones[ZONE_NORMAL].lruvec.turnover;
+	CHECK_GT(min(dma, normal), TURNOVER_UNIT);
+	CHECK_LE(max(dma, normal) - min(dma, normal), TURNOVER_UNIT / 2);
+	disk_close(&disk);
+}
+
 PAGODA_TEST_CONFIG(hot_set_survives_a_scan, "RC-14", PRESSURE)
 {
 	unsigned int reads;
