@@ -80,4 +80,4 @@ void shmem_forget(struct address_space *mapping);
 /* ---- page-writeback.c: mappings that are held ---------------------------------------------------- */
 
 /* The end of a hold by wb_users, taken while the mapping was on a list that its end takes it off. */
-void writeback_release(struct address_space *mapping);
+void release_mapping(struct address_space *mapping);

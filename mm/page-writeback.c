@@ -494,7 +494,7 @@ static struct address_space *hold_mapping(bool (*wanted)(struct address_space *m
 	return found;
 }
 
-void writeback_release(struct address_space *mapping)
+void release_mapping(struct address_space *mapping)
 {
 	if (atomic_dec_and_test(&mapping->wb_users))
 		wake_up(&users_wait);
@@ -531,7 +531,7 @@ static void for_each_dirty_mapping(void (*fn)(struct address_space *mapping))
 
 	while ((mapping = hold_mapping(not_in_round, round))) {
 		fn(mapping);
-		writeback_release(mapping);
+		release_mapping(mapping);
 	}
 }
 
@@ -660,7 +660,7 @@ static void write_aged(u64 now)
 		mapping->dirtied_when = now + 1; /* not again in this round */
 		spin_unlock_irqrestore(&dirty_lock, flags);
 		(void)filemap_fdatawrite_range(mapping, 0, ~0ul); /* noted in the mapping */
-		writeback_release(mapping);
+		release_mapping(mapping);
 	}
 }
 
@@ -672,7 +672,7 @@ static void write_excess(void)
 
 	while (started && over_background_limit() && (mapping = hold_mapping(is_dirty, 0))) {
 		started = writeback_some(mapping, FLUSH_CHUNK_PAGES);
-		writeback_release(mapping);
+		release_mapping(mapping);
 	}
 }
 

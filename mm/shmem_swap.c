@@ -412,7 +412,7 @@ int shmem_unuse(const struct swap_area *area)
 			break;
 		left = min(left, nr) - 1; /* each of those that were there at first */
 		err = unuse_mapping(mapping, area);
-		writeback_release(mapping);
+		release_mapping(mapping);
 	}
 	return err;
 }
