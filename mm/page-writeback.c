@@ -248,39 +248,46 @@ void mapping_set_error(struct address_space *mapping, int err)
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 }
 
-void file_sample_wb_err(struct vm_file *file)
+u32 mapping_sample_wb_err(struct address_space *mapping)
 {
-	struct address_space *mapping = file->f_mapping;
 	unsigned long flags;
 	u32 seq;
 
-	if (!mapping)
-		return;
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	seq = mapping->wb_seq;
 	if (seq && !mapping->wb_seen)
 		seq--;
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-	__atomic_store_n(&file->f_wb_seq, seq, __ATOMIC_RELAXED);
+	return seq;
+}
+
+int mapping_check_wb_err(struct address_space *mapping, u32 *cursor)
+{
+	unsigned long flags;
+	int err = 0;
+
+	if (__atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED) ==
+	    __atomic_load_n(cursor, __ATOMIC_RELAXED))
+		return 0;
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	if (*cursor != mapping->wb_seq) {
+		err = mapping->wb_err;
+		mapping->wb_seen = true;
+		__atomic_store_n(cursor, mapping->wb_seq, __ATOMIC_RELAXED);
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return err;
+}
+
+void file_sample_wb_err(struct vm_file *file)
+{
+	if (file->f_mapping)
+		__atomic_store_n(&file->f_wb_seq, mapping_sample_wb_err(file->f_mapping), __ATOMIC_RELAXED);
 }
 
 int file_check_and_advance_wb_err(struct vm_file *file)
 {
-	struct address_space *mapping = file->f_mapping;
-	unsigned long flags;
-	int err = 0;
-
-	if (!mapping || __atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED) ==
-				__atomic_load_n(&file->f_wb_seq, __ATOMIC_RELAXED))
-		return 0;
-	spin_lock_irqsave(&mapping->pages_lock, flags);
-	if (file->f_wb_seq != mapping->wb_seq) {
-		err = mapping->wb_err;
-		mapping->wb_seen = true;
-		__atomic_store_n(&file->f_wb_seq, mapping->wb_seq, __ATOMIC_RELAXED);
-	}
-	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-	return err;
+	return file->f_mapping ? mapping_check_wb_err(file->f_mapping, &file->f_wb_seq) : 0;
 }
 
 /* ---- Writing a mapping

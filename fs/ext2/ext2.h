@@ -109,6 +109,7 @@ struct ext2_sb {
 	u16 old_state;	       /* s_state as it was before we wrote */
 	struct mutex alloc_lock;
 	u32 last_dir_group; /* alloc_lock */
+	u32 metadata_seq;      /* write errors of metadata that sync was told of */
 	atomic_t nr_errors;
 };
 
@@ -192,6 +193,8 @@ extern const struct inode_operations ext2_link_iops;
 /* How many changes an fsync has to bring to the disk, 0: none. It did: ext2_inode_synced(). */
 u32 ext2_changes_to_sync(struct inode *inode, bool datasync);
 void ext2_inode_synced(struct inode *inode, u32 changes);
+/* Later errors of metadata are this file's, too. */
+int ext2_open(struct inode *inode, struct file *file);
 int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync);
 int ext2_inode_init(void);
 

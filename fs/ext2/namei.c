@@ -168,6 +168,7 @@ static s64 dir_llseek(struct file *file, s64 offset, int whence)
 }
 
 const struct file_operations ext2_dir_ops = {
+	.open = ext2_open,
 	.iterate = ext2_readdir,
 	.llseek = dir_llseek,
 	.fsync = ext2_fsync,

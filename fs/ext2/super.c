@@ -102,6 +102,24 @@ int ext2_sync_device(struct ext2_sb *sbi)
 	return err ? err : flush_err;
 }
 
+int ext2_open(struct inode *inode, struct file *file)
+{
+	struct block_device *bdev = ext2_sb(inode->i_sb)->bdev;
+
+	file->vm.f_metadata_seq = mapping_sample_wb_err(blkdev_mapping(bdev));
+	return 0;
+}
+
+/* Metadata is written when nobody waits: 0, or the error since the cursor. */
+static int check_metadata(struct ext2_sb *sbi, u32 *cursor)
+{
+	int err = mapping_check_wb_err(blkdev_mapping(sbi->bdev), cursor);
+
+	if (err)
+		(void)ext2_error(sbi, "metadata could not be written");
+	return err;
+}
+
 static void sync_inode(struct inode *inode)
 {
 	if (inode->i_data.nrpages && filemap_write_and_wait(&inode->i_data))
@@ -111,13 +129,16 @@ static void sync_inode(struct inode *inode)
 static int ext2_sync(struct super_block *sb)
 {
 	struct ext2_sb *sbi = ext2_sb(sb);
+	int err, late;
 
 	if (sb->s_readonly)
 		return 0;
 	inodes_for_each(sb, sync_inode);
 	sbi->es->s_wtime = (u32)(current_time_ns() / NSEC_PER_SEC);
 	mark_buffer_dirty(sbi->super_bh);
-	return ext2_sync_device(sbi);
+	err = ext2_sync_device(sbi);
+	late = check_metadata(sbi, &sbi->metadata_seq);
+	return err ? err : late;
 }
 
 /* An inode whose changes are on the disk needs no writing; what the disk has in its cache is flushed. */
@@ -138,14 +159,15 @@ static int sync_metadata(struct inode *inode, bool datasync)
 int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync)
 {
 	struct inode *inode = file->f_inode;
-	int err = 0, metadata_err;
+	int err = 0, metadata_err, late;
 
 	if (S_ISREG(inode->i_mode))
 		err = generic_file_fsync(&file->vm, start, end);
 	if (inode->i_sb->s_readonly)
 		return err;
 	metadata_err = sync_metadata(inode, datasync);
-	return err ? err : metadata_err;
+	late = check_metadata(ext2_sb(inode->i_sb), &file->vm.f_metadata_seq);
+	return err ? err : metadata_err ? metadata_err : late;
 }
 
 /* ---- Reading and checking the super block
@@ -323,6 +345,7 @@ static void begin_writing(struct ext2_sb *sbi)
 	struct ext2_super_block *es = sbi->es;
 
 	sbi->old_state = es->s_state;
+	sbi->metadata_seq = mapping_sample_wb_err(blkdev_mapping(sbi->bdev));
 	if (!(es->s_state & EXT2_VALID_FS))
 		pr_warn("ext2 (%s): was not unmounted cleanly, e2fsck is recommended",
 			sbi->bdev->name);

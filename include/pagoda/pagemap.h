@@ -91,6 +91,7 @@ enum ra_mode { RA_NORMAL, RA_RANDOM, RA_SEQUENTIAL };
 struct vm_file {
 	atomic_t f_count;
 	u32 f_wb_seq; /* (A) write errors that this file was told of */
+	u32 f_metadata_seq; /* (A) the same of its file system's metadata, if that has a mapping of its own */
 	struct file_ra_state f_ra;
 	struct address_space *f_mapping; /* NULL: cannot be mapped by pages */
 	const struct vm_file_operations *f_vmops;
@@ -195,6 +196,10 @@ void end_page_writeback(struct page *page);
 
 /* An asynchronous write failed: everybody who has the file open will hear of it, once. Any context. */
 void mapping_set_error(struct address_space *mapping, int err);
+/* Write errors of a mapping up to now of which somebody was told: where a cursor of one's own starts. */
+u32 mapping_sample_wb_err(struct address_space *mapping);
+/* 0, or the last error since the cursor, which moves on. */
+int mapping_check_wb_err(struct address_space *mapping, u32 *cursor) __must_check;
 /* At open: only later errors, and those nobody was told of, concern this file. */
 void file_sample_wb_err(struct vm_file *file);
 /* 0, or the error that this file was not yet told of. */

@@ -9,6 +9,7 @@
  *	touch FILE PAGE...	read a byte of each page through a mapping: the byte, or SIGBUS
  *	hog MIB			a working set, read by a child and by the parent, who lives with SIGBUS
  *	guard COMMAND COMMAND	the first until it fails, then the second; itself always in memory
+ *	late FILE		write a byte, wait until the flusher has tried, fsync twice
  *	store FILE		store to all pages through a mapping, msync twice
  */
 #include "../guest/guest.h"
@@ -76,6 +77,21 @@ static int tell(const char *file, int nr)
 		SHOW(fsync(fd[i]));
 		SHOW(fsync(fd[i]));
 	}
+	return 0;
+}
+
+/* In a page that cannot be written: it stays as it was changed. */
+static int late(const char *file)
+{
+	int fd = MUST(open(file, O_RDWR));
+	char byte;
+
+	MUST(pwrite(fd, "y", 1, 1));
+	sleep(1);
+	MUST(pread(fd, &byte, 1, 1));
+	printf("read back %c\n", byte);
+	SHOW(fsync(fd));
+	SHOW(fsync(fd));
 	return 0;
 }
 
@@ -177,6 +193,8 @@ int main(int argc, char **argv)
 		return touch(argv[2], argv + 3);
 	if (!strcmp(what, "guard"))
 		return guard(argv[2], argv[3]);
+	if (!strcmp(what, "late"))
+		return late(argv[2]);
 	if (!strcmp(what, "hog"))
 		return hog(atoi(argv[2]));
 	if (!strcmp(what, "store"))

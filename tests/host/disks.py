@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Disks of the PC: virtio-blk as the guest sees it, their errors, and the options that attach them."""
+import hashlib
 import os
 import random
 import re
@@ -187,6 +188,92 @@ def stalled(bench):
         i=0; while [ $i -lt 200 ]; do i=$((i + 1)); done; echo $i
         kill $! ; echo killed; wait; echo all""", [words]))
     bench.equal(done.out, b"200\nkilled\nall\n", "output")
+
+
+# ---- Errors under ext2 -------------------------------------------------------------------------------
+
+
+def bad_image(bench, files, rules, name="bad", mib=8):
+    """An ext2 image with these files (name: contents); rules(block) are blkdebug's, block(name, page) a sector."""
+    path = bench.file(name + ".img", b"")
+    os.truncate(path, mib << 20)
+    folder = bench.file("tree")
+    os.makedirs(folder)
+    for file, content in files.items():
+        bench.file(os.path.join("tree", file), content)
+    bench.ran(bench.command([tool("mke2fs"), "-q", "-F", "-b", "1024", "-d", folder, path]))
+
+    def block(file, page):
+        done = bench.ran(bench.command([tool("debugfs"), "-R", f"bmap /{file} {page * 4}", path]))
+        return int(done.out) * 2
+    return path, disks.drive_words(name, f"blkdebug:{bench.file(name, rules(block))}:{path}", name)
+
+
+def dumped(bench, path, name):
+    return bench.ran(bench.command([tool("debugfs"), "-R", f"cat /{name}", path])).out
+
+
+def letters(nr_pages):
+    return b"".join(bytes([ord("A") + page % 26]) * 4096 for page in range(nr_pages))
+
+
+@test("disks/an_unreadable_block_of_a_file_is_eio_or_sigbus_until_it_can_be_read", "PM-33")
+def ext2_read_error(bench):
+    files = {"f": letters(40), "g": letters(40)}
+    path, words = bad_image(bench, files, lambda block:
+                            disks.fail_rule("read", block("f", 5)) + disks.fail_rule("read", block("f", 22) + 3) +
+                            5 * disks.fail_rule("read", block("f", 31), once=True))
+    done = bench.ran(guest(bench, """
+        mkdir /mnt; mount -t ext2 /dev/vda /mnt
+        /x touch /mnt/f 4 5 6 5 22 23
+        cat /mnt/f 2>&1 >/dev/null | grep -o 'Input/output error'
+        dd if=/mnt/f bs=4k skip=6 count=16 2>/dev/null | md5sum; md5sum < /mnt/g
+        i=0; while [ $i -lt 12 ]; do /x touch /mnt/f 31; i=$((i + 1)); done | uniq
+        umount /mnt && echo unmounted""", [words], options=helper(bench)))
+    bench.equal(done.out.decode().split("\n"), [
+        "page 4: E", "page 5: SIGBUS", "page 6: G", "page 5: SIGBUS", "page 22: SIGBUS", "page 23: X", "Input/output error",
+        hashlib.md5(files["f"][6 * 4096:22 * 4096]).hexdigest() + "  -", hashlib.md5(files["g"]).hexdigest() + "  -",
+        "page 31: SIGBUS", "page 31: F", "unmounted", ""], "output")
+
+
+@test("disks/a_block_that_cannot_be_written_is_told_once_to_each_open_file")
+def ext2_write_error(bench):
+    files = {"f": letters(8), "g": letters(8), "h": letters(8), "i": letters(8)}
+    path, words = bad_image(bench, files, lambda block:
+                            disks.fail_rule("write", block("f", 0)) + disks.fail_rule("write", block("g", 3) + 1))
+    done = bench.ran(guest(bench, """
+        mkdir /mnt; mount -t ext2 /dev/vda /mnt
+        /x tell /mnt/f 3; echo stores; /x store /mnt/g; echo good; /x tell /mnt/h 2; /x store /mnt/h
+        echo flusher; echo 10 > /proc/sys/vm/dirty_expire_centisecs; echo 10 > /proc/sys/vm/dirty_writeback_centisecs
+        /x late /mnt/f; umount /mnt && echo unmounted""", [words], options=helper(bench)))
+    told = "fsync(fd[i]): EIO\nfsync(fd[i]): 0\n"
+    stored = "msync(p, st.st_size, MS_SYNC): {}\nmsync(p, st.st_size, MS_SYNC): 0\nfsync(fd): 0\n"
+    bench.equal(done.out.decode(), told * 3 + "stores\n" + stored.format("EIO") + "good\n" +
+                "fsync(fd[i]): 0\n" * 4 + stored.format(0) +
+                "flusher\nread back y\nfsync(fd): EIO\nfsync(fd): 0\nunmounted\n", "output")
+    stored_g, stored_h = dumped(bench, path, "g"), dumped(bench, path, "h")
+    bench.equal([stored_h[i * 4096:i * 4096 + 2] for i in range(8)], [b"s" + bytes([65 + i]) for i in range(8)], "what was stored")
+    bench.check(stored_g[:1] == b"s" and stored_g[4 * 4096:4 * 4096 + 1] == b"s", "neighbours of the bad block are lost")
+    bench.equal(dumped(bench, path, "i"), files["i"], "a file that nobody touched")
+    bench.equal(bench.command([tool("e2fsck"), "-fn", path]).status, 0, "e2fsck")
+
+
+@test("disks/metadata_that_cannot_be_written_and_a_flush_that_fails_are_told_by_fsync")
+def ext2_metadata_error(bench):
+    def inode_fails(_):
+        done = bench.ran(bench.command([tool("debugfs"), "-R", "imap /f", bench.file("bad.img")]))
+        return disks.fail_rule("write", int(re.search(rb"block (\d+),", done.out)[1]) * 2)
+    files = {"f": letters(2), "g": letters(2)}
+    _, words = bad_image(bench, files, inode_fails)
+    shutil.rmtree(bench.file("tree"))
+    _, flush = bad_image(bench, files, lambda _: disks.fail_rule("flush", once=True), name="flush")
+    done = bench.ran(guest(bench, """
+        mkdir /mnt /flush; mount -t ext2 /dev/vda /mnt; mount -t ext2 /dev/vdb /flush
+        /x tell /mnt/f 2; echo flush; /x tell /flush/f 2; cat /mnt/g | md5sum
+        umount /mnt; umount /flush; echo alive""", [words, flush], options=helper(bench)))
+    bench.equal(done.out.decode().split("\n"), [
+        *["fsync(fd[i]): EIO", "fsync(fd[i]): 0"] * 2, "flush", "fsync(fd[i]): EIO", *["fsync(fd[i]): 0"] * 3,
+        hashlib.md5(files["g"]).hexdigest() + "  -", "alive", ""], "output")
 
 
 # ---- The options --------------------------------------------------------------------------------------
