@@ -11,7 +11,7 @@
  * disk's error is the call's own.
  *
  * Each open file is a user of the device; with O_EXCL it claims it, as mounts and swap areas do:
- * EBUSY if somebody has it so already.
+ * EBUSY if somebody has it so already. A disk that is swapped to is not written: ETXTBSY.
  *
  * Locking: none of its own; page locks order writes to the same page.
  * Failure: -ENXIO no such device, -EACCES writing to a read-only one, -EBUSY, -ENOSPC at its end, -EIO
@@ -101,6 +101,8 @@ static long block_write(struct file *file, struct iov_user buf, size_t count, u6
 		*pos = size;
 	if (err || !count)
 		return err;
+	if (READ_ONCE(bdev_of(file)->bd_swap))
+		return -ETXTBSY;
 	if (*pos >= size)
 		return -ENOSPC;
 	count = (size_t)min_t(u64, count, size - *pos);
@@ -112,6 +114,10 @@ static long block_write(struct file *file, struct iov_user buf, size_t count, u6
 
 static int block_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	unsigned long stores = VM_SHARED | VM_WRITE;
+
+	if ((vma->vm_flags & stores) == stores && READ_ONCE(bdev_of(file)->bd_swap))
+		return -ETXTBSY;
 	return generic_file_mmap(&file->vm, vma);
 }
 

@@ -447,6 +447,7 @@ int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags)
 	if (err)
 		goto out_bdev;
 	start_area(area, &new);
+	WRITE_ONCE(bdev->bd_swap, true);
 	return 0;
 out_bdev:
 	blkdev_put(bdev, area);

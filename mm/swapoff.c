@@ -257,6 +257,7 @@ int sys_swapoff_bdev(struct block_device *bdev)
 	err = empty_area_politely(area, &map);
 	if (!err) {
 		vfree(map);
+		WRITE_ONCE(bdev->bd_swap, false);
 		blkdev_put(bdev, area);
 	}
 	spin_lock(&swap_lock);

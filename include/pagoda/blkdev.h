@@ -90,6 +90,7 @@ struct block_device {
 	struct mutex bd_mutex;		  /* guards what is marked (M); sleeps */
 	struct address_space *bd_mapping; /* page cache of the raw device, or NULL */
 	unsigned int bd_users;		  /* (M) open files, mounts, swap areas */
+	bool bd_swap;			  /* (A) it is a swap area: its file is not written to */
 	unsigned int bd_block_size;	  /* (M) of the mounted file system's buffers; 0: as it suits the device */
 	void *holder;		/* who has it exclusively (a mount, a swap area), or NULL */
 };

@@ -285,17 +285,20 @@ def attached(bench, options, script, env=()):
 
 @test("disks/swap_option_attaches_what_mkswap_made")
 def swap_option(bench):
-    done = bench.ran(attached(bench, ["--swap", "8M"], """
+    done = bench.ran(attached(bench, ["--swap", "8M", *helper(bench)], """
         grep -o 'swap=vda' /proc/cmdline; blockdev --getsize64 /dev/vda
-        dd if=/dev/vda bs=1 skip=4086 count=10 2>/dev/null"""))
-    bench.equal(done.out, b"swap=vda\n8388608\nSWAPSPACE2", "output")
+        /x excl /dev/vda; (echo x > /dev/vda) 2>&1 | grep -o 'Text file busy'; mount -t ext2 /dev/vda /tmp 2>&1 | grep -o busy
+        dd if=/dev/vda bs=1 skip=4086 count=10 2>/dev/null
+        swapoff /dev/vda && /x excl /dev/vda && echo x > /dev/vda && swapon /dev/vda && /x excl /dev/vda"""))
+    bench.equal(done.out, b"swap=vda\n8388608\nO_EXCL: EBUSY\nText file busy\nbusy\nSWAPSPACE2"
+                b"O_EXCL: ok\nO_EXCL: EBUSY\n", "output")
 
 
 class NbdServer:
-    """qemu-nbd with a swap area, as on another host. As a context: its URL."""
+    """qemu-nbd with an image, as on another host, while the context lasts; its url is what QEMU is given."""
 
-    def __init__(self, bench, size):
-        self.path = disks.make_swap(bench.folder, size)
+    def __init__(self, bench, path):
+        self.path = path
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -303,7 +306,7 @@ class NbdServer:
 
     def __enter__(self):
         self.process = subprocess.Popen(["qemu-nbd", "-t", "-e", "4", "-f", "raw", "-x", "swap", "-b", "127.0.0.1",
-                                         "-p", str(self.port), self.path])
+                                         "-p", str(self.port), self.path], stderr=subprocess.DEVNULL)
         for _ in range(100):
             with socket.socket() as probe:
                 if not probe.connect_ex(("127.0.0.1", self.port)):
@@ -324,9 +327,34 @@ def trouble(server, seconds):
     os.kill(server.process.pid, signal.SIGCONT)
 
 
+@test("disks/a_stalled_disk_under_ext2_loses_nothing", quick=False)
+def ext2_stall(bench):
+    """The disk stops answering as soon as something is written; others go on, and in the end all is there."""
+    path, _ = bad_image(bench, {"f": letters(4)}, lambda _: "")
+    before = contents(path)
+    with NbdServer(bench, path) as server:
+        def stall():
+            while contents(path) == before:
+                time.sleep(0.05)
+            trouble(server, 0)
+        stalling = threading.Thread(target=stall)
+        stalling.start()
+        done = bench.ran(guest(bench, """
+            mkdir /mnt; mount -t ext2 /dev/vda /mnt
+            (dd if=/dev/zero bs=64k count=48 2>/dev/null | tr '\\0' x > /mnt/big; sync; echo synced) &
+            (while :; do echo x > /mnt/other; done) & other=$!
+            sleep 0.5; i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; echo going on
+            kill -9 $other; sleep 4; wait; md5sum < /mnt/big; umount /mnt && echo unmounted""",
+            [disks.drive_words("stall", server.url, "stall")], options=[], timeout=120))
+        stalling.join()
+    bench.equal(done.out.decode(), "going on\nsynced\n" + hashlib.md5(b"x" * (48 << 16)).hexdigest() + "  -\nunmounted\n", "output")
+    bench.equal(dumped(bench, path, "big"), b"x" * (48 << 16), "what is on the disk")
+    bench.equal(bench.command([tool("e2fsck"), "-fn", path]).status, 0, "e2fsck")
+
+
 @test("disks/swap_over_nbd_is_as_good_as_a_disk_here_and_survives_a_stall", quick=False)
 def swap_nbd(bench):
-    with NbdServer(bench, 64 << 20) as server:
+    with NbdServer(bench, disks.make_swap(bench.folder, 64 << 20)) as server:
         stall = threading.Thread(target=trouble, args=(server, 2))
         stall.start()
         done = bench.ran(guest(bench, "head -c 10 /dev/vda >/dev/null; /x hog 36", [],
@@ -339,7 +367,7 @@ def swap_nbd(bench):
 @test("disks/a_swap_server_that_goes_away_costs_the_pages_it_had_and_no_more", quick=False)
 def swap_nbd_dies(bench):
     """The server ends while a working set lies there: its owner ends, or lives with SIGBUS; others go on."""
-    with NbdServer(bench, 64 << 20) as server:
+    with NbdServer(bench, disks.make_swap(bench.folder, 64 << 20)) as server:
         threading.Timer(4, server.process.kill).start()
         done = bench.ran(guest(bench, """exec /x guard "/x hog 40 >/dev/null 2>&1" \\
             "echo ended; head -c 100000 /dev/zero | md5sum >/dev/null; /x hog 3" """, [],

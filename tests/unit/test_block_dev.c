@@ -6,6 +6,7 @@
 #include "address_space.h"
 #include "block_file.h"
 
+#include <machine/hosted_disk.h>
 #include <pagoda/blkdev.h>
 
 #define BLOCK 1024u
@@ -29,21 +30,24 @@ static void make_disk(void)
 	the_disk = &disk;
 }
 
-/* The disk, opened as a file. */
-static struct vm_file *open_disk(void)
+static void init_disk_file(struct vm_file *file, struct block_device *bdev)
 {
-	struct vm_file *file = &the_bdev_file;
-
-	if (!the_disk)
-		test_lasting(make_disk);
-	CHECK_EQ(blkdev_get(&the_disk->bdev, NULL), 0);
 	memset(file, 0, sizeof(*file));
 	atomic_set(&file->f_count, 1);
-	file->f_mapping = blkdev_mapping(&the_disk->bdev);
+	file->f_mapping = blkdev_mapping(bdev);
 	file->f_vmops = &bdev_file_ops;
 	file->f_may_read = file->f_may_write = true;
 	file_sample_wb_err(file);
-	return file;
+}
+
+/* The disk, opened as a file. */
+static struct vm_file *open_disk(void)
+{
+	if (!the_disk)
+		test_lasting(make_disk);
+	CHECK_EQ(blkdev_get(&the_disk->bdev, NULL), 0);
+	init_disk_file(&the_bdev_file, &the_disk->bdev);
+	return &the_bdev_file;
 }
 
 static void close_disk(void)
@@ -213,5 +217,150 @@ PAGODA_TEST(a_read_error_is_sigbus_and_what_is_read_later_is_right, "PM-33")
 	the_disk->bad_from = 0;
 	the_disk->bad_to = ~0ull;
 	CHECK_EQ(do_munmap(BASE, PG(64)), 0);
+	close_disk();
+}
+
+/* The same on the machine's disk, whose answers come later and from another CPU. */
+PAGODA_TEST_CONFIG(errors_of_the_machines_disk_are_its_readers_alone, "PM-33", .nr_cpus = 2)
+{
+	struct hosted_disk_config config = {.name = "hda", .bytes = 64 * PAGE_SIZE, .delay_ns = 1000};
+	struct block_device *bdev = hosted_disk_create(&config);
+	struct vm_file *file = &the_bdev_file;
+	struct page *page;
+	u8 byte;
+
+	memset(hosted_disk_bytes(bdev), 'h', 64 * PAGE_SIZE);
+	CHECK_EQ(blkdev_get(bdev, NULL), 0);
+	init_disk_file(file, bdev);
+	new_process();
+	CHECK_EQ(do_mmap(file, BASE, PG(64), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	hosted_disk_fail_sectors(bdev, BIO_READ, 9 * 8 + 2, 9 * 8 + 3);
+	CHECK_EQ(hosted_read8(BASE + PG(8)), 'h');
+	for (int again = 0; again < 3; again++) {
+		CHECK(!hosted_user_read(BASE + PG(9), &byte, 1));
+		CHECK_EQ(hosted_signal().signo, SIGBUS);
+		page = find_lock_page(file->f_mapping, 9);
+		CHECK(page && PageError(page) && !PageUptodate(page));
+		unlock_page(page);
+		put_page(page);
+	}
+	CHECK_EQ(hosted_read8(BASE + PG(10)), 'h');
+	hosted_disk_fail_sectors(bdev, BIO_READ, 0, 0);
+	CHECK_EQ(hosted_read8(BASE + PG(9)), 'h');
+	/* Writing: told once, kept in memory, there when it is written again. */
+	hosted_disk_fail_sectors(bdev, BIO_WRITE, 9 * 8, 10 * 8);
+	hosted_write8(BASE + PG(9), 'w');
+	hosted_write8(BASE + PG(10), 'w');
+	CHECK_EQ(generic_file_fsync(file, 0, ~0ull), -EIO);
+	CHECK_EQ(generic_file_fsync(file, 0, ~0ull), 0);
+	CHECK_EQ(hosted_read8(BASE + PG(9)), 'w');
+	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[10 * PAGE_SIZE], 'w');
+	hosted_disk_fail_sectors(bdev, BIO_WRITE, 0, 0);
+	hosted_write8(BASE + PG(9) + 1, 'w');
+	CHECK_EQ(generic_file_fsync(file, 0, ~0ull), 0);
+	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[9 * PAGE_SIZE], 'w');
+	CHECK_EQ(do_munmap(BASE, PG(64)), 0);
+	blkdev_put(bdev, NULL);
+	blkdev_mapping_end(bdev);
+}
+
+static bool use_disk(void *unused)
+{
+	struct block_device *bdev = &the_disk->bdev;
+	struct vm_file file;
+	struct buffer_head *bh;
+	u8 bytes[3000];
+	bool ok = false;
+
+	(void)unused;
+	CHECK_EQ(blkdev_get(bdev, &file), 0);
+	memset(bytes, 'q', sizeof(bytes));
+	if (blkdev_mapping(bdev)) {
+		init_disk_file(&file, bdev);
+		ok = block_file_write(&file, bytes, sizeof(bytes), 700) == (long)sizeof(bytes) &&
+		     generic_file_fsync(&file, 0, ~0ull) == 0;
+		bh = ok ? bread(bdev, 1, BLOCK) : NULL;
+		ok = bh && *(u8 *)bh_data(bh) == 'q';
+		brelse(bh);
+	}
+	blkdev_put(bdev, &file);
+	blkdev_mapping_end(bdev);
+	return ok;
+}
+
+PAGODA_TEST(a_disk_is_used_whatever_allocation_fails, "XC-04")
+{
+	(void)open_disk();
+	close_disk();
+	test_fail_every_allocation(use_disk, NULL);
+}
+
+/* ---- All at once -------------------------------------------------------------------------- */
+
+#define SHARED_BLOCKS 32u
+#define USERS	      4
+
+/* Each has a byte of its own in each block. */
+static u8 users_bytes[USERS][SHARED_BLOCKS];
+
+static void use_as_file(unsigned int user, unsigned int block)
+{
+	u64 pos = block * BLOCK + user * 8;
+
+	CHECK_EQ(read_byte(&the_bdev_file, pos), users_bytes[user][block]);
+	users_bytes[user][block]++;
+	write_byte(&the_bdev_file, users_bytes[user][block], pos);
+}
+
+static void use_as_metadata(unsigned int user, unsigned int block, bool sync)
+{
+	struct buffer_head *bh = must_bread(block, BLOCK);
+	u8 *byte = (u8 *)bh_data(bh) + user * 8;
+
+	CHECK_EQ(*byte, users_bytes[user][block]);
+	*byte = ++users_bytes[user][block];
+	mark_buffer_dirty(bh);
+	if (sync)
+		CHECK_EQ(sync_dirty_buffer(bh), 0);
+	brelse(bh);
+}
+
+static void disk_user(void *arg)
+{
+	unsigned int user = (unsigned int)(unsigned long)arg, rounds = test_scale(600);
+	u64 dice = test_seed() + user;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		unsigned int block;
+
+		dice = dice * 6364136223846793005ull + 1442695040888963407ull;
+		block = (unsigned int)(dice >> 40) % SHARED_BLOCKS;
+		if (user % 2)
+			use_as_metadata(user, block, dice >> 33 & 1);
+		else
+			use_as_file(user, block);
+		if (dice >> 60 == 0)
+			CHECK_EQ(generic_file_fsync(&the_bdev_file, 0, ~0ull), 0);
+		if (dice >> 60 == 1)
+			(void)invalidate_mapping_pages(the_bdev_file.f_mapping, 0, ~0ul);
+	}
+}
+
+PAGODA_TEST_CONFIG(files_and_metadata_of_a_disk_on_four_cpus, "", .nr_cpus = 4)
+{
+	struct hosted_task *users[USERS];
+	struct vm_file *file = open_disk();
+
+	memset(users_bytes, 0xee, sizeof(users_bytes));
+	memset(the_disk->bytes, 0xee, SHARED_BLOCKS * BLOCK);
+	set_blocksize(&the_disk->bdev, BLOCK);
+	for (unsigned long i = 0; i < USERS; i++)
+		users[i] = hosted_spawn("user", HOSTED_ANY_CPU, disk_user, (void *)i);
+	for (unsigned long i = 0; i < USERS; i++)
+		hosted_wait(users[i]);
+	CHECK_EQ(generic_file_fsync(file, 0, ~0ull), 0);
+	for (unsigned int user = 0; user < USERS; user++)
+		for (unsigned int block = 0; block < SHARED_BLOCKS; block++)
+			CHECK_EQ(the_disk->bytes[block * BLOCK + user * 8], users_bytes[user][block]);
 	close_disk();
 }
