@@ -173,9 +173,18 @@ static long write_locked(struct file *file, struct iov_user buf, size_t count, u
 	return ret;
 }
 
+/* O_SYNC and O_DSYNC: what was written, the n bytes before end, is on the disk before the call returns. */
+static int sync_written(struct file *file, u64 end, long n)
+{
+	bool datasync = (file->f_flags & O_SYNC) != O_SYNC;
+
+	return file->f_flags & O_DSYNC ? ext2_fsync(file, end - (u64)n, end - 1, datasync) : 0;
+}
+
 static long ext2_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
 	struct inode *inode = file->f_inode;
+	int err = 0;
 	long ret;
 
 	if (!count)
@@ -189,7 +198,9 @@ static long ext2_write(struct file *file, struct iov_user buf, size_t count, u64
 	if (!ret)
 		ret = write_locked(file, buf, count, pos);
 	up_write(&inode->i_rwsem);
-	return ret;
+	if (ret > 0)
+		err = sync_written(file, *pos, ret);
+	return err ? err : ret;
 }
 
 static int ext2_mmap(struct file *file, struct vm_area_struct *vma)

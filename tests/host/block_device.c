@@ -6,6 +6,7 @@
  *	excl DEVICE [COMMAND]	open with O_EXCL; run the command meanwhile
  *	flush DEVICE		BLKFLSBUF
  *	tell FILE N		write one byte at each of N descriptors, fsync each one twice
+ *	sync FILE		write a byte through O_SYNC and O_DSYNC
  *	touch FILE PAGE...	read a byte of each page through a mapping: the byte, or SIGBUS
  *	hog MIB			a working set, read by a child and by the parent, who lives with SIGBUS
  *	guard COMMAND COMMAND	the first until it fails, then the second; itself always in memory
@@ -77,6 +78,13 @@ static int tell(const char *file, int nr)
 		SHOW(fsync(fd[i]));
 		SHOW(fsync(fd[i]));
 	}
+	return 0;
+}
+
+static int written_at_once(const char *file)
+{
+	SHOW(pwrite(MUST(open(file, O_WRONLY | O_SYNC)), "x", 1, 0));
+	SHOW(pwrite(MUST(open(file, O_WRONLY | O_DSYNC)), "x", 1, 0));
 	return 0;
 }
 
@@ -193,6 +201,8 @@ int main(int argc, char **argv)
 		return touch(argv[2], argv + 3);
 	if (!strcmp(what, "guard"))
 		return guard(argv[2], argv[3]);
+	if (!strcmp(what, "sync"))
+		return written_at_once(argv[2]);
 	if (!strcmp(what, "late"))
 		return late(argv[2]);
 	if (!strcmp(what, "hog"))

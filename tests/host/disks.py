@@ -244,15 +244,17 @@ def ext2_write_error(bench):
     done = bench.ran(guest(bench, """
         mkdir /mnt; mount -t ext2 /dev/vda /mnt
         /x tell /mnt/f 3; echo stores; /x store /mnt/g; echo good; /x tell /mnt/h 2; /x store /mnt/h
+        /x sync /mnt/f; /x sync /mnt/h
         echo flusher; echo 10 > /proc/sys/vm/dirty_expire_centisecs; echo 10 > /proc/sys/vm/dirty_writeback_centisecs
         /x late /mnt/f; umount /mnt && echo unmounted""", [words], options=helper(bench)))
     told = "fsync(fd[i]): EIO\nfsync(fd[i]): 0\n"
     stored = "msync(p, st.st_size, MS_SYNC): {}\nmsync(p, st.st_size, MS_SYNC): 0\nfsync(fd): 0\n"
     bench.equal(done.out.decode(), told * 3 + "stores\n" + stored.format("EIO") + "good\n" +
                 "fsync(fd[i]): 0\n" * 4 + stored.format(0) +
-                "flusher\nread back y\nfsync(fd): EIO\nfsync(fd): 0\nunmounted\n", "output")
+                "".join(f'pwrite(MUST(open(file, O_WRONLY | {flag})), "x", 1, 0): {result}\n'
+                        for result in ("EIO", "1") for flag in ("O_SYNC", "O_DSYNC")) + "flusher\nread back y\nfsync(fd): EIO\nfsync(fd): 0\nunmounted\n", "output")
     stored_g, stored_h = dumped(bench, path, "g"), dumped(bench, path, "h")
-    bench.equal([stored_h[i * 4096:i * 4096 + 2] for i in range(8)], [b"s" + bytes([65 + i]) for i in range(8)], "what was stored")
+    bench.equal([stored_h[i * 4096:i * 4096 + 2] for i in range(8)], [b"x" + b"A", *(b"s" + bytes([65 + i]) for i in range(1, 8))], "what was stored")
     bench.check(stored_g[:1] == b"s" and stored_g[4 * 4096:4 * 4096 + 1] == b"s", "neighbours of the bad block are lost")
     bench.equal(dumped(bench, path, "i"), files["i"], "a file that nobody touched")
     bench.equal(bench.command([tool("e2fsck"), "-fn", path]).status, 0, "e2fsck")
