@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Disks of the PC: virtio-blk as the guest sees it, their errors, and the options that attach them."""
 import hashlib
+import json
 import os
 import random
 import re
@@ -13,7 +14,7 @@ import time
 
 from lab import disks, guest_programs, image
 from lab.common import ROOT
-from lab.testing import PAGODA, test
+from lab.testing import PAGODA, report_problems, test
 
 DISK_BYTES = 4 << 20
 SECTOR = 512
@@ -377,11 +378,19 @@ def swap_nbd_dies(bench):
     bench.equal(done.out, b"ended\nwrong 0, SIGBUS 0\nchild: exited with 0\nwrong 0, SIGBUS 0\n", "output")
 
 
+def conserved(bench):
+    """No frame and no slot stayed behind, and the kernel complained of nothing."""
+    with open(bench.file("stats.json")) as file:
+        problems = report_problems(json.load(file)["report"])
+    bench.check(not problems, "; ".join(problems))
+
+
 def swap_with_errors(bench, rules, script, swap="48M"):
     """The script in 24 MiB with a swap area whose disk follows blkdebug's rules; what it prints and the kernel logs."""
     path = bench.file("rules", rules)
     done = bench.ran(guest(bench, script, [], [("PAGODA_BLKDEBUG", f"swap={path}")],
-                           ["--ram", "24M", "--swap", swap, *helper(bench)], timeout=120))
+                           ["--ram", "24M", "--swap", swap, "--stats", bench.file("stats.json"), *helper(bench)], timeout=120))
+    conserved(bench)
     with open(bench.file("kernel.log")) as log:
         return done.out.decode(), log.read()
 
