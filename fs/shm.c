@@ -4,12 +4,16 @@
  *
  * A segment is an unnamed tmpfs file with an owner, a mode and counters:
  *
- *	slots[index] -> segment -> file ("/SYSV00001234", on an inode of its own)
+ *	slot_at(index) -> segment -> file ("/SYSV00001234", on an inode of its own)
  *	VMA -> a file of its attachment, on the same inode -> segment
  *
  * Its id is sequence * IPCMNI + index. The sequence grows when an index is used again, so
  * that an old id meets EIDRM or EINVAL and no foreign segment. Lookup by id is an index,
- * by key a walk over the slots in use (at most shmmni).
+ * by key a walk over the slots in use (at most shmmni). The table has room for SLOTS_FIRST
+ * segments at first, doubles when an index beyond is wanted, and goes with the last segment.
+ *
+ * SHM_LOCK marks the mapping: its pages are not swapped. Who locks is charged for it
+ * (RLIMIT_MEMLOCK; all segments that the same user has locked count).
  *
  * nattch counts VMAs: the vm_ops count each one that fork, mremap or a split makes, and
  * each that goes. So exec, exit and partial unmapping need nothing of their own, and the
@@ -33,8 +37,10 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
+#include <pagoda/vmalloc.h>
 
 #define IPCMNI	     32768
+#define SLOTS_FIRST  64
 #define ID_SEQUENCES (0x7fffffff / IPCMNI)
 
 #define IPC_PRIVATE 0
@@ -74,6 +80,7 @@ struct shm_segment {
 	s64 atime, dtime, ctime; /* seconds */
 	int cpid, lpid;
 	unsigned long nattch; /* VMAs, and shmat calls under way */
+	u32 locker;	      /* SHM_LOCKED: the user who is charged */
 	struct file *file;
 };
 
@@ -102,7 +109,8 @@ u64 shm_ctlmax = ~0ull - (1ull << 24), shm_ctlall = ~0ull - (1ull << 24);
 int shm_ctlmni = 4096, shm_next_id = -1;
 
 static struct mutex shm_lock;
-static struct shm_segment *slots[IPCMNI];
+static struct shm_segment **slots; /* shm_lock */
+static int nr_slots;		    /* shm_lock: room there */
 static int nr_segments, top_index = -1, last_index = -1; /* top: the highest in use */
 static unsigned int sequence;
 static u64 shm_pages;
@@ -127,10 +135,59 @@ static u64 segment_pages(const struct shm_segment *seg)
 	return DIV_ROUND_UP(seg->size, (u64)PAGE_SIZE);
 }
 
+static struct shm_segment *slot_at(int index)
+{
+	return index < nr_slots ? slots[index] : NULL;
+}
+
+static size_t slots_bytes(int nr)
+{
+	return (size_t)nr * sizeof(slots[0]);
+}
+
+static struct shm_segment **alloc_slots(int nr)
+{
+	struct shm_segment **new = slots_bytes(nr) > SZ_64K ? vmalloc(slots_bytes(nr)) :
+							      kmalloc(slots_bytes(nr), GFP_KERNEL);
+
+	if (new)
+		memset(new, 0, slots_bytes(nr));
+	return new;
+}
+
+static void free_slots(struct shm_segment **old, int nr)
+{
+	if (slots_bytes(nr) > SZ_64K)
+		vfree(old);
+	else
+		kfree(old);
+}
+
+/* Room for index, which is below IPCMNI. False: no memory. shm_lock held. */
+static bool grow_slots(int index)
+{
+	int nr = max(nr_slots, SLOTS_FIRST);
+	struct shm_segment **new;
+
+	if (index < nr_slots)
+		return true;
+	while (nr <= index)
+		nr *= 2;
+	new = alloc_slots(nr);
+	if (!new)
+		return false;
+	if (nr_slots)
+		memcpy(new, slots, slots_bytes(nr_slots));
+	free_slots(slots, nr_slots);
+	slots = new;
+	nr_slots = nr;
+	return true;
+}
+
 /* The segment with this id; -EINVAL: none, -EIDRM: its index is another's now. shm_lock held. */
 static struct shm_segment *find_segment(int id)
 {
-	struct shm_segment *seg = id < 0 ? NULL : slots[id % IPCMNI];
+	struct shm_segment *seg = id < 0 ? NULL : slot_at(id % IPCMNI);
 
 	if (!seg)
 		return ERR_PTR(-EINVAL);
@@ -145,15 +202,17 @@ static struct shm_segment *find_key(s32 key)
 	return NULL;
 }
 
-/* Give seg an index and an id: the lowest free, or what shm_next_id asks for. False: table full. */
-static bool insert_segment(struct shm_segment *seg)
+/* Give seg an index and an id: the lowest free, or what shm_next_id asks for. 0, -ENOSPC, -ENOMEM. */
+static int insert_segment(struct shm_segment *seg)
 {
 	int wanted = shm_next_id, index = wanted >= 0 ? wanted % IPCMNI : 0;
 
-	while (index < IPCMNI && slots[index])
+	while (index < IPCMNI && slot_at(index))
 		index++;
 	if (index == IPCMNI)
-		return false;
+		return -ENOSPC;
+	if (!grow_slots(index))
+		return -ENOMEM;
 	if (wanted >= 0) {
 		seg->id = wanted / IPCMNI * IPCMNI + index;
 		shm_next_id = -1;
@@ -167,7 +226,7 @@ static bool insert_segment(struct shm_segment *seg)
 	top_index = max(top_index, index);
 	nr_segments++;
 	shm_pages += segment_pages(seg);
-	return true;
+	return 0;
 }
 
 /* Out of the table; the caller frees it with free_segment() after dropping shm_lock. */
@@ -178,6 +237,11 @@ static void remove_segment(struct shm_segment *seg)
 		top_index--;
 	nr_segments--;
 	shm_pages -= segment_pages(seg);
+	if (nr_segments)
+		return;
+	free_slots(slots, nr_slots);
+	slots = NULL;
+	nr_slots = 0;
 }
 
 static void free_segment(struct shm_segment *seg)
@@ -320,6 +384,7 @@ static long create_segment(s32 key, u64 size, unsigned int flags)
 {
 	u64 pages = DIV_ROUND_UP(size, (u64)PAGE_SIZE);
 	struct shm_segment *seg;
+	int err;
 
 	if (size < 1 || size > shm_ctlmax)
 		return -EINVAL;
@@ -332,9 +397,10 @@ static long create_segment(s32 key, u64 size, unsigned int flags)
 	seg = alloc_segment(key, size, flags & 0777);
 	if (IS_ERR(seg))
 		return PTR_ERR(seg);
-	if (!insert_segment(seg)) {
+	err = insert_segment(seg);
+	if (err) {
 		free_segment(seg);
-		return -ENOSPC;
+		return err;
 	}
 	seg->file->f_inode->i_ino = (u64)seg->id; /* as maps shows it */
 	return seg->id;
@@ -513,7 +579,7 @@ static long stat_segment(int id, int cmd, unsigned long user)
 	if (cmd == IPC_STAT)
 		seg = find_segment(id);
 	else
-		seg = id >= 0 && id < IPCMNI && slots[id] ? slots[id] : ERR_PTR(-EINVAL);
+		seg = id >= 0 && slot_at(id) ? slot_at(id) : ERR_PTR(-EINVAL);
 	ret = IS_ERR(seg) ? PTR_ERR(seg) : cmd == SHM_STAT_ANY ? 0 : check_access(seg, ACCESS_READ);
 	if (!ret) {
 		fill_ds(seg, &ds);
@@ -615,21 +681,45 @@ static void set_locked(struct shm_segment *seg, bool lock)
 	WRITE_ONCE(seg->file->f_inode->i_data.swap_locked, lock);
 }
 
+/* Pages of segments that a user has locked. shm_lock held. */
+static u64 locked_by(u32 uid)
+{
+	u64 pages = 0;
+
+	for (int i = 0; i <= top_index; i++)
+		if (slots[i] && slots[i]->mode & SHM_LOCKED && slots[i]->locker == uid)
+			pages += segment_pages(slots[i]);
+	return pages;
+}
+
+/* May the caller lock (or unlock) seg? 0, -EPERM, -ENOMEM: too much. shm_lock held. */
+static long check_lock(const struct shm_segment *seg, bool lock)
+{
+	u32 euid = fs_current()->cred.euid;
+	unsigned long limit = current_vm->rlim ? current_vm->rlim[RLIMIT_MEMLOCK].rlim_cur : RLIM_INFINITY;
+
+	if (current_vm->cap_ipc_lock)
+		return 0;
+	if ((euid != seg->uid && euid != seg->cuid) || (lock && !limit))
+		return -EPERM;
+	if (lock && !(seg->mode & SHM_LOCKED) && limit != RLIM_INFINITY &&
+	    locked_by(euid) + segment_pages(seg) > limit >> PAGE_SHIFT)
+		return -ENOMEM;
+	return 0;
+}
+
 static long lock_segment(int id, bool lock)
 {
-	const struct rlimit *rlim = current_vm->rlim;
 	struct shm_segment *seg;
-	long ret = 0;
+	long ret;
 
 	mutex_lock(&shm_lock);
 	seg = find_segment(id);
-	if (IS_ERR(seg))
-		ret = PTR_ERR(seg);
-	else if (!current_vm->cap_ipc_lock &&
-		 (!is_owner(seg) || (lock && rlim && !rlim[RLIMIT_MEMLOCK].rlim_cur)))
-		ret = -EPERM;
-	else
+	ret = IS_ERR(seg) ? PTR_ERR(seg) : check_lock(seg, lock);
+	if (!ret && lock != !!(seg->mode & SHM_LOCKED)) {
+		seg->locker = fs_current()->cred.euid;
 		set_locked(seg, lock);
+	}
 	mutex_unlock(&shm_lock);
 	return ret;
 }

@@ -830,3 +830,30 @@ unsigned long pcp_pages_put(void)
 {
 	return sum_zones(ZONE_DMA, zone_pages_put);
 }
+
+struct node_allocations zone_allocations(const zone_t *zone)
+{
+	struct node_allocations sum = { 0, 0 };
+
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
+		unsigned long taken = __atomic_load_n(&zone->pcp[cpu].nr_taken, __ATOMIC_RELAXED);
+
+		*(cpu_pgdat[cpu] == zone->zone_pgdat ? &sum.local : &sum.other) += taken;
+	}
+	return sum;
+}
+
+struct node_allocations node_allocations(int nid)
+{
+	pg_data_t *pgdat = NODE_DATA(nid);
+	struct node_allocations sum = { 0, 0 };
+	zone_t *zone;
+
+	for_each_zone(zone, pgdat) {
+		struct node_allocations one = zone_allocations(zone);
+
+		sum.local += one.local;
+		sum.other += one.other;
+	}
+	return sum;
+}

@@ -192,6 +192,8 @@ static void show_zone(struct proc_text *t, const pg_data_t *pgdat, const zone_t 
 	proc_printf(t, "        spanned  %lu\n        present  %lu\n        managed  %lu\n",
 		    zone->size, zone->present_pages, zone->present_pages);
 	show_zone_lists(t, zone);
+	proc_printf(t, "      numa_local   %lu\n      numa_other   %lu\n", zone_allocations(zone).local,
+		    zone_allocations(zone).other);
 	proc_printf(t, "  pagesets\n");
 	for (unsigned int cpu = 0; cpu < port_nr_cpus(); cpu++)
 		proc_printf(t, "    cpu: %u\n              count: %u\n              high:  %u\n"

@@ -16,6 +16,13 @@ struct page *alloc_page(gfp_t gfp_mask) __must_check;
 /* From the zones of a list and no others, in its order. */
 struct page *alloc_pages_zonelist(const zonelist_t *zonelist, gfp_t gfp_mask, unsigned int order) __must_check;
 
+/* Single pages handed out of a node's (of a zone's) memory since boot: to its own CPUs / to others. */
+struct node_allocations {
+	unsigned long local, other;
+};
+struct node_allocations node_allocations(int nid);
+struct node_allocations zone_allocations(const zone_t *zone);
+
 /* The same as a kernel virtual address, 0 on failure; never from high memory. (PA-03) */
 unsigned long __get_free_pages(gfp_t gfp_mask, unsigned int order) __must_check;
 #define __get_free_page(gfp_mask)	 __get_free_pages((gfp_mask), 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* guest: --nodes 2 */
-/* proves: NU-01 NU-03 */
+/* proves: NU-01 */
 /*
  * Policies on a machine of two nodes, its one processor on the first: on which node pages really are, by
  * move_pages, for regions, tasks, page cache, copies after fork; and moving them. The host has one

@@ -6,6 +6,7 @@
 #include "reclaim_file.h"
 
 #include <pagoda/mempolicy.h>
+#include <mm/page_alloc_internal.h>
 
 #define TWO_NODES .nr_nodes = 2, .nr_cpus = 2
 #define NODE(n)	  (1u << (n))
@@ -50,7 +51,7 @@ static void set_task_policy(unsigned int mode, nodemask_t nodes)
 
 /* ---- Where pages come from ------------------------------------------------------------------ */
 
-PAGODA_TEST_CONFIG(regions_get_pages_as_their_policy_says, "NU-03 NU-04", TWO_NODES)
+PAGODA_TEST_CONFIG(regions_get_pages_as_their_policy_says, "", TWO_NODES)
 {
 	new_process();
 	map_at(BASE, 16, RW);
@@ -72,7 +73,7 @@ PAGODA_TEST_CONFIG(regions_get_pages_as_their_policy_says, "NU-03 NU-04", TWO_NO
 	do_set_mempolicy(NULL);
 }
 
-PAGODA_TEST_CONFIG(policies_split_and_merge_regions, "AS-39 AS-40", TWO_NODES)
+PAGODA_TEST_CONFIG(policies_split_and_merge_regions, "", TWO_NODES)
 {
 	new_process();
 	map_at(BASE, 8, RW);
@@ -89,21 +90,28 @@ PAGODA_TEST_CONFIG(policies_split_and_merge_regions, "AS-39 AS-40", TWO_NODES)
 	check_mm();
 }
 
-static void bind_and_touch(void *unused)
+static bool bind_and_touch(void *unused)
 {
+	u32 one = 1;
+	bool ok;
+
 	(void)unused;
-	new_process();
-	map_at(BASE, 8, RW);
-	if (!bind_range(BASE + PG(2), 3, MPOL_BIND, NODE(1), 0)) {
-		write_pages(BASE + PG(1), 1);
-		(void)bind_range(BASE + PG(1), 1, MPOL_BIND, NODE(1), MPOL_MF_MOVE);
-	}
+	if (hosted_process_create())
+		return false;
+	arch_pick_mmap_layout(current_vm->mm, 8 * SZ_1M);
+	ok = do_mmap(NULL, BASE, PG(8), RW, FIXED, 0) == BASE &&
+	     !bind_range(BASE + PG(2), 3, MPOL_BIND, NODE(1), 0) &&
+	     hosted_user_write(BASE + PG(1), &one, sizeof(one)) &&
+	     hosted_user_write(BASE + PG(2), &one, sizeof(one)) &&
+	     !bind_range(BASE + PG(1), 1, MPOL_BIND, NODE(1), MPOL_MF_MOVE | MPOL_MF_STRICT);
 	check_mm();
+	(void)hosted_signal();
 	hosted_process_exit();
+	return ok;
 }
 
 /* Each allocation of a policy's life fails once; the harness counts frames. */
-PAGODA_TEST_CONFIG(binding_unwinds_every_failed_allocation, "AS-54", TWO_NODES)
+PAGODA_TEST_CONFIG(binding_unwinds_every_failed_allocation, "", TWO_NODES)
 {
 	test_fail_every_allocation(bind_and_touch, NULL);
 }
