@@ -358,6 +358,9 @@ static int copy_thread(struct task_struct *t, const struct clone_request *req)
 	memcpy(t->thread.fpu, current->thread.fpu, sizeof(t->thread.fpu));
 	t->thread.fs_base = req->flags & CLONE_SETTLS ? req->tls : current->thread.fs_base;
 	t->thread.gs_base = current->thread.gs_base;
+	t->thread.sel = current->thread.sel;
+	if (req->flags & CLONE_SETTLS)
+		t->thread.sel.fs = 0;
 	regs = machine_user_regs(&t->thread);
 	*regs = *machine_user_regs(&current->thread);
 	regs->ax = 0;

@@ -180,14 +180,17 @@ static int restore_fpu(unsigned long uaddr)
 static void reset_fpu(void)
 {
 	struct machine_thread *thread = &current->thread;
+	struct machine_selectors sel;
 	unsigned long fs_base, gs_base;
 
 	machine_save_user_state(thread);
 	fs_base = thread->fs_base;
 	gs_base = thread->gs_base;
+	sel = thread->sel;
 	machine_reset_user_state(thread);
 	thread->fs_base = fs_base;
 	thread->gs_base = gs_base;
+	thread->sel = sel;
 	machine_load_user_state(thread);
 }
 

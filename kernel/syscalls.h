@@ -48,7 +48,7 @@
 	X(143, sched_getparam, 2) X(144, sched_setscheduler, 3) X(145, sched_getscheduler, 1)      \
 	X(146, sched_get_priority_max, 1) X(147, sched_get_priority_min, 1)                        \
 	X(148, sched_rr_get_interval, 2) X(149, mlock, 2) X(150, munlock, 2) X(151, mlockall, 1)   \
-	X(152, munlockall, 0) X(157, prctl, 5) X(158, arch_prctl, 2) X(160, setrlimit, 2)          \
+	X(152, munlockall, 0) X(154, modify_ldt, 3) X(157, prctl, 5) X(158, arch_prctl, 2) X(160, setrlimit, 2)          \
 	X(164, settimeofday, 2) X(169, reboot, 3) X(170, sethostname, 2) X(171, setdomainname, 2)  \
 	X(186, gettid, 0) X(200, tkill, 2) X(201, time, 1) X(202, futex, 6)                        \
 	X(203, sched_setaffinity, 3) X(204, sched_getaffinity, 3) X(218, set_tid_address, 1)       \

@@ -12,6 +12,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
+#include <asm/ldt.h>
 #include <asm/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/system.h>
@@ -376,6 +377,12 @@ long sys_prctl(unsigned long option, unsigned long a, unsigned long b, unsigned 
 #define ARCH_GET_CPUID 0x1011
 #define ARCH_SET_CPUID 0x1012
 
+/* An error comes as a number of 32 bits, as in Linux: libc's syscall() does not take it for one. */
+long sys_modify_ldt(unsigned long func, unsigned long ptr, unsigned long bytes)
+{
+	return (long)(unsigned int)modify_ldt((int)func, ptr, bytes);
+}
+
 long sys_arch_prctl(unsigned long option, unsigned long addr)
 {
 	struct machine_thread *thread = &current->thread;
@@ -387,6 +394,7 @@ long sys_arch_prctl(unsigned long option, unsigned long addr)
 			return -EPERM;
 		machine_save_user_state(thread);
 		*(option == ARCH_SET_FS ? &thread->fs_base : &thread->gs_base) = addr;
+		*(option == ARCH_SET_FS ? &thread->sel.fs : &thread->sel.gs) = 0;
 		machine_load_user_state(thread);
 		return 0;
 	case ARCH_GET_FS:

@@ -23,6 +23,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/vmstat.h>
+#include <asm/ldt.h>
 #include <asm/pgalloc.h>
 #include "vma_internal.h"
 
@@ -173,6 +174,7 @@ void mmdrop(struct mm_struct *mm)
 	list_del(&mm->mmlist);
 	spin_unlock_irqrestore(&mmlist_lock, flags);
 	pgd_free(mm, mm->pgd);
+	ldt_free(mm);
 	WARN_ON_ONCE(atomic_long_read(&mm->pgtables_bytes) != 0);
 	free_mm(mm);
 }
@@ -336,7 +338,7 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
 			put_vm_file(oldmm->exe_file);
 		return NULL;
 	}
-	if (dup_mmap(mm, oldmm)) {
+	if (ldt_dup(mm, oldmm) || dup_mmap(mm, oldmm)) {
 		mmput(mm);
 		return NULL;
 	}

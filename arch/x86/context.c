@@ -10,8 +10,12 @@
  * mm (tlb.c); switching back to the mm later finds the bit gone and reloads. init_mm
  * never dies, so borrowing it is not counted.
  *
+ * The table of a process's own segments goes along, where it is another one (ldt.c). There is no other
+ * state of a CPU by address space: CR4 is the same for all (mapping.md, CS-11).
+ *
  * Locking: interrupts off; each CPU touches only its own cpu_tlbstate.
  */
+#include <asm/ldt.h>
 #include <pagoda/bug.h>
 #include <pagoda/mm.h>
 #include <pagoda/mmzone.h>
@@ -51,6 +55,7 @@ static void load_mm(struct tlb_state *state, struct mm_struct *next)
 	state->active_mm = next;
 	__atomic_fetch_or(&next->cpu_vm_mask, bit, __ATOMIC_SEQ_CST);
 	map_current_stack(next);
+	ldt_switch(state, next);
 	port_load_pgd(__pa(next->pgd));
 	if (prev && prev != next)
 		__atomic_fetch_and(&prev->cpu_vm_mask, ~bit, __ATOMIC_SEQ_CST);

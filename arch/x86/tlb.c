@@ -30,6 +30,7 @@
 #include <pagoda/bug.h>
 #include <pagoda/lru.h>
 #include <pagoda/vmstat.h>
+#include <asm/ldt.h>
 #include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
@@ -44,6 +45,7 @@ static void leave_mm(struct tlb_state *state)
 	struct mm_struct *mm = state->active_mm;
 
 	VM_BUG_ON(port_irqs_enabled());
+	ldt_switch(state, NULL);
 	port_load_pgd(__pa(swapper_pg_dir));
 	__atomic_fetch_and(&mm->cpu_vm_mask, ~(1ul << port_cpu_id()), __ATOMIC_SEQ_CST);
 }

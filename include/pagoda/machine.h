@@ -60,10 +60,15 @@ void kernel_cond_resched(void);
 #define KERNEL_STACK_SIZE (4 * SZ_4K)
 
 /* The machine's part of a task. Embed it 64-byte aligned; opaque to the kernel. */
+struct machine_selectors {
+	u16 ds, es, fs, gs;
+};
+
 struct machine_thread {
 	unsigned long sp;	      /* saved kernel stack pointer while switched out */
 	unsigned long stack_top;      /* one past the kernel stack: traps from user start here */
 	unsigned long fs_base, gs_base;
+	struct machine_selectors sel; /* they matter to who has segments of his own (modify_ldt) */
 	unsigned long trap_nr, error_code, cr2; /* of the last exception in user mode, for ucontext */
 	u8 fpu[512] __aligned(16);    /* FXSAVE image */
 };

@@ -134,6 +134,12 @@ static inline bool port_watched(void);
  */
 void port_load_pgd(phys_addr_t pgd_pa);
 
+/*
+ * A process's own segments on this CPU: nr descriptors in the direct map, which stay there while
+ * loaded; nr 0: none. Interrupts off. A machine without segments has nothing to do.
+ */
+void port_load_ldt(const void *entries, unsigned int nr);
+
 /* Forget this CPU's translation of the page at addr, global or not. */
 void port_flush_tlb_page(unsigned long addr);
 

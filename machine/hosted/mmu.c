@@ -414,6 +414,12 @@ void port_load_pgd(phys_addr_t pgd_pa)
 	port_flush_tlb();
 }
 
+/* The simulated CPUs have no segments. */
+void port_load_ldt(const void *entries, unsigned int nr)
+{
+	(void)entries, (void)nr;
+}
+
 /* addr: a user address or a kernel one, the latter as a host address or as the MMU's. */
 void port_flush_tlb_page(unsigned long addr)
 {

@@ -76,9 +76,74 @@ void machine_thread_init(struct machine_thread *t, void *stack, void (*fn)(void 
 	machine_reset_user_state(t);
 }
 
+/* ---- Segment registers ------------------------------------------------------------------------- */
+
+#define SELECTOR_RPL   3u
+#define SELECTOR_LOCAL 4u /* of the LDT */
+
+static void save_selectors(struct machine_selectors *sel)
+{
+	__asm__ __volatile__("movw %%ds, %0; movw %%es, %1; movw %%fs, %2; movw %%gs, %3"
+			     : "=m"(sel->ds), "=m"(sel->es), "=m"(sel->fs), "=m"(sel->gs));
+}
+
+/*
+ * Can user mode have it in a data segment register, now? It was loaded once, but the process may
+ * have taken the segment away since; loading it here would fault.
+ */
+static bool is_loadable(u16 selector)
+{
+	const struct cpu *cpu = this_cpu();
+	unsigned int index = selector >> 3;
+	u64 entry;
+
+	if (!(selector & ~SELECTOR_RPL))
+		return true;
+	if (!(selector & SELECTOR_LOCAL)) {
+		selector |= SELECTOR_RPL;
+		return selector == USER_DS || selector == USER_CS || selector == USER_CS32;
+	}
+	if (index >= cpu->ldt_nr)
+		return false;
+	entry = ((const u64 *)cpu->ldt)[index];
+	return entry >> 47 & 1; /* present; all are data segments (ldt.c) */
+}
+
+static inline u16 loadable(u16 selector)
+{
+	return is_loadable(selector) ? selector : 0;
+}
+
+/* Interrupts off: in between GS's base is not the kernel's (see (E2) in entry.S). */
+static void load_gs(u16 selector)
+{
+	__asm__ __volatile__("swapgs; movl %0, %%gs; swapgs" : : "r"((u32)selector) : "memory");
+}
+
+/* Those that are not as they should be; bases are loaded afterwards. */
+static void load_selectors(const struct machine_selectors *sel)
+{
+	unsigned long flags = port_irq_save();
+	struct machine_selectors live;
+
+	save_selectors(&live);
+	if (unlikely(live.ds != sel->ds))
+		__asm__ __volatile__("movl %0, %%ds" : : "r"((u32)loadable(sel->ds)));
+	if (unlikely(live.es != sel->es))
+		__asm__ __volatile__("movl %0, %%es" : : "r"((u32)loadable(sel->es)));
+	if (unlikely(live.fs != sel->fs))
+		__asm__ __volatile__("movl %0, %%fs" : : "r"((u32)loadable(sel->fs)));
+	if (unlikely(live.gs != sel->gs))
+		load_gs(loadable(sel->gs));
+	port_irq_restore(flags);
+}
+
+/* ---- User state -------------------------------------------------------------------------------------- */
+
 void machine_save_user_state(struct machine_thread *t)
 {
 	fpu_save(t->fpu);
+	save_selectors(&t->sel);
 	t->fs_base = rdmsr(MSR_FS_BASE);
 	t->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 }
@@ -86,6 +151,7 @@ void machine_save_user_state(struct machine_thread *t)
 void machine_load_user_state(const struct machine_thread *t)
 {
 	fpu_load(t->fpu);
+	load_selectors(&t->sel);
 	/* A base the CPU refuses (not canonical) is left out: the callers check before. */
 	WARN_ON_ONCE(!wrmsr_safe(MSR_FS_BASE, t->fs_base));
 	WARN_ON_ONCE(!wrmsr_safe(MSR_KERNEL_GS_BASE, t->gs_base));
@@ -95,6 +161,7 @@ void machine_reset_user_state(struct machine_thread *t)
 {
 	memcpy(t->fpu, fpu_default_image, sizeof(t->fpu));
 	t->fs_base = t->gs_base = 0;
+	t->sel = (struct machine_selectors){ 0, 0, 0, 0 };
 }
 
 void machine_switch(struct machine_thread *prev, struct machine_thread *next)

@@ -7,6 +7,7 @@
  *	0x10  kernel code	0x18  kernel data
  *	0x23  (user code, 32 bit: SYSRET's base, not otherwise used)
  *	0x2b  user data		0x33  user code, 64 bit		0x40  TSS
+ *	0x50  the loaded process's LDT, where it has one
  *
  * Protection that is switched on where the CPU has it: NX, write-protect in supervisor
  * mode, SMEP and SMAP (supervisor neither executes nor accidentally touches user pages),
@@ -17,6 +18,7 @@
  * So a kernel stack that ran into its guard page, where the page fault cannot push
  * its frame, still ends in a readable double fault.
  */
+#include <pagoda/bug.h>
 #include <pagoda/string.h>
 #include <asm/cpufeature.h>
 #include "io.h"
@@ -125,6 +127,23 @@ static void __init init_gdt(struct cpu *cpu)
 	__asm__ __volatile__("lgdt %0; ltr %w1" : : "m"(ptr), "r"(TSS_SELECTOR) : "memory");
 	__asm__ __volatile__("movl %0, %%ss" : : "r"(KERNEL_DS));
 	__asm__ __volatile__("lldt %w0" : : "r"(0)); /* none, whatever the loader had */
+}
+
+void port_load_ldt(const void *entries, unsigned int nr)
+{
+	struct cpu *cpu = this_cpu();
+	u64 base = (u64)entries, *entry = &cpu->gdt[LDT_SELECTOR >> 3];
+
+	BUG_ON(port_irqs_enabled());
+	cpu->ldt = entries;
+	cpu->ldt_nr = nr;
+	if (!nr) {
+		__asm__ __volatile__("lldt %w0" : : "r"(0) : "memory");
+		return;
+	}
+	entry[0] = (nr * sizeof(u64) - 1) | (base & 0xffffff) << 16 | 0x82ull << 40 | (base >> 24 & 0xff) << 56;
+	entry[1] = base >> 32;
+	__asm__ __volatile__("lldt %w0" : : "r"(LDT_SELECTOR) : "memory");
 }
 
 static void __init detect_features(void)

@@ -25,6 +25,7 @@ extern char __init_begin[], __init_text_end[], __init_end[], _ksyms[], _end[];
 #define USER_CS	  0x33
 #define USER_CS32	  0x23 /* what SYSRET counts from; no program runs there */
 #define TSS_SELECTOR 0x40
+#define LDT_SELECTOR 0x50
 #define NR_VECTORS	  256
 
 /* Interrupt stacks: an IST slot each, so that these work whatever RSP was. */
@@ -49,7 +50,9 @@ struct cpu {
 	u32 apic_id;
 	struct machine_thread *thread; /* running; NULL on the boot stack */
 	struct tss tss;
-	u64 gdt[10];
+	const void *ldt; /* what is loaded: descriptors, and how many */
+	unsigned int ldt_nr;
+	u64 gdt[12];
 };
 
 static inline struct cpu *this_cpu(void)

@@ -11,6 +11,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
 #include <pagoda/vmscan.h>
+#include <asm/ldt.h>
 #include <asm/ptrace.h>
 #include <string.h>
 
@@ -728,12 +729,53 @@ PAGODA_TEST(first_store_to_shared_memory_after_clear_refs_is_seen, "")
 	check_mm();
 }
 
-/* ---- Lazy TLB on one CPU --------------------------------------------------------------------------------- */
+/* ---- Segments of a process's own ------------------------------------------------------------------ */
 
 static void nothing(void *arg)
 {
 	(void)arg;
 }
+
+/* What modify_ldt(2) takes; a 32-bit data segment. */
+static const u32 segment[4] = { 2, 0x12345678, 0xfffff, 1 | 1 << 4 };
+
+static bool dup_with_ldt(void *arg)
+{
+	struct mm_struct *child = dup_mm(arg);
+
+	if (child) {
+		CHECK(child->context && child->context != ((struct mm_struct *)arg)->context);
+		mmput(child);
+	}
+	return child;
+}
+
+PAGODA_TEST(segments_are_set_read_and_inherited, "CS-11")
+{
+	unsigned long loads = vm_event(ldt_load);
+	u64 entries[4];
+
+	new_process();
+	map_at(BASE, 1, RW);
+	CHECK_EQ(vm_event(ldt_load), loads);
+	CHECK_EQ(modify_ldt(0, BASE, 32), 0);
+	CHECK_EQ(copy_to_user(BASE, segment, sizeof(segment)), 0);
+	CHECK_EQ(modify_ldt(0x11, BASE, sizeof(segment)), 0);
+	CHECK_EQ(vm_event(ldt_load), loads + 1);
+	CHECK_EQ(modify_ldt(0, BASE, 32), 32);
+	CHECK_EQ(copy_from_user(entries, BASE, sizeof(entries)), 0);
+	CHECK(!entries[0] && !entries[1] && !entries[3]);
+	CHECK_EQ(entries[2], 0x12cff3345678ffffull);
+	CHECK_EQ(modify_ldt(0x11, PAGE_OFFSET, sizeof(segment)), -EFAULT);
+	test_fail_every_allocation(dup_with_ldt, current_vm->mm);
+	hosted_wait(hosted_spawn("nothing", 0, nothing, NULL)); /* a thread without an mm borrows ours */
+	CHECK_EQ(vm_event(ldt_load), loads + 1);
+	hosted_process_exit();
+	new_process(); /* which has none */
+	CHECK_EQ(vm_event(ldt_load), loads + 2);
+}
+
+/* ---- Lazy TLB on one CPU --------------------------------------------------------------------------------- */
 
 PAGODA_TEST(one_cpu_knows_no_lazy_state, "CS-08 CS-03")
 {

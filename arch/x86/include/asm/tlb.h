@@ -34,6 +34,7 @@ enum { TLBSTATE_OK = 1, TLBSTATE_LAZY = 2 };
 struct tlb_state {
 	struct mm_struct *active_mm; /* whose tables are loaded */
 	int state;
+	void *ldt; /* whose own segments are loaded (ldt.c); NULL: none */
 } __aligned(64);
 extern struct tlb_state cpu_tlbstate[];
 

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ldt.c: the local descriptor table: segments that a process has defined with modify_ldt.
+ *
+ *	mm->context -> struct ldt { nr, entries[nr] }	NULL: none, as nearly always
+ *
+ * A table is never changed: modify_ldt makes a new one, has all CPUs that run the process load
+ * it, and frees the old one. A CPU remembers which one it has loaded (tlb_state.ldt) and
+ * loads another only if that differs: switches between processes without one cost a comparison.
+ *
+ * Only 32-bit data segments can be defined (EINVAL else): their use in 64-bit programs is FS
+ * and GS with a base. Code segments would make programs of two modes, which signals and
+ * system calls here do not know; with 16-bit stacks IRET leaks the kernel's stack pointer.
+ *
+ * Invariants: (L1) an entry that is not 0 has DPL 3 and is of the code/data kind: no entry lets
+ * user mode into the kernel; (L2) the CPU's table lies in memory until the CPU has another.
+ *
+ * Locking: mmap_lock, for write to replace. A CPU that switches reads mm->context with interrupts
+ *off after it has set its bit in cpu_vm_mask; who replaces stores first and reads the mask then, so
+ *one of the two sees the other.
+ *
+ * Failure: -ENOMEM before anything changes.
+ * Seen in: vm event ldt_load.
+ */
+#include <asm/ldt.h>
+#include <asm/tlb.h>
+#include <pagoda/errno.h>
+#include <pagoda/mm.h>
+#include <pagoda/slab.h>
+#include <pagoda/string.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/vmstat.h>
+
+#define DEFAULT_LDT_BYTES 128
+
+/* What modify_ldt(2) takes. */
+struct user_desc {
+	u32 entry_number, base_addr, limit;
+	u32 seg_32bit : 1, contents : 2, read_exec_only : 1, limit_in_pages : 1,
+		seg_not_present : 1, useable : 1, lm : 1;
+};
+enum { CONTENTS_DATA, CONTENTS_STACK }; /* grows down: below the limit is out of bounds */
+
+struct ldt {
+	unsigned int nr;
+	u64 entries[];
+};
+
+static struct ldt *read_ldt_of(struct mm_struct *mm)
+{
+	return __atomic_load_n((struct ldt **)&mm->context, __ATOMIC_SEQ_CST);
+}
+
+static struct ldt *alloc_ldt(unsigned int nr)
+{
+	struct ldt *ldt = kmalloc(sizeof(*ldt) + nr * sizeof(u64), GFP_KERNEL | __GFP_ZERO);
+
+	if (ldt)
+		ldt->nr = nr;
+	return ldt;
+}
+
+/* A copy of mm's, NULL if it has none; or -ENOMEM. */
+static int copy_ldt(struct mm_struct *mm, struct ldt **copy)
+{
+	const struct ldt *ldt;
+
+	*copy = NULL;
+	if (likely(!read_ldt_of(mm)))
+		return 0;
+	down_read(&mm->mmap_lock);
+	ldt = mm->context;
+	*copy = alloc_ldt(ldt->nr);
+	if (*copy)
+		memcpy((*copy)->entries, ldt->entries, ldt->nr * sizeof(u64));
+	up_read(&mm->mmap_lock);
+	return *copy ? 0 : -ENOMEM;
+}
+
+int ldt_dup(struct mm_struct *mm, struct mm_struct *oldmm)
+{
+	struct ldt *copy;
+	int err = copy_ldt(oldmm, &copy);
+
+	mm->context = copy;
+	return err;
+}
+
+void ldt_free(struct mm_struct *mm)
+{
+	kfree(mm->context);
+	mm->context = NULL;
+}
+
+/* ---- Loading ----------------------------------------------------------------------------------
+ */
+
+void ldt_switch(struct tlb_state *state, struct mm_struct *mm)
+{
+	struct ldt *ldt = mm ? read_ldt_of(mm) : NULL;
+
+	if (likely(state->ldt == ldt))
+		return;
+	state->ldt = ldt;
+	port_load_ldt(ldt ? ldt->entries : NULL, ldt ? ldt->nr : 0);
+	count_vm_event(ldt_load);
+}
+
+static void reload_ldt(void *arg)
+{
+	struct tlb_state *state = &cpu_tlbstate[port_cpu_id()];
+
+	if (state->active_mm == arg)
+		ldt_switch(state, arg);
+}
+
+/* mmap_lock held for write. */
+static void replace_ldt(struct mm_struct *mm, struct ldt *ldt)
+{
+	struct ldt *old = mm->context;
+
+	__atomic_store_n((struct ldt **)&mm->context, ldt, __ATOMIC_SEQ_CST);
+	port_on_each_cpu(__atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_SEQ_CST), reload_ldt, mm);
+	kfree(old);
+}
+
+/* ---- modify_ldt(2) -----------------------------------------------------------------------------
+ */
+
+static bool is_empty(const struct user_desc *d)
+{
+	return !d->base_addr && !d->limit && !d->contents && d->read_exec_only && !d->seg_32bit &&
+	       !d->limit_in_pages && d->seg_not_present && !d->useable && !d->lm;
+}
+
+/* The CPU's form (Intel SDM 3, figure 3-8), marked as accessed so that the CPU need not write to
+ * it. */
+static u64 descriptor(const struct user_desc *d)
+{
+	u64 type = 1 | (d->read_exec_only ? 0u : 2u) | d->contents << 2;
+	u64 access = type | 0x10 /* data, not system */ | 3 << 5 /* (L1) */ |
+		     (d->seg_not_present ? 0u : 0x80u);
+	u64 flags = d->useable | d->seg_32bit << 2 | d->limit_in_pages << 3;
+
+	return (d->limit & 0xffff) | (u64)(d->base_addr & 0xffffff) << 16 | access << 40 |
+	       (u64)(d->limit >> 16 & 0xf) << 48 | flags << 52 | (u64)(d->base_addr >> 24) << 56;
+}
+
+/* 0: as asked, -EINVAL. */
+static int make_descriptor(const struct user_desc *d, bool old_mode, u64 *entry)
+{
+	if (d->entry_number >= LDT_ENTRIES ||
+	    (d->contents == 3 && (old_mode || !d->seg_not_present)))
+		return -EINVAL;
+	*entry = 0;
+	if ((old_mode && !d->base_addr && !d->limit) || is_empty(d))
+		return 0;
+	if (!d->seg_32bit || d->contents > CONTENTS_STACK)
+		return -EINVAL;
+	*entry = descriptor(d);
+	if (old_mode)
+		*entry &= ~(1ull << 52); /* it knew no such bit */
+	return 0;
+}
+
+static int set_entry(struct mm_struct *mm, unsigned int number, u64 entry)
+{
+	struct ldt *old, *ldt;
+
+	down_write(&mm->mmap_lock);
+	old = mm->context;
+	ldt = alloc_ldt(max(old ? old->nr : 0, number + 1));
+	if (ldt) {
+		if (old)
+			memcpy(ldt->entries, old->entries, old->nr * sizeof(u64));
+		ldt->entries[number] = entry;
+		replace_ldt(mm, ldt);
+	}
+	up_write(&mm->mmap_lock);
+	return ldt ? 0 : -ENOMEM;
+}
+
+static long write_ldt(struct mm_struct *mm, unsigned long ptr, unsigned long bytes, bool old_mode)
+{
+	struct user_desc desc;
+	u64 entry;
+	int err;
+
+	if (bytes != sizeof(desc))
+		return -EINVAL;
+	if (copy_from_user(&desc, ptr, sizeof(desc)))
+		return -EFAULT;
+	err = make_descriptor(&desc, old_mode, &entry);
+	return err ? err : set_entry(mm, desc.entry_number, entry);
+}
+
+/* The entries and zeros behind them. A copy is copied, as that may fault and wants mmap_lock. */
+static long read_ldt(struct mm_struct *mm, unsigned long ptr, unsigned long bytes)
+{
+	unsigned long size = min(bytes, (unsigned long)LDT_ENTRIES * LDT_ENTRY_BYTES), used;
+	struct ldt *copy;
+	long ret = (long)size;
+	int err;
+
+	err = copy_ldt(mm, &copy);
+	if (err || !copy)
+		return err;
+	used = min(size, (unsigned long)copy->nr * LDT_ENTRY_BYTES);
+	if (copy_to_user(ptr, copy->entries, used) || clear_user(ptr + used, size - used))
+		ret = -EFAULT;
+	kfree(copy);
+	return ret;
+}
+
+long modify_ldt(int func, unsigned long ptr, unsigned long bytes)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long size = min(bytes, (unsigned long)DEFAULT_LDT_BYTES);
+
+	switch (func) {
+	case 0:
+		return read_ldt(mm, ptr, bytes);
+	case 1:
+		return write_ldt(mm, ptr, bytes, true);
+	case 2: /* the default: nothing */
+		return clear_user(ptr, size) ? -EFAULT : (long)size;
+	case 0x11:
+		return write_ldt(mm, ptr, bytes, false);
+	default:
+		return -ENOSYS;
+	}
+}
