@@ -6,8 +6,6 @@
 #include "swap_process.h"
 
 #include <mm/vma_internal.h>
-#include <pagoda/oom.h>
-#include <pagoda/slab.h>
 
 #define ADDR(i) (BASE + PG(i))
 
