@@ -3,9 +3,11 @@
  * test_reclaim_race.c: reclaim at its hardest against everything that maps, moves, copies
  * and drops pages, on 4 CPUs; in deterministic mode each seed is another interleaving.
  *
- * Every task has words of its own in a file that they share, and knows what they must be.
+ * Every task has words of its own in a file that they share, or pages that go to swap, and
+ * knows what they must be.
  */
 #include "reclaim_file.h"
+#include "swap_disk.h"
 
 #define FILE_PAGES  24
 #define CUT_PAGES   8
@@ -13,7 +15,7 @@
 #define ELSEWHERE   (BASE + PG(4096))
 #define LOCKED_AREA (BASE + PG(8192))
 
-static struct disk_file disk, cut;
+static struct disk_file shared, cut;
 static atomic_t workers_left, reclaimers_left;
 
 /* ---- Reclaim without end ------------------------------------------------------------------ */
@@ -22,12 +24,15 @@ static void reclaim_node(pg_data_t *pgdat, int priority)
 {
 	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = priority,
 				   .nr_pages = SWAP_CLUSTER_MAX, .writes_left = 4,
-				   .classzone = &pgdat->node_zones[ZONE_DMA] };
+				   .classzone = &pgdat->node_zones[MAX_NR_ZONES - 1] };
 
-	for (int i = 0; i < MAX_NR_ZONES; i++) {
-		refill_inactive(&pgdat->node_zones[i], LRU_KIND_FILE, 4);
-		shrink_cache(&sc, &pgdat->node_zones[i], LRU_KIND_FILE, 16);
-	}
+	int kind;
+
+	for (int i = 0; i < MAX_NR_ZONES; i++)
+		for_each_lru_kind(kind) {
+			refill_inactive(&pgdat->node_zones[i], (enum lru_kind)kind, 4);
+			shrink_cache(&sc, &pgdat->node_zones[i], (enum lru_kind)kind, 16);
+		}
 	if (sc.written)
 		put_page(sc.written);
 }
@@ -38,6 +43,7 @@ static void reclaim_forever(void *arg)
 
 	(void)arg;
 	while (atomic_read(&workers_left)) {
+		lru_add_drain_all();
 		for (int priority = 2; priority >= 1; priority--)
 			for_each_pgdat(pgdat)
 				reclaim_node(pgdat, priority);
@@ -59,7 +65,7 @@ static void write_and_move(unsigned long who, unsigned int rounds)
 {
 	unsigned long at = BASE + PG(64 * who), to = ELSEWHERE + PG(64 * who);
 
-	CHECK_EQ(do_mmap(&disk.file, at, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), at);
+	CHECK_EQ(do_mmap(&shared.file, at, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), at);
 	for (u32 round = 1; round <= rounds; round++) {
 		unsigned long swap = at;
 
@@ -91,7 +97,7 @@ static void fork_and_wait(unsigned int rounds)
 {
 	unsigned long base = BASE + PG(512);
 
-	CHECK_EQ(do_mmap(&disk.file, base, PG(FILE_PAGES), RW, MAP_PRIVATE | MAP_FIXED, 0), base);
+	CHECK_EQ(do_mmap(&shared.file, base, PG(FILE_PAGES), RW, MAP_PRIVATE | MAP_FIXED, 0), base);
 	for (unsigned int round = 0; round < rounds; round++) {
 		struct hosted_task *task;
 
@@ -109,7 +115,7 @@ static void lock_and_truncate(unsigned int rounds)
 	unsigned long base = BASE + PG(768);
 
 	for (unsigned int round = 0; round < rounds; round++) {
-		CHECK_EQ(do_mmap(&disk.file, LOCKED_AREA, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), LOCKED_AREA);
+		CHECK_EQ(do_mmap(&shared.file, LOCKED_AREA, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), LOCKED_AREA);
 		CHECK_EQ(do_mmap(&cut.file, base, PG(CUT_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), base);
 		CHECK_EQ(do_mlock(LOCKED_AREA, PG(4), 0), 0);
 		for (unsigned int i = 0; i < CUT_PAGES; i++)
@@ -144,7 +150,7 @@ static void reclaim_against_all(void)
 	struct hosted_task *workers[NR_WORKERS];
 
 	new_process();
-	disk_open(&disk, FILE_PAGES);
+	disk_open(&shared, FILE_PAGES);
 	disk_open(&cut, CUT_PAGES);
 	if (reclaim_policy->init && reclaim_policy == &classic_policy)
 		reclaim_policy->init();
@@ -161,7 +167,7 @@ static void reclaim_against_all(void)
 	CHECK_GT(vm_event(pgscan), 0);
 	CHECK_EQ(nr_mlocked_pages(), 0);
 	validate_lru();
-	disk_close(&disk);
+	disk_close(&shared);
 	disk_close(&cut);
 }
 
@@ -186,4 +192,135 @@ PAGODA_TEST_CONFIG(reclaim_races_classic_deterministically, "RC-43 RC-44", .nr_c
 		   .deterministic = true, .options = "reclaim=classic")
 {
 	reclaim_against_all();
+}
+
+/* ---- The same of pages that go to swap, while the area comes and goes ------------------------ */
+
+#define ANON_PAGES 24
+
+static void fill_with(unsigned long at, u64 value)
+{
+	for (unsigned long i = 0; i < ANON_PAGES; i++)
+		hosted_write64(at + PG(i), value + i);
+}
+
+/* The pages lie unused for a while, and may go. */
+static void rest(void)
+{
+	for (int i = 0; i < 60; i++)
+		port_yield();
+}
+
+static void check_filled_with(unsigned long at, u64 value)
+{
+	rest();
+	for (unsigned long i = 0; i < ANON_PAGES; i++)
+		CHECK_EQ(hosted_read64(at + PG(i)), value + i);
+}
+
+static void read_then_write(void *arg)
+{
+	unsigned long at = (unsigned long)arg;
+
+	check_filled_with(at, 1000);
+	fill_with(at, 2000);
+	check_filled_with(at, 2000);
+}
+
+/* Children that share swapped pages with their parent, and copy them. */
+static void anon_forks(unsigned long at)
+{
+	struct hosted_task *task;
+
+	fill_with(at, 1000);
+	task = hosted_fork(HOSTED_ANY_CPU, read_then_write, (void *)at);
+	CHECK(task);
+	check_filled_with(at, 1000);
+	hosted_wait(task);
+	check_filled_with(at, 1000);
+}
+
+static void anon_moves(unsigned long at)
+{
+	unsigned long to = at + PG(4 * ANON_PAGES);
+
+	fill_with(at, 3000);
+	CHECK_EQ(do_mremap(at, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	check_filled_with(to, 3000);
+	CHECK_EQ(do_mremap(to, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, at), at);
+	check_filled_with(at, 3000);
+}
+
+static void anon_locks(unsigned long at)
+{
+	fill_with(at, 4000);
+	CHECK_EQ(do_mlock(at, PG(ANON_PAGES), 0), 0);
+	for (unsigned long i = 0; i < ANON_PAGES; i++)
+		CHECK(frame_at(at + PG(i)));
+	check_filled_with(at, 4000);
+	CHECK_EQ(do_munlock(at, PG(ANON_PAGES)), 0);
+	CHECK_EQ(do_munmap(at, PG(ANON_PAGES / 2)), 0);
+	(void)map_at(at, ANON_PAGES / 2, RW);
+}
+
+static void anon_work(void *arg)
+{
+	unsigned long who = (unsigned long)arg, at = BASE + PG(512 * who);
+
+	(void)map_at(at, ANON_PAGES, RW);
+	for (unsigned int round = 0; round < 3 + test_scale(5); round++) {
+		static void (*const acts[])(unsigned long at) = { anon_forks, anon_moves, anon_locks };
+
+		acts[(who + round) % ARRAY_SIZE(acts)](at);
+	}
+	atomic_dec(&workers_left);
+}
+
+/* certainly: pages must have been swapped, or the test was none; where that depends on luck: false. */
+static void swapoff_against_all(bool certainly)
+{
+	struct hosted_task *workers[NR_WORKERS];
+
+	new_process();
+	disk_open(&shared, 1);
+	if (reclaim_policy->init && reclaim_policy == &classic_policy)
+		reclaim_policy->init();
+	swap_on(512);
+	atomic_set(&workers_left, NR_WORKERS);
+	atomic_set(&reclaimers_left, 1);
+	for (unsigned long i = 0; i < NR_WORKERS; i++)
+		CHECK((workers[i] = hosted_fork(HOSTED_ANY_CPU, anon_work, (void *)i)));
+	CHECK(port_thread_create("reclaim1", reclaim_forever, NULL));
+	while (atomic_read(&workers_left)) {
+		for (u64 turns = 50 + test_random_below(400); turns && atomic_read(&workers_left); turns--)
+			port_yield(); /* time for pages to go out */
+		CHECK_EQ(sys_swapoff_bdev(disk), 0);
+		CHECK_EQ(sys_swapon_bdev(disk, "/dev/hda", 0), 0);
+	}
+	for (unsigned long i = 0; i < NR_WORKERS; i++)
+		hosted_wait(workers[i]);
+	while (atomic_read(&reclaimers_left))
+		port_yield();
+	if (certainly)
+		CHECK_GT(vm_event(pswpout), 0);
+	CHECK_EQ(nr_mlocked_pages(), 0);
+	validate_lru();
+	swap_off();
+	disk_close(&shared);
+}
+
+PAGODA_TEST_CONFIG(swapoff_races, "SW-15 RC-43 FX-01", .nr_cpus = 4)
+{
+	swapoff_against_all(false);
+}
+
+PAGODA_TEST_CONFIG(swapoff_races_deterministically, "SW-15 RC-43 FX-01", .nr_cpus = 4, .deterministic = true)
+{
+	swapoff_against_all(true);
+}
+
+PAGODA_TEST_CONFIG(swapoff_races_classic_deterministically, "SW-15 RC-43", .nr_cpus = 4, .deterministic = true,
+		   .options = "reclaim=classic")
+{
+	swapoff_against_all(false);
 }
