@@ -13,7 +13,7 @@
 
 static unsigned long last_offset(void)
 {
-	return ~0ul >> 9;
+	return min((u64)~0ul, (u64)(pteval_t)~0ull) >> 9;
 }
 
 static void check_entry(unsigned long type, unsigned long offset)
