@@ -7,7 +7,7 @@
  * knows what they must be.
  */
 #include "reclaim_file.h"
-#include "swap_disk.h"
+#include "swap_process.h"
 
 #define FILE_PAGES  24
 #define CUT_PAGES   8
