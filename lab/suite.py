@@ -55,7 +55,9 @@ def build_for(jobs, everything):
         say("building everything; the first time takes minutes")
         build.build([])
     else:
-        build.build(sorted({target for job in jobs for target in job.needs}))
+        targets = sorted({target for job in jobs for target in job.needs})
+        if targets:  # none would mean all
+            build.build(targets)
 
 
 def run_job(job):

@@ -33,6 +33,7 @@ static inline bool bitmap_test_and_change(unsigned long *map, unsigned long bit)
 	return old;
 }
 
+/* Set / clear the nr bits from start on. */
 void bitmap_set(unsigned long *map, unsigned long start, unsigned long nr);
 void bitmap_clear(unsigned long *map, unsigned long start, unsigned long nr);
 

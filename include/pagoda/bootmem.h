@@ -15,17 +15,31 @@ typedef struct bootmem_data {
 
 extern unsigned long min_low_pfn, max_low_pfn, highstart_pfn, highend_pfn, max_pfn;
 
+/*
+ * All are for the boot CPU before free_all_bootmem(), none sleeps, misuse panics. Addresses and sizes
+ * are physical, in bytes; the calls without a node mean the first one.
+ */
+
+/* Pages that the bitmap of so many pages takes. */
 unsigned long bootmem_bootmap_pages(unsigned long pages);
+/*
+ * Begin a node's allocator with everything reserved: the bitmap lies at frame start (freepfn), the node is
+ * frames [startpfn, endpfn), or [0, pages). Return: bytes of the bitmap.
+ */
 unsigned long init_bootmem(unsigned long start, unsigned long pages);
 unsigned long init_bootmem_node(pg_data_t *pgdat, unsigned long freepfn, unsigned long startpfn,
 				unsigned long endpfn);
+/* Every frame that [addr, addr + size) touches is taken. */
 void reserve_bootmem(unsigned long addr, unsigned long size);
 void reserve_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long size);
+/* Every frame that lies in [addr, addr + size) as a whole is free. */
 void free_bootmem(unsigned long addr, unsigned long size);
 void free_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long size);
+/* Zeroed memory at or above goal if there is some, else anywhere; of the node first, then of others. Panics without. */
 void *__alloc_bootmem(unsigned long size, unsigned long align, unsigned long goal);
 void *__alloc_bootmem_node(pg_data_t *pgdat, unsigned long size, unsigned long align,
 			   unsigned long goal);
+/* Give all that is free, and the bitmap, to the page allocator; the end of boot memory. Return: pages given. */
 unsigned long free_all_bootmem(void);
 unsigned long free_all_bootmem_node(pg_data_t *pgdat);
 

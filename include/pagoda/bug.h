@@ -19,6 +19,7 @@ void printk(enum port_log_level level, const char *fmt, ...) __printf(2, 3);
 #define pr_info(...)  printk(PORT_LOG_INFO, __VA_ARGS__)
 #define pr_debug(...) printk(PORT_LOG_DEBUG, __VA_ARGS__)
 
+/* The end of the machine, with a message to the log. Any context. */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);
 
 /* Number of WARN_ON reports since boot: tests expect 0. */

@@ -30,6 +30,7 @@ struct boot_info {
 
 /* ---- Upcalls: the kernel provides ------------------------------------------------ */
 
+/* The kernel's first and last call: boots, then idles. On CPU 0, the boot stack, interrupts off. */
 __noreturn void kernel_main(struct boot_info *bi);
 
 /* A system call. Interrupts on; the number is in regs->orig_ax, result to regs->ax. */

@@ -161,6 +161,7 @@ extern unsigned long max_mapnr;	   /* one past the highest index from mem_map */
 extern struct page **section_map; /* (C) after boot */
 extern unsigned long nr_sections;  /* (C) */
 
+/* pfn_to_page() of a frame whose section belongs to several nodes. Assumes: pfn_valid(pfn). */
 struct page *pfn_to_page_slow(unsigned long pfn);
 
 /* Assumes: pfn_valid(pfn). For a free frame that was never used see zone->raw_blocks. */

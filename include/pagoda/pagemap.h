@@ -123,6 +123,7 @@ static inline void put_vm_file(struct vm_file *file)
 		file->f_vmops->release(file);
 }
 
+/* An empty mapping of host; size tells the bytes that the object has now. Nobody else knows it yet. */
 void address_space_init(struct address_space *mapping, void *host,
 			const struct address_space_operations *a_ops,
 			u64 (*size)(struct address_space *mapping));

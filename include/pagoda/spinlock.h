@@ -136,6 +136,7 @@ typedef struct wait_queue_head {
 
 #define WAIT_QUEUE_HEAD_INIT(name)                                                                 \
 	{ SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters), ATOMIC_INIT(0) }
+/* An empty queue. */
 void init_waitqueue_head(wait_queue_head_t *wq);
 /* Add the current task / take it off. The entry lies on the waiter's stack. */
 void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key);
@@ -194,6 +195,7 @@ struct rw_semaphore {
 	{ 0, ATOMIC_INIT(0), ATOMIC_INIT(0), (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank);
 
+/* The ways that wait, and the one that ends in a panic, of the calls below. */
 void down_read_slow(struct rw_semaphore *sem);
 void down_write_slow(struct rw_semaphore *sem);
 void rwsem_bad_release(struct rw_semaphore *sem);

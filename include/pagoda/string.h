@@ -4,6 +4,7 @@
 
 #include <pagoda/types.h>
 
+/* As in C and POSIX. */
 void *memset(void *dst, int c, size_t n);
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);

@@ -38,5 +38,7 @@ void iounmap(void *addr);
 /* Flush and forget freed areas now instead of in batches; pages released. May sleep. */
 unsigned long vmalloc_purge(void);
 
+/* Boot, once slabs work. */
 void vmalloc_init(void);
+/* Areas are in order, apart, and their tree agrees with their list. Panics if not. */
 void validate_vmalloc(void);

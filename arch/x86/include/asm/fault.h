@@ -23,6 +23,7 @@ struct exception_table_entry {
 /* The table's bounds, provided by the machine (linker script, or an array). */
 extern const struct exception_table_entry __start___ex_table[], __stop___ex_table[];
 
+/* The entry of the instruction at ip, or NULL. */
 const struct exception_table_entry *search_exception_table(unsigned long ip);
 /* Resume regs at the fixup of its instruction; false if there is none. */
 _Bool fixup_exception(struct pt_regs *regs);

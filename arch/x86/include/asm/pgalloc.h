@@ -16,12 +16,14 @@
 
 enum pgt_list { PGT_PGD, PGT_PMD, PGT_PTE, NR_PGT_LISTS }; /* p4d and pud tables share PMD's */
 
+/* A table, clear, of this CPU's list or from the page allocator (may sleep); NULL: there is none. */
 pgd_t *get_pgd_fast(void);
 pgd_t *get_pgd_slow(void) __must_check;
 void *pmd_alloc_one_fast(void);
 void *pmd_alloc_one(void) __must_check;
 void *pte_alloc_one_fast(void);
 void *pte_alloc_one(void) __must_check;
+/* A clear table onto this CPU's list. Any context. */
 void pgt_cache_put(enum pgt_list list, void *table);
 /* Trim this CPU's lists; from the idle task and after tearing down. */
 void check_pgt_cache(void);

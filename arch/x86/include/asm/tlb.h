@@ -53,6 +53,7 @@ struct mmu_gather {
 	void *tables[8];
 };
 
+/* Begin collecting what is unhooked from mm; fullmm: all of it goes. */
 void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm);
 /* Flush and free everything collected. */
 void tlb_flush_mmu(struct mmu_gather *tlb);

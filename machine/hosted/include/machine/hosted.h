@@ -82,6 +82,7 @@ int hosted_process_create(void) __must_check;
 /* The current task lets go of its address space. */
 void hosted_process_exit(void);
 
+/* A task as the core sees it / the running task, NULL outside of the simulation. */
 struct vm_task *hosted_vm_task(struct hosted_task *task);
 struct hosted_task *hosted_current(void);
 
