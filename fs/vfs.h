@@ -676,6 +676,8 @@ long tmpfs_get_seals(struct file *file);
 struct super_block *ext2_mount(struct block_device *bdev, const char *options, bool read_only);
 struct super_block *proc_mount(void);
 void proc_set_cmdline(const char *cmdline);
+/* Is file an open /proc/PID? Then which process: its number, and when it started, as numbers come again. */
+bool proc_dir_process(const struct file *file, int *pid, u64 *born);
 struct super_block *devpts_mount(void);
 
 int devices_init(void);

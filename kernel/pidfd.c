@@ -66,6 +66,36 @@ struct pid *pidfd_pid(int fd, bool *nonblock)
 	return pid;
 }
 
+/* The process of an open /proc/PID, with a reference, or ERR_PTR: EBADF, ESRCH. */
+static struct pid *proc_dir_pid(int fd)
+{
+	struct fd f = fdget((unsigned int)fd);
+	struct pid *pid = ERR_PTR(-EBADF);
+	unsigned long flags;
+	u64 born;
+	int nr;
+
+	if (f.file && proc_dir_process(f.file, &nr, &born)) {
+		spin_lock_irqsave(&tasklist_lock, flags);
+		pid = find_pid_locked(nr);
+		if (pid && pid->task && pid->task->vm.start_time_ns == born)
+			pid->refs++;
+		else
+			pid = ERR_PTR(-ESRCH);
+		spin_unlock_irqrestore(&tasklist_lock, flags);
+	}
+	fdput(f);
+	return pid;
+}
+
+struct pid *pidfd_or_proc_pid(int fd)
+{
+	bool nonblock;
+	struct pid *pid = pidfd_pid(fd, &nonblock);
+
+	return pid == ERR_PTR(-EBADF) ? proc_dir_pid(fd) : pid;
+}
+
 /* The process of that number, with a reference, or ERR_PTR: ESRCH, EINVAL (only a thread). */
 static struct pid *get_process_pid(int nr)
 {

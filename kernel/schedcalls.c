@@ -81,7 +81,7 @@ static long task_exists(unsigned long pid)
 long sys_sched_getaffinity(unsigned long pid, unsigned long len, unsigned long umask)
 {
 	unsigned long mask = (1ul << port_nr_cpus()) - 1;
-	long error = task_exists(pid);
+	long error = (int)pid < 0 ? -ESRCH : task_exists(pid);
 
 	if (len < sizeof(mask) || len % sizeof(long))
 		return -EINVAL;
@@ -93,7 +93,7 @@ long sys_sched_getaffinity(unsigned long pid, unsigned long len, unsigned long u
 long sys_sched_setaffinity(unsigned long pid, unsigned long len, unsigned long umask)
 {
 	unsigned long mask = 0, all = (1ul << port_nr_cpus()) - 1;
-	long error = task_exists(pid);
+	long error = (int)pid < 0 ? -ESRCH : task_exists(pid);
 
 	if (error)
 		return error;

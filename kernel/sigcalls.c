@@ -409,7 +409,7 @@ long sys_rt_tgsigqueueinfo(unsigned long tgid, unsigned long tid, unsigned long 
 	return error ? error : send_to_thread((int)tgid, (int)tid, (int)sig, &info);
 }
 
-/* The process of a pidfd. uinfo 0: as kill(2). */
+/* To the process of a pidfd, or of an open /proc/PID. uinfo 0: as kill(2). */
 long sys_pidfd_send_signal(unsigned long pidfd, unsigned long sig, unsigned long uinfo,
 			   unsigned long uflags)
 {
@@ -417,11 +417,10 @@ long sys_pidfd_send_signal(unsigned long pidfd, unsigned long sig, unsigned long
 	unsigned long flags;
 	struct pid *pid;
 	int error = 0;
-	bool nonblock;
 
 	if ((unsigned int)uflags)
 		return -EINVAL;
-	pid = pidfd_pid((int)pidfd, &nonblock);
+	pid = pidfd_or_proc_pid((int)pidfd);
 	if (IS_ERR(pid))
 		return PTR_ERR(pid);
 	if (uinfo)

@@ -484,7 +484,7 @@ static bool lookup_pid(const struct proc_node *dir, const char *name, size_t len
 	info = kmalloc(sizeof(*info), GFP_KERNEL);
 	found = info && fs_hook_task_info(pid, info);
 	if (found)
-		*out = (struct proc_node){ &proc_pid_entry, pid, info->tgid, 0 };
+		*out = (struct proc_node){ &proc_pid_entry, pid, info->tgid, 0, info->start_time };
 	kfree(info);
 	return found;
 }
@@ -495,7 +495,7 @@ static void iterate_pids(const struct proc_node *dir, struct dir_context *ctx)
 
 	(void)dir;
 	while ((pid = fs_hook_next_process(pid))) {
-		struct proc_node node = { &proc_pid_entry, pid, pid, 0 };
+		struct proc_node node = { &proc_pid_entry, pid, pid, 0, 0 };
 		char name[12];
 		int len = pagoda_snprintf(name, sizeof(name), "%d", pid);
 
@@ -522,6 +522,17 @@ static const struct inode_operations proc_jump_iops = { .readlink = proc_readlin
 
 static const struct file_operations proc_dir_fops = { .iterate = proc_iterate,
 						      .llseek = proc_dir_llseek };
+
+bool proc_dir_process(const struct file *file, int *pid, u64 *born)
+{
+	const struct proc_node *node = file->f_inode->i_object;
+
+	if (file->f_inode->i_fop != &proc_dir_fops || node->entry != &proc_pid_entry)
+		return false;
+	*pid = node->pid;
+	*born = node->born;
+	return true;
+}
 static const struct file_operations proc_file_fops = {
 	.open = proc_open,
 	.read = proc_read,
@@ -541,7 +552,7 @@ static const struct super_operations proc_super_ops = { .evict = proc_evict };
 struct super_block *proc_mount(void)
 {
 	struct super_block *sb = new_super("proc", PROC_MAGIC, &proc_super_ops);
-	struct proc_node root = { &root_entry, 0, 0, 0 };
+	struct proc_node root = { &root_entry, 0, 0, 0, 0 };
 	struct inode *inode;
 
 	if (!sb)

@@ -17,6 +17,7 @@ struct proc_node {
 	int pid; /* the process (tgid) or thread it shows; 0: the system */
 	int tgid;
 	int number; /* of a descriptor */
+	u64 born;   /* /proc/PID itself: when the process started */
 };
 
 /* Text being made: grows as needed; after an error prints are dropped. */

@@ -666,7 +666,7 @@ static bool lookup_thread(const struct proc_node *dir, const char *name, size_t 
 	found = info && fs_hook_task_info(tid, info) && info->tgid == dir->tgid;
 	kfree(info);
 	if (found)
-		*out = (struct proc_node){ &thread_entry, tid, dir->tgid, 0 };
+		*out = (struct proc_node){ &thread_entry, tid, dir->tgid, 0, 0 };
 	return found;
 }
 
@@ -675,7 +675,7 @@ static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx
 	int tid = (int)(ctx->pos - PROC_POS_DYNAMIC);
 
 	while ((tid = fs_hook_next_thread(dir->tgid, tid))) {
-		struct proc_node node = { &thread_entry, tid, dir->tgid, 0 };
+		struct proc_node node = { &thread_entry, tid, dir->tgid, 0, 0 };
 		char name[12];
 		int len = pagoda_snprintf(name, sizeof(name), "%d", tid);
 

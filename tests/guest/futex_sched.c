@@ -157,6 +157,9 @@ static int scheduling(void *unused)
 	struct attr a = { 0 };
 	struct sched_param none = { 0 }, one = { .sched_priority = 1 };
 	(void)unused;
+	unsigned long cpus = 1;
+	SHOW(syscall(SYS_sched_getaffinity, -1, 8, &cpus));
+	SHOW(syscall(SYS_sched_setaffinity, -1, 8, &cpus));
 	SHOW(unshare(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)); /* no other thread here */
 	show_attr("at first");
 	SHOW(set_attr((struct attr){ .size = 48, .policy = 3, .nice = 5 }));

@@ -178,6 +178,18 @@ static void processes(void)
 	SHOW(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
 	SHOW(syscall(SYS_pidfd_getfd, fd, 0, 0));
 	close(fd);
+	pid = sleeper();
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	fd = MUST(open(path, O_RDONLY | O_DIRECTORY));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0));
+	MUST(waitpid(pid, NULL, 0));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	close(fd);
+	fd = MUST(open("/proc", O_RDONLY | O_DIRECTORY));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	close(fd);
 	SHOW(pidfd_open_(0, 0));
 	SHOW(pidfd_open_(-1, 0));
 	SHOW(pidfd_open_(getpid(), 1));
