@@ -49,12 +49,12 @@ static u64 bdev_size(struct address_space *mapping)
 	return ((struct block_device *)mapping->host)->nr_sectors << SECTOR_SHIFT;
 }
 
-/* A block of the device lies where its number says. */
+/* A block of the device lies where its number says. One that is there in part only cannot be had whole. */
 static int bdev_get_block(struct address_space *mapping, u64 block, struct buffer_head *bh,
 			  bool create)
 {
 	if ((block + 1) * bh->size > bdev_size(mapping))
-		return create ? -ENOSPC : 0;
+		return create ? -ENOSPC : -EIO;
 	bh->bdev = mapping->host;
 	bh->block = block;
 	set_buffer_mapped(bh);
@@ -84,10 +84,20 @@ static unsigned int page_block_size(const struct page *page)
 	return at_end && (bytes & (size - 1)) ? SECTOR_SIZE : size;
 }
 
+/* The same, seeing to it that the page has no buffers of another size, unless they are in use. */
+static unsigned int fit_block_size(struct page *page)
+{
+	unsigned int size = page_block_size(page);
+
+	if (page_has_buffers(page) && page_buffers(page)->size != size)
+		(void)try_to_free_buffers(page);
+	return size;
+}
+
 static int bdev_readpage(struct vm_file *file, struct page *page)
 {
 	(void)file;
-	return block_read_full_page(page, page_block_size(page), bdev_get_block);
+	return block_read_full_page(page, fit_block_size(page), bdev_get_block);
 }
 
 static int bdev_writepage(struct page *page)
@@ -98,7 +108,7 @@ static int bdev_writepage(struct page *page)
 static int bdev_prepare_write(struct vm_file *file, struct page *page, unsigned from, unsigned to)
 {
 	(void)file;
-	return block_prepare_write(page, from, to, page_block_size(page), bdev_get_block);
+	return block_prepare_write(page, from, to, fit_block_size(page), bdev_get_block);
 }
 
 static int bdev_commit_write(struct vm_file *file, struct page *page, unsigned from, unsigned to)
@@ -240,7 +250,7 @@ static int bdev_buffers(struct page *page, unsigned int size)
 		return -ENOMEM;
 	for_each_buffer (bh, page)
 		if (map_buffer(bh, bdev_get_block, false))
-			BUG(); /* never fails */
+			break; /* past the end there is none */
 	return 0;
 }
 

@@ -369,15 +369,20 @@ static int unuse_mapping(struct address_space *mapping, const struct swap_area *
 {
 	unsigned long type = (unsigned long)(area - swap_areas);
 	pgoff_t index = 0;
-	int err = 0;
+	int err = 0, lost = 0;
 
 	while (!err && find_slot(mapping, type, &index)) {
 		if (READ_ONCE(area->give_up))
 			return -ENOMEM;
 		err = port_fatal_signal_pending() ? -EINTR : unuse_place(mapping, type, index);
+		if (err == -EIO) { /* all others are brought back */
+			lost = err;
+			err = 0;
+			index++;
+		}
 		port_cond_resched();
 	}
-	return err;
+	return err ? err : lost;
 }
 
 /* The first mapping of the list, held, and at its end now; NULL: none. *nr: how many there are. */
@@ -403,7 +408,7 @@ static struct address_space *hold_first(unsigned long *nr)
 int shmem_unuse(const struct swap_area *area)
 {
 	unsigned long left = ~0ul, nr;
-	int err = 0;
+	int err = 0, lost = 0;
 
 	while (!err && left) {
 		struct address_space *mapping = hold_first(&nr);
@@ -413,8 +418,12 @@ int shmem_unuse(const struct swap_area *area)
 		left = min(left, nr) - 1; /* each of those that were there at first */
 		err = unuse_mapping(mapping, area);
 		release_mapping(mapping);
+		if (err == -EIO) {
+			lost = err;
+			err = 0;
+		}
 	}
-	return err;
+	return err ? err : lost;
 }
 
 /* ---- Looking -------------------------------------------------------------------------------------------- */

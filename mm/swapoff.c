@@ -22,7 +22,7 @@
  *
  * Locking: an area is claimed while it is emptied; give_up is a single word.
  * Invariant: an area ends with inuse = 0 only, and from then on nothing finds its map.
- * Failure: -ENOMEM, -EIO (a slot that cannot be read), -EINTR, -EBUSY (a count that overflowed): the area is
+ * Failure: -ENOMEM, -EIO (slots that cannot be read; all others are brought back), -EINTR, -EBUSY (a count that overflowed): the area is
  * in use as before.
  * Observability: /proc/swaps.
  */
@@ -59,11 +59,12 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 	return found;
 }
 
-/* Fault in what one address space has in the area. 0 or -errno. mmap_lock held. */
+/* Fault in what one address space has in the area. 0 or -errno; -EIO: all but what cannot be read. mmap_lock held. */
 static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 {
 	unsigned long addr = 0;
 	swp_entry_t entry;
+	int lost = 0;
 
 	while (next_swap_entry(mm, &addr, &entry)) {
 		vm_fault_t fault;
@@ -77,28 +78,34 @@ static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 			continue;
 		}
 		fault = handle_mm_fault(find_vma(mm, addr), addr, 0);
-		if (fault & VM_FAULT_ERROR)
-			return fault & VM_FAULT_OOM ? -ENOMEM : -EIO;
+		if (fault & VM_FAULT_OOM)
+			return -ENOMEM;
+		if (fault & VM_FAULT_ERROR) {
+			lost = -EIO;
+			addr += PAGE_SIZE;
+		}
 		port_cond_resched();
 	}
-	return 0;
+	return lost;
 }
 
 static int unuse_all_mms(const struct swap_area *area)
 {
 	struct mm_struct *mm = NULL;
-	int err = 0;
+	int err, lost = 0;
 
 	while ((mm = next_user_mm(mm))) {
 		down_read(&mm->mmap_lock);
 		err = unuse_mm(area, mm);
 		up_read(&mm->mmap_lock);
-		if (err) {
+		if (err == -EIO) {
+			lost = err;
+		} else if (err) {
 			mmput(mm);
-			break;
+			return err;
 		}
 	}
-	return err;
+	return lost;
 }
 
 /* Pages that only the cache holds in a slot. */
@@ -175,13 +182,15 @@ bool swapoff_give_up(void)
 /* One round: 0, whether or not it found everything, or -errno. */
 static int empty_once(struct swap_area *area)
 {
-	int err = unuse_all_mms(area);
+	int mms = unuse_all_mms(area), shared;
 
-	if (!err)
-		err = shmem_unuse(area);
-	if (!err)
-		drop_cache(area);
-	return err;
+	if (mms && mms != -EIO)
+		return mms;
+	shared = shmem_unuse(area);
+	if (shared && shared != -EIO)
+		return shared;
+	drop_cache(area);
+	return mms ? mms : shared;
 }
 
 static int why_not(struct swap_area *area)

@@ -109,6 +109,7 @@ struct ext2_sb {
 	u16 old_state;	       /* s_state as it was before we wrote */
 	struct mutex alloc_lock;
 	u32 last_dir_group; /* alloc_lock */
+	bool data_lost;	       /* in the last sync, of some file */
 	u32 metadata_seq;      /* write errors of metadata that sync was told of */
 	atomic_t nr_errors;
 };

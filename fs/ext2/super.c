@@ -120,10 +120,19 @@ static int check_metadata(struct ext2_sb *sbi, u32 *cursor)
 	return err;
 }
 
+/* Whoever has the file open will be told by fsync; syncfs tells as well. */
 static void sync_inode(struct inode *inode)
 {
-	if (inode->i_data.nrpages && filemap_write_and_wait(&inode->i_data))
-		pr_warn("ext2: inode %llu could not be written", (unsigned long long)inode->i_ino);
+	struct address_space *mapping = &inode->i_data;
+	u32 errors = __atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED);
+
+	if (!mapping->nrpages)
+		return;
+	if (!filemap_write_and_wait(mapping) &&
+	    __atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED) == errors)
+		return;
+	WRITE_ONCE(ext2_sb(inode->i_sb)->data_lost, true);
+	pr_warn("ext2: inode %llu could not be written", (unsigned long long)inode->i_ino);
 }
 
 static int ext2_sync(struct super_block *sb)
@@ -133,11 +142,14 @@ static int ext2_sync(struct super_block *sb)
 
 	if (sb->s_readonly)
 		return 0;
+	WRITE_ONCE(sbi->data_lost, false);
 	inodes_for_each(sb, sync_inode);
 	sbi->es->s_wtime = (u32)(current_time_ns() / NSEC_PER_SEC);
 	mark_buffer_dirty(sbi->super_bh);
 	err = ext2_sync_device(sbi);
 	late = check_metadata(sbi, &sbi->metadata_seq);
+	if (!late && READ_ONCE(sbi->data_lost))
+		late = -EIO;
 	return err ? err : late;
 }
 

@@ -6,10 +6,10 @@
  *	excl DEVICE [COMMAND]	open with O_EXCL; run the command meanwhile
  *	flush DEVICE		BLKFLSBUF
  *	tell FILE N		write one byte at each of N descriptors, fsync each one twice
- *	sync FILE		write a byte through O_SYNC and O_DSYNC
+ *	sync FILE		write a byte through O_SYNC and O_DSYNC, and one before syncfs
  *	touch FILE PAGE...	read a byte of each page through a mapping: the byte, or SIGBUS
  *	hog MIB			a working set, read by a child and by the parent, who lives with SIGBUS
- *	guard COMMAND COMMAND	the first until it fails, then the second; itself always in memory
+ *	run COMMAND...		one after the other, those with a + until they fail; it and the shell stay in memory
  *	late FILE		write a byte, wait until the flusher has tried, fsync twice
  *	store FILE		store to all pages through a mapping, msync twice
  */
@@ -85,6 +85,10 @@ static int written_at_once(const char *file)
 {
 	SHOW(pwrite(MUST(open(file, O_WRONLY | O_SYNC)), "x", 1, 0));
 	SHOW(pwrite(MUST(open(file, O_WRONLY | O_DSYNC)), "x", 1, 0));
+	int fd = MUST(open(file, O_WRONLY));
+	MUST(pwrite(fd, "x", 1, 0));
+	SHOW(syncfs(fd));
+	SHOW(syncfs(fd));
 	return 0;
 }
 
@@ -177,12 +181,29 @@ static int hog(size_t mib)
 	return read_set(set, pages);
 }
 
-static int guard(const char *until_it_fails, const char *then)
+/* A program of a tmpfs may go to swap as well. */
+static void keep(const char *program)
 {
+	int fd = MUST(open(program, O_RDONLY));
+	struct stat st;
+
+	MUST(fstat(fd, &st));
+	MUST((long)mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0)); /* locked: see run() */
+	close(fd);
+}
+
+static int run(char **commands)
+{
+	int status = 0;
+
 	MUST(mlockall(MCL_CURRENT | MCL_FUTURE));
-	while (!system(until_it_fails))
-		;
-	return system(then);
+	keep("/proc/self/exe");
+	keep("/bin/busybox");
+	for (; *commands; commands++)
+		do
+			status = system(*commands + (**commands == '+'));
+		while (**commands == '+' && !status);
+	return status != 0;
 }
 
 int main(int argc, char **argv)
@@ -199,8 +220,8 @@ int main(int argc, char **argv)
 		return tell(argv[2], atoi(argv[3]));
 	if (!strcmp(what, "touch"))
 		return touch(argv[2], argv + 3);
-	if (!strcmp(what, "guard"))
-		return guard(argv[2], argv[3]);
+	if (!strcmp(what, "run"))
+		return run(argv + 2);
 	if (!strcmp(what, "sync"))
 		return written_at_once(argv[2]);
 	if (!strcmp(what, "late"))

@@ -14,7 +14,7 @@ import time
 
 from lab import disks, guest_programs, image
 from lab.common import ROOT
-from lab.testing import PAGODA, report_problems, test
+from lab.testing import PAGODA, test
 
 DISK_BYTES = 4 << 20
 SECTOR = 512
@@ -252,8 +252,9 @@ def ext2_write_error(bench):
     stored = "msync(p, st.st_size, MS_SYNC): {}\nmsync(p, st.st_size, MS_SYNC): 0\nfsync(fd): 0\n"
     bench.equal(done.out.decode(), told * 3 + "stores\n" + stored.format("EIO") + "good\n" +
                 "fsync(fd[i]): 0\n" * 4 + stored.format(0) +
-                "".join(f'pwrite(MUST(open(file, O_WRONLY | {flag})), "x", 1, 0): {result}\n'
-                        for result in ("EIO", "1") for flag in ("O_SYNC", "O_DSYNC")) + "flusher\nread back y\nfsync(fd): EIO\nfsync(fd): 0\nunmounted\n", "output")
+                "".join("".join(f'pwrite(MUST(open(file, O_WRONLY | {flag})), "x", 1, 0): {result}\n'
+                                for flag in ("O_SYNC", "O_DSYNC")) + f"syncfs(fd): {whole}\nsyncfs(fd): 0\n"
+                        for result, whole in (("EIO", "EIO"), ("1", "0"))) + "flusher\nread back y\nfsync(fd): EIO\nfsync(fd): 0\nunmounted\n", "output")
     stored_g, stored_h = dumped(bench, path, "g"), dumped(bench, path, "h")
     bench.equal([stored_h[i * 4096:i * 4096 + 2] for i in range(8)], [b"x" + b"A", *(b"s" + bytes([65 + i]) for i in range(1, 8))], "what was stored")
     bench.check(stored_g[:1] == b"s" and stored_g[4 * 4096:4 * 4096 + 1] == b"s", "neighbours of the bad block are lost")
@@ -372,25 +373,27 @@ def swap_nbd_dies(bench):
     """The server ends while a working set lies there: its owner ends, or lives with SIGBUS; others go on."""
     with NbdServer(bench, disks.make_swap(bench.folder, 64 << 20)) as server:
         threading.Timer(4, server.process.kill).start()
-        done = bench.ran(guest(bench, """exec /x guard "/x hog 40 >/dev/null 2>&1" \\
+        done = bench.ran(guest(bench, """exec /x run "+/x hog 40 >/dev/null 2>&1" \\
             "echo ended; head -c 100000 /dev/zero | md5sum >/dev/null; /x hog 3" """, [],
             options=["--ram", "24M", "--swap", server.url, *helper(bench)], timeout=120))
     bench.equal(done.out, b"ended\nwrong 0, SIGBUS 0\nchild: exited with 0\nwrong 0, SIGBUS 0\n", "output")
 
 
-def conserved(bench):
-    """No frame and no slot stayed behind, and the kernel complained of nothing."""
+def conserved(bench, lost):
+    """No frame and no slot stayed behind but as many as can be lost, and the kernel complained of nothing."""
     with open(bench.file("stats.json")) as file:
-        problems = report_problems(json.load(file)["report"])
-    bench.check(not problems, "; ".join(problems))
+        report = json.load(file)["report"]
+    slots, frames = report["swap_slots_used"], report["frames_free_end"] - report["frames_free_start"]
+    bench.check(not report.get("warnings") and slots <= lost and 0 <= frames <= lost,
+                f"slots in use {slots}, frames {frames:+}, warnings {report.get('warnings')}")
 
 
-def swap_with_errors(bench, rules, script, swap="48M"):
+def swap_with_errors(bench, rules, script, swap="48M", lost=0):
     """The script in 24 MiB with a swap area whose disk follows blkdebug's rules; what it prints and the kernel logs."""
     path = bench.file("rules", rules)
     done = bench.ran(guest(bench, script, [], [("PAGODA_BLKDEBUG", f"swap={path}")],
                            ["--ram", "24M", "--swap", swap, "--stats", bench.file("stats.json"), *helper(bench)], timeout=120))
-    conserved(bench)
+    conserved(bench, lost)
     with open(bench.file("kernel.log")) as log:
         return done.out.decode(), log.read()
 
@@ -402,7 +405,7 @@ def slot(number):
 @test("disks/a_page_that_cannot_be_swapped_in_kills_who_needs_it_alone", "FT-54")
 def swap_read_error(bench):
     out, _ = swap_with_errors(bench, disks.fail_rule("read", slot(100)) + disks.fail_rule("read", slot(205) + 5),
-                              "/x hog 32; echo alive; /x hog 32; /x hog 32")
+                              'exec /x run "/x hog 32" "echo alive" "/x hog 32" "/x hog 32"', lost=2)
     lost = [int(n) for n in re.findall("wrong 0, SIGBUS (\\d+)\n", out)]
     bench.check(out.startswith("child: killed by SIGBUS\n") and "alive\n" in out and "lost" not in out, f"output {out!r}")
     bench.check(1 <= sum(lost) <= 2 and "wrong 1" not in out, f"two bad slots, pages lost: {lost}")
@@ -412,7 +415,7 @@ def swap_read_error(bench):
 @test("disks/a_slot_that_cannot_be_written_is_given_up_and_no_byte_is_lost", "SW-03")
 def swap_write_error(bench):
     out, log = swap_with_errors(bench, disks.fail_rule("write", slot(100)) + disks.fail_rule("write", slot(205) + 5),
-                                "/x hog 32; /x hog 32; tail -1 /proc/swaps | tr -s '\\t ' ' '")
+                                "exec /x run '/x hog 32' '/x hog 32' 'tail -1 /proc/swaps | tr -s \"\\t \" \" \"'")
     given_up = set(re.findall(r"slot (\d+) of /dev/vda cannot be written", log))
     bench.check(given_up and given_up <= {"100", "205"}, f"slots given up: {given_up}")
     size, found = 48 * 1024 - 4 - 4 * len(given_up), re.search(r"partition (\d+) ", out)

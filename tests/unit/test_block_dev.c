@@ -145,6 +145,7 @@ PAGODA_TEST(block_sizes_change_and_lose_nothing, "")
 	struct block_device *bdev = &the_disk->bdev;
 	struct buffer_head *bh;
 	u64 end;
+	u8 byte;
 
 	CHECK_EQ(blkdev_block_size(bdev), PAGE_SIZE);
 	write_byte(file, 'x', 3 * PAGE_SIZE + 3 * BLOCK);
@@ -167,6 +168,11 @@ PAGODA_TEST(block_sizes_change_and_lose_nothing, "")
 	write_byte(file, 'z', end - 1);
 	bh = must_bread(9, BLOCK); /* in the same page */
 	brelse(bh);
+	set_blocksize(bdev, BLOCK); /* nothing is cached */
+	bh = must_bread(9, BLOCK);
+	CHECK_EQ(block_file_read(file, &byte, 1, end - 1), -EIO); /* not with that size of buffers in use */
+	brelse(bh);
+	CHECK_EQ(read_byte(file, end - 1), 'z');
 	CHECK_EQ(getblk(bdev, 10, BLOCK), NULL); /* half of it is not there */
 	CHECK_EQ(generic_file_fsync(file, 0, ~0ull), 0);
 	CHECK_EQ(the_disk->bytes[end - 1], 'z');

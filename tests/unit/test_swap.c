@@ -292,6 +292,26 @@ PAGODA_TEST(read_errors_are_sigbus_and_can_be_retried, "FT-54")
 	swap_off();
 }
 
+/* swapoff says so, and brings back all the others. */
+PAGODA_TEST(swapoff_passes_by_what_cannot_be_read, "SW-15")
+{
+	unsigned long bad = 8 * (PAGE_SIZE / SECTOR_SIZE);
+	struct swap_area_info info;
+
+	swap_on(64);
+	process_with(16);
+	swap_out_range(16);
+	hosted_disk_fail_sectors(disk, BIO_READ, bad, bad + 1);
+	CHECK_EQ(sys_swapoff_bdev(disk), -EIO);
+	CHECK(swap_area_info(0, &info));
+	CHECK_EQ(info.used_pages, 1);
+	hosted_disk_fail_sectors(disk, BIO_READ, 0, 0);
+	check_filled(16);
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
 /* Sectors of slots [first, end) cannot be written. */
 static void fail_slots(unsigned long first, unsigned long end)
 {
