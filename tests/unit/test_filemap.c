@@ -161,6 +161,59 @@ PAGODA_TEST(an_added_page_is_found_counted_and_inactive, "RC-30 AS-68")
 	close_file(&f);
 }
 
+/* Both lists' lengths, and where the page is. */
+static void check_place(struct page *page, bool on_list, bool active, bool referenced)
+{
+	CHECK_EQ(!!PageLRU(page), on_list);
+	CHECK_EQ(!!PageActive(page), active);
+	CHECK_EQ(!!PageReferenced(page), referenced);
+	CHECK_EQ(nr_active_pages(), on_list && active);
+	CHECK_EQ(nr_inactive_pages(), on_list && !active);
+}
+
+/* Table 11.1; page_cache_get and page_cache_release are get_page and put_page. */
+PAGODA_TEST(the_tabled_calls_move_a_page_as_documented, "RC-29")
+{
+	struct page *page = alloc_page(GFP_HIGHUSER);
+	struct test_file f;
+
+	CHECK(page);
+	CHECK_EQ(nr_active_pages() + nr_inactive_pages(), 0);
+	open_file(&f, &memory_a_ops, PG(1));
+	LockPage(page);
+	CHECK_EQ(add_to_page_cache(page, &f.mapping, 0), 0);
+	unlock_page(page);
+	check_place(page, true, false, false);
+	get_page(page);
+	CHECK_EQ(page_count(page), 3);
+	put_page(page);
+	CHECK_EQ(page_count(page), 2);
+
+	mark_page_accessed(page); /* (inactive, unreferenced) -> referenced */
+	check_place(page, true, false, true);
+	mark_page_accessed(page); /* (inactive, referenced) -> active, unreferenced */
+	check_place(page, true, true, false);
+	mark_page_accessed(page); /* (active) -> referenced */
+	check_place(page, true, true, true);
+	mark_page_accessed(page);
+	check_place(page, true, true, true);
+
+	deactivate_page(page);
+	ClearPageReferenced(page);
+	check_place(page, true, false, false);
+	activate_page(page);
+	check_place(page, true, true, false);
+	activate_page(page); /* it is */
+	check_place(page, true, true, false);
+	lru_cache_del(page);
+	check_place(page, false, false, false);
+	lru_cache_add(page);
+	check_place(page, true, false, false);
+	put_page(page);
+	close_file(&f);
+	CHECK_EQ(nr_active_pages() + nr_inactive_pages(), 0);
+}
+
 static bool write_scattered(void *arg)
 {
 	static const u64 places[] = { 0, 70, 5000, 1ul << 20 };

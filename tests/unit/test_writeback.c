@@ -267,6 +267,131 @@ PAGODA_TEST(stores_through_a_mapping_reach_the_disk_each_time, "AS-51")
 	put_vm_file(&f->file);
 }
 
+/* ---- Clean, dirty, on the way --------------------------------------------------------------- */
+
+/* A page is in one of three states, which the documents keep as three lists of its mapping. */
+enum page_list { CLEAN, DIRTY, LOCKED, NR_LISTS };
+
+static enum page_list list_of(struct address_space *mapping, pgoff_t index)
+{
+	if (radix_tree_tag_get(&mapping->i_pages, index, PAGECACHE_TAG_WRITEBACK))
+		return LOCKED;
+	return radix_tree_tag_get(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY) ? DIRTY : CLEAN;
+}
+
+/* Count the pages of each list by what the pages themselves say; the mapping's sums must agree. */
+static void recount(struct block_file *f, unsigned long lists[NR_LISTS])
+{
+	struct address_space *mapping = &f->mapping;
+	unsigned long found = 0;
+
+	memset(lists, 0, NR_LISTS * sizeof(lists[0]));
+	for (pgoff_t i = 0; i < FILE_BYTES / PAGE_SIZE; i++) {
+		struct page *page = find_get_page(mapping, i);
+		enum page_list list;
+
+		if (!page)
+			continue;
+		found++;
+		list = list_of(mapping, i);
+		lists[list]++;
+		CHECK(page->mapping == mapping && page->index == i);
+		CHECK_EQ(!!PageDirty(page), list == DIRTY);
+		CHECK_EQ(!!PageWriteback(page), list == LOCKED);
+		put_page(page);
+	}
+	CHECK_EQ(found, mapping->nrpages);
+	CHECK_EQ(lists[DIRTY], mapping->nr_dirty);
+	CHECK_EQ(lists[LOCKED], mapping->nr_writeback);
+	CHECK_EQ(lists[CLEAN] + lists[DIRTY] + lists[LOCKED], mapping->nrpages);
+	CHECK_EQ(!list_empty(&mapping->dirty_link), lists[DIRTY] + lists[LOCKED] > 0);
+}
+
+static void check_lists(struct block_file *f, unsigned long clean, unsigned long dirty, unsigned long locked)
+{
+	unsigned long lists[NR_LISTS];
+
+	recount(f, lists);
+	CHECK_EQ(lists[CLEAN], clean);
+	CHECK_EQ(lists[DIRTY], dirty);
+	CHECK_EQ(lists[LOCKED], locked);
+}
+
+PAGODA_TEST(a_page_goes_from_dirty_to_locked_to_clean, "RC-32")
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+	u8 buf[2 * PAGE_SIZE];
+
+	fill_pattern(buf, sizeof(buf), 3);
+	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), (long)sizeof(buf));
+	check_lists(f, 0, 2, 0);
+	f->disk.held = true;
+	CHECK_EQ(filemap_fdatawrite_range(&f->mapping, 0, 0), 0);
+	check_lists(f, 0, 1, 1);
+	CHECK_EQ(filemap_fdatawrite_range(&f->mapping, 0, ~0ul), 0);
+	check_lists(f, 0, 0, 2);
+	run_disk_queue();
+	memory_disk_release(&f->disk);
+	filemap_fdatawait_range(&f->mapping, 0, ~0ul);
+	check_lists(f, 2, 0, 0);
+	CHECK_EQ(block_file_write(&f->file, buf, 1, PAGE_SIZE), 1);
+	check_lists(f, 1, 1, 0);
+	CHECK_EQ(fsync_file(&f->file), 0);
+	check_lists(f, 2, 0, 0);
+	put_vm_file(&f->file);
+}
+
+/* One step of a file's life. */
+static void random_step(struct block_file *f)
+{
+	static u8 buf[9000];
+	u64 pos = test_random_below(FILE_BYTES - sizeof(buf)), n = 1 + test_random_below(sizeof(buf));
+
+	switch (test_random_below(8)) {
+	case 0: /* cut */
+		pos = min(pos, f->size);
+		CHECK_EQ(block_truncate_page(&f->mapping, pos, f->block_size, block_file_get_block), 0);
+		f->size = pos;
+		truncate_inode_pages(&f->mapping, pos);
+		break;
+	case 1: /* some begin to be written; the disk may have time */
+		f->disk.held = test_random_below(2);
+		CHECK_EQ(filemap_fdatawrite_range(&f->mapping, pos / PAGE_SIZE, (pos + n) / PAGE_SIZE), 0);
+		break;
+	case 2:
+		CHECK_EQ(fsync_file(&f->file), 0);
+		break;
+	case 3:
+		(void)invalidate_mapping_pages(&f->mapping, 0, pos / PAGE_SIZE);
+		break;
+	case 4:
+	case 5:
+		CHECK_GE(block_file_read(&f->file, buf, n, pos), 0);
+		break;
+	default:
+		CHECK_EQ(block_file_write(&f->file, buf, n, pos), (long)n);
+	}
+}
+
+PAGODA_TEST(each_page_is_on_one_list_and_they_add_up, "AS-69 RC-32")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	unsigned int steps = test_scale(600);
+	unsigned long lists[NR_LISTS], seen[NR_LISTS] = { 0 };
+
+	while (steps--) {
+		random_step(f);
+		recount(f, lists);
+		for (int i = 0; i < NR_LISTS; i++)
+			seen[i] += lists[i] > 0;
+		run_disk_queue();
+		memory_disk_release(&f->disk); /* a held disk would hold the next step up */
+	}
+	CHECK(seen[CLEAN] && seen[DIRTY] && seen[LOCKED]);
+	put_vm_file(&f->file);
+	CHECK_EQ(atomic_long_read(&nr_dirty_pages) + atomic_long_read(&nr_writeback_pages), 0);
+}
+
 /* ---- Slow disks
  * --------------------------------------------------------------------------------------------- */
 
@@ -377,6 +502,37 @@ PAGODA_TEST(a_mapping_read_in_order_faults_major_rarely, "FX-11 FT-45")
 	CHECK_EQ(vm_event(pgreadahead), 512);
 	CHECK_EQ(do_munmap(BASE, PG(512)), 0);
 	put_vm_file(&f->file);
+}
+
+/* Pages of a cold mapped file in this stride: major faults, and pages read that nobody used. */
+static void map_in_strides(u32 pages, u32 stride, unsigned long *major, unsigned long *unused)
+{
+	struct block_file *f = cold_file(pages);
+	unsigned long before = vm_event(pgmajfault), used = 0;
+
+	new_process();
+	CHECK_EQ(do_mmap(&f->file, BASE, PG(pages), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	for (u32 i = 0; i < pages; i += stride, used++)
+		CHECK_EQ(hosted_read32(BASE + PG(i)), i);
+	*major = vm_event(pgmajfault) - before;
+	*unused = f->mapping.nrpages - used;
+	CHECK_EQ(do_munmap(BASE, PG(pages)), 0);
+	put_vm_file(&f->file);
+}
+
+/* Every second page is not told from every page, as pages that are there are mapped without a fault. */
+PAGODA_TEST(faults_in_order_or_in_strides_are_foreseen, "FX-11")
+{
+	static const u32 strides[] = { 1, 3, 5, 7, 16, 100 };
+	unsigned long major, unused;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(strides); i++) {
+		unsigned long used = 2000 / strides[i];
+
+		map_in_strides(2000, strides[i], &major, &unused);
+		CHECK_LE(major, used / 2);
+		CHECK_LE(unused, used / 5);
+	}
 }
 
 PAGODA_TEST(advice_reads_and_drops, "")
