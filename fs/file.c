@@ -76,6 +76,15 @@ static int fsync_file(struct vm_file *vm, u64 start, u64 end, bool datasync)
 	return vfs_fsync(file_of(vm), start, end, datasync);
 }
 
+static int punch_file(struct vm_file *vm, u64 start, u64 end)
+{
+	struct file *file = file_of(vm);
+
+	if (!file->f_op->fallocate)
+		return -EOPNOTSUPP;
+	return (int)file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, end - start);
+}
+
 static bool may_evict_file(struct vm_file *vm)
 {
 	struct inode *inode = file_of(vm)->f_inode;
@@ -86,6 +95,7 @@ static bool may_evict_file(struct vm_file *vm)
 static const struct vm_file_operations file_vm_ops = {
 	.mmap = mmap_file,
 	.fsync = fsync_file,
+	.punch_hole = punch_file,
 	.may_evict = may_evict_file,
 	.release = release_file,
 };

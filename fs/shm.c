@@ -333,7 +333,12 @@ static int shm_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
-static const struct file_operations shm_fops = { .mmap = shm_mmap };
+static long shm_fallocate(struct file *file, int mode, u64 offset, u64 len)
+{
+	return file->f_inode->i_fop->fallocate(file, mode, offset, len); /* the tmpfs inode's */
+}
+
+static const struct file_operations shm_fops = { .mmap = shm_mmap, .fallocate = shm_fallocate };
 
 /* A file on inode (its reference is taken over) that shows as /SYSV<key> (deleted). */
 static struct file *segment_file(struct inode *inode, s32 key, struct shm_segment *seg,

@@ -10,9 +10,9 @@
  *
  * Limits: a file system may have at most max_pages of data, by default half of the RAM
  * (size= of mount(2)); ENOSPC above. The count is taken before a page is made, from the
- * number of missing pages in the range written. Mapped files grow by faults; their pages
- * are not refused and counted late, at the next change by a call: each regular file's
- * i_private says how many of its pages the file system has counted.
+ * number of missing pages in the range written. Mapped files grow by faults, which count,
+ * too: SIGBUS above. Each regular file's i_private says how many of its pages the file system
+ * has counted; faults and calls that are under way at once may exceed the limit by a page each.
  *
  * Locking: i_rwsem (writers, truncation); reading needs none, as the page cache has its
  * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part.
@@ -125,13 +125,14 @@ static long tmpfs_readlink(struct dentry *dentry, char *buf, size_t size)
 
 /* ---- Size ------------------------------------------------------------------------------------ */
 
-/* Bring the file system's count up to what the file has. Locks: i_rwsem for write. */
+/* Bring the file system's count up to what the file has. */
 static void note_pages(struct inode *inode)
 {
 	unsigned long pages = mapping_data_pages(&inode->i_data); /* faults may add to it */
+	unsigned long counted = __atomic_exchange_n(&inode->i_private, pages, __ATOMIC_RELAXED);
 
-	atomic_long_add(&tmpfs_of(inode->i_sb)->pages, (long)(pages - inode->i_private));
-	inode->i_private = pages;
+	if (pages != counted)
+		atomic_long_add(&tmpfs_of(inode->i_sb)->pages, (long)(pages - counted));
 }
 
 /*
@@ -316,9 +317,6 @@ static long tmpfs_write(struct file *file, struct iov_user buf, size_t count, u6
 	return ret;
 }
 
-#define FALLOC_FL_KEEP_SIZE  1
-#define FALLOC_FL_PUNCH_HOLE 2
-
 /* Make every page of [offset, end) present. */
 static long allocate_pages(struct inode *inode, u64 offset, u64 end)
 {
@@ -338,35 +336,65 @@ static long allocate_pages(struct inode *inode, u64 offset, u64 end)
 	return 0;
 }
 
+static long punch_hole(struct inode *inode, u64 offset, u64 end)
+{
+	int err;
+
+	if (inode->i_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	err = cut_range(inode, offset, end);
+	note_pages(inode);
+	return err;
+}
+
+static long allocate(struct inode *inode, int mode, u64 offset, u64 end)
+{
+	long ret;
+
+	if (end > inode->i_size && (inode->i_seals & F_SEAL_GROW))
+		return -EPERM;
+	ret = allocate_pages(inode, offset, end);
+	if (!ret && !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->i_size)
+		WRITE_ONCE(inode->i_size, end);
+	return ret;
+}
+
 static long tmpfs_fallocate(struct file *file, int mode, u64 offset, u64 len)
 {
 	struct inode *inode = file->f_inode;
 	u64 end = offset + len;
-	long ret = 0;
+	long ret;
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
 		return -EOPNOTSUPP;
 	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
 	down_write(&inode->i_rwsem);
-	if (mode & FALLOC_FL_PUNCH_HOLE) {
-		if (inode->i_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-			ret = -EPERM;
-		else
-			ret = cut_range(inode, offset, end);
-		note_pages(inode);
-	} else {
-		if (end > inode->i_size && (inode->i_seals & F_SEAL_GROW))
-			ret = -EPERM;
-		else
-			ret = allocate_pages(inode, offset, end);
-		if (!ret && !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->i_size)
-			WRITE_ONCE(inode->i_size, end);
-	}
-	inode->i_ctime = inode->i_mtime = current_time_ns();
+	ret = mode & FALLOC_FL_PUNCH_HOLE ? punch_hole(inode, offset, end) : allocate(inode, mode, offset, end);
+	if (!ret)
+		inode->i_ctime = inode->i_mtime = current_time_ns();
 	up_write(&inode->i_rwsem);
 	return ret;
 }
+
+/* A page more, if the file system has room for it or has it. */
+static vm_fault_t tmpfs_nopage(struct vm_fault *vmf)
+{
+	struct inode *inode = file_of(vmf->vma->vm_file)->f_inode;
+	vm_fault_t fault;
+
+	if (!writable_bytes(inode, (u64)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE))
+		return VM_FAULT_SIGBUS;
+	fault = filemap_nopage(vmf);
+	note_pages(inode);
+	return fault;
+}
+
+static const struct vm_operations_struct tmpfs_vm_ops = {
+	.nopage = tmpfs_nopage,
+	.ready_pages = filemap_ready_pages,
+	.page_mkwrite = filemap_page_mkwrite,
+};
 
 static int tmpfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -377,7 +405,8 @@ static int tmpfs_mmap(struct file *file, struct vm_area_struct *vma)
 			return -EPERM;
 		vma->vm_flags &= ~VM_MAYWRITE;
 	}
-	return generic_file_mmap(&file->vm, vma);
+	vma->vm_ops = &tmpfs_vm_ops;
+	return 0;
 }
 
 static int tmpfs_fsync(struct file *file, u64 start, u64 end, bool datasync)

@@ -334,8 +334,12 @@ struct file_operations {
 	void (*release)(struct file *file);
 	/* As vfs_fsync(). NULL: regular files are their pages, directories need nothing. */
 	int (*fsync)(struct file *file, u64 start, u64 end, bool datasync);
+	/* mode: FALLOC_FL_ bits. NULL: EOPNOTSUPP. */
 	long (*fallocate)(struct file *file, int mode, u64 offset, u64 len);
 };
+
+#define FALLOC_FL_KEEP_SIZE  1
+#define FALLOC_FL_PUNCH_HOLE 2
 
 #define FMODE_READ    1u
 #define FMODE_WRITE   2u

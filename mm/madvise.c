@@ -112,17 +112,58 @@ static int drop_pages(struct vm_area_struct *vma, unsigned long start, unsigned 
 	return 0;
 }
 
-/* Punch the range out of the object behind a shared mapping. */
-static int remove_range(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+/* May the pages of this region's object be taken away through it? 0 or -errno. */
+static int check_removable(const struct vm_area_struct *vma)
 {
 	if (vma->vm_flags & VM_LOCKED || !vma->vm_file || !vma->vm_file->f_mapping)
 		return -EINVAL;
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
 		return -EACCES;
-	truncate_inode_pages_range(vma->vm_file->f_mapping,
-				   (u64)vma_pgoff(vma, start) << PAGE_SHIFT,
-				   (u64)vma_pgoff(vma, end) << PAGE_SHIFT);
 	return 0;
+}
+
+/*
+ * Punch one region's part of [*start, end) out of the object behind it; *start moves behind it.
+ * The object's locks are outside mmap_lock. 0 or -errno; *hole: an unmapped part was met.
+ */
+static int remove_region(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole)
+{
+	struct vm_area_struct *vma;
+	struct vm_file *file = NULL;
+	u64 first = 0, bytes = 0;
+	int err = 0;
+
+	down_read(&mm->mmap_lock);
+	vma = find_vma(mm, *start);
+	if (!vma || vma->vm_start >= end) {
+		err = -ENOMEM;
+	} else {
+		*hole |= vma->vm_start > *start;
+		*start = max(*start, vma->vm_start);
+		err = check_removable(vma);
+	}
+	if (!err) {
+		file = get_vm_file(vma->vm_file);
+		first = (u64)vma_pgoff(vma, *start) << PAGE_SHIFT;
+		bytes = min(end, vma->vm_end) - *start;
+		*start = vma->vm_end;
+	}
+	up_read(&mm->mmap_lock);
+	if (!file)
+		return err;
+	err = file->f_vmops->punch_hole ? file->f_vmops->punch_hole(file, first, first + bytes) : -EOPNOTSUPP;
+	put_vm_file(file);
+	return err;
+}
+
+static int remove_range(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	bool hole = false;
+	int err = 0;
+
+	while (start < end && !err)
+		err = remove_region(mm, &start, end, &hole);
+	return err ? err : hole ? -ENOMEM : 0;
 }
 
 static int populate_advice(struct vm_area_struct *vma, unsigned long start, unsigned long end,
@@ -162,8 +203,6 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 			return -EINVAL;
 		advise_free(vma, start, end);
 		return 0;
-	case MADV_REMOVE:
-		return remove_range(vma, start, end);
 	case MADV_PAGEOUT:
 	case MADV_COLD:
 		if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
@@ -226,6 +265,8 @@ int do_madvise(unsigned long start, size_t len, int advice)
 		return -EINVAL;
 	if (end == start)
 		return 0;
+	if (advice == MADV_REMOVE)
+		return remove_range(mm, start, end);
 	if (changes_vmas(advice)) {
 		down_write(&mm->mmap_lock);
 		err = advise_range(mm, start, end, advice);

@@ -38,7 +38,14 @@ static void shmem_release(struct vm_file *file)
 	kfree(object);
 }
 
+static int shmem_punch_hole(struct vm_file *file, u64 start, u64 end)
+{
+	truncate_inode_pages_range(file->f_mapping, start, end);
+	return 0;
+}
+
 static const struct vm_file_operations shmem_file_ops = {
+	.punch_hole = shmem_punch_hole,
 	.mmap = generic_file_mmap,
 	.release = shmem_release,
 };

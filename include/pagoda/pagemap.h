@@ -109,6 +109,8 @@ struct vm_file_operations {
 	void (*release)(struct vm_file *file); /* f_count reached 0 */
 	/* Write what was changed in bytes [start, end] and wait; 0 or the error. NULL: nothing to do. May sleep. */
 	int (*fsync)(struct vm_file *file, u64 start, u64 end, bool datasync);
+	/* Bytes [start, end), whole pages, become a hole; 0 or -errno. NULL: -EOPNOTSUPP. No locks held. May sleep. */
+	int (*punch_hole)(struct vm_file *file, u64 start, u64 end);
 	/* May the caller have pages of the file evicted, which others can notice? NULL: yes. */
 	bool (*may_evict)(struct vm_file *file);
 };
