@@ -141,6 +141,66 @@ PAGODA_TEST_CONFIG(waiting_writer_holds_back_readers, "SM-01", .nr_cpus = 2)
 
 /* ---- Ranks ------------------------------------------------------------------------ */
 
+/* ---- Entries with a function ---------------------------------------------------------------- */
+
+static struct listener {
+	struct wait_queue_entry entry;
+	unsigned int events, calls;
+	bool wakes; /* what it answers */
+} listeners[4];
+
+static bool note_call(struct wait_queue_entry *entry, unsigned int events)
+{
+	struct listener *l = container_of(entry, struct listener, entry);
+
+	l->events = events;
+	l->calls++;
+	return l->wakes;
+}
+
+static void check_calls(unsigned int a, unsigned int b, unsigned int c, unsigned int d)
+{
+	unsigned int expected[] = { a, b, c, d };
+
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(listeners[i].calls, expected[i]);
+		listeners[i].calls = 0;
+	}
+}
+
+PAGODA_TEST(wake_ups_tell_functions_what_happened_and_one_exclusive_is_enough, "")
+{
+	wait_queue_head_t queue;
+	int key;
+
+	init_waitqueue_head(&queue);
+	for (int i = 0; i < 4; i++) {
+		listeners[i].entry.func = note_call;
+		listeners[i].entry.exclusive = i >= 1; /* the first is not */
+		listeners[i].entry.key = i == 3 ? &key : NULL;
+		listeners[i].wakes = i != 1; /* the first exclusive one has nobody to wake */
+		add_wait_func(&queue, &listeners[i].entry);
+	}
+	wake_up_events(&queue, 4);
+	check_calls(1, 1, 1, 0);
+	CHECK_EQ(listeners[2].events, 4);
+	wake_up_key(&queue, &counter); /* not the last one's key */
+	check_calls(1, 1, 1, 0);
+	CHECK_EQ(listeners[0].events, WAKE_ALL);
+	listeners[2].wakes = false;
+	wake_up(&queue);
+	check_calls(1, 1, 1, 1);
+	wake_up_one(&queue);
+	check_calls(1, 0, 0, 0);
+	finish_wait(&queue, &listeners[0].entry);
+	wake_up_events(&queue, WAKE_TASKS);
+	check_calls(0, 1, 1, 1);
+	for (int i = 1; i < 4; i++)
+		finish_wait(&queue, &listeners[i].entry);
+	wake_up(&queue);
+	check_calls(0, 0, 0, 0);
+}
+
 PAGODA_TEST(wrong_order_is_reported, "SM-01 XC-06")
 {
 	spinlock_t inner = SPIN_LOCK_INIT(RANK_ZONE), outer = SPIN_LOCK_INIT(RANK_SLAB);
