@@ -204,10 +204,10 @@ static void fill_with(unsigned long at, u64 value)
 		hosted_write64(at + PG(i), value + i);
 }
 
-/* The pages lie unused for a while, and may go. */
+/* The pages lie unused for a while, and may go; the first time until some have. */
 static void rest(void)
 {
-	for (int i = 0; i < 60; i++)
+	for (int i = 0; i < 60 || (i < 5000 && !vm_event(pswpout)); i++)
 		port_yield();
 }
 
