@@ -494,9 +494,8 @@ static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, v
 	if (!lock_if_unchanged(vmf))
 		goto out;
 	get_page(page); /* the entry's: it may be zapped before we are done */
-	map_swapped_page(vmf, page);
+	map_swapped_page(vmf, page); /* the accessed bit will say that it is used; PG_referenced would count this twice */
 	unlock_pte(vmf);
-	mark_page_accessed(page);
 	unlock_page(page);
 	free_unused_swap_page(page); /* the zapper found it locked, perhaps */
 	put_page(page);

@@ -10,9 +10,8 @@
  * Inactive page:
  *
  *	in a VM_LOCKED region	off the lists
- *	anonymous, used		active
- *	file, used		its first use counts only as a mark, as most pages of files are
- *				used once: active with the second, or by several processes,
+ *	used			its first use counts only as a mark, as it is the one that brought it
+ *				in: active with the second, or by several processes,
  *				or if it is executed
  *	else			evict
  *
@@ -34,6 +33,7 @@
 
 int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages cost as much */
 #define SWAPPINESS_SUM 200
+#define SURPLUS_PER_INACTIVE (ACTIVE_PER_INACTIVE + 1)
 
 static unsigned long costs[NR_LRU_LISTS]; /* by kind */
 
@@ -98,6 +98,17 @@ static unsigned long default_refill_count(unsigned long nr_pages, unsigned long 
 	return nr_pages * active / (2 * (inactive + 1));
 }
 
+/*
+ * Only a surplus, beyond what reclaim and new pages make the lists swing by: what is active
+ * within its share has been used, and leaves by a challenge (workingset.c).
+ */
+static unsigned long default_refill_limit(unsigned long active, unsigned long inactive)
+{
+	if (active <= SURPLUS_PER_INACTIVE * (inactive + SWAP_CLUSTER_MAX))
+		return 0;
+	return (active - SURPLUS_PER_INACTIVE * (inactive + SWAP_CLUSTER_MAX)) / (SURPLUS_PER_INACTIVE + 1) + 1;
+}
+
 /* Accessed bits; a file page whose lock is busy counts as used. */
 static int count_uses(struct page *page, struct rmap_info *info)
 {
@@ -137,8 +148,6 @@ static enum page_fate judge_mapped(struct page *page, const struct rmap_info *in
 		ClearPageReferenced(page);
 		return PAGE_EVICT;
 	}
-	if (PageSwapBacked(page))
-		return PAGE_ACTIVATE;
 	SetPageReferenced(page);
 	return marked || info->referenced > 1 || info->executable ? PAGE_ACTIVATE : PAGE_KEEP;
 }
@@ -170,6 +179,7 @@ const struct reclaim_policy default_policy = {
 	.init = workingset_init,
 	.scan_limit = default_scan_limit,
 	.refill_count = default_refill_count,
+	.refill_limit = default_refill_limit,
 	.keep_active = default_keep_active,
 	.demoted = default_demoted,
 	.judge = default_judge,

@@ -56,6 +56,8 @@ struct reclaim_policy {
 	/* Pages to move from active to inactive when nr_pages are wanted. (RC-16) */
 	unsigned long (*refill_count)(unsigned long nr_pages, unsigned long active,
 				      unsigned long inactive);
+	/* The most that may be moved however many are wanted. May be NULL: no such limit. */
+	unsigned long (*refill_limit)(unsigned long active, unsigned long inactive);
 	/* Coldest active page, with a reference: does it stay active? (RC-15) */
 	bool (*keep_active)(struct page *page);
 	/* It was moved to the inactive list. */
@@ -66,13 +68,15 @@ struct reclaim_policy {
 	bool (*unmap)(struct scan_control *sc, struct page *page);
 	/* Enough mapped pages were met: search page tables for pages to take. May be NULL. */
 	void (*swap_out)(struct scan_control *sc, zone_t *zone);
-	/* Locked page about to leave memory; mapping and index say what it held. May be NULL. */
-	void (*evicted)(struct page *page);
+	/* A page has left memory; page_identity() of what it held. May be NULL. */
+	void (*evicted)(u64 identity);
 	/* One more page of this kind had to be written or read again. May be NULL. */
 	void (*note_cost)(zone_t *zone, enum lru_kind kind);
 };
 
 #define SCAN_NOTHING (-1l)
+/* The active list is at most that many times as long as the inactive one: two thirds (RC-18). */
+#define ACTIVE_PER_INACTIVE 2
 
 extern const struct reclaim_policy default_policy; /* policy_default.c */
 extern const struct reclaim_policy classic_policy; /* swap_out.c */
@@ -97,6 +101,8 @@ static inline unsigned long zone_lru_pages(const zone_t *zone, enum lru_list lis
 
 /* Move cold pages of a kind from the active to the inactive list. (RC-15 to RC-17) */
 void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages);
+/* Look at the coldest active page: false: it stays, as the new hottest; true: it is inactive now, or there is none. */
+bool demote_coldest(zone_t *zone, enum lru_kind kind);
 /* Examine up to max_scan pages of the inactive list; sc->nr_pages falls by the pages freed. (RC-19 to RC-28) */
 void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		  unsigned long max_scan);
@@ -116,7 +122,11 @@ void kswapd_balance_pgdat(pg_data_t *pgdat);
 /* Pages on the lists of a zone. */
 unsigned long all_lru_pages(const zone_t *zone);
 void reclaim_policy_choose(void); /* boot, once options are known */
-void workingset_init(void); /* workingset.c */
+/* workingset.c */
+void workingset_init(void);
+/* A hash of the object and the place in it, or the slot, whose contents a locked page holds. */
+u64 page_identity(const struct page *page);
+void workingset_eviction(u64 identity);
 void oom_init(void);	    /* oom_kill.c */
 
 /* Something was reclaimed or written. */

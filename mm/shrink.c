@@ -54,6 +54,28 @@ bool (*page_release_buffers)(struct page *page, gfp_t gfp_mask);
 
 /* ---- The active list -------------------------------------------------------------------- */
 
+static bool demote_if_unused(struct page *page)
+{
+	if (reclaim_policy->keep_active(page))
+		return false;
+	deactivate_page(page);
+	reclaim_policy->demoted(page);
+	count_vm_event(pgdeactivate);
+	return true;
+}
+
+bool demote_coldest(zone_t *zone, enum lru_kind kind)
+{
+	struct page *page = lru_take_coldest(zone, (enum lru_list)(kind + 1));
+	bool demoted;
+
+	if (!page)
+		return true;
+	demoted = demote_if_unused(page);
+	put_page(page);
+	return demoted;
+}
+
 void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages)
 {
 	enum lru_list active = (enum lru_list)(kind + 1);
@@ -64,16 +86,11 @@ void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages)
 
 		if (!page)
 			break;
-		if (!reclaim_policy->keep_active(page)) {
-			deactivate_page(page);
-			reclaim_policy->demoted(page);
-			moved++;
-		}
+		moved += demote_if_unused(page);
 		put_page(page);
 		port_cond_resched();
 	}
 	count_vm_events(VM_EVENT_pgrefill, seen);
-	count_vm_events(VM_EVENT_pgdeactivate, moved);
 }
 
 /* ---- Writing ------------------------------------------------------------------------------- */
@@ -93,6 +110,15 @@ static void remember_written(struct scan_control *sc, struct page *page)
 		put_page(sc->written);
 	get_page(page);
 	sc->written = page;
+}
+
+/* It is locked by us: written by now. Our second reference would keep it from being freed. */
+static void forget_written(struct scan_control *sc, struct page *page)
+{
+	if (sc->written != page)
+		return;
+	put_page(page);
+	sc->written = NULL;
 }
 
 /* A locked, dirty page that nobody maps; unlocked on return. (RC-25) */
@@ -150,13 +176,16 @@ static bool remove_mapping(struct page *page, struct address_space *mapping)
 	return page_count(page) == 1 && !page_mapcount(page);
 }
 
-static bool free_clean_page(struct page *page, struct address_space *mapping)
+static bool free_clean_page(struct scan_control *sc, struct page *page, struct address_space *mapping)
 {
-	bool had_mapping = mapping;
+	u64 identity = mapping ? page_identity(page) : 0;
 
-	if (had_mapping && reclaim_policy->evicted)
-		reclaim_policy->evicted(page);
-	return remove_mapping(page, mapping);
+	forget_written(sc, page);
+	if (!remove_mapping(page, mapping))
+		return false;
+	if (mapping && reclaim_policy->evicted)
+		reclaim_policy->evicted(identity);
+	return true;
 }
 
 /* Its slot takes nothing, and somebody has its entry. */
@@ -186,7 +215,7 @@ static bool evict_unmapped(struct scan_control *sc, struct page *page)
 		return false;
 	}
 	if (!mapping || (!PageDirty(page) && has_backing(page, mapping)))
-		freed = free_clean_page(page, mapping);
+		freed = free_clean_page(sc, page, mapping);
 	unlock_page(page);
 	return freed;
 }

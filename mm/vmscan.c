@@ -129,6 +129,13 @@ unsigned long all_lru_pages(const zone_t *zone)
 
 /* ---- One pass (RC-10) ------------------------------------------------------------------------ */
 
+static unsigned long nr_to_refill(const struct scan_control *sc, unsigned long active, unsigned long inactive)
+{
+	unsigned long nr = reclaim_policy->refill_count((unsigned long)sc->nr_pages, active, inactive);
+
+	return reclaim_policy->refill_limit ? min(nr, reclaim_policy->refill_limit(active, inactive)) : nr;
+}
+
 static void shrink_zone(struct scan_control *sc, zone_t *zone)
 {
 	int kind;
@@ -141,9 +148,7 @@ static void shrink_zone(struct scan_control *sc, zone_t *zone)
 			break;
 		if (reclaim_policy->scan_limit(sc, zone, (enum lru_kind)kind) == SCAN_NOTHING)
 			continue;
-		refill_inactive(zone, (enum lru_kind)kind,
-				reclaim_policy->refill_count((unsigned long)sc->nr_pages, active,
-							     inactive));
+		refill_inactive(zone, (enum lru_kind)kind, nr_to_refill(sc, active, inactive));
 		shrink_cache(sc, zone, (enum lru_kind)kind,
 			     (unsigned long)reclaim_policy->scan_limit(sc, zone, (enum lru_kind)kind));
 	}

@@ -2,23 +2,26 @@
 /*
  * workingset.c: was a page that is read again evicted too early? (FX-13)
  *
- * Two observations. A page is evicted when its turn on the inactive list is over; between
- * eviction and refault E other pages were evicted. Had the inactive list been E pages
- * longer, the page would still be there. So:
+ * The active list is for pages that were used again while reclaim looked on. A page that is used again only
+ * after its eviction (a refault) shows that memory is too small for it as things are. Its distance D,
+ * the evictions between its own and its return, says how much too small. Three cases:
  *
- *	E <= pages on the active list	the active list is too long by at least that, or
- *					holds colder pages: the page becomes active at once
+ *	active list below its share (2/3)	the page becomes active: nobody else wants the place
+ *	full, D <= 3/4 of the active list	it challenges the coldest active page, and takes its place if
+ *						that was not used since it was last looked at
+ *	full, D larger				nothing: a hit would need more memory than there is to give
  *
- * (or E <= half of all pages, so that an empty active list may begin to grow),
- *
- * and the active pages that it now competes with are demoted in their turn, if they are
- * not used. A loop a little larger than the inactive list so gets a stable part of itself
- * into memory, where a simple LRU would miss every time.
+ * A loop a little larger than memory so gets a stable part of itself into memory, where LRU
+ * misses every time: with N pages, A of them active, each round has N - A refaults of distance N - A. If
+ * they may challenge at all, they look at no more than 3/4 of the active pages in a round, so each of those
+ * has been used when its turn comes. Reclaim itself leaves active pages alone below
+ * their share (policy_default.c). The price: when a program turns to other pages, the old ones stay
+ * until they have been looked at twice.
  *
  * Which of anonymous and file pages to evict is decided by what it cost so far: refaults of
  * a kind make it dearer (policy_default.c).
  *
- * What was evicted is kept apart from the mappings: a table of (who, when), one entry for
+ * What was evicted is kept apart from the mappings: a table of (who, when), two entries for
  * each page of RAM, in buckets of a cache line. An eviction replaces the oldest entry of its bucket;
  * what is older than the table is forgotten and counts as never seen.
  *
@@ -38,6 +41,9 @@
 #include <pagoda/vmstat.h>
 
 #define BUCKET_ENTRIES 8
+/* Challenges at this distance look at each active page less than once in a round of a loop. */
+#define CHALLENGER_MAX(active) ((active) / 4 * 3)
+#define RECORDS_PER_PAGE 2 /* of RAM: how far back refaults are seen */
 struct bucket {
 	u64 entry[BUCKET_ENTRIES]; /* fingerprint << 32 | number of the eviction; 0: free */
 } __aligned(64);
@@ -48,7 +54,7 @@ static atomic_t evictions;
 
 void workingset_init(void)
 {
-	unsigned long nr = totalram_pages() / BUCKET_ENTRIES;
+	unsigned long nr = totalram_pages() * RECORDS_PER_PAGE / BUCKET_ENTRIES;
 
 	nr_buckets = max(nr, 1ul);
 	table = vmalloc(nr_buckets * sizeof(struct bucket));
@@ -56,8 +62,7 @@ void workingset_init(void)
 		table[i] = (struct bucket){ { 0 } };
 }
 
-/* Who the page is: its place in its object, or its slot. */
-static u64 identity(const struct page *page)
+u64 page_identity(const struct page *page)
 {
 	u64 index = PageSwapCache(page) ? page_swap_entry(page).val : page->index;
 	u64 z = (u64)(unsigned long)page_mapping(page) * 0x9e3779b97f4a7c15ull + index;
@@ -83,9 +88,8 @@ static u32 age_of(u64 entry, u32 now)
 	return now - (u32)entry;
 }
 
-void workingset_eviction(struct page *page)
+void workingset_eviction(u64 id)
 {
-	u64 id = identity(page);
 	u32 now = (u32)atomic_add_return(&evictions, 1);
 	struct bucket *b;
 	int oldest = 0;
@@ -124,17 +128,28 @@ static bool take_record(u64 id, u32 *distance)
 	return false;
 }
 
+/* Is there a place on the active list, or one to be won? */
+static bool has_place(zone_t *zone, enum lru_kind kind, u32 distance)
+{
+	unsigned long inactive = zone_lru_pages(zone, (enum lru_list)kind);
+	unsigned long active = zone_lru_pages(zone, (enum lru_list)(kind + 1));
+
+	if (active < ACTIVE_PER_INACTIVE * inactive)
+		return true;
+	return distance <= CHALLENGER_MAX(active) && demote_coldest(zone, kind);
+}
+
 void workingset_refault(struct page *page)
 {
 	enum lru_kind kind = page_lru(page) < LRU_INACTIVE_FILE ? LRU_KIND_ANON : LRU_KIND_FILE;
 	u32 distance;
 
-	if (!table || !take_record(identity(page), &distance))
+	if (!table || !take_record(page_identity(page), &distance))
 		return;
 	count_vm_event(workingset_refault);
 	if (reclaim_policy->note_cost)
 		reclaim_policy->note_cost(page_zone(page), kind);
-	if (distance > max(nr_active_pages(), (nr_active_pages() + nr_inactive_pages()) / 2))
+	if (!has_place(page_zone(page), kind, distance))
 		return;
 	SetPageWorkingset(page);
 	activate_page(page);

@@ -60,11 +60,10 @@ bool try_to_unmap(struct page *page) __must_check;
 bool page_mkclean(struct page *page);
 
 /*
- * What was evicted is remembered for a while by its place, mapping and index or swap entry
- * (FX-13). workingset_refault: whoever has put a page with contents from its store back into
+ * What reclaim evicted is remembered for a while by its place, mapping and index or swap entry
+ * (FX-13): whoever has put a page with contents from its store back into
  * its mapping or the swap cache, and on the LRU, says so; it may become active at once.
  */
-void workingset_eviction(struct page *page);
 void workingset_refault(struct page *page);
 extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather than those of files */
 

@@ -126,9 +126,17 @@ PAGODA_TEST(a_pass_writes_at_most_a_cluster, "RC-11")
 	disk_cache(&disk, 0, 1000);
 	for (int i = 0; i < 1000; i++)
 		dirty_page(i, 1);
+	disk.slow = true;
 	sc = scan(1, 1000);
 	CHECK_EQ(disk.writes, SWAP_CLUSTER_MAX);
 	CHECK_EQ(sc.nr_scanned, 1000);
+	disk_finish(&disk);
+	disk.slow = false;
+	CHECK_EQ(scan(1, 1000).nr_reclaimed, SWAP_CLUSTER_MAX);
+	CHECK_EQ(disk.writes, SWAP_CLUSTER_MAX);
+	sc = scan(1, 1000); /* the disk answers at once: what is written is freed in the same pass */
+	CHECK_EQ(disk.writes, 2 * SWAP_CLUSTER_MAX);
+	CHECK_EQ(sc.nr_reclaimed, SWAP_CLUSTER_MAX);
 	disk_close(&disk);
 }
 
