@@ -22,6 +22,11 @@
  * page if nothing is known. At the last priority both are looked at in full. Without free
  * slots anonymous pages are left alone.
  *
+ * The active lists hold up to two thirds, or a bit more: below that reclaim leaves them alone, and
+ * refaults have to win a place (workingset.c), which keeps a loop's part in memory and scans out. While
+ * many inactive pages are reused (favours_recent()) the documents' share of active pages is
+ * demoted instead, so that an old working set makes room for the new one.
+ *
  * Locking: costs are single words that may lose an update.
  * Failure: none.
  * Observability: events workingset_*.
@@ -34,6 +39,14 @@
 int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages cost as much */
 #define SWAPPINESS_SUM 200
 #define SURPLUS_PER_INACTIVE (ACTIVE_PER_INACTIVE + 1)
+
+#define WINDOW	    256ul /* evictions */
+/* Recent pages are favoured from one reused to four evicted on, until it is one to twelve. */
+#define MANY_REUSED_PART 4ul
+#define FEW_REUSED_PART	 12ul
+
+#define LOAD(word)	   __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define STORE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
 
 static unsigned long costs[NR_LRU_LISTS]; /* by kind */
 
@@ -99,11 +112,34 @@ static unsigned long default_refill_count(unsigned long nr_pages, unsigned long 
 }
 
 /*
+ * Are pages on the inactive lists used again? Many are when a program has turned to other pages, hardly any
+ * in a loop or a scan. Asked once a pass; answered from the last WINDOW evictions. Counters may be
+ * read while they change: a wrong answer lasts for a window.
+ */
+static bool favours_recent(void)
+{
+	static unsigned long reused_before, evicted_before;
+	static bool answer;
+	unsigned long evicted = vm_event_sum(VM_EVENT_pgsteal) - LOAD(evicted_before);
+	unsigned long reused = vm_event_sum(VM_EVENT_pgactivate) - vm_event_sum(VM_EVENT_workingset_activate) -
+			       LOAD(reused_before);
+
+	if (evicted >= WINDOW) {
+		STORE(answer, reused * (LOAD(answer) ? FEW_REUSED_PART : MANY_REUSED_PART) > evicted);
+		STORE(evicted_before, LOAD(evicted_before) + evicted);
+		STORE(reused_before, LOAD(reused_before) + reused);
+	}
+	return LOAD(answer);
+}
+
+/*
  * Only a surplus, beyond what reclaim and new pages make the lists swing by: what is active
  * within its share has been used, and leaves by a challenge (workingset.c).
  */
 static unsigned long default_refill_limit(unsigned long active, unsigned long inactive)
 {
+	if (favours_recent())
+		return ~0ul;
 	if (active <= SURPLUS_PER_INACTIVE * (inactive + SWAP_CLUSTER_MAX))
 		return 0;
 	return (active - SURPLUS_PER_INACTIVE * (inactive + SWAP_CLUSTER_MAX)) / (SURPLUS_PER_INACTIVE + 1) + 1;

@@ -15,8 +15,7 @@
  * misses every time: with N pages, A of them active, each round has N - A refaults of distance N - A. If
  * they may challenge at all, they look at no more than 3/4 of the active pages in a round, so each of those
  * has been used when its turn comes. Reclaim itself leaves active pages alone below
- * their share (policy_default.c). The price: when a program turns to other pages, the old ones stay
- * until they have been looked at twice.
+ * their share, but when it sees that the working set has changed (policy_default.c).
  *
  * Which of anonymous and file pages to evict is decided by what it cost so far: refaults of
  * a kind make it dearer (policy_default.c).
