@@ -255,6 +255,8 @@ void shmem_swap_in(struct address_space *mapping, struct page *page)
 {
 	pgoff_t index = page->index;
 
+	if (PageError(page)) /* could not be read before: who has the slot next shall not lose a page, too */
+		(void)swap_slot_failed(page_swap_entry(page));
 	blk_start_plug();
 	ClearPageError(page);
 	swap_start_read(page);
