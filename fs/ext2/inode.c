@@ -108,6 +108,15 @@ static void fill_raw(struct inode *inode, struct ext2_raw_inode *raw)
 		put_device(raw->i_block, inode->i_rdev);
 }
 
+/* In words, as each write(2) of a file comes here. */
+static bool same_map(const u32 *a, const u32 *b)
+{
+	for (unsigned int i = 0; i < EXT2_N_BLOCKS; i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
 /* Is the data elsewhere than the buffer says? Indirect blocks that change also change i_blocks. */
 static bool data_moved(const struct inode *inode, const struct ext2_raw_inode *raw)
 {
@@ -115,7 +124,7 @@ static bool data_moved(const struct inode *inode, const struct ext2_raw_inode *r
 
 	return raw->i_size != (u32)inode->i_size || raw->i_size_high != high ||
 	       raw->i_blocks != (u32)inode->i_blocks ||
-	       memcmp(raw->i_block, ext2_i(inode)->block, sizeof(raw->i_block));
+	       !same_map(raw->i_block, ext2_i(inode)->block);
 }
 
 static void note_change(struct ext2_inode *ei, bool data)
