@@ -157,8 +157,11 @@ static void gather_swapped(struct advice *a, pte_t *ptep, unsigned long addr)
 void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
 	struct advice a = {.vma = vma, .start = start, .end = end, .visit = gather_swapped};
+	struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
 	bool more;
 
+	if (mapping && mapping->shmem)
+		shmem_willneed(mapping, vma_pgoff(vma, start), vma_pgoff(vma, end) - 1);
 	if (!vma->anon_vma)
 		return;
 	do {

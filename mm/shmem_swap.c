@@ -270,6 +270,37 @@ void shmem_slot_read(struct page *page)
 		drop_slot(page);
 }
 
+/* The first page or entry of [*index, end], if anything is swapped at all; *swapped: an entry. */
+static bool next_place(struct address_space *mapping, pgoff_t *index, pgoff_t end, bool *swapped)
+{
+	void *item = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	if (mapping->nrswapped)
+		item = radix_tree_next(&mapping->i_pages, index);
+	*swapped = is_swap_item(item);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return item && *index <= end;
+}
+
+void shmem_willneed(struct address_space *mapping, pgoff_t first, pgoff_t end)
+{
+	bool swapped;
+
+	blk_start_plug();
+	for (; next_place(mapping, &first, end, &swapped); first++) {
+		struct page *page = swapped ? bring_in(mapping, first) : NULL;
+
+		if (!page)
+			continue; /* it is here, or there is no memory: it will be read when it is used */
+		swap_start_read(page);
+		put_page(page);
+		port_cond_resched();
+	}
+	blk_finish_plug();
+}
+
 /* ---- Truncation ------------------------------------------------------------------------------------ */
 
 /* The first item of [*index, end]: a page, with a reference, or an entry, taken out. False: none. */

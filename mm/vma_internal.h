@@ -173,6 +173,8 @@ bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned lon
 void advise_cold(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 void advise_pageout(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+/* Start to read what is swapped of pages [first, end] of shared memory or tmpfs (shmem_swap.c). May sleep. */
+void shmem_willneed(struct address_space *mapping, unsigned long first, unsigned long end);
 /* vma is private and anonymous. */
 void advise_free(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 

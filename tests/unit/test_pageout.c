@@ -270,6 +270,33 @@ PAGODA_TEST(without_swap_nothing_is_paged_out, "")
 	check_mm();
 }
 
+PAGODA_TEST(shared_memory_is_paged_out_and_read_back, "")
+{
+	struct vm_file *file = shmem_zero_setup(PG(40));
+	unsigned long reads;
+
+	swap_on();
+	new_process();
+	CHECK_EQ(do_mmap(file, BASE, PG(40), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	fill(0, 32);
+	CHECK_EQ(advise(0, 40, MADV_PAGEOUT), 0);
+	CHECK_EQ(file->f_mapping->nrpages, 0);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), SWAP_SLOTS - 1 - 32);
+	reads = vm_event(pswpin);
+	CHECK_EQ(advise(0, 20, MADV_WILLNEED), 0);
+	CHECK_EQ(vm_event(pswpin) - reads, 20);
+	CHECK_EQ(file->f_mapping->nrpages, 20);
+	CHECK_EQ(advise(0, 40, MADV_WILLNEED), 0);
+	CHECK_EQ(vm_event(pswpin) - reads, 32);
+	for (unsigned long i = 0; i < 40; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), i < 32 ? 1000 + i : 0);
+	CHECK_EQ(vm_event(pswpin) - reads, 32);
+	check_mm();
+	hosted_process_exit();
+	put_vm_file(file);
+	swap_off();
+}
+
 PAGODA_TEST(pages_of_a_file_are_written_and_leave_the_cache, "")
 {
 	struct disk_file disk;
