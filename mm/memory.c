@@ -275,6 +275,26 @@ static vm_fault_t map_private_copy(struct vm_fault *vmf, struct page *copy, vm_f
 	return ret & VM_FAULT_MAJOR;
 }
 
+/*
+ * A new page of shared memory comes from where the mapping says through which it is touched first.
+ * The policy is held, as nopage may let go of mmap_lock.
+ */
+static noinline vm_fault_t nopage_with_policy(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	bool shared_memory = vma->vm_file && vma->vm_file->f_mapping && vma->vm_file->f_mapping->shmem;
+	struct mempolicy *pol = shared_memory ? mpol_get(vma->vm_policy) : NULL;
+	struct vm_task *task = current_vm;
+	vm_fault_t ret;
+
+	task->fault_policy = pol;
+	task->fault_index = vmf->pgoff;
+	ret = vma->vm_ops->nopage(vmf);
+	task->fault_policy = NULL;
+	mpol_put(pol);
+	return ret;
+}
+
 static vm_fault_t do_no_page(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -289,7 +309,7 @@ static vm_fault_t do_no_page(struct vm_fault *vmf)
 		if (unlikely(!copy))
 			return VM_FAULT_OOM;
 	}
-	ret = vma->vm_ops->nopage(vmf);
+	ret = unlikely(vma->vm_policy) ? nopage_with_policy(vmf) : vma->vm_ops->nopage(vmf);
 	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_NOPAGE))) {
 		if (copy)
 			put_page(copy);

@@ -11,6 +11,9 @@
  *	interleave	page n of a region on the n-th of the nodes, around; a task's pages that
  *			belong to no region (page cache) in turn
  *
+ * A page of shared memory (tmpfs, shm, shared anonymous) comes from where the mapping says through
+ * which it is touched first (task->fault_policy); of other files, from where the task's policy says.
+ *
  * bind and preferred many carry a zonelist of their own, made with the policy, so that an
  * allocation is the ordinary one over another list. Only what lies in user memory or the
  * page cache asks here (GFP_HIGHUSER); tables and kernel objects are the CPU's.
@@ -232,6 +235,8 @@ int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, uns
 	case MPOL_INTERLEAVE:
 		if (vma)
 			return nth_node(pol->nodes, (unsigned int)(vma_pgoff(vma, addr) % nr_nodes_in(pol->nodes)));
+		if (pol == current_vm->fault_policy)
+			return nth_node(pol->nodes, (unsigned int)(current_vm->fault_index % nr_nodes_in(pol->nodes)));
 		return interleave_next(pol);
 	case MPOL_PREFERRED:
 		return first_node(pol->nodes);
@@ -243,9 +248,18 @@ int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, uns
 	}
 }
 
+static const struct mempolicy *policy_for(const struct vm_area_struct *vma)
+{
+	const struct vm_task *task = current_vm;
+
+	if (vma && vma->vm_policy)
+		return vma->vm_policy;
+	return !vma && task->fault_policy ? task->fault_policy : task->mempolicy;
+}
+
 struct page *alloc_page_policy(gfp_t gfp, const struct vm_area_struct *vma, unsigned long addr)
 {
-	const struct mempolicy *pol = vma && vma->vm_policy ? vma->vm_policy : current_vm->mempolicy;
+	const struct mempolicy *pol = policy_for(vma);
 
 	if (!pol || pol->mode == MPOL_LOCAL || !(gfp & __GFP_HIGHMEM))
 		return alloc_page(gfp);

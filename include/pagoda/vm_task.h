@@ -62,6 +62,8 @@ struct vm_task {
 	u64 cpu_time_ns;		/* (A) */
 	struct mempolicy *mempolicy;	/* (S) where its pages come from; NULL: from near (mempolicy.h) */
 	unsigned int il_prev;		/* (S) node of its last interleaved page */
+	struct mempolicy *fault_policy; /* (S) in a fault on shared memory: the mapping's */
+	pgoff_t fault_index;		/* (S) with it: the page */
 };
 
 #define current_vm port_current()

@@ -130,6 +130,25 @@ static void page_cache(void)
 	show_nodes("shared file by a task bound to 1", map);
 	munmap(map, NR * PAGE);
 	close(file);
+	/* Shared memory by the mapping's policy. */
+	map = MUST(mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	MUST(mbind(map, NR / 2 * PAGE, BIND, &node1, 64, 0));
+	fill(map);
+	show_nodes("shared memory, half bound to 1", map);
+	munmap(map, NR * PAGE);
+	map = MUST(mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	MUST(mbind(map, NR * PAGE, INTERLEAVE, &both, 64, 0));
+	for (int i = 0; i < NR; i++)
+		map[i * PAGE] = 1;
+	int on = 0;
+	for (int i = 0; i < NR; i++) {
+		void *page = map + i * PAGE;
+		int status;
+		MUST(move_pages(0, 1, &page, NULL, &status, 0));
+		on += status;
+	}
+	printf("shared memory interleaved: %d of %d on 1\n", on, NR);
+	munmap(map, NR * PAGE);
 }
 
 static void copies(void)

@@ -439,7 +439,8 @@ def refused(bench):
                           (["--root", "/no/such"], b"no such file"), (["--root", text], b"not an image"),
                           (["--root", "/dev/null"], b"neither a directory"), (["--keep"], b"needs --root IMAGE"),
                           (["--keep", "--root", "/"], b"needs --root IMAGE"),
-                          (["--root", fake, "--copy", text], b"root that is a directory")):
+                          (["--root", fake, "--copy", text], b"root that is a directory"),
+                          (["--root", fake, "--with", "/bin/ls"], b"root that is a directory")):
         done = bench.pagoda("run", *options, "--", "/bin/x")
         bench.equal(done.status, 2, f"exit status of {options}")
         bench.check(says in done.err and done.err.count(b"\n") == 1, f"{options} says {done.err!r}")
