@@ -190,6 +190,7 @@ long sys_fcntl(unsigned long fd, unsigned long cmd, unsigned long arg)
 #define FIOCLEX	  0x5451u
 #define FIOASYNC  0x5452u
 #define FIOQSIZE  0x5460u
+#define FIBMAP	  1u
 #define FIGETBSZ  2u
 #define FICLONE	  0x40049409u
 
@@ -204,6 +205,28 @@ static long set_file_flag(struct file *file, unsigned int flag, unsigned long ar
 	else
 		file->f_flags &= ~flag;
 	return 0;
+}
+
+/* The disk's block of a block of the file, 0: a hole. */
+static long map_file_block(struct inode *inode, unsigned long arg)
+{
+	const struct address_space_operations *a_ops = inode->i_data.a_ops;
+	u64 found;
+	int block;
+
+	if (!S_ISREG(inode->i_mode))
+		return -ENOTTY;
+	if (!fs_capable())
+		return -EPERM;
+	if (get_user(block, arg))
+		return -EFAULT;
+	if (!a_ops || !a_ops->bmap || block < 0)
+		return -EINVAL;
+	found = a_ops->bmap(&inode->i_data, (u64)block);
+	block = found > INT32_MAX ? 0 : (int)found;
+	if (put_user(block, arg))
+		return -EFAULT;
+	return found > INT32_MAX ? -ERANGE : 0;
 }
 
 static long do_ioctl(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg)
@@ -226,6 +249,8 @@ static long do_ioctl(struct file *file, unsigned int fd, unsigned int cmd, unsig
 			return -ENOTTY;
 		size = (s64)inode->i_size;
 		return put_user(size, arg);
+	case FIBMAP:
+		return map_file_block(inode, arg);
 	case FIGETBSZ:
 		n = (int)PAGE_SIZE;
 		return put_user(n, arg);

@@ -78,7 +78,19 @@ static int ext2_commit_write(struct vm_file *file, struct page *page, unsigned f
 	return 0;
 }
 
+/* An error shows as no block, as the call has it. */
+static u64 ext2_bmap(struct address_space *mapping, u64 block)
+{
+	u32 phys = 0;
+	bool new;
+
+	if (filemap_write_and_wait(mapping) || ext2_map_block(mapping->host, block, false, &phys, &new))
+		return 0;
+	return phys;
+}
+
 const struct address_space_operations ext2_a_ops = {
+	.bmap = ext2_bmap,
 	.readpage = ext2_readpage,
 	.writepage = ext2_writepage,
 	.prepare_write = ext2_prepare_write,

@@ -9,6 +9,7 @@
  */
 #include "../guest.h"
 #include <stdbool.h>
+#include <sys/ioctl.h>
 
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
@@ -220,6 +221,27 @@ static void msync_writes_its_range(void)
 	close(fd);
 }
 
+/* The block that FIBMAP names holds what the file does; a hole has none. */
+static void fibmap_names_the_block_on_the_disk(void)
+{
+	int fd = synced_file("/mnt/blocks", 20), disk = MUST(open("/dev/vda", O_RDONLY)), block;
+	static unsigned char found[PAGE];
+
+	MUST(pwrite(fd, bytes, 1, 40 * PAGE));
+	for (int i = 0; i <= 40; i++) {
+		block = i;
+		MUST(ioctl(fd, 1 /* FIBMAP */, &block));
+		CHECK((block != 0) == (i < 20 || i == 40), "page %d: block %d", i, block);
+		if (i >= 20)
+			continue;
+		MUST(pread(disk, found, PAGE, (off_t)block * (off_t)PAGE));
+		MUST(pread(fd, bytes, PAGE, (off_t)((unsigned int)i * PAGE)));
+		CHECK(memcmp(found, bytes, PAGE) == 0, "page %d is not in block %d", i, block);
+	}
+	close(disk);
+	close(fd);
+}
+
 /* ---- posix_fadvise, drop_caches ---------------------------------------------------------------- */
 
 #define ADVISED 256u
@@ -408,6 +430,7 @@ static void dirty_expire_centisecs_writes_what_is_old(void)
 	X(syncfs_writes_its_own_file_system)                                                       \
 	X(sync_file_range_writes_its_range)                                                        \
 	X(msync_writes_its_range)                                                                  \
+	X(fibmap_names_the_block_on_the_disk)                                                      \
 	X(advice_has_its_effects)                                                                  \
 	X(readahead_reads)                                                                         \
 	X(drop_caches_drops_what_is_clean)                                                         \
