@@ -117,7 +117,7 @@ def connected_gdb(bench, path):
     raise Failure("no debugger port")
 
 
-@test("machine/first_tables_map_low_memory_at_zero_and_at_page_offset", "PT-26", quick=False)
+@test("machine/first_tables_map_low_memory_at_zero_and_at_page_offset", "PT-26 CT-23", quick=False)
 def first_tables(bench):
     symbols = subprocess.run(["nm", build.path("machine/pc/pagoda-debug.elf")], capture_output=True, text=True,
                              check=True)

@@ -433,7 +433,7 @@ PAGODA_TEST_CONFIG(flag_bits_change_atomically, "PM-40 SM-10", .nr_cpus = 2)
 
 /* ---- Waiting for pages ------------------------------------------------------------------------ */
 
-PAGODA_TEST_CONFIG(wait_table_covers_the_zone_evenly, "PM-15 PM-16", .ram = 256 * SZ_1M)
+PAGODA_TEST_CONFIG(wait_table_covers_the_zone_evenly, "PM-15 PM-16 CT-37", .ram = 256 * SZ_1M)
 {
 	zone_t *zone = zone_of(ZONE_NORMAL);
 	unsigned int *use = kzalloc(zone->wait_table_size * sizeof(*use), GFP_KERNEL);

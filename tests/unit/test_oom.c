@@ -50,7 +50,7 @@ PAGODA_TEST(pause_of_five_seconds_begins_a_new_run, "OM-03")
 	CHECK(fail(&h, &now, 1, 0, 0));
 }
 
-PAGODA_TEST(ten_failures_at_once_wait_for_a_second, "OM-04")
+PAGODA_TEST(ten_failures_at_once_wait_for_a_second, "OM-04 CT-26")
 {
 	struct oom_history h = { 0 };
 	u64 now = START;
@@ -112,7 +112,7 @@ PAGODA_TEST(int_sqrt_is_the_floor_of_the_root, "OM-09")
 	CHECK_EQ(int_sqrt(~0ul), 0xfffffffful);
 }
 
-PAGODA_TEST(badness_is_as_documented, "OM-08 OM-10 OM-11")
+PAGODA_TEST(badness_is_as_documented, "OM-08 OM-10 OM-11 CT-27")
 {
 	struct oom_candidate c = { .pages = 60000, .cpu_time_s = 960, .cpu_time_min = 16 };
 

@@ -219,7 +219,7 @@ static struct page *only_block(struct hoard *hoard)
 	return block;
 }
 
-PAGODA_TEST(a_block_is_split_into_halves, "PA-13 PA-14 PA-11 PA-12")
+PAGODA_TEST(a_block_is_split_into_halves, "PA-13 PA-14 PA-11 PA-12 CT-24")
 {
 	zone_t *zone = zone_of(ZONE_DMA);
 	struct page *a, *b;

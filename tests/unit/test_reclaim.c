@@ -125,6 +125,34 @@ PAGODA_TEST(deleting_from_a_list_counts_on_that_list, "RC-34")
 	disk_close(&file);
 }
 
+/* The documents' "all pages" but slabs: what cannot be reclaimed page by page is on no list (CT-33). */
+PAGODA_TEST(only_cached_and_anonymous_pages_are_on_the_lists, "CT-33 PM-36")
+{
+	unsigned long on_lists = 0;
+
+	swap_on(64);
+	process_with(300);
+	for (unsigned long i = 0; i < 20; i++)
+		CHECK(swap_out_page(BASE + PG(i)));
+	check_filled(10);
+	disk_open(&file, 100);
+	disk_cache(&file, 0, 100);
+	lru_add_drain_all();
+	for (unsigned long pfn = 0; pfn < max_low_pfn; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (!pfn_valid(pfn) || !PageLRU(page))
+			continue;
+		on_lists++;
+		CHECK(PageAnon(page) || PageSwapCache(page) || page->mapping == &file.mapping);
+		CHECK(!PageSlab(page) && !PageTable(page) && !PageReserved(page) && !PageBuddy(page));
+	}
+	CHECK_GE(on_lists, 300);
+	disk_close(&file);
+	hosted_process_exit();
+	swap_off();
+}
+
 /* ---- In proportion (FX-09) and by the reverse map (FX-14) ------------------------------------- */
 
 static void use_objects(kmem_cache_t *cachep)

@@ -154,13 +154,14 @@ PAGODA_TEST_EXACT(hwcache_objects_start_on_lines, "SL-30 SL-03 SL-40")
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);
 }
 
-PAGODA_TEST_CONFIG(successive_slabs_have_successive_colours, "SL-40 SL-41 CT-06", .exact = true, .nr_cpus = 1,
+PAGODA_TEST_CONFIG(successive_slabs_have_successive_colours, "SL-40 SL-41 CT-06 CT-11 SL-15", .exact = true, .nr_cpus = 1,
 		   .options = "slab_percpu=off")
 {
 	/* 120-byte objects leave 4096 - 24 - 32 * 4 - 32 * 120 = 104 bytes: 3 steps of 32. */
 	kmem_cache_t *cachep = kmem_cache_create("test", 120, 32, 0, NULL, NULL);
 	void *objs[32 * 9];
 	unsigned int n = 0;
+	slab_t *slabp;
 
 	CHECK_EQ(cachep->num, 32);
 	CHECK_EQ(cachep->colour, 3);
@@ -168,7 +169,11 @@ PAGODA_TEST_CONFIG(successive_slabs_have_successive_colours, "SL-40 SL-41 CT-06"
 	for (unsigned int slab = 0; slab < 9; slab++) {
 		for (unsigned int i = 0; i < 32; i++)
 			objs[n++] = kmem_cache_alloc(cachep, GFP_KERNEL);
-		CHECK_EQ(slab_of(objs[n - 1])->colouroff, slab % 4 * 32);
+		slabp = slab_of(objs[n - 1]);
+		CHECK_EQ(slabp->colouroff, slab % 4 * 32);
+		/* Off the colour lie the descriptor and its array; s_mem is past both, and is the first object. */
+		CHECK_EQ((char *)slabp->s_mem - (char *)page_address(slabp->page), slab % 4 * 32 + 24 + 32 * 4);
+		CHECK_EQ(slabp->s_mem, index_object(cachep, slabp, 0));
 	}
 	validate_slab();
 	free_all(cachep, objs, n);

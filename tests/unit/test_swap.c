@@ -180,7 +180,7 @@ PAGODA_TEST(read_ahead_stops_at_an_empty_entry, "FT-51 SW-11")
 	swap_off();
 }
 
-PAGODA_TEST_CONFIG(small_machines_read_four_at_once, "FT-51 SW-11", .ram = 8 * SZ_1M)
+PAGODA_TEST_CONFIG(small_machines_read_four_at_once, "FT-51 SW-11 CT-18", .ram = 8 * SZ_1M)
 {
 	unsigned long majors;
 
@@ -459,7 +459,7 @@ static void read_swapped_page(void *arg)
 	CHECK_EQ(current_vm->min_flt, 1);
 }
 
-PAGODA_TEST(a_shared_swapped_page_is_read_once, "FT-34 FT-35")
+PAGODA_TEST(a_shared_swapped_page_is_read_once, "FT-34 FT-35 CT-17")
 {
 	struct hosted_task *child;
 	unsigned long reads;

@@ -200,7 +200,7 @@ static bool release_any(struct page *page, gfp_t gfp)
 	return disk_releasepage(page, gfp) == 0;
 }
 
-PAGODA_TEST(buffers_of_a_file_page_go_one_pass_before_it, "RC-26")
+PAGODA_TEST(buffers_of_a_file_page_go_one_pass_before_it, "RC-26 CT-36")
 {
 	struct page *page;
 
@@ -702,7 +702,7 @@ PAGODA_TEST_CONFIG(pressure_on_dma_scans_dma, "FX-15", .ram = 64 * SZ_1M, .start
 	disk_close(&disk);
 }
 
-PAGODA_TEST_CONFIG(refaulting_loop_keeps_two_thirds_active, "RC-18", .exact = true, PRESSURE)
+PAGODA_TEST_CONFIG(refaulting_loop_keeps_two_thirds_active, "RC-18 CT-01", .exact = true, PRESSURE)
 {
 	unsigned long active, inactive, total;
 
