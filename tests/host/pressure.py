@@ -7,6 +7,7 @@ warning, no slot of swap in use and as many free frames as before.
 import hashlib
 import json
 import os
+import random
 import shutil
 import stat
 
@@ -147,6 +148,18 @@ def root_disk(bench, programs, files, mib):
 
 def from_disk(bench, disk, script, ram, swap, **more):
     return under_pressure(bench, [image.BUSYBOX, "sh", "-c", script], ram, swap, ["--root", disk], **more)
+
+
+@test("pressure/without_swap_file_pages_go_before_anybody_is_killed", "SW-17")
+def no_swap(bench):
+    data = random.Random(3).randbytes(16 << 20)
+    disk = root_disk(bench, [program(bench, "swap_set")], {"/data": data}, 40)
+    script = f"md5sum < /data; {program(bench, 'swap_set')} 10; {program(bench, 'swap_set')} 64; echo $?; md5sum < /data"
+    done, events = from_disk(bench, disk, script, "32M", "0")
+    md5 = hashlib.md5(data).hexdigest().encode() + b"  -\n"
+    bench.equal(done.out, md5 + GOOD + b"143\n" + md5, "output")
+    bench.equal((events["oom_kill"], events["pswpout"]), (1, 0), "kills and pages swapped out")
+    bench.check(events["pgsteal"] > 3000, f"only {events['pgsteal']} of 4096 pages of the file were reclaimed")
 
 
 def sort_file(bench, ram, mib, timeout=150):

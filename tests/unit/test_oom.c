@@ -334,3 +334,112 @@ PAGODA_TEST_CONFIG(twenty_ooms_leak_nothing, "OM-16", .nr_cpus = 2, .ram = RAM, 
 	}
 	CHECK_EQ(vm_event(oom_kill), rounds);
 }
+
+/* ---- When the killer is asked, and with what its victim exits ------------------------------------- */
+
+static const struct reclaim_ops *real_ops;
+static unsigned int passes, tries_in_vain, questions;
+static struct vm_task *asker;
+static bool in_vain;
+
+static unsigned long count_a_pass(void)
+{
+	passes += current_vm == asker;
+	return 0;
+}
+
+static struct shrinker pass_counter = { "passes", count_a_pass, NULL, { 0 } };
+
+static unsigned long note_try(zone_t *zone, gfp_t gfp_mask, unsigned int order)
+{
+	unsigned long freed;
+
+	passes = 0;
+	freed = real_ops->try_to_free_pages(zone, gfp_mask, order);
+	in_vain = !freed;
+	tries_in_vain += in_vain;
+	return freed;
+}
+
+static bool note_question(gfp_t gfp_mask, unsigned int order)
+{
+	CHECK(in_vain);
+	CHECK_EQ(passes, DEF_PRIORITY); /* the last was at priority 1 */
+	in_vain = false;
+	questions++;
+	return real_ops->out_of_memory(gfp_mask, order);
+}
+
+PAGODA_TEST_CONFIG(killer_is_asked_once_after_six_passes_in_vain, "OM-01 RC-09", .ram = RAM, .start_threads = true)
+{
+	struct reclaim_ops ops = *reclaim_ops;
+	struct page *page, *held = NULL;
+
+	real_ops = reclaim_ops;
+	ops.try_to_free_pages = note_try;
+	ops.out_of_memory = note_question;
+	asker = current_vm;
+	register_shrinker(&pass_counter);
+	reclaim_ops = &ops;
+	while ((page = alloc_page(GFP_USER))) {
+		page->private = held;
+		held = page;
+	}
+	reclaim_ops = real_ops;
+	unregister_shrinker(&pass_counter);
+	CHECK_GE(questions, OOM_FAILURES);
+	CHECK_EQ(questions, tries_in_vain);
+	CHECK_EQ(vm_event(oom_kill), 0); /* nobody is there */
+	while ((page = held)) {
+		held = page->private;
+		page->private = NULL;
+		__free_page(page);
+	}
+}
+
+static int nothing_left;
+
+static void hog_when_nothing_is_left(void *arg)
+{
+	unsigned long addr = do_mmap(NULL, 0, PG(HOG_PAGES), RW, ANON | MAP_NORESERVE, 0);
+
+	for (unsigned long i = 0; i < HOG_PAGES && !port_fatal_signal_pending(); i++) {
+		while (i == (unsigned long)arg && !__atomic_load_n(&nothing_left, __ATOMIC_ACQUIRE))
+			port_yield();
+		(void)hosted_user_write(addr + PG(i), "x", 1);
+	}
+}
+
+PAGODA_TEST_CONFIG(victim_exits_without_a_free_page, "OM-14 FX-24", .nr_cpus = 2, .ram = RAM, .start_threads = true)
+{
+	struct page *page, *held = NULL;
+	struct hosted_task *big;
+	u64 killed_at;
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	big = hosted_fork(HOSTED_ANY_CPU, hog_when_nothing_is_left, (void *)(HOG_PAGES / 4));
+	CHECK(big);
+	while (get_mm_rss(hosted_vm_task(big)->mm) < HOG_PAGES / 4)
+		port_yield();
+	__atomic_fetch_or(&current_vm->flags, PF_MEMALLOC, __ATOMIC_RELAXED);
+	while ((page = alloc_page(GFP_USER))) {
+		page->private = held;
+		held = page;
+	}
+	__atomic_fetch_and(&current_vm->flags, ~PF_MEMALLOC, __ATOMIC_RELAXED);
+	__atomic_store_n(&nothing_left, 1, __ATOMIC_RELEASE);
+	while (!vm_event(oom_kill))
+		port_yield();
+	killed_at = port_clock_ns();
+	hosted_wait(big);
+	CHECK_LT(port_clock_ns() - killed_at, SECOND);
+	CHECK_EQ(hosted_task_signal(big).signo, SIGKILL);
+	CHECK((hosted_vm_task(big)->flags & (PF_MEMALLOC | PF_MEMDIE)) == (PF_MEMALLOC | PF_MEMDIE));
+	CHECK_GT(nr_free_pages(), HOG_PAGES / 8);
+	while ((page = held)) {
+		held = page->private;
+		page->private = NULL;
+		__free_page(page);
+	}
+}
