@@ -123,12 +123,21 @@ static void moving(void)
 	show("dropped, read, stored", to, PAGES);
 }
 
+/* Between pages without access, so that no buffer of the C library can join it. */
+static char *map_apart(void)
+{
+	char *p = (char *)map_anon((PAGES + 2) * PAGE, PROT_NONE) + PAGE;
+
+	MUST(mprotect(p, PAGES * PAGE, RW));
+	return p;
+}
+
 int main(void)
 {
 	int fd = MUST(memfd_create("shared", 0));
 
 	MUST(ftruncate(fd, PAGES * PAGE));
-	one_kind("private", map_anon(PAGES * PAGE, RW));
+	one_kind("private", map_apart());
 	one_kind("shared", mmap(NULL, PAGES * PAGE, RW, MAP_SHARED, fd, 0));
 	growing_together();
 	moving();
