@@ -67,6 +67,8 @@ static int mmap_file(struct vm_file *vm, struct vm_area_struct *vma)
 {
 	struct file *file = file_of(vm);
 
+	if (file->f_inode->i_swapfile && (vma->vm_flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE))
+		return -ETXTBSY;
 	file_accessed(file);
 	return file->f_op->mmap(file, vma);
 }

@@ -141,6 +141,7 @@ int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_
 	file_init();
 	pipe_init();
 	shm_init();
+	swap_files_init();
 	anon_inodes_init();
 	epoll_init();
 	unix_init();

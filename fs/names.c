@@ -99,7 +99,7 @@ static int may_remove(const struct dir_change *change, struct dentry *victim, bo
 		return -EISDIR;
 	if (victim->d_flags & DENTRY_MOUNTED)
 		return -EBUSY;
-	return 0;
+	return inode->i_swapfile ? -EPERM : 0;
 }
 
 /* ---- Creating ------------------------------------------------------------------------------- */

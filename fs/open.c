@@ -363,7 +363,7 @@ int do_truncate(struct inode *inode, u64 size)
 	if (!inode->i_op->setsize)
 		return S_ISREG(inode->i_mode) ? 0 : -EINVAL; /* proc files take O_TRUNC silently */
 	down_write(&inode->i_rwsem);
-	err = inode->i_op->setsize(inode, size);
+	err = inode->i_swapfile ? -ETXTBSY : inode->i_op->setsize(inode, size);
 	if (!err) {
 		inode->i_mtime = inode->i_ctime = current_time_ns();
 		if (!fs_capable())

@@ -159,6 +159,7 @@ struct inode {
 		void *i_object;
 	};
 	unsigned int i_seals;
+	bool i_swapfile; /* (I) is swapped to: stays as it is (fs/swap.c) */
 	/* Of s_cached file systems: */
 	struct list_head i_hash; /* inode_lock: in the table, by super block and number */
 	struct list_head i_lru;	 /* inode_lock: those that nobody uses */
@@ -222,6 +223,8 @@ struct super_block {
 	u64 s_max_bytes;
 	bool s_pinned;		 /* names live in the dentry tree only */
 	bool s_cached;		 /* names and inodes are copies of what is on a disk */
+	struct block_device *s_bdev; /* the disk, for swap files; NULL: none */
+	unsigned int s_blocksize;
 	bool s_readonly;	 /* s_names to change; no writing, whatever the mount says */
 	const struct super_operations *s_op;
 	struct dentry *s_root;
@@ -618,6 +621,8 @@ struct fs_struct *fs_struct_first(void) __must_check;
 void fs_struct_drop(struct fs_struct *fs);
 /* root and pwd of the caller with references. */
 void get_fs_root(struct path *root);
+/* Boot: swapon(2) of files can be asked for. (swap.c) */
+void swap_files_init(void);
 void get_fs_pwd(struct path *pwd);
 /* Change fs->root or fs->pwd of the caller. */
 void set_fs_path(struct path *which, const struct path *path);

@@ -8,6 +8,12 @@
 /* Slots that neighbouring addresses share, so that they come back in one read (FX-12). */
 #define SLOT_GROUP 8ul
 
+/* Slots [first, first + nr) lie on the disk from sector on. */
+struct swap_extent {
+	unsigned long first, nr;
+	u64 sector;
+};
+
 struct swap_area {
 	/* (W) swap_lock. */
 	unsigned short *map; /* (W) uses of each slot; NULL: the area is not in use */
@@ -20,6 +26,9 @@ struct swap_area {
 	unsigned long inuse; /* (W) */
 	unsigned long next, next_group; /* (W) where to look for a free slot, a free group */
 	struct block_device *bdev;	/* (C) */
+	struct address_space *file;	/* (C) whose blocks the slots are; NULL: the device's */
+	struct swap_extent *extents;	/* (C) in order of slots; NULL: the device from its start */
+	unsigned long nr_extents;	/* (C) */
 	char name[64];			/* (C) */
 	struct address_space space;	/* the swap cache: offset -> page */
 };
@@ -29,6 +38,13 @@ extern spinlock_t swap_lock; /* RANK_SWAP */
 
 /* The area and map word of an entry, or NULL if there is none such. swap_lock held. */
 struct swap_area *swap_entry_area(swp_entry_t entry);
+
+/* swap_extent.c: find where a file's slots lie, when max and map of the new area are known. 0 or -errno. May sleep. */
+int swap_map_file(struct swap_area *area, const struct swap_file *file) __must_check;
+/* Where the header lies: 0, -EINVAL. May sleep. */
+int swap_first_sector(const struct swap_file *file, u64 *sector) __must_check;
+/* Where a slot lies. */
+u64 swap_sector(const struct swap_area *area, unsigned long offset);
 
 /* A free slot near those of the page's neighbours; .val 0: none. Like get_swap_page(). */
 swp_entry_t get_swap_page_near(const struct page *page);

@@ -39,7 +39,6 @@
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
-#define PAGE_SECTORS (PAGE_SIZE >> SECTOR_SHIFT)
 /* Below this page_cluster is 2 (FT-51). */
 #define SMALL_RAM_PAGES (SZ_16M / PAGE_SIZE)
 #define PAGE_CLUSTER_MAX 5
@@ -287,8 +286,8 @@ static void end_transfer(struct bio *bio)
 static void start_transfer(struct page *page, enum bio_op op)
 {
 	swp_entry_t entry = page_swap_entry(page);
-	struct bio *bio = bio_alloc(area_of(entry)->bdev, op, (u64)swp_offset(entry) * PAGE_SECTORS, 1,
-				    GFP_NOIO);
+	struct bio *bio = bio_alloc(area_of(entry)->bdev, op,
+				    swap_sector(area_of(entry), swp_offset(entry)), 1, GFP_NOIO);
 	bool added;
 
 	BUG_ON(!bio); /* who may wait is not refused */

@@ -2,7 +2,7 @@
 /*
  * swapfile.c: swap areas and their slots: handing out, counting, adding areas (thesis chapter 12).
  *
- *	page 0 of the device	mkswap's header: version, last page, bad pages, SWAPSPACE2
+ *	page 0 of the device or file	mkswap's header: version, last page, bad pages, SWAPSPACE2
  *	map[offset]		0 free; uses by entries, | SWAP_HAS_CACHE, | failed writes; SWAP_MAP_BAD
  *
  * Which area: the highest priority that has a free slot, in turn among equals. Which slot: the
@@ -300,9 +300,9 @@ int swap_count(swp_entry_t entry)
 
 /* ---- swapon (SW-13) ----------------------------------------------------------------------------- */
 
-static int read_header(struct block_device *bdev, struct page *page)
+static int read_header(struct block_device *bdev, u64 sector, struct page *page)
 {
-	struct bio *bio = bio_alloc(bdev, BIO_READ, 0, 1, GFP_KERNEL);
+	struct bio *bio = bio_alloc(bdev, BIO_READ, sector, 1, GFP_KERNEL);
 	bool added;
 	int err;
 
@@ -360,13 +360,16 @@ static int build_area(struct swap_area *new, const u8 *bytes, u64 device_pages)
 	return err;
 }
 
-/* -EPERM: all are taken. */
-static int claim_area(struct swap_area **parea)
+/* -EPERM: all are taken; -EBUSY: the file is in use. */
+static int claim_area(const struct address_space *file, struct swap_area **parea)
 {
 	int err = -EPERM;
 
 	spin_lock(&swap_lock);
-	for (int i = 0; i < MAX_SWAPFILES && err; i++)
+	for (int i = 0; file && i < MAX_SWAPFILES; i++)
+		if (swap_areas[i].map && swap_areas[i].file == file)
+			err = -EBUSY;
+	for (int i = 0; i < MAX_SWAPFILES && err == -EPERM; i++)
 		if (!swap_areas[i].map && !swap_areas[i].claimed) {
 			*parea = &swap_areas[i];
 			(*parea)->claimed = true;
@@ -393,6 +396,9 @@ static void start_area(struct swap_area *area, const struct swap_area *new)
 	area->max = new->max;
 	area->pages = new->pages;
 	area->bdev = new->bdev;
+	area->file = new->file;
+	area->extents = new->extents;
+	area->nr_extents = new->nr_extents;
 	memcpy(area->name, new->name, sizeof(area->name));
 	area->priority = new->priority >= 0 ? new->priority : --least_priority;
 	area->inuse = 0;
@@ -412,23 +418,52 @@ static void copy_name(char *to, size_t size, const char *name)
 	to[n] = 0;
 }
 
-static int load_area(struct swap_area *new)
+static int load_area(struct swap_area *new, const struct swap_file *file)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
+	u64 sector;
 	int err;
 
 	if (!page)
 		return -ENOMEM;
-	err = read_header(new->bdev, page);
+	err = swap_first_sector(file, &sector);
 	if (!err)
-		err = build_area(new, page_address(page), new->bdev->nr_sectors / PAGE_SECTORS);
+		err = read_header(new->bdev, sector, page);
+	if (!err)
+		err = build_area(new, page_address(page), file->size / PAGE_SIZE);
 	__free_page(page);
+	if (!err && file->mapping) {
+		err = swap_map_file(new, file);
+		if (err)
+			vfree(new->map);
+	}
 	return err;
 }
 
-int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags)
+/* What was written to it before is on the disk then, and nothing stays cached. */
+static int flush_caches(const struct swap_file *file)
 {
-	struct swap_area new = { .bdev = bdev, .priority = -1 }, *area;
+	int err;
+
+	if (!file->mapping) {
+		set_blocksize(file->bdev, 0);
+		return 0;
+	}
+	err = filemap_write_and_wait(file->mapping);
+	(void)invalidate_mapping_pages(file->mapping, 0, ~0ul); /* nobody reads what stays */
+	return err;
+}
+
+static void unclaim_area(struct swap_area *area)
+{
+	spin_lock(&swap_lock);
+	area->claimed = false;
+	spin_unlock(&swap_lock);
+}
+
+int sys_swapon_file(const struct swap_file *file, const char *name, int flags)
+{
+	struct swap_area new = { .bdev = file->bdev, .file = file->mapping, .priority = -1 }, *area;
 	int err;
 
 	if (flags & ~(SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
@@ -436,26 +471,33 @@ int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags)
 	if (flags & SWAP_FLAG_PREFER)
 		new.priority = flags & SWAP_FLAG_PRIO_MASK;
 	copy_name(new.name, sizeof(new.name), name);
-	err = claim_area(&area);
+	err = claim_area(file->mapping, &area);
 	if (err)
 		return err;
-	err = blkdev_get(bdev, area);
+	err = blkdev_get(file->bdev, file->mapping ? NULL : area);
 	if (err)
 		goto out_area;
-	set_blocksize(bdev, 0); /* what was written to its file is there, and nothing stays cached */
-	err = load_area(&new);
+	err = flush_caches(file);
+	if (!err)
+		err = load_area(&new, file);
 	if (err)
 		goto out_bdev;
 	start_area(area, &new);
-	WRITE_ONCE(bdev->bd_swap, true);
+	if (!file->mapping)
+		WRITE_ONCE(file->bdev->bd_swap, true);
 	return 0;
 out_bdev:
-	blkdev_put(bdev, area);
+	blkdev_put(file->bdev, file->mapping ? NULL : area);
 out_area:
-	spin_lock(&swap_lock);
-	area->claimed = false;
-	spin_unlock(&swap_lock);
+	unclaim_area(area);
 	return err;
+}
+
+int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags)
+{
+	struct swap_file device = { .bdev = bdev, .size = bdev->nr_sectors << SECTOR_SHIFT };
+
+	return sys_swapon_file(&device, name, flags);
 }
 
 /* ---- Looking ------------------------------------------------------------------------------------------ */
@@ -473,6 +515,7 @@ bool swap_area_info(unsigned int n, struct swap_area_info *info)
 		info->size_pages = area->pages;
 		info->used_pages = area->inuse;
 		info->priority = area->priority;
+		info->file = area->file;
 	}
 	spin_unlock(&swap_lock);
 	return area;

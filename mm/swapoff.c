@@ -239,13 +239,14 @@ static int empty_area_politely(struct swap_area *area, unsigned short **map)
 	return err;
 }
 
-static struct swap_area *claim_used_area(const struct block_device *bdev)
+static struct swap_area *claim_used_area(const struct block_device *bdev, const struct address_space *file)
 {
 	struct swap_area *area = NULL;
 
 	spin_lock(&swap_lock);
 	for (int i = 0; i < MAX_SWAPFILES; i++)
-		if (swap_areas[i].map && swap_areas[i].bdev == bdev && !swap_areas[i].claimed)
+		if (swap_areas[i].map && swap_areas[i].file == file && !swap_areas[i].claimed &&
+		    (file || swap_areas[i].bdev == bdev))
 			area = &swap_areas[i];
 	if (area) {
 		area->claimed = true;
@@ -255,26 +256,44 @@ static struct swap_area *claim_used_area(const struct block_device *bdev)
 	return area;
 }
 
-int sys_swapoff_bdev(struct block_device *bdev)
+/* The area has ended, it is claimed still. */
+static void free_area(struct swap_area *area, unsigned short *map)
 {
-	struct swap_area *area = claim_used_area(bdev);
+	vfree(map);
+	vfree(area->extents);
+	if (!area->file)
+		WRITE_ONCE(area->bdev->bd_swap, false);
+	blkdev_put(area->bdev, area->file ? NULL : area);
+	if (area->file)
+		(void)invalidate_mapping_pages(area->file, 0, ~0ul); /* its blocks were written past its cache */
+}
+
+static int swapoff_area(struct swap_area *area)
+{
 	unsigned short *map;
 	int err;
 
 	if (!area)
 		return -EINVAL;
 	err = empty_area_politely(area, &map);
-	if (!err) {
-		vfree(map);
-		WRITE_ONCE(bdev->bd_swap, false);
-		blkdev_put(bdev, area);
-	}
+	if (!err)
+		free_area(area, map);
 	spin_lock(&swap_lock);
 	if (err)
 		swap_area_hand_out(area, true);
 	area->claimed = false;
 	spin_unlock(&swap_lock);
 	return err;
+}
+
+int sys_swapoff_bdev(struct block_device *bdev)
+{
+	return swapoff_area(claim_used_area(bdev, NULL));
+}
+
+int sys_swapoff_file(struct address_space *mapping)
+{
+	return swapoff_area(claim_used_area(NULL, mapping));
 }
 
 /* ---- Settling ------------------------------------------------------------------------------- */

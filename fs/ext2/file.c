@@ -206,7 +206,7 @@ static long ext2_write(struct file *file, struct iov_user buf, size_t count, u64
 	down_write(&inode->i_rwsem);
 	if (file->f_flags & O_APPEND)
 		*pos = inode->i_size;
-	ret = limit_write(inode, *pos, &count);
+	ret = inode->i_swapfile ? -ETXTBSY : limit_write(inode, *pos, &count);
 	if (!ret)
 		ret = write_locked(file, buf, count, pos);
 	up_write(&inode->i_rwsem);

@@ -479,6 +479,8 @@ static int fill_super(struct super_block *sb, struct ext2_sb *sbi, bool read_onl
 	}
 	sbi->sb = sb;
 	sb->s_info = sbi;
+	sb->s_bdev = sbi->bdev;
+	sb->s_blocksize = sbi->block_size;
 	sb->s_dev = sbi->bdev->dev;
 	sb->s_cached = true;
 	sb->s_readonly = true;

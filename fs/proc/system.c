@@ -228,8 +228,8 @@ static int show_swaps(struct proc_text *t, const struct proc_node *node)
 	(void)node;
 	proc_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 	for (unsigned int n = 0; swap_area_info(n, &info); n++)
-		proc_printf(t, "%-40spartition\t%llu\t\t%llu\t\t%d\n", info.name,
-			    (unsigned long long)info.size_pages * (PAGE_SIZE / 1024),
+		proc_printf(t, "%-40s%s\t%llu\t\t%llu\t\t%d\n", info.name,
+			    info.file ? "file\t" : "partition", (unsigned long long)info.size_pages * (PAGE_SIZE / 1024),
 			    (unsigned long long)info.used_pages * (PAGE_SIZE / 1024), info.priority);
 	return 0;
 }

@@ -117,6 +117,19 @@ struct block_device;
  * -EPERM (MAX_SWAPFILES). name: for /proc/swaps. May sleep. (SW-13)
  */
 int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags) __must_check;
+/* A file to swap to: bdev, and a mapping with bmap, whose blocks have that many bytes; size: the file's. */
+struct swap_file {
+	struct block_device *bdev;
+	struct address_space *mapping; /* NULL: the device itself */
+	unsigned int block_size;
+	u64 size;
+};
+/*
+ * The same for a file, whose dirty pages are written first. -EINVAL: it has holes, too. The caller sees to it that it
+ * stays as it is until swapoff. (SW-16)
+ */
+int sys_swapon_file(const struct swap_file *file, const char *name, int flags) __must_check;
+int sys_swapoff_file(struct address_space *mapping) __must_check;
 /* Bring everything back and let go of the area. -EINVAL: not in use; -ENOMEM, -EINTR, -EIO, -EBUSY (a
  * pinned slot): the area stays in use. May sleep. (SW-15) */
 int sys_swapoff_bdev(struct block_device *bdev) __must_check;
@@ -134,6 +147,7 @@ struct swap_area_info {
 	char name[64];
 	u64 size_pages, used_pages; /* of usable slots; in use */
 	int priority;
+	bool file;
 };
 /* The n-th area in use; false: no more. (/proc/swaps) */
 bool swap_area_info(unsigned int n, struct swap_area_info *info);

@@ -294,7 +294,7 @@ PAGODA_TEST(no_memory_leaves_pages_in_swap, "SW-03")
 	test_fail_every_allocation(back_without_memory, NULL);
 	push_out_all(FILE_PAGES);
 	hosted_fail_one_in(1);
-	CHECK_EQ(sys_swapoff_bdev(disk), -ENOMEM);
+	CHECK_EQ(area_off(disk), -ENOMEM);
 	hosted_fail_one_in(0);
 	validate_swap();
 	check_shared(0, FILE_PAGES);
@@ -326,7 +326,7 @@ PAGODA_TEST(each_failing_transfer_loses_nothing, "SW-03 FT-54")
 		for (unsigned long i = 0; i < 4; i++)
 			CHECK(push_out(i));
 		hosted_disk_fail_nth(disk, nth);
-		CHECK_EQ(sys_swapoff_bdev(disk), -EIO);
+		CHECK_EQ(area_off(disk), -EIO);
 		validate_swap();
 		hosted_disk_fail_nth(disk, 0);
 		check_shared(0, 4);
@@ -384,8 +384,8 @@ static void chaos_swapoff(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < 5; i++) {
-		CHECK_EQ(sys_swapoff_bdev(disk), 0);
-		CHECK_EQ(sys_swapon_bdev(disk, "/dev/hda", 0), 0);
+		CHECK_EQ(area_off(disk), 0);
+		CHECK_EQ(area_on(disk, "/dev/hda", 0), 0);
 	}
 }
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_swap_file.c: all of test_swap.c with swap areas that are files, whose blocks lie scattered on
+ * their disks, and what is refused as a file.
+ */
+#define SWAP_TO_FILES true
+#include "test_swap.c"
+
+static u64 hole, apart; /* a block that is missing; the first of a page whose others lie elsewhere */
+
+static u64 odd_bmap(struct address_space *mapping, u64 block)
+{
+	if (block == hole)
+		return 0;
+	return area_bmap(mapping, block) + (block == apart ? 100 : 0);
+}
+
+static const struct address_space_operations odd_aops = { .bmap = odd_bmap };
+
+PAGODA_TEST(holes_are_refused_and_scattered_pages_are_bad_slots, "SW-16")
+{
+	disk = new_disk("hda", 64);
+	file_on(disk)->mapping.a_ops = &odd_aops;
+	for (hole = 1; hole < 64 * FILE_BLOCKS; hole += 17)
+		CHECK_EQ(area_on(disk, "x", 0), -EINVAL);
+	hole = ~0ull;
+	CHECK_EQ(disk->holder, NULL);
+	apart = 1; /* the header itself */
+	CHECK_EQ(area_on(disk, "x", 0), -EINVAL);
+	apart = 40 * FILE_BLOCKS;
+	CHECK_EQ(area_on(disk, "x", 0), 0);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 62);
+	for (int i = 0; i < 62; i++) {
+		swp_entry_t entry = get_swap_page();
+
+		CHECK(entry.val && swp_offset(entry) != 40);
+	}
+	CHECK_EQ(get_swap_page().val, 0);
+	for (unsigned long i = 1; i < 64; i++)
+		if (i != 40)
+			swap_free(swp_entry(0, i));
+	swap_off();
+}
