@@ -295,14 +295,14 @@ PAGODA_TEST(read_errors_are_sigbus_and_can_be_retried, "FT-54")
 /* swapoff says so, and brings back all the others. */
 PAGODA_TEST(swapoff_passes_by_what_cannot_be_read, "SW-15")
 {
-	unsigned long bad = 8 * (PAGE_SIZE / SECTOR_SIZE);
+	u64 bad = page_on_disk(8) * (PAGE_SIZE / SECTOR_SIZE);
 	struct swap_area_info info;
 
 	swap_on(64);
 	process_with(16);
 	swap_out_range(16);
 	hosted_disk_fail_sectors(disk, BIO_READ, bad, bad + 1);
-	CHECK_EQ(sys_swapoff_bdev(disk), -EIO);
+	CHECK_EQ(area_off(disk), -EIO);
 	CHECK(swap_area_info(0, &info));
 	CHECK_EQ(info.used_pages, 1);
 	hosted_disk_fail_sectors(disk, BIO_READ, 0, 0);
@@ -315,8 +315,10 @@ PAGODA_TEST(swapoff_passes_by_what_cannot_be_read, "SW-15")
 /* Sectors of slots [first, end) cannot be written. */
 static void fail_slots(unsigned long first, unsigned long end)
 {
-	hosted_disk_fail_sectors(disk, BIO_WRITE, page_on_disk(first) * (PAGE_SIZE / SECTOR_SIZE),
-				 end * (PAGE_SIZE / SECTOR_SIZE));
+	u64 at = page_on_disk(first);
+
+	hosted_disk_fail_sectors(disk, BIO_WRITE, at * (PAGE_SIZE / SECTOR_SIZE),
+				 (at + end - first) * (PAGE_SIZE / SECTOR_SIZE));
 }
 
 /* Reclaim comes by once more. */
