@@ -22,7 +22,8 @@
  * Locking: the page lock guards the ring, and the flags but for these: BH_dirty may be set any
  * time by who uses the bh (and PG_dirty after it, so that a write that clears both in the other
  * order misses nothing); BH_io is cleared at interrupts, under one of the io_locks, so that
- * exactly one finds itself the last.
+ * exactly one finds itself the last. It does not say whether a buffer is read or written: a page
+ * that is read in part waits until what was written of it before is done.
  *
  * Invariants: (I1) an Uptodate page has only uptodate buffers; (I2) a dirty buffer is uptodate;
  * (I3) buffers with BH_io, BH_dirty or a use are not freed; (I4) a page with buffers has a
@@ -466,6 +467,7 @@ int block_read_full_page(struct page *page, unsigned int block_size, get_block_t
 	int ret = 0;
 
 	VM_BUG_ON(!PageLocked(page));
+	wait_on_page_writeback(page); /* one transfer of a page's buffers at a time (BH_io) */
 	ClearPageError(page);
 	if (!page_has_buffers(page)) {
 		ret = find_run(page, bytes_in_file(page), block_size, get_block, false, &run);
