@@ -25,7 +25,8 @@
  * The active lists hold up to two thirds, or a bit more: below that reclaim leaves them alone, and
  * refaults have to win a place (workingset.c), which keeps a loop's part in memory and scans out. While
  * many inactive pages are reused (favours_recent()) the documents' share of active pages is
- * demoted instead, so that an old working set makes room for the new one.
+ * demoted instead, and one use of an anonymous page is enough, so that an old working set makes room
+ * for the new one.
  *
  * Locking: costs are single words that may lose an update.
  * Failure: none.
@@ -111,6 +112,8 @@ static unsigned long default_refill_count(unsigned long nr_pages, unsigned long 
 	return nr_pages * active / (2 * (inactive + 1));
 }
 
+static bool recent_favoured; /* the last answer */
+
 /*
  * Are pages on the inactive lists used again? Many are when a program has turned to other pages, hardly any
  * in a loop or a scan. Asked once a pass; answered from the last WINDOW evictions. Counters may be
@@ -119,30 +122,31 @@ static unsigned long default_refill_count(unsigned long nr_pages, unsigned long 
 static bool favours_recent(void)
 {
 	static unsigned long reused_before, evicted_before;
-	static bool answer;
 	unsigned long evicted = vm_event_sum(VM_EVENT_pgsteal) - LOAD(evicted_before);
 	unsigned long reused = vm_event_sum(VM_EVENT_pgactivate) - vm_event_sum(VM_EVENT_workingset_activate) -
 			       LOAD(reused_before);
 
 	if (evicted >= WINDOW) {
-		STORE(answer, reused * (LOAD(answer) ? FEW_REUSED_PART : MANY_REUSED_PART) > evicted);
+		STORE(recent_favoured, reused * (LOAD(recent_favoured) ? FEW_REUSED_PART : MANY_REUSED_PART) > evicted);
 		STORE(evicted_before, LOAD(evicted_before) + evicted);
 		STORE(reused_before, LOAD(reused_before) + reused);
 	}
-	return LOAD(answer);
+	return LOAD(recent_favoured);
 }
 
 /*
  * Only a surplus, beyond what reclaim and new pages make the lists swing by: what is active
- * within its share has been used, and leaves by a challenge (workingset.c).
+ * within its share has been used, and leaves by a challenge (workingset.c). With an empty
+ * inactive list there is a surplus on lists of any length, or nothing could ever be evicted.
  */
 static unsigned long default_refill_limit(unsigned long active, unsigned long inactive)
 {
+	unsigned long swing = min((unsigned long)SWAP_CLUSTER_MAX, (active + inactive) / 8);
+	unsigned long share = SURPLUS_PER_INACTIVE * (inactive + swing);
+
 	if (favours_recent())
 		return ~0ul;
-	if (active <= SURPLUS_PER_INACTIVE * (inactive + SWAP_CLUSTER_MAX))
-		return 0;
-	return (active - SURPLUS_PER_INACTIVE * (inactive + SWAP_CLUSTER_MAX)) / (SURPLUS_PER_INACTIVE + 1) + 1;
+	return active <= share ? 0 : (active - share) / (SURPLUS_PER_INACTIVE + 1) + 1;
 }
 
 /* Accessed bits; a file page whose lock is busy counts as used. */
@@ -185,6 +189,8 @@ static enum page_fate judge_mapped(struct page *page, const struct rmap_info *in
 		return PAGE_EVICT;
 	}
 	SetPageReferenced(page);
+	if (PageSwapBacked(page) && LOAD(recent_favoured))
+		return PAGE_ACTIVATE; /* the sooner the old set makes room */
 	return marked || info->referenced > 1 || info->executable ? PAGE_ACTIVATE : PAGE_KEEP;
 }
 

@@ -312,6 +312,8 @@ static bool balance_zone(zone_t *zone)
 		sc.classzone = zone;
 		try_to_free_pages_zone(&sc);
 	}
+	if (!sc.nr_scanned && !sc.nr_reclaimed) /* nothing to look at is no better than in vain */
+		__atomic_fetch_add(&zone->lruvec.pages_scanned, all_lru_pages(zone) + 1, __ATOMIC_RELAXED);
 	drain_local_pages(); /* what was freed counts in the zone */
 	if (check_classzone_need_balance(zone))
 		return sc.nr_reclaimed || !is_hopeless(zone);

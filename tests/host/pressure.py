@@ -208,7 +208,7 @@ def simulate(bench, string, frames=1000):
 
 # The string, and the most of the classic policy's and of LRU's major faults that the default one may take.
 STRINGS = [("loop:pages=1100,refs=200k", 0.6, 0.5), ("loop:pages=1500,refs=200k", 0.7, 0.7),
-           ("scan:refs=200k", 0.9, 0.9), ("zipf:refs=200k", 1.01, 1.04), ("random:refs=200k", 1.01, 1.02),
+           ("scan:refs=200k", 0.9, 0.9), ("zipf:refs=200k", 1.02, 1.04), ("random:refs=200k", 1.01, 1.02),
            ("zipf:pages=8000,refs=200k,skew=0.8", 0.9, 0.95), ("loop:pages=900,refs=100k", 1, 1),
            ("sequential:pages=5000", 1, 1), ("shift:refs=300k", 1.01, 1.1),
            ("shift:pages=8000,set=700,phase=30000,refs=300k", 1.01, 1.15)]

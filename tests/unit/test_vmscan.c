@@ -595,6 +595,41 @@ PAGODA_TEST_CONFIG(kswapd_looks_at_every_zone_of_its_node, "RC-02", .nr_nodes = 
 	CHECK(kswapd_can_sleep());
 }
 
+/* kswapd once went round for ever: with nothing inactive and too little active it looked at nothing. */
+static void kswapd_gives_up_with(unsigned long pages, bool in_use)
+{
+	zone_t *zone;
+
+	disk_open(&disk, pages);
+	disk_cache(&disk, 0, pages);
+	lru_add_drain_all();
+	for (unsigned long i = 0; i < pages; i++) {
+		activate_page(disk_page(&disk, i));
+		if (in_use)
+			get_page(disk_page(&disk, i));
+	}
+	zone = page_zone(disk_page(&disk, 0));
+	zone->pages_high = 2 * totalram_pages(); /* more than there can ever be */
+	zone->need_balance = 1;
+	kswapd_balance_pgdat(pgdat_list);
+	CHECK(zone->need_balance);
+	CHECK_EQ(disk.mapping.nrpages, in_use ? pages : 0);
+	zone->need_balance = 0;
+	for (unsigned long i = 0; in_use && i < pages; i++)
+		put_page(disk_page(&disk, i));
+	disk_close(&disk);
+}
+
+PAGODA_TEST_EXACT(kswapd_gives_up_where_nothing_can_be_had, "RC-03 FX-23")
+{
+	kswapd_gives_up_with(39, true);
+}
+
+PAGODA_TEST_EXACT(kswapd_takes_the_last_active_pages, "RC-03")
+{
+	kswapd_gives_up_with(39, false);
+}
+
 static int disk_stops;
 
 /* A slow disk: writes end 30 ms later, all together. */
