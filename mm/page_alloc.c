@@ -107,9 +107,9 @@ static void pcp_note_refill(struct per_cpu_pages *pcp, long nr)
 }
 
 /* The page at height count of a stack that is one higher. Interrupts off. */
-static __always_inline struct page *pcp_take_at(struct per_cpu_pages *pcp, unsigned int count)
+static __always_inline struct page *pcp_take_at(struct per_cpu_pages *pcp, unsigned long count)
 {
-	pcp_set_count(pcp, count);
+	pcp_set_count(pcp, (unsigned int)count);
 	__atomic_store_n(&pcp->nr_taken, pcp->nr_taken + 1, __ATOMIC_RELAXED);
 	return pcp->pages[count];
 }
@@ -531,7 +531,7 @@ static noinline struct page *zeroed_page(struct page *page)
 static __always_inline struct page *alloc_single_page(gfp_t gfp_mask)
 {
 	struct per_cpu_pages *pcp;
-	unsigned int count;
+	unsigned long count; /* as wide as an index */
 	unsigned long irq;
 	struct page *page;
 
@@ -539,7 +539,7 @@ static __always_inline struct page *alloc_single_page(gfp_t gfp_mask)
 		return alloc_pages_nearby(gfp_mask, 0);
 	irq = port_irq_save_short();
 	pcp = first_pcp[port_cpu_id()][gfp_mask & GFP_ZONEMASK];
-	if (unlikely(__builtin_sub_overflow(pcp->count, 1u, &count))) {
+	if (unlikely(__builtin_sub_overflow((unsigned long)pcp->count, 1ul, &count))) {
 		port_irq_restore_short(irq);
 		return alloc_pages_nearby(gfp_mask, 0);
 	}
