@@ -53,11 +53,12 @@ def build_for(jobs, everything):
     """A named test waits for what it needs; a whole run finds out that everything builds."""
     if everything or any(job.needs is None for job in jobs):
         say("building everything; the first time takes minutes")
-        build.build([])
+        targets = {"all"}  # which leaves out what is built on request only
     else:
-        targets = sorted({target for job in jobs for target in job.needs})
-        if targets:  # none would mean all
-            build.build(targets)
+        targets = set()
+    targets.update(target for job in jobs for target in job.needs or [])
+    if targets:  # none would mean all
+        build.build(sorted(targets))
 
 
 def run_job(job):
