@@ -311,8 +311,8 @@ struct buffer_head *bread(struct block_device *bdev, u64 block, unsigned int siz
 
 void brelse(struct buffer_head *bh)
 {
-	if (bh)
-		atomic_dec(&bh->count);
+	if (bh) /* after all that its user did: who finds 0 may free it */
+		__atomic_sub_fetch(&bh->count.counter, 1, __ATOMIC_RELEASE);
 }
 
 void *bh_data(const struct buffer_head *bh)

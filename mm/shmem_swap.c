@@ -80,7 +80,7 @@ static void set_slot(struct page *page, swp_entry_t entry)
 	unsigned long flags;
 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	mapping->was_swapped = true;
+	__atomic_store_n(&mapping->was_swapped, true, __ATOMIC_RELAXED); /* truncation looks without the lock */
 	page->private = (void *)entry.val;
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	atomic_long_add(&nr_cached_slots, entry.val ? 1 : -1);

@@ -114,7 +114,7 @@ static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t
 		}
 		port_cond_resched();
 	}
-	if (READ_ONCE(mapping->was_swapped)) /* entries, and what they have become meanwhile */
+	if (__atomic_load_n(&mapping->was_swapped, __ATOMIC_RELAXED)) /* entries, and what they have become meanwhile */
 		shmem_truncate(mapping, start, end);
 }
 

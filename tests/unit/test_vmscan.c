@@ -670,7 +670,8 @@ PAGODA_TEST_CONFIG(slow_disk_kills_nobody, "OM-17", .nr_cpus = 2, PRESSURE, .det
 }
 
 /* A quarter of the RAM lies in the upper zone, which is asked first. */
-PAGODA_TEST_CONFIG(zones_are_turned_over_alike, "FX-15 RC-03", .ram = 20 * SZ_1M, .start_threads = true)
+PAGODA_TEST_CONFIG(zones_are_turned_over_alike, "FX-15 RC-03", .ram = 20 * SZ_1M, .start_threads = true,
+		   .exact = true)
 {
 	const zone_t *zones = pgdat_list->node_zones;
 	unsigned long dma, normal;

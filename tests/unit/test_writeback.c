@@ -376,7 +376,7 @@ static void random_step(struct block_file *f)
 PAGODA_TEST(each_page_is_on_one_list_and_they_add_up, "AS-69 RC-32 CT-29")
 {
 	struct block_file *f = block_file_create(1024, 0);
-	unsigned int steps = test_scale(600);
+	unsigned int steps = 300 + test_scale(300);
 	unsigned long lists[NR_LISTS], seen[NR_LISTS] = { 0 };
 
 	while (steps--) {
