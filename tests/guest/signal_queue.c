@@ -49,6 +49,7 @@ static int show_pending_in_child(void *unused)
 	printf("child: pending SIGTERM %d, blocked SIGTERM %d\n", sigismember(&pending, SIGTERM),
 	       sigismember(&mask, SIGTERM));
 	raise(SIGUSR2);
+	signal(SIGINT, SIG_DFL); /* a shell's background job is born ignoring it */
 	MUST(kill(getpid(), SIGINT));
 	return 0;
 }
