@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 
+from lab import image
 from lab.common import EXIT_HOST, Refusal
+from lab.testing import PAGODA
 
 
 def tool(name):
@@ -42,6 +44,18 @@ def environment(*images):
 
 
 # ---- What e2fsck finds ----------------------------------------------------------------------
+
+
+def words(script, options=()):
+    """The command that runs a script in busybox in a guest."""
+    return [PAGODA, "run", "--accel", "tcg", "--quiet", "--timeout", "100", *options, "--", image.BUSYBOX, "sh", "-c",
+            script]
+
+
+def busybox(bench, disk, script, *options):
+    """Run a script in a guest whose /dev/vda is the image."""
+    return bench.command(words(script, options), timeout=130, env=environment(disk))
+
 
 PASSED_OVER = re.compile(r"Pass \d|e2fsck |.*: \*\*\*\*\*|.*: \d+/\d+ files|.* was not cleanly unmounted|$")
 ANSWERED = re.compile(r"\s*[A-Z][^?.]*\? yes.*")

@@ -34,6 +34,9 @@ def load_host_tests():
         name = "tests_host_" + os.path.splitext(os.path.basename(path))[0]
         spec = importlib.util.spec_from_file_location(name, path)
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    names = [job.name for job in REGISTRY]
+    twice = {name for name in names if names.count(name) > 1}  # a module imported by another: they share a folder
+    assert not twice, f"registered twice: {sorted(twice)}"
     return REGISTRY
 
 

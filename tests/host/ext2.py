@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from lab import guest_programs, image, linux
-from lab.ext2 import complaints, environment, is_clean, make_image, tool
+from lab.ext2 import busybox, complaints, environment, is_clean, make_image, tool, words
 from lab.testing import PAGODA, Skip, test
 
 MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt"
@@ -17,15 +17,6 @@ AGAIN = "umount /mnt && mount -t ext2 /dev/vda /mnt"
 DAMAGE_BYTES = 100 * 1024  # of an image's start: its metadata
 START_SECONDS = 30
 LINUX_START_SECONDS = 90
-
-
-def words(script, options=()):
-    return [PAGODA, "run", "--accel", "tcg", "--quiet", "--timeout", "100", *options, "--", image.BUSYBOX, "sh", "-c",
-            script]
-
-
-def busybox(bench, disk, script, *options):
-    return bench.command(words(script, options), timeout=130, env=environment(disk))
 
 
 def exerciser(bench):
@@ -176,7 +167,7 @@ def kinds_left(bench, kill, rounds):
 
 def unexpected(kinds):
     """An inode may reach the disk before its indirect block, which then has what lay there before: ext2
-    orders nothing, Linux's neither. e2fsck clears such an inode, and its names with it."""
+    orders nothing. e2fsck clears such an inode, and its names with it."""
     left = kinds - LEFT_BY_LINUX
     if any("llegal block" in kind for kind in left):
         left = {kind for kind in left if not re.search("llegal block|has deleted|Restarting", kind)}

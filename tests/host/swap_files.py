@@ -2,9 +2,8 @@
 """Swap files on ext2: what mkswap made of them, what may be done to the file meanwhile, working sets."""
 import os
 
-from lab import guest_programs
+from lab import ext2, guest_programs
 from lab.testing import test
-from tests.host import ext2
 
 FILE_KB = 48 * 1024
 GOOD = "children failed: 0, words wrong: 0"
