@@ -20,7 +20,11 @@ HOSTED_THREAD_LOCAL struct hosted_cpu_front *hosted_this_cpu; /* NULL outside of
 HOSTED_THREAD_LOCAL unsigned int hosted_cpu_nr;		      /* its id, nearer at hand */
 HOSTED_THREAD_LOCAL struct vm_task *hosted_this_task;
 extern bool hosted_deterministic; /* constant after hosted_boot() */
-extern int hosted_watch; /* HOSTED_FAIL_ARMED, plus the number of CPUs with interrupts to take */
+/*
+ * HOSTED_FAIL_ARMED, plus the number of CPUs with interrupts to take. Hidden: read at each allocation,
+ * without a table of addresses in between.
+ */
+extern int hosted_watch __attribute__((visibility("hidden")));
 
 #define HOSTED_FAIL_ARMED 0x10000
 
