@@ -122,10 +122,8 @@ static noinline void kfree_slow(const void *obj, void *caller)
 
 void kfree(const void *obj)
 {
-	struct page *page;
+	struct page *page = object_page_quick(obj);
 
-	__builtin_prefetch(obj, 1); /* its mark will be written; it may come from another CPU */
-	page = object_page_quick(obj);
 	if (unlikely(!page)) {
 		kfree_slow(obj, __builtin_return_address(0));
 		return;
