@@ -155,6 +155,17 @@ struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write,
 	return page;
 }
 
+/*
+ * Whoever clears the dirty bits of the page's entries, or has cleared them, must not take what was
+ * written here for what is on the disk. The lock keeps the page's mapping, which is not ours.
+ */
+static void dirty_user_page(struct page *page)
+{
+	lock_page(page);
+	(void)set_page_dirty(page); /* true or not, it is dirty now */
+	unlock_page(page);
+}
+
 size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, size_t len,
 			 bool write, bool force)
 {
@@ -174,6 +185,8 @@ size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, si
 		else
 			memcpy((char *)buf + done, kaddr + offset, n);
 		kunmap(page);
+		if (write)
+			dirty_user_page(page);
 		put_page(page);
 		done += n;
 	}

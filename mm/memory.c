@@ -102,12 +102,16 @@ static inline void install(struct vm_fault *vmf, pte_t pte)
 	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 }
 
+/* Entries of a region that its program may not write stay so, whoever forces a write (gup.c). */
+static inline pte_t pte_mkwrite_if_allowed(const struct vm_fault *vmf, pte_t pte)
+{
+	return likely(vmf->vma->vm_flags & VM_WRITE) ? pte_mkwrite(pte) : pte;
+}
+
 /* The entry for a page just written or zeroed for this fault. */
 static inline pte_t owned_pte(const struct vm_fault *vmf, struct page *page)
 {
-	pte_t pte = pte_mkwritten(pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot)));
-
-	return vmf->vma->vm_flags & VM_WRITE ? pte_mkwrite(pte) : pte;
+	return pte_mkwrite_if_allowed(vmf, pte_mkwritten(pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot))));
 }
 
 /* ---- Anonymous memory ----------------------------------------------------------------------- */
@@ -328,7 +332,7 @@ static vm_fault_t do_no_page(struct vm_fault *vmf)
 /* Write access to the page that is there. page_table_lock held, dropped here. */
 static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
 {
-	install(vmf, pte_mkyoung(pte_mkwritten(pte_mkwrite(vmf->orig_pte))));
+	install(vmf, pte_mkyoung(pte_mkwritten(pte_mkwrite_if_allowed(vmf, vmf->orig_pte))));
 	unlock_pte(vmf);
 	return 0;
 }

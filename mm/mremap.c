@@ -19,7 +19,8 @@
  *
  *	truncate: new VMA, empty yet	move: old -> new	truncate: old VMA, empty already
  *
- * The old range is flushed on all CPUs before it can be used for anything else.
+ * The old range is flushed on all CPUs under page_table_lock: from then on reclaim finds the pages
+ * at their new addresses, and may free them.
  *
  * Failure: nothing changed.
  */
@@ -115,8 +116,8 @@ static void move_pages(const struct remap *r, unsigned long len)
 		down_write(&mapping->i_mmap_rwsem);
 	spin_lock(&r->mm->page_table_lock);
 	move_page_tables(r, len);
+	flush_tlb_range(r->mm, r->addr, r->addr + len); /* reclaim would only flush the new addresses */
 	spin_unlock(&r->mm->page_table_lock);
-	flush_tlb_range(r->mm, r->addr, r->addr + len);
 	if (mapping)
 		up_write(&mapping->i_mmap_rwsem);
 }

@@ -41,10 +41,10 @@ void update_hiwater_rss(struct mm_struct *mm)
 
 /* ---- Zapping ------------------------------------------------------------------------------ */
 
-/* What to leave alone. */
 struct zap_details {
 	struct mmu_gather *tlb;
 	bool keep_anon; /* private copies stay (truncation of the file's own pages) */
+	bool dirtied;	/* out: a page of an object got its dirty bit from an entry, see unlock_zapped() */
 };
 
 struct rss_delta {
@@ -75,8 +75,8 @@ static void apply_rss(struct mm_struct *mm, const struct rss_delta *rss)
 }
 
 /* One present entry; true if the gather is full. */
-static inline bool zap_present(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep,
-			       pte_t pte, unsigned long addr)
+static inline bool zap_present(struct zap_details *z, struct rss_delta *rss, pte_t *ptep, pte_t pte,
+			       unsigned long addr)
 {
 	struct mmu_gather *tlb = z->tlb;
 	struct page *page = normal_page(pte);
@@ -89,8 +89,10 @@ static inline bool zap_present(const struct zap_details *z, struct rss_delta *rs
 		tlb_changed(tlb, addr, addr + PAGE_SIZE);
 	if (!page)
 		return false;
-	if (!PageAnon(page))
+	if (!PageAnon(page)) {
 		keep_dirty(page, pte);
+		z->dirtied |= pte_dirty(pte);
+	}
 	count_page(rss, page, -1);
 	atomic_dec(&page->mapcount);
 	return tlb_remove_page(tlb, page);
@@ -108,7 +110,7 @@ static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, p
 }
 
 /* [addr, end) lies under one PMD entry. Returns where it stopped: end, or the gather is full. */
-static unsigned long zap_pte_range(const struct zap_details *z, pmd_t *pmd, unsigned long addr,
+static unsigned long zap_pte_range(struct zap_details *z, pmd_t *pmd, unsigned long addr,
 				   unsigned long end)
 {
 	struct rss_delta rss = { 0, 0, 0, 0 };
@@ -163,7 +165,24 @@ pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 	return NULL;
 }
 
-static void zap_range(const struct zap_details *z, unsigned long addr, unsigned long end)
+/*
+ * A CPU that remembers a dirty entry goes on storing without telling anybody. So it must have
+ * forgotten it before somebody can take the page for clean:
+ *
+ *	zap				writeback			thread
+ *	entry gone, page dirty
+ *	flush, unlock			page_mkclean finds no entry
+ *					write, page clean		store: faults
+ */
+static void unlock_zapped(struct zap_details *z)
+{
+	if (unlikely(z->dirtied))
+		tlb_flush_translations(z->tlb);
+	z->dirtied = false;
+	spin_unlock(&z->tlb->mm->page_table_lock);
+}
+
+static void zap_range(struct zap_details *z, unsigned long addr, unsigned long end)
 {
 	struct mm_struct *mm = z->tlb->mm;
 	pmd_t *pmd;
@@ -172,17 +191,17 @@ static void zap_range(const struct zap_details *z, unsigned long addr, unsigned 
 	while ((pmd = next_pmd(mm, &addr, end))) {
 		addr = zap_pte_range(z, pmd, addr, pmd_addr_end(addr, end));
 		if (z->tlb->nr_pages == TLB_BATCH_PAGES) {
-			spin_unlock(&mm->page_table_lock);
+			unlock_zapped(z);
 			tlb_flush_mmu(z->tlb);
 			spin_lock(&mm->page_table_lock);
 		}
 	}
-	spin_unlock(&mm->page_table_lock);
+	unlock_zapped(z);
 }
 
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end)
 {
-	struct zap_details z = { tlb, false };
+	struct zap_details z = { .tlb = tlb };
 
 	zap_range(&z, start, end);
 }
@@ -357,7 +376,7 @@ static void unmap_file_range(struct vm_area_struct *vma, pgoff_t first, pgoff_t 
 	if (first >= end)
 		return;
 	tlb_gather_mmu(&tlb, mm, false);
-	z = (struct zap_details){ &tlb, !even_cows };
+	z = (struct zap_details){ .tlb = &tlb, .keep_anon = !even_cows };
 	update_hiwater_rss(mm);
 	zap_range(&z, vma->vm_start + ((first - vma->vm_pgoff) << PAGE_SHIFT),
 		  vma->vm_start + ((end - vma->vm_pgoff) << PAGE_SHIFT));

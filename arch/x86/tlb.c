@@ -161,10 +161,17 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm)
 	tlb->nr_pages = tlb->nr_tables = 0;
 }
 
-void tlb_flush_mmu(struct mmu_gather *tlb)
+void tlb_flush_translations(struct mmu_gather *tlb)
 {
 	if (tlb->start < tlb->end && !tlb->fullmm)
 		flush_tlb_range(tlb->mm, tlb->start, tlb->end);
+	tlb->start = ~0ul;
+	tlb->end = 0;
+}
+
+void tlb_flush_mmu(struct mmu_gather *tlb)
+{
+	tlb_flush_translations(tlb);
 	release_pages(tlb->pages, tlb->nr_pages);
 	for (unsigned int i = 0; i < tlb->nr_tables; i++)
 		pgt_cache_put((unsigned long)tlb->tables[i] & 1 ? PGT_PTE : PGT_PMD,
@@ -172,8 +179,6 @@ void tlb_flush_mmu(struct mmu_gather *tlb)
 	if (tlb->nr_tables)
 		check_pgt_cache();
 	tlb->nr_pages = tlb->nr_tables = 0;
-	tlb->start = ~0ul;
-	tlb->end = 0;
 }
 
 void tlb_remove_table(struct mmu_gather *tlb, void *table, bool pte_table)

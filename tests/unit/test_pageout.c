@@ -144,6 +144,21 @@ PAGODA_TEST(lazy_freeing_leaves_alone_what_others_use, "")
 	check_mm();
 }
 
+PAGODA_TEST(what_another_process_writes_is_kept, "FT-63")
+{
+	u32 value = 77;
+
+	swap_on();
+	process_with(1);
+	CHECK_EQ(advise(0, 1, MADV_FREE), 0);
+	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true), sizeof(value));
+	reclaim_list(page_zone(page_at(0)), LRU_KIND_FILE);
+	CHECK_EQ(hosted_read32(BASE), 77);
+	hosted_process_exit();
+	swap_off();
+}
+
 PAGODA_TEST(lazy_freeing_gives_slots_back, "")
 {
 	swap_on();

@@ -18,6 +18,7 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmalloc.h>
 #include <pagoda/vmstat.h>
+#include <asm/pgtable.h>
 
 #define RW_ (PROT_READ | PROT_WRITE)
 #define SIGSEGV 11
@@ -164,6 +165,77 @@ SMP_TEST(mremap_stops_the_other_cpu, "SM-06 XC-03")
 	CHECK(!w.ok);
 	CHECK_EQ(w.sig.code, SEGV_MAPERR);
 	CHECK_EQ(hosted_read32(moved), 2);
+	end_worker(&w);
+}
+
+/* ---- A translation that has lost its entry, and the lock that keeps others from the page ---- */
+
+#define LOCK_LOOKS_NS 30000000ull
+
+static bool entry_is_gone(unsigned long addr)
+{
+	pmd_t *pmd = walk_to_pmd(current_vm->mm, addr);
+
+	return !pmd || pmd_none(pmdp_get(pmd)) || pte_none(ptep_get(pte_offset(pmd, addr)));
+}
+
+/*
+ * On a CPU that reads addr and then takes no interrupts until its entry is gone, and for a while
+ * after that: ok if page_table_lock stays taken as long as the translation is there. Else
+ * others (reclaim, writeback) may do with the page as they like while this CPU still reaches it.
+ */
+static void watch_lock(struct worker *w)
+{
+	spinlock_t *lock = &current_vm->mm->page_table_lock;
+	u64 until;
+
+	w->ok = hosted_user_write(w->addr, &w->value, sizeof(w->value));
+	__atomic_store_n(&w->value, 0, __ATOMIC_RELEASE); /* ready */
+	while (!entry_is_gone(w->addr))
+		;
+	until = port_clock_ns() + LOCK_LOOKS_NS;
+	while (w->ok && port_clock_ns() < until && hosted_tlb_holds(1, w->addr))
+		w->ok = __atomic_load_n(&lock->locked, __ATOMIC_ACQUIRE);
+}
+
+static void start_watching(struct worker *w, unsigned long addr)
+{
+	start_worker(w, 1);
+	w->addr = addr;
+	w->value = 2;
+	start_order(w, watch_lock);
+	while (__atomic_load_n(&w->value, __ATOMIC_ACQUIRE))
+		port_cpu_relax();
+}
+
+SMP_TEST(moved_page_is_flushed_before_reclaim_can_find_it, "SM-06 SM-07 AS-53")
+{
+	unsigned long addr, target;
+	struct worker w;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	addr = map_pages(1, RW_);
+	target = map_pages(1, RW_);
+	start_watching(&w, addr);
+	CHECK_EQ(do_mremap(addr, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, target), target);
+	end_order(&w);
+	CHECK(w.ok);
+	end_worker(&w);
+}
+
+SMP_TEST(dirty_shared_page_is_flushed_before_it_can_be_cleaned, "SM-06 AS-51")
+{
+	unsigned long addr;
+	struct worker w;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	addr = do_mmap(NULL, 0, 2 * PAGE_SIZE, RW_, MAP_SHARED | MAP_ANONYMOUS, 0);
+	CHECK(!IS_ERR_VALUE(addr));
+	hosted_write32(addr + PAGE_SIZE, 1); /* keeps the table */
+	start_watching(&w, addr);
+	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	end_order(&w);
+	CHECK(w.ok);
 	end_worker(&w);
 }
 

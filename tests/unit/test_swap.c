@@ -234,6 +234,31 @@ PAGODA_TEST(a_write_takes_the_page_over_at_once, "FT-50")
 	swap_off();
 }
 
+/* As a debugger's, through /proc/PID/mem. */
+static void force_write(unsigned long addr, u32 value)
+{
+	CHECK_EQ(access_process_vm(current_vm->mm, addr, &value, sizeof(value), true, true), sizeof(value));
+	CHECK(!pte_write(pte_at(addr)));
+	CHECK(!user_write32(addr, 1));
+	CHECK_EQ(hosted_signal().signo, SIGSEGV);
+	CHECK_EQ(hosted_read32(addr), value);
+}
+
+PAGODA_TEST(forced_writes_do_not_open_a_region, "FT-24 FT-50")
+{
+	swap_on(64);
+	process_with(2);
+	CHECK_EQ(do_mprotect(BASE, PG(2), PROT_READ), 0);
+	swap_out_range(2);
+	force_write(BASE, 7); /* from the swap entry */
+	CHECK_EQ(hosted_read32(BASE + PG(1)), 0x1234568);
+	CHECK(PageSwapCache(pfn_to_page(frame_at(BASE + PG(1)))));
+	force_write(BASE + PG(1), 8); /* from a page that has a slot */
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
 PAGODA_TEST(soft_dirty_goes_to_swap_and_back, "")
 {
 	swap_on(64);

@@ -55,7 +55,9 @@ struct mmu_gather {
 
 /* Begin collecting what is unhooked from mm; fullmm: all of it goes. */
 void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm);
-/* Flush and free everything collected. */
+/* Flush what was collected, so that no CPU reaches it; nothing is freed. Under page_table_lock, too. */
+void tlb_flush_translations(struct mmu_gather *tlb);
+/* Flush and free everything collected. No spinlocks. */
 void tlb_flush_mmu(struct mmu_gather *tlb);
 static inline void tlb_finish_mmu(struct mmu_gather *tlb)
 {
