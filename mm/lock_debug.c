@@ -7,10 +7,15 @@
  * spinlock.h are the one order among locks, outermost first. Equal ranks are allowed,
  * since some are taken in pairs (two mms in fork). RANK_NONE is not ordered.
  *
+ * An interrupt handler's locks are ordered among themselves only: what it interrupts waits for
+ * nobody. But the handler might wait for a CPU that holds one of its locks and wants one that
+ * the interrupted code holds. So a spinlock must not be both taken with interrupts on
+ * and inside of a lock that handlers take (RANK_LRU to RANK_ZONE).
+ *
  * A violation is reported and counted in nr_warnings; the lock is taken all the same.
  *
  * Locking: the tables are used by their CPU or task only; interrupt handlers leave
- * their CPU's table as they found it.
+ * their CPU's table as they found it. A spinlock's history is written by its holder.
  */
 #include <pagoda/spinlock.h>
 #include <pagoda/mmzone.h>
@@ -23,7 +28,13 @@ struct held_spinlocks {
 	const void *lock[MAX_SPINLOCKS_HELD];
 	int rank[MAX_SPINLOCKS_HELD];
 	unsigned int nr;
+	unsigned int first; /* that is not the interrupted code's */
+	bool in_interrupt;
 } __aligned(64);
+
+/* How a spinlock was ever taken. */
+#define TAKEN_INTERRUPTIBLY 1u
+#define TAKEN_IN_HANDLERS   2u /* inside of a lock that handlers take */
 
 static struct held_spinlocks held_spinlocks[NR_CPUS];
 
@@ -35,11 +46,36 @@ static int highest_rank_held(void)
 	const struct vm_task *task = port_current();
 	int rank = RANK_NONE;
 
-	for (unsigned int i = 0; i < cpu->nr; i++)
+	for (unsigned int i = cpu->first; i < cpu->nr; i++)
 		rank = max(rank, cpu->rank[i]);
-	for (unsigned int i = 0; i < task->nr_held_locks; i++)
+	for (unsigned int i = 0; i < task->nr_held_locks && !cpu->in_interrupt; i++)
 		rank = max(rank, task->held_locks[i].rank);
 	return rank;
+}
+
+static bool inside_handlers_lock(void)
+{
+	const struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
+
+	for (unsigned int i = cpu->first; i < cpu->nr; i++)
+		if (cpu->rank[i] >= RANK_LRU && cpu->rank[i] <= RANK_ZONE)
+			return true;
+	return false;
+}
+
+/* The lock is ours, it is not noted yet. */
+static void check_history(spinlock_t *lock)
+{
+	u8 before = lock->history, now = before;
+
+	if (port_irqs_enabled())
+		now |= TAKEN_INTERRUPTIBLY;
+	else if (inside_handlers_lock())
+		now |= TAKEN_IN_HANDLERS;
+	lock->history = now;
+	if (now != before && now == (TAKEN_INTERRUPTIBLY | TAKEN_IN_HANDLERS))
+		report_bug("lock order: rank %d taken inside a handler's lock and with interrupts on, at %p",
+			   lock->rank, __builtin_return_address(0));
 }
 
 static void note_spinlock(const void *lock, int rank)
@@ -54,7 +90,7 @@ static void note_spinlock(const void *lock, int rank)
 	port_irq_restore(flags);
 }
 
-void lock_acquired(const void *lock, int rank, bool sleeping)
+void lock_acquired(void *lock, int rank, bool sleeping)
 {
 	struct vm_task *task = port_current();
 
@@ -62,6 +98,7 @@ void lock_acquired(const void *lock, int rank, bool sleeping)
 		report_bug("lock order: rank %d taken inside rank %d, at %p", rank,
 			   highest_rank_held(), __builtin_return_address(0));
 	if (!sleeping) {
+		check_history(lock);
 		note_spinlock(lock, rank);
 	} else if (task->nr_held_locks < ARRAY_SIZE(task->held_locks)) {
 		task->held_locks[task->nr_held_locks].lock = lock;
@@ -128,4 +165,13 @@ void might_sleep(void)
 void lock_debug_tasks_start(void)
 {
 	tasks_run = true;
+}
+
+void lock_debug_interrupt(bool begins)
+{
+	struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
+
+	BUG_ON(cpu->in_interrupt == begins); /* they do not nest: interrupts are off */
+	cpu->first = begins ? cpu->nr : 0;
+	cpu->in_interrupt = begins;
 }

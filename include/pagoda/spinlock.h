@@ -33,25 +33,29 @@ enum lock_rank {
 typedef struct spinlock {
 	int locked; /* 0 free, 1 held */
 	u8 rank;
+	u8 history; /* lock_debug.c's */
 } spinlock_t;
 
-#define SPIN_LOCK_INIT(r) { 0, (r) }
+#define SPIN_LOCK_INIT(r) { 0, (r), 0 }
 static inline void spin_lock_init(spinlock_t *lock, enum lock_rank rank)
 {
 	lock->locked = 0;
 	lock->rank = (u8)rank;
+	lock->history = 0;
 }
 
 /* Debug bookkeeping; empty functions unless CONFIG_DEBUG_LOCKS. */
 #ifdef CONFIG_DEBUG_LOCKS
-void lock_acquired(const void *lock, int rank, bool sleeping);
+void lock_acquired(void *lock, int rank, bool sleeping);
 void lock_released(const void *lock);
 bool lock_is_held(const void *lock);
 /* Complains if a spinlock is held here, or interrupts are off once tasks run. */
 void might_sleep(void);
 void lock_debug_tasks_start(void);
+/* A handler of an interrupt begins or ends on this CPU: its locks are ordered apart from the interrupted code's. Interrupts off. */
+void lock_debug_interrupt(bool begins);
 #else
-static inline void lock_acquired(const void *lock, int rank, bool sleeping)
+static inline void lock_acquired(void *lock, int rank, bool sleeping)
 {
 	(void)lock, (void)rank, (void)sleeping;
 }
@@ -69,6 +73,10 @@ static inline void might_sleep(void)
 }
 static inline void lock_debug_tasks_start(void)
 {
+}
+static inline void lock_debug_interrupt(bool begins)
+{
+	(void)begins;
 }
 #endif
 #define lockdep_assert_held(l) VM_BUG_ON(!lock_is_held(l))

@@ -273,6 +273,7 @@ static void run_ipis(void)
 	if (senders)
 		__atomic_fetch_sub(&hosted_watch, 1, __ATOMIC_RELAXED);
 	cpu->front.irqs_on = false;
+	lock_debug_interrupt(true);
 	for (unsigned int i = 0; i < NR_CPUS; i++) {
 		struct ipi_call *call;
 
@@ -282,6 +283,7 @@ static void run_ipis(void)
 		call->fn(call->arg);
 		__atomic_sub_fetch(&call->left, 1, __ATOMIC_RELEASE);
 	}
+	lock_debug_interrupt(false);
 	cpu->front.irqs_on = irqs_on;
 }
 

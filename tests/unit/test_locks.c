@@ -231,6 +231,29 @@ PAGODA_TEST(wrong_order_is_reported, "SM-01 XC-06")
 	CHECK_EQ(current_vm->nr_held_locks, 0);
 }
 
+/* The interrupted code's lock is no matter; one that would wait for the handler's on another CPU is. */
+PAGODA_TEST(a_handler_takes_what_may_wait_for_nobody, "SM-01 XC-06 PA-28")
+{
+	spinlock_t list = SPIN_LOCK_INIT(RANK_LRU), leaf = SPIN_LOCK_INIT(RANK_LEAF);
+	unsigned long flags;
+
+	if (!locks_are_checked())
+		SKIP("locks are not checked in this build");
+	spin_lock(&leaf);
+	flags = port_irq_save();
+	lock_debug_interrupt(true);
+	spin_lock(&list);
+	spin_unlock(&list);
+	lock_debug_interrupt(false);
+	port_irq_restore(flags);
+	spin_unlock(&leaf);
+	CHECK_EQ(nr_warnings, 0);
+	spin_lock_irqsave(&list, flags);
+	EXPECT_REPORT("lock order", { spin_lock(&leaf); });
+	spin_unlock(&leaf);
+	spin_unlock_irqrestore(&list, flags);
+}
+
 PAGODA_TEST(sleeping_under_a_spinlock_is_reported, "PA-28 SM-01")
 {
 	spinlock_t lock = SPIN_LOCK_INIT(RANK_NONE);
