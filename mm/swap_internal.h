@@ -64,6 +64,9 @@ void swap_slot_unused(struct swap_area *area, unsigned long offset);
 /* Writing to the slot failed once more: is it to be given up? */
 bool swap_slot_failed(swp_entry_t entry);
 
+/* May pages that leave memory get entries of this slot? Not while swapoff empties its area, nor if it is given up. */
+bool swap_slot_takes_entries(swp_entry_t entry);
+
 /* Transfers between a locked page with an entry and its slot; unlocked in the end. May sleep. */
 void swap_start_write(struct page *page);
 void swap_start_read(struct page *page);

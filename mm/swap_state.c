@@ -195,8 +195,7 @@ bool add_to_swap(struct page *page)
 /* An area that swapoff empties, or a slot that is given up, gets no new entries; false: the page cannot leave it yet. */
 static bool leave_bad_slot(struct page *page)
 {
-	if (READ_ONCE(area_of(page_swap_entry(page))->writable) &&
-	    !swap_slot_given_up(page_swap_entry(page)))
+	if (swap_slot_takes_entries(page_swap_entry(page)))
 		return true;
 	if (swap_count(page_swap_entry(page)))
 		return false;

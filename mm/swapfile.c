@@ -137,6 +137,18 @@ bool swap_slot_given_up(swp_entry_t entry)
 	return given_up;
 }
 
+bool swap_slot_takes_entries(swp_entry_t entry)
+{
+	struct swap_area *area;
+	bool takes;
+
+	spin_lock(&swap_lock);
+	area = swap_entry_area(entry);
+	takes = area && area->writable && (area->map[swp_offset(entry)] & SWAP_FAILURES) != SWAP_FAILURES;
+	spin_unlock(&swap_lock);
+	return takes;
+}
+
 static bool has_free_slot(const struct swap_area *area)
 {
 	return area->writable && area->inuse < area->pages;

@@ -161,9 +161,19 @@ static unsigned long room(void)
 	       nr_swap_cache_pages() + (unsigned long)atomic_long_read(&nr_swap_pages);
 }
 
+static unsigned long slots_in_use(const struct swap_area *area)
+{
+	unsigned long inuse;
+
+	spin_lock(&swap_lock);
+	inuse = area->inuse;
+	spin_unlock(&swap_lock);
+	return inuse;
+}
+
 static bool has_room(const struct swap_area *area)
 {
-	return READ_ONCE(area->inuse) <= room();
+	return slots_in_use(area) <= room();
 }
 
 bool swapoff_give_up(void)
@@ -309,7 +319,7 @@ unsigned long swap_settle(void)
 		if (!area->map || area->claimed)
 			continue;
 		(void)empty_once(area); /* what could not be brought back is counted */
-		inuse += READ_ONCE(area->inuse);
+		inuse += slots_in_use(area);
 	}
 	set_refusable(false);
 	return inuse;
