@@ -154,5 +154,5 @@ bool swap_area_info(unsigned int n, struct swap_area_info *info);
 /* Frames that the maps of the areas in use take. */
 unsigned long swap_map_pages(void);
 
-/* Every slot's count equals the recount over all mms, shmem and the cache. Stops the world's writers: tests only. Panics if not. */
+/* Every slot's count equals the recount over all mms, shmem and the cache. It takes no lock over all: nothing may move meanwhile. Panics if not. */
 void validate_swap(void);

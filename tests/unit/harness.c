@@ -22,6 +22,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
 #include <asm/pgtable.h>
+#include <mm/reclaim_policy.h>
 
 #include <signal.h>
 #include <stdarg.h>
@@ -253,13 +254,18 @@ void test_lasting(void (*body)(void))
 	lasting_frames += before - test_free_frames();
 }
 
-/* It holds pages while it works: what it holds is not lost. Patience ends, as a test may keep it busy. */
-static void let_kswapd_rest(void)
+static bool kswapd_rests(const pg_data_t *pgdat)
+{
+	return !pgdat->kswapd || (kswapd_can_sleep_pgdat(pgdat) && atomic_read(&pgdat->kswapd_wait.nr_waiting));
+}
+
+/* Patience ends, as a test may keep it busy. */
+void test_let_kswapd_rest(void)
 {
 	pg_data_t *pgdat;
 
 	for_each_pgdat(pgdat)
-		for (int i = 0; i < 100000 && pgdat->kswapd && !atomic_read(&pgdat->kswapd_wait.nr_waiting); i++)
+		for (int i = 0; i < 100000 && !kswapd_rests(pgdat); i++)
 			port_yield();
 }
 
@@ -272,7 +278,7 @@ static void check_aftermath(unsigned long frames_before)
 	hosted_disks_end();
 	if (hosted_nr_tasks())
 		FAIL("%u tasks still run", hosted_nr_tasks());
-	let_kswapd_rest();
+	test_let_kswapd_rest(); /* it holds pages while it works: those are not lost */
 	frames = test_free_frames() + lasting_frames;
 	mm_validate_all();
 	if (nr_warnings)

@@ -146,6 +146,9 @@ void test_fail_every_allocation(bool (*body)(void *arg), void *arg);
 /* Frames that body takes stay taken for good (a cache of the kernel's): they are not looked for at the end. */
 void test_lasting(void (*body)(void));
 
+/* Wait until kswapd, if there is one, sleeps: until then it moves pages and slots. Not for ever, it may have work without end. */
+void test_let_kswapd_rest(void);
+
 /* Give back all that caches hold, then count free frames. */
 unsigned long test_free_frames(void);
 

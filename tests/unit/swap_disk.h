@@ -108,6 +108,7 @@ static inline void swap_on(u32 pages)
 /* All slots free again and the area gone. */
 static inline void swap_off(void)
 {
+	test_let_kswapd_rest(); /* validate_swap() looks at all areas with no lock held */
 	validate_swap();
 	CHECK_EQ(area_off(disk), 0);
 	CHECK_EQ(atomic_long_read(&nr_swap_pages), 0);

@@ -350,6 +350,7 @@ PAGODA_TEST_CONFIG(twice_the_memory_of_shared_pages, "SW-03 RC-10 FX-24", .ram =
 		CHECK_EQ(write_word(i, word_of(i)), 8);
 	check_shared(0, pages);
 	close_shared();
+	test_let_kswapd_rest();
 	CHECK_EQ(atomic_long_read(&nr_swap_pages), total_swap_pages);
 	swap_off();
 }
