@@ -86,12 +86,19 @@ static void increment_badly(void *arg)
 	__atomic_fetch_add(&shared.ended, 1, __ATOMIC_SEQ_CST);
 }
 
+/* In the order that one seed in thousands gives, nothing is lost. */
 PAGODA_TEST_CONFIG(lost_update_shows, "", .nr_cpus = 2, .deterministic = true)
 {
-	CHECK(port_thread_create("a", increment_badly, NULL));
-	CHECK(port_thread_create("b", increment_badly, NULL));
-	wait_ended(2);
-	CHECK_LT(shared.counter, 2 * STEPS);
+	int least = 2 * STEPS;
+
+	for (int i = 0; i < 4; i++) {
+		shared = (struct shared){ 0 };
+		CHECK(port_thread_create("a", increment_badly, NULL));
+		CHECK(port_thread_create("b", increment_badly, NULL));
+		wait_ended(2);
+		least = min(least, shared.counter);
+	}
+	CHECK_LT(least, 2 * STEPS);
 }
 
 static void increment_locked(void *arg)
