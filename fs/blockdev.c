@@ -7,8 +7,7 @@
  *	read, write, mmap -> bd_mapping's pages <- ext2's metadata buffers
  *
  * Writing dirties pages, which go to the disk like a file's: some time, with fsync, or at the last
- * close. O_DIRECT is the same with the pages written and dropped at once, so that the
- * disk's error is the call's own.
+ * close. O_DIRECT goes past these pages (mm/direct_io.c), and the disk's error is the call's own.
  *
  * Each open file is a user of the device; with O_EXCL it claims it, as mounts and swap areas do:
  * EBUSY if somebody has it so already. A disk that is swapped to is not written: ETXTBSY.
@@ -46,67 +45,38 @@ static u64 bdev_bytes(const struct block_device *bdev)
 
 /* ---- Reading and writing ----------------------------------------------------------------------- */
 
-static bool is_direct(const struct file *file)
-{
-	return file->f_flags & O_DIRECT;
-}
-
-/* Transfers that ask to go by the cache are of whole sectors. 0 or -EINVAL. */
-static int check_direct(const struct file *file, struct iov_user buf, size_t count, u64 pos)
-{
-	if (is_direct(file) && ((buf.addr | count | pos) & (SECTOR_SIZE - 1)))
-		return -EINVAL;
-	return 0;
-}
-
-/* What the cache has of these bytes goes to the disk, and is read from there the next time. */
-static int go_by_cache(struct file *file, size_t count, u64 pos)
-{
-	struct address_space *mapping = file->vm.f_mapping;
-	int err = filemap_write_and_wait_range(mapping, pos, pos + count - 1);
-
-	(void)invalidate_mapping_pages(mapping, (pgoff_t)(pos >> PAGE_SHIFT),
-				       (pgoff_t)((pos + count - 1) >> PAGE_SHIFT));
-	return err ? err : file_check_and_advance_wb_err(&file->vm);
-}
-
 static long block_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	int err = check_direct(file, buf, count, *pos);
-
-	if (!err && is_direct(file) && count)
-		err = go_by_cache(file, count, *pos);
-	return err ? err : generic_file_read(&file->vm, buf, count, pos);
+	return file_read(file, buf, count, pos);
 }
 
-/* Written bytes [pos, pos + n): as far to the disk as the file was opened for. */
+/* Written bytes [pos, pos + n): on the disk, if the file was opened for that. */
 static int finish_write(struct file *file, u64 pos, size_t n)
 {
-	int err = 0;
+	int err;
 
-	if (is_direct(file) || (file->f_flags & O_DSYNC))
-		err = go_by_cache(file, n, pos);
-	if (!err && (file->f_flags & O_DSYNC))
-		err = blkdev_flush(bdev_of(file));
-	return err;
+	if (!(file->f_flags & O_DSYNC))
+		return 0;
+	err = generic_file_fsync(&file->vm, pos, pos + n - 1);
+	return err ? err : blkdev_flush(bdev_of(file));
 }
 
 static long block_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
 	u64 size = bdev_bytes(bdev_of(file));
-	int err = check_direct(file, buf, count, *pos);
+	int err = 0;
 	long ret;
 
 	if (file->f_flags & O_APPEND)
 		*pos = size;
-	if (err || !count)
-		return err;
+	if (!count)
+		return 0;
 	if (READ_ONCE(bdev_of(file)->bd_swap))
 		return -ETXTBSY;
 	if (*pos >= size)
 		return -ENOSPC;
 	count = (size_t)min_t(u64, count, size - *pos);
-	ret = generic_file_write(&file->vm, buf, count, pos);
+	ret = file_write(file, buf, count, pos);
 	if (ret > 0)
 		err = finish_write(file, *pos - (u64)ret, (size_t)ret);
 	return err ? err : ret;

@@ -39,6 +39,9 @@ static long set_flags(struct file *file, unsigned int arg)
 	if ((arg & O_NOATIME) && !(file->f_flags & O_NOATIME) && !fs_capable() &&
 	    fs_current()->cred.fsuid != file->f_inode->i_uid)
 		return -EPERM;
+	/* A pipe in packets says so by the same bit. */
+	if ((arg & O_DIRECT) && !S_ISFIFO(file->f_inode->i_mode) && !file_can_direct(file))
+		return -EINVAL;
 	file->f_flags = (file->f_flags & ~SETFL_MASK) | (arg & SETFL_MASK);
 	return 0;
 }

@@ -160,6 +160,10 @@ struct file *dentry_open(const struct path *path, unsigned int flags)
 	}
 	file->f_flags &= ~(O_NOCTTY | O_EXCL); /* open has seen them */
 	set_vm_access(file);
+	if ((flags & O_DIRECT) && !file_can_direct(file)) {
+		fput(file);
+		return ERR_PTR(-EINVAL);
+	}
 	return file;
 }
 

@@ -10,6 +10,7 @@
 #include <fs/vfs.h>
 #include <fs/iovec.h>
 #include <fs/syscalls.h>
+#include <pagoda/blkdev.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
@@ -154,11 +155,26 @@ struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iovec *fast
 	return ERR_PTR(err);
 }
 
+/* Past the cache all pieces are of whole sectors, or none is transferred; reading past the end needs none. */
+static bool is_direct_vector(const struct file *file, const struct iovec *iov, unsigned long nr, u64 pos, bool write)
+{
+	const struct address_space *mapping = file->vm.f_mapping;
+	unsigned long bits = 0;
+
+	if (!(file->f_flags & O_DIRECT) || !file_can_direct(file) || (!write && pos >= mapping->size(file->vm.f_mapping)))
+		return true;
+	for (unsigned long i = 0; i < nr; i++)
+		bits |= iov[i].base | iov[i].len;
+	return !(bits & (SECTOR_SIZE - 1));
+}
+
 static long transfer_vector(struct file *file, const struct iovec *iov, unsigned long nr, u64 *pos,
 			    bool write)
 {
 	long done = 0;
 
+	if (!is_direct_vector(file, iov, nr, *pos, write))
+		return -EINVAL;
 	for (unsigned long i = 0; i < nr; i++) {
 		long ret;
 

@@ -638,6 +638,24 @@ int do_truncate(struct inode *inode, u64 size) __must_check;
 s64 generic_llseek(struct file *file, s64 offset, int whence);
 s64 noop_llseek(struct file *file, s64 offset, int whence);
 void file_accessed(struct file *file);
+/* Can it be O_DIRECT? */
+static inline bool file_can_direct(const struct file *file)
+{
+	const struct address_space *mapping = file->vm.f_mapping ? file->vm.f_mapping : &file->f_inode->i_data;
+
+	return mapping->a_ops && mapping->a_ops->direct_IO;
+}
+/* Read, write by the cache, or past it (O_DIRECT). The inode's lock as direct_IO wants it. */
+static inline long file_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	return file->f_flags & O_DIRECT ? generic_direct_read(&file->vm, buf, count, pos) :
+					  generic_file_read(&file->vm, buf, count, pos);
+}
+static inline long file_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	return file->f_flags & O_DIRECT ? generic_direct_write(&file->vm, buf, count, pos) :
+					  generic_file_write(&file->vm, buf, count, pos);
+}
 /* A file was written to: times, set-id bits. */
 void file_update_time(struct file *file);
 

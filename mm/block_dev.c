@@ -118,7 +118,14 @@ static int bdev_commit_write(struct vm_file *file, struct page *page, unsigned f
 	return 0;
 }
 
+/* In sectors, so that a device that ends in the middle of a block is reached whole. */
+static long bdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos)
+{
+	return blockdev_direct_IO(file, write, buf, count, pos, SECTOR_SIZE, bdev_get_block);
+}
+
 static const struct address_space_operations bdev_a_ops = {
+	.direct_IO = bdev_direct_IO,
 	.readpage = bdev_readpage,
 	.writepage = bdev_writepage,
 	.prepare_write = bdev_prepare_write,
@@ -333,14 +340,8 @@ void mark_buffer_dirty(struct buffer_head *bh)
  */
 static void collect_stores(struct page *page)
 {
-	struct buffer_head *bh;
-
-	if (!page_mapcount(page) || !page_mkclean(page))
-		return;
-	for_each_buffer (bh, page)
-		if (buffer_uptodate(bh))
-			set_buffer_dirty(bh);
-	(void)set_page_dirty(page);
+	if (page_mapcount(page) && page_mkclean(page))
+		block_dirty_page(page);
 }
 
 int sync_dirty_buffer(struct buffer_head *bh)

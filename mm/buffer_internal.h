@@ -20,7 +20,9 @@ int create_buffers(struct page *page, unsigned int size) __must_check;
 struct buffer_head *buffer_at(struct page *page, unsigned int offset);
 /* Give it its place, if it has none yet: what get_block says. May sleep. */
 int map_buffer(struct buffer_head *bh, get_block_t get_block, bool create) __must_check;
-/* Bytes [from, to) become zero; none if from >= to. */
+/* Its bytes changed, anywhere: it is dirty, and so are its uptodate buffers, if it has some. */
+void block_dirty_page(struct page *page);
+/* Bytes [from, to) become zero; none if from >= to. The caller's alone, or locked. */
 void zero_bytes(struct page *page, unsigned int from, unsigned int to);
 /* Uptodate, if all its buffers are (I1). */
 void update_page_uptodate(struct page *page);

@@ -198,6 +198,17 @@ void block_commit_write(struct page *page, unsigned int from, unsigned int to,
 	(void)set_page_dirty(page);
 }
 
+void block_dirty_page(struct page *page)
+{
+	struct buffer_head *bh;
+
+	if (!page->mapping->shmem)
+		for_each_buffer (bh, page)
+			if (buffer_uptodate(bh))
+				set_buffer_dirty(bh);
+	(void)set_page_dirty(page);
+}
+
 static void forget_buffer(struct buffer_head *bh)
 {
 	clear_buffer_dirty(bh);

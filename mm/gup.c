@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
  * gup.c: user pages, touched on a task's behalf without its running: populating ranges
- * (mlock, MAP_POPULATE) and reaching into any address space (/proc/PID/mem).
+ * (mlock, MAP_POPULATE), reaching into any address space (/proc/PID/mem), and pinning pages for
+ * a device to fill (O_DIRECT).
  *
- * Both look first (follow_page) and fault only where nothing usable is there. force
+ * All look first (follow_page) and fault only where nothing usable is there. force
  * reads and writes against the region's rights, never against its nature: a write to a
  * private page breaks copy-on-write first, so that it can reach neither the file nor
  * the zero page.
  *
- * Locking: mmap_lock for read, by the caller (populate) or here.
+ * A pin is PAGE_PIN references at once, so that it can be told from others: reclaim leaves a pinned
+ * anonymous page where it is mapped (rmap.c). It is taken with page_table_lock held, under which
+ * reclaim looks before it takes the entry out.
+ *
+ * Locking: mmap_lock for read, by the caller (populate, pin_user_pages) or here.
  * Failure: what is there already stays; populate returns the first error.
  */
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/vmstat.h>
+#include "buffer_internal.h"
 #include "vma_internal.h"
 
 static pte_t *find_pte(struct mm_struct *mm, unsigned long addr)
@@ -101,7 +107,7 @@ static bool gup_allowed(const struct vm_area_struct *vma, bool write, bool force
 }
 
 /* The page if the entry serves the purpose, with a reference. */
-static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, bool write, bool force)
+static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, bool write, bool force, bool pin)
 {
 	pte_t *ptep, pte;
 	struct page *page = NULL;
@@ -118,6 +124,8 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 			page = NULL;
 		if (page)
 			get_page(page);
+		if (page && pin)
+			atomic_add(&page->count, PAGE_PIN);
 	}
 	spin_unlock(&mm->page_table_lock);
 	return page;
@@ -125,14 +133,14 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 
 /* mmap_lock held for read. */
 static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long addr, bool write,
-					 bool force)
+					 bool force, bool pin)
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
 	if (!vma || vma->vm_start > addr || vma->vm_flags & VM_IO || !gup_allowed(vma, write, force))
 		return NULL;
 	for (;;) {
-		struct page *page = grab_mapped_page(mm, addr, write, force);
+		struct page *page = grab_mapped_page(mm, addr, write, force, pin);
 		vm_fault_t fault;
 
 		if (page)
@@ -150,7 +158,7 @@ struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write,
 	struct page *page;
 
 	down_read(&mm->mmap_lock);
-	page = get_user_page_locked(mm, addr, write, force);
+	page = get_user_page_locked(mm, addr, write, force, false);
 	up_read(&mm->mmap_lock);
 	return page;
 }
@@ -162,8 +170,36 @@ struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write,
 static void dirty_user_page(struct page *page)
 {
 	lock_page(page);
-	(void)set_page_dirty(page); /* true or not, it is dirty now */
+	if (PageAnon(page))
+		(void)set_page_dirty(page); /* true or not, it is dirty now */
+	else if (page->mapping)
+		block_dirty_page(page);
 	unlock_page(page);
+}
+
+unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write, struct page **pages)
+{
+	unsigned int pinned = 0;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	while (pinned < nr && access_ok(addr, PAGE_SIZE)) {
+		struct page *page = get_user_page_locked(mm, addr, write, false, write);
+
+		if (!page)
+			break;
+		pages[pinned++] = page;
+		addr += PAGE_SIZE;
+	}
+	return pinned;
+}
+
+void unpin_user_page(struct page *page, bool write)
+{
+	if (write) {
+		dirty_user_page(page);
+		atomic_sub(&page->count, PAGE_PIN); /* our plain reference is left */
+	}
+	put_page(page);
 }
 
 size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, size_t len,

@@ -475,7 +475,7 @@ static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsign
 
 	if (!ptep)
 		return true;
-	if (read_vm_flags(vma) & (VM_LOCKED | VM_RESERVED)) {
+	if (read_vm_flags(vma) & (VM_LOCKED | VM_RESERVED) || (PageAnon(walk->page) && page_pinned(walk->page))) {
 		spin_unlock(&mm->page_table_lock);
 		return false;
 	}

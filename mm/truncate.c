@@ -5,6 +5,7 @@
  *	truncate_inode_pages	the data goes: dirty pages too, mapped ones are unmapped
  *	invalidate_mapping_pages	only what can be read again: clean, unmapped, unused
  *	drop_pagecache		the same for all files (drop_caches)
+ *	invalidate_inode_pages2_range	all that is clean, mapped or looked at, as the disk has changed (O_DIRECT)
  *
  * Truncation against faults and reading: the file's size is smaller already, so nobody brings
  * pages back (filemap.c). Against writing: a page on its way to the disk is
@@ -28,6 +29,7 @@
 #include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/bug.h>
+#include <pagoda/errno.h>
 
 /* Pages looked up at once. */
 #define TRUNCATE_BATCH_PAGES 16
@@ -199,6 +201,48 @@ unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t st
 		port_cond_resched();
 	}
 	return gone;
+}
+
+/* A clean page leaves, whoever looks at it; the caller has a reference. 0 or -EBUSY. */
+static int invalidate_page2(struct address_space *mapping, struct page *page)
+{
+	int err = 0;
+
+	lock_page(page);
+	if (page->mapping == mapping) {
+		wait_on_page_writeback(page);
+		if (page_mapcount(page))
+			unmap_mapping_range(mapping, page->index, page->index + 1, false);
+		if (PageDirty(page) || !release_page_private(page, GFP_KERNEL))
+			err = -EBUSY;
+		else
+			remove_from_page_cache(page);
+	}
+	unlock_page(page);
+	return err;
+}
+
+int invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
+{
+	struct page *pages[TRUNCATE_BATCH_PAGES];
+	unsigned int nr;
+	int ret = 0;
+
+	while (start <= end &&
+	       (nr = find_get_pages(mapping, pages, TRUNCATE_BATCH_PAGES, start, end))) {
+		for (unsigned int i = 0; i < nr; i++) {
+			int err;
+
+			start = pages[i]->index + 1;
+			err = invalidate_page2(mapping, pages[i]);
+			ret = ret ? ret : err;
+			put_page(pages[i]);
+		}
+		if (!start)
+			break; /* that was the very last index */
+		port_cond_resched();
+	}
+	return ret;
 }
 
 /* Drop what can go of one list; each page is looked at once. */

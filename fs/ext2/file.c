@@ -89,7 +89,19 @@ static u64 ext2_bmap(struct address_space *mapping, u64 block)
 	return phys;
 }
 
+/* What was written past the end is the file's only now. */
+static long ext2_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos)
+{
+	struct inode *inode = file->f_mapping->host;
+	long ret = blockdev_direct_IO(file, write, buf, count, pos, ext2_sb(inode->i_sb)->block_size, ext2_get_block);
+
+	if (write && ret > 0 && pos + (u64)ret > inode->i_size)
+		WRITE_ONCE(inode->i_size, pos + (u64)ret);
+	return ret;
+}
+
 const struct address_space_operations ext2_a_ops = {
+	.direct_IO = ext2_direct_IO,
 	.bmap = ext2_bmap,
 	.readpage = ext2_readpage,
 	.writepage = ext2_writepage,
@@ -142,8 +154,15 @@ static int ext2_setsize(struct inode *inode, u64 size)
 
 static long ext2_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	long ret = generic_file_read(&file->vm, buf, count, pos);
+	struct inode *inode = file->f_inode;
+	bool direct = file->f_flags & O_DIRECT;
+	long ret;
 
+	if (direct)
+		down_read(&inode->i_rwsem);
+	ret = direct ? generic_direct_read(&file->vm, buf, count, pos) : generic_file_read(&file->vm, buf, count, pos);
+	if (direct)
+		up_read(&inode->i_rwsem);
 	file_accessed(file);
 	return ret;
 }
@@ -173,7 +192,7 @@ static long write_locked(struct file *file, struct iov_user buf, size_t count, u
 
 	if (*pos > old_size)
 		clear_old_tail(inode);
-	ret = generic_file_write(&file->vm, buf, count, pos);
+	ret = file_write(file, buf, count, pos);
 	if (ret < (long)count && (ret < 0 || inode->i_size != old_size)) {
 		/* The page it stopped in may have grown the file, or have got blocks, past what was
 		 * written. */

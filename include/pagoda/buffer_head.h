@@ -75,6 +75,9 @@ void block_cut_range(struct page *page, unsigned int from, unsigned int to);
  */
 int block_truncate_page(struct address_space *mapping, u64 size, unsigned int block_size,
 			get_block_t get_block) __must_check;
+/* direct_IO in terms of get_block, with the same block sizes. (direct_io.c) */
+long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos,
+			unsigned int block_size, get_block_t get_block);
 /* Drop what is dirty in the page from byte offset on (truncation), and unused buffers. Page locked. */
 void block_invalidatepage(struct page *page, unsigned int offset);
 

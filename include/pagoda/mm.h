@@ -149,6 +149,13 @@ long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end
  * NULL if there is none. mmap_lock taken here. May sleep.
  */
 struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force);
+/*
+ * Up to nr pages from addr on, for a device to read, or with write to fill: these stay mapped, and what the entries
+ * map, while mmap_lock, held for read, is not let go. How many there are. May sleep.
+ */
+unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write, struct page **pages);
+/* Let go of one of them; write as it was then: it is dirty, with all its buffers. May sleep. */
+void unpin_user_page(struct page *page, bool write);
 /* Copy to or from another address space; returns bytes done. May sleep. */
 size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, size_t len,
 			 bool write, bool force);

@@ -180,6 +180,13 @@ static inline bool get_page_unless_zero(struct page *page)
 {
 	return atomic_inc_not_zero(&page->count);
 }
+/* References that a pin counts as (gup.c): no page has as many plain ones. 2^15 pins fit. */
+#define PAGE_PIN (1 << 16)
+/* Is a device filling it? */
+static inline bool page_pinned(const struct page *page)
+{
+	return page_count(page) >= PAGE_PIN;
+}
 /* Drop a reference; the last one frees the page, or the block that starts with it. Any context. */
 void put_page(struct page *page);
 

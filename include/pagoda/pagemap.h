@@ -13,6 +13,12 @@
 struct address_space;
 struct vm_file;
 
+/* A buffer of a caller's, or of the kernel's. */
+struct iov_user {
+	unsigned long addr; /* user address (checked by access_ok), or kernel address if kernel is set */
+	bool kernel;
+};
+
 /*
  * What a file system does for its pages; any may be NULL where noted. (AS-71) Reading and
  * writing may go on after the call: readpage unlocks the page, end_page_writeback() ends
@@ -40,6 +46,13 @@ struct address_space_operations {
 	void (*flushpage)(struct page *page, unsigned int offset);
 	/* Let go of what hangs on a locked clean page, so that it can be freed: 0 if it did. NULL: buffers. */
 	int (*releasepage)(struct page *page, gfp_t gfp);
+	/*
+	 * Transfer between the file's blocks at pos and the caller's own pages, past the cache, which has nothing
+	 * of the range that is not on the disk: blockdev_direct_IO(). Bytes done; fewer than count: the rest goes by the
+	 * cache, or a read is at the file's end. -EINVAL: not of whole sectors. The file system's lock on
+	 * the file is held, for write if it is written to. May sleep. NULL: no O_DIRECT.
+	 */
+	long (*direct_IO)(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos);
 };
 
 /* Tags of pages in the index. */
@@ -147,14 +160,6 @@ bool remove_unused_from_page_cache(struct page *page, int count) __must_check;
 /* The page at index, read and up to date, with a reference, or ERR_PTR. May sleep. */
 struct page *read_cache_page(struct address_space *mapping, struct vm_file *file, pgoff_t index);
 
-/*
- * Generic read and write at *pos through the cache (kernel or user buffer); bytes done or
- * -errno. write extends nothing: the file system sets sizes. May sleep.
- */
-struct iov_user {
-	unsigned long addr; /* user address (checked by access_ok), or kernel address if kernel is set */
-	bool kernel;
-};
 static inline struct iov_user iov_user_buf(unsigned long addr)
 {
 	return (struct iov_user){ addr, false };
@@ -167,8 +172,18 @@ static inline struct iov_user iov_kernel_buf(const void *addr)
 size_t iov_put(struct iov_user buf, size_t offset, const void *src, size_t n) __must_check;
 size_t iov_get(struct iov_user buf, size_t offset, void *dst, size_t n) __must_check;
 size_t iov_clear(struct iov_user buf, size_t offset, size_t n) __must_check;
+/*
+ * Generic read and write at *pos through the cache (kernel or user buffer); bytes done or
+ * -errno. write extends nothing: the file system sets sizes. May sleep.
+ */
 long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
 long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
+/*
+ * The same by direct_IO (O_DIRECT), as far as that goes, and leaving nothing in the cache that the disk has not. The
+ * file system holds its lock on the file, as direct_IO wants it. (direct_io.c)
+ */
+long generic_direct_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
+long generic_direct_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
 
 /* mmap for files whose pages are in the cache; nopage = filemap_nopage. */
 int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma);
@@ -262,7 +277,12 @@ enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, 
 
 /* Drop clean unused unmapped pages of [start, end] (indices); how many. May sleep. */
 unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t end);
-/* The same for all mappings. */
+/*
+ * All pages of [start, end] (indices) leave, unmapped if need be: 0, or -EBUSY if some stay, dirty or with
+ * buffers in use. May sleep.
+ */
+int invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t start, pgoff_t end) __must_check;
+/* Drop clean unused unmapped pages of all mappings; how many. */
 unsigned long drop_pagecache(void);
 
 /* Pages in all page caches / of those, in mappings with shmem set. For /proc/meminfo. */

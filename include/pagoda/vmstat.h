@@ -18,7 +18,7 @@
 	X(slabs_scanned) X(swap_out_scan) X(workingset_evict) X(workingset_refault)                \
 	X(workingset_activate) X(pgreadahead) X(pgreadahead_sync) X(pgreadahead_async)             \
 	X(vma_merge) X(vma_split) X(fork_mm) X(rmap_visit) X(syscall_unknown) X(pgmigrate_success) X(pgmigrate_fail) \
-	X(ldt_load)
+	X(ldt_load) X(direct_io_read) X(direct_io_write)
 enum vm_event {
 #define X(name) VM_EVENT_##name,
 	VM_EVENTS(X)

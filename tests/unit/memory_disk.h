@@ -95,6 +95,17 @@ static inline void memory_disk_release(struct memory_disk *d)
 	spin_unlock(&d->lock);
 }
 
+/* Does a request wait for that? */
+static inline bool memory_disk_has_waiting(struct memory_disk *d)
+{
+	bool waiting;
+
+	spin_lock(&d->lock);
+	waiting = !list_empty(&d->waiting);
+	spin_unlock(&d->lock);
+	return waiting;
+}
+
 /* bytes: the disk's, nr_sectors * 512 of them. It stays registered for good. */
 static inline void memory_disk_create(struct memory_disk *d, u8 *bytes, u64 nr_sectors)
 {
