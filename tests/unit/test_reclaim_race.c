@@ -42,14 +42,14 @@ static void reclaim_forever(void *arg)
 	pg_data_t *pgdat;
 
 	(void)arg;
-	while (atomic_read(&workers_left)) {
+	do { /* once at least: the workers may have gone before this CPU had a turn */
 		lru_add_drain_all();
 		for (int priority = 2; priority >= 1; priority--)
 			for_each_pgdat(pgdat)
 				reclaim_node(pgdat, priority);
 		port_cond_resched();
 		port_interleave();
-	}
+	} while (atomic_read(&workers_left));
 	atomic_dec(&reclaimers_left);
 }
 
