@@ -102,7 +102,7 @@ static int zero_mmap(struct file *file, struct vm_area_struct *vma)
 		return 0;
 	}
 	/* As large as the mapping, from an offset of 0: what an offset leaves over is SIGBUS, as on Linux. */
-	object = shmem_zero_setup((u64)(vma->vm_end - vma->vm_start));
+	object = shmem_zero_setup((u64)(vma->vm_end - vma->vm_start), !(vma->vm_flags & VM_NORESERVE));
 	if (!object)
 		return -ENOMEM;
 	put_vm_file(vma->vm_file);

@@ -56,7 +56,7 @@ static long populate_vma(struct vm_area_struct *vma, unsigned long start, unsign
 	if (vma->vm_flags & VM_LOCKONFAULT)
 		return 0; /* its pages come one by one, whoever asks */
 	if (!vma_is_accessible(vma))
-		return -ENOMEM;
+		return -EFAULT;
 	for (unsigned long addr = start; addr < end; addr += PAGE_SIZE) {
 		pte_t *ptep = find_pte(vma->vm_mm, addr);
 		pte_t pte = ptep ? ptep_get(ptep) : __pte(0);
@@ -74,17 +74,16 @@ static long populate_vma(struct vm_area_struct *vma, unsigned long start, unsign
 	return 0;
 }
 
-long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end, bool write)
+long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 
-	(void)write;
 	for (; start < end; vma = vma->vm_next) {
 		unsigned long stop;
 		long err;
 
 		if (!vma || vma->vm_start > start)
-			return -ENOMEM;
+			return -EFAULT;
 		stop = min(end, vma->vm_end);
 		err = populate_vma(vma, start, stop);
 		if (err)

@@ -171,7 +171,7 @@ static int populate_advice(struct vm_area_struct *vma, unsigned long start, unsi
 {
 	unsigned long need = write ? VM_WRITE : VM_READ;
 
-	if (!(vma->vm_flags & need))
+	if (!(vma->vm_flags & need) || vma->vm_flags & VM_IO)
 		return -EINVAL;
 	for (unsigned long addr = start; addr < end; addr += PAGE_SIZE) {
 		vm_fault_t fault;
@@ -181,6 +181,8 @@ static int populate_advice(struct vm_area_struct *vma, unsigned long start, unsi
 		fault = handle_mm_fault(vma, addr, write ? FAULT_FLAG_WRITE : 0);
 		if (fault & VM_FAULT_ERROR)
 			return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
+		if (port_fatal_signal_pending())
+			return -EINTR;
 	}
 	return 0;
 }

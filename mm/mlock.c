@@ -114,6 +114,12 @@ static bool within_limits(struct mm_struct *mm, unsigned long start, unsigned lo
 	return locked <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT || current_vm->cap_ipc_lock;
 }
 
+/* POSIX: a range that cannot be had is ENOMEM, memory that may come back EAGAIN. */
+static int mlock_error(long error)
+{
+	return error == -EFAULT ? -ENOMEM : error == -ENOMEM ? -EAGAIN : (int)error;
+}
+
 int do_mlock(unsigned long start, size_t len, unsigned int flags)
 {
 	unsigned long lock_flags = VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0), end;
@@ -134,7 +140,7 @@ int do_mlock(unsigned long start, size_t len, unsigned int flags)
 		err = apply_lock(mm, start, end, lock_flags);
 	downgrade_write(&mm->mmap_lock);
 	if (!err && !(flags & MLOCK_ONFAULT))
-		err = populate_range(mm, start, end, true) ? -ENOMEM : 0;
+		err = mlock_error(populate_range(mm, start, end));
 	up_read(&mm->mmap_lock);
 	return err;
 }
@@ -170,7 +176,7 @@ static void populate_all(struct mm_struct *mm)
 {
 	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next)
 		if (vma->vm_flags & VM_LOCKED)
-			(void)populate_range(mm, vma->vm_start, vma->vm_end, true); /* as far as it goes */
+			(void)populate_range(mm, vma->vm_start, vma->vm_end); /* as far as it goes */
 }
 
 int do_mlockall(int flags)

@@ -26,7 +26,8 @@
  * it for read.
  *
  * Accounting: total_vm and its parts by vm_stat_account(); private writable memory also
- * counts in vm_committed_as (VM_ACCOUNT on the VMA remembers it).
+ * counts in vm_committed_as (VM_ACCOUNT on the VMA remembers it), as does shared anonymous
+ * memory (its object remembers it, shmem.c).
  *
  * Failure: nothing changed; see each function.
  */
@@ -175,13 +176,14 @@ static unsigned long search_unmapped_area(struct mm_struct *mm, unsigned long le
 static unsigned long propose_area(struct vm_file *file, unsigned long addr, unsigned long len,
 				  unsigned long pgoff, unsigned long flags)
 {
+	unsigned long top = flags & MAP_32BIT ? min(TASK_SIZE, MAP_32BIT_HIGH) : TASK_SIZE;
 	struct mm_struct *mm = current_vm->mm;
 
 	if (flags & MAP_FIXED)
 		return addr;
 	if (file && file->f_vmops->get_unmapped_area)
 		return file->f_vmops->get_unmapped_area(file, addr, len, pgoff, flags);
-	if (addr && addr <= TASK_SIZE - len && range_is_free(mm, addr, len))
+	if (addr && len <= top && addr <= top - len && range_is_free(mm, addr, len))
 		return addr; /* a hint that cannot be met is none */
 	return search_unmapped_area(mm, len, flags);
 }
@@ -514,10 +516,8 @@ static int check_request(struct mmap_request *r, unsigned long offset)
 	if (!r->len || r->len > TASK_SIZE)
 		return -ENOMEM;
 	r->pgoff = offset >> PAGE_SHIFT;
-	if (r->pgoff + (r->len >> PAGE_SHIFT) > ~0ul >> PAGE_SHIFT)
-		return -EOVERFLOW;
-	if (r->file && offset + r->len > ~0ul >> 1)
-		return -EOVERFLOW; /* file positions are signed */
+	if (r->file && (offset + r->len < offset || offset + r->len > ~0ul >> 1))
+		return -EOVERFLOW; /* file positions are signed; anonymous memory has none */
 	if (r->mm->map_count > MAX_MAP_COUNT)
 		return -ENOMEM;
 	return 0;
@@ -628,7 +628,7 @@ static int map_with_object(struct mmap_request *r)
 		return map_region(r);
 	if (!shmem_zero_setup)
 		return -ENODEV;
-	r->file = shmem_zero_setup(r->len);
+	r->file = shmem_zero_setup(r->len, !(r->vm_flags & VM_NORESERVE));
 	if (!r->file)
 		return -ENOMEM;
 	err = map_region(r);
@@ -665,7 +665,7 @@ unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long le
 		return err ? (unsigned long)err : r.addr;
 	}
 	downgrade_write(&mm->mmap_lock);
-	(void)populate_range(mm, r.addr, r.addr + r.len, false); /* as far as it goes: no error */
+	(void)populate_range(mm, r.addr, r.addr + r.len); /* as far as it goes: no error */
 	up_read(&mm->mmap_lock);
 	return r.addr;
 }
@@ -748,7 +748,7 @@ unsigned long do_brk(unsigned long brk)
 		return result;
 	}
 	downgrade_write(&mm->mmap_lock);
-	(void)populate_range(mm, PAGE_ALIGN(old), PAGE_ALIGN(result), true); /* no error */
+	(void)populate_range(mm, PAGE_ALIGN(old), PAGE_ALIGN(result)); /* no error */
 	up_read(&mm->mmap_lock);
 	return result;
 }

@@ -115,7 +115,7 @@ static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, uns
 	vm_stat_account(mm, flags, (long)pages);
 	change_protection(vma, start, end);
 	if ((old_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
-		(void)populate_range(mm, start, end, true); /* locked pages of one's own, if it can be */
+		(void)populate_range(mm, start, end); /* locked pages of one's own, if it can be */
 	return 0;
 }
 

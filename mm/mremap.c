@@ -421,7 +421,7 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 		return ret;
 	}
 	downgrade_write(&mm->mmap_lock);
-	(void)populate_range(mm, ret + r.old_len, ret + r.new_len, false); /* no error, as with mmap */
+	(void)populate_range(mm, ret + r.old_len, ret + r.new_len); /* no error, as with mmap */
 	up_read(&mm->mmap_lock);
 	return ret;
 }

@@ -5,7 +5,8 @@
  * Each such mapping gets an object of its own (its neighbours never merge with it, as
  * /proc/PID/maps shows): a size, a page cache with nothing but swap behind it, and the vm_file by
  * which VMAs hold it. fork and mremap share it through that reference; the last VMA's end
- * releases the pages.
+ * releases the pages. Pages come with the first touch, but all of the object counts as committed
+ * memory from the start, unless MAP_NORESERVE says otherwise.
  *
  *	VMA -> vm_file (f_count) -> address_space -> pages
  *
@@ -15,11 +16,13 @@
  */
 #include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
+#include "vma_internal.h"
 
 struct shmem_object {
 	struct vm_file file; /* first */
 	struct address_space mapping;
 	u64 size; /* bytes (C) */
+	unsigned long committed; /* pages that count in vm_committed_as (C) */
 	u64 id;	  /* (C) */
 };
 
@@ -35,6 +38,7 @@ static void shmem_release(struct vm_file *file)
 	struct shmem_object *object = container_of(file, struct shmem_object, file);
 
 	truncate_inode_pages(&object->mapping, 0);
+	vm_unacct_memory(object->committed);
 	kfree(object);
 }
 
@@ -50,12 +54,25 @@ static const struct vm_file_operations shmem_file_ops = {
 	.release = shmem_release,
 };
 
-static struct vm_file *shmem_create(u64 size)
+/* False: there is not so much memory, nor swap. */
+static bool commit_pages(struct shmem_object *object, u64 size)
+{
+	unsigned long pages = (unsigned long)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+
+	if (vm_enough_memory(pages))
+		return false;
+	object->committed = pages;
+	return true;
+}
+
+static struct vm_file *shmem_create(u64 size, bool reserve)
 {
 	struct shmem_object *object = kzalloc(sizeof(*object), GFP_KERNEL);
 
-	if (!object)
+	if (!object || (reserve && !commit_pages(object, size))) {
+		kfree(object);
 		return NULL;
+	}
 	address_space_init(&object->mapping, object, &shmem_aops, shmem_size);
 	object->mapping.shmem = true;
 	object->size = size;
@@ -67,7 +84,7 @@ static struct vm_file *shmem_create(u64 size)
 	return &object->file;
 }
 
-struct vm_file *(*shmem_zero_setup)(u64 size) = shmem_create;
+struct vm_file *(*shmem_zero_setup)(u64 size, bool reserve) = shmem_create;
 
 bool is_shmem_zero_file(const struct vm_file *file, u64 *id)
 {

@@ -141,8 +141,12 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, un
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
 /* The page mapped at addr, without a reference; NULL if none, or write and not both writable and dirty (PT-13). mmap_lock held. */
 struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write);
-/* Fault in every page of [start, end) (mlock, MAP_POPULATE). mmap_lock held for read. */
-long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end, bool write);
+/*
+ * Fault in every page of [start, end) (mlock, MAP_POPULATE), private writable ones for writing. 0,
+ * or what ended it: -EFAULT (no region, no rights, SIGBUS), -ENOMEM, -EINTR (a fatal signal);
+ * what came before stays. Locks: mmap_lock for read. May sleep.
+ */
+long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end);
 /*
  * The page behind addr in any mm, with a reference, faulted in as needed (force: even
  * where protection forbids, breaking COW). For /proc/PID/mem and process_vm_*.

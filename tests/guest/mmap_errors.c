@@ -30,6 +30,7 @@ static void arguments(void)
 	SHOW_OK(map(NULL, TASK_SIZE + PAGE, PROT_NONE, ANON, -1, 0));
 	SHOW_OK(map(NULL, PAGE, RW, ANON, -1, 1));
 	SHOW_OK(map(NULL, PAGE, RW, ANON, -1, 100 * PAGE));
+	SHOW_OK(map(NULL, 2 * PAGE, RW, ANON, -1, -PAGE));
 	SHOW_OK(map(NULL, PAGE, RW, ANON, 9999, 0));
 	SHOW_OK(map(NULL, PAGE, RW, MAP_ANONYMOUS, -1, 0));
 	SHOW_OK(map(NULL, PAGE, RW, MAP_ANONYMOUS | 3, -1, 0));
@@ -120,6 +121,8 @@ static void fixed(void)
 	       (unsigned long)other != TASK_SIZE - PAGE ? "yes" : "no");
 	other = MUST(mmap(NULL, PAGE, RW, ANON | MAP_32BIT, -1, 0));
 	printf("MAP_32BIT below 2 GiB: %s\n", (unsigned long)other < 1UL << 31 ? "yes" : "no");
+	other = MUST(mmap((void *)0x7e0000000000, PAGE, RW, ANON | MAP_32BIT, -1, 0));
+	printf("MAP_32BIT with a hint above: %s\n", (unsigned long)other < 1UL << 31 ? "below" : "above");
 }
 
 static int limits(void *unused)
@@ -154,6 +157,8 @@ static void no_overcommit(void)
 	SHOW_OK(map(NULL, 1UL << 46, PROT_NONE, ANON, -1, 0));
 	SHOW_OK(map(NULL, 1UL << 46, PROT_READ, ANON, -1, 0));
 	SHOW_OK(map(NULL, 1UL << 46, RW, ANON | MAP_NORESERVE, -1, 0));
+	SHOW_OK(map(NULL, 1UL << 46, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	SHOW_OK(map(NULL, 1UL << 46, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
 }
 
 int main(void)

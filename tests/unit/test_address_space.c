@@ -226,7 +226,7 @@ PAGODA_TEST_CONFIG(frames_above_4_gib_where_entries_can_name_them, "PT-07 FX-31"
 
 PAGODA_TEST(locked_and_reserved_pages_are_not_taken, "AS-25")
 {
-	struct vm_file *file = shmem_zero_setup(PG(2));
+	struct vm_file *file = shmem_zero_setup(PG(2), true);
 	unsigned long frame[4];
 
 	CHECK(file);
@@ -350,7 +350,7 @@ static void random_step(struct vm_file *file, struct mm_struct **mms)
 
 PAGODA_TEST(file_trees_name_each_mapping_once, "AS-39 AS-43")
 {
-	struct vm_file *file = shmem_zero_setup(PG(64));
+	struct vm_file *file = shmem_zero_setup(PG(64), true);
 	struct mm_struct *mms[MMS] = { NULL };
 
 	CHECK(file);
@@ -496,7 +496,7 @@ PAGODA_TEST(fault_totals_add_up, "FT-16 FT-68")
 	u32 value;
 
 	new_process();
-	file = shmem_zero_setup(PG(2));
+	file = shmem_zero_setup(PG(2), true);
 	CHECK(file);
 	map_at(BASE, 8, RW);
 	CHECK_EQ(do_mmap(file, BASE + PG(8), PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE + PG(8));
@@ -707,7 +707,7 @@ PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
 
 PAGODA_TEST(first_store_to_shared_memory_after_clear_refs_is_seen, "")
 {
-	struct vm_file *file = shmem_zero_setup(PG(4));
+	struct vm_file *file = shmem_zero_setup(PG(4), true);
 	struct mm_struct *mm;
 
 	new_process();

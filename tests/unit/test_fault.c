@@ -226,7 +226,7 @@ PAGODA_TEST(retry_happens_at_most_once, "FT-29")
 
 PAGODA_TEST(past_the_end_of_an_object_is_sigbus, "FT-48 AS-74")
 {
-	struct vm_file *file = shmem_zero_setup(PG(2));
+	struct vm_file *file = shmem_zero_setup(PG(2), true);
 	u32 value;
 
 	CHECK(file);
@@ -245,7 +245,7 @@ PAGODA_TEST(past_the_end_of_an_object_is_sigbus, "FT-48 AS-74")
 
 PAGODA_TEST(truncation_takes_pages_and_copies, "AS-74 AS-48")
 {
-	struct vm_file *file = shmem_zero_setup(PG(4));
+	struct vm_file *file = shmem_zero_setup(PG(4), true);
 
 	CHECK(file);
 	new_process();

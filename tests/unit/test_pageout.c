@@ -287,7 +287,7 @@ PAGODA_TEST(without_swap_nothing_is_paged_out, "")
 
 PAGODA_TEST(shared_memory_is_paged_out_and_read_back, "")
 {
-	struct vm_file *file = shmem_zero_setup(PG(40));
+	struct vm_file *file = shmem_zero_setup(PG(40), true);
 	unsigned long reads;
 
 	swap_on();

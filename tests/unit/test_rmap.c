@@ -142,7 +142,7 @@ static unsigned long visits(struct page *page)
 PAGODA_TEST(one_of_many_mappings_of_a_file_is_found_alone, "FX-01 AS-74")
 {
 	unsigned int nr = min(test_scale(FAMILY), (unsigned int)FAMILY);
-	struct vm_file *file = shmem_zero_setup(PG(FAMILY));
+	struct vm_file *file = shmem_zero_setup(PG(FAMILY), true);
 	unsigned long before;
 	struct page *page;
 

@@ -185,6 +185,32 @@ PAGODA_TEST(mlock_splits_flags_and_merges_back, "AS-59 AS-62 AS-63 AS-64 AS-15")
 	check_mm();
 }
 
+PAGODA_TEST(mlock_tells_lasting_errors_from_passing_ones, "AS-62")
+{
+	new_process();
+	map_at(BASE, 2, RW);
+	hosted_write32(BASE, 1); /* tables and VMAs are there */
+	hosted_fail_nth(1);
+	CHECK_EQ(do_mlock(BASE, PG(2), 0), -EAGAIN);
+	hosted_fail_nth(0);
+	CHECK_EQ(do_mlock(BASE, PG(2), 0), 0);
+	map_at(BASE + PG(4), 1, PROT_NONE);
+	CHECK_EQ(do_mlock(BASE + PG(4), PG(1), 0), -ENOMEM);
+	check_mm();
+}
+
+PAGODA_TEST(populating_ends_when_the_task_is_killed, "AS-62")
+{
+	new_process();
+	map_at(BASE, 8, RW);
+	port_send_signal(current_vm, SIGKILL);
+	CHECK_EQ(do_madvise(BASE, PG(8), 23 /* MADV_POPULATE_WRITE */), -EINTR);
+	CHECK_LT(get_mm_rss(current_vm->mm), 8);
+	CHECK_EQ(hosted_signal().signo, SIGKILL);
+	CHECK_EQ(do_madvise(BASE, PG(8), 23), 0);
+	check_mm();
+}
+
 PAGODA_TEST(mlockall_current_and_future, "AS-16 AS-61")
 {
 	struct mm_struct *mm;
@@ -304,6 +330,8 @@ PAGODA_TEST(hints_are_used_if_free, "AS-37")
 		unsigned long low = do_mmap(NULL, 0, PG(1), RW, ANON | MAP_32BIT, 0);
 
 		CHECK_LT(low, 0x80000000ul);
+		CHECK_EQ(do_mmap(NULL, 0x7f000000, PG(1), RW, ANON | MAP_32BIT, 0), 0x7f000000);
+		CHECK_LT(do_mmap(NULL, 0x7ffff000, PG(2), RW, ANON | MAP_32BIT, 0), 0x80000000ul - PG(2));
 	}
 	check_mm();
 }
@@ -345,6 +373,8 @@ PAGODA_TEST(gap_search_agrees_with_a_linear_search, "AS-37")
 
 PAGODA_TEST(mmap_error_matrix, "AS-47 AS-01")
 {
+	struct vm_file *file = shmem_zero_setup(PG(1), true);
+
 	new_process();
 	current_vm->cap_sys_rawio = false;
 	CHECK_EQ(do_mmap(NULL, 0, 0, RW, ANON, 0), -EINVAL);
@@ -360,7 +390,10 @@ PAGODA_TEST(mmap_error_matrix, "AS-47 AS-01")
 	CHECK_EQ(do_mmap(NULL, PG(1), PG(1), RW, FIXED, 0), -EPERM);
 	CHECK_EQ(do_mmap(NULL, 0, PG(1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, 0), -EINVAL);
 	CHECK_EQ(do_mmap(NULL, 0, PG(1), RW, ANON | MAP_HUGETLB, 0), -ENOMEM);
-	CHECK_EQ(do_mmap(NULL, 0, PG(1), RW, ANON, 0 - PAGE_SIZE), -EOVERFLOW);
+	CHECK_EQ(do_mmap(file, 0, PG(1), PROT_READ, MAP_PRIVATE, 0 - PAGE_SIZE), -EOVERFLOW);
+	put_vm_file(file);
+	CHECK_EQ(do_mmap(NULL, BASE, PG(2), RW, FIXED, 0 - PAGE_SIZE), BASE); /* no offset there */
+	CHECK_EQ(do_munmap(BASE, PG(2)), 0);
 	CHECK_EQ(map_count(), 0);
 	current_vm->cap_sys_rawio = true;
 	map_at(0, 1, RW);
@@ -471,6 +504,14 @@ PAGODA_TEST(overcommit_modes, "AS-02 AS-67")
 	map_at(BASE, 10, RW);
 	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 10);
 	CHECK_EQ(get_mm_rss(current_vm->mm), 0);
+	CHECK_EQ(do_mmap(NULL, 0, PG(ram + 1), PROT_READ, MAP_SHARED | MAP_ANONYMOUS, 0), -ENOMEM);
+	CHECK(!IS_ERR_VALUE(do_mmap(NULL, 0, PG(ram + 1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, 0)));
+	CHECK_EQ(do_mmap(NULL, BASE + PG(20), PG(5), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0), BASE + PG(20));
+	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 15);
+	CHECK_EQ(do_munmap(BASE + PG(21), PG(3)), 0);
+	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 15); /* the object's, not the mapping's */
+	CHECK_EQ(do_munmap(BASE + PG(20), PG(5)), 0);
+	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 10);
 	sysctl_overcommit_memory = 2;
 	CHECK_EQ(do_mmap(NULL, 0, PG(vm_commit_limit()), RW, ANON, 0), -ENOMEM);
 	sysctl_overcommit_memory = 1;
@@ -806,7 +847,7 @@ PAGODA_TEST(tables_go_with_their_last_region, "AS-50 PT-18")
 
 PAGODA_TEST(consecutive_file_maps_are_one_vma, "FX-20 AS-31 AS-68")
 {
-	struct vm_file *file = shmem_zero_setup(PG(1000));
+	struct vm_file *file = shmem_zero_setup(PG(1000), true);
 
 	CHECK(file);
 	new_process();
