@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * buffer_write.c: writing pages in blocks, whole and in part, and forgetting blocks that are cut
- *off.
+ * buffer_write.c: writing pages in blocks, whole and in part, and forgetting blocks that are cut off.
  *
  *	prepare_write	blocks written in part are read, new ones get a place
  *	commit_write	those blocks, and the page, are dirty
@@ -9,7 +8,8 @@
  *			a place and go to the device; bytes past the file's end are zeroed first
  *
  * A block that is new to a file may have been metadata before: what the device's own cache has of
- * it is forgotten, or it would overwrite the file's data some time (bforget()).
+ * it is forgotten, or it would overwrite the file's data some time (bforget()). And if the write
+ * that got the block fails after that, it is written with zeroes (keep_new_buffers).
  *
  * Locking, invariants: buffer.c's. Failure: no memory: -ENOMEM, the page stays dirty. No place,
  * or the device fails: the page is clean and marked error, the mapping is told, what it holds
@@ -158,6 +158,26 @@ static int prepare_buffer(struct buffer_head *bh, unsigned int from, unsigned in
 	return transfer_and_wait(bh, BIO_READ);
 }
 
+/*
+ * The write ends here, but some blocks have their places already: on the disk is what was deleted
+ * there. It becomes what the file holds so far, which is zeroes.
+ */
+static void keep_new_buffers(struct page *page)
+{
+	struct buffer_head *bh;
+
+	for_each_buffer (bh, page) {
+		if (!buffer_new(bh))
+			continue;
+		clear_buffer_new(bh);
+		if (!buffer_uptodate(bh))
+			zero_bytes(page, bh->offset, bh->offset + bh->size);
+		set_buffer_uptodate(bh);
+		set_buffer_dirty(bh);
+		(void)set_page_dirty(page);
+	}
+}
+
 int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
 			unsigned int block_size, get_block_t get_block)
 {
@@ -176,6 +196,8 @@ int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
 		if (err)
 			break;
 	}
+	if (err)
+		keep_new_buffers(page);
 	return err;
 }
 

@@ -62,6 +62,7 @@ typedef int (*get_block_t)(struct address_space *mapping, u64 block, struct buff
 /* address_space_operations in terms of get_block; block_size is a power of two, 512 .. PAGE_SIZE. */
 int block_read_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
 int block_write_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
+/* After an error, blocks that were allocated for the write go to the disk as zeroes. */
 int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
 			unsigned int block_size, get_block_t get_block);
 /* Bytes [from, to) of the locked page were written: dirties those buffers and the page. */

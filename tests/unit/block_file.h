@@ -23,6 +23,7 @@ struct block_file {
 	u32 place[FILE_BLOCKS]; /* 0: none */
 	u32 next_place, gap_every;
 	bool full; /* no more blocks */
+	u32 full_at; /* the same from this place on; 0: never */
 	unsigned int prepared, committed;
 };
 
@@ -46,7 +47,7 @@ static inline int block_file_get_block(struct address_space *mapping, u64 block,
 	if (!place && !create)
 		return 0;
 	if (!place) {
-		if (f->full)
+		if (f->full || (f->full_at && f->next_place >= f->full_at))
 			return -ENOSPC;
 		place = __atomic_fetch_add(&f->next_place, 1, __ATOMIC_RELAXED);
 		if (f->gap_every && place % f->gap_every == 0)

@@ -239,6 +239,48 @@ SMP_TEST(dirty_shared_page_is_flushed_before_it_can_be_cleaned, "SM-06 AS-51")
 	end_worker(&w);
 }
 
+/* ---- Two at once ------------------------------------------------------------------------------ */
+
+#define MADV_DONTNEED 4
+#define SPREAD_TABLES 100 /* a page in each */
+
+static void drop_when_dropped(struct worker *w)
+{
+	w->ok = hosted_user_write(w->addr, &w->value, sizeof(w->value));
+	__atomic_store_n(&w->value, 0, __ATOMIC_RELEASE); /* ready */
+	while (!entry_is_gone(w->addr))
+		;
+	w->ok &= !do_madvise(w->addr, PAGE_SIZE, MADV_DONTNEED); /* the other is at it, or has not told us */
+	w->ok &= hosted_user_read(w->addr, &w->value, sizeof(w->value));
+}
+
+SMP_TEST(a_page_dropped_by_two_is_gone_for_both, "SM-06")
+{
+	unsigned long len = (unsigned long)SPREAD_TABLES * PMD_SIZE, addr;
+	struct worker w;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	addr = do_mmap(NULL, 0, len, RW_, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	CHECK(!IS_ERR_VALUE(addr));
+	addr = ALIGN(addr, PMD_SIZE);
+	len -= PMD_SIZE;
+	start_worker(&w, 1);
+	w.addr = addr;
+	for (int round = 0; round < 20; round++) {
+		for (unsigned long at = addr + PMD_SIZE; at < addr + len; at += PMD_SIZE)
+			hosted_write32(at, 1);
+		w.value = 2;
+		start_order(&w, drop_when_dropped);
+		while (__atomic_load_n(&w.value, __ATOMIC_ACQUIRE))
+			port_cpu_relax();
+		CHECK_EQ(do_madvise(addr, len, MADV_DONTNEED), 0);
+		end_order(&w);
+		CHECK(w.ok);
+		CHECK_EQ(w.value, 0);
+	}
+	end_worker(&w);
+}
+
 SMP_TEST(widening_rights_needs_no_ipi, "SM-08")
 {
 	struct worker w;

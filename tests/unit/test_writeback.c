@@ -206,6 +206,26 @@ PAGODA_TEST(no_room_on_the_disk_is_told_to_the_writer, "")
 	put_vm_file(&f->file);
 }
 
+PAGODA_TEST(blocks_of_a_write_without_room_hold_zeroes, "AS-72")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	static const u8 zeroes[PAGE_SIZE];
+	u8 buf[PAGE_SIZE];
+
+	memset(f->disk.bytes, 0xee, 64 * 1024); /* what a deleted file has left there */
+	f->size = PG(2);
+	f->full_at = f->next_place + 2;
+	fill_pattern(buf, sizeof(buf), 1);
+	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), -ENOSPC);
+	CHECK(f->place[1] && !f->place[2]);
+	CHECK_EQ(fsync_file(&f->file), 0);
+	invalidate_mapping_pages(&f->mapping, 0, ~0ul);
+	CHECK_EQ(f->mapping.nrpages, 0);
+	CHECK_EQ(block_file_read(&f->file, buf, sizeof(buf), 0), (long)sizeof(buf));
+	CHECK_MEM(buf, zeroes, sizeof(buf));
+	put_vm_file(&f->file);
+}
+
 static bool write_sync_read(void *unused)
 {
 	struct block_file *f = block_file_create(1024, 3);
