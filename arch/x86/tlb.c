@@ -159,6 +159,8 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm)
 	tlb->end = 0;
 	tlb->fullmm = fullmm;
 	tlb->nr_pages = tlb->nr_tables = 0;
+	if (!fullmm)
+		atomic_inc(&mm->nr_gathers);
 }
 
 void tlb_flush_translations(struct mmu_gather *tlb)

@@ -147,6 +147,7 @@ struct mm_struct {
 	unsigned long hiwater_pgtables_bytes; /* (A) */
 	unsigned long def_flags;
 	unsigned long cpu_vm_mask;	   /* (A) CPUs that may hold translations */
+	atomic_t nr_gathers; /* under way: entries may be gone that some CPU still remembers (tlb.h) */
 	unsigned long swap_address;
 	int dumpable;
 	unsigned int membarrier; /* (A) the kernel's: commands the process has registered for */

@@ -10,6 +10,15 @@
  *
  * mmu_gather batches it: tlb_remove_page() and tlb_remove_table() collect what was
  * unhooked; a full batch, or tlb_finish_mmu(), flushes once and then frees.
+ * Two may collect from one mm at a time (madvise, truncation). The second finds entries gone
+ * that the first has not flushed, and must not tell its caller that they are:
+ *
+ *	first			second
+ *	nr_gathers++
+ *	unhook			nr_gathers++, nothing there
+ *				nr_gathers > 1: flush everything
+ *	flush, nr_gathers--
+ *
  * Widening rights needs no flush: a CPU with the old translation takes one spurious
  * fault (SM-08).
  */
@@ -59,10 +68,16 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm);
 void tlb_flush_translations(struct mmu_gather *tlb);
 /* Flush and free everything collected. No spinlocks. */
 void tlb_flush_mmu(struct mmu_gather *tlb);
+/* The end: the same, and what others have unhooked in the range but not flushed yet is flushed, too. */
 static inline void tlb_finish_mmu(struct mmu_gather *tlb)
 {
 	if (tlb->start < tlb->end || tlb->nr_pages | tlb->nr_tables)
 		tlb_flush_mmu(tlb);
+	if (tlb->fullmm)
+		return;
+	if (unlikely(atomic_read(&tlb->mm->nr_gathers) > 1))
+		flush_tlb_mm(tlb->mm);
+	atomic_dec(&tlb->mm->nr_gathers);
 }
 
 /* The translation of [addr, addr + PAGE_SIZE) was removed or narrowed. */
