@@ -345,20 +345,30 @@ static unsigned long count_droppable(void)
 	return READ_ONCE(nr_droppable);
 }
 
-static unsigned long drop_dentries(unsigned long nr, gfp_t gfp)
+unsigned long shrink_vfs_cache(unsigned long nr, unsigned long budget, gfp_t gfp, bool (*drop_one)(unsigned long *budget))
 {
-	unsigned long freed = 0, budget = 2 * nr;
-	struct dentry *dentry;
+	unsigned long freed = 0, left = budget;
 
 	/* The last reference to an inode may go, and it may have to be written. */
 	if (!(gfp & __GFP_FS) || !mutex_trylock(&cache_shrink_mutex))
 		return 0;
-	while (freed < nr && (dentry = take_unused(&budget))) {
-		dput(dentry);
+	while (freed < nr && drop_one(&left))
 		freed++;
-	}
 	mutex_unlock(&cache_shrink_mutex);
-	return 2 * nr - budget;
+	return budget - left;
+}
+
+static bool drop_dentry(unsigned long *budget)
+{
+	struct dentry *dentry = take_unused(budget);
+
+	dput(dentry);
+	return dentry;
+}
+
+static unsigned long drop_dentries(unsigned long nr, gfp_t gfp)
+{
+	return shrink_vfs_cache(nr, 2 * nr, gfp, drop_dentry);
 }
 
 struct shrinker dentry_shrinker = {
@@ -504,14 +514,9 @@ int dcache_readdir(struct file *file, struct dir_context *ctx)
 
 s64 dcache_dir_llseek(struct file *file, s64 offset, int whence)
 {
-	if (whence == 1)
-		offset += (s64)file->f_pos;
-	else if (whence != 0)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	file->f_pos = (u64)offset;
-	dcache_dir_release(file);
+	offset = forward_llseek(file, offset, whence);
+	if (offset >= 0)
+		dcache_dir_release(file);
 	return offset;
 }
 

@@ -49,13 +49,14 @@ static long full_write(struct file *file, struct iov_user buf, size_t count, u64
 	return -ENOSPC;
 }
 
-static long zero_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+/* Fill a buffer piece by piece; put returns what it could not copy of n bytes at offset. A signal ends it. */
+static long produce(struct iov_user buf, size_t count, size_t piece,
+		    size_t (*put)(struct iov_user buf, size_t offset, size_t n))
 {
 	size_t done = 0;
 
-	(void)file, (void)pos;
 	while (done < count) {
-		size_t n = min(count - done, PAGE_SIZE), left = iov_clear(buf, done, n);
+		size_t n = min(count - done, piece), left = put(buf, done, n);
 
 		done += n - left;
 		if (left)
@@ -67,25 +68,24 @@ static long zero_read(struct file *file, struct iov_user buf, size_t count, u64 
 	return (long)done;
 }
 
-static long random_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+static long zero_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	(void)file, (void)pos;
+	return produce(buf, count, PAGE_SIZE, iov_clear);
+}
+
+static size_t put_random(struct iov_user buf, size_t offset, size_t n)
 {
 	u8 chunk[CHUNK_BYTES];
-	size_t done = 0;
 
+	machine_random(chunk, n);
+	return iov_put(buf, offset, chunk, n);
+}
+
+static long random_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
 	(void)file, (void)pos;
-	while (done < count) {
-		size_t n = min(count - done, CHUNK_BYTES), left;
-
-		machine_random(chunk, n);
-		left = iov_put(buf, done, chunk, n);
-		done += n - left;
-		if (left)
-			return done ? (long)done : -EFAULT;
-		if (fs_hook_signal_pending())
-			break;
-		port_cond_resched();
-	}
-	return (long)done;
+	return produce(buf, count, CHUNK_BYTES, put_random);
 }
 
 static int zero_mmap(struct file *file, struct vm_area_struct *vma)

@@ -191,19 +191,18 @@ static unsigned long count_unused(void)
 	return READ_ONCE(nr_unused_inodes);
 }
 
+static bool drop_inode(unsigned long *budget)
+{
+	struct inode *inode = take_unused(NULL, budget);
+
+	if (inode)
+		destroy_inode(inode);
+	return inode;
+}
+
 static unsigned long shrink_inodes(unsigned long nr, gfp_t gfp)
 {
-	unsigned long freed = 0, budget = 4 * nr;
-	struct inode *inode;
-
-	if (!(gfp & __GFP_FS) || !mutex_trylock(&cache_shrink_mutex))
-		return 0;
-	while (freed < nr && (inode = take_unused(NULL, &budget))) {
-		destroy_inode(inode);
-		freed++;
-	}
-	mutex_unlock(&cache_shrink_mutex);
-	return 4 * nr - budget;
+	return shrink_vfs_cache(nr, 4 * nr, gfp, drop_inode);
 }
 
 void inodes_free(struct super_block *sb)

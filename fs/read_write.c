@@ -56,41 +56,32 @@ static long transfer(struct file *file, unsigned long buf, size_t count, u64 *po
 	return file->f_op->read(file, iov_user_buf(buf), count, pos);
 }
 
-static long transfer_at_pos(struct file *file, unsigned long buf, size_t count, bool write)
+static long transfer_at_pos(unsigned long fd, unsigned long buf, size_t count, bool write)
 {
-	bool lock = pos_needs_lock(file);
+	struct fd f = fdget((unsigned int)fd);
+	bool lock;
 	long ret;
 
+	if (!f.file)
+		return -EBADF;
+	lock = pos_needs_lock(f.file);
 	if (lock)
-		mutex_lock(&file->f_pos_lock);
-	ret = transfer(file, buf, count, &file->f_pos, write);
+		mutex_lock(&f.file->f_pos_lock);
+	ret = transfer(f.file, buf, count, &f.file->f_pos, write);
 	if (lock)
-		mutex_unlock(&file->f_pos_lock);
+		mutex_unlock(&f.file->f_pos_lock);
+	fdput(f);
 	return ret;
 }
 
 long sys_read(unsigned long fd, unsigned long buf, unsigned long count)
 {
-	struct fd f = fdget((unsigned int)fd);
-	long ret;
-
-	if (!f.file)
-		return -EBADF;
-	ret = transfer_at_pos(f.file, buf, count, false);
-	fdput(f);
-	return ret;
+	return transfer_at_pos(fd, buf, count, false);
 }
 
 long sys_write(unsigned long fd, unsigned long buf, unsigned long count)
 {
-	struct fd f = fdget((unsigned int)fd);
-	long ret;
-
-	if (!f.file)
-		return -EBADF;
-	ret = transfer_at_pos(f.file, buf, count, true);
-	fdput(f);
-	return ret;
+	return transfer_at_pos(fd, buf, count, true);
 }
 
 static long transfer_at(unsigned long fd, unsigned long buf, size_t count, u64 pos, bool write)
@@ -332,24 +323,43 @@ long sys_pwritev2(unsigned long fd, unsigned long iov, unsigned long nr, unsigne
 
 /* ---- lseek ------------------------------------------------------------------------------------ */
 
+static u64 index_bytes(pgoff_t index)
+{
+	return (u64)index << PAGE_SHIFT;
+}
+
 /* The next place at or after pos with (data) or without a page; files end with a hole. */
 static s64 seek_page(struct inode *inode, u64 pos, bool data)
 {
 	u64 size = inode->i_size;
-	unsigned long index = pos >> PAGE_SHIFT;
+	pgoff_t index = (pgoff_t)(pos >> PAGE_SHIFT);
 
 	if (pos >= size)
 		return -ENXIO;
-	for (; PFN_PHYS(index) < size; index++) {
-		if (page_cache_has(&inode->i_data, index) == data)
-			return (s64)max(pos, PFN_PHYS(index));
-	}
-	return data ? -ENXIO : (s64)size;
+	if (inode->i_data.a_ops->readpage) /* what is not cached may be on the disk: all of it counts as data */
+		return data ? (s64)pos : (s64)size;
+	if (data)
+		return page_cache_next(&inode->i_data, &index) && index_bytes(index) < size ?
+			       (s64)max(pos, index_bytes(index)) :
+			       -ENXIO;
+	while (index_bytes(index) < size && page_cache_has(&inode->i_data, index))
+		index++;
+	return (s64)min(max(pos, index_bytes(index)), size);
+}
+
+/* A new position, from base on: it is not before the start, nor past max. */
+static s64 set_position(struct file *file, s64 offset, u64 base, u64 max)
+{
+	if (__builtin_add_overflow(offset, (s64)base, &offset) || offset < 0 || (u64)offset > max)
+		return -EINVAL;
+	file->f_pos = (u64)offset;
+	return offset;
 }
 
 s64 generic_llseek(struct file *file, s64 offset, int whence)
 {
 	struct inode *inode = file->f_inode;
+	u64 base = 0;
 
 	switch (whence) {
 	case SEEK_SET:
@@ -357,10 +367,10 @@ s64 generic_llseek(struct file *file, s64 offset, int whence)
 	case SEEK_CUR:
 		if (!offset)
 			return (s64)file->f_pos;
-		offset += (s64)file->f_pos;
+		base = file->f_pos;
 		break;
 	case SEEK_END:
-		offset += (s64)inode->i_size;
+		base = READ_ONCE(inode->i_size);
 		break;
 	case SEEK_DATA:
 	case SEEK_HOLE:
@@ -373,10 +383,14 @@ s64 generic_llseek(struct file *file, s64 offset, int whence)
 	default:
 		return -EINVAL;
 	}
-	if (offset < 0)
+	return set_position(file, offset, base, inode->i_sb->s_max_bytes);
+}
+
+s64 forward_llseek(struct file *file, s64 offset, int whence)
+{
+	if (whence != SEEK_SET && whence != SEEK_CUR)
 		return -EINVAL;
-	file->f_pos = (u64)offset;
-	return offset;
+	return set_position(file, offset, whence == SEEK_CUR ? file->f_pos : 0, INT64_MAX);
 }
 
 s64 noop_llseek(struct file *file, s64 offset, int whence)

@@ -372,7 +372,9 @@ static long name_to_user(const struct sockaddr_un *name, unsigned int len, unsig
 	return put_user(len, ulen);
 }
 
-long sys_bind(unsigned long fd, unsigned long user, unsigned long ulen)
+/* Do something about a socket and a name from user memory. */
+static long with_name(unsigned long fd, unsigned long user, unsigned long ulen,
+		      long (*act)(struct file *file, struct unix_sock *sk, struct sockaddr_un *name, unsigned int len))
 {
 	struct sockaddr_un name;
 	struct fd f;
@@ -383,25 +385,30 @@ long sys_bind(unsigned long fd, unsigned long user, unsigned long ulen)
 		return PTR_ERR(sk);
 	ret = name_from_user(&name, user, ulen);
 	if (ret >= 0)
-		ret = unix_bind(sk, &name, (unsigned int)ret);
+		ret = act(f.file, sk, &name, (unsigned int)ret);
 	fdput(f);
 	return ret;
 }
 
+static long bind_to(struct file *file, struct unix_sock *sk, struct sockaddr_un *name, unsigned int len)
+{
+	(void)file;
+	return unix_bind(sk, name, len);
+}
+
+static long connect_to(struct file *file, struct unix_sock *sk, struct sockaddr_un *name, unsigned int len)
+{
+	return unix_connect(sk, name, len, file->f_flags & O_NONBLOCK);
+}
+
+long sys_bind(unsigned long fd, unsigned long user, unsigned long ulen)
+{
+	return with_name(fd, user, ulen, bind_to);
+}
+
 long sys_connect(unsigned long fd, unsigned long user, unsigned long ulen)
 {
-	struct sockaddr_un name;
-	struct fd f;
-	struct unix_sock *sk = sockfd_get(fd, &f);
-	long ret;
-
-	if (IS_ERR(sk))
-		return PTR_ERR(sk);
-	ret = name_from_user(&name, user, ulen);
-	if (ret >= 0)
-		ret = unix_connect(sk, &name, (unsigned int)ret, f.file->f_flags & O_NONBLOCK);
-	fdput(f);
-	return ret;
+	return with_name(fd, user, ulen, connect_to);
 }
 
 long sys_listen(unsigned long fd, unsigned long backlog)

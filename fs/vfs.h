@@ -477,6 +477,11 @@ bool d_is_ancestor(struct dentry *ancestor, struct dentry *dentry);
  */
 extern struct mutex cache_shrink_mutex;
 extern struct shrinker dentry_shrinker, inode_shrinker;
+/*
+ * Their common work: drop nr, each by drop_one, which looks at *budget at most and counts that down; false: there is
+ * none. How many were looked at, 0 if they cannot be at work.
+ */
+unsigned long shrink_vfs_cache(unsigned long nr, unsigned long budget, gfp_t gfp, bool (*drop_one)(unsigned long *budget));
 /* Remove all names below root, which nobody uses any more. */
 void d_prune(struct dentry *root);
 /* Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable: does it lie below root? */
@@ -636,6 +641,8 @@ static inline struct fs_task *fs_current(void)
 /* truncate, with all checks but permission. */
 int do_truncate(struct inode *inode, u64 size) __must_check;
 s64 generic_llseek(struct file *file, s64 offset, int whence);
+/* From the start or from where it is; no end is known. */
+s64 forward_llseek(struct file *file, s64 offset, int whence);
 s64 noop_llseek(struct file *file, s64 offset, int whence);
 void file_accessed(struct file *file);
 /* Can it be O_DIRECT? */

@@ -93,6 +93,16 @@ static uint64_t write_pages(volatile char *p, size_t pages)
 	return now() - start;
 }
 
+/* New anonymous pages, each touched once; how long that took. */
+static inline uint64_t touch_new(size_t pages, uint64_t (*touch)(volatile char *p, size_t pages))
+{
+	char *p = map(pages, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	uint64_t spent = touch(p, pages);
+
+	unmap(p, pages);
+	return spent;
+}
+
 /* A child that is running when this returns, two instructions a turn, until it is killed. Its turns are locked in memory. */
 static inline pid_t use_up_time(volatile uint64_t **turns)
 {

@@ -114,20 +114,12 @@ static uint64_t pipe_switch(void)
 
 static uint64_t read_faults(void)
 {
-	char *p = map(PAGES, ANONYMOUS, -1);
-	uint64_t spent = read_pages(p, PAGES);
-
-	unmap(p, PAGES);
-	return spent;
+	return touch_new(PAGES, read_pages);
 }
 
 static uint64_t write_faults(void)
 {
-	char *p = map(PAGES, ANONYMOUS, -1);
-	uint64_t spent = write_pages(p, PAGES);
-
-	unmap(p, PAGES);
-	return spent;
+	return touch_new(PAGES, write_pages);
 }
 
 static uint64_t zero_page_writes(void)

@@ -80,19 +80,7 @@ static struct counts since(const struct counts *before)
 
 static uint64_t calm_fault(void)
 {
-	char *p = map(CALM_PAGES, ANONYMOUS, -1);
-	uint64_t spent = write_pages(p, CALM_PAGES);
-
-	unmap(p, CALM_PAGES);
-	return spent;
-}
-
-static void write_much(void)
-{
-	char *p = map(STREAM_PAGES, ANONYMOUS, -1);
-
-	write_pages(p, STREAM_PAGES);
-	unmap(p, STREAM_PAGES);
+	return touch_new(CALM_PAGES, write_pages);
 }
 
 /* What writing to new memory costs more when each page needs another one's frame. Not for the first time. */
@@ -104,7 +92,7 @@ static uint64_t reclaim_per_page(void)
 	pid_t child;
 	char *p;
 
-	write_much();
+	touch_new(STREAM_PAGES, write_pages);
 	child = use_up_time(&turns);
 	p = map(STREAM_PAGES, ANONYMOUS, -1);
 	before = counts_now();

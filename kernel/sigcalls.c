@@ -148,18 +148,6 @@ long sys_rt_sigsuspend(unsigned long uset, unsigned long size)
 	return sys_pause();
 }
 
-static int try_dequeue(sigset_t wanted, struct siginfo *info)
-{
-	struct task_struct *me = current;
-	unsigned long flags;
-	int signo;
-
-	spin_lock_irqsave(&me->sighand->siglock, flags);
-	signo = dequeue_signal_locked(~wanted, info);
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
-	return signo;
-}
-
 /*
  * While asleep the wanted signals count as unblocked, so that they wake us, and as blocked
  * (real_blocked), so that nobody drops or acts on them.
@@ -207,7 +195,7 @@ long sys_rt_sigtimedwait(unsigned long uset, unsigned long uinfo, unsigned long 
 		if (error)
 			return error;
 	}
-	signo = try_dequeue(wanted, &info);
+	signo = take_signal(wanted, &info);
 	if (!signo && timeout)
 		signo = wait_for_signal(wanted, deadline_after(timeout), &info);
 	if (!signo)

@@ -112,6 +112,18 @@ int dequeue_signal_locked(sigset_t mask, struct siginfo *info)
 	return signo;
 }
 
+int take_signal(sigset_t wanted, struct siginfo *info)
+{
+	struct task_struct *me = current;
+	unsigned long flags;
+	int signo;
+
+	spin_lock_irqsave(&me->sighand->siglock, flags);
+	signo = dequeue_signal_locked(~wanted, info);
+	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	return signo;
+}
+
 void set_current_blocked(sigset_t set)
 {
 	struct task_struct *me = current;

@@ -20,6 +20,8 @@ bool get_signal(struct signal_delivery *out);
 void recalc_sigpending_locked(void);
 /* The next unblocked pending signal not in mask, removed; 0: none. siglock held. */
 int dequeue_signal_locked(sigset_t mask, struct siginfo *info);
+/* The next pending signal of this set, removed; 0: none. */
+int take_signal(sigset_t wanted, struct siginfo *info);
 /* Replace the blocked set. */
 void set_current_blocked(sigset_t set);
 /*

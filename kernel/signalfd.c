@@ -108,19 +108,6 @@ static bool is_pending(sigset_t mask)
 	return (READ_ONCE(me->pending.set) | READ_ONCE(me->signal->shared_pending.set)) & mask;
 }
 
-/* The next pending signal of mask, or 0. */
-static int take_signal(sigset_t mask, struct siginfo *info)
-{
-	struct task_struct *me = current;
-	unsigned long flags;
-	int signo;
-
-	spin_lock_irqsave(&me->sighand->siglock, flags);
-	signo = dequeue_signal_locked(~mask, info);
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
-	return signo;
-}
-
 /* Wait for the first signal. 0, -EAGAIN, -ERESTARTSYS. */
 static long wait_for_first(struct signalfd *ctx, const struct file *file, struct siginfo *info)
 {

@@ -189,6 +189,17 @@ bool page_cache_has(struct address_space *mapping, pgoff_t index)
 	return has;
 }
 
+bool page_cache_next(struct address_space *mapping, pgoff_t *index)
+{
+	unsigned long flags;
+	bool has;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	has = radix_tree_next(&mapping->i_pages, index);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return has;
+}
+
 unsigned long mapping_data_pages(struct address_space *mapping)
 {
 	unsigned long flags, nr;

@@ -421,19 +421,6 @@ static int proc_open(struct inode *inode, struct file *file)
 	return node->entry->guarded ? fs_hook_may_access(node->pid) : 0;
 }
 
-/* From the end is refused, as there is none before the text is printed. */
-static s64 proc_llseek(struct file *file, s64 offset, int whence)
-{
-	if (whence == 1)
-		offset += (s64)file->f_pos;
-	else if (whence != 0)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	file->f_pos = (u64)offset;
-	return offset;
-}
-
 static void proc_release(struct file *file)
 {
 	struct proc_text *text = file->private_data;
@@ -537,7 +524,7 @@ static const struct file_operations proc_file_fops = {
 	.open = proc_open,
 	.read = proc_read,
 	.write = proc_write,
-	.llseek = proc_llseek,
+	.llseek = forward_llseek, /* its text has no end before it is printed */
 	.release = proc_release,
 };
 static const struct file_operations proc_raw_fops = {

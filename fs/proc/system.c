@@ -55,8 +55,8 @@ static unsigned long zone_high_mark(const zone_t *zone)
 	return zone->pages_high;
 }
 
-/* Anonymous pages of all processes, by their counts of resident ones. */
-static unsigned long anon_pages(void)
+/* The sum of what each process's address space has. */
+static unsigned long sum_of_processes(unsigned long (*of)(struct mm_struct *mm))
 {
 	unsigned long sum = 0;
 	int pid = 0;
@@ -66,26 +66,19 @@ static unsigned long anon_pages(void)
 
 		if (!mm)
 			continue;
-		sum += (unsigned long)max(atomic_long_read(&mm->rss_anon), 0l);
+		sum += of(mm);
 		mmput(mm);
 	}
 	return sum;
 }
 
-static unsigned long committed_pages(void)
+static unsigned long anon_rss(struct mm_struct *mm)
 {
-	unsigned long sum = 0;
-	int pid = 0;
-
-	while ((pid = fs_hook_next_process(pid))) {
-		struct mm_struct *mm = fs_hook_task_mm(pid);
-
-		if (!mm)
-			continue;
-		sum += mm->data_vm;
-		mmput(mm);
-	}
-	return sum;
+	return (unsigned long)max(atomic_long_read(&mm->rss_anon), 0l);
+}
+static unsigned long data_pages(struct mm_struct *mm)
+{
+	return READ_ONCE(mm->data_vm);
 }
 
 static const char *const lru_names[NR_LRU_LISTS] = {
@@ -102,7 +95,7 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 	unsigned long buffers = nr_blkdev_pages();
 	unsigned long free = nr_free_pages(), high = zone_pages(zone_high_mark);
 	unsigned long tables = vm_event(pgtable_alloc) - vm_event(pgtable_free);
-	unsigned long anon = anon_pages(), total = totalram_pages();
+	unsigned long anon = sum_of_processes(anon_rss), total = totalram_pages();
 
 	(void)node;
 	kb(t, "MemTotal", total);
@@ -128,7 +121,7 @@ static int show_meminfo(struct proc_text *t, const struct proc_node *node)
 	kb(t, "Shmem", shmem);
 	kb(t, "PageTables", tables);
 	kb(t, "CommitLimit", vm_commit_limit());
-	kb(t, "Committed_AS", committed_pages() + shmem);
+	kb(t, "Committed_AS", sum_of_processes(data_pages) + shmem);
 	kb(t, "VmallocTotal", (VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT);
 	kb(t, "VmallocUsed", 0);
 	kb(t, "VmallocChunk", 0);
@@ -146,7 +139,7 @@ static int show_vmstat(struct proc_text *t, const struct proc_node *node)
 	proc_printf(t, "nr_shmem %ld\n", atomic_long_read(&nr_shmem_pages));
 	proc_printf(t, "nr_dirty %ld\n", atomic_long_read(&nr_dirty_pages));
 	proc_printf(t, "nr_writeback %ld\n", atomic_long_read(&nr_writeback_pages));
-	proc_printf(t, "nr_anon_pages %lu\n", anon_pages());
+	proc_printf(t, "nr_anon_pages %lu\n", sum_of_processes(anon_rss));
 	for (int i = 0; i < NR_LRU_LISTS; i++)
 		proc_printf(t, "%s %lu\n", lru_names[i], lru_pages((enum lru_list)i));
 	proc_printf(t, "nr_mlock %lu\n", nr_mlocked_pages());

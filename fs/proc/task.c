@@ -499,26 +499,28 @@ static int show_limits(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
-static int show_mounts(struct proc_text *t, const struct proc_node *node)
+/* What is mounted, as seen from the reader's root. */
+static int show_from_root(struct proc_text *t,
+			  void (*show)(void (*emit)(void *arg, const char *text), void *arg, const struct path *root))
 {
 	struct path root;
 
-	(void)node;
 	get_fs_root(&root);
-	mounts_show(proc_emit, t, &root);
+	show(proc_emit, t, &root);
 	path_put(&root);
 	return 0;
 }
 
+static int show_mounts(struct proc_text *t, const struct proc_node *node)
+{
+	(void)node;
+	return show_from_root(t, mounts_show);
+}
+
 static int show_mountinfo(struct proc_text *t, const struct proc_node *node)
 {
-	struct path root;
-
 	(void)node;
-	get_fs_root(&root);
-	mountinfo_show(proc_emit, t, &root);
-	path_put(&root);
-	return 0;
+	return show_from_root(t, mountinfo_show);
 }
 
 static int show_zero(struct proc_text *t, const struct proc_node *node)

@@ -150,6 +150,8 @@ struct page *find_lock_page(struct address_space *mapping, pgoff_t index);
 struct page *grab_cache_page(struct address_space *mapping, pgoff_t index) __must_check;
 /* Is there a page at index, in memory or in swap? Any context. */
 bool page_cache_has(struct address_space *mapping, pgoff_t index);
+/* Move *index to the first such page at or after it; false: there is none. Any context. */
+bool page_cache_next(struct address_space *mapping, pgoff_t *index);
 /* How many such pages a mapping has. Any context. */
 unsigned long mapping_data_pages(struct address_space *mapping);
 /* Put a new locked page into the cache, in place of a swap entry, if any; -EEXIST, -ENOMEM. */

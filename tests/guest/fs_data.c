@@ -57,6 +57,12 @@ static void sparse(void)
 	SHOW(lseek(fd, 4 * PAGE, SEEK_DATA));
 	SHOW(lseek(fd, 3 * PAGE, SEEK_HOLE));
 	SHOW(lseek(fd, 5 * PAGE, SEEK_HOLE));
+	SHOW(ftruncate(fd, 1L << 43));
+	SHOW(lseek(fd, 5 * PAGE, SEEK_DATA)); /* at once, though so much is hole */
+	SHOW(pwrite(fd, buffer, 1, (1L << 43) - PAGE));
+	SHOW(lseek(fd, 5 * PAGE, SEEK_DATA) == (1L << 43) - (long)PAGE);
+	SHOW(lseek(fd, LONG_MAX, SEEK_CUR));
+	SHOW(ftruncate(fd, 5 * PAGE));
 	SHOW(lseek(fd, -1, SEEK_SET));
 	SHOW(lseek(fd, -1, SEEK_DATA));
 	SHOW(lseek(fd, 0, 9));

@@ -217,6 +217,9 @@ static void size_and_holes(int direct, int fd)
 	printf("in a hole: %d %s %d\n", other[SECTOR - 1], same(other + SECTOR, p, SECTOR), other[2 * SECTOR]);
 	SHOW(pread(fd, other, 2 * PAGE, 10 * PAGE));
 	printf("filled: %s\n", same(other, p + PAGE, 2 * PAGE));
+	/* What is not cached is no hole. */
+	SHOW(lseek(direct, PAGE, SEEK_DATA));
+	SHOW(lseek(direct, 24 * PAGE, SEEK_DATA));
 	MUST(fcntl(direct, F_SETFL, O_APPEND | DIRECT));
 	SHOW(write(direct, p, PAGE));
 	printf("size %ld\n", size_of(fd));
