@@ -123,7 +123,7 @@ static void kmem_cache_init_objs(kmem_cache_t *cachep, slab_t *slabp, unsigned l
 			slab_debug_init_object(cachep, raw);
 		if (cachep->ctor)
 			cachep->ctor(user_object(cachep, raw), cachep, ctor_flags);
-		if (is_plain(cachep))
+		if (cachep->has_marks)
 			*mark_word(cachep, raw) = ~mark_of(raw);
 		slab_bufctl(slabp)[i] = i + 1;
 	}
@@ -309,7 +309,7 @@ unsigned int sort_out_batch(kmem_cache_t *cachep, void **objs, unsigned int nr)
 {
 	unsigned int good = 0;
 
-	if (!is_plain(cachep))
+	if (!cachep->has_marks)
 		return nr;
 	for (unsigned int i = 0; i < nr; i++)
 		if (likely(leaves_chain(cachep, objs[i])))
@@ -326,7 +326,7 @@ static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 		bad_object(cachep, obj, "is not the start of an object");
 		return;
 	}
-	if (is_plain(cachep))
+	if (cachep->has_marks)
 		*mark_word(cachep, obj) = ~mark_of(obj);
 	if (unlikely(!(slab_bufctl(slabp)[objnr] & BUFCTL_OUT))) {
 		bad_object(cachep, obj, "freed twice");
@@ -374,7 +374,7 @@ static void *take_object(kmem_cache_t *cachep, gfp_t flags, void *caller)
 
 		if (!obj)
 			obj = cpucache_alloc_slow(cachep, flags);
-		if (likely(!obj || !is_plain(cachep) || *mark_word(cachep, obj) == mark_of(obj)))
+		if (likely(!obj || !cachep->has_marks || *mark_word(cachep, obj) == mark_of(obj)))
 			return obj;
 		freed_twice(cachep, obj, caller);
 	}
@@ -386,7 +386,7 @@ noinline void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller
 
 	if (!obj)
 		return NULL;
-	if (is_plain(cachep))
+	if (cachep->has_marks)
 		*mark_word(cachep, obj) = 0;
 	if (cachep->flags & SLAB_DEBUG_FLAGS) {
 		kmem_cache_alloc_head(cachep, flags, caller);
@@ -420,7 +420,7 @@ noinline void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
 			   cachep->name, obj, caller);
 		return;
 	}
-	if (is_plain(cachep))
+	if (cachep->has_marks)
 		*mark_word(cachep, obj) = mark_of(obj);
 	if (!cpucache_put(cachep, obj))
 		cpucache_free_slow(cachep, obj);
@@ -499,8 +499,9 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 	cachep->colour_off = (unsigned int)unit;
 	cachep->colour = (unsigned int)(left_over / unit);
 	cachep->flags = flags;
-	cachep->mark_offset = size >= 2 * BYTES_PER_WORD ? BYTES_PER_WORD : 0;
-	cachep->slow_bits = flags & SLAB_DEBUG_FLAGS ? ~0ul : align - 1;
+	cachep->has_marks = !(flags & SLAB_DEBUG_FLAGS) && !cachep->ctor;
+	cachep->mark_offset = size >= MARK_OFFSET + BYTES_PER_WORD ? MARK_OFFSET : 0;
+	cachep->slow_bits = cachep->has_marks && cachep->mark_offset ? align - 1 : ~0ul;
 	cachep->gfpflags = flags & SLAB_CACHE_DMA ? GFP_DMA : 0;
 	spin_lock_init(&cachep->spinlock, RANK_SLAB);
 	INIT_LIST_HEAD(&cachep->slabs_full);
@@ -576,11 +577,9 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 	size = ALIGN(size, align);
 	if (size > OFF_SLAB_MIN_BYTES)
 		flags |= CFLGS_OFF_SLAB;
-	init_cache(cachep, name, size, offset, align, flags);
 	cachep->ctor = ctor;
-	if (ctor)
-		cachep->slow_bits = ~0ul;
 	cachep->dtor = dtor;
+	init_cache(cachep, name, size, offset, align, flags);
 	if (flags & CFLGS_OFF_SLAB)
 		cachep->slabp_cache = kmem_find_general_cachep(
 			sizeof(slab_t) + cachep->num * sizeof(kmem_bufctl_t), 0);

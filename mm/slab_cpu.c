@@ -2,7 +2,7 @@
 /*
  * slab_cpu.c: each CPU's array of free objects in front of a cache's slabs.
  *
- *	cpudata[cpu] -> | avail limit hits misses | obj obj obj ... |
+ *	cpudata[cpu] -> | misses hits avail limit | obj obj obj ... |
  *						    0       avail-1  <- taken and put here
  *
  * Taking and putting touch no shared line and need no lock, only interrupts off (SL-54).
@@ -92,6 +92,7 @@ static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc, bool last_res
 		nr = kmem_cache_alloc_batch(cachep, cc_entry(cc), nr, last_resort);
 		spin_unlock(&cachep->spinlock);
 		cc->avail = sort_out_batch(cachep, cc_entry(cc), nr);
+		cc->taken += cc->avail;
 	} while (nr && !cc->avail);
 	if (!nr)
 		return NULL;
@@ -107,7 +108,6 @@ static void *take_or_refill(kmem_cache_t *cachep, bool last_resort)
 
 	/* While we slept in kmem_cache_grow() this may be another CPU, with objects. */
 	if (cc->avail) {
-		cc->allochit++;
 		obj = cc_entry(cc)[--cc->avail];
 	} else {
 		obj = refill_and_take(cachep, cc, last_resort);
@@ -139,6 +139,7 @@ static void drain_batch(kmem_cache_t *cachep, cpucache_t *cc)
 	free_block(cachep, cc_entry(cc), nr);
 	spin_unlock(&cachep->spinlock);
 	cc->avail -= nr;
+	cc->taken -= nr;
 	VM_BUG_ON(cc->avail == cc->limit); /* there is room for the caller's object */
 	for (unsigned int i = 0; i < cc->avail; i++)
 		cc_entry(cc)[i] = cc_entry(cc)[i + nr];
@@ -157,6 +158,8 @@ void cpucache_free_slow(kmem_cache_t *cachep, void *obj)
 		if (cc->avail == cc->limit) {
 			drain_batch(cachep, cc);
 			cc->freemiss++;
+		} else {
+			cc->freehit++;
 		}
 		cc_entry(cc)[cc->avail++] = obj;
 	}
@@ -278,8 +281,10 @@ static void drain_local(void *arg)
 	spin_lock(&cachep->spinlock);
 	free_block(cachep, cc_entry(cc), cc->avail);
 	spin_unlock(&cachep->spinlock);
-	if (cc->avail)
-		cc->avail = 0;
+	if (!cc->avail)
+		return; /* or none: no_cpucache is everybody's */
+	cc->taken -= cc->avail;
+	cc->avail = 0;
 }
 
 void drain_cpu_caches(kmem_cache_t *cachep)

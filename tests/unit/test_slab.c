@@ -778,6 +778,26 @@ PAGODA_TEST_EXACT(object_freed_twice_is_handed_out_once, "SL-36 SL-11")
 	validate_slab();
 }
 
+/* Objects of one word have their mark elsewhere, and go the slow ways. */
+PAGODA_TEST_EXACT(small_object_freed_twice_is_handed_out_once, "SL-36")
+{
+	kmem_cache_t *a = make_cache("a", sizeof(long), 0);
+	long *x = kmem_cache_alloc(a, GFP_KERNEL), *y = kmem_cache_alloc(a, GFP_KERNEL), *z;
+
+	*x = 1;
+	*y = 2;
+	kmem_cache_free(a, x);
+	CHECK_EQ(*y, 2);
+	kmem_cache_free(a, x);
+	CHECK_EQ(kmem_cache_alloc(a, GFP_KERNEL), x);
+	EXPECT_REPORT("cache a: object", { z = kmem_cache_alloc(a, GFP_KERNEL); });
+	CHECK(z && z != x && z != y && *y == 2);
+	kmem_cache_free(a, x);
+	kmem_cache_free(a, y);
+	kmem_cache_free(a, z);
+	CHECK_EQ(kmem_cache_destroy(a), 0);
+}
+
 PAGODA_TEST_EXACT(object_freed_twice_into_its_slab_is_handed_out_once, "SL-36 SL-11")
 {
 	kmem_cache_t *a = make_cache("a", 64, 0);

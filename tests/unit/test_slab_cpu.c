@@ -62,7 +62,7 @@ PAGODA_TEST(pairs_hit_the_array_last_in_first_out, "SL-54 SL-62 SM-03")
 	for (unsigned int i = 0; i < 1000; i++)
 		kmem_cache_free(cachep, kmem_cache_alloc(cachep, GFP_KERNEL));
 	CHECK_EQ(cc->allocmiss, 1);
-	CHECK_EQ(cc->allochit, 999);
+	CHECK_EQ(cpucache_allochit(cc), 999);
 	CHECK_EQ(cc->freehit, 1000);
 	CHECK_EQ(cc->freemiss, 0);
 	a = kmem_cache_alloc(cachep, GFP_KERNEL);
