@@ -14,8 +14,8 @@
  *	                |   --last iput-->
  *	                +---last iput, no links--> evicted
  *
- * Attributes are written through to the disk's buffers when they change (dirty_inode), so an
- * unused inode is clean; one that still has pages is left to page reclaim first. inode_find
+ * A file system writes changed attributes when it sees fit (dirty_inode, i_dirty): until then, and
+ * while it has pages, which are page reclaim's, an unused inode stays. inode_find
  * and inode_insert are called with s_names held, so no inode is made twice.
  *
  * Permission follows Linux: fsuid against owner, group list, others; root passes, but for
@@ -80,7 +80,7 @@ struct inode *new_inode(struct super_block *sb, u32 mode)
 }
 
 /* Nobody can find it any more. */
-static void destroy_inode(struct inode *inode)
+void inode_end(struct inode *inode)
 {
 	if (inode->i_sb->s_op && inode->i_sb->s_op->evict)
 		inode->i_sb->s_op->evict(inode);
@@ -161,11 +161,26 @@ static bool put_cached(struct inode *inode)
 
 void iput(struct inode *inode)
 {
-	if (inode->i_sb->s_cached ? put_cached(inode) : atomic_dec_and_test(&inode->i_count))
-		destroy_inode(inode);
+	const struct super_block *sb = inode->i_sb;
+
+	if (!(sb->s_cached ? put_cached(inode) : atomic_dec_and_test(&inode->i_count)))
+		return;
+	if (!inode->i_nlink && sb->s_op && sb->s_op->defer_end && sb->s_op->defer_end(inode))
+		return;
+	inode_end(inode);
 }
 
-/* An unused inode (of sb; NULL: without pages, of any), out of the table, or NULL. Looks at *budget at most. */
+/* Its pages go first, and what the disk does not have yet: the flusher is asked to write that. */
+static bool has_to_stay(const struct inode *inode)
+{
+	if (inode->i_dirty && !inode->i_sb->s_write_soon) {
+		WRITE_ONCE(inode->i_sb->s_write_soon, true);
+		writeback_wake();
+	}
+	return inode->i_dirty || inode->i_data.nrpages;
+}
+
+/* An unused inode (of sb; NULL: one that need not stay, of any), out of the table, or NULL. Looks at *budget at most. */
 static struct inode *take_unused(struct super_block *sb, unsigned long *budget)
 {
 	struct inode *inode, *next, *found = NULL;
@@ -175,7 +190,7 @@ static struct inode *take_unused(struct super_block *sb, unsigned long *budget)
 		if (!*budget)
 			break;
 		--*budget;
-		if (sb ? inode->i_sb != sb : inode->i_data.nrpages != 0)
+		if (sb ? inode->i_sb != sb : has_to_stay(inode))
 			continue;
 		leave_unused_list(inode);
 		list_del_init(&inode->i_hash);
@@ -196,7 +211,7 @@ static bool drop_inode(unsigned long *budget)
 	struct inode *inode = take_unused(NULL, budget);
 
 	if (inode)
-		destroy_inode(inode);
+		inode_end(inode);
 	return inode;
 }
 
@@ -211,7 +226,7 @@ void inodes_free(struct super_block *sb)
 	struct inode *inode;
 
 	while ((inode = take_unused(sb, &all)))
-		destroy_inode(inode);
+		inode_end(inode);
 }
 
 /* The first inode of sb in the chain or a later one, after prev in its chain, with a reference. */

@@ -163,6 +163,7 @@ struct inode {
 	/* Of s_cached file systems: */
 	struct list_head i_hash; /* inode_lock: in the table, by super block and number */
 	struct list_head i_lru;	 /* inode_lock: those that nobody uses */
+	bool i_dirty;		 /* the file system has still to write it: it stays in memory */
 };
 
 #define DNAME_INLINE 40
@@ -201,6 +202,11 @@ struct statfs64 {
 struct super_operations {
 	/* The last reference to inode went: free what it has of its own. NULL: nothing. */
 	void (*evict)(struct inode *inode);
+	/*
+	 * s_cached: the same, without links. True: it is the file system's from now on, which ends it by
+	 * inode_end(). NULL: it ends at once.
+	 */
+	bool (*defer_end)(struct inode *inode);
 	int (*statfs)(struct super_block *sb, struct statfs64 *st);
 	/* Attributes changed: to the disk with them, some time. Does not fail visibly. May sleep. NULL: nothing. */
 	void (*dirty_inode)(struct inode *inode);
@@ -225,6 +231,7 @@ struct super_block {
 	bool s_cached;		 /* names and inodes are copies of what is on a disk */
 	struct block_device *s_bdev; /* the disk, for swap files; NULL: none */
 	unsigned int s_blocksize;
+	bool s_write_soon;	 /* s_cached: inodes that wait for being written are in the way */
 	bool s_readonly;	 /* s_names to change; no writing, whatever the mount says */
 	const struct super_operations *s_op;
 	struct dentry *s_root;
@@ -399,6 +406,8 @@ struct inode *inode_find(struct super_block *sb, u64 ino);
 void inode_insert(struct inode *inode);
 /* It cannot be had by number any more (could not be read, or made). */
 void inode_forget(struct inode *inode);
+/* The end of an inode that s_op->defer_end kept. May sleep. */
+void inode_end(struct inode *inode);
 /* Free all inodes of a file system that nobody uses any more. May sleep. */
 void inodes_free(struct super_block *sb);
 /* Call fn for each cached inode of sb, with a reference. May sleep. */

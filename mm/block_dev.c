@@ -375,6 +375,8 @@ void bforget(struct block_device *bdev, u64 block, unsigned int size)
 	wait_on_page_writeback(page);
 	bh = buffer_at(page, (unsigned int)(pos & (PAGE_SIZE - 1)));
 	if (bh && bh->size == size) {
+		if (stop_waiting(bh))
+			brelse(bh);
 		clear_buffer_dirty(bh);
 		clear_buffer_uptodate(bh);
 		ClearPageUptodate(page);

@@ -52,6 +52,8 @@ void submit_page_buffers(struct page *page, unsigned int nr, enum bio_op op);
 /* ---- block_dev.c ------------------------------------------------------------------------------
  */
 
+/* Take it off the list that it waits on; true: it was on one, whose use is the caller's now. Any context. */
+bool stop_waiting(struct buffer_head *bh);
 /* Boot. */
 void block_dev_init(void);
 /* Is this the cache of a whole device? Any context. */

@@ -83,6 +83,9 @@ static unsigned int current_sync_round; /* dirty_lock */
 static wait_queue_head_t written_wait = WAIT_QUEUE_HEAD_INIT(written_wait); /* pages came back */
 static wait_queue_head_t users_wait = WAIT_QUEUE_HEAD_INIT(users_wait); /* a wb_users became 0 */
 
+static struct mutex sources_mutex = {.wait = WAIT_QUEUE_HEAD_INIT(sources_mutex.wait)};
+static LIST_HEAD(sources); /* sources_mutex: file systems with changes of their own */
+
 static struct vm_task *flusher_task; /* (C) once set; NULL: there is none */
 
 /* ---- Tags and counts ------------------------------------------------------------------------ */
@@ -683,6 +686,31 @@ static void write_excess(void)
 	}
 }
 
+void writeback_add_source(struct writeback_source *source)
+{
+	mutex_lock(&sources_mutex);
+	list_add_tail(&source->link, &sources);
+	mutex_unlock(&sources_mutex);
+}
+
+void writeback_remove_source(struct writeback_source *source)
+{
+	mutex_lock(&sources_mutex);
+	list_del_init(&source->link);
+	mutex_unlock(&sources_mutex);
+}
+
+/* File systems' own changes. */
+static void write_sources(u64 now)
+{
+	struct writeback_source *source;
+
+	mutex_lock(&sources_mutex);
+	list_for_each_entry(source, &sources, link)
+		source->write(source, now);
+	mutex_unlock(&sources_mutex);
+}
+
 static void flusher(void *unused)
 {
 	(void)unused;
@@ -693,6 +721,7 @@ static void flusher(void *unused)
 		port_park(pause ? port_clock_ns() + pause : UINT64_MAX);
 		write_aged(port_clock_ns());
 		write_excess();
+		write_sources(port_clock_ns());
 	}
 }
 

@@ -214,7 +214,7 @@ static void set_target(struct inode *dir, struct ext2_dir_entry *entry, const st
 
 static void dir_changed(struct inode *dir, struct buffer_head *bh)
 {
-	mark_buffer_dirty(bh);
+	ext2_names_changed(dir, bh);
 	ext2_i(dir)->flags &= ~EXT2_INDEX_FL;
 }
 
@@ -268,9 +268,9 @@ static int append_block(struct inode *dir, struct buffer_head **out)
 	entry = bh_data(bh);
 	memset(entry, 0, sbi->block_size);
 	entry->rec_len = (u16)sbi->block_size;
-	set_buffer_uptodate(bh);
-	mark_buffer_dirty(bh);
+	ext2_names_changed(dir, bh);
 	dir->i_size += sbi->block_size;
+	ext2_inode_resized(dir);
 	*out = bh;
 	return 0;
 }
@@ -328,6 +328,23 @@ int ext2_set_entry(struct inode *dir, const char *name, size_t len, const struct
 	return 0;
 }
 
+void ext2_leave_parent(struct inode *dir)
+{
+	struct cursor c;
+	struct inode *parent;
+
+	if (find_entry(dir, "..", 2, &c))
+		return; /* the disk is damaged, or does not answer: e2fsck's */
+	parent = inode_find(dir->i_sb, c.entry->inode);
+	if (parent) {
+		iput(parent);
+	} else if (c.entry->inode != EXT2_ROOT_INO) {
+		c.entry->inode = EXT2_ROOT_INO;
+		ext2_names_changed(dir, c.bh);
+	}
+	brelse(c.bh);
+}
+
 int ext2_make_empty(struct inode *dir, const struct inode *parent)
 {
 	struct buffer_head *bh;
@@ -337,7 +354,7 @@ int ext2_make_empty(struct inode *dir, const struct inode *parent)
 		return err;
 	fill_entry(dir, bh_data(bh), &(struct name){".", 1}, dir);
 	fill_entry(dir, bh_data(bh), &(struct name){"..", 2}, parent);
-	mark_buffer_dirty(bh);
+	ext2_names_changed(dir, bh);
 	brelse(bh);
 	ext2_dirty_inode(dir);
 	return 0;

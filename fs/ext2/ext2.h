@@ -10,10 +10,11 @@
  * they are. Names of fields follow the literature (Card, Ts'o, Tweedie 1994; e2fsprogs' manual).
  *
  * Locks, outermost first, below those of vfs.h:
- *	ext2_inode.map_lock	block map of one inode; sleeps. Held in get_block: page locks are
- *outside it ext2_sb.alloc_lock	bitmaps, group and super block counts; sleeps ext2_inode.raw_lock
- *copying an inode to its buffer; sleeps Under map_lock and alloc_lock nothing is allocated that may
- *enter a file system.
+ *	ext2_sb.write_mutex	one pass of writing at a time (order.c); sleeps, for the disk
+ *	ext2_inode.map_lock	block map of one inode; sleeps. Held in get_block: page locks are outside it
+ *	ext2_sb.alloc_lock	bitmaps, group and super block counts; sleeps
+ *	ext2_inode.raw_lock	counting changes, copying an inode to its buffer; sleeps
+ * Under map_lock and alloc_lock nothing is allocated that may enter a file system.
  */
 #pragma once
 
@@ -94,6 +95,8 @@ struct ext2_dir_entry {
 
 /* ---- In memory --------------------------------------------------------------------------- */
 
+struct ext2_held_run;
+
 struct ext2_sb {
 	struct super_block *sb;
 	struct block_device *bdev;
@@ -109,6 +112,15 @@ struct ext2_sb {
 	u16 old_state;	       /* s_state as it was before we wrote */
 	struct mutex alloc_lock;
 	u32 last_dir_group; /* alloc_lock */
+	/* What waits to be written in order (order.c). Inodes by their link, buffers: see mark_buffer_waiting(). */
+	struct mutex write_mutex;
+	spinlock_t lists_lock;
+	struct list_head new_files, new_dirs, resized, orphans; /* lists_lock */
+	struct list_head new_names, names;			/* s_names: blocks of directories */
+	atomic_long_t held_blocks; /* that will be free: cut off, and of orphans */
+	atomic_long_t nr_orphans, nr_dirty;
+	unsigned long dirty_since;	       /* (A) centisecs() of the oldest change, 0: there is none */
+	struct writeback_source writeback;
 	bool data_lost;	       /* in the last sync, of some file */
 	u32 metadata_seq;      /* write errors of metadata that sync was told of */
 	atomic_t nr_errors;
@@ -119,12 +131,19 @@ struct ext2_inode {
 	u32 block[EXT2_N_BLOCKS];  /* map_lock; symlinks: the text (C) */
 	u32 last_block, last_phys; /* map_lock: what was allocated last, a goal for the next */
 	struct mutex map_lock, raw_lock;
-	bool gone; /* its blocks and number were freed */
+	bool gone;		   /* its blocks and number were freed */
+	bool ended;		   /* write_mutex: as an inode of the disk */
+	bool on_disk;		   /* map_lock: the table on the disk has it, and may have what it had */
+	struct inode *inode;	   /* (C) its other half */
+	struct list_head link;	   /* lists_lock: a list of ext2_sb's */
+	struct list_head waiting;  /* map_lock: blocks of pointers, a link's text (buffer_order.c) */
+	struct ext2_held_run *held, *copied_held; /* map_lock; write_mutex: cut off since, before it was copied */
 	/*
 	 * raw_lock: changes so far, the last one that mattered for finding the data, and how many are
-	 * known to be on the disk. A new one in memory counts as changed: it may have been before.
+	 * in the table's buffer, and on the disk.
 	 */
-	u32 changes, data_changes, synced;
+	u32 changes, data_changes, copied, synced;
+	u64 seen_size, seen_blocks; /* raw_lock: at the last change */
 };
 
 static inline struct ext2_sb *ext2_sb(const struct super_block *sb)
@@ -149,7 +168,7 @@ struct ext2_group_desc *ext2_group(struct ext2_sb *sbi, u32 group);
 void ext2_group_changed(struct ext2_sb *sbi, u32 group);
 /* A file grew past 2 GiB: older drivers must know. May sleep. */
 void ext2_note_large_file(struct ext2_sb *sbi);
-/* Write the whole device and flush it. 0 or -EIO. May sleep. */
+/* Write the device's dirty pages and flush it. 0 or -EIO. May sleep. */
 int ext2_sync_device(struct ext2_sb *sbi) __must_check;
 
 /* ---- balloc.c ------------------------------------------------------------------------------ */
@@ -186,18 +205,66 @@ struct inode *ext2_iget(struct super_block *sb, u64 ino) __must_check;
 /* (N) A new one on disk and in memory, with mode, one link and the rights that dir hands down;
  * ERR_PTR. */
 struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev) __must_check;
+/* It has changed; the disk has it some time (order.c). */
 void ext2_dirty_inode(struct inode *inode);
+/* Bring it to its table's buffer, as it is now: 0, -EIO, -EROFS. map_lock held. May sleep. */
+int ext2_copy_inode(struct inode *inode) __must_check;
+/* The buffer has it without links, blocks and size. 0 or -EIO. May sleep. */
+int ext2_end_on_disk(struct inode *inode);
+/* The buffer of its place in the table, with a use; NULL: -EIO. May sleep. */
+struct buffer_head *ext2_inode_buffer(struct inode *inode) __must_check;
+/* Blocks of the disk that it has, those of pointers included. */
+u64 ext2_blocks_of(const struct inode *inode);
 void ext2_evict(struct inode *inode);
 /* Its last link went and nobody will use it again: give its blocks and number back. */
 void ext2_delete_inode(struct inode *inode);
 extern const struct inode_operations ext2_link_iops;
-/* How many changes an fsync has to bring to the disk, 0: none. It did: ext2_inode_synced(). */
-u32 ext2_changes_to_sync(struct inode *inode, bool datasync);
-void ext2_inode_synced(struct inode *inode, u32 changes);
+/* Has an fsync anything to bring to the disk? */
+bool ext2_has_changes(struct inode *inode, bool datasync);
+/* Has the buffer what the disk was not known to have? It has it now: ext2_inode_synced(). write_mutex held. */
+bool ext2_is_copied(struct inode *inode);
+void ext2_inode_synced(struct inode *inode);
 /* Later errors of metadata are this file's, too. */
 int ext2_open(struct inode *inode, struct file *file);
 int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync);
 int ext2_inode_init(void);
+
+/* ---- order.c ------------------------------------------------------------------------------- */
+
+void ext2_order_init(struct ext2_sb *sbi);
+/* Nothing is written any more: orphans end in memory. */
+void ext2_order_end(struct ext2_sb *sbi);
+/* (N) A new inode, in the table of inodes. */
+void ext2_inode_is_new(struct inode *inode);
+/* A block of pointers (of data: height 1) was changed, or a link's text (0). map_lock held. */
+void ext2_pointers_changed(struct inode *inode, struct buffer_head *bh, unsigned int height);
+/* (N) A block of a directory was changed. */
+void ext2_names_changed(struct inode *dir, struct buffer_head *bh);
+/* A directory has a new block, or what is held of the inode is waited for. */
+void ext2_inode_resized(struct inode *inode);
+/* These blocks are not the inode's any more; free once the disk knows. map_lock held, or nobody else has the inode. */
+void ext2_hold_blocks(struct inode *inode, u32 block, u32 count);
+/* The inode, to the disk; it is not new. 0 or an error. May sleep. */
+int ext2_write_inode(struct inode *inode);
+/* (N) All changed names, and what they lead to; orphans end. 0 or an error. May sleep. */
+int ext2_write_names(struct ext2_sb *sbi);
+/* (N) All of it. 0 or an error. May sleep. */
+int ext2_write_metadata(struct ext2_sb *sbi);
+/* (N) Before it gets a directory: it is itself on the disk. 0 or an error. May sleep. */
+int ext2_settle_dir(struct inode *dir) __must_check;
+/* (N) Before one more inode may wait to be written, or for its end. May sleep. */
+void ext2_limit_waiting(struct ext2_sb *sbi);
+/* There is no space: get back what is held. True: it is worth another try. May sleep. */
+enum ext2_names { EXT2_NAMES_HELD, EXT2_NAMES_FREE, EXT2_PAGE_LOCKED }; /* what the caller holds: s_names, nothing, a page */
+bool ext2_find_space(struct ext2_sb *sbi, enum ext2_names names);
+/* s_op->defer_end: what the disk has a name of ends later. */
+bool ext2_defer_end(struct inode *inode);
+/* Its memory goes. */
+void ext2_leave_order(struct inode *inode);
+/* There is something to write, from now on; an inode more, that was clean. */
+void ext2_note_dirty(struct ext2_sb *sbi, bool was_clean);
+/* The flusher's call. */
+void ext2_write_aged(struct writeback_source *source, u64 now);
 
 /* ---- file.c
  * ------------------------------------------------------------------------------------------ */
@@ -217,6 +284,8 @@ int ext2_remove_entry(struct inode *dir, const char *name, size_t len) __must_ch
 /* The entry of that name leads to another inode. */
 int ext2_set_entry(struct inode *dir, const char *name, size_t len,
 		   const struct inode *inode) __must_check;
+/* A removed directory's ".." leads to the root, unless its parent is alive: that may end first. */
+void ext2_leave_parent(struct inode *dir);
 /* The first block of a new directory. */
 int ext2_make_empty(struct inode *dir, const struct inode *parent) __must_check;
 int ext2_dir_empty(struct inode *dir) __must_check;

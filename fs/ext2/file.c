@@ -204,6 +204,21 @@ static long write_locked(struct file *file, struct iov_user buf, size_t count, u
 	return ret;
 }
 
+static long lock_and_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct inode *inode = file->f_inode;
+	long ret;
+
+	down_write(&inode->i_rwsem);
+	if (file->f_flags & O_APPEND)
+		*pos = inode->i_size;
+	ret = inode->i_swapfile ? -ETXTBSY : limit_write(inode, *pos, &count);
+	if (!ret)
+		ret = write_locked(file, buf, count, pos);
+	up_write(&inode->i_rwsem);
+	return ret;
+}
+
 /* O_SYNC and O_DSYNC: what was written, the n bytes before end, is on the disk before the call returns. */
 static int sync_written(struct file *file, u64 end, long n)
 {
@@ -222,13 +237,9 @@ static long ext2_write(struct file *file, struct iov_user buf, size_t count, u64
 		return 0;
 	if (inode->i_sb->s_readonly)
 		return -EROFS;
-	down_write(&inode->i_rwsem);
-	if (file->f_flags & O_APPEND)
-		*pos = inode->i_size;
-	ret = inode->i_swapfile ? -ETXTBSY : limit_write(inode, *pos, &count);
-	if (!ret)
-		ret = write_locked(file, buf, count, pos);
-	up_write(&inode->i_rwsem);
+	ret = lock_and_write(file, buf, count, pos);
+	if (ret == -ENOSPC && ext2_find_space(ext2_sb(inode->i_sb), EXT2_NAMES_FREE))
+		ret = lock_and_write(file, buf, count, pos);
 	if (ret > 0)
 		err = sync_written(file, *pos, ret);
 	return err ? err : ret;

@@ -2,12 +2,11 @@
 /*
  * inode.c: ext2 inodes: from the disk to memory, back, made, and ended.
  *
- * An inode in memory is always a copy of what its buffer says: whoever changes attributes or
- * the block map calls ext2_dirty_inode(), which copies them there at once; the buffer is
- * written back with the device's dirty pages. So an inode that nobody uses can be dropped
- * without writing, and sync only has pages to write. Changes are counted, so that fsync of a
- * file whose inode is on the disk, and fdatasync of one that only has new times, write no
- * metadata; else they write the device's, all of it.
+ * Whoever changes attributes or the block map calls ext2_dirty_inode(). From then on the inode
+ * stays in memory until order.c has brought it to the disk: first what it refers to, then
+ * ext2_copy_inode(), then the table's buffer, which anybody may write, is written. Changes are
+ * counted, so that fsync of a file whose inode is on the disk, and fdatasync of one that only
+ * has new times, write no metadata.
  *
  *	inode ino: group (ino - 1) / inodes_per_group, in its table the
  *		   ((ino - 1) % inodes_per_group)'th
@@ -15,8 +14,9 @@
  * Times are whole seconds on the disk; memory keeps what the disk can hold. Numbers of
  * devices and the text of short symbolic links lie in place of the block map.
  *
- * An inode without links lives on until its last user goes (evict): then its blocks are
- * freed, its time of deletion is written, and last its number is free again.
+ * An inode without links lives on until its last user goes, and if the disk has it, until it has
+ * no name there any more (order.c); the table has one link of it until then. Then its time of
+ * deletion is written, its blocks are freed, and last its number.
  *
  * What the disk says is checked before anyone sees it: number, type, links, size. An inode
  * that cannot be right gives EUCLEAN and a line in the log.
@@ -98,7 +98,7 @@ static void fill_raw(struct inode *inode, struct ext2_raw_inode *raw)
 	raw->i_atime = (u32)disk_time(&inode->i_atime);
 	raw->i_ctime = (u32)disk_time(&inode->i_ctime);
 	raw->i_mtime = (u32)disk_time(&inode->i_mtime);
-	raw->i_links_count = (u16)inode->i_nlink;
+	raw->i_links_count = (u16)(inode->i_nlink ? inode->i_nlink : 1); /* a name may still lead here */
 	raw->i_blocks = (u32)inode->i_blocks;
 	raw->i_flags = ei->flags;
 	raw->i_generation = ei->generation;
@@ -108,84 +108,135 @@ static void fill_raw(struct inode *inode, struct ext2_raw_inode *raw)
 		put_device(raw->i_block, inode->i_rdev);
 }
 
-/* In words, as each write(2) of a file comes here. */
-static bool same_map(const u32 *a, const u32 *b)
+/* Does fdatasync care? Whatever changes the block map changes i_blocks. */
+static bool data_moved(struct inode *inode)
 {
-	for (unsigned int i = 0; i < EXT2_N_BLOCKS; i++)
-		if (a[i] != b[i])
-			return false;
-	return true;
+	struct ext2_inode *ei = ext2_i(inode);
+	bool moved = ei->seen_size != inode->i_size || ei->seen_blocks != inode->i_blocks;
+
+	ei->seen_size = inode->i_size;
+	ei->seen_blocks = inode->i_blocks;
+	return moved;
 }
 
-/* Is the data elsewhere than the buffer says? Indirect blocks that change also change i_blocks. */
-static bool data_moved(const struct inode *inode, const struct ext2_raw_inode *raw)
+void ext2_dirty_inode(struct inode *inode)
 {
-	u32 high = S_ISREG(inode->i_mode) ? (u32)(inode->i_size >> 32) : raw->i_size_high;
+	struct ext2_inode *ei = ext2_i(inode);
+	bool was_clean;
 
-	return raw->i_size != (u32)inode->i_size || raw->i_size_high != high ||
-	       raw->i_blocks != (u32)inode->i_blocks ||
-	       !same_map(raw->i_block, ext2_i(inode)->block);
-}
-
-static void note_change(struct ext2_inode *ei, bool data)
-{
+	if (inode->i_sb->s_readonly || ei->gone)
+		return;
+	if (S_ISREG(inode->i_mode) && inode->i_size > INT32_MAX)
+		ext2_note_large_file(ext2_sb(inode->i_sb));
+	mutex_lock(&ei->raw_lock);
+	(void)disk_time(&inode->i_atime);
+	(void)disk_time(&inode->i_ctime);
+	(void)disk_time(&inode->i_mtime);
 	ei->changes++;
-	if (data)
+	if (data_moved(inode))
 		ei->data_changes = ei->changes;
+	was_clean = !inode->i_dirty;
+	WRITE_ONCE(inode->i_dirty, true);
+	mutex_unlock(&ei->raw_lock);
+	ext2_note_dirty(ext2_sb(inode->i_sb), was_clean);
 }
 
-u32 ext2_changes_to_sync(struct inode *inode, bool datasync)
+bool ext2_has_changes(struct inode *inode, bool datasync)
 {
 	struct ext2_inode *ei = ext2_i(inode);
 	u32 changes;
 
 	mutex_lock(&ei->raw_lock);
-	changes = datasync ? ei->data_changes : ei->changes;
-	if ((s32)(changes - ei->synced) <= 0)
-		changes = 0;
+	changes = (datasync ? ei->data_changes : ei->changes) - ei->synced;
 	mutex_unlock(&ei->raw_lock);
-	return changes;
+	return (s32)changes > 0;
 }
 
-void ext2_inode_synced(struct inode *inode, u32 changes)
+bool ext2_is_copied(struct inode *inode)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	bool copied;
+
+	mutex_lock(&ei->raw_lock);
+	copied = ei->copied != ei->synced;
+	mutex_unlock(&ei->raw_lock);
+	return copied;
+}
+
+void ext2_inode_synced(struct inode *inode)
 {
 	struct ext2_inode *ei = ext2_i(inode);
 
 	mutex_lock(&ei->raw_lock);
-	if ((s32)(changes - ei->synced) > 0)
-		ei->synced = changes;
+	ei->synced = ei->copied;
+	if (inode->i_dirty && ei->synced == ei->changes) {
+		WRITE_ONCE(inode->i_dirty, false);
+		atomic_long_dec(&ext2_sb(inode->i_sb)->nr_dirty);
+	}
 	mutex_unlock(&ei->raw_lock);
 }
 
-/* dtime: of deletion, in seconds; 0: it lives. */
-static void write_inode(struct inode *inode, u32 dtime)
+/* Its place in the table, to be changed; NULL: it was told that there is an error. */
+static struct ext2_raw_inode *raw_to_change(struct inode *inode, struct buffer_head **bh)
 {
 	struct ext2_sb *sbi = ext2_sb(inode->i_sb);
+	struct ext2_raw_inode *raw = raw_inode(sbi, inode->i_ino, bh);
+
+	if (!raw)
+		(void)ext2_error(sbi, "inode %llu could not be updated",
+				 (unsigned long long)inode->i_ino);
+	return raw;
+}
+
+int ext2_copy_inode(struct inode *inode)
+{
+	struct ext2_inode *ei = ext2_i(inode);
 	struct buffer_head *bh;
 	struct ext2_raw_inode *raw;
 
-	mutex_lock(&ext2_i(inode)->raw_lock);
-	raw = raw_inode(sbi, inode->i_ino, &bh);
+	if (inode->i_sb->s_readonly || ei->gone)
+		return -EROFS;
+	mutex_lock(&ei->raw_lock);
+	raw = raw_to_change(inode, &bh);
 	if (raw) {
-		note_change(ext2_i(inode), data_moved(inode, raw));
 		fill_raw(inode, raw);
-		raw->i_dtime = dtime;
+		raw->i_dtime = 0;
+		ei->copied = ei->changes;
 		mark_buffer_dirty(bh);
 		brelse(bh);
-	} else {
-		(void)ext2_error(sbi, "inode %llu could not be updated",
-				 (unsigned long long)inode->i_ino);
 	}
-	mutex_unlock(&ext2_i(inode)->raw_lock);
+	mutex_unlock(&ei->raw_lock);
+	return raw ? 0 : -EIO;
 }
 
-void ext2_dirty_inode(struct inode *inode)
+int ext2_end_on_disk(struct inode *inode)
 {
-	if (inode->i_sb->s_readonly || ext2_i(inode)->gone)
-		return;
-	if (S_ISREG(inode->i_mode) && inode->i_size > INT32_MAX)
-		ext2_note_large_file(ext2_sb(inode->i_sb));
-	write_inode(inode, 0);
+	s64 now = current_time_ns();
+	struct buffer_head *bh;
+	struct ext2_raw_inode *raw = raw_to_change(inode, &bh);
+
+	ext2_i(inode)->ended = true;
+	if (!raw)
+		return -EIO;
+	raw->i_links_count = 0;
+	raw->i_dtime = (u32)disk_time(&now);
+	raw->i_size = raw->i_size_high = raw->i_blocks = raw->i_file_acl = 0;
+	memset(raw->i_block, 0, sizeof(raw->i_block));
+	mark_buffer_dirty(bh);
+	brelse(bh);
+	return 0;
+}
+
+struct buffer_head *ext2_inode_buffer(struct inode *inode)
+{
+	struct buffer_head *bh;
+
+	return raw_inode(ext2_sb(inode->i_sb), inode->i_ino, &bh) ? bh : NULL;
+}
+
+u64 ext2_blocks_of(const struct inode *inode)
+{
+	return inode->i_blocks / (ext2_sb(inode->i_sb)->block_size / SECTOR_SIZE);
 }
 
 /* ---- From the disk -------------------------------------------------------------------------- */
@@ -274,7 +325,9 @@ static struct inode *alloc_inode(struct super_block *sb, u64 ino, u32 mode)
 	}
 	mutex_init(&ei->map_lock, RANK_NONE);
 	mutex_init(&ei->raw_lock, RANK_NONE);
-	note_change(ei, true);
+	INIT_LIST_HEAD(&ei->link);
+	INIT_LIST_HEAD(&ei->waiting);
+	ei->inode = inode;
 	inode->i_ino = ino;
 	inode->i_object = ei;
 	return inode;
@@ -291,6 +344,8 @@ static int read_inode(struct inode *inode)
 		return -EIO;
 	take_raw(inode, raw);
 	brelse(bh);
+	(void)data_moved(inode); /* from what is there now */
+	ext2_i(inode)->on_disk = true;
 	wrong = what_is_wrong(sbi, inode);
 	if (wrong)
 		return ext2_error(sbi, "inode %llu has %s", (unsigned long long)inode->i_ino,
@@ -401,6 +456,7 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev)
 	}
 	set_operations(inode);
 	inode_insert(inode);
+	ext2_inode_is_new(inode);
 	ext2_dirty_inode(inode);
 	return inode;
 }
@@ -439,7 +495,6 @@ static void drop_attributes(struct inode *inode)
 void ext2_delete_inode(struct inode *inode)
 {
 	struct ext2_inode *ei = ext2_i(inode);
-	s64 now = current_time_ns();
 
 	if (ei->gone || inode->i_sb->s_readonly)
 		return;
@@ -448,7 +503,8 @@ void ext2_delete_inode(struct inode *inode)
 		ext2_free_from(inode, 0);
 	drop_attributes(inode);
 	inode->i_blocks = 0;
-	write_inode(inode, (u32)disk_time(&now));
+	if (!ei->ended)
+		(void)ext2_end_on_disk(inode); /* it was logged */
 	ei->gone = true;
 	ext2_free_ino(ext2_sb(inode->i_sb), (u32)inode->i_ino, S_ISDIR(inode->i_mode));
 }
@@ -458,6 +514,9 @@ void ext2_evict(struct inode *inode)
 	truncate_inode_pages(&inode->i_data, 0);
 	if (!inode->i_nlink)
 		ext2_delete_inode(inode);
+	else if (inode->i_dirty && !ext2_i(inode)->gone && !inode->i_sb->s_readonly)
+		(void)ext2_write_inode(inode); /* the disk's end; sync came before, and told of errors */
+	ext2_leave_order(inode);
 	kmem_cache_free(ext2_inode_cache, inode->i_object);
 	inode->i_object = NULL;
 }

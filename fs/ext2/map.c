@@ -128,16 +128,16 @@ static u32 goal_for(struct inode *inode, u64 block, const struct map_walk *w)
 }
 
 /* Fill a new block of pointers with one pointer. */
-static int fill_pointers(struct ext2_sb *sbi, u32 block, u32 index, u32 to)
+static int fill_pointers(struct inode *inode, u32 block, unsigned int height, u32 index, u32 to)
 {
+	struct ext2_sb *sbi = ext2_sb(inode->i_sb);
 	struct buffer_head *bh = getblk(sbi->bdev, block, sbi->block_size);
 
 	if (!bh)
 		return -ENOMEM;
 	memset(bh_data(bh), 0, sbi->block_size);
 	((u32 *)bh_data(bh))[index] = to;
-	set_buffer_uptodate(bh);
-	mark_buffer_dirty(bh);
+	ext2_pointers_changed(inode, bh, height);
 	brelse(bh);
 	return 0;
 }
@@ -165,14 +165,15 @@ static int extend(struct inode *inode, u64 block, const struct map_path *path, s
 			goal = blocks[nr++] + 1;
 	}
 	for (unsigned int i = 0; !err && i + 1 < missing; i++)
-		err = fill_pointers(sbi, blocks[i], path->index[w->level + i + 1], blocks[i + 1]);
+		err = fill_pointers(inode, blocks[i], missing - i - 1, path->index[w->level + i + 1],
+				    blocks[i + 1]);
 	if (err) {
 		give_back(sbi, blocks, nr);
 		return err;
 	}
 	*w->slot = blocks[0];
 	if (w->bh)
-		mark_buffer_dirty(w->bh);
+		ext2_pointers_changed(inode, w->bh, missing);
 	*phys = blocks[nr - 1];
 	ext2_i(inode)->last_block = (u32)block;
 	ext2_i(inode)->last_phys = *phys;
@@ -181,7 +182,7 @@ static int extend(struct inode *inode, u64 block, const struct map_path *path, s
 	return 0;
 }
 
-int ext2_map_block(struct inode *inode, u64 block, bool create, u32 *phys, bool *new)
+static int find_or_extend(struct inode *inode, u64 block, bool create, u32 *phys, bool *new)
 {
 	struct ext2_inode *ei = ext2_i(inode);
 	struct map_path path;
@@ -207,6 +208,15 @@ int ext2_map_block(struct inode *inode, u64 block, bool create, u32 *phys, bool 
 	return err;
 }
 
+int ext2_map_block(struct inode *inode, u64 block, bool create, u32 *phys, bool *new)
+{
+	int err = find_or_extend(inode, block, create, phys, new);
+
+	if (err == -ENOSPC && ext2_find_space(ext2_sb(inode->i_sb), EXT2_PAGE_LOCKED))
+		err = find_or_extend(inode, block, create, phys, new);
+	return err;
+}
+
 /* ---- Truncating
  * ---------------------------------------------------------------------------------------- */
 
@@ -221,7 +231,7 @@ struct truncation {
 static void free_run(struct truncation *t)
 {
 	if (t->nr_run)
-		ext2_free_blocks(t->sbi, t->run, t->nr_run);
+		ext2_hold_blocks(t->inode, t->run, t->nr_run);
 	t->freed += t->nr_run;
 	t->nr_run = 0;
 }
@@ -229,6 +239,11 @@ static void free_run(struct truncation *t)
 static void free_one(struct truncation *t, u32 block)
 {
 	if (t->nr_run && block == t->run + t->nr_run) {
+		t->nr_run++;
+		return;
+	}
+	if (t->nr_run && block + 1 == t->run) { /* pointers before what they lead to */
+		t->run--;
 		t->nr_run++;
 		return;
 	}
@@ -262,7 +277,7 @@ static void free_pointers(struct truncation *t, u32 block, unsigned int depth, u
 		port_cond_resched();
 	}
 	if (keep)
-		mark_buffer_dirty(bh);
+		ext2_pointers_changed(t->inode, bh, depth);
 	brelse(bh);
 }
 
@@ -311,6 +326,8 @@ void ext2_free_from(struct inode *inode, u64 keep)
 	sectors = t.freed * (t.sbi->block_size / SECTOR_SIZE);
 	inode->i_blocks -= min(sectors, inode->i_blocks);
 	ei->last_phys = 0;
+	if (ei->held)
+		ext2_inode_resized(inode);
 	ext2_dirty_inode(inode);
 	mutex_unlock(&ei->map_lock);
 }

@@ -6,9 +6,8 @@
  * changes the disk and is done, or fails and leaves it as it was, as far as the disk lets it:
  * if a write fails half-way a name may stay too many, never one too few.
  *
- * Order on the way to the disk is not kept (as in Linux's ext2): stopped at any moment, the
- * file system needs e2fsck, which finds inodes without names, wrong counts, and names of
- * inodes not yet written, and mends them.
+ * Stopped at any moment, the file system needs e2fsck, which finds inodes without names and
+ * wrong counts, and mends them; order.c keeps worse away.
  */
 #include <fs/ext2/ext2.h>
 #include <pagoda/string.h>
@@ -59,13 +58,12 @@ static int write_target(struct inode *inode, const char *target)
 		return -ENOMEM;
 	memset(bh_data(bh), 0, sbi->block_size);
 	memcpy(bh_data(bh), target, len);
-	set_buffer_uptodate(bh);
-	mark_buffer_dirty(bh);
+	ext2_pointers_changed(inode, bh, 0);
 	brelse(bh);
 	return 0;
 }
 
-static struct inode *ext2_create(struct inode *dir, u32 mode, u64 rdev, const char *target)
+static struct inode *try_create(struct inode *dir, u32 mode, u64 rdev, const char *target)
 {
 	struct inode *inode = ext2_new_inode(dir, mode, rdev);
 	int err = 0;
@@ -87,9 +85,35 @@ static struct inode *ext2_create(struct inode *dir, u32 mode, u64 rdev, const ch
 	return inode;
 }
 
+static struct inode *ext2_create(struct inode *dir, u32 mode, u64 rdev, const char *target)
+{
+	struct inode *inode;
+	int err;
+
+	ext2_limit_waiting(ext2_sb(dir->i_sb));
+	err = S_ISDIR(mode) ? ext2_settle_dir(dir) : 0;
+	if (err)
+		return ERR_PTR(err);
+	inode = try_create(dir, mode, rdev, target);
+
+	if (IS_ERR(inode) && PTR_ERR(inode) == -ENOSPC &&
+	    ext2_find_space(ext2_sb(dir->i_sb), EXT2_NAMES_HELD))
+		inode = try_create(dir, mode, rdev, target);
+	return inode;
+}
+
+static int add_entry(struct inode *dir, const char *name, size_t len, const struct inode *inode)
+{
+	int err = ext2_add_entry(dir, name, len, inode);
+
+	if (err == -ENOSPC && ext2_find_space(ext2_sb(dir->i_sb), EXT2_NAMES_HELD))
+		err = ext2_add_entry(dir, name, len, inode);
+	return err;
+}
+
 static int ext2_add_name(struct inode *dir, struct dentry *dentry)
 {
-	return ext2_add_entry(dir, dentry->d_name, dentry->d_len, dentry->d_inode);
+	return add_entry(dir, dentry->d_name, dentry->d_len, dentry->d_inode);
 }
 
 /* ---- Removing and moving -----------------------------------------------------------------------
@@ -97,7 +121,14 @@ static int ext2_add_name(struct inode *dir, struct dentry *dentry)
 
 static int ext2_unlink(struct inode *dir, struct dentry *dentry)
 {
+	ext2_limit_waiting(ext2_sb(dir->i_sb));
 	return ext2_remove_entry(dir, dentry->d_name, dentry->d_len);
+}
+
+/* A directory is about to get another parent: that is on the disk before its ".." leads there. */
+static int settle_parent(struct dentry *moved, struct inode *from, struct inode *to)
+{
+	return from == to || !S_ISDIR(moved->d_inode->i_mode) ? 0 : ext2_settle_dir(to);
 }
 
 /* A directory got another parent. */
@@ -132,14 +163,18 @@ static int exchange_names(struct inode *old_dir, struct dentry *old, struct inod
 static int ext2_rename(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
 		       struct dentry *victim, const char *to, size_t len, bool exchange)
 {
-	int err;
+	int err = settle_parent(old, old_dir, new_dir);
 
+	if (!err && exchange)
+		err = settle_parent(victim, new_dir, old_dir);
+	if (err)
+		return err;
 	if (exchange)
 		return exchange_names(old_dir, old, new_dir, victim);
 	if (victim)
 		err = ext2_set_entry(new_dir, to, len, old->d_inode);
 	else
-		err = ext2_add_entry(new_dir, to, len, old->d_inode);
+		err = add_entry(new_dir, to, len, old->d_inode);
 	if (err)
 		return err;
 	err = ext2_remove_entry(old_dir, old->d_name, old->d_len);

@@ -135,10 +135,11 @@ static void sync_inode(struct inode *inode)
 	pr_warn("ext2: inode %llu could not be written", (unsigned long long)inode->i_ino);
 }
 
-static int ext2_sync(struct super_block *sb)
+/* Everything. (N) */
+static int sync_all(struct super_block *sb)
 {
 	struct ext2_sb *sbi = ext2_sb(sb);
-	int err, late;
+	int err, device_err, late;
 
 	if (sb->s_readonly)
 		return 0;
@@ -146,26 +147,42 @@ static int ext2_sync(struct super_block *sb)
 	inodes_for_each(sb, sync_inode);
 	sbi->es->s_wtime = (u32)(current_time_ns() / NSEC_PER_SEC);
 	mark_buffer_dirty(sbi->super_bh);
-	err = ext2_sync_device(sbi);
+	err = ext2_write_metadata(sbi);
+	device_err = ext2_sync_device(sbi);
 	late = check_metadata(sbi, &sbi->metadata_seq);
 	if (!late && READ_ONCE(sbi->data_lost))
 		late = -EIO;
-	return err ? err : late;
+	return err ? err : device_err ? device_err : late;
 }
 
-/* An inode whose changes are on the disk needs no writing; what the disk has in its cache is flushed. */
+static int ext2_sync(struct super_block *sb)
+{
+	int err;
+
+	mutex_lock(&sb->s_names);
+	err = sync_all(sb);
+	mutex_unlock(&sb->s_names);
+	return err;
+}
+
+/*
+ * The inode, with its pointers; if it is new, or a directory, what makes it reachable. Then what the
+ * disk has in its cache.
+ */
 static int sync_metadata(struct inode *inode, bool datasync)
 {
 	struct ext2_sb *sbi = ext2_sb(inode->i_sb);
-	u32 changes = ext2_changes_to_sync(inode, datasync);
-	int err;
+	int err = 0, late = 0, flush_err;
 
-	if (!changes && S_ISREG(inode->i_mode))
-		return blkdev_flush(sbi->bdev);
-	err = ext2_sync_device(sbi);
-	if (!err && changes)
-		ext2_inode_synced(inode, changes);
-	return err;
+	if (!S_ISREG(inode->i_mode) || !READ_ONCE(ext2_i(inode)->on_disk)) {
+		mutex_lock(&inode->i_sb->s_names);
+		err = ext2_write_names(sbi);
+		mutex_unlock(&inode->i_sb->s_names);
+	}
+	if (ext2_has_changes(inode, datasync))
+		late = ext2_write_inode(inode);
+	flush_err = blkdev_flush(sbi->bdev);
+	return err ? err : late ? late : flush_err;
 }
 
 int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync)
@@ -371,10 +388,10 @@ static void begin_writing(struct ext2_sb *sbi)
 		pr_err("ext2 (%s): cannot write the super block", sbi->bdev->name);
 }
 
-/* Write all, then say that the disk is as it should be. Nothing is written after it. */
+/* Write all, then say that the disk is as it should be. Nothing is written after it. (N) */
 static void end_writing(struct ext2_sb *sbi)
 {
-	(void)ext2_sync(sbi->sb); /* errors were logged, and are in s_state */
+	(void)sync_all(sbi->sb); /* errors were logged, and are in s_state */
 	sbi->es->s_state |= sbi->old_state & EXT2_VALID_FS;
 	sbi->sb->s_readonly = true;
 	mark_buffer_dirty(sbi->super_bh);
@@ -404,6 +421,7 @@ static void free_unlinked(struct inode *inode)
 	if (inode->i_nlink)
 		return;
 	truncate_inode_pages(&inode->i_data, 0);
+	ext2_i(inode)->on_disk = false; /* all was written: no name leads there, and nobody comes after it */
 	ext2_delete_inode(inode);
 }
 
@@ -411,16 +429,23 @@ static void ext2_shutdown(struct super_block *sb)
 {
 	if (sb->s_readonly)
 		return;
+	mutex_lock(&sb->s_names);
+	(void)ext2_write_names(ext2_sb(sb)); /* told by the log */
 	inodes_for_each(sb, free_unlinked);
 	end_writing(ext2_sb(sb));
+	mutex_unlock(&sb->s_names);
 }
 
 static void ext2_put_super(struct super_block *sb)
 {
 	struct ext2_sb *sbi = ext2_sb(sb);
 
+	writeback_remove_source(&sbi->writeback);
+	mutex_lock(&sb->s_names);
 	if (!sb->s_readonly)
 		end_writing(sbi);
+	mutex_unlock(&sb->s_names);
+	ext2_order_end(sbi);
 	drop_buffers(sbi);
 	set_blocksize(sbi->bdev, 0);
 	blkdev_put(sbi->bdev, sbi);
@@ -430,20 +455,23 @@ static int ext2_statfs(struct super_block *sb, struct statfs64 *st)
 {
 	struct ext2_sb *sbi = ext2_sb(sb);
 	u32 overhead = sbi->first_data_block, free = sbi->es->s_free_blocks_count;
+	long held = max(atomic_long_read(&sbi->held_blocks), 0l);
 
 	for (u32 group = 0; group < sbi->nr_groups; group++)
 		overhead += ext2_group_overhead(sbi, group);
+	free += (u32)held;
 	st->f_bsize = st->f_frsize = sbi->block_size;
 	st->f_blocks = sbi->blocks_count - min(overhead, sbi->blocks_count);
 	st->f_bfree = free;
 	st->f_bavail = free - min(sbi->reserved_blocks, free);
 	st->f_files = sbi->inodes_count;
-	st->f_ffree = sbi->es->s_free_inodes_count;
+	st->f_ffree = sbi->es->s_free_inodes_count + (u64)max(atomic_long_read(&sbi->nr_orphans), 0l);
 	return 0;
 }
 
 static const struct super_operations ext2_super_ops = {
 	.evict = ext2_evict,
+	.defer_end = ext2_defer_end,
 	.dirty_inode = ext2_dirty_inode,
 	.sync = ext2_sync,
 	.remount = ext2_remount,
@@ -502,8 +530,10 @@ static struct super_block *try_mount(struct block_device *bdev, struct ext2_sb *
 
 	if (sb)
 		err = fill_super(sb, sbi, read_only);
-	if (!err)
+	if (!err) {
+		writeback_add_source(&sbi->writeback);
 		return sb;
+	}
 	drop_buffers(sbi);
 	set_blocksize(bdev, 0);
 	kfree(sb);
@@ -521,6 +551,8 @@ struct super_block *ext2_mount(struct block_device *bdev, const char *options, b
 	if (!sbi)
 		return ERR_PTR(-ENOMEM);
 	sbi->bdev = bdev;
+	sbi->writeback.write = ext2_write_aged;
+	ext2_order_init(sbi);
 	mutex_init(&sbi->alloc_lock, RANK_NONE);
 	err = blkdev_get(bdev, sbi);
 	if (err) {

@@ -13,7 +13,8 @@
 #include <pagoda/blkdev.h>
 #include <pagoda/pagemap.h>
 
-#define BUFFER_FLAGS(X) X(uptodate, 0) X(dirty, 1) X(mapped, 2) X(new, 3) X(io, 4) X(error, 5) X(locked, 6)
+#define BUFFER_FLAGS(X) X(uptodate, 0) X(dirty, 1) X(mapped, 2) X(new, 3) X(io, 4) X(error, 5) X(locked, 6) \
+	X(waiting, 7)
 enum buffer_flag {
 #define X(name, bit) BH_##name = bit,
 	BUFFER_FLAGS(X)
@@ -28,6 +29,8 @@ struct buffer_head {
 	u64 block;			/* (C) once mapped: number on the device, in units of size */
 	unsigned int size, offset;	/* (C) bytes; where in the page */
 	atomic_t count;			/* users; > 0 keeps it from being freed */
+	unsigned int wait_rank;		/* waiting_lock: see mark_buffer_waiting() */
+	struct list_head wait_link;	/* waiting_lock */
 };
 
 #define BUFFER_FLAG(Name, name)                                                                    \
@@ -122,3 +125,23 @@ void mark_buffer_dirty(struct buffer_head *bh);
 int sync_dirty_buffer(struct buffer_head *bh) __must_check;
 /* Forget a block that was freed: its contents are not written any more. */
 void bforget(struct block_device *bdev, u64 block, unsigned int size);
+
+/* ---- Metadata in order (buffer_order.c) ---------------------------------------------------- */
+
+/*
+ * Changed, and written only by write_waiting_buffers() of that list, lower ranks first; until then
+ * the list has a use of it. One that is on a list stays there. Any context.
+ */
+void mark_buffer_waiting(struct buffer_head *bh, struct list_head *list, unsigned int rank);
+/*
+ * Write all of a list, ranks 0 to ranks - 1, each when the one before is on the disk, and wait. The
+ * caller keeps them from being changed. 0, or the first error. May sleep.
+ */
+int write_waiting_buffers(struct list_head *list, unsigned int ranks);
+/* They are not to be written. */
+void drop_waiting_buffers(struct list_head *list);
+/* How many buffers are on lists. */
+unsigned long nr_waiting_buffers(void);
+/* Start writing what is dirty in the buffer's page; wait until that is done: -EIO if this buffer was not written. May sleep. */
+int start_buffer_page(struct buffer_head *bh);
+int await_buffer_page(struct buffer_head *bh);

@@ -252,6 +252,17 @@ void balance_dirty_pages_ratelimited(struct address_space *mapping);
 void writeback_let_go(struct address_space *mapping);
 /* Have the flusher look now, as limits were changed. Any context. */
 void writeback_wake(void);
+/*
+ * Who has more to write than dirty pages. The flusher calls it in each of its rounds, one at a time; it
+ * may sleep, and decides itself what is due at time now (ns).
+ */
+struct writeback_source {
+	struct list_head link;
+	void (*write)(struct writeback_source *source, u64 now);
+};
+/* From now on / no longer; the latter waits for a call under way. May sleep. */
+void writeback_add_source(struct writeback_source *source);
+void writeback_remove_source(struct writeback_source *source);
 /* Start the thread that writes back by age and by share. */
 void writeback_init(void);
 

@@ -432,6 +432,7 @@ PAGODA_TEST(ext2_unlinked_file_lives_until_its_last_close, "")
 /* ---- Beside a model
  * ------------------------------------------------------------------------------ */
 
+#define STOPS	    200
 #define MODEL_FILES 12
 #define MODEL_BYTES 40000
 #define MODEL_STEPS 1500
@@ -563,6 +564,133 @@ PAGODA_TEST(ext2_beside_a_model_2k, "")
 PAGODA_TEST(ext2_beside_a_model_4k, "")
 {
 	beside_model("-b 4096", 3);
+}
+
+/* ---- Stopped at any write ------------------------------------------------------------------------ */
+
+/* What e2fsck may say of a disk that was stopped: bitmaps and counts, lost names, and its own talk. */
+static const char *const harmless[] = {
+	"Pass ", "e2fsck ", "bitmap differences", "Fix? no", "blocks count wrong", "inodes count wrong",
+	"Directories count wrong", ", i_blocks is ", ", i_size is ", "ref count is", "nattached inode",
+	"lost+found? no", "Unattached zero-length", "Unconnected directory", "'..' in ... (", "WARNING", " files (", "not cleanly unmounted", "[0x", "contains a file system with errors",
+};
+
+static bool is_harmless(const char *line)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		if (strstr(line, harmless[i]))
+			return true;
+	return line[0] == '\n';
+}
+
+/* A directory that goes to another parent has two names for a while, and an old "..". */
+static bool is_of_a_move(const char *line)
+{
+	return strstr(line, "is a link to directory /dir") || strstr(line, "Clear? no\n") == line ||
+	       (strncmp(line, "'..' in /dir", 12) == 0 && strstr(line, ", should be /dir"));
+}
+
+static struct {
+	unsigned int writes, every, checks, bad;
+} stops;
+
+/* The machine stops before this write: what is on the disk? */
+static void stop_here(void *arg, enum bio_op op, u64 sector, struct page *page)
+{
+	char line[256];
+	FILE *file;
+
+	(void)arg, (void)sector, (void)page;
+	if (op != BIO_WRITE || ++stops.writes % stops.every)
+		return;
+	stops.checks++;
+	file = fopen(image_path(), "w");
+	CHECK(file);
+	CHECK_EQ(fwrite(hosted_disk_bytes(disk), 1, disk_bytes, file), disk_bytes);
+	fclose(file);
+	snprintf(line, sizeof(line), "PATH=$PATH:/sbin:/usr/sbin e2fsck -fn %s 2>&1", image_path());
+	file = popen(line, "r");
+	CHECK(file);
+	while (fgets(line, sizeof(line), file))
+		if (!is_harmless(line) && !is_of_a_move(line)) {
+			fprintf(stderr, "stopped before write %u: %s", stops.writes, line);
+			stops.bad++;
+		}
+	pclose(file);
+	unlink(image_path());
+}
+
+static void sync_file(const char *name)
+{
+	struct file *file = do_filp_open(AT_FDCWD, name, O_RDWR, 0);
+
+	CHECK(!IS_ERR(file));
+	CHECK_EQ(file->f_op->fsync(file, 0, ~0ull, random_below(2)), 0);
+	fput(file);
+}
+
+/* A tree that comes and goes, and directories that change their parent. */
+static void change_tree(void)
+{
+	static const char *const tails[] = {"/below/leaf", "/below", ""};
+	unsigned int sub = random_below(3), from = random_below(4), to = random_below(4);
+	char name[32], other[32], below[64];
+
+	snprintf(name, sizeof(name), "/dir%u/sub%u", from, sub);
+	snprintf(other, sizeof(other), "/dir%u/sub%u", to, sub);
+	if (!make_dir(name)) {
+		snprintf(below, sizeof(below), "%s/below", name);
+		CHECK_EQ(make_dir(below), 0);
+		snprintf(below, sizeof(below), "%s/below/leaf", name);
+		CHECK_EQ(write_at(below, name, sizeof(name), 0, O_CREAT), sizeof(name));
+		return;
+	}
+	if (from != to && !vfs_rename(AT_FDCWD, name, AT_FDCWD, other, 1))
+		return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(tails); i++) {
+		snprintf(below, sizeof(below), "%s%s", name, tails[i]);
+		CHECK_EQ(vfs_unlink(AT_FDCWD, below, i > 0), 0);
+	}
+}
+
+static void stopped_anywhere(const char *words, unsigned int seed)
+{
+	unsigned int before;
+	char name[64];
+
+	state = seed;
+	make_disk(2 * SZ_1M, words);
+	CHECK_EQ(mount_disk(), 0);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(make_dir((snprintf(name, sizeof(name), "/dir%d", i), name)), 0);
+	stops.every = 1;
+	hosted_disk_watch(disk, stop_here, NULL);
+	while (stops.checks < STOPS) {
+		unsigned int i = random_below(MODEL_FILES);
+
+		before = stops.writes;
+		if (model[i].there && random_below(3) == 0)
+			sync_file(model_name(i, model[i].dir));
+		else if (random_below(4) == 0)
+			change_tree();
+		else
+			model_step();
+		/* Each write of a short burst, some of a long one. */
+		stops.every = 1 + (stops.writes - before) / 16;
+	}
+	CHECK_EQ(stops.bad, 0);
+	hosted_disk_watch(disk, NULL, NULL);
+	unmount_disk();
+	CHECK_EQ(fsck("-n"), 0);
+}
+
+PAGODA_TEST(ext2_stopped_at_any_write_leaves_no_garbage_1k, "")
+{
+	stopped_anywhere("-b 1024 -N 128", 4);
+}
+PAGODA_TEST(ext2_stopped_at_any_write_leaves_no_garbage_4k, "")
+{
+	stopped_anywhere("-b 4096 -N 128", 5);
 }
 
 PAGODA_TEST(ext2_many_names_in_one_directory, "")
