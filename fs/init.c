@@ -17,6 +17,7 @@
 #include <fs/vfs.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
+#include <pagoda/page_alloc.h>
 #include <pagoda/string.h>
 
 static int make_dir(const char *name, u32 mode)
@@ -43,11 +44,16 @@ static int mount_on(const char *dir, struct super_block *sb, const char *devname
 	return err;
 }
 
-static int mount_root(struct fs_task *task)
+/* The root may take nine tenths of the memory, the archive's included, which becomes free. */
+static int mount_root(struct fs_task *task, size_t archive_bytes)
 {
-	struct super_block *sb = tmpfs_mount("tmpfs", "mode=755,size=90%");
+	unsigned long pages = totalram_pages() + archive_bytes / PAGE_SIZE;
+	struct super_block *sb;
+	char options[48];
 	int err;
 
+	pagoda_snprintf(options, sizeof(options), "mode=755,size=%luk", pages * 9 / 10 * (PAGE_SIZE / SZ_1K));
+	sb = tmpfs_mount("tmpfs", options);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
 	err = do_add_mount(sb, NULL, "tmpfs", 0);
@@ -131,11 +137,8 @@ static int mount_disk_root(const char *cmdline)
 	return err ? err : mount_again("/dev/pts", ROOT_DIR "/dev/pts");
 }
 
-int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_t size)
+static void init_caches(void)
 {
-	int err;
-
-	proc_set_cmdline(cmdline);
 	inode_init();
 	dcache_init();
 	file_init();
@@ -145,16 +148,30 @@ int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_
 	anon_inodes_init();
 	epoll_init();
 	unix_init();
-	err = mount_root(task);
+}
+
+int fs_init(struct fs_task *task, struct fs_boot *boot)
+{
+	int err;
+
+	proc_set_cmdline(boot->cmdline);
+	init_caches();
+	boot->failed = "mount a tmpfs as the root";
+	err = mount_root(task, boot->size);
 	if (err)
 		return err;
 	task->fs->umask = 0;
-	if (size)
-		err = initramfs_unpack(initrd, size);
-	if (!err)
-		err = mount_rest(cmdline);
-	if (!err)
-		err = mount_disk_root(cmdline);
+	boot->failed = "unpack the initramfs";
+	if (boot->size)
+		err = initramfs_unpack(boot->archive, boot->size, boot->consumed);
+	if (err)
+		return err;
+	boot->failed = "make /dev and /proc";
+	err = mount_rest(boot->cmdline);
+	if (err)
+		return err;
+	boot->failed = "mount the disk that is to be the root";
+	err = mount_disk_root(boot->cmdline);
 	task->fs->umask = 022;
 	return err;
 }

@@ -4,8 +4,8 @@
  *
  * The format is "newc": for each member a header of 110 characters (13 numbers of 8 hex
  * digits behind the magic), the name, the data, each padded to 4 bytes; "TRAILER!!!" ends.
- * A file's bytes go straight from the archive into its page-cache pages, one copy; nothing
- * of the archive is needed afterwards.
+ * A file's bytes go straight from the archive into its page-cache pages, one copy. What is
+ * behind is given back at once, a megabyte at a time, or files would need their memory twice.
  *
  * Hard links: members with the same inode number and more than one link; the data comes
  * with one of them (mostly the last). The first makes the file, the others link to it.
@@ -35,9 +35,14 @@ struct cpio_link {
 struct cpio {
 	const char *at, *end;
 	struct cpio_header header;
-	const char *name, *data;
+	const char *data;
 	struct cpio_link *links;
+	const char *start, *given_back;
+	void (*consumed)(size_t bytes);
+	char *name; /* PATH_MAX: the archive's own may be gone before the member is done */
 };
+
+#define GIVE_BACK_BYTES (1ul << 20)
 
 /* Eight hex digits; false: something else. */
 static bool parse_hex(const char *text, u32 *value)
@@ -76,9 +81,10 @@ static int next_member(struct cpio *cpio)
 		if (!parse_hex(cpio->at + 6 + 8 * i, &fields[i]))
 			return -EINVAL;
 	data_at = padded(HEADER_BYTES + cpio->header.namesize);
-	if (data_at > left || cpio->header.filesize > left - data_at || !cpio->header.namesize)
+	if (data_at > left || cpio->header.filesize > left - data_at || !cpio->header.namesize ||
+	    cpio->header.namesize > PATH_MAX)
 		return -EINVAL;
-	cpio->name = cpio->at + HEADER_BYTES;
+	memcpy(cpio->name, cpio->at + HEADER_BYTES, cpio->header.namesize);
 	cpio->data = cpio->at + data_at;
 	if (cpio->name[cpio->header.namesize - 1])
 		return -EINVAL;
@@ -105,20 +111,33 @@ static int set_attributes(const struct cpio *cpio, const char *name)
 	return 0;
 }
 
-static int write_data(const struct cpio *cpio, const char *name)
+/* All before at is done with. */
+static void give_back(struct cpio *cpio, const char *at)
+{
+	if (!cpio->consumed || at < cpio->given_back + GIVE_BACK_BYTES)
+		return;
+	cpio->given_back = at;
+	cpio->consumed((size_t)(at - cpio->start));
+}
+
+static int write_data(struct cpio *cpio, const char *name)
 {
 	struct file *file = do_filp_open(AT_FDCWD, name, O_CREAT | O_WRONLY | O_LARGEFILE, 0700);
-	u64 pos = 0;
+	u64 pos = 0, size = cpio->header.filesize;
 	long n = 0;
 
 	if (IS_ERR(file))
 		return (int)PTR_ERR(file);
-	if (cpio->header.filesize)
-		n = file->f_op->write(file, iov_kernel_buf(cpio->data), cpio->header.filesize, &pos);
+	while (pos < size && n >= 0) {
+		size_t want = min_t(u64, size - pos, GIVE_BACK_BYTES);
+
+		n = file->f_op->write(file, iov_kernel_buf(cpio->data + pos), want, &pos);
+		if (n >= 0 && (size_t)n < want)
+			n = -ENOSPC;
+		give_back(cpio, cpio->data + pos);
+	}
 	fput(file);
-	if (n < 0)
-		return (int)n;
-	return (u32)n == cpio->header.filesize ? 0 : -ENOSPC;
+	return n < 0 ? (int)n : 0;
 }
 
 static struct cpio_link *find_link(const struct cpio *cpio)
@@ -193,6 +212,7 @@ static int unpack_member(struct cpio *cpio)
 	const char *name = cpio->name;
 	int err;
 
+	give_back(cpio, cpio->data);
 	while (*name == '/')
 		name++;
 	if (!*name || strcmp(name, ".") == 0)
@@ -215,11 +235,15 @@ static int unpack_member(struct cpio *cpio)
 	return err ? err : set_attributes(cpio, name);
 }
 
-int initramfs_unpack(const void *archive, size_t size)
+int initramfs_unpack(const void *archive, size_t size, void (*consumed)(size_t bytes))
 {
-	struct cpio cpio = { .at = archive, .end = (const char *)archive + size };
+	struct cpio cpio = { .at = archive, .end = (const char *)archive + size, .consumed = consumed };
 	int err;
 
+	cpio.start = cpio.given_back = archive;
+	cpio.name = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!cpio.name)
+		return -ENOMEM;
 	while ((err = next_member(&cpio)) == 0) {
 		err = unpack_member(&cpio);
 		if (err) {
@@ -228,5 +252,6 @@ int initramfs_unpack(const void *archive, size_t size)
 		}
 	}
 	forget_links(&cpio);
+	kfree(cpio.name);
 	return err < 0 ? err : 0;
 }

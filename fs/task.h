@@ -165,13 +165,23 @@ void fs_hook_system_info(struct fs_system_info *info);
 
 /* ---- What the kernel calls ----------------------------------------------------------------- */
 
+/* What fs_init() starts from, and where it got stuck. */
+struct fs_boot {
+	const char *cmdline; /* the kernel's command line */
+	const void *archive; /* the initramfs, cpio of format "newc" */
+	size_t size;	     /* its bytes; 0: there is none */
+	/* The first bytes of the archive are not looked at any more. NULL: nobody wants to know. */
+	void (*consumed)(size_t bytes);
+	const char *failed; /* out: what could not be done ("mount the disk") */
+};
+
 /*
  * Boot, in a task that may sleep, after mm_boot() and machine_init(): mounts tmpfs on /,
- * devtmpfs on /dev, proc on /proc, unpacks the cpio archive at initrd (kernel address,
- * size bytes; 0: none), and gives task its files and directories. cmdline: the kernel
- * command line. 0 or -errno. The archive's memory is not needed afterwards.
+ * devtmpfs on /dev, proc on /proc, unpacks the archive, mounts the disk that root= names, and
+ * gives task its files and directories. 0, or -errno with boot->failed set. The archive's
+ * memory is not needed afterwards.
  */
-int fs_init(struct fs_task *task, const char *cmdline, const void *initrd, size_t size);
+int fs_init(struct fs_task *task, struct fs_boot *boot);
 
 /* The machine stops: write everything and mark file systems on disks as clean. May sleep. */
 void fs_shutdown(void);

@@ -726,4 +726,5 @@ struct super_block *devpts_mount(void);
 int devices_init(void);
 int tty_init(const char *cmdline);
 int pty_init(void);
-int initramfs_unpack(const void *archive, size_t size) __must_check;
+/* Unpack a cpio archive. consumed (or NULL) hears how much of it is behind. 0 or -errno. */
+int initramfs_unpack(const void *archive, size_t size, void (*consumed)(size_t bytes)) __must_check;

@@ -10,13 +10,14 @@
  *	idle
  *
  *	first_task (pid 1)
- *	  fs_init		root, /dev, /proc; the initramfs is unpacked
- *	  its memory and the init sections go to the buddy allocator
+ *	  fs_init		root, /dev, /proc; the initramfs is unpacked and its memory freed as that goes on
+ *	  the init sections go to the buddy allocator
  *	  mm_start_threads	kswapd and friends
  *	  exec of init= (default /init): from here on it is a user process
  *
  * Boot options here: init=PATH, loglevel=N, panic_test, residency=MS.
- * Failure: any of it ends in a panic that says what was missing.
+ * Failure: what the kernel itself lacks is a panic; an initramfs, disk or init that cannot be used
+ * ends the machine with one line, "BOOT FAILED: ...".
  */
 #include <pagoda/blkdev.h>
 #include <pagoda/bootmem.h>
@@ -36,7 +37,8 @@
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
-#define INIT_PATH_MAX 128
+#define INIT_PATH_MAX	   128
+#define BOOT_FAILED_STATUS 71 /* for QEMU's isa-debug-exit; a panic's is 70 */
 
 static struct boot_info *boot;
 static char init_path[INIT_PATH_MAX] = "/init";
@@ -82,6 +84,40 @@ static void read_boot_options(void)
 		machine_log_level((enum port_log_level)(level[0] - '0'));
 }
 
+/* ---- Failing ----------------------------------------------------------------------------------------------- */
+
+static const char *reason(long error)
+{
+	switch (error) {
+	case ENOMEM:
+	case ENOSPC:
+		return "not enough memory";
+	case EIO:
+		return "input/output error";
+	case EINVAL:
+		return "its contents are not valid";
+	case ENOENT:
+		return "no such file";
+	case EACCES:
+	case ENOEXEC:
+		return "not an executable";
+	case ENXIO:
+		return "no such device";
+	default:
+		return "refused";
+	}
+}
+
+/*
+ * What the machine was given cannot be used: no fault of the kernel's, so no panic with registers.
+ * The host command looks for these words.
+ */
+static __noreturn void boot_failed(const char *what, long error)
+{
+	pr_err("BOOT FAILED: cannot %s: %s (error %ld)\n", what, reason(error), error);
+	machine_power_off(BOOT_FAILED_STATUS);
+}
+
 /* ---- Pid 1 ----------------------------------------------------------------------------------------------------- */
 
 /*
@@ -97,19 +133,39 @@ static void *map_initrd(size_t size)
 	return ioremap(boot->initrd_start, size);
 }
 
+static size_t initrd_freed; /* of its bytes, from the front */
+static unsigned long initrd_freed_frames;
+
+/* What has been unpacked makes room for the rest. */
+static void free_initrd(size_t bytes)
+{
+	phys_addr_t start = boot->initrd_start, end = PFN_PHYS(PFN_DOWN(start + bytes));
+
+	initrd_freed_frames += mm_free_range(start + initrd_freed, end);
+	initrd_freed = (size_t)(end - start);
+}
+
 static void mount_root(void)
 {
 	size_t size = boot->initrd_end > boot->initrd_start ?
 			      (size_t)(boot->initrd_end - boot->initrd_start) : 0;
 	void *initrd = map_initrd(size);
-	int error = fs_init(&current->fs, boot->cmdline, initrd, initrd ? size : 0);
+	bool direct = initrd == __va(boot->initrd_start);
+	struct fs_boot fs = {
+		.cmdline = boot->cmdline,
+		.archive = initrd,
+		.size = initrd ? size : 0,
+		.consumed = direct ? free_initrd : NULL,
+	};
+	int error = fs_init(&current->fs, &fs);
 
 	if (error)
-		panic("cannot mount the root or unpack the initramfs: error %d", error);
-	if (initrd && initrd != __va(boot->initrd_start))
+		boot_failed(fs.failed, -error);
+	if (initrd && !direct)
 		iounmap(initrd);
 	if (initrd)
-		mm_free_range(boot->initrd_start, boot->initrd_end, "initramfs");
+		free_initrd(size);
+	pr_info("freed %luk of the initramfs\n", initrd_freed_frames << (PAGE_SHIFT - 10));
 }
 
 /* "swap=vda": use that disk. A machine that cannot goes on without. */
@@ -158,6 +214,7 @@ static void first_task(void *arg)
 {
 	static const char *const envp[] = { "HOME=/", "TERM=linux", NULL };
 	const char *argv[] = { init_path, NULL };
+	char what[sizeof(init_path) + 16];
 	long error;
 
 	(void)arg;
@@ -170,8 +227,10 @@ static void first_task(void *arg)
 	watch_pages_if_asked();
 	error = do_execve(AT_FDCWD, init_path, (struct arg_list){ .kernel = true, .strings = argv },
 			  (struct arg_list){ .kernel = true, .strings = envp }, 0);
-	if (error)
-		panic("cannot execute %s: error %ld", init_path, -error);
+	if (error) {
+		pagoda_snprintf(what, sizeof(what), "execute %s", init_path);
+		boot_failed(what, -error);
+	}
 	machine_enter_user(&current->thread);
 }
 

@@ -9,13 +9,13 @@ first word that does not start with a dash, or at `--`.
 import re
 
 from lab import disks
-from lab.common import Refusal, say, usage_error
+from lab.common import EXIT_HOST, Refusal, say, usage_error
 
 USAGE = """\
 usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a machine of its own
        ./pagoda shell [options]                        an interactive shell on such a machine
        ./pagoda test [--quick|--long] [--requirements] [NAME...]
-       ./pagoda bench [NAME...]                        measurements: alloc, mm
+       ./pagoda bench [NAME...]                        measurements: alloc, mm, file, pressure
        ./pagoda sim [options] TRACE                    page replacement: the real mm/ beside textbook policies
 
 options of run and shell (defaults in brackets):
@@ -50,11 +50,12 @@ phase, local; see docs/SIM.md), or refs:PAGE,PAGE,... (a w behind a page writes)
   --seed N              of a generator [1]
   --json, --csv         in place of tables
 
-exit status: the program's; 128+N if signal N ended it; 2 wrong use, 70 guest panic, 71 host trouble,
+exit status: the program's; 128+N if signal N ended it; 2 wrong use, 70 guest panic or failed boot, 71 host trouble,
 124 time-out, 126 not an executable for that machine, 127 no such program"""
 
 SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 RAM_MIN, RAM_MAX = 8 << 20, 64 << 30
+NODE_MIN = 2 << 20
 
 
 def parse_size(text, option):
@@ -79,7 +80,7 @@ def swap_space(text):
 
 def only_one(option):
     def parse(text):
-        if not text.isdigit() or int(text) == 0:
+        if not re.fullmatch("0*[1-9][0-9]*", text):
             raise usage_error(f"{option} {text}: not a positive number")
         if int(text) != 1:
             raise usage_error(f"{option} {text}: only 1 is supported yet")
@@ -91,7 +92,7 @@ MAX_NODES = 8  # as MAX_NR_NODES
 
 
 def node_count(text):
-    if not text.isdigit() or not 1 <= int(text) <= MAX_NODES:
+    if not re.fullmatch("[0-9]+", text) or not 1 <= int(text) <= MAX_NODES:
         raise usage_error(f"--nodes {text}: not a number from 1 to {MAX_NODES}")
     return int(text)
 
@@ -204,6 +205,8 @@ class HelpAsked(Exception):
 def check_run_options(options):
     if options.icount and options.accel == "kvm":
         raise usage_error("--icount: needs --accel tcg, not kvm")
+    if options.ram < options.nodes * NODE_MIN and options.nodes > 1:
+        raise usage_error(f"--nodes {options.nodes}: needs at least --ram {options.nodes * NODE_MIN >> 20}M")
 
 
 def command_run(words):
@@ -271,5 +274,8 @@ def main(words):
     except Refusal as refusal:
         say(str(refusal))
         return refusal.status
+    except OSError as error:  # whatever file it was that vanished or may not be read
+        say(f"{error.filename or 'failed'}: {error.strerror}")
+        return EXIT_HOST
     except KeyboardInterrupt:
         return 130

@@ -37,5 +37,6 @@ def open_output(path):
 
 def say(line):
     """A line from Pagoda itself, apart from what the program prints."""
-    sys.stderr.write(f"pagoda: {line}\n")
     sys.stderr.flush()
+    sys.stderr.buffer.write(os.fsencode(f"pagoda: {line}\n"))  # names of files may be no text
+    sys.stderr.buffer.flush()

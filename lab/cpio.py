@@ -5,6 +5,7 @@ Each member is a header of 110 ASCII characters ("070701" and thirteen 8-digit h
 the name with its NUL, and the data; name and data are padded to four bytes. A member named
 TRAILER!!! ends the archive. (Linux: Documentation/driver-api/early-userspace/buffer-format.rst)
 """
+import os
 import stat
 
 MAGIC = b"070701"
@@ -21,7 +22,7 @@ def header(ino, mode, nlink, mtime, size, name_size):
 
 
 def member(ino, name, mode, data, mtime=0):
-    raw = name.encode() + b"\0"
+    raw = os.fsencode(name) + b"\0"
     nlink = 2 if stat.S_ISDIR(mode) else 1
     head = header(ino, mode, nlink, mtime & 0xffffffff, len(data), len(raw)) + raw
     return head + padding(len(head)) + data + padding(len(data))

@@ -15,6 +15,7 @@ ET_EXEC, ET_DYN = 2, 3
 PT_INTERP = 3
 MACHINES = {"x86_64": (ELFCLASS64, 62)}
 EI_NIDENT = 16
+PATH_MAX, OFFSET_MAX = 4096, 1 << 40  # beyond them the file lies
 
 
 class Program:
@@ -34,12 +35,12 @@ def pt_interp(file, head):
     offset, = struct.unpack_from("<Q", head, 32)
     size, count = struct.unpack_from("<HH", head, 54)
     for i in range(count):
-        file.seek(offset + i * size)
+        file.seek(min(offset + i * size, OFFSET_MAX))
         entry = file.read(56)
         if len(entry) == 56 and struct.unpack_from("<I", entry)[0] == PT_INTERP:
             at, length = struct.unpack_from("<Q", entry, 8)[0], struct.unpack_from("<Q", entry, 32)[0]
-            file.seek(at)
-            return file.read(length).rstrip(b"\0").decode()
+            file.seek(min(at, OFFSET_MAX))
+            return os.fsdecode(file.read(min(length, PATH_MAX)).split(b"\0")[0])
     return None
 
 
@@ -57,7 +58,7 @@ def inspect(path, arch):
             words = head[2:].split(b"\n", 1)[0].split()
             if not words:
                 raise not_executable(path, "a script that names no interpreter")
-            return Program(path, words[0].decode(), True)
+            return Program(path, os.fsdecode(words[0].split(b"\0")[0]), True)
         if not head.startswith(b"\x7fELF") or len(head) < 64:
             raise not_executable(path, "neither an ELF program nor a script")
         kind, machine = struct.unpack_from("<HH", head, EI_NIDENT)

@@ -48,6 +48,7 @@ class Guest:
         self.messages = []         # lines of JSON from the control stream
         self.killed_status = None  # our exit status, if we ended the machine
         self.seconds = 0.0
+        self.initrd_bytes = os.path.getsize(initrd)
         self.interactive = interactive
         self.log_path = os.path.join(folder, "kernel.log")
         self._log_out = open_output(options.log) if options.log else None

@@ -35,6 +35,9 @@ DIRECTORIES = {"/dev": 0o755, "/proc": 0o555, "/tmp": 0o1777, "/root": 0o700, "/
                "/var/tmp": 0o1777, "/run": 0o755, "/mnt": 0o755}
 
 
+RESERVED = ("/init", "/.pagoda")
+
+
 class Tree:
     def __init__(self):
         self.nodes = {"/": (stat.S_IFDIR | 0o755, b"", 0)}
@@ -47,7 +50,7 @@ class Tree:
                 above = "/" + "/".join(parts[:i])
                 mode, data, _ = self.nodes.get(above, (0, b"", 0))
                 if stat.S_ISLNK(mode):
-                    base = os.path.join(os.path.dirname(above), data.decode())
+                    base = os.path.join(os.path.dirname(above), os.fsdecode(data))
                     path = os.path.normpath(os.path.join(base, *parts[i:]))
                     break
             else:
@@ -56,9 +59,15 @@ class Tree:
 
     def put(self, path, mode, data=b"", mtime=0):
         path = self.resolve_parent(os.path.normpath(path))
+        if stat.S_ISDIR(mode):  # over a link to a directory: that one
+            path = os.path.dirname(self.resolve_parent(os.path.join(path, "x")))
         parent = os.path.dirname(path)
         if parent not in self.nodes:
             self.put(parent, stat.S_IFDIR | 0o755)
+        if not stat.S_ISDIR(self.nodes[parent][0]):
+            raise usage_error(f"{path}: {parent} is no directory in the guest")
+        if path in self.nodes and stat.S_ISDIR(self.nodes[path][0]) != stat.S_ISDIR(mode):
+            raise usage_error(f"{path}: is {'no' if stat.S_ISDIR(mode) else 'a'} directory in the guest")
         self.nodes[path] = (mode, data, mtime)
 
     def directory(self, path, mode=0o755):
@@ -70,7 +79,7 @@ class Tree:
 
     def link(self, path, target):
         if os.path.normpath(path) not in self.nodes:
-            self.put(path, stat.S_IFLNK | 0o777, target.encode())
+            self.put(path, stat.S_IFLNK | 0o777, os.fsencode(target))
 
     def copy(self, source, path, follow=True):
         """A host file, link or whole directory."""
@@ -81,7 +90,7 @@ class Tree:
             for name in sorted(os.listdir(source)):
                 self.copy(os.path.join(source, name), os.path.join(path, name), follow=False)
         elif stat.S_ISLNK(info.st_mode):
-            self.put(path, stat.S_IFLNK | 0o777, os.readlink(source).encode(), mtime)
+            self.put(path, stat.S_IFLNK | 0o777, os.fsencode(os.readlink(source)), mtime)
         elif stat.S_ISREG(info.st_mode):
             with open(source, "rb") as file:
                 self.put(path, stat.S_IFREG | stat.S_IMODE(info.st_mode), file.read(), mtime)
@@ -111,11 +120,11 @@ def add_program(tree, host_path, guest_path, arch):
         return
     if program.is_script:
         in_guest = tree.resolve_parent(os.path.normpath(program.interpreter)) in tree.nodes
-        if not in_guest and os.path.exists(program.interpreter):
+        if not in_guest and os.path.isfile(program.interpreter):
             add_program(tree, program.interpreter, program.interpreter, arch)
         return
     for needed in [program.interpreter] + elf.shared_libraries(host_path):
-        if os.path.exists(needed):
+        if os.path.isfile(needed):
             tree.copy(needed, needed)
     runtime.add(tree, host_path, lambda path: add_program(tree, path, path, arch))
 
@@ -127,7 +136,12 @@ def add_copies(tree, copies):
             raise usage_error(f"--copy {source}: no such file")
         if colon and not target.startswith("/"):
             raise usage_error(f"--copy {word}: the guest path must start with /")
-        tree.copy(source, target or os.path.abspath(source))
+        target = os.path.normpath(target or os.path.abspath(source))
+        if not (os.path.isfile(source) or os.path.isdir(source)):
+            raise usage_error(f"--copy {source}: neither a file nor a directory")
+        if target in RESERVED or target.startswith("/.pagoda/"):
+            raise usage_error(f"--copy {word}: {target} is Pagoda's own")
+        tree.copy(source, target)
 
 
 def find_program(name, root):

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 
 from lab import build, disks
+from lab.common import EXIT_HOST, Refusal
 
 QEMU = "qemu-system-x86_64"
 STREAMS = ("stdin", "stdout", "stderr", "control")  # ports named pagoda.NAME (machine.h)
@@ -96,11 +97,18 @@ def boot_id():
 
 
 def choose_accel(options):
-    """kvm or tcg. auto asks the probe once per boot of this host and remembers."""
+    """kvm or tcg. The probe is asked once per boot of this host, and remembered."""
     if options.icount:
         return "tcg"
-    if options.accel != "auto":
-        return options.accel
+    if options.accel == "tcg":
+        return "tcg"
+    works = probed_accel()
+    if options.accel == "kvm" and works != "kvm":
+        raise Refusal(EXIT_HOST, "--accel kvm: KVM cannot run a guest on this host; --accel tcg can")
+    return works
+
+
+def probed_accel():
     note = build.path("kvm-probe")
     known = {}
     if os.path.exists(note):

@@ -18,6 +18,10 @@ from lab.guest import Guest
 
 ENOENT = 2
 PANIC_LINES_MAX = 60
+FILES_MAX = 2 << 30        # of an initramfs: QEMU puts it below the addresses of devices
+KERNEL_BYTES = 3 << 20     # the kernel and what lies below it
+PAGES_PER_DESCRIPTOR = 64  # a struct page has 64 bytes
+APPEND_MAX = 1800  # of the kernel's 2047; the rest is for boot_words()
 LOOK_EVERY_MS = 10  # at first; the kernel looks more seldom as time goes by
 
 
@@ -27,11 +31,15 @@ def check_files(options):
     for name, value in (("--stats", options.stats), ("--log", options.log), ("--pages", options.pages)):
         if value and not os.path.isdir(os.path.dirname(os.path.abspath(value))):
             raise usage_error(f"{name} {value}: no such directory")
+        if value and os.path.isdir(value):
+            raise usage_error(f"{name} {value}: is a directory")
     if options.compare:
         compare.read(options.compare)
     for word in options.append:
         if not word.isprintable():
             raise usage_error("--append: words must be printable")
+    if sum(len(word.encode()) + 1 for word in options.append) > APPEND_MAX:
+        raise usage_error(f"--append: more than {APPEND_MAX} bytes in all")
 
 
 def standard_streams(interactive):
@@ -115,6 +123,7 @@ def boot(options, host_path, errand, interactive):
         initrd = os.path.join(folder, "initramfs.cpio")
         with open(initrd, "wb") as file:
             file.write(guest_tree(options, init, errand.argv, host_path, errand).pack())
+        check_room(options.ram, os.path.getsize(initrd))
         drives = disks.prepare(options, folder)
         words = boot_words(options, interactive) + disks.boot_words(drives)
         guest = Guest(options, accel, kernel, initrd, words, folder, interactive, drives)
@@ -178,6 +187,9 @@ def exit_status(guest, told, options):
     if "PANIC:" in guest.log_text:
         show_panic(guest.log_text)
         return EXIT_PANIC
+    if failed := re.search("BOOT FAILED: (.*)", guest.log_text):
+        say(f"the machine could not start: {failed[1]}" + more_ram(failed[1], options, guest))
+        return EXIT_PANIC
     if told is None:
         return show_silence(guest)
     if told.get("exec_errno"):
@@ -190,6 +202,27 @@ def exit_status(guest, told, options):
     return os.WEXITSTATUS(wait_status)
 
 
+def too_little(ram, files):
+    enough = max(int(files * 1.12) + (8 << 20), ram + (1 << 20))
+    return (f"--ram {ram >> 20}M is too little for {files / (1 << 20):.1f} MiB of programs and files; "
+            f"try --ram {-(-enough >> 20)}M")
+
+
+def check_room(ram, files):
+    """The files arrive in the machine's memory beside the kernel: what cannot fit is refused here."""
+    if files > FILES_MAX:
+        raise usage_error(f"{files >> 20} MiB of programs and files: more than {FILES_MAX >> 20} do not fit below "
+                          "a PC's 4 GiB; use --root IMAGE")
+    if ram < files + KERNEL_BYTES + ram // PAGES_PER_DESCRIPTOR:
+        raise usage_error(too_little(ram, files))
+
+
+def more_ram(failed, options, guest):
+    if "not enough memory" not in failed:
+        return ""
+    return f"; {too_little(options.ram, guest.initrd_bytes)}"
+
+
 def show_panic(log):
     lines = log.replace("\r", "").splitlines()
     first = next(i for i, line in enumerate(lines) if "PANIC:" in line)
@@ -200,7 +233,7 @@ def show_panic(log):
 def show_silence(guest):
     """No report and no panic: say all that is known."""
     if guest.qemu_errors and not guest.log_text:
-        say("QEMU failed: " + guest.qemu_errors.strip())
+        say("QEMU failed: " + guest.qemu_errors.strip().splitlines()[0].removeprefix(f"{qemu.QEMU}: "))
         return EXIT_HOST
     if guest.process.returncode < 0:
         say(f"QEMU was killed by {signal_name(EXIT_SIGNAL_BASE - guest.process.returncode)}; the last of the guest's log:")

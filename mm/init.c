@@ -324,7 +324,7 @@ void mm_start_threads(void)
 
 /* ---- Boot memory that is given back later (BM-28) ----------------------------------------------------- */
 
-void mm_free_range(phys_addr_t start, phys_addr_t end, const char *what)
+unsigned long mm_free_range(phys_addr_t start, phys_addr_t end)
 {
 	unsigned long freed = 0;
 
@@ -336,13 +336,16 @@ void mm_free_range(phys_addr_t start, phys_addr_t end, const char *what)
 		free_boot_block(page, 0);
 		freed++;
 	}
-	pr_info("freed %luk of %s\n", to_kb(freed), what);
+	return freed;
 }
 
 void free_initmem(void)
 {
+	unsigned long freed = 0;
+
 	if (boot_info.init_start < boot_info.init_end)
-		mm_free_range(boot_info.init_start, boot_info.init_end, "init memory");
+		freed = mm_free_range(boot_info.init_start, boot_info.init_end);
+	pr_info("freed %luk of init memory\n", to_kb(freed));
 }
 
 void mm_validate_all(void)

@@ -26,8 +26,11 @@ void mm_boot(const struct mm_boot_info *info);
 /* Second stage, with tasks running: kswapd and friends. May sleep. */
 void mm_start_threads(void);
 
-/* Give [start, end) of boot-reserved RAM (the init sections, the initrd) to the buddy allocator. */
-void mm_free_range(phys_addr_t start, phys_addr_t end, const char *what);
+/*
+ * Give the whole frames of [start, end), boot-reserved RAM (the init sections, the initrd), to the
+ * buddy allocator. How many that were.
+ */
+unsigned long mm_free_range(phys_addr_t start, phys_addr_t end);
 void free_initmem(void);
 
 /* Every invariant the core knows, at a quiet point (XC-06). Panics naming the first broken one. */

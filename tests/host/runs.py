@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Whole runs: ./pagoda run as people use it, with busybox as the program."""
+import hashlib
 import json
 import os
 import random
@@ -127,6 +128,31 @@ def deterministic(bench):
         boots.append(report["boot"]["first_user_tsc"] - report["boot"]["entry_tsc"])
     bench.equal(seen[0], seen[1], "the second report")
     bench.check(max(boots) < 1.2 * min(boots), f"boots of {boots} instructions")
+
+
+def fails_to_boot(bench, says, *options):
+    done = run(bench, BUSYBOX, "true", options=["--timeout", "30", *options])
+    bench.equal(done.status, 70, "exit status")
+    bench.equal(done.err.count(b"\n"), 1, "lines on stderr")
+    bench.check(done.err.startswith(b"pagoda: the machine could not start: ") and says in done.err, f"{done.err!r}")
+
+
+@test("run/what_cannot_boot_says_why_in_one_line")
+def boot_failures(bench):
+    bench.file("files", bytes(10 << 20))
+    fails_to_boot(bench, b"not enough memory", "--ram", "16M", "--copy", "files")
+    bench.file("bad.img", bytes(1080) + b"\x53\xef" + bytes(100000))
+    fails_to_boot(bench, b"mount the disk", "--root", "bad.img")
+    fails_to_boot(bench, b"execute /nothing", "--append", "init=/nothing")
+
+
+@test("run/files_need_their_memory_once")
+def files_once(bench):
+    """The initramfs makes room while it is unpacked; also within a large file."""
+    data = random.Random(9).randbytes(20 << 20)
+    bench.file("files", data)
+    done = run(bench, BUSYBOX, "md5sum", "/files", options=["--ram", "32M", "--copy", "files:/files"])
+    bench.ran(done, 0, hashlib.md5(data).hexdigest().encode() + b"  /files\n")
 
 
 @test("run/timeout_124")
