@@ -12,6 +12,9 @@
  * of its piece fits, and then new slots. A writer of up to PIPE_BUF bytes waits until a
  * slot is free (or the newest has room), so its bytes stay together.
  *
+ * With O_DIRECT each piece of up to a page is a packet: it has slots of its own, and a read takes one packet,
+ * losing what it has no room for.
+ *
  * Pages come when needed. An emptied page is kept as spare, so that a pipe in steady use
  * allocates nothing. Pages that splice.c has put in belong to others as well: they are not
  * appended to and not kept.
@@ -126,6 +129,10 @@ static long take_bytes(struct pipe *pipe, struct iov_user buf, size_t count)
 		done += n;
 		slot->offset += (unsigned int)n;
 		slot->len -= (unsigned int)n;
+		if (slot->packet) {
+			pipe_drop_slot(pipe);
+			break;
+		}
 		if (!slot->len)
 			pipe_drop_slot(pipe);
 	}
@@ -179,7 +186,7 @@ static long append_bytes(struct pipe *pipe, struct iov_user buf, size_t done, si
 		return 0;
 	slot = pipe_slot_at(pipe, pipe->head - 1);
 	end = slot->offset + slot->len;
-	if (slot->shared || end + count > PAGE_SIZE)
+	if (slot->shared || slot->packet || end + count > PAGE_SIZE)
 		return 0;
 	to = kmap(slot->page);
 	bool bad = iov_get(buf, done, to + end, count);
@@ -200,7 +207,7 @@ static struct page *page_for_slot(struct pipe *pipe)
 }
 
 /* Fill one new slot (there is a free one) with up to a page. Bytes or -errno. */
-static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_t count)
+static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_t count, bool packet)
 {
 	struct page *page = page_for_slot(pipe);
 	size_t n = min(count, PAGE_SIZE), left;
@@ -215,7 +222,7 @@ static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_
 		pipe->spare = page;
 		return -EFAULT;
 	}
-	*pipe_slot_at(pipe, pipe->head) = (struct pipe_slot){ page, 0, (unsigned int)n, false };
+	*pipe_slot_at(pipe, pipe->head) = (struct pipe_slot){ page, 0, (unsigned int)n, packet, false };
 	pipe->head++;
 	return (long)n;
 }
@@ -237,8 +244,9 @@ static long wait_for_room(struct pipe *pipe, const struct file *file)
 /* Bytes of the tail end that do not fill a page go behind the last piece, if they fit. */
 static long put_bytes(struct pipe *pipe, const struct file *file, struct iov_user buf, size_t count)
 {
+	bool packet = file->f_flags & O_DIRECT;
 	size_t done = 0, odd = count & (PAGE_SIZE - 1);
-	long ret = odd ? append_bytes(pipe, buf, 0, odd) : 0;
+	long ret = odd && !packet ? append_bytes(pipe, buf, 0, odd) : 0;
 
 	if (ret < 0)
 		return ret;
@@ -250,7 +258,7 @@ static long put_bytes(struct pipe *pipe, const struct file *file, struct iov_use
 		} else if (pipe_full(pipe)) {
 			ret = wait_for_room(pipe, file);
 		} else {
-			ret = fill_slot(pipe, buf, done, count - done);
+			ret = fill_slot(pipe, buf, done, count - done, packet);
 		}
 		if (ret < 0)
 			return done ? (long)done : ret;

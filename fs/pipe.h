@@ -11,6 +11,7 @@
 struct pipe_slot {
 	struct page *page; /* with a reference */
 	unsigned int offset, len;
+	bool packet; /* of one write (O_DIRECT): nothing is appended, and one read is for it alone */
 	bool shared; /* others have the page, too: it is only read, and not used again */
 };
 

@@ -40,16 +40,22 @@ static long check_write(const struct file *file)
 	return file->f_op->write ? 0 : -EINVAL;
 }
 
+/* Would the transfer end behind the last position that there can be? */
+static bool ends_nowhere(const struct file *file, u64 pos, size_t count)
+{
+	return !(file->f_mode & FMODE_STREAM) && (s64)(pos + count) < 0;
+}
+
 static long transfer(struct file *file, unsigned long buf, size_t count, u64 *pos, bool write)
 {
 	long ret = write ? check_write(file) : check_read(file);
 
 	if (ret)
 		return ret;
-	if ((long)count < 0)
-		return -EINVAL;
 	if (!access_ok(buf, count))
 		return -EFAULT;
+	if (ends_nowhere(file, *pos, count))
+		return -EINVAL;
 	count = min(count, MAX_RW_COUNT);
 	if (write)
 		return file->f_op->write(file, iov_user_buf(buf), count, pos);
@@ -229,6 +235,8 @@ static long do_vector(struct file *file, unsigned long user, unsigned long nr, u
 		ret = gather_write(file, iov, nr, total, pos);
 	else if (!total)
 		ret = 0;
+	else if (ends_nowhere(file, *pos, total))
+		ret = -EINVAL;
 	else
 		ret = transfer_vector(file, iov, nr, pos, write);
 	put_iovec(iov, fast);
@@ -297,14 +305,34 @@ long sys_pwritev(unsigned long fd, unsigned long iov, unsigned long nr, unsigned
 #define RWF_DSYNC 2ul
 #define RWF_SYNC  4ul
 
+/* The n bytes written before end, or before where the file is now, go to the disk, as O_DSYNC or O_SYNC would have it. */
+static long sync_written(unsigned long fd, long n, s64 end, bool datasync)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long err = 0;
+
+	if (!f.file)
+		return -EBADF; /* closed meanwhile by another thread */
+	if (end < 0)
+		end = (s64)READ_ONCE(f.file->f_pos);
+	if (!(f.file->f_mode & FMODE_STREAM))
+		err = vfs_fsync(f.file, (u64)(end - n), (u64)end - 1, datasync);
+	fdput(f);
+	return err == -EINVAL ? 0 : err; /* no file that can be synced */
+}
+
 static long vector2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
 		    unsigned long flags, bool write)
 {
+	bool at_pos = (long)pos == -1;
+	long ret, err = 0;
+
 	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
 		return -EOPNOTSUPP;
-	if ((long)pos == -1)
-		return vector_at_pos(fd, iov, nr, write);
-	return vector_at(fd, iov, nr, pos, write);
+	ret = at_pos ? vector_at_pos(fd, iov, nr, write) : vector_at(fd, iov, nr, pos, write);
+	if (write && ret > 0 && (flags & (RWF_DSYNC | RWF_SYNC)))
+		err = sync_written(fd, ret, at_pos ? -1 : (s64)pos + ret, !(flags & RWF_SYNC));
+	return err ? err : ret;
 }
 
 long sys_preadv2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,

@@ -54,8 +54,11 @@ static long wait_for_data(struct pipe *pipe, bool nonblock)
 	return 0;
 }
 
-/* Until a slot is free. Likewise; SIGPIPE and -EPIPE without readers. */
-static long wait_for_slot(struct pipe *pipe, bool nonblock)
+/*
+ * Until a slot is free. Likewise; SIGPIPE and -EPIPE without readers. has_data: the caller has already taken what is to
+ * go there from its source, so that only its end ends the wait.
+ */
+static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data)
 {
 	for (;;) {
 		long err;
@@ -69,7 +72,9 @@ static long wait_for_slot(struct pipe *pipe, bool nonblock)
 		if (nonblock)
 			return -EAGAIN;
 		mutex_unlock(&pipe->mutex);
-		err = wait_event_interruptible(&pipe->writable, !pipe_full(pipe) || !READ_ONCE(pipe->readers));
+		err = has_data ? wait_event_killable(&pipe->writable, !pipe_full(pipe) || !READ_ONCE(pipe->readers)) :
+				 wait_event_interruptible(&pipe->writable,
+							  !pipe_full(pipe) || !READ_ONCE(pipe->readers));
 		mutex_lock(&pipe->mutex);
 		if (err)
 			return err;
@@ -79,7 +84,7 @@ static long wait_for_slot(struct pipe *pipe, bool nonblock)
 /* mutex held, a slot is free; the page's reference is taken over. */
 static void add_slot(struct pipe *pipe, struct page *page, unsigned int offset, size_t len, bool shared)
 {
-	*pipe_slot_at(pipe, pipe->head) = (struct pipe_slot){ page, offset, (unsigned int)len, shared };
+	*pipe_slot_at(pipe, pipe->head) = (struct pipe_slot){ page, offset, (unsigned int)len, false, shared };
 	pipe->head++;
 }
 
@@ -154,7 +159,7 @@ static long fill_from_file(struct file *in, u64 *pos, struct pipe *pipe, size_t 
 static long fill_from_stream(struct file *in, u64 *pos, struct pipe *pipe, size_t len)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER);
-	long n;
+	long n, err = 0;
 
 	if (!page)
 		return -ENOMEM;
@@ -162,12 +167,14 @@ static long fill_from_stream(struct file *in, u64 *pos, struct pipe *pipe, size_
 	n = in->f_op->read(in, iov_kernel_buf(kmap(page)), min(len, PAGE_SIZE), pos);
 	kunmap(page);
 	mutex_lock(&pipe->mutex);
-	if (n > 0 && !wait_for_slot(pipe, false)) {
+	if (n > 0)
+		err = wait_for_slot(pipe, false, true);
+	if (n > 0 && !err) {
 		add_slot(pipe, page, 0, (size_t)n, false);
 		return n;
 	}
 	put_page(page);
-	return n > 0 ? -EPIPE : n;
+	return n > 0 ? err : n;
 }
 
 static long file_to_pipe(struct file *in, u64 *pos, struct pipe *pipe, size_t len, bool nonblock)
@@ -177,7 +184,7 @@ static long file_to_pipe(struct file *in, u64 *pos, struct pipe *pipe, size_t le
 	if (!in->f_op->read || S_ISDIR(in->f_inode->i_mode))
 		return -EINVAL;
 	mutex_lock(&pipe->mutex);
-	ret = wait_for_slot(pipe, nonblock);
+	ret = wait_for_slot(pipe, nonblock, false);
 	if (!ret)
 		ret = S_ISREG(in->f_inode->i_mode) ? fill_from_file(in, pos, pipe, len) :
 						     fill_from_stream(in, pos, pipe, len);
@@ -255,7 +262,7 @@ static long wait_for_both(struct pipe *in, struct pipe *out, bool nonblock)
 	if (ret < 0)
 		return ret;
 	mutex_lock(&out->mutex);
-	ret = wait_for_slot(out, nonblock);
+	ret = wait_for_slot(out, nonblock, false);
 	mutex_unlock(&out->mutex);
 	return ret;
 }
@@ -266,6 +273,7 @@ static void share_slot(struct pipe_slot *slot, struct pipe *out, size_t n)
 	get_page(slot->page);
 	slot->shared = true;
 	add_slot(out, slot->page, slot->offset, n, true);
+	pipe_slot_at(out, out->head - 1)->packet = slot->packet && n == slot->len;
 }
 
 static size_t move_slots(struct pipe *in, struct pipe *out, size_t len)
@@ -278,6 +286,7 @@ static size_t move_slots(struct pipe *in, struct pipe *out, size_t len)
 
 		if (n == slot->len) {
 			add_slot(out, slot->page, slot->offset, n, slot->shared);
+			pipe_slot_at(out, out->head - 1)->packet = slot->packet;
 			slot->page = NULL;
 			in->tail++;
 		} else {
@@ -481,7 +490,7 @@ static long user_to_pipe(struct pipe *pipe, const struct iovec *iov, unsigned lo
 	long ret, done = 0;
 
 	mutex_lock(&pipe->mutex);
-	ret = wait_for_slot(pipe, nonblock);
+	ret = wait_for_slot(pipe, nonblock, false);
 	for (unsigned long i = 0; !ret && i < nr; i++) {
 		long n = share_user(pipe, iov[i].base, iov[i].len);
 

@@ -10,10 +10,10 @@
 #include <fs/task.h>
 
 /*
- * Sleep until cond; 0, -ERESTARTSYS on a signal, -EAGAIN after deadline_ns. cond must not
- * sleep. May sleep.
+ * Sleep until cond; 0, -ERESTARTSYS when interrupted holds (a signal is there), -EAGAIN after deadline_ns. Both must
+ * not sleep. May sleep.
  */
-#define wait_event_until(wq, cond, deadline_ns)                                                    \
+#define wait_event_unless(wq, cond, interrupted, deadline_ns)                                      \
 	({                                                                                         \
 		struct wait_queue_entry wait_;                                                     \
 		u64 deadline_ = (deadline_ns);                                                     \
@@ -21,7 +21,7 @@
 		if (!(cond)) {                                                                     \
 			prepare_to_wait((wq), &wait_, NULL);                                       \
 			while (!(cond)) {                                                          \
-				if (fs_hook_signal_pending()) {                                    \
+				if (interrupted) {                                                 \
 					ret_ = -ERESTARTSYS;                                       \
 					break;                                                     \
 				}                                                                  \
@@ -35,6 +35,9 @@
 		}                                                                                  \
 		ret_;                                                                              \
 	})
+#define wait_event_until(wq, cond, deadline_ns) wait_event_unless(wq, cond, fs_hook_signal_pending(), deadline_ns)
+/* Only a signal that ends the caller counts: for who holds what would be lost. */
+#define wait_event_killable(wq, cond) wait_event_unless(wq, cond, port_fatal_signal_pending(), UINT64_MAX)
 #define wait_event_interruptible(wq, cond) wait_event_until(wq, cond, UINT64_MAX)
 
 #define POLLIN	   0x001u

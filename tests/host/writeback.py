@@ -10,7 +10,7 @@ from lab.testing import PAGODA, test
 
 CALLS = ("fdatasync_writes_no_inode_that_only_has_new_times", "syncfs_writes_its_own_file_system",
          "sync_file_range_writes_its_range", "msync_writes_its_range",
-         "fibmap_names_the_block_on_the_disk")
+         "pwritev2_dsync_writes_what_it_wrote", "fibmap_names_the_block_on_the_disk")
 CACHES = ("advice_has_its_effects", "readahead_reads", "drop_caches_drops_what_is_clean")
 LIMITS = ("dirty_ratio_holds_writers_up", "dirty_background_ratio_starts_the_flusher",
           "dirty_expire_centisecs_writes_what_is_old")

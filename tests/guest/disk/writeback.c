@@ -10,6 +10,7 @@
 #include "../guest.h"
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
@@ -218,6 +219,23 @@ static void msync_writes_its_range(void)
 	MUST(msync(p + 4 * PAGE, 3 * PAGE, MS_SYNC));
 	CHECK(pages_written(&before, "vda") == 3, "%lu", pages_written(&before, "vda"));
 	munmap(p, 32 * PAGE);
+	close(fd);
+}
+
+static void pwritev2_dsync_writes_what_it_wrote(void)
+{
+	int fd = synced_file("/mnt/dsync", 32);
+	struct iovec iov = { bytes, 2 * PAGE };
+	struct disk before;
+
+	MUST(pwrite(fd, bytes, PAGE, 20 * PAGE));
+	before = disk_now("vda");
+	CHECK(pwritev2(fd, &iov, 1, 4 * PAGE, RWF_DSYNC) == 2 * PAGE, "%s", errno_name(errno));
+	CHECK(pages_written(&before, "vda") == 2, "%lu", pages_written(&before, "vda"));
+	MUST(lseek(fd, 8 * PAGE, SEEK_SET));
+	before = disk_now("vda");
+	CHECK(pwritev2(fd, &iov, 1, -1, RWF_DSYNC) == 2 * PAGE, "%s", errno_name(errno));
+	CHECK(pages_written(&before, "vda") == 2, "%lu", pages_written(&before, "vda"));
 	close(fd);
 }
 
@@ -432,6 +450,7 @@ static void dirty_expire_centisecs_writes_what_is_old(void)
 	X(syncfs_writes_its_own_file_system)                                                       \
 	X(sync_file_range_writes_its_range)                                                        \
 	X(msync_writes_its_range)                                                                  \
+	X(pwritev2_dsync_writes_what_it_wrote)                                                     \
 	X(fibmap_names_the_block_on_the_disk)                                                      \
 	X(advice_has_its_effects)                                                                  \
 	X(readahead_reads)                                                                         \
