@@ -232,7 +232,7 @@ static void unhook_table(const struct table_range *r, pteval_t *entry, unsigned 
 	entry_write(entry, 0);
 	spin_unlock(&mm->page_table_lock);
 	pgtable_account(mm, -1);
-	/* One page's flush also drops what a CPU remembers of the upper levels. */
+	/* One page's flush also drops what a CPU remembers of the upper levels, but for registers. */
 	addr &= PAGE_MASK;
 	tlb_changed(r->tlb, addr, addr + PAGE_SIZE);
 	tlb_remove_table(r->tlb, table, pte_table);
@@ -260,8 +260,11 @@ static void free_pmd_tables(const struct table_range *r, p4d_t *p4d, unsigned lo
 		if (pud_none(pudp_get(pud)))
 			continue;
 		free_pte_tables(r, pud, addr, next);
-		if (!PMD_FOLDED && span_is_free(r, addr, PUD_SIZE))
-			unhook_table(r, &pud->pud, addr, false);
+		if (PMD_FOLDED || !span_is_free(r, addr, PUD_SIZE))
+			continue;
+		if (PUD_IN_REGISTERS)
+			tlb_changed(r->tlb, addr & PUD_MASK, min((addr & PUD_MASK) + PUD_SIZE, TASK_SIZE));
+		unhook_table(r, &pud->pud, addr, false);
 	}
 }
 

@@ -32,8 +32,12 @@ struct tlb {
 
 struct mmu {
 	phys_addr_t root;
+	u64 pdpte[4]; /* PAE: the top table's entries, as they were when the root was loaded */
 	struct tlb pages, tables;
 };
+
+/* Walk from another root, and read what a CPU keeps of it in registers; the TLB stays as it is. */
+void mmu_load_root(struct mmu *mmu, phys_addr_t root);
 
 /*
  * Translate addr for one access by the current CPU. 0 and *pa, or -1 and *error_code,

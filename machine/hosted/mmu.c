@@ -7,7 +7,8 @@
  *
  *	geometry	index bits, top level first	entry	notes
  *	i386		10 10				4 bytes	4 MiB pages at level 2, no NX
- *	i386-pae	2 9 9				8 bytes	level 3 entries carry no rights
+ *	i386-pae	2 9 9				8 bytes	level 3 entries carry no rights, and are in
+ *								registers from the loading of the root on
  *	x86_64		9 9 9 9				8 bytes	large pages at levels 2 and 3
  *	x86_64-la57	9 9 9 9 9			8 bytes
  *
@@ -204,6 +205,7 @@ struct walk {
 	enum mmu_access access;
 	bool user;
 	bool probe; /* look only: no bits set, no rights asked for */
+	const u64 *pdpte; /* PAE: the CPU's copy of the top entries; NULL: read the table */
 	/* working */
 	int level;
 	void *entry_at;
@@ -313,7 +315,7 @@ static enum step walk_level(struct walk *w, struct tlb_entry *rights)
 		hosted_fatal("MMU: the level %d table for %#lx lies outside of RAM, at %#llx",
 			     w->level, w->addr, (unsigned long long)rights->pa);
 	w->entry_at = (char *)table + index * mode->entry_bytes;
-	w->entry = load_entry(w->entry_at);
+	w->entry = is_pdpte(w) && w->pdpte ? w->pdpte[index] : load_entry(w->entry_at);
 	if (!(w->entry & BIT_P))
 		return walk_fault(w, 0);
 	if (w->entry & reserved_bits(w))
@@ -379,7 +381,7 @@ int mmu_translate(unsigned long addr, enum mmu_access access, bool user, phys_ad
 		  unsigned long *error_code)
 {
 	struct mmu *mmu = &this_cpu()->mmu;
-	struct walk w = { .root = mmu->root, .addr = addr, .access = access, .user = user };
+	struct walk w = { .root = mmu->root, .addr = addr, .access = access, .user = user, .pdpte = mmu->pdpte };
 	struct tlb_entry *hit = tlb_find(&mmu->pages, page_number(addr));
 
 	if (!is_canonical(addr))
@@ -407,6 +409,14 @@ bool mmu_walk_kernel(phys_addr_t root, unsigned long mmu_addr, bool write, struc
 }
 
 /* ---- port.h ---------------------------------------------------------------------------------- */
+
+void mmu_load_root(struct mmu *mmu, phys_addr_t root)
+{
+	mmu->root = root;
+	if (PGTABLE_LEVELS == 3)
+		for (int i = 0; i < 4; i++)
+			mmu->pdpte[i] = load_entry((char *)hosted_phys(root & ~0x1full) + i * 8);
+}
 
 void port_load_pgd(phys_addr_t pgd_pa)
 {
@@ -441,6 +451,7 @@ void port_flush_tlb(void)
 {
 	struct mmu *mmu = &this_cpu()->mmu;
 
+	mmu_load_root(mmu, mmu->root);
 	tlb_drop_nonglobal(&mmu->pages);
 	tlb_drop_all(&mmu->tables);
 	window_flush(false);
@@ -450,6 +461,7 @@ void port_flush_tlb_all(void)
 {
 	struct mmu *mmu = &this_cpu()->mmu;
 
+	mmu_load_root(mmu, mmu->root);
 	tlb_drop_all(&mmu->pages);
 	tlb_drop_all(&mmu->tables);
 	window_flush(true);

@@ -665,7 +665,7 @@ void sched_start_cpus(const struct hosted_config *config, phys_addr_t root)
 	if (nr > NR_CPUS)
 		hosted_fatal("hosted: %u CPUs, at most %u", nr, (unsigned int)NR_CPUS);
 	for (unsigned int i = 0; i < nr; i++)
-		hosted_cpus[i].mmu.root = root;
+		mmu_load_root(&hosted_cpus[i].mmu, root);
 	__atomic_store_n(&nr_cpus_up, nr, __ATOMIC_RELAXED);
 	baton = me;
 	hosted_deterministic = config->deterministic;

@@ -65,6 +65,8 @@ static pteval_t *entry(unsigned long addr, int level)
 		if (!*e) {
 			*e = (pteval_t)(next_frame | (PGTABLE_LEVELS == 3 && l == 3 ? P : ALL));
 			next_frame += 0x1000;
+			if (PGTABLE_LEVELS == 3 && l == 3)
+				port_flush_tlb(); /* the registers are read again */
 		}
 		table = *e & ~0xfffull & ~NX;
 	}

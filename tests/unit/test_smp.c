@@ -18,7 +18,7 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmalloc.h>
 #include <pagoda/vmstat.h>
-#include <asm/pgtable.h>
+#include <asm/pgalloc.h>
 
 #define RW_ (PROT_READ | PROT_WRITE)
 #define SIGSEGV 11
@@ -236,6 +236,57 @@ SMP_TEST(dirty_shared_page_is_flushed_before_it_can_be_cleaned, "SM-06 AS-51")
 	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
 	end_order(&w);
 	CHECK(w.ok);
+	end_worker(&w);
+}
+
+/* ---- Tables that are used again ------------------------------------------------------------------ */
+
+struct other_user {
+	unsigned long addr;
+	int begin, ready, end;
+};
+
+static void wait_for(int *flag)
+{
+	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+		port_yield();
+}
+
+static void use_tables(void *arg)
+{
+	struct other_user *u = arg;
+	unsigned long flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+
+	CHECK_EQ(do_munmap(u->addr, 2 * PAGE_SIZE), 0);
+	drain_pgt_cache();
+	__atomic_store_n(&u->ready, 1, __ATOMIC_RELEASE);
+	wait_for(&u->begin);
+	CHECK_EQ(do_mmap(NULL, u->addr, PAGE_SIZE, RW_, flags, 0), u->addr);
+	hosted_write32(u->addr, 7);
+	__atomic_store_n(&u->ready, 2, __ATOMIC_RELEASE);
+	wait_for(&u->end);
+}
+
+SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07 PT-23")
+{
+	struct hosted_task *child;
+	struct worker w;
+	struct other_user user = { .addr = share_a_page(&w) };
+
+	child = hosted_fork(0, use_tables, &user);
+	CHECK(child);
+	wait_for(&user.ready);
+	order(&w, do_read); /* after the fork's flush it remembers everything again */
+	CHECK(w.ok);
+	CHECK_EQ(do_munmap(user.addr, 2 * PAGE_SIZE), 0);
+	__atomic_store_n(&user.begin, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&user.ready, __ATOMIC_ACQUIRE) != 2)
+		port_yield(); /* the child's tables are ours, from the quicklist */
+	order(&w, do_read);
+	CHECK(!w.ok);
+	CHECK_EQ(w.sig.code, SEGV_MAPERR);
+	__atomic_store_n(&user.end, 1, __ATOMIC_RELEASE);
+	hosted_wait(child);
 	end_worker(&w);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <asm/pgtable.h>
+#include <asm/tlb.h>
 
 /* Above HIGH tables a list is trimmed to LOW by check_pgt_cache() (PT-22). */
 #define PGT_CACHE_HIGH 50
@@ -61,9 +62,12 @@ static inline pud_t *pud_alloc(struct mm_struct *mm, p4d_t *p4d, unsigned long a
 }
 static inline pmd_t *pmd_alloc(struct mm_struct *mm, pud_t *pud, unsigned long addr)
 {
-	if (unlikely(pud_none(pudp_get(pud))) &&
-	    __table_alloc(mm, &pud->pud, PGT_PMD, PUD_TABLE_BITS(_PAGE_TABLE)))
-		return NULL;
+	if (unlikely(pud_none(pudp_get(pud)))) {
+		if (__table_alloc(mm, &pud->pud, PGT_PMD, PUD_TABLE_BITS(_PAGE_TABLE)))
+			return NULL;
+		if (PUD_IN_REGISTERS)
+			flush_tlb_mm(mm);
+	}
 	return pmd_offset(pud, addr);
 }
 static inline pte_t *pte_alloc(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)

@@ -305,6 +305,11 @@ static inline void *entry_table(pteval_t entry)
 {
 	return __va((phys_addr_t)(entry & PTE_PFN_MASK));
 }
+/*
+ * PAE: a CPU copies the four top entries into registers when it loads the table, and looks at the
+ * table no more: a change reaches it by flush_tlb_mm(), not by a page's flush.
+ */
+#define PUD_IN_REGISTERS (PGTABLE_LEVELS == 3)
 /* PAE's top entries carry no rights: the bits are reserved there. */
 #define PUD_TABLE_BITS(bits) (PGTABLE_LEVELS == 3 ? _PAGE_PRESENT : (bits))
 
