@@ -62,7 +62,10 @@ static inline swp_entry_t item_slot(const void *item)
 {
 	return is_swap_item(item) ? item_to_entry(item) : page_swap_entry(item);
 }
-/* The page, clean and locked, with a slot: the slot takes its place in the tree; false: it has none. pages_lock held. */
+/*
+ * The page, clean and locked, with a slot: the slot takes its place in the tree; false: it has
+ * none. pages_lock held.
+ */
 bool shmem_page_to_entry(struct address_space *mapping, struct page *page);
 /* The new page takes the place of an entry at index, with its slot; false: there is none. pages_lock held. */
 bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct page *page);

@@ -169,7 +169,10 @@ static void release_object_page(struct page *page, vm_fault_t ret)
 	put_page(page);
 }
 
-/* The object learns that its page, locked, will be written through a shared region; false: *ret says what to do instead. */
+/*
+ * The object learns that its page, locked, will be written through a shared region; false: *ret
+ * says what to do instead.
+ */
 static bool announce_write(struct vm_fault *vmf, vm_fault_t *ret)
 {
 	const struct vm_operations_struct *ops = vmf->vma->vm_ops;

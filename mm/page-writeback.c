@@ -65,8 +65,7 @@ atomic_long_t nr_dirty_pages, nr_writeback_pages;
 
 /* Pages looked up at once. */
 #define WRITE_BATCH_PAGES      16
-/* What the flusher writes of one file before it looks at another; what a throttled writer writes
- * itself. */
+/* What the flusher writes of one file before it looks at another; what a throttled writer does itself. */
 #define FLUSH_CHUNK_PAGES      1024
 #define THROTTLE_CHUNK_PAGES   128
 /* Pages a task dirties between two looks at the limits. */
@@ -151,7 +150,8 @@ bool set_page_dirty(struct page *page)
 
 	if (!PageAnon(page) && (!mapping || !mapping->a_ops->writepage))
 		return false;
-	if (PageDirty(page) || TestSetPageDirty(page))
+	/* A full barrier, also if the bit is set: who cleans the page next must see what was stored. */
+	if (TestSetPageDirty(page))
 		return false;
 	if (PageAnon(page) || mapping->shmem)
 		return true; /* swap's business */
@@ -235,8 +235,7 @@ void end_page_writeback(struct page *page)
 	put_page(page);
 }
 
-/* ---- Errors ------------------------------------------------------------------------------------
- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 void mapping_set_error(struct address_space *mapping, int err)
 {
@@ -293,15 +292,13 @@ int file_check_and_advance_wb_err(struct vm_file *file)
 	return file->f_mapping ? mapping_check_wb_err(file->f_mapping, &file->f_wb_seq) : 0;
 }
 
-/* ---- Writing a mapping
- * ---------------------------------------------------------------------------- */
+/* ---- Writing a mapping ----------------------------------------------------------------------- */
 
 /* One pass over the pages of a mapping. */
 struct writeback_pass {
 	struct address_space *mapping;
 	pgoff_t next, end; /* [next, end] */
-	enum page_cache_tag
-		tag; /* TOWRITE: wait for pages that are being written, and write them again */
+	enum page_cache_tag tag; /* TOWRITE: wait for pages that are being written, and write them again */
 	unsigned long left; /* pages still to be started */
 	unsigned long started;
 	int err;
@@ -478,8 +475,7 @@ unsigned long writeback_some(struct address_space *mapping, unsigned long nr)
 	return pass.started;
 }
 
-/* ---- All mappings
- * ------------------------------------------------------------------------------------ */
+/* ---- All mappings ---------------------------------------------------------------------------- */
 
 /* The first mapping on the list that is wanted, held by wb_users and moved to the list's end; or
  * NULL. */
@@ -562,8 +558,7 @@ void sync_mappings(bool wait)
 		for_each_dirty_mapping(await_mapping);
 }
 
-/* ---- Limits
- * --------------------------------------------------------------------------------------------- */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
 static unsigned long percent_of_dirtyable(int percent)
 {
@@ -650,8 +645,7 @@ void balance_dirty_pages_ratelimited(struct address_space *mapping)
 	throttle_writer(mapping);
 }
 
-/* ---- The flusher
- * -------------------------------------------------------------------------------------------- */
+/* ---- The flusher ----------------------------------------------------------------------------- */
 
 static bool older_than(struct address_space *mapping, u64 when)
 {

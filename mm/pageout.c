@@ -21,13 +21,13 @@
  * entry of, COLD, PAGEOUT and FREE leave alone.
  *
  * Locking: mmap_lock for read; page_table_lock over one table's entries. Pages to evict and entries
- *to read are gathered under it, BATCH at a time, with references, and served without it. The dirty
- *bit is taken from an entry with the translation still cached by some CPU; a store through that can
- *only be one made before the call returned, which may be lost.
+ * to read are gathered under it, BATCH at a time, with references, and served without it. The dirty
+ * bit is taken from an entry with the translation still cached by some CPU; a store through that can
+ * only be one made before the call returned, which may be lost.
  *
  * Failure: none; without memory or slots a page stays where it is.
  * Seen in: events pglazyfree, pglazyfreed, pgdeactivate, pgsteal, pswpin, pswpout; LazyFree in
- *smaps.
+ * smaps.
  */
 #include "reclaim_policy.h"
 #include "vma_internal.h"
@@ -177,8 +177,7 @@ void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned l
 	} while (more);
 }
 
-/* ---- FREE -------------------------------------------------------------------------------------
- */
+/* ---- FREE ------------------------------------------------------------------------------------ */
 
 /* Nothing but its entry is left of the page; false: it is busy, or others have its slot. */
 static bool drop_backing(struct page *page)

@@ -54,8 +54,7 @@
 #define STRIDE_AHEAD	   4u
 #define STRIDE_AHEAD_MAX   16u
 
-/* ---- Reading pages ----------------------------------------------------------------------------
- */
+/* ---- Reading pages --------------------------------------------------------------------------- */
 
 static gfp_t readahead_gfp(const struct address_space *mapping)
 {
@@ -119,8 +118,7 @@ void force_page_cache_readahead(struct vm_file *file, pgoff_t start, unsigned lo
 	}
 }
 
-/* ---- Sequential
- * ------------------------------------------------------------------------------------ */
+/* ---- Sequential ------------------------------------------------------------------------------ */
 
 static u8 mode_of(const struct vm_file *file)
 {
@@ -187,8 +185,7 @@ static void read_window(struct vm_file *file, pgoff_t index, unsigned long nr)
 	read_pages(file, now.start, now.size, now.start + now.size - now.async_size);
 }
 
-/* ---- Strided
- * ---------------------------------------------------------------------------------------- */
+/* ---- Strided --------------------------------------------------------------------------------- */
 
 /* Note a miss; returns how many places ahead to read at *stride distance, 0: no pattern. */
 static unsigned int note_miss(struct vm_file *file, pgoff_t index, long *stride)
@@ -232,8 +229,7 @@ static void read_strided(struct vm_file *file, pgoff_t index, unsigned long nr, 
 	blk_finish_plug();
 }
 
-/* ---- A miss, a marked page
- * -------------------------------------------------------------------------------- */
+/* ---- A miss, a marked page ------------------------------------------------------------------- */
 
 void page_cache_sync_readahead(struct vm_file *file, pgoff_t index, unsigned long nr)
 {
@@ -313,9 +309,7 @@ void page_cache_fault_readahead(struct vm_file *file, pgoff_t index, unsigned lo
 		read_pages(file, index & ~(FAULT_WINDOW_PAGES - 1), FAULT_WINDOW_PAGES, NO_MARK);
 }
 
-/* ---- Advice
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Advice ---------------------------------------------------------------------------------- */
 
 /* Clean pages that lie in the range entirely go. */
 static void drop_range(struct address_space *mapping, u64 offset, u64 end)

@@ -101,12 +101,18 @@ static inline unsigned long zone_lru_pages(const zone_t *zone, enum lru_list lis
 
 /* Move cold pages of a kind from the active to the inactive list. (RC-15 to RC-17) */
 void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages);
-/* Look at the coldest active page: false: it stays, as the new hottest; true: it is inactive now, or there is none. */
+/*
+ * Look at the coldest active page: false: it stays, as the new hottest; true: it is inactive now,
+ * or there is none.
+ */
 bool demote_coldest(zone_t *zone, enum lru_kind kind);
 /* Examine up to max_scan pages of the inactive list; sc->nr_pages falls by the pages freed. (RC-19 to RC-28) */
 void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		  unsigned long max_scan);
-/* Evict these pages, whatever their use, waiting for what has to be written. The caller's references go. May sleep. */
+/*
+ * Evict these pages, whatever their use, waiting for what has to be written. The caller's
+ * references go. May sleep.
+ */
 void reclaim_pages(struct page **pages, unsigned int nr);
 /* Steps of a page's eviction that policies share: unmap through the reverse map. */
 bool rmap_unmap(struct scan_control *sc, struct page *page);

@@ -31,8 +31,8 @@
  * mapping's nr_slots.
  * Invariants: (H1) nr_slots is the number of entries and of pages with a slot; (H2) nrswapped is
  * that of entries; (H3) a clean page has a slot, and its contents are the slot's.
- * Failure: no slot: the page stays, dirty. A slot that could not be written three times is given up. A slot that cannot be read: the page never becomes
- * Uptodate, and keeps the slot.
+ * Failure: no slot: the page stays, dirty. A slot that could not be written three times is given
+ * up. A slot that cannot be read: the page never becomes Uptodate, and keeps the slot.
  * Observability: pswpin, pswpout; SwapCached counts pages with a slot, Shmem all in memory.
  */
 #include "filemap_internal.h"
@@ -223,7 +223,10 @@ static bool is_swapped(struct address_space *mapping, pgoff_t index)
 
 /* ---- Coming back --------------------------------------------------------------------------------- */
 
-/* A page in place of the entry at index: locked, with a reference, not read. NULL: no entry there, or no memory. */
+/*
+ * A page in place of the entry at index: locked, with a reference, not read. NULL: no entry
+ * there, or no memory.
+ */
 static struct page *bring_in(struct address_space *mapping, pgoff_t index)
 {
 	struct page *page;

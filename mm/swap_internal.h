@@ -39,7 +39,10 @@ extern spinlock_t swap_lock; /* RANK_SWAP */
 /* The area and map word of an entry, or NULL if there is none such. swap_lock held. */
 struct swap_area *swap_entry_area(swp_entry_t entry);
 
-/* swap_extent.c: find where a file's slots lie, when max and map of the new area are known. 0 or -errno. May sleep. */
+/*
+ * swap_extent.c: find where a file's slots lie, when max and map of the new area are known. 0 or
+ * -errno. May sleep.
+ */
 int swap_map_file(struct swap_area *area, const struct swap_file *file) __must_check;
 /* Where the header lies: 0, -EINVAL. May sleep. */
 int swap_first_sector(const struct swap_file *file, u64 *sector) __must_check;
@@ -64,7 +67,10 @@ void swap_slot_unused(struct swap_area *area, unsigned long offset);
 /* Writing to the slot failed once more: is it to be given up? */
 bool swap_slot_failed(swp_entry_t entry);
 
-/* May pages that leave memory get entries of this slot? Not while swapoff empties its area, nor if it is given up. */
+/*
+ * May pages that leave memory get entries of this slot? Not while swapoff empties its area, nor
+ * if it is given up.
+ */
 bool swap_slot_takes_entries(swp_entry_t entry);
 
 /* Transfers between a locked page with an entry and its slot; unlocked in the end. May sleep. */

@@ -17,9 +17,10 @@
  * file page is simply unmapped. Its frame is freed by shrink_cache later, when the last entry is gone
  * and it has been written.
  *
- * Locking: one scan at a time (swap_out_lock, tried), which owns every swap_address. mm_users held; mmap_lock for read, tried: its holder may be waiting for us.
- * page_table_lock around the look at each entry, dropped where a slot is found, which may
- * sleep; the entry is then looked up again.
+ * Locking: one scan at a time (swap_out_lock, tried), which owns every swap_address. mm_users
+ * held; mmap_lock for read, tried: its holder may be waiting for us. page_table_lock around the
+ * look at each entry, dropped where a slot is found, which may sleep; the entry is then looked up
+ * again.
  *
  * Failure: pages that cannot be taken stay.
  * Observability: event swap_out_scan, entries looked at.

@@ -24,9 +24,9 @@
  * A page nobody uses any more leaves at once, unless it is locked (being written): then
  * swap_writepage or reclaim finds it unused.
  *
- * Failure: no memory: no page; a slot that cannot be written: the page stays, dirty, marked as error,
- * and is written again until the slot is given up (swapfile.c); an unreadable slot: the page never becomes Uptodate, who
- * finds that takes it out, so that the next fault tries again.
+ * Failure: no memory: no page; a slot that cannot be written: the page stays, dirty, marked as
+ * error, and is written again until the slot is given up (swapfile.c); an unreadable slot: the
+ * page never becomes Uptodate, who finds that takes it out, so that the next fault tries again.
  * Observability: pswpin, pswpout; SwapCached; validate_swap().
  */
 #include "swap_internal.h"
@@ -192,7 +192,10 @@ bool add_to_swap(struct page *page)
 	return !err;
 }
 
-/* An area that swapoff empties, or a slot that is given up, gets no new entries; false: the page cannot leave it yet. */
+/*
+ * An area that swapoff empties, or a slot that is given up, gets no new entries; false: the page
+ * cannot leave it yet.
+ */
 static bool leave_bad_slot(struct page *page)
 {
 	if (swap_slot_takes_entries(page_swap_entry(page)))

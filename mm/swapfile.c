@@ -16,9 +16,10 @@
  *
  * A count that reaches SWAP_MAP_MAX stays there: the slot is never free again (SW-05).
  *
- * A slot that could not be written three times, or whose page was lost as it could not be read, is given up: its page stays in memory until it has
- * another (swap_prepare_unmap()), or those who have its entry have come for it; with its last use the
- * slot is SWAP_MAP_BAD, for as long as the area is in use.
+ * A slot that could not be written three times, or whose page was lost as it could not be read,
+ * is given up: its page stays in memory until it has another (swap_prepare_unmap()), or those who
+ * have its entry have come for it; with its last use the slot is SWAP_MAP_BAD, for as long as the
+ * area is in use.
  *
  * swapoff is in swapoff.c.
  *

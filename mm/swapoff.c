@@ -3,9 +3,9 @@
  * swapoff.c: emptying swap areas (SW-15).
  *
  * swapoff stops handing out slots, then lets every address space fault in what it has there, and
- * shared memory read it (shmem_swap.c), until a round finds nothing in use. New uses only come from old ones (fork), so it ends
- * when forks do not outrun it; reclaim gives pages of the area no entries there any more
- * (swap_cache_may_unmap()). Faults meanwhile just work.
+ * shared memory read it (shmem_swap.c), until a round finds nothing in use. New uses only come
+ * from old ones (fork), so it ends when forks do not outrun it; reclaim gives pages of the area
+ * no entries there any more (swap_cache_may_unmap()). Faults meanwhile just work.
  *
  *	swapoff				others
  *	writable = false		no new slots
@@ -22,8 +22,8 @@
  *
  * Locking: an area is claimed while it is emptied; give_up is a single word.
  * Invariant: an area ends with inuse = 0 only, and from then on nothing finds its map.
- * Failure: -ENOMEM, -EIO (slots that cannot be read; all others are brought back), -EINTR, -EBUSY (a count that overflowed): the area is
- * in use as before.
+ * Failure: -ENOMEM, -EIO (slots that cannot be read; all others are brought back), -EINTR, -EBUSY
+ * (a count that overflowed): the area is in use as before.
  * Observability: /proc/swaps.
  */
 #include "swap_internal.h"
@@ -59,7 +59,10 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 	return found;
 }
 
-/* Fault in what one address space has in the area. 0 or -errno; -EIO: all but what cannot be read. mmap_lock held. */
+/*
+ * Fault in what one address space has in the area. 0 or -errno; -EIO: all but what cannot be
+ * read. mmap_lock held.
+ */
 static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 {
 	unsigned long addr = 0;

@@ -62,8 +62,7 @@ static void flush_page(struct page *page, unsigned int offset)
 		block_invalidatepage(page, offset);
 }
 
-/* ---- Truncation
- * ----------------------------------------------------------------------------------- */
+/* ---- Truncation ------------------------------------------------------------------------------ */
 
 /* Zero bytes [from, to) of the page at index, if it is cached. */
 static void zero_part_page(struct address_space *mapping, pgoff_t index, size_t from, size_t to)
@@ -164,8 +163,7 @@ void truncate_inode_pages(struct address_space *mapping, u64 size)
 	}
 }
 
-/* ---- Invalidation
- * -------------------------------------------------------------------------------- */
+/* ---- Invalidation ---------------------------------------------------------------------------- */
 
 /* A page that can be read again and that nobody uses leaves; the caller has a reference. */
 static bool invalidate_page(struct address_space *mapping, struct page *page)

@@ -100,7 +100,10 @@ void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_ar
 /* Let a neighbour of the free range grow over it; the VMA that covers it now, or NULL (AS-40). */
 struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_place *place,
 				     const struct vm_area_struct *model);
-/* Flags, and the rights that follow from them, of a whole VMA; its entries are the caller's. mmap_lock for write. */
+/*
+ * Flags, and the rights that follow from them, of a whole VMA; its entries are the caller's.
+ * mmap_lock for write.
+ */
 void vma_set_flags(struct vm_area_struct *vma, unsigned long flags);
 /*
  * Give [start, end) of vma other flags, splitting and merging as needed. Returns the VMA
@@ -166,7 +169,10 @@ void anon_vma_cache_init(void);
 void anon_vma_lock(struct vm_area_struct *vma);	  /* while bounds change; no-op without one */
 void anon_vma_unlock(struct vm_area_struct *vma);
 
-/* Reclaim: a locked page, in the swap cache if anonymous, out of the entry at addr. mmap_lock held. True: it was there. */
+/*
+ * Reclaim: a locked page, in the swap cache if anonymous, out of the entry at addr. mmap_lock
+ * held. True: it was there.
+ */
 bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned long addr);
 
 /* madvise about the pages of a part of vma (pageout.c); mmap_lock for read. May sleep. */

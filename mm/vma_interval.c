@@ -3,21 +3,21 @@
  * vma_interval.c: which VMAs show a page of a file, found without looking at the others.
  *
  *	mapping->i_mmap (private), i_mmap_shared:	red-black trees by vm_pgoff, where every
- *node knows the last page of its subtree
+ *	node knows the last page of its subtree
  *
  *		  [8, 20) last 63
  *		 /		 \
  *	   [0, 64) last 63	[30, 31) last 30	a look-up of page 40 goes left only
  *
  * Insertion and removal: O(log n); each VMA found: O(log n) at most. (Cormen et al., "interval
- *trees".)
+ * trees".)
  *
  * In order means by first page, and equal ones in the order they came. So a walk meets the copy
  * that fork makes (vma_interval_insert_after), or mremap, behind its origin: what was copied
  * from there after the walk had passed is then met in the copy.
  *
  * Locking: mapping->i_mmap_rwsem, for write to change, else for read. A VMA that is in a tree
- *changes its bounds outside (vma_set_bounds).
+ * changes its bounds outside (vma_set_bounds).
  *
  * Invariants (vma_interval_validate): (I1) by vm_pgoff; (I2) shared_last is the last page of the
  * VMA and the two subtrees.
@@ -98,8 +98,7 @@ void vma_interval_remove(struct vm_area_struct *vma, struct rb_root *root)
 	rb_erase(&vma->shared, root, update_last);
 }
 
-/* ---- Looking up -------------------------------------------------------------------------------
- */
+/* ---- Looking up ------------------------------------------------------------------------------ */
 
 static bool reaches(const struct rb_node *node, pgoff_t first)
 {
@@ -114,8 +113,7 @@ static struct vm_area_struct *first_below(struct rb_node *node, pgoff_t first, p
 		struct vm_area_struct *vma = node_vma(node);
 
 		if (reaches(node->left, first)) {
-			node = node->left; /* what ends late enough there begins before all others
-					    */
+			node = node->left; /* what ends late enough there begins before all others */
 			continue;
 		}
 		if (vma->vm_pgoff > last)
@@ -151,8 +149,7 @@ struct vm_area_struct *vma_interval_next(struct vm_area_struct *vma, pgoff_t fir
 	}
 }
 
-/* ---- Checking ----------------------------------------------------------------------------------
- */
+/* ---- Checking -------------------------------------------------------------------------------- */
 
 unsigned long vma_interval_validate(const struct rb_root *root)
 {

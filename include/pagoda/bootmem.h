@@ -35,7 +35,10 @@ void reserve_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long si
 /* Every frame that lies in [addr, addr + size) as a whole is free. */
 void free_bootmem(unsigned long addr, unsigned long size);
 void free_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long size);
-/* Zeroed memory at or above goal if there is some, else anywhere; of the node first, then of others. Panics without. */
+/*
+ * Zeroed memory at or above goal if there is some, else anywhere; of the node first, then of
+ * others. Panics without.
+ */
 void *__alloc_bootmem(unsigned long size, unsigned long align, unsigned long goal);
 void *__alloc_bootmem_node(pg_data_t *pgdat, unsigned long size, unsigned long align,
 			   unsigned long goal);

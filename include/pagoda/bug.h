@@ -12,7 +12,10 @@
 
 #include <pagoda/port.h>
 
-/* Formatted output to the port's log; supports %d %i %u %x %X %p %s %c %o %% with l, ll, z, width, 0, -, precision. */
+/*
+ * Formatted output to the port's log; supports %d %i %u %x %X %p %s %c %o %% with l, ll, z,
+ * width, 0, -, precision.
+ */
 void printk(enum port_log_level level, const char *fmt, ...) __printf(2, 3);
 #define pr_err(...)   printk(PORT_LOG_ERR, __VA_ARGS__)
 #define pr_warn(...)  printk(PORT_LOG_WARN, __VA_ARGS__)

@@ -96,7 +96,8 @@ void mpol_exit(struct vm_task *task);
 /* ---- Regions ---------------------------------------------------------------------------------- */
 
 /*
- * mbind(2) on the current mm. privileged: CAP_SYS_NICE. -EINVAL, -EPERM, -EFAULT (not all mapped), -EIO (MPOL_MF_STRICT: pages that stay elsewhere), -ENOMEM.
+ * mbind(2) on the current mm. privileged: CAP_SYS_NICE. -EINVAL, -EPERM, -EFAULT (not all
+ * mapped), -EIO (MPOL_MF_STRICT: pages that stay elsewhere), -ENOMEM.
  */
 int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want, unsigned int flags,
 	     bool privileged);
@@ -122,9 +123,15 @@ static inline struct page *alloc_page_vma(gfp_t gfp, const struct vm_area_struct
 int migrate_user_page(struct mm_struct *mm, unsigned long addr, int nid, bool all);
 /* The node of the page at addr: -ENOENT, -EFAULT as above. mmap_lock held. */
 int user_page_node(struct mm_struct *mm, unsigned long addr);
-/* migrate_pages(2): every page on a node of from to that of to in its place; how many could not. Takes mmap_lock. */
+/*
+ * migrate_pages(2): every page on a node of from to that of to in its place; how many could not.
+ * Takes mmap_lock.
+ */
 long migrate_mm(struct mm_struct *mm, nodemask_t from, nodemask_t to, bool all);
-/* Pages in [start, end) that are not on nodes: move them to where target(addr) says; how many stay. mmap_lock for write. */
+/*
+ * Pages in [start, end) that lie where pol does not allow: with move, they go where it says (all:
+ * also those that others map). How many stay. Locks: mmap_lock for write. May sleep.
+ */
 long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end, const struct mempolicy *pol,
 		   bool move, bool all);
 /* The node that pol wants for addr in vma, now. */

@@ -139,7 +139,10 @@ extern unsigned long fault_around_bytes;
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags);
 /* The entry from the trap (arch/x86). error_code as the CPU gives it. */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
-/* The page mapped at addr, without a reference; NULL if none, or write and not both writable and dirty (PT-13). mmap_lock held. */
+/*
+ * The page mapped at addr, without a reference; NULL if none, or write and not both writable and
+ * dirty (PT-13). mmap_lock held.
+ */
 struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write);
 /*
  * Fault in every page of [start, end) (mlock, MAP_POPULATE), private writable ones for writing. 0,
@@ -154,8 +157,9 @@ long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end
  */
 struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force);
 /*
- * Up to nr pages from addr on, for a device to read, or with write to fill: these stay mapped, and what the entries
- * map, while mmap_lock, held for read, is not let go. How many there are. May sleep.
+ * Up to nr pages from addr on, for a device to read, or with write to fill: these stay mapped,
+ * and what the entries map, while mmap_lock, held for read, is not let go. How many there are.
+ * May sleep.
  */
 unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write, struct page **pages);
 /* Let go of one of them; write as it was then: it is dirty, with all its buffers. May sleep. */
@@ -193,5 +197,8 @@ static inline unsigned long get_mm_hiwater_rss(struct mm_struct *mm)
 {
 	return max(__atomic_load_n(&mm->hiwater_rss, __ATOMIC_RELAXED), get_mm_rss(mm));
 }
-/* List, tree, gaps, counts, totals and page tables of mm agree. mmap_lock held, nobody faulting. Panics if not. */
+/*
+ * List, tree, gaps, counts, totals and page tables of mm agree. mmap_lock held, nobody faulting.
+ * Panics if not.
+ */
 void validate_mm(struct mm_struct *mm);

@@ -42,7 +42,10 @@ struct address_space_operations {
 	int (*commit_write)(struct vm_file *file, struct page *page, unsigned from, unsigned to);
 	/* The device's block for a block of the file, 0: none. (FIBMAP) */
 	u64 (*bmap)(struct address_space *mapping, u64 block);
-	/* The locked page is cut from offset on, 0: it leaves; not being written. NULL: nothing hangs on it, or buffers. (AS-73) */
+	/*
+	 * The locked page is cut from offset on, 0: it leaves; not being written. NULL: nothing
+	 * hangs on it, or buffers. (AS-73)
+	 */
 	void (*flushpage)(struct page *page, unsigned int offset);
 	/* Let go of what hangs on a locked clean page, so that it can be freed: 0 if it did. NULL: buffers. */
 	int (*releasepage)(struct page *page, gfp_t gfp);
@@ -120,9 +123,15 @@ struct vm_file_operations {
 	unsigned long (*get_unmapped_area)(struct vm_file *file, unsigned long addr,
 					   unsigned long len, unsigned long pgoff, unsigned long flags);
 	void (*release)(struct vm_file *file); /* f_count reached 0 */
-	/* Write what was changed in bytes [start, end] and wait; 0 or the error. NULL: nothing to do. May sleep. */
+	/*
+	 * Write what was changed in bytes [start, end] and wait; 0 or the error. NULL: nothing to
+	 * do. May sleep.
+	 */
 	int (*fsync)(struct vm_file *file, u64 start, u64 end, bool datasync);
-	/* Bytes [start, end), whole pages, become a hole; 0 or -errno. NULL: -EOPNOTSUPP. No locks held. May sleep. */
+	/*
+	 * Bytes [start, end), whole pages, become a hole; 0 or -errno. NULL: -EOPNOTSUPP. No
+	 * locks held. May sleep.
+	 */
 	int (*punch_hole)(struct vm_file *file, u64 start, u64 end);
 	/* May the caller have pages of the file evicted, which others can notice? NULL: yes. */
 	bool (*may_evict)(struct vm_file *file);
@@ -181,8 +190,9 @@ size_t iov_clear(struct iov_user buf, size_t offset, size_t n) __must_check;
 long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
 long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
 /*
- * The same by direct_IO (O_DIRECT), as far as that goes, and leaving nothing in the cache that the disk has not. The
- * file system holds its lock on the file, as direct_IO wants it. (direct_io.c)
+ * The same by direct_IO (O_DIRECT), as far as that goes, and leaving nothing in the cache that
+ * the disk has not. The file system holds its lock on the file, as direct_IO wants it.
+ * (direct_io.c)
  */
 long generic_direct_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
 long generic_direct_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos);
@@ -239,7 +249,10 @@ static inline int __must_check filemap_write_and_wait(struct address_space *mapp
 }
 /* fsync of a file that is nothing but its pages: writes, waits and tells errors. */
 int generic_file_fsync(struct vm_file *file, u64 start, u64 end);
-/* Write up to nr dirty pages that nobody is writing; how many were started. For the flusher and throttled writers. */
+/*
+ * Write up to nr dirty pages that nobody is writing; how many were started. For the flusher and
+ * throttled writers.
+ */
 unsigned long writeback_some(struct address_space *mapping, unsigned long nr);
 /* Write all dirty pages of all mappings; wait: until they are written. May sleep. */
 void sync_mappings(bool wait);

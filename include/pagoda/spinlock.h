@@ -52,7 +52,10 @@ bool lock_is_held(const void *lock);
 /* Complains if a spinlock is held here, or interrupts are off once tasks run. */
 void might_sleep(void);
 void lock_debug_tasks_start(void);
-/* A handler of an interrupt begins or ends on this CPU: its locks are ordered apart from the interrupted code's. Interrupts off. */
+/*
+ * A handler of an interrupt begins or ends on this CPU: its locks are ordered apart from the
+ * interrupted code's. Interrupts off.
+ */
 void lock_debug_interrupt(bool begins);
 #else
 static inline void lock_acquired(void *lock, int rank, bool sleeping)
@@ -120,7 +123,10 @@ static inline bool spin_is_locked(const spinlock_t *lock)
 
 /* ---- Wait queues -------------------------------------------------------------- */
 
-/* What happened, as poll(2)'s bits; WAKE_ALL: unknown; WAKE_TASKS: nothing new, only those asleep shall look again. */
+/*
+ * What happened, as poll(2)'s bits; WAKE_ALL: unknown; WAKE_TASKS: nothing new, only those asleep
+ * shall look again.
+ */
 #define WAKE_ALL   (~0u)
 #define WAKE_TASKS 0u
 
@@ -149,7 +155,10 @@ void init_waitqueue_head(wait_queue_head_t *wq);
 /* Add the current task / take it off. The entry lies on the waiter's stack. */
 void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key);
 void finish_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry);
-/* Add an entry with func (and key, exclusive) filled in; finish_wait() takes it off, and func has returned then. */
+/*
+ * Add an entry with func (and key, exclusive) filled in; finish_wait() takes it off, and func has
+ * returned then.
+ */
 void add_wait_func(wait_queue_head_t *wq, struct wait_queue_entry *entry);
 /* Wake every waiter (whose key matches, or that has none). From any context. */
 void wake_up_key(wait_queue_head_t *wq, const void *key);

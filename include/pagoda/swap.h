@@ -60,7 +60,10 @@ static inline swp_entry_t page_swap_entry(const struct page *page)
 {
 	return (swp_entry_t){ (unsigned long)page->private };
 }
-/* Give a locked anonymous page a slot and put it, dirty, into the swap cache; false: no slot, no memory. May sleep. */
+/*
+ * Give a locked anonymous page a slot and put it, dirty, into the swap cache; false: no slot, no
+ * memory. May sleep.
+ */
 bool add_to_swap(struct page *page) __must_check;
 /* Take a locked page out; drops the cache's reference and its hold on the slot. */
 void delete_from_swap_cache(struct page *page);
@@ -75,7 +78,10 @@ struct page *lookup_swap_cache(swp_entry_t entry);
  * page has a slot that may be used. False: there is none, the page stays mapped.
  */
 bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask) __must_check;
-/* The page of the entry, with a reference, being read if it was not there; NULL: no memory, or the entry is gone. May sleep. */
+/*
+ * The page of the entry, with a reference, being read if it was not there; NULL: no memory, or
+ * the entry is gone. May sleep.
+ */
 struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
 /* The same with its neighbours: by virtual address where vma is given (FX-12), at most 2^page_cluster. */
 struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
@@ -105,7 +111,10 @@ static inline bool is_shmem_page(const struct page *page)
 }
 /* Could reclaim write this page of shared memory, locked, to swap? */
 bool shmem_may_go(const struct page *page);
-/* Start writing a locked page of the cache to its slot; unlocks it in the end. -EIO: the slot is given up, it stays dirty. */
+/*
+ * Start writing a locked page of the cache to its slot; unlocks it in the end. -EIO: the slot is
+ * given up, it stays dirty.
+ */
 int swap_writepage(struct page *page);
 
 /* ---- Areas --------------------------------------------------------------------------------- */
@@ -125,8 +134,8 @@ struct swap_file {
 	u64 size;
 };
 /*
- * The same for a file, whose dirty pages are written first. -EINVAL: it has holes, too. The caller sees to it that it
- * stays as it is until swapoff. (SW-16)
+ * The same for a file, whose dirty pages are written first. -EINVAL: it has holes, too. The
+ * caller sees to it that it stays as it is until swapoff. (SW-16)
  */
 int sys_swapon_file(const struct swap_file *file, const char *name, int flags) __must_check;
 int sys_swapoff_file(struct address_space *mapping) __must_check;
@@ -154,5 +163,8 @@ bool swap_area_info(unsigned int n, struct swap_area_info *info);
 /* Frames that the maps of the areas in use take. */
 unsigned long swap_map_pages(void);
 
-/* Every slot's count equals the recount over all mms, shmem and the cache. It takes no lock over all: nothing may move meanwhile. Panics if not. */
+/*
+ * Every slot's count equals the recount over all mms, shmem and the cache. It takes no lock over
+ * all: nothing may move meanwhile. Panics if not.
+ */
 void validate_swap(void);
