@@ -40,7 +40,8 @@ static void note(char letter)
 static int rec_readpage(struct vm_file *file, struct page *page)
 {
 	note('R');
-	CHECK(PageLocked(page) && !PageUptodate(page) && !PageDirty(page));
+	CHECK(PageLocked(page) && !PageUptodate(page));
+	CHECK(!PageDirty(page) || page_has_buffers(page)); /* written in part, or not at all */
 	return block_file_readpage(file, page);
 }
 static void rec_sync_page(struct page *page)
