@@ -18,8 +18,9 @@
  * otherwise; "may sleep" means: process context, interrupts on, no spinlock held.
  * None may call back into the core unless its comment says so.
  *
- * Functions that sit on the fastest paths (marked [inline]) are static inlines of
- * the machine's own <machine/port_inline.h>, found by include path.
+ * Functions that sit on the fastest paths (marked [inline]) are static inlines. They are
+ * as much a part of this contract as the others: a machine implements them in a header of the
+ * name <port/inline.h> (and <port/layout.h>, asm/page.h), which the build finds by include path.
  */
 #pragma once
 
@@ -116,7 +117,7 @@ __noreturn void port_panic(const char *message);
 
 /*
  * Should the next fallible allocation fail? Tests inject failures here; a real
- * machine answers false in its port_inline.h. site names the allocator. [inline]
+ * machine answers false in its <port/inline.h>. site names the allocator. [inline]
  */
 static inline bool port_should_fail(const char *site);
 
@@ -246,4 +247,4 @@ struct trace_event;
 /* [inline] Where trace events go; called only while tracing is on. */
 static inline void port_trace(const struct trace_event *event);
 
-#include <machine/port_inline.h>
+#include <port/inline.h>

@@ -15,7 +15,7 @@
 #include <pagoda/bug.h>
 #include <pagoda/vm_task.h>
 #include <asm/ptrace.h>
-#include <machine/layout.h>
+#include <port/layout.h>
 #include "io.h"
 #include "pc.h"
 

@@ -2,7 +2,7 @@
 /*
  * page.h: pages, frame numbers, and the direct map.
  *
- * The machine's <machine/layout.h> says where the kernel half lies:
+ * A machine's <port/layout.h>, a part of the port contract, says where the kernel half lies:
  *	PAGE_OFFSET	virtual address of physical 0 in the direct map
  *	VMALLOC_START, VMALLOC_END, PKMAP_BASE, FIXMAP_BASE (kmap_atomic slots)
  *	kva_to_mmu(va)	the address whose bits index the page tables for a kernel
@@ -13,7 +13,7 @@
 
 #include <pagoda/types.h>
 #include <asm/geometry.h>
-#include <machine/layout.h>
+#include <port/layout.h>
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  (1ul << PAGE_SHIFT)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port_inline.h: the inline part of port.h on a PC.
+ * inline.h: the inline part of port.h on a PC.
  *
  * While the kernel runs, the GS base points at this CPU's struct cpu
  * (machine/pc/cpu.h); the entry code swaps it in and out. Its first fields are

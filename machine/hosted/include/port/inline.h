@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port_inline.h: the parts of port.h that the hosted machine inlines.
+ * inline.h: the parts of port.h that the hosted machine inlines.
  *
  * A simulated CPU is held by one host thread at a time; what the core asks most
  * often lies behind two thread-local pointers. See machine/hosted/sched.c.
