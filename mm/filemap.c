@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filemap.c: the page cache, and reading, writing and mapping files through it.
+ * filemap.c: the page cache, and mapping files through it. Reading and writing: filemap_rw.c.
  *
  * A file's pages are found by (mapping, index) in the mapping's radix tree:
  *
@@ -52,7 +52,6 @@
 #include <pagoda/lru.h>
 #include <pagoda/slab.h>
 #include <pagoda/mm.h>
-#include <pagoda/uaccess.h>
 #include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
 #include <pagoda/bug.h>
@@ -97,51 +96,6 @@ void address_space_init(struct address_space *mapping, void *host,
 	mapping->wb_err = 0;
 	mapping->wb_seen = false;
 	mapping->size = size;
-}
-
-/* ---- User and kernel buffers ----------------------------------------------------------- */
-
-size_t iov_put(struct iov_user buf, size_t offset, const void *src, size_t n)
-{
-	if (!buf.kernel)
-		return port_copy_to_user(buf.addr + offset, src, n);
-	memcpy((void *)(buf.addr + offset), src, n);
-	return 0;
-}
-
-size_t iov_get(struct iov_user buf, size_t offset, void *dst, size_t n)
-{
-	if (!buf.kernel)
-		return port_copy_from_user(dst, buf.addr + offset, n);
-	memcpy(dst, (void *)(buf.addr + offset), n);
-	return 0;
-}
-
-size_t iov_clear(struct iov_user buf, size_t offset, size_t n)
-{
-	if (!buf.kernel)
-		return port_clear_user(buf.addr + offset, n);
-	memset((void *)(buf.addr + offset), 0, n);
-	return 0;
-}
-
-/* The same without serving faults: what is not there now is not copied. Never sleeps. */
-static size_t iov_get_atomic(struct iov_user buf, size_t offset, void *dst, size_t n)
-{
-	size_t left;
-
-	current_vm->pagefault_disabled++;
-	left = iov_get(buf, offset, dst, n);
-	current_vm->pagefault_disabled--;
-	return left;
-}
-
-/* Bring the buffer's page at offset in, so that an atomic copy gets on. */
-static bool iov_fault_in(struct iov_user buf, size_t offset)
-{
-	char byte;
-
-	return iov_get(buf, offset, &byte, 1) == 0;
 }
 
 /* ---- The index --------------------------------------------------------------------------- */
@@ -359,8 +313,7 @@ struct page *grab_cache_page(struct address_space *mapping, pgoff_t index)
 	return IS_ERR(page) ? NULL : page;
 }
 
-/* Lock the page, starting what its reader may still wait for. */
-static void wait_for_read(struct page *page)
+void wait_for_read(struct page *page)
 {
 	struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
 
@@ -444,228 +397,6 @@ struct page *read_cache_page(struct address_space *mapping, struct vm_file *file
 	if (!IS_ERR(page))
 		unlock_page(page);
 	return page;
-}
-
-/* ---- Reading -------------------------------------------------------------------------------- */
-
-/* A page that was just started to be read: wait for it. */
-static bool read_failed(struct page *page)
-{
-	if (PageUptodate(page))
-		return false;
-	wait_for_read(page);
-	unlock_page(page);
-	return !PageUptodate(page) && PageError(page);
-}
-
-/*
- * The page to read from at index, with a reference; nr pages from it on are wanted. NULL:
- * a hole of a mapping that is its own backing store, zeroes without a page.
- */
-static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned long nr)
-{
-	struct address_space *mapping = file->f_mapping;
-	struct page *page = find_get_page(mapping, index);
-
-	if (!page && !mapping->a_ops->readpage)
-		return page_cache_has(mapping, index) ? read_cache_page(mapping, file, index) : NULL;
-	if (!page) {
-		page_cache_sync_readahead(file, index, nr);
-		page = find_get_page(mapping, index);
-		if (page && read_failed(page)) {
-			put_page(page);
-			return ERR_PTR(-EIO); /* who asks again has it tried again */
-		}
-	} else if (PageReadahead(page)) {
-		page_cache_async_readahead(file, page, nr);
-	}
-	if (page && PageUptodate(page)) {
-		mark_page_accessed(page);
-		return page;
-	}
-	if (page)
-		put_page(page);
-	return read_cache_page(mapping, file, index);
-}
-
-/* The page last read, so that the next read can tell whether it goes on from there. */
-static void note_read(struct vm_file *file, pgoff_t index)
-{
-	__atomic_store_n(&file->f_ra.prev, index, __ATOMIC_RELAXED);
-}
-
-static size_t put_page_bytes(struct iov_user buf, size_t done, struct page *page, size_t offset,
-			     size_t n)
-{
-	char *from;
-	size_t left;
-
-	if (!page)
-		return iov_clear(buf, done, n);
-	from = kmap(page);
-	left = iov_put(buf, done, from + offset, n);
-	kunmap(page);
-	return left;
-}
-
-long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
-{
-	struct address_space *mapping = file->f_mapping;
-	size_t done = 0;
-
-	while (done < count) {
-		u64 size = mapping->size(mapping);
-		size_t offset = *pos & (PAGE_SIZE - 1);
-		struct page *page;
-		size_t n, left;
-
-		if (*pos >= size)
-			break;
-		n = min_t(u64, min(count - done, PAGE_SIZE - offset), size - *pos);
-		page = page_for_read(file, (pgoff_t)(*pos >> PAGE_SHIFT),
-				     (offset + count - done + PAGE_SIZE - 1) >> PAGE_SHIFT);
-		note_read(file, (pgoff_t)(*pos >> PAGE_SHIFT));
-		if (IS_ERR(page))
-			return done ? (long)done : PTR_ERR(page);
-		left = put_page_bytes(buf, done, page, offset, n);
-		if (page)
-			put_page(page);
-		done += n - left;
-		*pos += n - left;
-		if (left)
-			return done ? (long)done : -EFAULT;
-		port_cond_resched();
-	}
-	return (long)done;
-}
-
-/* ---- Writing --------------------------------------------------------------------------------- */
-
-/*
- * Copy into a page of a mapping that is its own backing store. Nobody fills such a page, and
- * our reference keeps reclaim from taking it; so an Uptodate one needs no lock and the copy may
- * take faults, even on this very page. It is dirty from then on, whatever was written of it
- * to swap meanwhile. Returns bytes not copied.
- */
-static size_t write_unlocked(struct iov_user buf, size_t done, struct page *page, size_t offset,
-			     size_t n)
-{
-	char *to = kmap(page);
-	size_t left = iov_get(buf, done, to + offset, n);
-
-	kunmap(page);
-	(void)set_page_dirty(page);
-	return left;
-}
-
-/* Copy into a locked page without faulting: a fault could need this page's lock. */
-static size_t copy_locked(struct iov_user buf, size_t done, struct page *page, size_t offset,
-			  size_t n)
-{
-	char *addr = kmap_atomic(page);
-	size_t left = iov_get_atomic(buf, done, addr + offset, n);
-
-	kunmap_atomic(addr);
-	return left;
-}
-
-/* The mapping gets ready for bytes [from, to) of a locked page. By default: all of it is known. */
-static int prepare_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to)
-{
-	struct address_space *mapping = file->f_mapping;
-
-	if (mapping->a_ops->prepare_write)
-		return mapping->a_ops->prepare_write(file, page, from, to);
-	return to - from < PAGE_SIZE ? fill_locked_page(mapping, file, page) : 0;
-}
-
-static int commit_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to)
-{
-	struct address_space *mapping = file->f_mapping;
-
-	if (mapping->a_ops->commit_write)
-		return mapping->a_ops->commit_write(file, page, from, to);
-	SetPageUptodate(page);
-	(void)set_page_dirty(page);
-	return 0;
-}
-
-/*
- * Write into a locked page. One that is not Uptodate and does not get all its bytes from
- * the buffer is filled after all when that shows, and copied to again.
- */
-static int write_locked(struct vm_file *file, struct iov_user buf, size_t done, struct page *page,
-			size_t offset, size_t n, size_t *left)
-{
-	unsigned int from = (unsigned int)offset, to = (unsigned int)(offset + n);
-	int err = prepare_page(file, page, from, to), ret;
-
-	if (err)
-		return err;
-	*left = copy_locked(buf, done, page, offset, n);
-	if (*left && !PageUptodate(page)) {
-		err = fill_locked_page(file->f_mapping, file, page);
-		if (!err)
-			*left = copy_locked(buf, done, page, offset, n);
-	}
-	ret = commit_page(file, page, from, err ? from : to); /* (AS-72) */
-	return err ? err : ret;
-}
-
-/* Write n bytes, inside one page, at index and offset. *left: bytes the buffer did not yield. */
-static int write_one_page(struct vm_file *file, struct iov_user buf, size_t done, pgoff_t index,
-			  size_t offset, size_t n, size_t *left)
-{
-	struct address_space *mapping = file->f_mapping;
-	bool own_store = !mapping->a_ops->readpage && (mapping->shmem || !mapping->a_ops->writepage);
-	struct page *page = own_store ? find_get_page(mapping, index) : NULL;
-	int err = 0;
-
-	if (page && PageUptodate(page)) {
-		*left = write_unlocked(buf, done, page, offset, n);
-		put_page(page);
-		return 0;
-	}
-	if (page)
-		put_page(page);
-	/* A missing page of the buffer is best found before our page is made. */
-	if (!buf.kernel && !iov_fault_in(buf, done)) {
-		*left = n;
-		return 0;
-	}
-	page = grab_cache_page(mapping, index);
-	if (!page)
-		return -ENOMEM;
-	err = write_locked(file, buf, done, page, offset, n, left);
-	unlock_page(page);
-	put_page(page);
-	return err;
-}
-
-long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
-{
-	size_t done = 0;
-	int err = 0;
-
-	while (done < count) {
-		size_t offset = *pos & (PAGE_SIZE - 1);
-		size_t n = min(count - done, PAGE_SIZE - offset), left = 0;
-
-		err = write_one_page(file, buf, done, *pos >> PAGE_SHIFT, offset, n, &left);
-		if (err == -EAGAIN)
-			continue; /* the page was truncated away meanwhile */
-		if (err)
-			break;
-		done += n - left;
-		*pos += n - left;
-		if (left && !iov_fault_in(buf, done)) {
-			err = -EFAULT;
-			break;
-		}
-		balance_dirty_pages_ratelimited(file->f_mapping);
-		port_cond_resched();
-	}
-	return done ? (long)done : err;
 }
 
 /* ---- Mapping ------------------------------------------------------------------------------------ */

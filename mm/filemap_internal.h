@@ -22,6 +22,8 @@ void link_page(struct page *page, struct address_space *mapping, pgoff_t index);
 /* It has: its place on the lists. */
 void page_was_added(struct page *page);
 
+/* Lock the page, starting what its reader may still wait for. May sleep. */
+void wait_for_read(struct page *page);
 /* A new page in the cache at index, locked, with a reference; NULL: there is one by now; ERR_PTR(-ENOMEM). */
 struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp);
 /* Up to nr pages of [first, end] with references, in order. */
@@ -36,6 +38,18 @@ static inline pgoff_t pages_in_file(struct address_space *mapping)
 }
 /* Does the page have to be taken off what hangs on it before it may leave? True: it is free of it. Locked. */
 bool release_page_private(struct page *page, gfp_t gfp);
+
+/* ---- filemap_rw.c -------------------------------------------------------------------------- */
+
+/* The page last read, so that the next read can tell whether it goes on from there. */
+static inline void note_read(struct vm_file *file, pgoff_t index)
+{
+	__atomic_store_n(&file->f_ra.prev, index, __ATOMIC_RELAXED);
+}
+/* The mapping gets ready for bytes [from, to) of a locked page. By default: all of it is known. */
+int prepare_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to) __must_check;
+/* They were written. By default: the page is up to date, and dirty. 0 or -errno. */
+int commit_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to) __must_check;
 
 /* ---- truncate.c --------------------------------------------------------------------------- */
 
@@ -82,5 +96,18 @@ void shmem_forget(struct address_space *mapping);
 
 /* ---- page-writeback.c: mappings that are held ---------------------------------------------------- */
 
+static inline bool has_dirty_pages(const struct address_space *mapping)
+{
+	return __atomic_load_n(&mapping->nr_dirty, __ATOMIC_RELAXED);
+}
+/*
+ * The first mapping on the list of those with dirty or written pages that is wanted, held by
+ * wb_users and moved to the list's end; NULL: none.
+ */
+struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg), u64 arg);
+/* What is dirty in the mapping counts as changed at this time. */
+void restart_dirty_age(struct address_space *mapping, u64 when);
+/* Until pages came back from a disk, or until then. May sleep. */
+void wait_for_written_pages(u64 until);
 /* The end of a hold by wb_users, taken while the mapping was on a list that its end takes it off. */
 void release_mapping(struct address_space *mapping);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * mmap.c: making and removing regions: mmap, munmap, brk, the stack.
+ * mmap.c: making regions: mmap. munmap.c takes them away; brk.c has the heap and the stack.
  *
  * mmap only records a promise; pages come with the first touch (memory.c). The order
  * of do_mmap's checks decides which errno a call with several faults gets, and
@@ -16,11 +16,6 @@
  * MAP_FIXED replaces), and then the commit, which cannot:
  *
  *	map_region	prepare -> unmap what is there -> merge with a neighbour, or link
- *	unmap_range	VMAs off (unhook) -> pages and tables into the mmu_gather ->
- *			flush -> free
- *
- * munmap cuts VMAs at the ends of the range by moving their bounds; only a hole in the
- * middle needs a second VMA, and that is the only allocation.
  *
  * Locking: mmap_lock for write. Populating (MAP_LOCKED, MAP_POPULATE) afterwards takes
  * it for read.
@@ -203,143 +198,6 @@ unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsign
 	if (addr < MMAP_MIN_ADDR && !current_vm->cap_sys_rawio)
 		return (unsigned long)-EPERM;
 	return addr;
-}
-
-/* ---- Unmapping ----------------------------------------------------------------------------------- */
-
-unsigned long count_vma_pages_range(struct mm_struct *mm, unsigned long start, unsigned long end)
-{
-	unsigned long pages = 0;
-
-	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
-	     vma && vma->vm_start < end; vma = vma->vm_next)
-		pages += (min(end, vma->vm_end) - max(start, vma->vm_start)) >> PAGE_SHIFT;
-	return pages;
-}
-
-/* What the range loses of vma, in every count. */
-static void unaccount_part(struct vm_area_struct *vma, unsigned long start, unsigned long end)
-{
-	struct mm_struct *mm = vma->vm_mm;
-	unsigned long pages = (end - start) >> PAGE_SHIFT;
-
-	vm_stat_account(mm, vma->vm_flags, -(long)pages);
-	if (vma->vm_flags & VM_LOCKED)
-		mm->locked_vm -= pages;
-	if (vma->vm_flags & VM_ACCOUNT)
-		vm_unacct_memory(pages);
-}
-
-/*
- * Take [start, end) out of the set of VMAs. The ones that vanish are returned as a list
- * (vm_next); spare is used up if the range is a hole in the middle of one.
- *
- *	[aaaa|xxxx][xxxxx] [xx|bbbb]	cut, gone, cut
- */
-static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned long start,
-					   unsigned long end, struct vm_area_struct *spare)
-{
-	struct vm_area_struct *gone = NULL, **tail = &gone, *next;
-
-	for (; vma && vma->vm_start < end; vma = next) {
-		unsigned long from = max(start, vma->vm_start), to = min(end, vma->vm_end);
-
-		next = vma->vm_next;
-		unaccount_part(vma, from, to);
-		if (from == vma->vm_start && to == vma->vm_end) {
-			vma_unlink(vma);
-			*tail = vma;
-			tail = &vma->vm_next;
-			*tail = NULL;
-			continue;
-		}
-		if (from > vma->vm_start && to < vma->vm_end)
-			split_vma_with(vma, to, spare);
-		if (from > vma->vm_start)
-			vma_set_bounds(vma, vma->vm_start, from);
-		else
-			vma_set_bounds(vma, to, vma->vm_end);
-	}
-	return gone;
-}
-
-/* Pages and tables of a range that has no VMA any more; next: the first VMA behind it. */
-static void unmap_region(struct mm_struct *mm, unsigned long start, unsigned long end,
-			 bool keep_tables)
-{
-	struct vm_area_struct *prev, *next = find_vma_prev(mm, start, &prev);
-	struct mmu_gather tlb;
-
-	update_hiwater_rss(mm);
-	tlb_gather_mmu(&tlb, mm, false);
-	zap_page_range(&tlb, start, end);
-	if (!keep_tables)
-		free_pgtables(&tlb, start, end, prev ? prev->vm_end : 0,
-			      next ? next->vm_start : TASK_SIZE);
-	tlb_finish_mmu(&tlb);
-}
-
-/* Is [start, end) a hole in the middle of vma, which needs a second VMA? */
-static bool needs_split(const struct vm_area_struct *vma, unsigned long start, unsigned long end)
-{
-	return vma->vm_start < start && end < vma->vm_end;
-}
-
-int unmap_prepare(struct mm_struct *mm, unsigned long start, unsigned long len,
-		  struct vm_area_struct **spare)
-{
-	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len);
-
-	*spare = NULL;
-	if (!vma || !needs_split(vma, start, start + len))
-		return 0;
-	if (mm->map_count >= MAX_MAP_COUNT)
-		return -ENOMEM;
-	*spare = vm_area_alloc(mm);
-	return *spare ? 0 : -ENOMEM;
-}
-
-void unmap_commit(struct mm_struct *mm, unsigned long start, unsigned long len,
-		  struct vm_area_struct *spare, bool keep_tables)
-{
-	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len), *next;
-
-	lockdep_assert_held(&mm->mmap_lock);
-	if (spare && !needs_split(vma, start, start + len)) { /* another split came before */
-		vm_area_free(spare);
-		spare = NULL;
-	}
-	if (!vma)
-		return;
-	vma = detach_range(vma, start, start + len, spare);
-	unmap_region(mm, start, start + len, keep_tables);
-	for (; vma; vma = next) {
-		next = vma->vm_next;
-		remove_vma(vma);
-	}
-}
-
-int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len)
-{
-	struct vm_area_struct *spare;
-	int err = unmap_prepare(mm, start, len, &spare);
-
-	if (!err)
-		unmap_commit(mm, start, len, spare, false);
-	return err;
-}
-
-int do_munmap(unsigned long addr, size_t len)
-{
-	struct mm_struct *mm = current_vm->mm;
-	int err;
-
-	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr || !PAGE_ALIGN(len))
-		return -EINVAL;
-	down_write(&mm->mmap_lock);
-	err = unmap_range(mm, addr, PAGE_ALIGN(len));
-	up_write(&mm->mmap_lock);
-	return err;
 }
 
 /* ---- Mapping ------------------------------------------------------------------------------------------ */
@@ -670,16 +528,10 @@ unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long le
 	return r.addr;
 }
 
-/* ---- The heap ------------------------------------------------------------------------------------------------ */
+/* ---- For the kernel itself ------------------------------------------------------------------- */
 
-void set_brk_start(struct mm_struct *mm, unsigned long start)
-{
-	mm->start_brk = mm->brk = start;
-}
-
-/* Anonymous private memory at a fixed free place. */
-static int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len,
-			 unsigned long vm_flags, bool replace)
+int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len, unsigned long vm_flags,
+		  bool replace)
 {
 	struct mmap_request r = { .mm = mm, .addr = addr, .len = len, .pgoff = addr >> PAGE_SHIFT,
 				  .flags = replace ? MAP_FIXED : 0 };
@@ -692,123 +544,4 @@ static int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long
 	if (mm->map_count > MAX_MAP_COUNT)
 		return -ENOMEM;
 	return map_region(&r);
-}
-
-int vm_brk_range(unsigned long addr, unsigned long len, unsigned long vm_flags)
-{
-	struct mm_struct *mm = current_vm->mm;
-	int err;
-
-	len = PAGE_ALIGN(len);
-	if (!len)
-		return 0;
-	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr)
-		return -EINVAL;
-	down_write(&mm->mmap_lock);
-	err = map_anonymous(mm, addr, len, (vm_flags & VM_EXEC) | VM_DATA_FLAGS, true);
-	up_write(&mm->mmap_lock);
-	return err;
-}
-
-/* mmap_lock held for write. Did the break move? */
-static bool move_break(struct mm_struct *mm, unsigned long brk)
-{
-	unsigned long old_end = PAGE_ALIGN(mm->brk), new_end = PAGE_ALIGN(brk);
-	unsigned long data = mm->end_data - mm->start_data;
-	struct vm_area_struct *next;
-
-	if (brk < mm->start_brk || brk > TASK_SIZE)
-		return false;
-	if (brk - mm->start_brk + data > rlimit(RLIMIT_DATA))
-		return false;
-	if (new_end < old_end)
-		return unmap_range(mm, new_end, old_end - new_end) == 0;
-	if (new_end == old_end)
-		return true;
-	next = find_vma(mm, old_end);
-	if (next && new_end + PAGE_SIZE > vm_start_gap(next))
-		return false;
-	return map_anonymous(mm, old_end, new_end - old_end, VM_DATA_FLAGS, false) == 0;
-}
-
-unsigned long do_brk(unsigned long brk)
-{
-	struct mm_struct *mm = current_vm->mm;
-	unsigned long old, result;
-	bool populate;
-
-	down_write(&mm->mmap_lock);
-	old = mm->brk;
-	if (brk && brk != old && move_break(mm, brk))
-		mm->brk = brk;
-	result = mm->brk;
-	populate = result > old && (mm->def_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
-	if (!populate) {
-		up_write(&mm->mmap_lock);
-		return result;
-	}
-	downgrade_write(&mm->mmap_lock);
-	(void)populate_range(mm, PAGE_ALIGN(old), PAGE_ALIGN(result)); /* no error */
-	up_read(&mm->mmap_lock);
-	return result;
-}
-
-/* ---- The stack -------------------------------------------------------------------------------------------------- */
-
-int setup_stack_vma(struct mm_struct *mm, unsigned long top, unsigned long size,
-		    unsigned long vm_flags)
-{
-	int err;
-
-	top = PAGE_ALIGN(top);
-	size = PAGE_ALIGN(size);
-	if (top > TASK_SIZE || size > top)
-		return -EINVAL;
-	down_write(&mm->mmap_lock);
-	err = map_anonymous(mm, top - size, size,
-			    (vm_flags & VM_EXEC) | VM_DATA_FLAGS | VM_GROWSDOWN, false);
-	if (!err)
-		mm->start_stack = top;
-	up_write(&mm->mmap_lock);
-	return err;
-}
-
-/* May the stack cover [addr, vm_end)? (FT-23) */
-static bool stack_may_grow(const struct vm_area_struct *vma, unsigned long addr)
-{
-	const struct mm_struct *mm = vma->vm_mm;
-	const struct vm_area_struct *prev = vma->vm_prev;
-	unsigned long pages = (vma->vm_start - addr) >> PAGE_SHIFT;
-
-	if (addr < MMAP_MIN_ADDR || vma->vm_end - addr > rlimit(RLIMIT_STACK))
-		return false;
-	if (prev && prev->vm_end > addr)
-		return false;
-	if (prev && !(prev->vm_flags & VM_GROWSDOWN) && vma_is_accessible(prev) &&
-	    addr - prev->vm_end < STACK_GUARD_GAP)
-		return false;
-	return may_expand_vm(mm, vma->vm_flags, pages) &&
-	       !mlock_future_check(mm, vma->vm_flags, pages << PAGE_SHIFT);
-}
-
-int expand_stack(struct vm_area_struct *vma, unsigned long addr)
-{
-	struct mm_struct *mm = vma->vm_mm;
-	unsigned long pages;
-
-	lockdep_assert_held(&mm->mmap_lock);
-	addr &= PAGE_MASK;
-	if (addr >= vma->vm_start)
-		return 0;
-	pages = (vma->vm_start - addr) >> PAGE_SHIFT;
-	if (!(vma->vm_flags & VM_GROWSDOWN) || vma->vm_pgoff < pages || !stack_may_grow(vma, addr))
-		return -ENOMEM;
-	if (vma->vm_flags & VM_ACCOUNT && vm_enough_memory(pages))
-		return -ENOMEM;
-	vma_set_bounds(vma, addr, vma->vm_end);
-	vm_stat_account(mm, vma->vm_flags, (long)pages);
-	if (vma->vm_flags & VM_LOCKED)
-		mm->locked_vm += pages;
-	count_vm_event(fault_stack_grow);
-	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page-writeback.c: dirty pages: who they are, when they are written, who waits.
+ * page-writeback.c: dirty pages: who they are, and how they are written. When, and who waits for it:
+ * flusher.c.
  *
  * A page's way to the disk, and its tags in the mapping's index:
  *
@@ -13,16 +14,6 @@
  * A page may be dirty and under writeback: what was changed meanwhile is written next.
  * A shared mapping's entries are write-protected when a page goes to the disk
  * (page_mkclean), so that the next store faults and dirties it again.
- *
- * Who writes:
- *	fsync and such	tag what is dirty now (TOWRITE) and write just that: a busy writer
- *			cannot keep them forever
- *	the flusher	a thread: mappings whose oldest change is dirty_expire old; any, while
- *			more than dirty_background_ratio percent of the memory is dirty
- *	writers		above dirty_ratio they write some of their own file, then wait for
- *			pages to come back, so that they go at the disk's pace; who stores
- *			through mappings does so at the end of a fault, with any file
- *	reclaim		single pages (shrink.c)
  *
  * Mappings with dirty or written pages are on one list. A mapping taken from it is
  * held by wb_users; truncation to nothing, by which every file ends, waits for that:
@@ -57,24 +48,10 @@
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 
-int dirty_background_ratio = 10, dirty_ratio = 20;
-int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
 atomic_long_t nr_dirty_pages, nr_writeback_pages;
-
-#define NS_PER_CENTISEC	       10000000ull
 
 /* Pages looked up at once. */
 #define WRITE_BATCH_PAGES      16
-/* What the flusher writes of one file before it looks at another; what a throttled writer does itself. */
-#define FLUSH_CHUNK_PAGES      1024
-#define THROTTLE_CHUNK_PAGES   128
-/* Pages a task dirties between two looks at the limits. */
-#define DIRTIED_BETWEEN_CHECKS 32
-/* A throttled writer waits that often, that long, if nothing comes back; then it goes on, slowly.
- */
-#define THROTTLE_PAUSE_NS      10000000ull
-#define THROTTLE_PAUSES	       100
-
 static spinlock_t dirty_lock = SPIN_LOCK_INIT(RANK_LEAF);
 static LIST_HEAD(dirty_mappings);
 static unsigned int current_sync_round; /* dirty_lock */
@@ -82,21 +59,12 @@ static unsigned int current_sync_round; /* dirty_lock */
 static wait_queue_head_t written_wait = WAIT_QUEUE_HEAD_INIT(written_wait); /* pages came back */
 static wait_queue_head_t users_wait = WAIT_QUEUE_HEAD_INIT(users_wait); /* a wb_users became 0 */
 
-static struct mutex sources_mutex = {.wait = WAIT_QUEUE_HEAD_INIT(sources_mutex.wait)};
-static LIST_HEAD(sources); /* sources_mutex: file systems with changes of their own */
-
-static struct vm_task *flusher_task; /* (C) once set; NULL: there is none */
-
 /* ---- Tags and counts ------------------------------------------------------------------------ */
 
 /* Read without the lock by the flusher. */
 static void add_pages(unsigned long *counter, long n)
 {
 	__atomic_fetch_add(counter, (unsigned long)n, __ATOMIC_RELAXED);
-}
-static bool has_dirty_pages(const struct address_space *mapping)
-{
-	return __atomic_load_n(&mapping->nr_dirty, __ATOMIC_RELAXED);
 }
 
 /* One page more / less to write. pages_lock held. */
@@ -477,9 +445,7 @@ unsigned long writeback_some(struct address_space *mapping, unsigned long nr)
 
 /* ---- All mappings ---------------------------------------------------------------------------- */
 
-/* The first mapping on the list that is wanted, held by wb_users and moved to the list's end; or
- * NULL. */
-static struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg),
+struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg),
 					  u64 arg)
 {
 	struct address_space *mapping, *found = NULL;
@@ -498,6 +464,24 @@ static struct address_space *hold_mapping(bool (*wanted)(struct address_space *m
 	}
 	spin_unlock_irqrestore(&dirty_lock, flags);
 	return found;
+}
+
+void restart_dirty_age(struct address_space *mapping, u64 when)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&dirty_lock, flags);
+	mapping->dirtied_when = when;
+	spin_unlock_irqrestore(&dirty_lock, flags);
+}
+
+void wait_for_written_pages(u64 until)
+{
+	struct wait_queue_entry wait;
+
+	prepare_to_wait(&written_wait, &wait, NULL);
+	port_park(until);
+	finish_wait(&written_wait, &wait);
 }
 
 void release_mapping(struct address_space *mapping)
@@ -556,171 +540,4 @@ void sync_mappings(bool wait)
 	for_each_dirty_mapping(start_mapping);
 	if (wait)
 		for_each_dirty_mapping(await_mapping);
-}
-
-/* ---- Limits ---------------------------------------------------------------------------------- */
-
-static unsigned long percent_of_dirtyable(int percent)
-{
-	unsigned long pages =
-		nr_free_pages() + lru_pages(LRU_ACTIVE_FILE) + lru_pages(LRU_INACTIVE_FILE);
-
-	return pages * (unsigned long)percent / 100;
-}
-
-static unsigned long pages_to_write(void)
-{
-	return (unsigned long)atomic_long_read(&nr_dirty_pages);
-}
-static unsigned long pages_in_the_way(void)
-{
-	return pages_to_write() + (unsigned long)atomic_long_read(&nr_writeback_pages);
-}
-
-static bool over_background_limit(void)
-{
-	return pages_to_write() > percent_of_dirtyable(min(dirty_background_ratio, dirty_ratio));
-}
-
-/* Until pages came back, or a pause has passed. */
-static void wait_for_written_pages(void)
-{
-	struct wait_queue_entry wait;
-
-	prepare_to_wait(&written_wait, &wait, NULL);
-	port_park(port_clock_ns() + THROTTLE_PAUSE_NS);
-	finish_wait(&written_wait, &wait);
-}
-
-void writeback_wake(void)
-{
-	struct vm_task *task = __atomic_load_n(&flusher_task, __ATOMIC_ACQUIRE);
-
-	if (task)
-		port_unpark(task);
-}
-
-static bool is_dirty(struct address_space *mapping, u64 arg)
-{
-	(void)arg;
-	return has_dirty_pages(mapping);
-}
-
-/* Some of a mapping, NULL: of the next one that is dirty. How many pages were started. */
-static unsigned long write_chunk(struct address_space *mapping)
-{
-	struct address_space *held = mapping ? NULL : hold_mapping(is_dirty, 0);
-	unsigned long started = 0;
-
-	if (mapping || held)
-		started = writeback_some(mapping ? mapping : held, THROTTLE_CHUNK_PAGES);
-	if (held)
-		release_mapping(held);
-	return started;
-}
-
-static void throttle_writer(struct address_space *mapping)
-{
-	for (int pause = 0; pause < THROTTLE_PAUSES; pause++) {
-		if (pages_in_the_way() <= percent_of_dirtyable(dirty_ratio) ||
-		    port_fatal_signal_pending())
-			return;
-		if (!write_chunk(mapping)) {
-			run_disk_queue();
-			wait_for_written_pages();
-		}
-	}
-}
-
-void balance_dirty_pages_ratelimited(struct address_space *mapping)
-{
-	struct vm_task *task = current_vm;
-
-	if (likely(task->nr_dirtied < DIRTIED_BETWEEN_CHECKS))
-		return;
-	task->nr_dirtied = 0;
-	if (!over_background_limit())
-		return;
-	writeback_wake();
-	throttle_writer(mapping);
-}
-
-/* ---- The flusher ----------------------------------------------------------------------------- */
-
-static bool older_than(struct address_space *mapping, u64 when)
-{
-	return has_dirty_pages(mapping) && mapping->dirtied_when <= when;
-}
-
-/* Start all of a mapping that is due; what is changed from now on is due later. */
-static void write_aged(u64 now)
-{
-	u64 age = (u64)dirty_expire_centisecs * NS_PER_CENTISEC;
-	struct address_space *mapping;
-	unsigned long flags;
-
-	while (now >= age && (mapping = hold_mapping(older_than, now - age))) {
-		spin_lock_irqsave(&dirty_lock, flags);
-		mapping->dirtied_when = now + 1; /* not again in this round */
-		spin_unlock_irqrestore(&dirty_lock, flags);
-		(void)filemap_fdatawrite_range(mapping, 0, ~0ul); /* noted in the mapping */
-		release_mapping(mapping);
-	}
-}
-
-/* Mappings in turn, until enough is clean or nothing more can be started. */
-static void write_excess(void)
-{
-	struct address_space *mapping;
-	unsigned long started = 1;
-
-	while (started && over_background_limit() && (mapping = hold_mapping(is_dirty, 0))) {
-		started = writeback_some(mapping, FLUSH_CHUNK_PAGES);
-		release_mapping(mapping);
-	}
-}
-
-void writeback_add_source(struct writeback_source *source)
-{
-	mutex_lock(&sources_mutex);
-	list_add_tail(&source->link, &sources);
-	mutex_unlock(&sources_mutex);
-}
-
-void writeback_remove_source(struct writeback_source *source)
-{
-	mutex_lock(&sources_mutex);
-	list_del_init(&source->link);
-	mutex_unlock(&sources_mutex);
-}
-
-/* File systems' own changes. */
-static void write_sources(u64 now)
-{
-	struct writeback_source *source;
-
-	mutex_lock(&sources_mutex);
-	list_for_each_entry(source, &sources, link)
-		source->write(source, now);
-	mutex_unlock(&sources_mutex);
-}
-
-static void flusher(void *unused)
-{
-	(void)unused;
-	__atomic_store_n(&flusher_task, port_current(), __ATOMIC_RELEASE);
-	for (;;) {
-		u64 pause = (u64)dirty_writeback_centisecs * NS_PER_CENTISEC;
-
-		port_park(pause ? port_clock_ns() + pause : UINT64_MAX);
-		write_aged(port_clock_ns());
-		write_excess();
-		write_sources(port_clock_ns());
-	}
-}
-
-void writeback_init(void)
-{
-	if (!port_thread_create("flusher", flusher, NULL))
-		panic("no memory for the flusher");
 }

@@ -70,6 +70,8 @@ void __vma_link_file(struct vm_area_struct *vma);
 void vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place);
 /* Take out of everything but the references; remove_vma() ends it. */
 void vma_unlink(struct vm_area_struct *vma);
+/* The same, but it stays in its file's tree. */
+void __vma_unlink(struct vm_area_struct *vma);
 /* After vma_unlink: close it, drop its references, free it. May sleep. */
 void remove_vma(struct vm_area_struct *vma);
 /* Only out of / into the file's tree; into it right behind the parent's VMA (fork). */
@@ -137,6 +139,12 @@ int vm_enough_memory(unsigned long pages) __must_check;
 void vm_unacct_memory(unsigned long pages);
 bool accountable_mapping(const struct vm_file *file, unsigned long flags);
 
+/*
+ * Anonymous private memory at [addr, addr + len), which is free, or (replace) takes the place of
+ * what is there. 0, -EAGAIN (locked memory), -ENOMEM.
+ */
+int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len, unsigned long vm_flags,
+		  bool replace) __must_check;
 /* Unmap [start, start + len), page aligned and below TASK_SIZE; -ENOMEM: nothing changed. */
 int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len) __must_check;
 /*

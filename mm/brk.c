@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/*
+ * brk.c: regions that grow at one end: the heap, upwards when the program asks (brk), and
+ * the stack, downwards when it is touched (expand_stack, from the page fault).
+ *
+ *	start_brk [ heap ->   ]brk	free	guard gap [   <- stack ]start_stack
+ *
+ * The heap is anonymous memory between start_brk and brk; the part of it that somebody has
+ * unmapped or mapped otherwise is not made again. A stack keeps STACK_GUARD_GAP free below it
+ * (vma.c counts that as taken), but for other stacks and regions without access.
+ *
+ * Locking: mmap_lock for write; populating a locked heap afterwards holds it for read.
+ *
+ * Failure: nothing changed; do_brk() then returns the old break, as Linux does.
+ *
+ * Seen in: vm event fault_stack_grow; mm->brk, stack_vm.
+ */
+#include <pagoda/page_alloc.h>
+#include <pagoda/vmstat.h>
+#include "vma_internal.h"
+
+/* ---- The heap ------------------------------------------------------------------------------------------------ */
+
+void set_brk_start(struct mm_struct *mm, unsigned long start)
+{
+	mm->start_brk = mm->brk = start;
+}
+
+int vm_brk_range(unsigned long addr, unsigned long len, unsigned long vm_flags)
+{
+	struct mm_struct *mm = current_vm->mm;
+	int err;
+
+	len = PAGE_ALIGN(len);
+	if (!len)
+		return 0;
+	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr)
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = map_anonymous(mm, addr, len, (vm_flags & VM_EXEC) | VM_DATA_FLAGS, true);
+	up_write(&mm->mmap_lock);
+	return err;
+}
+
+/* mmap_lock held for write. Did the break move? */
+static bool move_break(struct mm_struct *mm, unsigned long brk)
+{
+	unsigned long old_end = PAGE_ALIGN(mm->brk), new_end = PAGE_ALIGN(brk);
+	unsigned long data = mm->end_data - mm->start_data;
+	struct vm_area_struct *next;
+
+	if (brk < mm->start_brk || brk > TASK_SIZE)
+		return false;
+	if (brk - mm->start_brk + data > rlimit(RLIMIT_DATA))
+		return false;
+	if (new_end < old_end)
+		return unmap_range(mm, new_end, old_end - new_end) == 0;
+	if (new_end == old_end)
+		return true;
+	next = find_vma(mm, old_end);
+	if (next && new_end + PAGE_SIZE > vm_start_gap(next))
+		return false;
+	return map_anonymous(mm, old_end, new_end - old_end, VM_DATA_FLAGS, false) == 0;
+}
+
+unsigned long do_brk(unsigned long brk)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long old, result;
+	bool populate;
+
+	down_write(&mm->mmap_lock);
+	old = mm->brk;
+	if (brk && brk != old && move_break(mm, brk))
+		mm->brk = brk;
+	result = mm->brk;
+	populate = result > old && (mm->def_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
+	if (!populate) {
+		up_write(&mm->mmap_lock);
+		return result;
+	}
+	downgrade_write(&mm->mmap_lock);
+	(void)populate_range(mm, PAGE_ALIGN(old), PAGE_ALIGN(result)); /* no error */
+	up_read(&mm->mmap_lock);
+	return result;
+}
+
+/* ---- The stack -------------------------------------------------------------------------------------------------- */
+
+int setup_stack_vma(struct mm_struct *mm, unsigned long top, unsigned long size,
+		    unsigned long vm_flags)
+{
+	int err;
+
+	top = PAGE_ALIGN(top);
+	size = PAGE_ALIGN(size);
+	if (top > TASK_SIZE || size > top)
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = map_anonymous(mm, top - size, size,
+			    (vm_flags & VM_EXEC) | VM_DATA_FLAGS | VM_GROWSDOWN, false);
+	if (!err)
+		mm->start_stack = top;
+	up_write(&mm->mmap_lock);
+	return err;
+}
+
+/* May the stack cover [addr, vm_end)? (FT-23) */
+static bool stack_may_grow(const struct vm_area_struct *vma, unsigned long addr)
+{
+	const struct mm_struct *mm = vma->vm_mm;
+	const struct vm_area_struct *prev = vma->vm_prev;
+	unsigned long pages = (vma->vm_start - addr) >> PAGE_SHIFT;
+
+	if (addr < MMAP_MIN_ADDR || vma->vm_end - addr > rlimit(RLIMIT_STACK))
+		return false;
+	if (prev && prev->vm_end > addr)
+		return false;
+	if (prev && !(prev->vm_flags & VM_GROWSDOWN) && vma_is_accessible(prev) &&
+	    addr - prev->vm_end < STACK_GUARD_GAP)
+		return false;
+	return may_expand_vm(mm, vma->vm_flags, pages) &&
+	       !mlock_future_check(mm, vma->vm_flags, pages << PAGE_SHIFT);
+}
+
+int expand_stack(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	unsigned long pages;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	addr &= PAGE_MASK;
+	if (addr >= vma->vm_start)
+		return 0;
+	pages = (vma->vm_start - addr) >> PAGE_SHIFT;
+	if (!(vma->vm_flags & VM_GROWSDOWN) || vma->vm_pgoff < pages || !stack_may_grow(vma, addr))
+		return -ENOMEM;
+	if (vma->vm_flags & VM_ACCOUNT && vm_enough_memory(pages))
+		return -ENOMEM;
+	vma_set_bounds(vma, addr, vma->vm_end);
+	vm_stat_account(mm, vma->vm_flags, (long)pages);
+	if (vma->vm_flags & VM_LOCKED)
+		mm->locked_vm += pages;
+	count_vm_event(fault_stack_grow);
+	return 0;
+}

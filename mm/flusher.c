@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flusher.c: when dirty pages are written, and who waits for that.
+ *
+ * Who writes:
+ *	fsync and such	tag what is dirty now (TOWRITE) and write just that: a busy writer
+ *			cannot keep them forever
+ *	the flusher	a thread: mappings whose oldest change is dirty_expire old; any, while
+ *			more than dirty_background_ratio percent of the memory is dirty
+ *	writers		above dirty_ratio they write some of their own file, then wait for
+ *			pages to come back, so that they go at the disk's pace; who stores
+ *			through mappings does so at the end of a fault, with any file
+ *	reclaim		single pages (shrink.c)
+ *
+ * What a file system has to write beside pages (ext2: metadata in order) it does as a source, at
+ * each of the flusher's turns.
+ *
+ * Limits are parts of the memory that could be dirty: free pages and those of files. A writer looks at
+ * them once in DIRTIED_BETWEEN_CHECKS pages; if nothing comes back from the disk he goes on
+ * after a second, slowly, so that a dead disk holds up nobody for ever.
+ *
+ * Locking: sources_mutex for the list of sources, over their calls; a mapping is held by wb_users
+ * (page-writeback.c). None on entry: a writer holds his file's lock, and is throttled with it.
+ * Failure: pages that could not be written stay dirty; without memory for the thread boot ends.
+ * Observability: nr_dirty_pages, nr_writeback_pages, /proc/sys/vm/dirty_*.
+ */
+#include "filemap_internal.h"
+#include <pagoda/blkdev.h>
+#include <pagoda/bug.h>
+#include <pagoda/lru.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/vm_task.h>
+
+int dirty_background_ratio = 10, dirty_ratio = 20;
+int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
+
+#define NS_PER_CENTISEC	       10000000ull
+
+/* What the flusher writes of one file before it looks at another; what a throttled writer does itself. */
+#define FLUSH_CHUNK_PAGES      1024
+#define THROTTLE_CHUNK_PAGES   128
+/* Pages a task dirties between two looks at the limits. */
+#define DIRTIED_BETWEEN_CHECKS 32
+/* A throttled writer waits that often, that long, if nothing comes back; then it goes on, slowly. */
+#define THROTTLE_PAUSE_NS      10000000ull
+#define THROTTLE_PAUSES	       100
+
+static struct mutex sources_mutex = {.wait = WAIT_QUEUE_HEAD_INIT(sources_mutex.wait)};
+static LIST_HEAD(sources); /* sources_mutex: file systems with changes of their own */
+
+static struct vm_task *flusher_task; /* (C) once set; NULL: there is none */
+
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
+static unsigned long percent_of_dirtyable(int percent)
+{
+	unsigned long pages =
+		nr_free_pages() + lru_pages(LRU_ACTIVE_FILE) + lru_pages(LRU_INACTIVE_FILE);
+
+	return pages * (unsigned long)percent / 100;
+}
+
+static unsigned long pages_to_write(void)
+{
+	return (unsigned long)atomic_long_read(&nr_dirty_pages);
+}
+static unsigned long pages_in_the_way(void)
+{
+	return pages_to_write() + (unsigned long)atomic_long_read(&nr_writeback_pages);
+}
+
+static bool over_background_limit(void)
+{
+	return pages_to_write() > percent_of_dirtyable(min(dirty_background_ratio, dirty_ratio));
+}
+
+void writeback_wake(void)
+{
+	struct vm_task *task = __atomic_load_n(&flusher_task, __ATOMIC_ACQUIRE);
+
+	if (task)
+		port_unpark(task);
+}
+
+static bool is_dirty(struct address_space *mapping, u64 arg)
+{
+	(void)arg;
+	return has_dirty_pages(mapping);
+}
+
+/* Some of a mapping, NULL: of the next one that is dirty. How many pages were started. */
+static unsigned long write_chunk(struct address_space *mapping)
+{
+	struct address_space *held = mapping ? NULL : hold_mapping(is_dirty, 0);
+	unsigned long started = 0;
+
+	if (mapping || held)
+		started = writeback_some(mapping ? mapping : held, THROTTLE_CHUNK_PAGES);
+	if (held)
+		release_mapping(held);
+	return started;
+}
+
+static void throttle_writer(struct address_space *mapping)
+{
+	for (int pause = 0; pause < THROTTLE_PAUSES; pause++) {
+		if (pages_in_the_way() <= percent_of_dirtyable(dirty_ratio) ||
+		    port_fatal_signal_pending())
+			return;
+		if (!write_chunk(mapping)) {
+			run_disk_queue();
+			wait_for_written_pages(port_clock_ns() + THROTTLE_PAUSE_NS);
+		}
+	}
+}
+
+void balance_dirty_pages_ratelimited(struct address_space *mapping)
+{
+	struct vm_task *task = current_vm;
+
+	if (likely(task->nr_dirtied < DIRTIED_BETWEEN_CHECKS))
+		return;
+	task->nr_dirtied = 0;
+	if (!over_background_limit())
+		return;
+	writeback_wake();
+	throttle_writer(mapping);
+}
+
+/* ---- The flusher ----------------------------------------------------------------------------- */
+
+static bool older_than(struct address_space *mapping, u64 when)
+{
+	return has_dirty_pages(mapping) && mapping->dirtied_when <= when;
+}
+
+/* Start all of a mapping that is due; what is changed from now on is due later. */
+static void write_aged(u64 now)
+{
+	u64 age = (u64)dirty_expire_centisecs * NS_PER_CENTISEC;
+	struct address_space *mapping;
+
+	while (now >= age && (mapping = hold_mapping(older_than, now - age))) {
+		restart_dirty_age(mapping, now + 1); /* not again in this round */
+		(void)filemap_fdatawrite_range(mapping, 0, ~0ul); /* noted in the mapping */
+		release_mapping(mapping);
+	}
+}
+
+/* Mappings in turn, until enough is clean or nothing more can be started. */
+static void write_excess(void)
+{
+	struct address_space *mapping;
+	unsigned long started = 1;
+
+	while (started && over_background_limit() && (mapping = hold_mapping(is_dirty, 0))) {
+		started = writeback_some(mapping, FLUSH_CHUNK_PAGES);
+		release_mapping(mapping);
+	}
+}
+
+void writeback_add_source(struct writeback_source *source)
+{
+	mutex_lock(&sources_mutex);
+	list_add_tail(&source->link, &sources);
+	mutex_unlock(&sources_mutex);
+}
+
+void writeback_remove_source(struct writeback_source *source)
+{
+	mutex_lock(&sources_mutex);
+	list_del_init(&source->link);
+	mutex_unlock(&sources_mutex);
+}
+
+/* File systems' own changes. */
+static void write_sources(u64 now)
+{
+	struct writeback_source *source;
+
+	mutex_lock(&sources_mutex);
+	list_for_each_entry(source, &sources, link)
+		source->write(source, now);
+	mutex_unlock(&sources_mutex);
+}
+
+static void flusher(void *unused)
+{
+	(void)unused;
+	__atomic_store_n(&flusher_task, port_current(), __ATOMIC_RELEASE);
+	for (;;) {
+		u64 pause = (u64)dirty_writeback_centisecs * NS_PER_CENTISEC;
+
+		port_park(pause ? port_clock_ns() + pause : UINT64_MAX);
+		write_aged(port_clock_ns());
+		write_excess();
+		write_sources(port_clock_ns());
+	}
+}
+
+void writeback_init(void)
+{
+	if (!port_thread_create("flusher", flusher, NULL))
+		panic("no memory for the flusher");
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/*
+ * munmap.c: taking regions away.
+ *
+ *	unmap_range	VMAs off (unhook) -> pages and tables into the mmu_gather ->
+ *			flush -> free
+ *
+ * VMAs are cut at the ends of the range by moving their bounds; only a hole in the middle
+ * of one needs a second VMA, and that is the only allocation. mremap and MAP_FIXED want to know
+ * before they change anything: unmap_prepare() allocates, unmap_commit() cannot fail.
+ *
+ * Locking: mmap_lock for write.
+ *
+ * Failure: -ENOMEM without memory for that VMA, or with too many; nothing changed.
+ *
+ * Seen in: mm->map_count, total_vm and its parts, locked_vm; vm_committed_as.
+ */
+#include "vma_internal.h"
+
+unsigned long count_vma_pages_range(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	unsigned long pages = 0;
+
+	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
+	     vma && vma->vm_start < end; vma = vma->vm_next)
+		pages += (min(end, vma->vm_end) - max(start, vma->vm_start)) >> PAGE_SHIFT;
+	return pages;
+}
+
+/* What the range loses of vma, in every count. */
+static void unaccount_part(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	unsigned long pages = (end - start) >> PAGE_SHIFT;
+
+	vm_stat_account(mm, vma->vm_flags, -(long)pages);
+	if (vma->vm_flags & VM_LOCKED)
+		mm->locked_vm -= pages;
+	if (vma->vm_flags & VM_ACCOUNT)
+		vm_unacct_memory(pages);
+}
+
+/*
+ * Take [start, end) out of the set of VMAs. The ones that vanish are returned as a list
+ * (vm_next); spare is used up if the range is a hole in the middle of one.
+ *
+ *	[aaaa|xxxx][xxxxx] [xx|bbbb]	cut, gone, cut
+ */
+static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned long start,
+					   unsigned long end, struct vm_area_struct *spare)
+{
+	struct vm_area_struct *gone = NULL, **tail = &gone, *next;
+
+	for (; vma && vma->vm_start < end; vma = next) {
+		unsigned long from = max(start, vma->vm_start), to = min(end, vma->vm_end);
+
+		next = vma->vm_next;
+		unaccount_part(vma, from, to);
+		if (from == vma->vm_start && to == vma->vm_end) {
+			vma_unlink(vma);
+			*tail = vma;
+			tail = &vma->vm_next;
+			*tail = NULL;
+			continue;
+		}
+		if (from > vma->vm_start && to < vma->vm_end)
+			split_vma_with(vma, to, spare);
+		if (from > vma->vm_start)
+			vma_set_bounds(vma, vma->vm_start, from);
+		else
+			vma_set_bounds(vma, to, vma->vm_end);
+	}
+	return gone;
+}
+
+/* Pages and tables of a range that has no VMA any more; next: the first VMA behind it. */
+static void unmap_region(struct mm_struct *mm, unsigned long start, unsigned long end,
+			 bool keep_tables)
+{
+	struct vm_area_struct *prev, *next = find_vma_prev(mm, start, &prev);
+	struct mmu_gather tlb;
+
+	update_hiwater_rss(mm);
+	tlb_gather_mmu(&tlb, mm, false);
+	zap_page_range(&tlb, start, end);
+	if (!keep_tables)
+		free_pgtables(&tlb, start, end, prev ? prev->vm_end : 0,
+			      next ? next->vm_start : TASK_SIZE);
+	tlb_finish_mmu(&tlb);
+}
+
+/* Is [start, end) a hole in the middle of vma, which needs a second VMA? */
+static bool needs_split(const struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	return vma->vm_start < start && end < vma->vm_end;
+}
+
+int unmap_prepare(struct mm_struct *mm, unsigned long start, unsigned long len,
+		  struct vm_area_struct **spare)
+{
+	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len);
+
+	*spare = NULL;
+	if (!vma || !needs_split(vma, start, start + len))
+		return 0;
+	if (mm->map_count >= MAX_MAP_COUNT)
+		return -ENOMEM;
+	*spare = vm_area_alloc(mm);
+	return *spare ? 0 : -ENOMEM;
+}
+
+void unmap_commit(struct mm_struct *mm, unsigned long start, unsigned long len,
+		  struct vm_area_struct *spare, bool keep_tables)
+{
+	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len), *next;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	if (spare && !needs_split(vma, start, start + len)) { /* another split came before */
+		vm_area_free(spare);
+		spare = NULL;
+	}
+	if (!vma)
+		return;
+	vma = detach_range(vma, start, start + len, spare);
+	unmap_region(mm, start, start + len, keep_tables);
+	for (; vma; vma = next) {
+		next = vma->vm_next;
+		remove_vma(vma);
+	}
+}
+
+int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len)
+{
+	struct vm_area_struct *spare;
+	int err = unmap_prepare(mm, start, len, &spare);
+
+	if (!err)
+		unmap_commit(mm, start, len, spare, false);
+	return err;
+}
+
+int do_munmap(unsigned long addr, size_t len)
+{
+	struct mm_struct *mm = current_vm->mm;
+	int err;
+
+	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr || !PAGE_ALIGN(len))
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = unmap_range(mm, addr, PAGE_ALIGN(len));
+	up_write(&mm->mmap_lock);
+	return err;
+}
