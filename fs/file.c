@@ -560,6 +560,11 @@ bool fd_is_cloexec(struct files_struct *files, unsigned int fd)
 	return fd < files->size && files->cloexec[fd / WORD_BITS] & 1ul << fd % WORD_BITS;
 }
 
+bool fs_fd_closes_on_exec(unsigned int fd)
+{
+	return fd_is_cloexec(fs_current()->files, fd);
+}
+
 void fd_set_cloexec(unsigned int fd, bool on)
 {
 	struct files_struct *files = fs_current()->files;

@@ -192,6 +192,8 @@ void fs_shutdown(void);
  */
 int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files, bool share_fs)
 	__must_check;
+/* Has the current task's descriptor fd its close-on-exec flag set? */
+bool fs_fd_closes_on_exec(unsigned int fd);
 /* A new process inherits its parent's terminal. */
 void fs_process_fork(struct fs_process *child, struct fs_process *parent);
 /* Exit: close files (last user), drop directories. May sleep. Safe to call twice. */

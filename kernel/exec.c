@@ -263,6 +263,8 @@ static int load_script(struct exec_program *prog)
 
 	if (++prog->script_depth > SCRIPT_DEPTH_MAX)
 		return -ELOOP;
+	if (prog->path_vanishes)
+		return -ENOENT; /* its interpreter could not open it */
 	if (!split_script_line(line, sizeof(prog->head) - 2, &interp, &arg))
 		return -ENOEXEC;
 	drop_first_argument(prog);
@@ -306,6 +308,7 @@ static void free_program(struct exec_program *prog)
 			free_page((unsigned long)prog->pages[i]);
 	kfree(prog->pages);
 	kfree(prog->script_path);
+	kfree(prog->fd_path);
 	kfree(prog);
 }
 
@@ -611,6 +614,23 @@ static long exec_prepared(struct exec_program *prog)
 	return error;
 }
 
+/* What the program, or a script's interpreter, shall know it by. 0 or -ENOMEM. */
+static int name_program(struct exec_program *prog, int dirfd, const char *path)
+{
+	size_t size = strlen(path) + sizeof("/dev/fd/-2147483648/");
+
+	prog->path = path;
+	if (dirfd == AT_FDCWD || *path == '/')
+		return 0;
+	prog->fd_path = kmalloc(size, GFP_KERNEL);
+	if (!prog->fd_path)
+		return -ENOMEM;
+	pagoda_snprintf(prog->fd_path, size, "/dev/fd/%d%s%s", dirfd, *path ? "/" : "", path);
+	prog->path = prog->fd_path;
+	prog->path_vanishes = fs_fd_closes_on_exec((unsigned int)dirfd);
+	return 0;
+}
+
 long do_execve(int dirfd, const char *path, struct arg_list argv, struct arg_list envp, int flags)
 {
 	struct exec_program *prog = kzalloc(sizeof(*prog), GFP_KERNEL);
@@ -618,8 +638,9 @@ long do_execve(int dirfd, const char *path, struct arg_list argv, struct arg_lis
 
 	if (!prog)
 		return -ENOMEM;
-	prog->path = path;
 	error = open_program(prog, dirfd, path, flags);
+	if (!error)
+		error = name_program(prog, dirfd, path);
 	if (!error)
 		error = collect_arguments(prog, &argv, &envp);
 	if (!error)

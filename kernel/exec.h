@@ -28,6 +28,8 @@ struct exec_program {
 	u8 head[EXEC_HEAD_BYTES];
 	struct exec_image *image; /* elf.c's, once parsed */
 	const char *path;	  /* as the caller named it: AT_EXECFN */
+	char *fd_path;		  /* kmalloc'ed: path, if the name was relative to a descriptor */
+	bool path_vanishes;	  /* exec closes that descriptor */
 	char *script_path;	  /* kmalloc'ed: the interpreter's path after a #! line */
 	int script_depth;
 	/* strings, packed downwards from the end of a space of `space` bytes */

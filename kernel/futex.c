@@ -330,6 +330,7 @@ static void wake_waiter(struct futex_waiter *w)
 	put_task(t);
 }
 
+/* Wake up to nr waiters, but one at least, as Linux has it. How many. */
 static int wake_key(const struct futex_key *key, int nr, u32 bitset)
 {
 	struct futex_bucket *b = bucket_of(key);
@@ -339,7 +340,7 @@ static int wake_key(const struct futex_key *key, int nr, u32 bitset)
 
 	spin_lock_irqsave(&b->lock, flags);
 	list_for_each_entry_safe(w, tmp, &b->waiters, link) {
-		if (woken >= nr)
+		if (woken && woken >= nr)
 			break;
 		if (!same_key(&w->key, key) || !(w->bitset & bitset))
 			continue;
@@ -358,7 +359,7 @@ static long futex_wake(unsigned long uaddr, bool private, int nr, u32 bitset)
 	if (!bitset)
 		return -EINVAL;
 	error = get_key(uaddr, private, &key);
-	return error ? error : wake_key(&key, max(nr, 1), bitset);
+	return error ? error : wake_key(&key, nr, bitset);
 }
 
 static void lock_two(struct futex_bucket *a, struct futex_bucket *b)
@@ -407,7 +408,8 @@ static long futex_requeue(unsigned long uaddr, unsigned long uaddr2, bool privat
 			wake_waiter(w);
 		} else if (done - nr < nr_requeue) {
 			w->key = to;
-			list_move_tail(&w->link, &b2->waiters);
+			if (b != b2) /* else it would come round again, and again */
+				list_move_tail(&w->link, &b2->waiters);
 		} else {
 			break;
 		}
@@ -585,13 +587,21 @@ long sys_set_robust_list(unsigned long head, unsigned long len)
 
 long sys_get_robust_list(unsigned long pid, unsigned long uhead, unsigned long ulen)
 {
-	struct task_struct *t = (int)pid ? get_task_by_pid((int)pid) : current;
-	unsigned long head, len = 3 * sizeof(long);
+	unsigned long head = 0, len = 3 * sizeof(long), flags;
+	struct task_struct *t = current;
+	int error = 0;
 
+	spin_lock_irqsave(&tasklist_lock, flags);
+	if ((int)pid)
+		t = find_task_locked((int)pid);
 	if (!t)
-		return -ESRCH;
-	head = t->robust_list;
-	if ((int)pid) /* also if it is the caller's own number */
-		put_task(t);
+		error = -ESRCH;
+	else if (!may_access_task(t, false))
+		error = -EPERM;
+	else
+		head = t->robust_list;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	if (error)
+		return error;
 	return put_user(len, ulen) || put_user(head, uhead) ? -EFAULT : 0;
 }

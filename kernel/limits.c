@@ -206,12 +206,25 @@ long sys_getpriority(unsigned long which, unsigned long who)
 	return best;
 }
 
+static int set_nice(struct task_struct *t, int nice)
+{
+	const struct fs_cred *me = &current->fs.cred, *him = &t->fs.cred;
+
+	if (me->euid != him->uid && me->euid != him->euid && !capable(CAP_SYS_NICE))
+		return -EPERM;
+	if (nice < t->nice && !capable(CAP_SYS_NICE))
+		return -EACCES;
+	t->nice = nice;
+	return 0;
+}
+
 long sys_setpriority(unsigned long which, unsigned long who, unsigned long unice)
 {
 	int nice = clamp((int)unice, NICE_MIN, NICE_MAX);
 	struct task_struct *t;
 	unsigned long flags;
 	long ret = -ESRCH;
+	int error;
 
 	if ((int)which < PRIO_PROCESS || (int)which > PRIO_USER)
 		return -EINVAL;
@@ -219,13 +232,9 @@ long sys_setpriority(unsigned long which, unsigned long who, unsigned long unice
 	list_for_each_entry(t, &all_tasks, task_link) {
 		if (!is_meant(t, (int)which, (int)who))
 			continue;
-		if (nice < t->nice && !capable(CAP_SYS_NICE)) {
-			ret = -EACCES;
-			continue;
-		}
-		t->nice = nice;
-		if (ret == -ESRCH)
-			ret = 0;
+		error = set_nice(t, nice);
+		if (error || ret == -ESRCH)
+			ret = error;
 	}
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return ret;

@@ -217,6 +217,7 @@ long sys_getrandom(unsigned long ubuf, unsigned long len, unsigned long flags)
 			return done + n > left ? (long)(done + n - left) : -EFAULT;
 		if (signal_pending())
 			return (long)(done + n);
+		port_cond_resched();
 	}
 	return (long)done;
 }

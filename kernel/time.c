@@ -157,10 +157,17 @@ long sys_clock_getres(unsigned long which, unsigned long uts)
 	return put_timespec_ns(uts, coarse ? TICK_NS : 1);
 }
 
+/* Linux keeps thirty years for the machine to be up; time did not begin after the boot. */
+#define REALTIME_MAX_NS ((u64)INT64_MAX - 30ull * 365 * 24 * 3600 * NSEC_PER_SEC)
+
 static long set_realtime(u64 ns)
 {
+	if (ns >= REALTIME_MAX_NS)
+		return -EINVAL;
 	if (!capable(CAP_SYS_TIME))
 		return -EPERM;
+	if (ns < port_clock_ns())
+		return -EINVAL;
 	WRITE_ONCE(realtime_offset, ns - port_clock_ns());
 	clock_timers_clock_set();
 	return 0;
@@ -201,7 +208,7 @@ long sys_settimeofday(unsigned long utv, unsigned long utz)
 		return -EFAULT;
 	if (!utv)
 		return 0;
-	if (tv.tv_sec < 0 || (u64)tv.tv_usec >= USEC_PER_SEC)
+	if (tv.tv_sec < 0 || (u64)tv.tv_usec >= USEC_PER_SEC || (u64)tv.tv_sec > REALTIME_MAX_NS / NSEC_PER_SEC)
 		return -EINVAL;
 	return set_realtime((u64)tv.tv_sec * NSEC_PER_SEC + (u64)tv.tv_usec * NSEC_PER_USEC);
 }

@@ -44,6 +44,36 @@ static int interpreter(int argc, char **argv)
 	return argc;
 }
 
+/* By descriptor: the interpreter is told a path in /dev/fd; it must still be open then. */
+static void run_by_descriptor(const char *what, int fd, const char *path, int flags)
+{
+	char *argv[] = { "argv zero", "first", NULL }, *env[] = { NULL };
+	pid_t child = MUST(fork());
+
+	if (child == 0) {
+		MUST(dup2(fd, 9));
+		MUST(fcntl(9, F_SETFD, flags & O_CLOEXEC ? FD_CLOEXEC : 0));
+		syscall(SYS_execveat, 9, path, argv, env, *path ? 0 : AT_EMPTY_PATH);
+		printf("%s: %s\n", what, errno_name(errno));
+		_exit(0);
+	}
+	int status = wait_for(child);
+	if (status)
+		show_status(what, status);
+}
+
+static void by_descriptor(void)
+{
+	int file = MUST(open("s1", O_RDONLY)), folder = MUST(open(".", O_RDONLY));
+
+	run_by_descriptor("by descriptor", file, "", 0);
+	run_by_descriptor("by a descriptor that exec closes", file, "", O_CLOEXEC);
+	run_by_descriptor("relative to a descriptor", folder, "s2", 0);
+	run_by_descriptor("relative to one that exec closes", folder, "s2", O_CLOEXEC);
+	MUST(close(file));
+	MUST(close(folder));
+}
+
 int main(int argc, char **argv)
 {
 	char self[PATH_MAX], text[PATH_MAX + 300], padding[300];
@@ -87,6 +117,7 @@ int main(int argc, char **argv)
 	run("chain of 4", "./s4");
 	run("chain of 5", "./s5");
 	run("chain of 6", "./s6");
+	by_descriptor();
 	script("self", "#!./self\n", 0755);
 	run("itself", "./self");
 	static const char *const files[] = { "i", "script", "noexec", "s1", "s2", "s3", "s4", "s5", "s6", "self" };

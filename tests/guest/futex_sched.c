@@ -203,6 +203,50 @@ static int scheduling(void *unused)
 	return 0;
 }
 
+static uint32_t crowd_word;
+
+static void *join_crowd(void *arg)
+{
+	(void)arg;
+	syscall(SYS_futex, &crowd_word, 0 | 128, 0, NULL);
+	return NULL;
+}
+
+/* Requeued to where they are: each waiter is counted once, and nobody goes round for ever. */
+static void requeue_to_itself(void)
+{
+	pthread_t threads[3];
+
+	for (unsigned i = 0; i < ARRAY_LEN(threads); i++)
+		if (pthread_create(&threads[i], NULL, join_crowd, NULL))
+			die(__FILE__, __LINE__, "pthread_create");
+	while (syscall(SYS_futex, &crowd_word, 3 | 128, 0, INT_MAX, &crowd_word) != 3)
+		usleep(1000); /* until all are there */
+	SHOW(syscall(SYS_futex, &crowd_word, 4 | 128, 1, INT_MAX, &crowd_word, 0));
+	SHOW(syscall(SYS_futex, &crowd_word, 1 | 128, 0)); /* none is one */
+	SHOW(syscall(SYS_futex, &crowd_word, 5 | 128, 0, 0, &crowd_word, 1 << 28));
+	for (unsigned i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* Another user's process: not to be slowed down, nor looked at. */
+static int strangers(void *arg)
+{
+	pid_t root = getppid();
+	size_t len;
+	void *head;
+
+	(void)arg;
+	MUST(setresgid(1000, 1000, 1000));
+	MUST(setresuid(1000, 1000, 1000));
+	SHOW(syscall(SYS_get_robust_list, root, &head, &len));
+	SHOW(syscall(SYS_get_robust_list, 0, &head, &len));
+	SHOW(setpriority(PRIO_PROCESS, root, 5));
+	SHOW(setpriority(PRIO_PROCESS, 0, 5));
+	SHOW(setpriority(PRIO_PROCESS, 0, 4));
+	return 0;
+}
+
 static void clocks(void)
 {
 	clockid_t clock;
@@ -221,11 +265,15 @@ static void clocks(void)
 int main(void)
 {
 	futexes();
+	requeue_to_itself();
 	unsharing();
 	clocks();
 	int status;
 	pid_t child = start_child(scheduling, NULL);
 	MUST(waitpid(child, &status, 0));
 	show_status("scheduling", status);
+	child = start_child(strangers, NULL);
+	MUST(waitpid(child, &status, 0));
+	show_status("strangers", status);
 	return 0;
 }

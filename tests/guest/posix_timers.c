@@ -290,6 +290,17 @@ static void errors(void)
 	SHOW(create(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGUSR1, 0, 0, &id));
 }
 
+/* A clock that ran over would show times that never were. (The host's clock is left alone.) */
+static void impossible_times(void)
+{
+	struct timespec far = { 1000000000000, 0 }, before_boot = { 0, 0 };
+	struct timeval far_us = { 20000000000, 0 };
+
+	SHOW(clock_settime(CLOCK_REALTIME, &far));
+	SHOW(clock_settime(CLOCK_REALTIME, &before_boot));
+	SHOW(settimeofday(&far_us, NULL));
+}
+
 int main(int argc, char **argv)
 {
 	(void)argv;
@@ -302,5 +313,6 @@ int main(int argc, char **argv)
 	signals();
 	threads_and_cpu();
 	errors();
+	impossible_times();
 	return 0;
 }
