@@ -427,6 +427,31 @@ void file_update_time(struct file *file)
 	mark_inode_dirty(inode);
 }
 
+int inode_limit_write(struct inode *inode, u64 pos, size_t *count)
+{
+	u64 limit = inode->i_sb->s_max_bytes;
+	struct rlimit *rlim = current_vm->rlim;
+
+	if (rlim && rlim[RLIMIT_FSIZE].rlim_cur < limit) {
+		limit = rlim[RLIMIT_FSIZE].rlim_cur;
+		if (pos >= limit)
+			fs_hook_signal_self(SIGXFSZ);
+	}
+	if (pos >= limit)
+		return -EFBIG;
+	*count = min_t(u64, *count, limit - pos);
+	return 0;
+}
+
+void inode_inherit_group(struct inode *inode, const struct inode *dir)
+{
+	if (!(dir->i_mode & S_ISGID))
+		return;
+	inode->i_gid = dir->i_gid;
+	if (S_ISDIR(inode->i_mode))
+		inode->i_mode |= S_ISGID;
+}
+
 /* ---- Writers against execution ---------------------------------------------------------------- */
 
 static int change_writecount(struct inode *inode, int by)

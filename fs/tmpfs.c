@@ -93,12 +93,8 @@ static struct inode *tmpfs_create(struct inode *dir, u32 mode, u64 rdev, const c
 {
 	struct inode *inode = tmpfs_new_inode(dir->i_sb, mode, rdev, target);
 
-	/* A set-group-id directory hands its group down. */
-	if (!IS_ERR(inode) && (dir->i_mode & S_ISGID)) {
-		inode->i_gid = dir->i_gid;
-		if (S_ISDIR(mode))
-			inode->i_mode |= S_ISGID;
-	}
+	if (!IS_ERR(inode))
+		inode_inherit_group(inode, dir);
 	return inode;
 }
 
@@ -243,23 +239,6 @@ static long tmpfs_read(struct file *file, struct iov_user buf, size_t count, u64
 	return ret;
 }
 
-/* RLIMIT_FSIZE and the largest size: how much of count may be written at pos; 0 or -EFBIG. */
-static int limit_write(struct inode *inode, u64 pos, size_t *count)
-{
-	u64 limit = inode->i_sb->s_max_bytes;
-	struct rlimit *rlim = current_vm->rlim;
-
-	if (rlim && rlim[RLIMIT_FSIZE].rlim_cur < limit) {
-		limit = rlim[RLIMIT_FSIZE].rlim_cur;
-		if (pos >= limit)
-			fs_hook_signal_self(SIGXFSZ);
-	}
-	if (pos >= limit)
-		return -EFBIG;
-	*count = min_t(u64, *count, limit - pos);
-	return 0;
-}
-
 /*
  * A write that extends the file goes page by page, the size following: the buffer may be
  * mapped from what the file has just got.
@@ -301,7 +280,7 @@ static long tmpfs_write(struct file *file, struct iov_user buf, size_t count, u6
 	down_write(&inode->i_rwsem);
 	if (file->f_flags & O_APPEND)
 		*pos = inode->i_size;
-	ret = limit_write(inode, *pos, &count);
+	ret = inode_limit_write(inode, *pos, &count);
 	if (!ret && (inode->i_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
 		ret = -EPERM;
 	if (!ret && *pos + count > inode->i_size && (inode->i_seals & F_SEAL_GROW))

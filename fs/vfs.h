@@ -425,6 +425,13 @@ bool in_group(u32 gid);
 s64 current_time_ns(void);
 /* Check and apply; locks i_rwsem for sizes. May sleep. */
 int notify_change(struct path *path, struct iattr *attr) __must_check;
+/*
+ * RLIMIT_FSIZE and the file system's largest size: *count becomes how much of it may be written at pos;
+ * 0, or -EFBIG and maybe SIGXFSZ.
+ */
+int inode_limit_write(struct inode *inode, u64 pos, size_t *count) __must_check;
+/* A new inode in a set-group-id directory gets its group, and as a directory its bit. */
+void inode_inherit_group(struct inode *inode, const struct inode *dir);
 /* Set operations of a device node, fifo or socket. */
 void init_special_inode(struct inode *inode, u32 mode, u64 rdev);
 void inode_init(void);

@@ -167,23 +167,6 @@ static long ext2_read(struct file *file, struct iov_user buf, size_t count, u64 
 	return ret;
 }
 
-/* RLIMIT_FSIZE and the largest size: how much of count may be written at pos; 0 or -EFBIG. */
-static int limit_write(struct inode *inode, u64 pos, size_t *count)
-{
-	u64 limit = inode->i_sb->s_max_bytes;
-	struct rlimit *rlim = current_vm->rlim;
-
-	if (rlim && rlim[RLIMIT_FSIZE].rlim_cur < limit) {
-		limit = rlim[RLIMIT_FSIZE].rlim_cur;
-		if (pos >= limit)
-			fs_hook_signal_self(SIGXFSZ);
-	}
-	if (pos >= limit)
-		return -EFBIG;
-	*count = min_t(u64, *count, limit - pos);
-	return 0;
-}
-
 static long write_locked(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
 	struct inode *inode = file->f_inode;
@@ -212,7 +195,7 @@ static long lock_and_write(struct file *file, struct iov_user buf, size_t count,
 	down_write(&inode->i_rwsem);
 	if (file->f_flags & O_APPEND)
 		*pos = inode->i_size;
-	ret = inode->i_swapfile ? -ETXTBSY : limit_write(inode, *pos, &count);
+	ret = inode->i_swapfile ? -ETXTBSY : inode_limit_write(inode, *pos, &count);
 	if (!ret)
 		ret = write_locked(file, buf, count, pos);
 	up_write(&inode->i_rwsem);

@@ -401,16 +401,6 @@ static int clear_raw(struct ext2_sb *sbi, u64 ino, u32 *generation)
 	return 0;
 }
 
-/* A set-group-id directory hands its group down. */
-static void inherit_group(struct inode *inode, const struct inode *dir)
-{
-	if (!(dir->i_mode & S_ISGID))
-		return;
-	inode->i_gid = dir->i_gid;
-	if (S_ISDIR(inode->i_mode))
-		inode->i_mode |= S_ISGID;
-}
-
 /* An inode number that is really free; those in use that the bitmap gives away are kept out of it.
  */
 static int take_ino(struct inode *dir, bool is_dir, u32 *ino)
@@ -447,7 +437,7 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev)
 	}
 	inode->i_ino = ino;
 	inode->i_rdev = rdev;
-	inherit_group(inode, dir);
+	inode_inherit_group(inode, dir);
 	err = clear_raw(ext2_sb(sb), ino, &ext2_i(inode)->generation);
 	if (err) {
 		inode->i_nlink = 0;
