@@ -131,13 +131,14 @@ int vfs_create_locked(struct path *parent, const struct last_name *last, u32 mod
 	inode = dir->i_op->create(dir, mode, rdev, target);
 	if (IS_ERR(inode))
 		return (int)PTR_ERR(inode);
-	dentry = d_make(parent->dentry, last->name, last->len, inode);
-	if (!dentry)
-		return -ENOMEM;
-	err = add_name(dir, dentry);
-	if (err) {
+	dentry = d_make(parent->dentry, last->name, last->len, igrab(inode));
+	err = dentry ? add_name(dir, dentry) : -ENOMEM;
+	if (err)
 		inode->i_nlink = 0; /* and with its last reference it goes */
-		dput(dentry);
+	iput(inode);
+	if (err) {
+		if (dentry)
+			dput(dentry);
 		return err;
 	}
 	if (S_ISDIR(mode))

@@ -426,6 +426,8 @@ static int write_names_locked(struct ext2_sb *sbi)
 {
 	int errs[6];
 
+	if (sbi->sb->s_readonly)
+		return 0; /* something is wrong with it: all stays as it is */
 	errs[0] = write_list(sbi, &sbi->new_files);
 	errs[1] = write_waiting_buffers(&sbi->new_names, 1);
 	errs[2] = write_list(sbi, &sbi->new_dirs);

@@ -693,6 +693,161 @@ PAGODA_TEST(ext2_stopped_at_any_write_leaves_no_garbage_4k, "")
 	stopped_anywhere("-b 4096 -N 128", 5);
 }
 
+/* ---- fsync ------------------------------------------------------------------------------------- */
+
+static void count_write(void *arg, enum bio_op op, u64 sector, struct page *page)
+{
+	(void)sector, (void)page;
+	*(unsigned int *)arg += op == BIO_WRITE;
+}
+
+/* Write requests of an fsync of this open file. */
+static unsigned int writes_of_fsync(struct file *file, bool datasync)
+{
+	unsigned int writes = 0;
+
+	hosted_disk_watch(disk, count_write, &writes);
+	CHECK_EQ(file->f_op->fsync(file, 0, ~0ull, datasync), 0);
+	hosted_disk_watch(disk, NULL, NULL);
+	return writes;
+}
+
+PAGODA_TEST(ext2_fsync_writes_what_is_the_files_own, "")
+{
+	static char bytes[40 * 1024];
+	char name[32];
+	struct file *file;
+	u64 pos = 0;
+
+	make_disk(4 * SZ_1M, "-b 1024");
+	CHECK_EQ(mount_disk(), 0);
+	CHECK_EQ(write_at("/mine", bytes, 1, 0, O_CREAT), 1);
+	CHECK_EQ(mnt->mnt_sb->s_op->sync(mnt->mnt_sb), 0);
+	for (int i = 0; i < 60; i++) { /* others have much to write */
+		snprintf(name, sizeof(name), "/other%d", i);
+		CHECK_EQ(write_at(name, bytes, 20000, 0, O_CREAT), 20000);
+	}
+	file = do_filp_open(AT_FDCWD, "/mine", O_RDWR, 0);
+	CHECK(!IS_ERR(file));
+	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), 1, &pos), 1);
+	CHECK_LE(writes_of_fsync(file, false), 2); /* its page, its inode's page */
+	CHECK_EQ(writes_of_fsync(file, false), 0);
+	pos = 0;
+	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), 1, &pos), 1);
+	CHECK_EQ(writes_of_fsync(file, true), 1); /* new times are nothing to fdatasync */
+	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), sizeof(bytes), &pos), sizeof(bytes));
+	CHECK_LE(writes_of_fsync(file, true), sizeof(bytes) / 4096 + 4); /* in pieces, pointers, the inode */
+	CHECK_EQ(write_at("/new", bytes, 1, 0, O_CREAT), 1);
+	fput(file);
+	file = do_filp_open(AT_FDCWD, "/new", O_RDWR, 0);
+	CHECK(!IS_ERR(file));
+	CHECK_GE(writes_of_fsync(file, false), 3); /* with its name */
+	fput(file);
+	unmount_disk();
+	CHECK_EQ(fsck("-n"), 0);
+}
+
+#define DISK_PAGES (2 * SZ_1M / PAGE_SIZE)
+
+static void note_place(void *arg, enum bio_op op, u64 sector, struct page *page)
+{
+	(void)page;
+	if (op == BIO_WRITE)
+		((bool *)arg)[sector / (PAGE_SIZE / SECTOR_SIZE)] = true;
+}
+
+/* A new file with pointers, not yet on the disk, at the same places each time. */
+static struct file *new_file_again(void)
+{
+	static char bytes[20 * 1024];
+	struct file *file;
+	u64 pos = 0;
+	int err = vfs_unlink(AT_FDCWD, "/f", false);
+
+	CHECK(!err || err == -ENOENT);
+	(void)mnt->mnt_sb->s_op->sync(mnt->mnt_sb); /* -EIO the first time after one */
+	file = do_filp_open(AT_FDCWD, "/f", O_RDWR | O_CREAT, 0644);
+	CHECK(!IS_ERR(file));
+	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), sizeof(bytes), &pos), sizeof(bytes));
+	return file;
+}
+
+/* Whichever write fails: of data, pointers, the inode, or names. */
+PAGODA_TEST(ext2_fsync_tells_of_each_write_that_fails, "")
+{
+	static bool written[DISK_PAGES];
+	u64 sectors = PAGE_SIZE / SECTOR_SIZE;
+	unsigned int places = 0;
+	struct file *file;
+
+	make_disk(2 * SZ_1M, "-b 1024 -N 64");
+	CHECK_EQ(mount_disk(), 0);
+	file = new_file_again();
+	hosted_disk_watch(disk, note_place, written);
+	CHECK_EQ(file->f_op->fsync(file, 0, ~0ull, false), 0);
+	hosted_disk_watch(disk, NULL, NULL);
+	fput(file);
+	for (u64 i = 0; i < DISK_PAGES; i++) {
+		if (!written[i])
+			continue;
+		places++;
+		file = new_file_again();
+		hosted_disk_fail_sectors(disk, BIO_WRITE, i * sectors, (i + 1) * sectors);
+		CHECK_EQ(file->f_op->fsync(file, 0, ~0ull, false), -EIO);
+		CHECK_EQ(file->f_op->fsync(file, 0, ~0ull, false), 0); /* once */
+		hosted_disk_fail_sectors(disk, BIO_WRITE, 0, 0);
+		fput(file);
+	}
+	CHECK_GE(places, 7); /* 5 of data, and the rest */
+	unmount_disk();
+	(void)fsck("-y"); /* there were errors, says its super block */
+	CHECK_EQ(fsck("-n"), 0);
+}
+
+/* A file and directories that come, change and go. True: all of it succeeded. */
+static bool short_life(void)
+{
+	static char bytes[20 * 1024];
+	bool done = write_at("/f", bytes, sizeof(bytes), 0, O_CREAT) == sizeof(bytes);
+
+	done &= mnt->mnt_sb->s_op->sync(mnt->mnt_sb) == 0;
+	done &= truncate_to("/f", 15000) == 0;
+	done &= make_dir("/d") == 0 && make_dir("/d/below") == 0;
+	done &= mnt->mnt_sb->s_op->sync(mnt->mnt_sb) == 0;
+	done &= vfs_unlink(AT_FDCWD, "/d/below", true) == 0;
+	done &= vfs_unlink(AT_FDCWD, "/d", true) == 0;
+	done &= vfs_unlink(AT_FDCWD, "/f", false) == 0;
+	return done;
+}
+
+/* Whichever allocation fails, the disk is whole, and all is free once the names are gone. */
+PAGODA_TEST(ext2_without_memory_the_disk_stays_whole, "")
+{
+	static const char *const names[] = {"/d/below", "/d", "/f"};
+	unsigned long n = 0;
+	bool done = false;
+	u64 before;
+
+	make_disk(2 * SZ_1M, "-b 1024 -N 64");
+	CHECK_EQ(mount_disk(), 0);
+	CHECK(short_life()); /* caches, the directory's blocks */
+	unmount_disk();
+	while (!done) {
+		CHECK_EQ(mount_disk(), 0);
+		before = free_blocks();
+		hosted_fail_nth(++n);
+		(void)short_life();
+		done = hosted_fail_count() < n;
+		hosted_fail_nth(0);
+		for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+			CHECK_LE(vfs_unlink(AT_FDCWD, names[i], i < 2), 0);
+		CHECK_EQ(free_blocks(), before);
+		unmount_disk();
+		CHECK_EQ(fsck("-n"), 0);
+	}
+	CHECK_GT(n, 10);
+}
+
 PAGODA_TEST(ext2_many_names_in_one_directory, "")
 {
 	struct dentry *root;
