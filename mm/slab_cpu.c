@@ -2,7 +2,7 @@
 /*
  * slab_cpu.c: each CPU's array of free objects in front of a cache's slabs.
  *
- *	cpudata[cpu] -> | misses hits avail limit | obj obj obj ... |
+ *	cpudata[cpu] -> | misses limit avail+hits | obj obj obj ... |
  *						    0       avail-1  <- taken and put here
  *
  * Taking and putting touch no shared line and need no lock, only interrupts off (SL-54).
@@ -92,6 +92,7 @@ static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc, bool last_res
 		nr = kmem_cache_alloc_batch(cachep, cc_entry(cc), nr, last_resort);
 		spin_unlock(&cachep->spinlock);
 		cc->avail = sort_out_batch(cachep, cc_entry(cc), nr);
+		cc->state &= ~CC_FRESH;
 		cc->taken += cc->avail;
 	} while (nr && !cc->avail);
 	if (!nr)
@@ -107,11 +108,10 @@ static void *take_or_refill(kmem_cache_t *cachep, bool last_resort)
 	void *obj;
 
 	/* While we slept in kmem_cache_grow() this may be another CPU, with objects. */
-	if (cc->avail) {
-		obj = cc_entry(cc)[--cc->avail];
-	} else {
+	if (cc->avail)
+		obj = cpucache_pop(cc, cc->state);
+	else
 		obj = refill_and_take(cachep, cc, last_resort);
-	}
 	port_irq_restore(irq);
 	return obj;
 }
@@ -158,10 +158,9 @@ void cpucache_free_slow(kmem_cache_t *cachep, void *obj)
 		if (cc->avail == cc->limit) {
 			drain_batch(cachep, cc);
 			cc->freemiss++;
-		} else {
-			cc->freehit++;
+			cc->state -= CC_FREEHIT; /* pushing will count one */
 		}
-		cc_entry(cc)[cc->avail++] = obj;
+		cpucache_push(cc, cc->state, obj);
 	}
 	port_irq_restore(irq);
 }
@@ -285,6 +284,7 @@ static void drain_local(void *arg)
 		return; /* or none: no_cpucache is everybody's */
 	cc->taken -= cc->avail;
 	cc->avail = 0;
+	cc->state &= ~CC_FRESH;
 }
 
 void drain_cpu_caches(kmem_cache_t *cachep)

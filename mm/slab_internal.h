@@ -51,33 +51,66 @@ static inline kmem_bufctl_t *slab_bufctl(slab_t *slabp)
  * Free objects at hand for one CPU; their pointers follow directly. Only that CPU uses it,
  * with interrupts off. With 252 objects it fills 2 KiB.
  *
- * What each call uses stands behind the first two words. The structure starts at a power of
- * two, as objects do, and a processor compares a load with the stores before it by the low
- * 12 bits of the address first: `avail` at the offset of the word that the caller or the
- * mark has just written in the object would have to wait for that store.
+ * A call changes only the last word, with one store. It stands behind the first two, as the
+ * structure starts at a power of two like the objects, and a processor compares a load with
+ * the stores before it by the low 12 bits of the address first: at the offset of the word
+ * that the caller or the mark has just written in the object it would wait for that store.
  */
 typedef struct cpucache {
-	u32 allocmiss, freemiss;	     /* had to refill / to drain */
-	s64 taken;			     /* objects from the slabs, less those given back */
-	unsigned long freehit __aligned(8);  /* put here without draining */
-	unsigned int avail __aligned(8), limit;
+	u32 allocmiss, freemiss; /* had to refill / to drain */
+	u64 taken;		 /* objects from the slabs, less those given back */
+	unsigned int limit __aligned(8);
+	union {
+		struct {
+			u32 avail, puts; /* low and high half; puts: see cpucache_freehit() */
+		};
+		u64 state;
+	} __aligned(8);
 } cpucache_t;
 static_assert(sizeof(cpucache_t) == 32, "252 objects and this fill 2 KiB");
-static_assert(offsetof(cpucache_t, freehit) >= 16, "the quick ways keep off the first two words");
+static_assert(offsetof(cpucache_t, limit) >= 16, "the quick ways keep off the first two words");
 
 /*
- * Allocations served without a refill. Not counted, as that would be a third of the stores
- * of an allocation: what came in has either gone out or is still here.
+ * What a call adds to the state. An object is fresh until the next call: the highest bit says
+ * that the top one is. (When freehit wraps it is missing once, which only costs time.)
  */
-static inline u64 cpucache_allochit(const cpucache_t *cc)
-{
-	u64 in = (u64)cc->taken + cc->freehit + cc->freemiss;
+#define CC_AVAIL   1ull
+#define CC_FREEHIT (1ull << 32)
+#define CC_FRESH   (1ull << 63)
 
-	return in - cc->allocmiss - cc->avail;
+/* Objects put here without draining. */
+static inline u32 cpucache_freehit(const cpucache_t *cc)
+{
+	return (u32)((cc->state & ~CC_FRESH) >> 32);
+}
+
+/*
+ * Allocations served without a refill. Not counted, as that would be one more store for
+ * each: what came in has either gone out or is still here.
+ */
+static inline u32 cpucache_allochit(const cpucache_t *cc)
+{
+	u32 in = (u32)cc->taken + cpucache_freehit(cc) + cc->freemiss;
+
+	return (in - cc->allocmiss - cc->avail) & (u32)(~CC_FRESH >> 32);
 }
 
 #define cc_entry(cc)	((void **)((cc) + 1))
 #define cc_data(cachep) ((cachep)->cpudata[port_cpu_id()])
+
+/* An object that was freed comes on top. Locks: on that CPU, interrupts off; there is room. */
+static __always_inline void cpucache_push(cpucache_t *cc, u64 state, void *obj)
+{
+	cc_entry(cc)[(u32)state] = obj;
+	cc->state = (state | CC_FRESH) + CC_AVAIL + CC_FREEHIT;
+}
+
+/* The object on top. Locks: the same; there is one. */
+static __always_inline void *cpucache_pop(cpucache_t *cc, u64 state)
+{
+	cc->state = (state & ~CC_FRESH) - CC_AVAIL;
+	return cc_entry(cc)[(u32)state - 1];
+}
 
 /* Stands in where there is no array: always empty and always full. */
 extern cpucache_t no_cpucache;
@@ -227,11 +260,8 @@ static __always_inline void *cpucache_take(kmem_cache_t *cachep)
 {
 	unsigned long irq = port_irq_save();
 	cpucache_t *cc = cc_data(cachep);
-	void *obj = NULL;
+	void *obj = likely(cc->avail) ? cpucache_pop(cc, cc->state) : NULL;
 
-	if (likely(cc->avail)) {
-		obj = cc_entry(cc)[--cc->avail];
-	}
 	port_irq_restore(irq);
 	return obj;
 }
@@ -243,10 +273,8 @@ static __always_inline bool cpucache_put(kmem_cache_t *cachep, void *obj)
 	cpucache_t *cc = cc_data(cachep);
 	bool fits = cc->avail != cc->limit;
 
-	if (likely(fits)) {
-		cc->freehit++;
-		cc_entry(cc)[cc->avail++] = obj;
-	}
+	if (likely(fits))
+		cpucache_push(cc, cc->state, obj);
 	port_irq_restore(irq);
 	return fits;
 }
@@ -289,14 +317,14 @@ void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller);
 void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
 
 /*
- * One word of a free object of a plain cache says where it lies: its address mixed with a
- * number of this boot while it waits in an array, the complement of that while it is on its
- * slab's chain. Whoever takes one looks at the mark, so that an object freed twice is not
- * handed out twice: the second copy finds the mark gone, is reported and dropped. The
- * check is made at taking, not at freeing, as an object freed a moment ago is in the CPU's
- * cache and one used long ago is not. The mark is in the second word where there is one:
- * the first is often written right before the free, in part (a reference count), and
- * reading all of it would have to wait for that store.
+ * One word of a free object of a cache without constructor and debugging says where it lies:
+ * its address mixed with a number of this boot while it waits in an array, the complement of
+ * that while it is on its slab's chain. Whoever takes one looks at the mark and removes it,
+ * so that an object freed twice is not handed out twice: the second copy finds the mark
+ * gone, is reported and dropped. The check is made at taking, not at freeing, as an object
+ * freed a while ago is in the CPU's cache and one used long ago is not. The mark is in the
+ * second word where there is one: the first is often written right before the free, in part
+ * (a reference count), and reading all of it would have to wait for that store.
  */
 extern unsigned long free_mark;
 
@@ -317,6 +345,23 @@ static __always_inline unsigned long mark_of(const void *obj)
 }
 
 /*
+ * Has the object on top its mark? A fresh one is not looked at: if it came from another CPU,
+ * the store of its mark is still waiting for the line; a load would wait, too, and whatever
+ * comes after it. The number itself is looked at instead, chosen by masks, as no branch
+ * could be predicted. If an array has the object a second time, further down, that copy is
+ * not fresh when it gets to the top and is found then; only of two copies that are on top of
+ * two CPUs' arrays both are handed out.
+ */
+static __always_inline bool is_marked_or_fresh(void *obj, u64 state)
+{
+	unsigned long fresh = (unsigned long)((s32)(state >> 32) >> 31); /* all bits or none */
+	unsigned long mark = (unsigned long)quick_mark_word(obj);
+	unsigned long look = mark ^ ((mark ^ (unsigned long)&free_mark) & fresh);
+
+	return *(unsigned long *)look == (free_mark ^ ((unsigned long)obj & ~fresh));
+}
+
+/*
  * The quick ways have no call in them, only a jump to the slow ones. flags without
  * __GFP_ZERO.
  */
@@ -324,19 +369,17 @@ static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flag
 {
 	unsigned long irq = port_irq_save_short();
 	cpucache_t *cc = cachep->quick[port_cpu_id()];
-	unsigned int avail = cc->avail;
-	unsigned long *mark;
+	u64 state = cc->state;
 	void *obj;
 
-	if (unlikely(!avail))
+	if (unlikely(!(u32)state))
 		goto slow;
-	obj = cc_entry(cc)[--avail];
-	mark = quick_mark_word(obj);
-	if (unlikely(*mark != mark_of(obj)))
+	obj = cc_entry(cc)[(u32)state - 1];
+	if (unlikely(!is_marked_or_fresh(obj, state)))
 		goto slow;
-	cc->avail = avail;
+	(void)cpucache_pop(cc, state); /* the one we looked at */
 	port_irq_restore_short(irq);
-	*mark = 0;
+	*quick_mark_word(obj) = 0;
 	return obj;
 slow:
 	port_irq_restore_short(irq);
@@ -346,9 +389,9 @@ slow:
 /* A pointer that is no object's shows when it reaches its slab, if not here. */
 static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj, void *caller)
 {
-	unsigned int avail;
 	unsigned long irq;
 	cpucache_t *cc;
+	u64 state;
 
 	if (unlikely((unsigned long)obj & cachep->slow_bits)) {
 		free_object_slow(cachep, obj, caller);
@@ -356,16 +399,14 @@ static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj, v
 	}
 	irq = port_irq_save_short();
 	cc = cc_data(cachep);
-	avail = cc->avail;
-	if (unlikely(avail == cc->limit)) {
+	state = cc->state;
+	if (unlikely((u32)state == cc->limit)) {
 		port_irq_restore_short(irq);
 		free_object_slow(cachep, obj, caller);
 		return;
 	}
 	*quick_mark_word(obj) = mark_of(obj);
-	cc_entry(cc)[avail] = obj;
-	cc->avail = avail + 1;
-	cc->freehit++;
+	cpucache_push(cc, state, obj);
 	port_irq_restore_short(irq);
 }
 

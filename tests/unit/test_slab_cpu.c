@@ -63,7 +63,7 @@ PAGODA_TEST(pairs_hit_the_array_last_in_first_out, "SL-54 SL-62 SM-03")
 		kmem_cache_free(cachep, kmem_cache_alloc(cachep, GFP_KERNEL));
 	CHECK_EQ(cc->allocmiss, 1);
 	CHECK_EQ(cpucache_allochit(cc), 999);
-	CHECK_EQ(cc->freehit, 1000);
+	CHECK_EQ(cpucache_freehit(cc), 1000);
 	CHECK_EQ(cc->freemiss, 0);
 	a = kmem_cache_alloc(cachep, GFP_KERNEL);
 	b = kmem_cache_alloc(cachep, GFP_KERNEL);
@@ -171,6 +171,36 @@ PAGODA_TEST_CONFIG(objects_parked_on_another_cpu_do_not_hold_a_slab, "SL-60 SL-0
 	CHECK_EQ(shared->nr_free_slabs, 0);
 	CHECK_EQ(kmem_cache_shrink(shared), 1);
 	CHECK_EQ(array_of(shared, 1)->avail, 0);
+	CHECK_EQ(kmem_cache_destroy(shared), 0);
+}
+
+static void *twice;
+
+static void free_and_take(void *unused)
+{
+	(void)unused;
+	kmem_cache_free(shared, twice);
+	CHECK_EQ(kmem_cache_alloc(shared, GFP_KERNEL), twice);
+}
+
+/* The other CPU takes what it has just freed unseen; here it is no longer the latest. */
+PAGODA_TEST_CONFIG(object_freed_on_two_cpus_is_handed_out_once, "SL-36 SL-11", .exact = true,
+		   .nr_cpus = 2, .start_threads = true)
+{
+	void *y, *z;
+
+	shared = make_cache(64);
+	twice = kmem_cache_alloc(shared, GFP_KERNEL);
+	y = kmem_cache_alloc(shared, GFP_KERNEL);
+	kmem_cache_free(shared, twice);
+	kmem_cache_free(shared, y);
+	hosted_wait(hosted_spawn("again", 1, free_and_take, NULL));
+	CHECK_EQ(kmem_cache_alloc(shared, GFP_KERNEL), y);
+	EXPECT_REPORT("freed twice", { z = kmem_cache_alloc(shared, GFP_KERNEL); });
+	CHECK(z && z != twice && z != y);
+	kmem_cache_free(shared, twice);
+	kmem_cache_free(shared, y);
+	kmem_cache_free(shared, z);
 	CHECK_EQ(kmem_cache_destroy(shared), 0);
 }
 
