@@ -61,6 +61,20 @@ HELPER void *opaque(const void *p)
 	return (void *)p;
 }
 
+/* Whole file into text of that size, as a string. Return: its length, or -1. */
+HELPER long read_file(const char *path, char *text, size_t size)
+{
+	long length = 0, got;
+	int fd = open(path, O_RDONLY);
+	if (fd == -1)
+		return -1;
+	while (length < (long)size - 1 && (got = read(fd, text + length, size - 1 - (size_t)length)) > 0)
+		length += got;
+	close(fd);
+	text[length] = 0;
+	return length;
+}
+
 /* ---- names ------------------------------------------------------------------------- */
 
 #define GUEST_ERRNOS(X)                                                                            \
@@ -97,36 +111,19 @@ HELPER const char *signal_name(int sig)
 	return unknown;
 }
 
+/* Signal (0: any) and si_code. */
+#define GUEST_CODES(X)                                                                             \
+	X(0, SI_KERNEL) X(0, SI_USER) X(0, SI_TKILL) X(SIGSEGV, SEGV_MAPERR) X(SIGSEGV, SEGV_ACCERR) \
+	X(SIGBUS, BUS_ADRALN) X(SIGBUS, BUS_ADRERR) X(SIGFPE, FPE_INTDIV) X(SIGFPE, FPE_FLTDIV)    \
+	X(SIGFPE, FPE_FLTINV) X(SIGILL, ILL_ILLOPN) X(SIGTRAP, TRAP_TRACE) X(SIGTRAP, TRAP_BRKPT)
+
 /* The name of a fault signal's si_code. */
 HELPER const char *fault_code_name(int sig, int code)
 {
 	static char unknown[24];
-	if (code == SI_KERNEL)
-		return "SI_KERNEL";
-	if (code == SI_USER)
-		return "SI_USER";
-	if (code == SI_TKILL)
-		return "SI_TKILL";
-	if (sig == SIGSEGV && code == SEGV_MAPERR)
-		return "SEGV_MAPERR";
-	if (sig == SIGSEGV && code == SEGV_ACCERR)
-		return "SEGV_ACCERR";
-	if (sig == SIGBUS && code == BUS_ADRALN)
-		return "BUS_ADRALN";
-	if (sig == SIGBUS && code == BUS_ADRERR)
-		return "BUS_ADRERR";
-	if (sig == SIGFPE && code == FPE_INTDIV)
-		return "FPE_INTDIV";
-	if (sig == SIGFPE && code == FPE_FLTDIV)
-		return "FPE_FLTDIV";
-	if (sig == SIGFPE && code == FPE_FLTINV)
-		return "FPE_FLTINV";
-	if (sig == SIGILL && code == ILL_ILLOPN)
-		return "ILL_ILLOPN";
-	if (sig == SIGTRAP && code == TRAP_TRACE)
-		return "TRAP_TRACE";
-	if (sig == SIGTRAP && code == TRAP_BRKPT)
-		return "TRAP_BRKPT";
+#define X(of, name) if ((!of || sig == of) && code == name) return #name;
+	GUEST_CODES(X)
+#undef X
 	snprintf(unknown, sizeof(unknown), "code %d", code);
 	return unknown;
 }

@@ -12,18 +12,9 @@
 
 static char text[65536];
 
-/* Whole file into text. Return: its length, or -1. */
 static long slurp(const char *path)
 {
-	long length = 0, got;
-	int fd = open(path, O_RDONLY);
-	if (fd == -1)
-		return -1;
-	while (length < (long)sizeof(text) - 1 && (got = read(fd, text + length, sizeof(text) - 1 - length)) > 0)
-		length += got;
-	close(fd);
-	text[length] = 0;
-	return length;
+	return read_file(path, text, sizeof(text));
 }
 
 /* The value behind "name:" in text, or -1. */

@@ -13,15 +13,7 @@ static char text[1 << 18];
 
 static long slurp(const char *path)
 {
-	long length = 0, got;
-	int fd = open(path, O_RDONLY);
-	if (fd == -1)
-		return -1;
-	while (length < (long)sizeof(text) - 1 && (got = read(fd, text + length, sizeof(text) - 1 - length)) > 0)
-		length += got;
-	close(fd);
-	text[length] = 0;
-	return length;
+	return read_file(path, text, sizeof(text));
 }
 
 /* A mapping that cannot merge with others: untouchable pages on both sides. */

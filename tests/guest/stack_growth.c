@@ -7,9 +7,8 @@
  * dies. (stack_guard.c: the gap towards the mapping below.)
  */
 #include "guest.h"
+#include "stack_walk.h"
 #include <alloca.h>
-
-static char *volatile deepest;
 
 static NOINLINE unsigned recurse(int depth)
 {
@@ -50,21 +49,6 @@ static void show_stack_line(const char *when, unsigned long least)
 			       : "no");
 	}
 	printf("%s: stack lines %d\n", when, stacks);
-}
-
-/*
- * Moves the stack pointer down page by page, touching each, as deep recursion would: an
- * access far below the stack pointer is not how stacks grow (FT-22).
- */
-static void walk_down(char *from, long pages)
-{
-	for (char *p = from; pages-- > 0; p -= PAGE) {
-		deepest = p;
-		__asm__ volatile("mov %%rsp, %%rbx\n\tmov %0, %%rsp\n\tmovb $1, (%%rsp)\n\t"
-				 "mov %%rbx, %%rsp"
-				 ::"r"(p)
-				 : "rbx", "memory");
-	}
 }
 
 static void use_altstack(void)

@@ -6,12 +6,12 @@ stands between the kernel's messages.
 """
 import os
 import re
-import socket
 import subprocess
 import time
 
 from lab import build, image, qemu
 from lab.common import ROOT
+from lab.monitor import Monitor
 from lab.testing import Failure, test
 
 TIMEOUT_SECONDS = 90
@@ -59,26 +59,10 @@ class Pc:
             [qemu.QEMU, "-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "128M", "-nodefaults", "-no-user-config",
              "-no-reboot", "-display", "none", "-vga", "std", "-cdrom", iso, "-monitor", f"unix:{path},server=on"],
             stdin=subprocess.DEVNULL)
-        for _ in range(100):
-            if os.path.exists(path):
-                break
-            time.sleep(0.1)
-        self.monitor = socket.socket(socket.AF_UNIX)
-        self.monitor.connect(path)
-        self.answer()
-
-    def answer(self):
-        text = b""
-        while not text.endswith(b"(qemu) "):
-            piece = self.monitor.recv(1 << 20)
-            if not piece:
-                raise Failure("QEMU's monitor went away")
-            text += piece
-        return text.decode()
+        self.monitor = Monitor(path)
 
     def ask(self, command):
-        self.monitor.sendall(command.encode() + b"\n")
-        return self.answer()
+        return self.monitor.ask(command)
 
     def type(self, keys):
         for key in keys.split():

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from lab import build, image
+from lab.monitor import Monitor
 from lab.testing import PAGODA, Failure, test
 
 KERNEL_HALF = 0xffff800000000000
@@ -182,22 +183,10 @@ class Watched:
         if self.process.stdout.readline() != b"up\n":
             self.kill()
             raise Failure("the guest did not start")
-        self.monitor = socket.socket(socket.AF_UNIX)
-        self.monitor.connect(self.path)
-        self.answer()
-
-    def answer(self):
-        text = b""
-        while not text.endswith(b"(qemu) "):
-            piece = self.monitor.recv(1 << 20)
-            if not piece:
-                raise Failure("QEMU's monitor went away")
-            text += piece
-        return text.decode()
+        self.monitor = Monitor(self.path)
 
     def ask(self, command):
-        self.monitor.sendall(command.encode() + b"\n")
-        return self.answer()
+        return self.monitor.ask(command)
 
     def kill(self):
         self.process.terminate()
