@@ -34,6 +34,16 @@
 
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 
+/* Another thread may be changing other flags. */
+static void change_flags(struct file *file, unsigned int mask, unsigned int value)
+{
+	unsigned int old = __atomic_load_n(&file->f_flags, __ATOMIC_RELAXED);
+
+	while (!__atomic_compare_exchange_n(&file->f_flags, &old, (old & ~mask) | value, true, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED))
+		;
+}
+
 static long set_flags(struct file *file, unsigned int arg)
 {
 	if ((arg & O_NOATIME) && !(file->f_flags & O_NOATIME) && !fs_capable() &&
@@ -42,7 +52,7 @@ static long set_flags(struct file *file, unsigned int arg)
 	/* A pipe in packets says so by the same bit. */
 	if ((arg & O_DIRECT) && !S_ISFIFO(file->f_inode->i_mode) && !file_can_direct(file))
 		return -EINVAL;
-	file->f_flags = (file->f_flags & ~SETFL_MASK) | (arg & SETFL_MASK);
+	change_flags(file, SETFL_MASK, arg & SETFL_MASK);
 	return 0;
 }
 
@@ -121,7 +131,7 @@ static long fcntl_any(struct file *file, unsigned int fd, unsigned int cmd, unsi
 	}
 }
 
-static long fcntl_file(struct file *file, unsigned int cmd, unsigned long arg)
+static long fcntl_file(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
 	case F_SETFL:
@@ -133,7 +143,7 @@ static long fcntl_file(struct file *file, unsigned int cmd, unsigned long arg)
 	case F_SETLKW:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return fcntl_setlk(file, cmd, arg);
+		return fcntl_setlk(file, fd, cmd, arg);
 	case F_SETOWN:
 		return set_owner_by_sign(file, (int)arg);
 	case F_GETOWN:
@@ -180,7 +190,7 @@ long sys_fcntl(unsigned long fd, unsigned long cmd, unsigned long arg)
 	if (allows_path(c) || (f.file->f_mode & FMODE_PATH))
 		ret = fcntl_any(f.file, (unsigned int)fd, c, arg);
 	else
-		ret = fcntl_file(f.file, c, arg);
+		ret = fcntl_file(f.file, (unsigned int)fd, c, arg);
 	fdput(f);
 	return ret;
 }
@@ -203,10 +213,7 @@ static long set_file_flag(struct file *file, unsigned int flag, unsigned long ar
 
 	if (get_user(on, arg))
 		return -EFAULT;
-	if (on)
-		file->f_flags |= flag;
-	else
-		file->f_flags &= ~flag;
+	change_flags(file, flag, on ? flag : 0);
 	return 0;
 }
 
@@ -255,7 +262,7 @@ static long do_ioctl(struct file *file, unsigned int fd, unsigned int cmd, unsig
 	case FIBMAP:
 		return map_file_block(inode, arg);
 	case FIGETBSZ:
-		n = (int)PAGE_SIZE;
+		n = inode->i_sb->s_blocksize ? (int)inode->i_sb->s_blocksize : (int)PAGE_SIZE;
 		return put_user(n, arg);
 	case FIONREAD:
 		if (!S_ISREG(inode->i_mode))

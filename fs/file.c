@@ -557,7 +557,12 @@ unsigned int files_capacity(struct files_struct *files)
 
 bool fd_is_cloexec(struct files_struct *files, unsigned int fd)
 {
-	return fd < files->size && files->cloexec[fd / WORD_BITS] & 1ul << fd % WORD_BITS;
+	bool on;
+
+	spin_lock(&files->lock); /* another thread may be replacing the table */
+	on = fd < files->size && files->cloexec[fd / WORD_BITS] & 1ul << fd % WORD_BITS;
+	spin_unlock(&files->lock);
+	return on;
 }
 
 bool fs_fd_closes_on_exec(unsigned int fd)

@@ -417,10 +417,8 @@ void file_accessed(struct file *file)
 		}
 }
 
-void file_update_time(struct file *file)
+void inode_written(struct inode *inode)
 {
-	struct inode *inode = file->f_inode;
-
 	inode->i_mtime = inode->i_ctime = current_time_ns();
 	if (unlikely(inode->i_mode & (S_ISUID | S_ISGID)) && !fs_capable())
 		inode->i_mode = without_set_id(inode->i_mode);
@@ -450,6 +448,11 @@ void inode_inherit_group(struct inode *inode, const struct inode *dir)
 	inode->i_gid = dir->i_gid;
 	if (S_ISDIR(inode->i_mode))
 		inode->i_mode |= S_ISGID;
+}
+
+void file_update_time(struct file *file)
+{
+	inode_written(file->f_inode);
 }
 
 /* ---- Writers against execution ---------------------------------------------------------------- */

@@ -325,7 +325,24 @@ long fcntl_getlk(struct file *file, unsigned int cmd, unsigned long arg)
 	return copy_to_user(arg, &fl, sizeof(fl)) ? -EFAULT : 0;
 }
 
-long fcntl_setlk(struct file *file, unsigned int cmd, unsigned long arg)
+/*
+ * Another thread may have closed fd while we waited, and found no lock to remove: then nobody would
+ * remove the one just taken, as the process's descriptors are what it ends with.
+ */
+static long keep_if_open(struct file *file, unsigned int fd)
+{
+	struct files_struct *files = fs_current()->files;
+	struct file *now = files_get(files, fd);
+	long ret = now == file ? 0 : -EBADF;
+
+	if (ret)
+		locks_remove_posix(file, files);
+	if (now)
+		fput(now);
+	return ret;
+}
+
+long fcntl_setlk(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg)
 {
 	struct user_flock fl;
 	struct file_lock want;
@@ -336,7 +353,8 @@ long fcntl_setlk(struct file *file, unsigned int cmd, unsigned long arg)
 	if ((want.type == F_RDLCK && !(file->f_mode & FMODE_READ)) ||
 	    (want.type == F_WRLCK && !(file->f_mode & FMODE_WRITE)))
 		return -EBADF;
-	return set_lock(file->f_inode, &want, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+	ret = set_lock(file->f_inode, &want, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+	return ret || want.kind != LOCK_POSIX || want.type == F_UNLCK ? ret : keep_if_open(file, fd);
 }
 
 /* ---- flock, closing ---------------------------------------------------------------------------- */

@@ -171,8 +171,14 @@ static struct file *open_tmpfile(struct nameidata *nd, unsigned int flags, u32 m
 	inode->i_nlink = 0;
 	mark_inode_dirty(inode);
 	file = anon_file(nd->path.mnt, "#tmpfile", inode, inode->i_fop, flags & ~__O_TMPFILE);
-	if (!IS_ERR(file) && !get_write_access(inode))
+	if (IS_ERR(file))
+		return file;
+	if (!get_write_access(inode))
 		file->f_mode |= FMODE_WRITER;
+	if ((flags & O_DIRECT) && !file_can_direct(file)) {
+		fput(file);
+		return ERR_PTR(-EINVAL);
+	}
 	return file;
 }
 
@@ -365,10 +371,7 @@ int do_truncate(struct inode *inode, u64 size)
 	down_write(&inode->i_rwsem);
 	err = inode->i_swapfile ? -ETXTBSY : inode->i_op->setsize(inode, size);
 	if (!err) {
-		inode->i_mtime = inode->i_ctime = current_time_ns();
-		if (!fs_capable())
-			inode->i_mode &= ~S_ISUID;
-		mark_inode_dirty(inode);
+		inode_written(inode);
 	}
 	up_write(&inode->i_rwsem);
 	return err;

@@ -425,6 +425,7 @@ long sys_select(unsigned long n, unsigned long in, unsigned long out, unsigned l
 		if (tv.sec < 0 || tv.nsec < 0)
 			return -EINVAL;
 		tv.sec = min(tv.sec, (s64)(INT64_MAX / NSEC_PER_SEC / 4));
+		tv.nsec = min(tv.nsec, (s64)(INT64_MAX / NSEC_PER_USEC / 4));
 		deadline = poll_deadline_after((u64)(tv.sec * NSEC_PER_SEC + tv.nsec * NSEC_PER_USEC));
 	}
 	ret = do_select(n, user, deadline);

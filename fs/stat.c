@@ -279,7 +279,7 @@ long sys_readlinkat(unsigned long dfd, unsigned long name, unsigned long user, u
 	ret = user_path((int)dfd, name, LOOKUP_EMPTY, &path);
 	if (ret)
 		return ret;
-	ret = put_link(path.dentry, user, size);
+	ret = put_link(path.dentry, user, (unsigned int)size);
 	if (ret == -EINVAL && is_empty_string(name))
 		ret = -ENOENT;
 	path_put(&path);

@@ -679,14 +679,16 @@ static inline long file_write(struct file *file, struct iov_user buf, size_t cou
 	return file->f_flags & O_DIRECT ? generic_direct_write(&file->vm, buf, count, pos) :
 					  generic_file_write(&file->vm, buf, count, pos);
 }
-/* A file was written to: times, set-id bits. */
+/* A file was written to, or cut: times, set-id bits. */
+void inode_written(struct inode *inode);
 void file_update_time(struct file *file);
 
 /* Locks on files (locks.c). */
 void locks_remove_posix(struct file *file, struct files_struct *owner);
 void locks_remove_file(struct file *file);
 long fcntl_getlk(struct file *file, unsigned int cmd, unsigned long arg);
-long fcntl_setlk(struct file *file, unsigned int cmd, unsigned long arg);
+/* fd: by which file was found. */
+long fcntl_setlk(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg);
 
 /* ---- Pipes (pipe.c) -------------------------------------------------------------------------------- */
 

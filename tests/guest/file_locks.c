@@ -4,6 +4,7 @@
  * close and with exit, deadlocks are found; open-file locks and flock belong to the open file.
  */
 #include "guest.h"
+#include <pthread.h>
 #include <sys/file.h>
 
 static int set(int fd, int cmd, int type, long start, long len)
@@ -122,6 +123,47 @@ static void of_open_files(int fd)
 	close(fd);
 }
 
+static int shared_fd;
+
+static void *wait_for_lock(void *unused)
+{
+	(void)unused;
+	SHOW(set(shared_fd, F_SETLKW, F_WRLCK, 0, 10));
+	return NULL;
+}
+
+/* A descriptor is closed while another thread waits for a lock by it: nobody has that lock. */
+static void closed_while_waiting(void)
+{
+	int fd = MUST(open("locked", O_RDWR)), go[2], status;
+	pthread_t thread;
+	pid_t child;
+	char c;
+
+	shared_fd = MUST(open("locked", O_RDWR));
+	MUST(pipe(go));
+	child = MUST(fork());
+	if (!child) {
+		MUST(set(fd, F_SETLK, F_WRLCK, 0, 10));
+		MUST(write(go[1], "x", 1));
+		usleep(300000);
+		_exit(0); /* the lock goes */
+	}
+	MUST(read(go[0], &c, 1));
+	pthread_create(&thread, NULL, wait_for_lock, NULL);
+	usleep(100000);
+	close(shared_fd);
+	pthread_join(thread, NULL);
+	MUST(waitpid(child, &status, 0));
+	child = MUST(fork());
+	if (!child) {
+		show_conflict(fd, 0, 10);
+		_exit(0);
+	}
+	MUST(waitpid(child, &status, 0));
+	close(fd), close(go[0]), close(go[1]);
+}
+
 int main(void)
 {
 	scratch_enter();
@@ -130,6 +172,7 @@ int main(void)
 	closing(fd);
 	waiting(fd);
 	of_open_files(fd);
+	closed_while_waiting();
 	MUST(unlink("locked"));
 	scratch_leave();
 	return 0;

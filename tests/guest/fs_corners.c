@@ -170,10 +170,56 @@ static void packets(void)
 	read_packets("left", q[0], 100);
 }
 
+/* The time-out's microseconds are more than a number of nanoseconds can hold. */
+static void long_wait(void)
+{
+	struct timeval tv = { 0, 1L << 62 };
+	fd_set in;
+	int p[2];
+
+	MUST(pipe(p));
+	pid_t child = MUST(fork());
+	if (!child) {
+		usleep(50000);
+		MUST(write(p[1], "x", 1));
+		_exit(0);
+	}
+	FD_ZERO(&in);
+	FD_SET(p[0], &in);
+	SHOW(syscall(SYS_select, p[0] + 1, &in, NULL, NULL, &tv));
+	MUST(waitpid(child, NULL, 0));
+	close(p[0]), close(p[1]);
+}
+
+static void truncated_by_another_user(void)
+{
+	int fd = MUST(open("set-id", O_RDWR | O_CREAT | O_TRUNC, 0600)), status;
+	struct stat st;
+
+	MUST(ftruncate(fd, 10));
+	MUST(fchmod(fd, 06777));
+	pid_t child = MUST(fork());
+	if (!child) {
+		MUST(setuid(1234));
+		_exit(ftruncate(fd, 5) != 0);
+	}
+	MUST(waitpid(child, &status, 0));
+	show_status("child", status);
+	MUST(fstat(fd, &st));
+	printf("mode %o size %ld\n", st.st_mode, (long)st.st_size);
+	close(fd);
+	unlink("set-id");
+}
+
 int main(void)
 {
 	int fd;
 
+	MUST(symlink("somewhere", "link"));
+	SHOW(syscall(SYS_readlink, "link", buf, 0x100000004L));
+	unlink("link");
+	long_wait();
+	truncated_by_another_user();
 	fd = MUST(open("file", O_RDWR | O_CREAT | O_TRUNC, 0600));
 	MUST(ftruncate(fd, 100));
 	lengths(fd);

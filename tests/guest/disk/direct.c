@@ -45,6 +45,7 @@ static void flags(void)
 	SHOW(open("/tmp/new", O_RDWR | O_CREAT | DIRECT, 0600));
 	SHOW(access("/tmp/new", F_OK));
 	SHOW(open("/tmp", O_RDONLY | DIRECT));
+	SHOW(open("/tmp", O_TMPFILE | O_RDWR | DIRECT, 0600));
 	SHOW(open("/dev/null", O_RDWR | DIRECT));
 	SHOW(open("/proc/self/status", O_RDONLY | DIRECT));
 	fd = MUST(open("/tmp/new", O_RDWR));
