@@ -172,7 +172,9 @@ static int set_time(struct iattr *attr, const struct timespec64 *ts, unsigned in
 	}
 	if (ts->nsec < 0 || ts->nsec >= NSEC_PER_SEC)
 		return -EINVAL;
-	*where = ts->sec * NSEC_PER_SEC + ts->nsec;
+	/* What ns since 1970 do not reach becomes the first or the last second that they do. */
+	*where = min_t(s64, max_t(s64, ts->sec, -INT64_MAX / NSEC_PER_SEC), INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC +
+		 ts->nsec;
 	attr->valid |= ATTR_TIMES_SET;
 	return 0;
 }

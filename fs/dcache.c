@@ -130,6 +130,16 @@ void dput(struct dentry *dentry)
 	}
 }
 
+struct dentry *d_parent_get(struct dentry *dentry)
+{
+	struct dentry *parent;
+
+	spin_lock(&dcache_lock);
+	parent = dget(dentry->d_parent);
+	spin_unlock(&dcache_lock);
+	return parent;
+}
+
 /* ---- Names ----------------------------------------------------------------------------------------- */
 
 static struct dentry *find_in_chain(struct dentry *parent, const char *name, size_t len, u32 hash)

@@ -200,7 +200,7 @@ static void step_up(struct nameidata *nd)
 		if (path->dentry == nd->root.dentry && path->mnt == nd->root.mnt)
 			break;
 		if (path->dentry != path->mnt->mnt_root) {
-			struct dentry *parent = dget(path->dentry->d_parent);
+			struct dentry *parent = d_parent_get(path->dentry);
 
 			dput(path->dentry);
 			path->dentry = parent;

@@ -422,10 +422,15 @@ static int pts_open(struct inode *inode, struct file *file)
 	pty = index < NR_PTYS ? pairs[index] : NULL;
 	if (!pty || !pty->master_open || pty->locked)
 		err = -EIO;
+	else
+		pty->slave_opens++; /* from here on it stays, whatever the master does */
 	spin_unlock(&pairs_lock);
 	if (err)
 		return err;
 	tty_attach(&pty->slave, file);
+	spin_lock(&pairs_lock);
+	pty->slave_opens--; /* tty_attach() has counted it */
+	spin_unlock(&pairs_lock);
 	tty_open_controlling(&pty->slave, file);
 	return 0;
 }

@@ -747,6 +747,8 @@ long sys_shmctl(unsigned long id, unsigned long cmd, unsigned long user)
 	case IPC_SET:
 		if (copy_from_user(&ds, user, sizeof(ds)))
 			return -EFAULT;
+		if (ds.uid == ~0u || ds.gid == ~0u)
+			return -EINVAL;
 		return owner_command((int)id, IPC_SET, &ds);
 	case IPC_RMID:
 		return owner_command((int)id, IPC_RMID, NULL);

@@ -104,6 +104,9 @@ long kernel_report_command(const char *command, size_t len);
 const char *fs_hook_hostname(void);
 void fs_hook_set_hostname(const char *name, size_t len);
 
+/* Number and foreground group of a terminal, or 0 and -1. tasklist_lock held, which keeps it. */
+void fs_tty_numbers(const struct tty *tty, u64 *dev, int *pgrp);
+
 /* ---- Tasks as /proc shows them ---------------------------------------------------------- */
 
 /* A picture of one thread, and of its process in the fields marked (P). Times in ns. */
@@ -111,7 +114,8 @@ struct fs_task_info {
 	int tid, tgid, ppid, pgrp, sid;
 	char state; /* R S D T Z X t I, as Linux */
 	char comm[16];
-	struct tty *tty; /* (P) */
+	u64 tty_dev;	 /* (P) 0: no terminal */
+	int tty_pgrp;	 /* (P) its foreground, -1: no terminal */
 	int exit_code;	 /* wait status, for zombies */
 	unsigned int flags; /* 0x40: forked, not execed; 0x00200000 kernel thread */
 	unsigned long min_flt, maj_flt, cmin_flt, cmaj_flt;

@@ -16,7 +16,9 @@
  *	MIN = 0, TIME = 0	what is there
  *
  * Locking: tty->lock with interrupts off, never across copies to user space: bytes travel
- * through a small buffer on the stack. process->tty is written under session_lock.
+ * through a small buffer on the stack. session_lock, outside tasklist_lock, for process->tty and who has a
+ * terminal: a hung-up one gets no process any more, and those that had it are told before it may be freed, so
+ * that what process->tty points to is there as long as session_lock or tasklist_lock is held.
  */
 #include <fs/tty.h>
 #include <fs/wait.h>
@@ -97,6 +99,14 @@ static bool leads_session(const struct fs_process *process)
 	return process->pid == process->sid;
 }
 
+/* session_lock held. */
+static void take_session_locked(struct tty *tty, struct fs_process *process)
+{
+	tty->session = process->sid;
+	tty->pgrp = process->pgrp;
+	process->tty = tty;
+}
+
 void tty_open_controlling(struct tty *tty, struct file *file)
 {
 	struct fs_process *process = current_process();
@@ -105,11 +115,8 @@ void tty_open_controlling(struct tty *tty, struct file *file)
 	if ((file->f_flags & O_NOCTTY) || !leads_session(process) || process->tty)
 		return;
 	spin_lock_irqsave(&session_lock, flags);
-	if (!tty->session) {
-		tty->session = process->sid;
-		tty->pgrp = process->pgrp;
-		process->tty = tty;
-	}
+	if (!tty->session && !tty->hung_up)
+		take_session_locked(tty, process);
 	spin_unlock_irqrestore(&session_lock, flags);
 }
 
@@ -118,6 +125,12 @@ static bool forget_tty(struct fs_process *process, void *session)
 	if (process->sid == *(int *)session)
 		process->tty = NULL;
 	return true;
+}
+
+void fs_tty_numbers(const struct tty *tty, u64 *dev, int *pgrp)
+{
+	*dev = tty ? tty->dev : 0;
+	*pgrp = tty ? READ_ONCE(tty->pgrp) : -1;
 }
 
 /* Take the terminal from its session. */
@@ -130,9 +143,9 @@ static void release_session(struct tty *tty)
 	session = tty->session;
 	tty->session = 0;
 	tty->pgrp = 0;
-	spin_unlock_irqrestore(&session_lock, flags);
 	if (session)
 		fs_hook_for_each_process(forget_tty, &session);
+	spin_unlock_irqrestore(&session_lock, flags);
 }
 
 static void signal_foreground(const struct tty *tty, int signo)
@@ -155,7 +168,11 @@ void tty_hangup(struct tty *tty)
 
 void fs_process_fork(struct fs_process *child, struct fs_process *parent)
 {
+	unsigned long flags;
+
+	spin_lock_irqsave(&session_lock, flags); /* child can be found: whoever takes the tty away takes it from both */
 	child->tty = parent->tty;
+	spin_unlock_irqrestore(&session_lock, flags);
 }
 
 void fs_process_setsid(struct fs_process *process)
@@ -177,6 +194,8 @@ void fs_process_exit(struct fs_process *process)
 static long set_controlling(struct tty *tty, unsigned long steal)
 {
 	struct fs_process *process = current_process();
+	unsigned long flags;
+	long ret = -EPERM;
 
 	if (leads_session(process) && tty->session == process->sid)
 		return 0;
@@ -187,10 +206,15 @@ static long set_controlling(struct tty *tty, unsigned long steal)
 			return -EPERM;
 		release_session(tty);
 	}
-	tty->session = process->sid;
-	tty->pgrp = process->pgrp;
-	process->tty = tty;
-	return 0;
+	spin_lock_irqsave(&session_lock, flags);
+	if (tty->hung_up) {
+		ret = -EIO;
+	} else if (!tty->session) { /* else another one was faster */
+		take_session_locked(tty, process);
+		ret = 0;
+	}
+	spin_unlock_irqrestore(&session_lock, flags);
+	return ret;
 }
 
 static long give_up_controlling(struct tty *tty)
@@ -533,6 +557,8 @@ long tty_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct winsize winsize = tty->winsize;
 	int n = 0;
 
+	if (READ_ONCE(tty->hung_up))
+		return cmd == TIOCSPGRP ? -ENOTTY : -EIO;
 	switch (cmd) {
 	case TCGETS:
 		return tty_get_termios(tty, arg);
@@ -610,14 +636,25 @@ void tty_attach(struct tty *tty, struct file *file)
 		tty->opened(tty);
 }
 
+/* The caller's terminal; that it is opened is counted before it can go. */
+static int open_own_tty(struct file *file)
+{
+	unsigned long flags;
+	struct tty *tty;
+
+	spin_lock_irqsave(&session_lock, flags);
+	tty = current_process()->tty;
+	if (tty)
+		tty_attach(tty, file);
+	spin_unlock_irqrestore(&session_lock, flags);
+	return tty ? 0 : -ENXIO;
+}
+
 static int ttyaux_open(struct inode *inode, struct file *file)
 {
 	switch (MINOR(inode->i_rdev)) {
 	case 0:
-		if (!current_process()->tty)
-			return -ENXIO;
-		tty_attach(current_process()->tty, file);
-		return 0;
+		return open_own_tty(file);
 	case 1:
 		tty_attach(&console_tty, file);
 		return 0; /* opening the console never makes it the controlling terminal */

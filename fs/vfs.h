@@ -463,6 +463,8 @@ static inline struct dentry *dget(struct dentry *dentry)
 	atomic_inc(&dentry->d_count);
 	return dentry;
 }
+/* Its parent now, with a reference: a rename may be taking it away. */
+struct dentry *d_parent_get(struct dentry *dentry);
 /* May sleep (the inode may go). NULL is allowed. */
 void dput(struct dentry *dentry);
 /* A dentry with one reference, unhashed, holding parent and inode (its reference is taken over); NULL: no memory, inode put. */

@@ -169,7 +169,7 @@ static void fill_info(struct task_struct *t, struct fs_task_info *info)
 	info->sid = sig->fs_process.sid;
 	info->state = state_letter(t);
 	memcpy(info->comm, t->vm.comm, sizeof(info->comm));
-	info->tty = sig->fs_process.tty;
+	fs_tty_numbers(sig->fs_process.tty, &info->tty_dev, &info->tty_pgrp);
 	info->exit_code = t->exit_code;
 	info->is_kthread = t->vm.flags & PF_KTHREAD;
 	info->flags = (info->is_kthread ? PF_SHOWN_KTHREAD : 0) | (sig->did_exec ? 0 : PF_SHOWN_FORKNOEXEC);

@@ -82,19 +82,13 @@ static void stat_tail(struct proc_text *t, const struct fs_task_info *info,
 static int show_stat(struct proc_text *t, const struct proc_node *node)
 {
 	struct fs_task_info *info = task_info(node);
-	unsigned int tty_dev = 0;
 	struct mm_struct *mm;
-	int tty_pgrp = -1;
 
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
-	if (info->tty) { /* before anything sleeps: it may go when its last user does */
-		tty_dev = encode_dev(info->tty->dev);
-		tty_pgrp = info->tty->pgrp;
-	}
 	mm = fs_hook_task_mm(node->pid);
 	proc_printf(t, "%d (%s) %c %d %d %d %u %d %u", info->tid, info->comm, info->state,
-		    info->ppid, info->pgrp, info->sid, tty_dev, tty_pgrp, info->flags);
+		    info->ppid, info->pgrp, info->sid, encode_dev(info->tty_dev), info->tty_pgrp, info->flags);
 	proc_printf(t, " %lu %lu %lu %lu %llu %llu %llu %llu", info->min_flt, info->cmin_flt,
 		    info->maj_flt, info->cmaj_flt, ticks(info->utime), ticks(info->stime),
 		    ticks(info->cutime), ticks(info->cstime));

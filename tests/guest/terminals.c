@@ -320,6 +320,12 @@ static void hangup(void)
 		printf("write: %s\n", n < 0 ? errno_name(errno) : "done");
 		SHOW(open(name, O_RDWR));
 		SHOW(open("/dev/tty", O_RDWR));
+		/* Nobody's terminal any more, and it can be nobody's again. */
+		SHOW(ioctl(slave, TIOCSCTTY, 0));
+		SHOW(ioctl(slave, TCGETS, &c));
+		SHOW(tcsetpgrp(slave, getpgrp()));
+		close(slave);
+		SHOW(open("/dev/tty", O_RDWR));
 		fflush(stdout);
 		_exit(0);
 	}
