@@ -3,7 +3,7 @@
 
 Times on a shared machine mean nothing by themselves, so everything is either a count of
 instructions or a ratio: each contender runs the same workload several times, turn by turn,
-and the medians are set beside each other.
+and what ran a moment apart is set beside each other.
 """
 import glob
 import os
@@ -23,7 +23,9 @@ FOR_ALLOC = {
 }
 PRELOADS = {"glibc": None, "mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2",
             "tcmalloc": "libtcmalloc_minimal.so.4"}
-ROUNDS = 5
+ROUNDS = 15
+WORKLOADS = [(f"pair{size}", threads) for size in (16, 64, 256, 1024) for threads in (1, 2)]
+WORKLOADS += [("mixed", 1), ("mixed", 2), ("remote", 2)]
 PAGE_PAIRS = 100000
 BIG_MACHINE_MIB = 65536
 
@@ -60,18 +62,35 @@ def alloc_contenders():
     return contenders
 
 
-def print_alloc_table(results):
+def ratio_to_best(samples, key):
+    """Pagoda's value by the best other's: of each other the median of the rounds' ratios, as a
+    round takes moments and the machine may be another one in the next."""
+    return max(statistics.median(own[key] / other[key] for own, other in zip(samples["Pagoda"], samples[name]))
+               for name in samples if name != "Pagoda")
+
+
+def print_alloc_table(samples):
+    results = {name: medians(s) for name, s in samples.items()}
     names = list(results)
     print(f"{'nanoseconds an operation':<26}" + "".join(f"{n:>10}" for n in names) + f"{'ratio':>10}")
-    for key in results["Pagoda"]:
-        if key[0] == "footprint":
-            continue
-        values = [results[n][key] for n in names]
-        ratio = values[0] / min(values[1:])
+    for key in WORKLOADS:
         label = f"{key[0]}, {key[1]} thread{'s' if key[1] > 1 else ''}"
-        print(f"{label:<26}" + "".join(f"{v:>10.1f}" for v in values) + f"{ratio:>10.2f}")
+        print(f"{label:<26}" + "".join(f"{results[n][key]:>10.1f}" for n in names)
+              + f"{ratio_to_best(samples, key):>10.2f}")
     print("ratio: Pagoda's time by that of the best other; below 1 Pagoda is faster\n")
     print(f"{'memory held by asked for':<26}" + "".join(f"{results[n]['footprint', 1]:>10.2f}" for n in names))
+
+
+def alloc_round(contenders, turn):
+    """Each workload on all contenders in a row, another one first in each round."""
+    rows = {name: {} for name in contenders}
+    names = list(contenders)
+    names = names[turn % len(names):] + names[:turn % len(names)]
+    for workload, threads in WORKLOADS:
+        for name in names:
+            command, env = contenders[name]
+            rows[name].update(rows_of(output_of(command + [workload, str(threads)], env).stdout))
+    return rows
 
 
 def instructions_per_page_pair(pagoda):
@@ -86,12 +105,11 @@ def bench_alloc():
     packages.ensure({**packages.FOR_BUILD, **FOR_ALLOC})
     build.build(["lab/bench/alloc-pagoda", "lab/bench/alloc-host"])
     contenders = alloc_contenders()
-    samples = {name: [] for name in contenders}
+    rounds = []
     for turn in range(ROUNDS):
         say(f"bench alloc: round {turn + 1} of {ROUNDS}")
-        for name, (command, env) in contenders.items():
-            samples[name].append(rows_of(output_of(command, env).stdout))
-    print_alloc_table({name: medians(s) for name, s in samples.items()})
+        rounds.append(alloc_round(contenders, turn))
+    print_alloc_table({name: [rows[name] for rows in rounds] for name in contenders})
 
     pagoda = contenders["Pagoda"][0][0]
     pair, locks = instructions_per_page_pair(pagoda)

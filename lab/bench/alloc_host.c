@@ -45,8 +45,7 @@ static size_t footprint(void)
 	return (resident - shared) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	run_workloads();
-	return 0;
+	return argc == 3 ? run_workload(argv) : 2;
 }

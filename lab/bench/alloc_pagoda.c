@@ -2,7 +2,7 @@
 /*
  * alloc_pagoda.c: the workloads on kmalloc, and what only Pagoda is asked.
  *
- *	alloc_pagoda		the workloads
+ *	alloc_pagoda NAME N	a workload on N threads
  *	alloc_pagoda pages N	N pairs of order-0 allocations in page_pairs(), for callgrind to
  *				count; prints zone-lock acquisitions per operation
  *	alloc_pagoda boot SIZE	boot a machine of SIZE MiB; prints milliseconds, mem_map bytes a frame
@@ -92,22 +92,29 @@ static void run_pages(unsigned long n)
 	       (double)(zone_lock_acquisitions() - before) / (2.0 * (double)n));
 }
 
+static int run_boot(struct hosted_config *config)
+{
+	uint64_t start = now_ns();
+
+	hosted_boot(config);
+	printf("boot_ms %.0f\nmem_map_bytes %zu\n", (double)(now_ns() - start) / 1e6,
+	       sizeof(struct page));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct hosted_config config = { .ram = 512 * SZ_1M, .nr_cpus = 2, .start_threads = true };
-	uint64_t start = now_ns();
 
-	if (argc == 3 && argv[1][0] == 'b') {
+	if (argc != 3)
+		return 2;
+	if (strcmp(argv[1], "boot") == 0) {
 		config.ram = strtoull(argv[2], NULL, 10) * SZ_1M;
-		hosted_boot(&config);
-		printf("boot_ms %.0f\nmem_map_bytes %zu\n", (double)(now_ns() - start) / 1e6,
-		       sizeof(struct page));
-		return 0;
+		return run_boot(&config);
 	}
 	hosted_boot(&config);
-	if (argc == 3)
-		run_pages(strtoul(argv[2], NULL, 10));
-	else
-		run_workloads();
+	if (strcmp(argv[1], "pages") != 0)
+		return run_workload(argv);
+	run_pages(strtoul(argv[2], NULL, 10));
 	return 0;
 }
