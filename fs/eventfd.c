@@ -48,6 +48,24 @@ static bool add_count(struct eventfd *ctx, u64 value)
 	return fits;
 }
 
+static bool has_count(const struct eventfd *ctx, u64 unused)
+{
+	(void)unused;
+	return READ_ONCE(ctx->count) != 0;
+}
+
+static bool has_room(const struct eventfd *ctx, u64 value)
+{
+	return value <= EVENTFD_MAX - READ_ONCE(ctx->count);
+}
+
+/* Wait, if the file may. 0: look again, -EAGAIN, -ERESTARTSYS. */
+static long wait_until(struct eventfd *ctx, const struct file *file,
+		       bool (*ready)(const struct eventfd *ctx, u64 value), u64 value)
+{
+	return file->f_flags & O_NONBLOCK ? -EAGAIN : wait_event_interruptible(&ctx->wait, ready(ctx, value));
+}
+
 static long eventfd_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
 	struct eventfd *ctx = file->private_data;
@@ -57,9 +75,7 @@ static long eventfd_read(struct file *file, struct iov_user buf, size_t count, u
 	if (count < sizeof(value))
 		return -EINVAL;
 	while (!take_count(ctx, &value)) {
-		long err = file->f_flags & O_NONBLOCK ?
-				   -EAGAIN :
-				   wait_event_interruptible(&ctx->wait, READ_ONCE(ctx->count) != 0);
+		long err = wait_until(ctx, file, has_count, 0);
 
 		if (err)
 			return err;
@@ -81,10 +97,7 @@ static long eventfd_write(struct file *file, struct iov_user buf, size_t count, 
 	if (value > EVENTFD_MAX)
 		return -EINVAL;
 	while (!add_count(ctx, value)) {
-		long err = file->f_flags & O_NONBLOCK ?
-				   -EAGAIN :
-				   wait_event_interruptible(&ctx->wait,
-							    value <= EVENTFD_MAX - READ_ONCE(ctx->count));
+		long err = wait_until(ctx, file, has_room, value);
 
 		if (err)
 			return err;

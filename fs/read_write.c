@@ -62,7 +62,11 @@ static long transfer(struct file *file, unsigned long buf, size_t count, u64 *po
 	return file->f_op->read(file, iov_user_buf(buf), count, pos);
 }
 
-static long transfer_at_pos(unsigned long fd, unsigned long buf, size_t count, bool write)
+/* transfer(), or do_vector() for n pieces. */
+typedef long transfer_fn(struct file *file, unsigned long user, size_t n, u64 *pos, bool write);
+
+/* At the file's own position, which moves. */
+static long transfer_at_pos(transfer_fn *fn, unsigned long fd, unsigned long user, size_t n, bool write)
 {
 	struct fd f = fdget((unsigned int)fd);
 	bool lock;
@@ -73,24 +77,14 @@ static long transfer_at_pos(unsigned long fd, unsigned long buf, size_t count, b
 	lock = pos_needs_lock(f.file);
 	if (lock)
 		mutex_lock(&f.file->f_pos_lock);
-	ret = transfer(f.file, buf, count, &f.file->f_pos, write);
+	ret = fn(f.file, user, n, &f.file->f_pos, write);
 	if (lock)
 		mutex_unlock(&f.file->f_pos_lock);
 	fdput(f);
 	return ret;
 }
 
-long sys_read(unsigned long fd, unsigned long buf, unsigned long count)
-{
-	return transfer_at_pos(fd, buf, count, false);
-}
-
-long sys_write(unsigned long fd, unsigned long buf, unsigned long count)
-{
-	return transfer_at_pos(fd, buf, count, true);
-}
-
-static long transfer_at(unsigned long fd, unsigned long buf, size_t count, u64 pos, bool write)
+static long transfer_at(transfer_fn *fn, unsigned long fd, unsigned long user, size_t n, u64 pos, bool write)
 {
 	struct fd f;
 	long ret;
@@ -100,22 +94,29 @@ static long transfer_at(unsigned long fd, unsigned long buf, size_t count, u64 p
 	f = fdget((unsigned int)fd);
 	if (!f.file)
 		return -EBADF;
-	if (f.file->f_mode & FMODE_STREAM)
-		ret = -ESPIPE;
-	else
-		ret = transfer(f.file, buf, count, &pos, write);
+	ret = f.file->f_mode & FMODE_STREAM ? -ESPIPE : fn(f.file, user, n, &pos, write);
 	fdput(f);
 	return ret;
 }
 
+long sys_read(unsigned long fd, unsigned long buf, unsigned long count)
+{
+	return transfer_at_pos(transfer, fd, buf, count, false);
+}
+
+long sys_write(unsigned long fd, unsigned long buf, unsigned long count)
+{
+	return transfer_at_pos(transfer, fd, buf, count, true);
+}
+
 long sys_pread64(unsigned long fd, unsigned long buf, unsigned long count, unsigned long pos)
 {
-	return transfer_at(fd, buf, count, pos, false);
+	return transfer_at(transfer, fd, buf, count, pos, false);
 }
 
 long sys_pwrite64(unsigned long fd, unsigned long buf, unsigned long count, unsigned long pos)
 {
-	return transfer_at(fd, buf, count, pos, true);
+	return transfer_at(transfer, fd, buf, count, pos, true);
 }
 
 /* ---- Vectors -------------------------------------------------------------------------------- */
@@ -217,7 +218,7 @@ out:
 	return ret;
 }
 
-static long do_vector(struct file *file, unsigned long user, unsigned long nr, u64 *pos, bool write)
+static long do_vector(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write)
 {
 	struct iovec fast[IOV_FAST], *iov;
 	size_t total;
@@ -243,47 +244,14 @@ static long do_vector(struct file *file, unsigned long user, unsigned long nr, u
 	return ret;
 }
 
-static long vector_at_pos(unsigned long fd, unsigned long user, unsigned long nr, bool write)
-{
-	struct fd f = fdget((unsigned int)fd);
-	bool lock;
-	long ret;
-
-	if (!f.file)
-		return -EBADF;
-	lock = pos_needs_lock(f.file);
-	if (lock)
-		mutex_lock(&f.file->f_pos_lock);
-	ret = do_vector(f.file, user, nr, &f.file->f_pos, write);
-	if (lock)
-		mutex_unlock(&f.file->f_pos_lock);
-	fdput(f);
-	return ret;
-}
-
 long sys_readv(unsigned long fd, unsigned long iov, unsigned long nr)
 {
-	return vector_at_pos(fd, iov, nr, false);
+	return transfer_at_pos(do_vector, fd, iov, nr, false);
 }
 
 long sys_writev(unsigned long fd, unsigned long iov, unsigned long nr)
 {
-	return vector_at_pos(fd, iov, nr, true);
-}
-
-static long vector_at(unsigned long fd, unsigned long user, unsigned long nr, u64 pos, bool write)
-{
-	struct fd f;
-	long ret;
-
-	if ((s64)pos < 0)
-		return -EINVAL;
-	f = fdget((unsigned int)fd);
-	if (!f.file)
-		return -EBADF;
-	ret = f.file->f_mode & FMODE_STREAM ? -ESPIPE : do_vector(f.file, user, nr, &pos, write);
-	fdput(f);
-	return ret;
+	return transfer_at_pos(do_vector, fd, iov, nr, true);
 }
 
 /* The position comes whole in pos_low on 64-bit. */
@@ -291,14 +259,14 @@ long sys_preadv(unsigned long fd, unsigned long iov, unsigned long nr, unsigned 
 		unsigned long pos_high)
 {
 	(void)pos_high;
-	return vector_at(fd, iov, nr, pos, false);
+	return transfer_at(do_vector, fd, iov, nr, pos, false);
 }
 
 long sys_pwritev(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
 		 unsigned long pos_high)
 {
 	(void)pos_high;
-	return vector_at(fd, iov, nr, pos, true);
+	return transfer_at(do_vector, fd, iov, nr, pos, true);
 }
 
 #define RWF_HIPRI 1ul
@@ -329,7 +297,7 @@ static long vector2(unsigned long fd, unsigned long iov, unsigned long nr, unsig
 
 	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
 		return -EOPNOTSUPP;
-	ret = at_pos ? vector_at_pos(fd, iov, nr, write) : vector_at(fd, iov, nr, pos, write);
+	ret = at_pos ? transfer_at_pos(do_vector, fd, iov, nr, write) : transfer_at(do_vector, fd, iov, nr, pos, write);
 	if (write && ret > 0 && (flags & (RWF_DSYNC | RWF_SYNC)))
 		err = sync_written(fd, ret, at_pos ? -1 : (s64)pos + ret, !(flags & RWF_SYNC));
 	return err ? err : ret;

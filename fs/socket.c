@@ -208,8 +208,7 @@ const struct file_operations socket_fops = {
 
 /* ---- Descriptors --------------------------------------------------------------------------------- */
 
-/* The socket of a descriptor; *f is to be put unless it is an error (EBADF, ENOTSOCK). */
-static struct unix_sock *sockfd_get(unsigned long fd, struct fd *f)
+struct unix_sock *sockfd_get(unsigned long fd, struct fd *f)
 {
 	struct unix_sock *sk;
 
@@ -411,7 +410,7 @@ long sys_connect(unsigned long fd, unsigned long user, unsigned long ulen)
 	return with_name(fd, user, ulen, connect_to);
 }
 
-long sys_listen(unsigned long fd, unsigned long backlog)
+static long with_number(unsigned long fd, unsigned long n, int (*act)(struct unix_sock *sk, int n))
 {
 	struct fd f;
 	struct unix_sock *sk = sockfd_get(fd, &f);
@@ -419,9 +418,14 @@ long sys_listen(unsigned long fd, unsigned long backlog)
 
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
-	ret = unix_listen(sk, (int)backlog);
+	ret = act(sk, (int)n);
 	fdput(f);
 	return ret;
+}
+
+long sys_listen(unsigned long fd, unsigned long backlog)
+{
+	return with_number(fd, backlog, unix_listen);
 }
 
 /* The name of sk or of its peer into *name; its length, or -ENOTCONN. */
@@ -520,15 +524,7 @@ long sys_accept(unsigned long fd, unsigned long user, unsigned long ulen)
 
 long sys_shutdown(unsigned long fd, unsigned long how)
 {
-	struct fd f;
-	struct unix_sock *sk = sockfd_get(fd, &f);
-	long ret;
-
-	if (IS_ERR(sk))
-		return PTR_ERR(sk);
-	ret = unix_shutdown(sk, (int)how);
-	fdput(f);
-	return ret;
+	return with_number(fd, how, unix_shutdown);
 }
 
 /* ---- One buffer ----------------------------------------------------------------------------------------- */

@@ -266,20 +266,6 @@ static long get_option_user(struct unix_sock *sk, int name, unsigned long user, 
 
 /* ---- The system calls ------------------------------------------------------------------------------ */
 
-/* The socket of a descriptor, with its file to be put. ERR_PTR. */
-static struct unix_sock *sock_of_fd(unsigned long fd, struct fd *f)
-{
-	struct unix_sock *sk;
-
-	*f = fdget((unsigned int)fd);
-	if (!f->file)
-		return ERR_PTR(-EBADF);
-	sk = unix_of(f->file);
-	if (!sk)
-		fdput(*f);
-	return sk ? sk : ERR_PTR(-ENOTSOCK);
-}
-
 long sys_setsockopt(unsigned long fd, unsigned long level, unsigned long name, unsigned long user,
 		    unsigned long len)
 {
@@ -289,7 +275,7 @@ long sys_setsockopt(unsigned long fd, unsigned long level, unsigned long name, u
 
 	if ((int)len < 0)
 		return -EINVAL;
-	sk = sock_of_fd(fd, &f);
+	sk = sockfd_get(fd, &f);
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
 	ret = (int)level == SOL_SOCKET ? set_option(sk, (int)name, user, (int)len) : -EOPNOTSUPP;
@@ -301,7 +287,7 @@ long sys_getsockopt(unsigned long fd, unsigned long level, unsigned long name, u
 		    unsigned long ulen)
 {
 	struct fd f;
-	struct unix_sock *sk = sock_of_fd(fd, &f);
+	struct unix_sock *sk = sockfd_get(fd, &f);
 	long ret;
 
 	if (IS_ERR(sk))

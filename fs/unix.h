@@ -188,6 +188,8 @@ void unix_put(struct unix_sock *sk);
 struct file *unix_file(struct unix_sock *sk, unsigned int flags) __must_check;
 /* The socket of a file, or NULL if it is none. */
 struct unix_sock *unix_of(const struct file *file);
+/* The socket of a descriptor; *f is to be put unless it is an error (EBADF, ENOTSOCK). */
+struct unix_sock *sockfd_get(unsigned long fd, struct fd *f);
 void unix_release(struct unix_sock *sk);
 int unix_shutdown(struct unix_sock *sk, int how);
 /* The error that waits to be told, negative or 0; it is told now. */
