@@ -7,6 +7,7 @@
  *	    none	do_no_page		the object's page (vm_ops->nopage), or
  *			do_anonymous_page	the zero page for a read, a zeroed frame for a write
  *	    swapped	do_swap_page		the entry's page from the swap cache or the device
+ *						(memory_swap.c)
  *	    present	do_wp_page		write to a write-protected private page: take it over
  *						if nobody else has it, else copy
  *			mark			other: rights were widened meanwhile; dirty, young
@@ -43,7 +44,7 @@
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
 #include "boot_internal.h"
-#include "vma_internal.h"
+#include "fault_internal.h"
 
 unsigned long zero_pfn;
 unsigned long fault_around_bytes = FAULT_AROUND_MAX;
@@ -73,33 +74,6 @@ void __init fault_around_init(void)
 			(unsigned long)FAULT_AROUND_MAX);
 	else
 		fault_around_bytes = bytes;
-}
-
-static inline bool is_write(const struct vm_fault *vmf)
-{
-	return vmf->flags & FAULT_FLAG_WRITE;
-}
-
-/* Lock the entry if it is still what the fault saw. */
-static inline bool lock_if_unchanged(struct vm_fault *vmf)
-{
-	struct mm_struct *mm = vmf->vma->vm_mm;
-
-	spin_lock(&mm->page_table_lock);
-	if (likely(pte_val(ptep_get(vmf->pte)) == pte_val(vmf->orig_pte)))
-		return true;
-	spin_unlock(&mm->page_table_lock);
-	return false;
-}
-static inline void unlock_pte(struct vm_fault *vmf)
-{
-	spin_unlock(&vmf->vma->vm_mm->page_table_lock);
-}
-static inline void install(struct vm_fault *vmf, pte_t pte)
-{
-	lockdep_assert_held(&vmf->vma->vm_mm->page_table_lock);
-	set_pte_at(vmf->vma->vm_mm, vmf->address, vmf->pte, pte);
-	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 }
 
 /* Entries of a region that its program may not write stay so, whoever forces a write (gup.c). */
@@ -435,7 +409,7 @@ static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
 	return wp_page_copy(vmf, page);
 }
 
-static vm_fault_t do_wp_page(struct vm_fault *vmf)
+vm_fault_t do_wp_page(struct vm_fault *vmf)
 {
 	struct page *page = normal_page(vmf->orig_pte);
 
@@ -455,112 +429,6 @@ static vm_fault_t do_wp_page(struct vm_fault *vmf)
 	if (unlikely(PageSwapCache(page)))
 		return wp_swap_cache_page(vmf, page);
 	return wp_page_copy(vmf, page);
-}
-
-/* ---- Swap (FT-49) --------------------------------------------------------------------------------- */
-
-/*
- * Who else may map the page: whoever has its entry, anywhere in the family. A page that is
- * mapped has its identity, and whoever shares it is at or below that one.
- */
-static void identify_swapped_page(struct vm_fault *vmf, struct page *page)
-{
-	if (can_share_swap_page(page))
-		set_anon_identity(page, vmf->vma);
-	else if (!page_mapcount(page))
-		set_shared_anon_identity(page, vmf->vma);
-	/* Others who map it may be looking: it is the same for all of them. */
-	if (page->index != vma_pgoff(vmf->vma, vmf->address))
-		page->index = vma_pgoff(vmf->vma, vmf->address);
-}
-
-/* page_table_lock and the page's held, the entry as we saw it. */
-static void map_swapped_page(struct vm_fault *vmf, struct page *page)
-{
-	struct mm_struct *mm = vmf->vma->vm_mm;
-	pte_t pte = pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot));
-
-	identify_swapped_page(vmf, page);
-	atomic_inc(&page->mapcount);
-	swap_free(pte_to_swp_entry(vmf->orig_pte));
-	if ((is_write(vmf) || swap_is_scarce()) && remove_exclusive_swap_page(page) &&
-	    vmf->vma->vm_flags & VM_WRITE)
-		pte = pte_mkwrite(pte_mkwritten(pte));
-	if (pte_swp_soft_dirty(vmf->orig_pte))
-		pte = pte_mksoft_dirty(pte);
-	add_rss(&mm->rss_anon, 1);
-	add_rss(&mm->swap_usage, -1);
-	install(vmf, pte);
-	vmf->orig_pte = pte;
-}
-
-/* A locked page that is not the entry's contents. Our reference and lock go. */
-static vm_fault_t drop_unread_page(struct page *page, vm_fault_t ret)
-{
-	if (ret & VM_FAULT_MAJOR)
-		swap_give_up_slot(page_swap_entry(page)); /* who has it next shall not lose a page, too */
-	delete_from_swap_cache(page);
-	unlock_page(page);
-	put_page(page);
-	return ret & VM_FAULT_MAJOR ? VM_FAULT_SIGBUS : 0; /* another's reading failed: try ourselves */
-}
-
-static bool holds_entry(const struct page *page, swp_entry_t entry)
-{
-	return PageSwapCache(page) && page_swap_entry(page).val == entry.val;
-}
-
-/* Map the page, which is locked here, if all is still as it was; our reference and lock go. */
-static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, vm_fault_t ret)
-{
-	lock_page(page);
-	if (!holds_entry(page, pte_to_swp_entry(vmf->orig_pte)))
-		goto out;
-	if (unlikely(!PageUptodate(page)))
-		return drop_unread_page(page, ret);
-	if (!lock_if_unchanged(vmf))
-		goto out;
-	get_page(page); /* the entry's: it may be zapped before we are done */
-	map_swapped_page(vmf, page); /* the accessed bit will say that it is used; PG_referenced would count this twice */
-	unlock_pte(vmf);
-	unlock_page(page);
-	free_unused_swap_page(page); /* the zapper found it locked, perhaps */
-	put_page(page);
-	count_vm_event(fault_swap);
-	if (is_write(vmf) && !pte_write(vmf->orig_pte))
-		ret |= do_wp_page(vmf);
-	return ret;
-out:
-	unlock_page(page);
-	free_unused_swap_page(page);
-	put_page(page);
-	return ret;
-}
-
-static vm_fault_t do_swap_page(struct vm_fault *vmf)
-{
-	swp_entry_t entry = pte_to_swp_entry(vmf->orig_pte);
-	struct page *page = lookup_swap_cache(entry);
-	vm_fault_t ret = 0;
-
-	if (unlikely(anon_vma_prepare(vmf->vma))) {
-		if (page)
-			put_page(page);
-		return VM_FAULT_OOM;
-	}
-	if (!page) {
-		page = swapin_readahead(entry, vmf->vma, vmf->address);
-		ret = VM_FAULT_MAJOR;
-	} else if (unlikely(PageReadahead(page))) {
-		swap_readahead_used(vmf->vma, page);
-	}
-	if (!page) {
-		if (!lock_if_unchanged(vmf))
-			return 0;
-		unlock_pte(vmf);
-		return VM_FAULT_OOM;
-	}
-	return map_if_still_wanted(vmf, page, ret);
 }
 
 /* ---- Dispatch ----------------------------------------------------------------------------------------- */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* fault_internal.h: what the files that serve page faults share (memory.c, memory_swap.c). */
+#pragma once
+
+#include "vma_internal.h"
+
+static inline bool is_write(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_WRITE;
+}
+
+/* Lock the entry if it is still what the fault saw. */
+static inline bool lock_if_unchanged(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+
+	spin_lock(&mm->page_table_lock);
+	if (likely(pte_val(ptep_get(vmf->pte)) == pte_val(vmf->orig_pte)))
+		return true;
+	spin_unlock(&mm->page_table_lock);
+	return false;
+}
+static inline void unlock_pte(struct vm_fault *vmf)
+{
+	spin_unlock(&vmf->vma->vm_mm->page_table_lock);
+}
+static inline void install(struct vm_fault *vmf, pte_t pte)
+{
+	lockdep_assert_held(&vmf->vma->vm_mm->page_table_lock);
+	set_pte_at(vmf->vma->vm_mm, vmf->address, vmf->pte, pte);
+	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
+}
+
+/* A write to a page that is there and write-protected (memory.c). */
+vm_fault_t do_wp_page(struct vm_fault *vmf);
+/* An entry of a page that was swapped (memory_swap.c). */
+vm_fault_t do_swap_page(struct vm_fault *vmf);
