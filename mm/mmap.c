@@ -222,8 +222,17 @@ static void fill_vma(struct vm_area_struct *vma, const struct mmap_request *r)
 	vma->vm_pgoff = r->pgoff;
 }
 
+/* What a device shows is there anyway, and no memory of ours: it is not locked, nor counted so. */
+static void unlock_device(struct mmap_request *r, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & (VM_IO | VM_RESERVED)))
+		return;
+	vma->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+	r->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+}
+
 /* A VMA for a file, set up by the file's mmap; or ERR_PTR. */
-static struct vm_area_struct *file_vma(const struct mmap_request *r)
+static struct vm_area_struct *file_vma(struct mmap_request *r)
 {
 	struct vm_area_struct *vma = vm_area_alloc(r->mm);
 	int err;
@@ -238,6 +247,7 @@ static struct vm_area_struct *file_vma(const struct mmap_request *r)
 		vm_area_free(vma);
 		return ERR_PTR(err);
 	}
+	unlock_device(r, vma);
 	vma->vm_page_prot = vma_page_prot(vma, vma->vm_flags);
 	if (!vma->vm_file && !(vma->vm_flags & VM_SHARED)) /* turned out to be anonymous: /dev/zero */
 		vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
@@ -282,7 +292,7 @@ static bool place_region(const struct mmap_request *r, struct vm_area_struct *vm
 }
 
 /* Limits passed and address known: all that may fail, then the change. */
-static int commit_region(const struct mmap_request *r, bool replaces)
+static int commit_region(struct mmap_request *r, bool replaces)
 {
 	struct vm_area_struct *vma = NULL;
 	int err;

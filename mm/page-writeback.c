@@ -143,18 +143,6 @@ bool clear_page_dirty_for_io(struct page *page)
 	return TestClearPageDirty(page);
 }
 
-void cancel_dirty_page(struct page *page)
-{
-	struct address_space *mapping = page->mapping;
-	unsigned long flags;
-
-	if (!TestClearPageDirty(page) || !mapping || PageAnon(page))
-		return;
-	spin_lock_irqsave(&mapping->pages_lock, flags);
-	untag_dirty(mapping, page->index);
-	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-}
-
 void forget_page_tags(struct address_space *mapping, struct page *page)
 {
 	BUG_ON(PageWriteback(page));

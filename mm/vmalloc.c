@@ -433,6 +433,8 @@ void *ioremap(phys_addr_t phys, unsigned long size)
 	might_sleep();
 	if (!size || phys + size < phys || offset + size > ~0ul - 2 * PAGE_SIZE)
 		return NULL;
+	if (phys + size - 1 > ((phys_addr_t)PTE_PFN_MASK | ~PAGE_MASK))
+		return NULL; /* no entry can name it */
 	size = PAGE_ALIGN(offset + size);
 	area = get_vm_area_or_purge(size, VM_IOREMAP);
 	if (!area)

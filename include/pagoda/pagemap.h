@@ -218,8 +218,6 @@ void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 en
 bool set_page_dirty(struct page *page);
 /* The locked page is about to be written: entries are write-protected. False: it is clean. */
 bool clear_page_dirty_for_io(struct page *page);
-/* Its contents go: it needs no writing. Locked. */
-void cancel_dirty_page(struct page *page);
 /* A locked page is being written from now on / no longer. The latter from any context. */
 void set_page_writeback(struct page *page);
 void end_page_writeback(struct page *page);

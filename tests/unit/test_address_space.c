@@ -112,6 +112,22 @@ PAGODA_TEST(structures_and_flags_as_documented, "AS-05 AS-18 AS-21 CT-40")
 	CHECK_EQ(atomic_read(&file->f_count), 1);
 }
 
+PAGODA_TEST(device_memory_is_never_locked, "AS-59")
+{
+	struct vm_file *file = new_device(max_mapnr);
+	unsigned long flags = MAP_SHARED | MAP_FIXED | MAP_LOCKED;
+
+	new_process();
+	CHECK_EQ(do_mmap(file, BASE, PG(3), PROT_READ, flags, 0), BASE);
+	CHECK_EQ(do_mlockall(3), 0);
+	CHECK_EQ(do_mmap(file, BASE + PG(4), PG(3), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE + PG(4));
+	CHECK_EQ(current_vm->mm->locked_vm, 0);
+	CHECK(!(find_vma(current_vm->mm, BASE)->vm_flags & VM_LOCKED));
+	CHECK_EQ(do_munlockall(), 0);
+	CHECK_EQ(do_munmap(BASE, PG(7)), 0);
+	check_mm();
+}
+
 PAGODA_TEST(files_mmap_comes_after_the_checks_and_before_the_link, "CT-35 AS-47")
 {
 	struct vm_file *file = new_device(max_mapnr);

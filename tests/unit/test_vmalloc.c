@@ -145,6 +145,8 @@ PAGODA_TEST(impossible_sizes_are_refused, "NC-06 CT-39")
 	CHECK(!vmalloc(65 * SZ_1M));
 	CHECK(!ioremap(0, 0));
 	CHECK(!ioremap(~0ull - 100, 200));
+	CHECK(!ioremap(1ull << 60, PAGE_SIZE));
+	CHECK(PGTABLE_LEVELS > 2 || !ioremap(0xfffff000ull, 2 * PAGE_SIZE));
 	CHECK_EQ(nr_areas(), 0);
 	CHECK_EQ(test_free_frames(), free);
 }
