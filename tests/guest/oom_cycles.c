@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* proves: OM-13 OM-16 FX-23 */
 /* compare: none */
-/* guest: --ram 24M */
+/* guest: --ram 24M --icount */
 /* timeout: 240 */
 /* libc: musl */
 /*
