@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* proves: OM-07 OM-16 */
 /* compare: none */
-/* guest: --ram 24M */
+/* guest: --ram 24M --icount */
 /* timeout: 240 */
 /*
  * Processes that take memory and multiply for three seconds, far beyond what there is. This

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* guest: --icount */
 /* proves: CS-13 */
 /* timeout: 120 */
 /*
