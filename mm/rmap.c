@@ -205,7 +205,10 @@ bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma)
 {
 	const struct anon_vma *anon = vma->anon_vma;
 
-	while (anon && ((unsigned long)anon | PAGE_MAPPING_ANON) != (unsigned long)page->mapping)
+	/* Another process may give the page to its own family meanwhile: mapping is one of the two. */
+	const struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+
+	while (anon && ((unsigned long)anon | PAGE_MAPPING_ANON) != (unsigned long)mapping)
 		anon = anon->parent;
 	return anon;
 }

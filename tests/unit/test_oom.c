@@ -179,7 +179,7 @@ static void a_hog_dies(void)
 	big = hosted_fork(HOSTED_ANY_CPU, hog, (void *)(unsigned long)HOG_PAGES);
 	CHECK(big);
 	hosted_wait(big);
-	CHECK_LT(port_clock_ns() - start, 30 * SECOND);
+	CHECK_LT(port_clock_ns() - start, 100 * SECOND); /* on a busy host, with ThreadSanitizer */
 	sig = hosted_task_signal(big);
 	CHECK_EQ(sig.signo, SIGKILL);
 	CHECK(hosted_vm_task(big)->flags & PF_MEMDIE);
