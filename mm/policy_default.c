@@ -23,10 +23,18 @@
  * slots anonymous pages are left alone.
  *
  * The active lists hold up to two thirds, or a bit more: below that reclaim leaves them alone, and
- * refaults have to win a place (workingset.c), which keeps a loop's part in memory and scans out. While
- * many inactive pages are reused (favours_recent()) the documents' share of active pages is
- * demoted instead, and one use of an anonymous page is enough, so that an old working set makes room
- * for the new one.
+ * refaults have to win a place (workingset.c), which keeps a loop's part in memory and scans out, and what
+ * is popular in. That is wrong when a program turns to other pages: its old working set would hold the active
+ * list. Then recent pages are favoured: the documents' share of active pages is demoted, and one
+ * use of an anonymous page is enough. What tells the two apart is a look at demoted pages, at
+ * the end of their way over the inactive list (PG_workingset: demoted, not looked at since): those of an old set
+ * are not used any more; popular ones are, one in six and more.
+ *
+ *	protect			favour recent pages
+ *	 |  many inactive pages are reused (after a mistake: and hardly any demoted ones)
+ *	 +------------------------>+
+ *	 +<------------------------+
+ *	    demoted pages are used for long (or hardly any pages are reused)
  *
  * Locking: costs are single words that may lose an update.
  * Failure: none.
@@ -41,10 +49,14 @@ int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages
 #define SWAPPINESS_SUM 200
 #define SURPLUS_PER_INACTIVE (ACTIVE_PER_INACTIVE + 1)
 
-#define WINDOW	    256ul /* evictions */
-/* Recent pages are favoured from one reused to four evicted on, until it is one to twelve. */
+#define WINDOW	 256ul /* evictions */
+#define PATIENCE 8ul   /* windows, at least; else as many evictions as there are pages */
+/* Parts of the evictions of a window: many pages were reused, hardly any. */
 #define MANY_REUSED_PART 4ul
 #define FEW_REUSED_PART	 12ul
+/* Demoted pages tell of an old set if they are as many, and not one in so many is still used. */
+#define ENOUGH	     16ul
+#define OLD_SET_PART 6ul
 
 #define LOAD(word)	   __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define STORE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
@@ -112,11 +124,51 @@ static unsigned long default_refill_count(unsigned long nr_pages, unsigned long 
 	return nr_pages * active / (2 * (inactive + 1));
 }
 
-static bool recent_favoured; /* the last answer */
+static unsigned long demoted_seen, demoted_used; /* in this window */
+static unsigned long quiet_windows;		 /* in which nothing spoke for recent pages */
+static bool recent_favoured;			 /* the last answer */
+
+/* A demoted page has come to the end of the inactive list. */
+static void note_demoted(struct page *page, bool used)
+{
+	ClearPageWorkingset(page);
+	__atomic_fetch_add(&demoted_seen, 1, __ATOMIC_RELAXED);
+	if (used)
+		__atomic_fetch_add(&demoted_used, 1, __ATOMIC_RELAXED);
+}
+
+/* Recent pages are favoured: are they to be in the next window? */
+static bool stay_with_recent(bool old_set, bool hardly_reused)
+{
+	unsigned long patience = max(PATIENCE, (nr_active_pages() + nr_inactive_pages()) / WINDOW);
+
+	if (!hardly_reused)
+		STORE(quiet_windows, old_set ? 0 : LOAD(quiet_windows) + 1);
+	else /* a loop, or between two sets */
+		STORE(quiet_windows, LOAD(quiet_windows) + (old_set ? 1 : PATIENCE / 2));
+	return LOAD(quiet_windows) < patience;
+}
+
+/* A window is over: shall recent pages be favoured in the next? */
+static bool turn_to_recent(unsigned long evicted, unsigned long reused)
+{
+	static bool popular; /* old pages were, when recent ones were favoured last; until hardly any page is reused */
+	unsigned long seen = __atomic_exchange_n(&demoted_seen, 0, __ATOMIC_RELAXED);
+	unsigned long used = __atomic_exchange_n(&demoted_used, 0, __ATOMIC_RELAXED);
+	bool old_set = seen >= ENOUGH && used * OLD_SET_PART < seen;
+	bool hardly_reused = reused * FEW_REUSED_PART <= evicted;
+
+	if (LOAD(recent_favoured)) {
+		STORE(popular, !stay_with_recent(old_set, hardly_reused));
+		return !LOAD(popular);
+	}
+	STORE(quiet_windows, 0);
+	STORE(popular, LOAD(popular) && !hardly_reused);
+	return reused * MANY_REUSED_PART > evicted && (old_set || !LOAD(popular));
+}
 
 /*
- * Are pages on the inactive lists used again? Many are when a program has turned to other pages, hardly any
- * in a loop or a scan. Asked once a pass; answered from the last WINDOW evictions. Counters may be
+ * Has a program turned to other pages? Asked once a pass, answered from the last WINDOW evictions. Counters may be
  * read while they change: a wrong answer lasts for a window.
  */
 static bool favours_recent(void)
@@ -127,7 +179,7 @@ static bool favours_recent(void)
 			       LOAD(reused_before);
 
 	if (evicted >= WINDOW) {
-		STORE(recent_favoured, reused * (LOAD(recent_favoured) ? FEW_REUSED_PART : MANY_REUSED_PART) > evicted);
+		STORE(recent_favoured, turn_to_recent(evicted, reused));
 		STORE(evicted_before, LOAD(evicted_before) + evicted);
 		STORE(reused_before, LOAD(reused_before) + reused);
 	}
@@ -176,6 +228,7 @@ static bool default_keep_active(struct page *page)
 static void default_demoted(struct page *page)
 {
 	SetPageReferenced(page); /* RC-17 */
+	SetPageWorkingset(page);
 }
 
 static enum page_fate judge_mapped(struct page *page, const struct rmap_info *info)
@@ -184,6 +237,8 @@ static enum page_fate judge_mapped(struct page *page, const struct rmap_info *in
 
 	if (info->locked)
 		return PAGE_CULL;
+	if (PageWorkingset(page))
+		note_demoted(page, info->referenced);
 	if (!info->referenced) {
 		ClearPageReferenced(page);
 		return PAGE_EVICT;

@@ -150,7 +150,6 @@ void workingset_refault(struct page *page)
 		reclaim_policy->note_cost(page_zone(page), kind);
 	if (!has_place(page_zone(page), kind, distance))
 		return;
-	SetPageWorkingset(page);
 	activate_page(page);
 	count_vm_event(workingset_activate);
 }
