@@ -405,7 +405,7 @@ void *kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
 		return NULL;
 	if (unlikely(flags & __GFP_ZERO))
 		return alloc_object_slow(cachep, flags, __builtin_return_address(0));
-	return __kmem_cache_alloc(cachep, flags, __builtin_return_address(0));
+	return __kmem_cache_alloc(cachep, flags);
 }
 
 noinline void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
@@ -436,7 +436,7 @@ void kmem_cache_free(kmem_cache_t *cachep, void *obj)
 			   __builtin_return_address(0));
 		return;
 	}
-	__kmem_cache_free(cachep, obj, __builtin_return_address(0));
+	__kmem_cache_free(cachep, obj);
 }
 
 /* ---- Making a cache (SL-03) ----------------------------------------------------------------- */

@@ -354,7 +354,7 @@ static __always_inline unsigned long mark_of(const void *obj)
  */
 static __always_inline bool is_marked_or_fresh(void *obj, u64 state)
 {
-	unsigned long fresh = (unsigned long)((s32)(state >> 32) >> 31); /* all bits or none */
+	unsigned long fresh = (unsigned long)((s64)state >> 63); /* all bits or none */
 	unsigned long mark = (unsigned long)quick_mark_word(obj);
 	unsigned long look = mark ^ ((mark ^ (unsigned long)&free_mark) & fresh);
 
@@ -362,10 +362,11 @@ static __always_inline bool is_marked_or_fresh(void *obj, u64 state)
 }
 
 /*
- * The quick ways have no call in them, only a jump to the slow ones. flags without
- * __GFP_ZERO.
+ * The quick ways have no call in them, only a jump to the slow ones, whose caller is that of
+ * the function these are in (asked for there, it costs the quick way nothing). flags
+ * without __GFP_ZERO.
  */
-static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags, void *caller)
+static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
 {
 	unsigned long irq = port_irq_save_short();
 	cpucache_t *cc = cachep->quick[port_cpu_id()];
@@ -383,18 +384,18 @@ static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flag
 	return obj;
 slow:
 	port_irq_restore_short(irq);
-	return alloc_object_slow(cachep, flags, caller);
+	return alloc_object_slow(cachep, flags, __builtin_return_address(0));
 }
 
 /* A pointer that is no object's shows when it reaches its slab, if not here. */
-static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj, void *caller)
+static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
 {
 	unsigned long irq;
 	cpucache_t *cc;
 	u64 state;
 
 	if (unlikely((unsigned long)obj & cachep->slow_bits)) {
-		free_object_slow(cachep, obj, caller);
+		free_object_slow(cachep, obj, __builtin_return_address(0));
 		return;
 	}
 	irq = port_irq_save_short();
@@ -402,7 +403,7 @@ static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj, v
 	state = cc->state;
 	if (unlikely((u32)state == cc->limit)) {
 		port_irq_restore_short(irq);
-		free_object_slow(cachep, obj, caller);
+		free_object_slow(cachep, obj, __builtin_return_address(0));
 		return;
 	}
 	*quick_mark_word(obj) = mark_of(obj);

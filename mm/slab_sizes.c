@@ -27,7 +27,8 @@ typedef struct cache_sizes {
 static_assert(GFP_DMA == 1, "the flag selects between the two members");
 
 cache_sizes_t cache_sizes[NR_SIZES + 1];
-static kmem_cache_t *size_caches[NR_SIZES]; /* those not for DMA again, close together */
+/* Those not for DMA again, close together, by the highest bit of size - 1. */
+static kmem_cache_t *size_caches[MIN_SIZE_SHIFT - 1 + NR_SIZES];
 
 static kmem_cache_t *make_size_cache(size_t size, bool dma)
 {
@@ -46,26 +47,25 @@ void kmem_cache_sizes_init(void)
 {
 	for (unsigned int i = 0; i < NR_SIZES; i++) {
 		cache_sizes[i].cs_size = 1ul << (MIN_SIZE_SHIFT + i);
-		size_caches[i] = make_size_cache(cache_sizes[i].cs_size, false);
-		cache_sizes[i].cs_cachep = size_caches[i];
+		cache_sizes[i].cs_cachep = make_size_cache(cache_sizes[i].cs_size, false);
+		size_caches[MIN_SIZE_SHIFT - 1 + i] = cache_sizes[i].cs_cachep;
 	}
 	for (unsigned int i = 0; i < NR_SIZES; i++)
 		cache_sizes[i].cs_dmacachep = make_size_cache(cache_sizes[i].cs_size, true);
 	enable_all_cpucaches();
 }
 
-/* Row of the table for a size of 1 to MAX_SIZE. */
-static inline unsigned int size_index(size_t size)
+/* The highest bit of size - 1, or of the smallest size - 1, for a size of 1 to MAX_SIZE. */
+static inline unsigned int size_bit(size_t size)
 {
-	/* The position of the highest bit of size - 1, counted from that of the smallest size. */
 	size_t last = (size - 1) | ((1ul << MIN_SIZE_SHIFT) - 1);
 
-	return (unsigned int)(BITS_PER_LONG - MIN_SIZE_SHIFT - __builtin_clzl(last));
+	return (unsigned int)(BITS_PER_LONG - 1 - __builtin_clzl(last));
 }
 
 static inline kmem_cache_t *size_cache(size_t size, gfp_t flags)
 {
-	kmem_cache_t *const *cs = &cache_sizes[size_index(size)].cs_cachep;
+	kmem_cache_t *const *cs = &cache_sizes[size_bit(size) - (MIN_SIZE_SHIFT - 1)].cs_cachep;
 
 	return cs[flags & GFP_DMA];
 }
@@ -90,7 +90,7 @@ void *kmalloc(size_t size, gfp_t flags)
 		might_sleep();
 	if (unlikely(size - 1 >= MAX_SIZE || flags & (GFP_DMA | __GFP_ZERO) || port_watched()))
 		return kmalloc_slow(size, flags, __builtin_return_address(0));
-	return __kmem_cache_alloc(size_caches[size_index(size)], flags, __builtin_return_address(0));
+	return __kmem_cache_alloc(size_caches[size_bit(size)], flags);
 }
 
 void *kzalloc(size_t size, gfp_t flags)
@@ -128,7 +128,7 @@ void kfree(const void *obj)
 		kfree_slow(obj, __builtin_return_address(0));
 		return;
 	}
-	__kmem_cache_free(GET_PAGE_CACHE(page), (void *)obj, __builtin_return_address(0));
+	__kmem_cache_free(GET_PAGE_CACHE(page), (void *)obj);
 }
 
 size_t ksize(const void *obj)
