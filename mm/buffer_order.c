@@ -106,9 +106,10 @@ static int write_batch(struct buffer_head **bhs, unsigned int nr)
 {
 	int err = 0, late;
 
+	for (unsigned int i = 0; i < nr; i++)
+		mark_buffer_dirty(bhs[i]); /* all first: some are in one page */
 	blk_start_plug();
 	for (unsigned int i = 0; i < nr; i++) {
-		mark_buffer_dirty(bhs[i]);
 		late = start_buffer_page(bhs[i]);
 		err = err ? err : late;
 	}

@@ -38,6 +38,7 @@
  * Failure: writing may fail to start for lack of memory; the page stays dirty.
  * Observability: nr_dirty_pages, nr_writeback_pages; event pgpgout.
  */
+#include "buffer_internal.h"
 #include "filemap_internal.h"
 #include <pagoda/blkdev.h>
 #include <pagoda/page_alloc.h>
@@ -523,9 +524,16 @@ static void await_mapping(struct address_space *mapping)
 	filemap_fdatawait_range(mapping, 0, ~0ul);
 }
 
+/* A disk's own pages are its file system's to write first, in order. */
+static void start_file_mapping(struct address_space *mapping)
+{
+	if (!is_blkdev_mapping(mapping))
+		start_mapping(mapping);
+}
+
 void sync_mappings(bool wait)
 {
-	for_each_dirty_mapping(start_mapping);
+	for_each_dirty_mapping(wait ? start_mapping : start_file_mapping);
 	if (wait)
 		for_each_dirty_mapping(await_mapping);
 }

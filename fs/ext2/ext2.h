@@ -132,7 +132,6 @@ struct ext2_inode {
 	u32 last_block, last_phys; /* map_lock: what was allocated last, a goal for the next */
 	struct mutex map_lock, raw_lock;
 	bool gone;		   /* its blocks and number were freed */
-	bool ended;		   /* write_mutex: as an inode of the disk */
 	bool on_disk;		   /* map_lock: the table on the disk has it, and may have what it had */
 	struct inode *inode;	   /* (C) its other half */
 	struct list_head link;	   /* lists_lock: a list of ext2_sb's */

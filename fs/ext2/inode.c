@@ -199,6 +199,8 @@ int ext2_copy_inode(struct inode *inode)
 	mutex_lock(&ei->raw_lock);
 	raw = raw_to_change(inode, &bh);
 	if (raw) {
+		if (!ei->on_disk) /* what was there before may have been more than we know of */
+			memset(raw, 0, ext2_sb(inode->i_sb)->inode_size);
 		fill_raw(inode, raw);
 		raw->i_dtime = 0;
 		ei->copied = ei->changes;
@@ -215,7 +217,6 @@ int ext2_end_on_disk(struct inode *inode)
 	struct buffer_head *bh;
 	struct ext2_raw_inode *raw = raw_to_change(inode, &bh);
 
-	ext2_i(inode)->ended = true;
 	if (!raw)
 		return -EIO;
 	raw->i_links_count = 0;
@@ -386,17 +387,15 @@ struct inode *ext2_iget(struct super_block *sb, u64 ino)
 
 /* ---- Made and ended -------------------------------------------------------------------------- */
 
-/* The table's slot may hold an older inode, and more than we know of: all of it is cleared. */
-static int clear_raw(struct ext2_sb *sbi, u64 ino, u32 *generation)
+/* Another one than the inode that was there before. */
+static int next_generation(struct inode *inode)
 {
 	struct buffer_head *bh;
-	struct ext2_raw_inode *raw = raw_inode(sbi, ino, &bh);
+	struct ext2_raw_inode *raw = raw_inode(ext2_sb(inode->i_sb), inode->i_ino, &bh);
 
 	if (!raw)
 		return -EIO;
-	*generation = raw->i_generation + 1;
-	memset(raw, 0, sbi->inode_size);
-	mark_buffer_dirty(bh);
+	ext2_i(inode)->generation = raw->i_generation + 1;
 	brelse(bh);
 	return 0;
 }
@@ -438,7 +437,7 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev)
 	inode->i_ino = ino;
 	inode->i_rdev = rdev;
 	inode_inherit_group(inode, dir);
-	err = clear_raw(ext2_sb(sb), ino, &ext2_i(inode)->generation);
+	err = next_generation(inode);
 	if (err) {
 		inode->i_nlink = 0;
 		iput(inode);
@@ -493,8 +492,6 @@ void ext2_delete_inode(struct inode *inode)
 		ext2_free_from(inode, 0);
 	drop_attributes(inode);
 	inode->i_blocks = 0;
-	if (!ei->ended)
-		(void)ext2_end_on_disk(inode); /* it was logged */
 	ei->gone = true;
 	ext2_free_ino(ext2_sb(inode->i_sb), (u32)inode->i_ino, S_ISDIR(inode->i_mode));
 }

@@ -421,19 +421,28 @@ static int first_error(const int *errs, unsigned int nr)
 	return 0;
 }
 
-/* write_mutex held, too. */
-static int write_names_locked(struct ext2_sb *sbi)
+/* New inodes, those of directories with their names; they have no names yet. (N) write_mutex held. */
+static int write_new_inodes(struct ext2_sb *sbi)
 {
-	int errs[6];
+	int errs[3];
 
-	if (sbi->sb->s_readonly)
-		return 0; /* something is wrong with it: all stays as it is */
 	errs[0] = write_list(sbi, &sbi->new_files);
 	errs[1] = write_waiting_buffers(&sbi->new_names, 1);
 	errs[2] = write_list(sbi, &sbi->new_dirs);
-	errs[3] = write_waiting_buffers(&sbi->names, 1);
-	errs[4] = write_list(sbi, &sbi->resized);
-	errs[5] = end_orphans(sbi);
+	return first_error(errs, ARRAY_SIZE(errs));
+}
+
+/* write_mutex held, too. */
+static int write_names_locked(struct ext2_sb *sbi)
+{
+	int errs[4];
+
+	if (sbi->sb->s_readonly)
+		return 0; /* something is wrong with it: all stays as it is */
+	errs[0] = write_new_inodes(sbi);
+	errs[1] = write_waiting_buffers(&sbi->names, 1);
+	errs[2] = write_list(sbi, &sbi->resized);
+	errs[3] = end_orphans(sbi);
 	return first_error(errs, ARRAY_SIZE(errs));
 }
 
@@ -449,7 +458,16 @@ int ext2_write_names(struct ext2_sb *sbi)
 
 int ext2_settle_dir(struct inode *dir)
 {
-	return ext2_i(dir)->on_disk ? 0 : ext2_write_names(ext2_sb(dir->i_sb));
+	struct ext2_sb *sbi = ext2_sb(dir->i_sb);
+	int err = 0;
+
+	if (ext2_i(dir)->on_disk)
+		return 0;
+	mutex_lock(&sbi->write_mutex);
+	if (!dir->i_sb->s_readonly)
+		err = write_new_inodes(sbi);
+	mutex_unlock(&sbi->write_mutex);
+	return err;
 }
 
 static bool too_many(const struct ext2_sb *sbi)

@@ -421,7 +421,9 @@ static void free_unlinked(struct inode *inode)
 	if (inode->i_nlink)
 		return;
 	truncate_inode_pages(&inode->i_data, 0);
-	ext2_i(inode)->on_disk = false; /* all was written: no name leads there, and nobody comes after it */
+	if (ext2_i(inode)->on_disk)
+		(void)ext2_end_on_disk(inode); /* it was logged */
+	ext2_i(inode)->on_disk = false; /* no name leads there, and nobody comes after it */
 	ext2_delete_inode(inode);
 }
 

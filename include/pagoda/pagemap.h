@@ -252,7 +252,7 @@ int generic_file_fsync(struct vm_file *file, u64 start, u64 end);
  * throttled writers.
  */
 unsigned long writeback_some(struct address_space *mapping, unsigned long nr);
-/* Write all dirty pages of all mappings; wait: until they are written. May sleep. */
+/* Start writing the dirty pages of all files; wait: of disks, too, and wait until all is written. May sleep. */
 void sync_mappings(bool wait);
 /*
  * After dirtying a page, no locks held that writing needs: writers wait here while too much is dirty.

@@ -95,6 +95,8 @@ static void init_once(void)
 	CHECK(blkdev_mapping(disk));
 }
 
+static bool immediate; /* the disk answers at once: for tests that ask it much */
+
 /* A disk with a new file system; words for mke2fs. */
 static void make_disk(u64 bytes, const char *words)
 {
@@ -107,7 +109,7 @@ static void make_disk(u64 bytes, const char *words)
 	fclose(file);
 	CHECK_EQ(run("PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext2 %s %s", words), 0);
 	disk_bytes = bytes;
-	disk = hosted_disk_create(&(struct hosted_disk_config){.name = "vda", .bytes = bytes});
+	disk = hosted_disk_create(&(struct hosted_disk_config){.name = "vda", .bytes = bytes, .immediate = immediate});
 	CHECK(disk);
 	file = fopen(image_path(), "r");
 	CHECK_EQ(fread(hosted_disk_bytes(disk), 1, bytes, file), bytes);
@@ -659,6 +661,7 @@ static void stopped_anywhere(const char *words, unsigned int seed)
 	char name[64];
 
 	state = seed;
+	immediate = true;
 	make_disk(2 * SZ_1M, words);
 	CHECK_EQ(mount_disk(), 0);
 	for (int i = 0; i < 4; i++)
@@ -828,6 +831,7 @@ PAGODA_TEST(ext2_without_memory_the_disk_stays_whole, "")
 	bool done = false;
 	u64 before;
 
+	immediate = true;
 	make_disk(2 * SZ_1M, "-b 1024 -N 64");
 	CHECK_EQ(mount_disk(), 0);
 	CHECK(short_life()); /* caches, the directory's blocks */
