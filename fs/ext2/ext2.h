@@ -167,8 +167,6 @@ struct ext2_group_desc *ext2_group(struct ext2_sb *sbi, u32 group);
 void ext2_group_changed(struct ext2_sb *sbi, u32 group);
 /* A file grew past 2 GiB: older drivers must know. May sleep. */
 void ext2_note_large_file(struct ext2_sb *sbi);
-/* Write the device's dirty pages and flush it. 0 or -EIO. May sleep. */
-int ext2_sync_device(struct ext2_sb *sbi) __must_check;
 
 /* ---- balloc.c ------------------------------------------------------------------------------ */
 

@@ -94,7 +94,8 @@ void ext2_note_large_file(struct ext2_sb *sbi)
 /* ---- To the disk
  * ------------------------------------------------------------------------------------ */
 
-int ext2_sync_device(struct ext2_sb *sbi)
+/* Write the device's dirty pages and flush it. 0 or -EIO. */
+static int sync_device(struct ext2_sb *sbi)
 {
 	int err = filemap_write_and_wait(blkdev_mapping(sbi->bdev));
 	int flush_err = blkdev_flush(sbi->bdev);
@@ -148,7 +149,7 @@ static int sync_all(struct super_block *sb)
 	sbi->es->s_wtime = (u32)(current_time_ns() / NSEC_PER_SEC);
 	mark_buffer_dirty(sbi->super_bh);
 	err = ext2_write_metadata(sbi);
-	device_err = ext2_sync_device(sbi);
+	device_err = sync_device(sbi);
 	late = check_metadata(sbi, &sbi->metadata_seq);
 	if (!late && READ_ONCE(sbi->data_lost))
 		late = -EIO;
@@ -395,7 +396,7 @@ static void end_writing(struct ext2_sb *sbi)
 	sbi->es->s_state |= sbi->old_state & EXT2_VALID_FS;
 	sbi->sb->s_readonly = true;
 	mark_buffer_dirty(sbi->super_bh);
-	if (ext2_sync_device(sbi))
+	if (sync_device(sbi))
 		pr_err("ext2 (%s): could not be written", sbi->bdev->name);
 }
 
