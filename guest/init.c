@@ -32,7 +32,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORDS_MAX   4096 /* arguments or environment strings */
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND      127
 
@@ -88,13 +87,16 @@ static char *read_file(const char *path, size_t *size)
 /* The NUL-ended strings of a file as a vector, or the fallback if there is no such file. */
 static char **read_vector(const char *path, char **fallback)
 {
-	size_t size, i, n = 0;
+	size_t size = 0, i, n = 0;
 	char *data = read_file(path, &size);
-	char **vector = data ? calloc(WORDS_MAX + 1, sizeof(char *)) : NULL;
+	char **vector;
 
+	for (i = 0; i < size; i++)
+		n += !data[i];
+	vector = data ? calloc(n + 1, sizeof(char *)) : NULL;
 	if (!vector)
 		return fallback;
-	for (i = 0; i < size && n < WORDS_MAX; i += strlen(data + i) + 1)
+	for (i = n = 0; i < size; i += strlen(data + i) + 1)
 		vector[n++] = data + i;
 	return vector;
 }

@@ -71,6 +71,12 @@ def binary(bench):
     bench.ran(run(bench, BUSYBOX, "cat", stdin=data), 0, data)
 
 
+@test("run/as_many_arguments_as_linux_takes")
+def many_arguments(bench):
+    words = map(str, range(1, 10001))
+    bench.ran(run(bench, BUSYBOX, "sh", "-c", "echo $# ${5000}", "sh", *words), 0, b"10000 5000\n")
+
+
 @test("run/stdout_and_stderr_unmixed")
 def unmixed(bench):
     done = shell(bench, "for i in 1 2 3; do echo out$i; echo err$i >&2; done")
