@@ -28,7 +28,7 @@
  * list. Then recent pages are favoured: the documents' share of active pages is demoted, and one
  * use of an anonymous page is enough. What tells the two apart is a look at demoted pages, at
  * the end of their way over the inactive list (PG_workingset: demoted, not looked at since): those of an old set
- * are not used any more; popular ones are, one in six and more.
+ * are not used any more; popular ones are, one in five and more.
  *
  *	protect			favour recent pages
  *	 |  many inactive pages are reused (after a mistake: and hardly any demoted ones)
@@ -56,7 +56,7 @@ int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages
 #define FEW_REUSED_PART	 12ul
 /* Demoted pages tell of an old set if they are as many, and not one in so many is still used. */
 #define ENOUGH	     16ul
-#define OLD_SET_PART 6ul
+#define OLD_SET_PART 5ul
 
 #define LOAD(word)	   __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define STORE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
