@@ -50,7 +50,7 @@ int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages
 #define SURPLUS_PER_INACTIVE (ACTIVE_PER_INACTIVE + 1)
 
 #define WINDOW	 256ul /* evictions */
-#define PATIENCE 8ul   /* windows, at least; else as many evictions as there are pages */
+#define PATIENCE 8ul   /* windows, at least; else evictions of seven quarters of the pages */
 /* Parts of the evictions of a window: many pages were reused, hardly any. */
 #define MANY_REUSED_PART 4ul
 #define FEW_REUSED_PART	 12ul
@@ -140,7 +140,8 @@ static void note_demoted(struct page *page, bool used)
 /* Recent pages are favoured: are they to be in the next window? */
 static bool stay_with_recent(bool old_set, bool hardly_reused)
 {
-	unsigned long patience = max(PATIENCE, (nr_active_pages() + nr_inactive_pages()) / WINDOW);
+	unsigned long pages = nr_active_pages() + nr_inactive_pages();
+	unsigned long patience = max(PATIENCE, 7 * pages / 4 / WINDOW);
 
 	if (!hardly_reused)
 		STORE(quiet_windows, old_set ? 0 : LOAD(quiet_windows) + 1);
