@@ -57,7 +57,7 @@ class Pc:
         path = bench.file("monitor")
         self.process = subprocess.Popen(
             [qemu.QEMU, "-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "128M", "-nodefaults", "-no-user-config",
-             "-no-reboot", "-display", "none", "-vga", "std", "-cdrom", iso, "-monitor", f"unix:{path},server=on"],
+             "-no-reboot", "-display", "none", "-vga", "std", "-cdrom", iso, "-monitor", f"unix:{path},server=on,wait=off"],
             stdin=subprocess.DEVNULL)
         self.monitor = Monitor(path)
 
