@@ -368,7 +368,7 @@ def swap_nbd(bench):
     bench.check(len(contents(server.path).strip(b"\0")) > 8 << 20, "nothing came to the server")
 
 
-@test("disks/a_swap_server_that_goes_away_costs_the_pages_it_had_and_no_more", long=True)
+@test("disks/a_swap_server_that_goes_away_costs_the_pages_it_had_and_no_more", quick=False)
 def swap_nbd_dies(bench):
     """The server ends while a working set lies there: its owner ends, or lives with SIGBUS; others go on."""
     with NbdServer(bench, disks.make_swap(bench.folder, 64 << 20)) as server:
