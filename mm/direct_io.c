@@ -361,25 +361,6 @@ static bool is_over(long done, size_t count)
 	return done < 0 || (size_t)done == count || port_fatal_signal_pending();
 }
 
-long generic_direct_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
-{
-	long done, rest;
-	int err;
-
-	if (!count)
-		return 0;
-	err = flush_range(file, *pos, count);
-	if (err)
-		return err;
-	done = file->f_mapping->a_ops->direct_IO(file, false, buf, count, *pos);
-	if (done > 0)
-		*pos += (u64)done;
-	if (is_over(done, count))
-		return done;
-	rest = generic_file_read(file, iov_advance(buf, done), count - (size_t)done, pos);
-	return done ? done + max(rest, 0l) : rest;
-}
-
 /* n bytes at *pos by the cache and from there to the disk; bytes or -errno. */
 static long write_and_flush(struct vm_file *file, struct iov_user buf, size_t n, u64 *pos)
 {
@@ -411,7 +392,8 @@ static long write_past_cache(struct vm_file *file, struct iov_user buf, size_t c
 	return ret;
 }
 
-long generic_direct_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
+/* Past the cache as far as that goes; the rest by it. */
+static long transfer(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 *pos)
 {
 	long done, rest;
 	int err;
@@ -421,11 +403,24 @@ long generic_direct_write(struct vm_file *file, struct iov_user buf, size_t coun
 	err = flush_range(file, *pos, count);
 	if (err)
 		return err;
-	done = write_past_cache(file, buf, count, *pos);
+	done = write ? write_past_cache(file, buf, count, *pos) :
+		       file->f_mapping->a_ops->direct_IO(file, false, buf, count, *pos);
 	if (done > 0)
 		*pos += (u64)done;
 	if (is_over(done, count))
 		return done;
-	rest = write_and_flush(file, iov_advance(buf, done), count - (size_t)done, pos);
+	buf = iov_advance(buf, done);
+	count -= (size_t)done;
+	rest = write ? write_and_flush(file, buf, count, pos) : generic_file_read(file, buf, count, pos);
 	return done ? done + max(rest, 0l) : rest;
+}
+
+long generic_direct_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	return transfer(file, false, buf, count, pos);
+}
+
+long generic_direct_write(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	return transfer(file, true, buf, count, pos);
 }
