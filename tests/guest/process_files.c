@@ -261,8 +261,8 @@ static void clones(void)
 		_exit(0);
 	}
 	MUST(waitpid(pid, &status, 0));
-	/* a number of one's own choice */
-	int wanted = pid + 100;
+	/* a number of one's own choice, below the least pid_max of Linux */
+	int wanted = pid > 32000 ? pid - 1000 : pid + 100;
 	args = (struct clone3_args){ .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&wanted, .set_tid_size = 1 };
 	pid = clone3(&args, sizeof(args));
 	if (!pid)

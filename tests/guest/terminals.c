@@ -244,13 +244,13 @@ static void signals_body(void)
 	signal(SIGTSTP, note);
 	signal(SIGWINCH, note);
 	type("gone\x03");
-	usleep(20000);
+	show_screen(); /* now, as the next key discards what is still on its way */
 	printf("  %s\n", signal_name(last_signal));
 	type("\x1c");
-	usleep(20000);
+	show_screen();
 	printf("  %s\n", signal_name(last_signal));
 	type("\x1a");
-	usleep(20000);
+	show_screen();
 	printf("  %s\n", signal_name(last_signal));
 	type("rest\n");
 	show_read(100);
