@@ -49,7 +49,7 @@
 #define MAX_WASTE_SHARE 8
 
 struct mutex cache_chain_sem;
-unsigned long free_mark; /* (C) after boot */
+unsigned long free_mark, always_marked; /* (C) after boot */
 
 kmem_cache_t cache_cache = {
 	.flags = SLAB_NO_REAP,
@@ -124,7 +124,7 @@ static void kmem_cache_init_objs(kmem_cache_t *cachep, slab_t *slabp, unsigned l
 		if (cachep->ctor)
 			cachep->ctor(user_object(cachep, raw), cachep, ctor_flags);
 		if (cachep->has_marks)
-			*mark_word(cachep, raw) = ~mark_of(raw);
+			*mark_word(cachep, raw) = ~mark_of(mark_word(cachep, raw));
 		slab_bufctl(slabp)[i] = i + 1;
 	}
 	slab_bufctl(slabp)[cachep->num - 1] = BUFCTL_END;
@@ -143,6 +143,7 @@ static void kmem_slab_destroy(kmem_cache_t *cachep, slab_t *slabp)
 			cachep->dtor(user_object(cachep, index_object(cachep, slabp, i)), cachep, 0);
 	if (cachep->flags & CFLGS_OFF_SLAB)
 		kmem_cache_free(cachep->slabp_cache, slabp);
+	kfree_forget(page_address(page), PAGE_SIZE << cachep->gfporder);
 	kmem_freepages(cachep, page);
 }
 
@@ -297,9 +298,9 @@ unsigned int kmem_cache_alloc_batch(kmem_cache_t *cachep, void **objs, unsigned 
 static bool leaves_chain(kmem_cache_t *cachep, void *obj)
 {
 	unsigned long *mark = mark_word(cachep, obj);
-	bool was_free = *mark == ~mark_of(obj);
+	bool was_free = *mark == ~mark_of(mark);
 
-	*mark = mark_of(obj);
+	*mark = mark_of(mark);
 	if (unlikely(!was_free))
 		bad_object(cachep, obj, "freed twice, or changed while free");
 	return was_free;
@@ -327,7 +328,7 @@ static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 		return;
 	}
 	if (cachep->has_marks)
-		*mark_word(cachep, obj) = ~mark_of(obj);
+		*mark_word(cachep, obj) = ~mark_of(mark_word(cachep, obj));
 	if (unlikely(!(slab_bufctl(slabp)[objnr] & BUFCTL_OUT))) {
 		bad_object(cachep, obj, "freed twice");
 		return;
@@ -366,6 +367,14 @@ static __cold void freed_twice(kmem_cache_t *cachep, const void *obj, void *call
 		   cachep->name, obj, caller);
 }
 
+/* Objects with marks lose theirs when they are handed out; others count as marked. */
+static bool is_marked(const kmem_cache_t *cachep, void *obj)
+{
+	const unsigned long *word = mark_word(cachep, obj);
+
+	return !cachep->has_marks || *word == mark_of(word);
+}
+
 /* An object from array or slab as it lies there, but never one that somebody has. */
 static void *take_object(kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
@@ -374,7 +383,7 @@ static void *take_object(kmem_cache_t *cachep, gfp_t flags, void *caller)
 
 		if (!obj)
 			obj = cpucache_alloc_slow(cachep, flags);
-		if (likely(!obj || !cachep->has_marks || *mark_word(cachep, obj) == mark_of(obj)))
+		if (likely(!obj || is_marked(cachep, obj)))
 			return obj;
 		freed_twice(cachep, obj, caller);
 	}
@@ -421,7 +430,7 @@ noinline void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
 		return;
 	}
 	if (cachep->has_marks)
-		*mark_word(cachep, obj) = mark_of(obj);
+		*mark_word(cachep, obj) = mark_of(mark_word(cachep, obj));
 	if (!cpucache_put(cachep, obj))
 		cpucache_free_slow(cachep, obj);
 }
@@ -714,6 +723,7 @@ void kmem_cache_init(void)
 {
 	mutex_init(&cache_chain_sem, RANK_NONE);
 	free_mark = (unsigned long)(port_clock_ns() | 1) * 0x9e3779b97f4a7c15ul;
+	always_marked = mark_of(&always_marked);
 	init_cache(&cache_cache, "kmem_cache", cache_cache.objsize, 0, SMP_CACHE_BYTES,
 		   SLAB_NO_REAP | SLAB_HWCACHE_ALIGN);
 }

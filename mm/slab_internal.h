@@ -171,11 +171,27 @@ static inline bool is_quick(const kmem_cache_t *cachep)
 	return cachep->slow_bits != ~0ul;
 }
 
+/*
+ * The object that kmalloc() handed out last on a CPU, and the array it came from: see kfree().
+ * Written by its own CPU; others only clear obj.
+ */
+struct last_taken {
+	void *obj; /* (atomic) NULL: none */
+	cpucache_t *cc;
+} __aligned(SMP_CACHE_BYTES);
+extern struct last_taken last_taken[NR_CPUS];
+
+static __always_inline void forget_last_taken(unsigned int cpu)
+{
+	__atomic_store_n(&last_taken[cpu].obj, NULL, __ATOMIC_RELAXED);
+}
+
 /* Give a CPU another array; the old one. Locks: on that CPU, interrupts off, or before it uses the cache. */
 static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, cpucache_t *cc)
 {
 	cpucache_t *old = cachep->cpudata[cpu];
 
+	forget_last_taken(cpu);
 	cachep->cpudata[cpu] = cc;
 	cachep->quick[cpu] = is_quick(cachep) ? cc : &no_cpucache;
 	return old;
@@ -317,16 +333,17 @@ void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller);
 void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
 
 /*
- * One word of a free object of a cache without constructor and debugging says where it lies:
- * its address mixed with a number of this boot while it waits in an array, the complement of
- * that while it is on its slab's chain. Whoever takes one looks at the mark and removes it,
- * so that an object freed twice is not handed out twice: the second copy finds the mark
- * gone, is reported and dropped. The check is made at taking, not at freeing, as an object
- * freed a while ago is in the CPU's cache and one used long ago is not. The mark is in the
- * second word where there is one: the first is often written right before the free, in part
- * (a reference count), and reading all of it would have to wait for that store.
+ * One word of a free object of a cache without constructor and debugging is a mark: the address
+ * of that word mixed with a number of this boot while the object waits in an array, the
+ * complement of that while it is on its slab's chain. An allocation looks at the mark and removes
+ * it, so that an object freed twice is not handed out twice: the second copy has no mark any
+ * more, is reported and dropped. The check is made when an object is taken, not when it is freed,
+ * as an object freed a while ago is in the CPU's cache and one used long ago is not. The mark is
+ * in the second word where there is one: the first is often written right before the free, in
+ * part (a reference count), and reading all of it would have to wait for that store.
  */
 extern unsigned long free_mark;
+extern unsigned long always_marked; /* a word outside of all objects that has its mark */
 
 static inline unsigned long *mark_word(const kmem_cache_t *cachep, void *obj)
 {
@@ -339,26 +356,59 @@ static __always_inline unsigned long *quick_mark_word(void *obj)
 	return (unsigned long *)((char *)obj + MARK_OFFSET);
 }
 
-static __always_inline unsigned long mark_of(const void *obj)
+static __always_inline unsigned long mark_of(const unsigned long *word)
 {
-	return (unsigned long)obj ^ free_mark;
+	return (unsigned long)word ^ free_mark;
 }
 
 /*
  * Has the object on top its mark? A fresh one is not looked at: if it came from another CPU,
  * the store of its mark is still waiting for the line; a load would wait, too, and whatever
- * comes after it. The number itself is looked at instead, chosen by masks, as no branch
- * could be predicted. If an array has the object a second time, further down, that copy is
- * not fresh when it gets to the top and is found then; only of two copies that are on top of
+ * comes after it. A word that always has its mark is looked at instead, chosen without a branch,
+ * as none could be predicted. If an array has the object a second time, further down, that copy
+ * is not fresh when it gets to the top and is found then; only of two copies that are on top of
  * two CPUs' arrays both are handed out.
  */
 static __always_inline bool is_marked_or_fresh(void *obj, u64 state)
 {
-	unsigned long fresh = (unsigned long)((s64)state >> 63); /* all bits or none */
-	unsigned long mark = (unsigned long)quick_mark_word(obj);
-	unsigned long look = mark ^ ((mark ^ (unsigned long)&free_mark) & fresh);
+	bool fresh = __builtin_expect_with_probability((s64)state < 0, 1, 0.5);
+	const unsigned long *word = fresh ? &always_marked : quick_mark_word(obj);
 
-	return *(unsigned long *)look == (free_mark ^ ((unsigned long)obj & ~fresh));
+	return *word == mark_of(word);
+}
+
+/*
+ * The object on top of a quick cache's array, without its mark; NULL where a closer look is
+ * needed (alloc_object_slow). Locks: on the array's CPU, interrupts off.
+ */
+static __always_inline void *cpucache_take_quick(cpucache_t *cc)
+{
+	u64 state = cc->state;
+	void *obj;
+
+	if (unlikely(!(u32)state))
+		return NULL;
+	obj = cc_entry(cc)[(u32)state - 1];
+	if (unlikely(!is_marked_or_fresh(obj, state)))
+		return NULL;
+	(void)cpucache_pop(cc, state); /* the object that was looked at */
+	*quick_mark_word(obj) = 0;
+	return obj;
+}
+
+/*
+ * obj, of a quick cache, onto this CPU's array of its cache; false: the array is full.
+ * Locks: on the array's CPU, interrupts off.
+ */
+static __always_inline bool cpucache_put_quick(cpucache_t *cc, void *obj)
+{
+	u64 state = cc->state;
+
+	if (unlikely((u32)state == cc->limit))
+		return false;
+	*quick_mark_word(obj) = mark_of(quick_mark_word(obj));
+	cpucache_push(cc, state, obj);
+	return true;
 }
 
 /*
@@ -369,46 +419,25 @@ static __always_inline bool is_marked_or_fresh(void *obj, u64 state)
 static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
 {
 	unsigned long irq = port_irq_save_short();
-	cpucache_t *cc = cachep->quick[port_cpu_id()];
-	u64 state = cc->state;
-	void *obj;
+	void *obj = cpucache_take_quick(cachep->quick[port_cpu_id()]);
 
-	if (unlikely(!(u32)state))
-		goto slow;
-	obj = cc_entry(cc)[(u32)state - 1];
-	if (unlikely(!is_marked_or_fresh(obj, state)))
-		goto slow;
-	(void)cpucache_pop(cc, state); /* the one we looked at */
 	port_irq_restore_short(irq);
-	*quick_mark_word(obj) = 0;
-	return obj;
-slow:
-	port_irq_restore_short(irq);
-	return alloc_object_slow(cachep, flags, __builtin_return_address(0));
+	return likely(obj) ? obj : alloc_object_slow(cachep, flags, __builtin_return_address(0));
 }
 
 /* A pointer that is no object's shows when it reaches its slab, if not here. */
 static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
 {
-	unsigned long irq;
-	cpucache_t *cc;
-	u64 state;
+	bool put = false;
 
-	if (unlikely((unsigned long)obj & cachep->slow_bits)) {
-		free_object_slow(cachep, obj, __builtin_return_address(0));
-		return;
-	}
-	irq = port_irq_save_short();
-	cc = cc_data(cachep);
-	state = cc->state;
-	if (unlikely((u32)state == cc->limit)) {
+	if (likely(!((unsigned long)obj & cachep->slow_bits))) {
+		unsigned long irq = port_irq_save_short();
+
+		put = cpucache_put_quick(cc_data(cachep), obj);
 		port_irq_restore_short(irq);
-		free_object_slow(cachep, obj, __builtin_return_address(0));
-		return;
 	}
-	*quick_mark_word(obj) = mark_of(obj);
-	cpucache_push(cc, state, obj);
-	port_irq_restore_short(irq);
+	if (unlikely(!put))
+		free_object_slow(cachep, obj, __builtin_return_address(0));
 }
 
 /* ---- slab_cpu.c ------------------------------------------------------------------------- */
@@ -430,6 +459,11 @@ void kmem_reap_forget(const kmem_cache_t *cachep);
 
 /* ---- slab_sizes.c ------------------------------------------------------------------------ */
 
+/*
+ * The frames of a slab without any object in use are about to leave its cache: kfree() must not
+ * go by what it remembers of them.
+ */
+void kfree_forget(const void *start, size_t bytes);
 /* Smallest size cache that holds size bytes; NULL if none does. */
 kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags);
 

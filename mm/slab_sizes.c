@@ -27,6 +27,7 @@ typedef struct cache_sizes {
 static_assert(GFP_DMA == 1, "the flag selects between the two members");
 
 cache_sizes_t cache_sizes[NR_SIZES + 1];
+struct last_taken last_taken[NR_CPUS];
 /* Those not for DMA again, close together, by the highest bit of size - 1. */
 static kmem_cache_t *size_caches[MIN_SIZE_SHIFT - 1 + NR_SIZES];
 
@@ -86,11 +87,27 @@ static noinline void *kmalloc_slow(size_t size, gfp_t flags, void *caller)
 
 void *kmalloc(size_t size, gfp_t flags)
 {
+	unsigned long irq;
+	unsigned int cpu;
+	cpucache_t *cc;
+	void *obj;
+
 	if (flags & __GFP_WAIT)
 		might_sleep();
 	if (unlikely(size - 1 >= MAX_SIZE || flags & (GFP_DMA | __GFP_ZERO) || port_watched()))
 		return kmalloc_slow(size, flags, __builtin_return_address(0));
-	return __kmem_cache_alloc(size_caches[size_bit(size)], flags);
+	irq = port_irq_save_short();
+	cpu = port_cpu_id();
+	cc = size_caches[size_bit(size)]->quick[cpu];
+	obj = cpucache_take_quick(cc);
+	if (unlikely(!obj)) {
+		port_irq_restore_short(irq);
+		return kmalloc_slow(size, flags, __builtin_return_address(0));
+	}
+	__atomic_store_n(&last_taken[cpu].obj, obj, __ATOMIC_RELAXED);
+	last_taken[cpu].cc = cc;
+	port_irq_restore_short(irq);
+	return obj;
 }
 
 void *kzalloc(size_t size, gfp_t flags)
@@ -109,7 +126,7 @@ void *kcalloc(size_t n, size_t size, gfp_t flags)
 	return kzalloc(bytes, flags);
 }
 
-/* Where nodes share a section, or the address is wrong; NULL comes here, too. */
+/* Any free: also where nodes share a section, into a full array, of a wrong address or NULL. */
 static noinline void kfree_slow(const void *obj, void *caller)
 {
 	struct page *page = object_page(obj);
@@ -120,15 +137,62 @@ static noinline void kfree_slow(const void *obj, void *caller)
 		report_bug("kfree: %p was not allocated, by %p", obj, caller);
 }
 
-void kfree(const void *obj)
+/* This CPU's array for an object of a quick cache; one that is always full where a closer look is needed. */
+static __always_inline cpucache_t *array_of(const void *obj, unsigned int cpu)
 {
 	struct page *page = object_page_quick(obj);
+	kmem_cache_t *cachep;
 
-	if (unlikely(!page)) {
+	if (unlikely(!page))
+		return &no_cpucache;
+	cachep = GET_PAGE_CACHE(page);
+	return likely(!(cachep->slow_bits & (unsigned long)obj)) ? cachep->cpudata[cpu] : &no_cpucache;
+}
+
+/*
+ * Often the object comes back that kmalloc() handed out last on this CPU. Its array is
+ * remembered, as the way from the object to it is a chain of loads (page descriptor, cache,
+ * array), and the next allocation has to wait until that chain's end says where the array's
+ * state is stored: a loop of pairs would do nothing else.
+ *
+ * A remembered object is used by its address alone, so no address may be remembered whose
+ * frame has left the cache. While its slab lives, an object that was freed elsewhere meanwhile
+ * still belongs to the same cache, and this CPU's array is the right place for it:
+ *
+ *	CPU 0				CPU 1
+ *	obj = kmalloc()
+ *	remembers obj
+ *	passes obj on			kfree(obj)
+ *					the slab is destroyed: kfree_forget() clears CPU 0's obj
+ *					its frame is used anew, with an object at the same address
+ *	kfree() of that object: obj is NULL, so the descriptor is asked
+ *
+ * CPU 1 clears after CPU 0 has stored, as CPU 0 passed the object on in between.
+ */
+void kfree(const void *obj)
+{
+	unsigned long irq = port_irq_save_short();
+	unsigned int cpu = port_cpu_id();
+	const struct last_taken *last = &last_taken[cpu];
+	cpucache_t *cc = last->cc;
+	bool put;
+
+	if (__atomic_load_n(&last->obj, __ATOMIC_RELAXED) != obj || unlikely(!obj))
+		cc = array_of(obj, cpu);
+	put = cpucache_put_quick(cc, (void *)obj);
+	port_irq_restore_short(irq);
+	if (unlikely(!put))
 		kfree_slow(obj, __builtin_return_address(0));
-		return;
+}
+
+void kfree_forget(const void *start, size_t bytes)
+{
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
+		void *obj = __atomic_load_n(&last_taken[cpu].obj, __ATOMIC_RELAXED);
+
+		if ((unsigned long)obj - (unsigned long)start < bytes)
+			forget_last_taken(cpu);
 	}
-	__kmem_cache_free(GET_PAGE_CACHE(page), (void *)obj);
 }
 
 size_t ksize(const void *obj)

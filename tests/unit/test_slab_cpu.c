@@ -421,3 +421,91 @@ PAGODA_TEST_CONFIG(interrupts_allocate_too, "SL-38 SL-54 PA-28", .nr_cpus = 2, .
 	hosted_wait(task);
 	CHECK_EQ(kmem_cache_destroy(shared), 0);
 }
+
+/*
+ * CPU 0 remembers the object that it took last. Then another CPU frees it, the slab goes, and its frame
+ * is used for objects of another size, one of them at the same address, which CPU 0 frees.
+ */
+#define REUSE_TRIES 4096
+
+#define FRESH_SLABS 200 /* after that many objects, new ones come from slabs that nobody else uses */
+
+struct reuse {
+	void *objs[2 * FRESH_SLABS]; /* of 100 bytes; the last one, at nr - 1, is the remembered one */
+	unsigned int nr;
+	void *kept[REUSE_TRIES]; /* of 1000 bytes, none at the remembered address but the last */
+	unsigned int nr_kept;
+};
+
+static void free_and_reuse_frame(void *arg)
+{
+	struct reuse *reuse = arg;
+	void *remembered = reuse->objs[reuse->nr - 1];
+
+	for (unsigned int i = 0; i < reuse->nr; i++)
+		kfree(reuse->objs[i]);
+	(void)kmem_cache_shrink(kmem_find_general_cachep(100, 0));
+	while (reuse->nr_kept < REUSE_TRIES) {
+		reuse->kept[reuse->nr_kept++] = kmalloc(1000, GFP_KERNEL);
+		if (reuse->kept[reuse->nr_kept - 1] == remembered)
+			return;
+	}
+}
+
+PAGODA_TEST_CONFIG(remembered_object_is_forgotten_with_its_slab, "SL-51 SL-54", .exact = true, .nr_cpus = 2,
+		   .start_threads = true)
+{
+	static struct reuse reuse;
+	cpucache_t *small = array_of(kmem_find_general_cachep(100, 0), 0);
+	cpucache_t *large = array_of(kmem_find_general_cachep(1000, 0), 0);
+	unsigned int small_avail, large_avail;
+	void *obj;
+
+	do
+		reuse.objs[reuse.nr++] = kmalloc(100, GFP_KERNEL);
+	while (reuse.nr < FRESH_SLABS || (unsigned long)reuse.objs[reuse.nr - 1] % 1024);
+	obj = reuse.objs[reuse.nr - 1];
+	hosted_wait(hosted_spawn("reuse", 1, free_and_reuse_frame, &reuse));
+	CHECK_EQ(reuse.kept[reuse.nr_kept - 1], obj);
+	small_avail = small->avail;
+	large_avail = large->avail;
+	kfree(obj);
+	CHECK_EQ(small->avail, small_avail);
+	CHECK_EQ(large->avail, large_avail + 1);
+	for (unsigned int i = 0; i + 1 < reuse.nr_kept; i++)
+		kfree(reuse.kept[i]);
+	validate_slab();
+}
+
+/* Resizing replaces the arrays: what a CPU remembers must not lead to its old one. */
+static void *remembered;
+
+static void take_and_remember(void *unused)
+{
+	(void)unused;
+	kfree(kmalloc(100, GFP_KERNEL)); /* fills the array */
+	remembered = kmalloc(100, GFP_KERNEL);
+}
+
+static void give_back_and_ignore_null(void *unused)
+{
+	(void)unused;
+	kfree(remembered);
+	kfree(NULL);
+}
+
+PAGODA_TEST_CONFIG(remembered_array_is_forgotten_when_it_is_replaced, "SL-59", .exact = true, .nr_cpus = 2,
+		   .start_threads = true)
+{
+	kmem_cache_t *cachep = kmem_find_general_cachep(100, 0);
+	unsigned int before;
+
+	hosted_wait(hosted_spawn("take", 1, take_and_remember, NULL));
+	CHECK_EQ(last_taken[1].obj, remembered);
+	CHECK_EQ(kmem_tune_cpucache(cachep, 30, 10), 0);
+	before = array_of(cachep, 1)->avail;
+	hosted_wait(hosted_spawn("give", 1, give_back_and_ignore_null, NULL));
+	CHECK_EQ(array_of(cachep, 1)->avail, before + 1);
+	CHECK_EQ(kmem_tune_cpucache(cachep, 252, 126), 0);
+	validate_slab();
+}
