@@ -22,7 +22,7 @@
 #define AUTOBIND_NAMES 0x100000u /* 5 hexadecimal digits */
 
 static struct list_head chains[NR_CHAINS]; /* (U) zero: not used yet */
-static struct mutex bind_mutex = { .wait = WAIT_QUEUE_HEAD_INIT(bind_mutex.wait) };
+static struct mutex bind_mutex = MUTEX_INIT(bind_mutex, RANK_NONE);
 
 /* ---- The table ------------------------------------------------------------------------------ */
 

@@ -45,7 +45,7 @@ int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
 #define THROTTLE_PAUSE_NS      10000000ull
 #define THROTTLE_PAUSES	       100
 
-static struct mutex sources_mutex = {.wait = WAIT_QUEUE_HEAD_INIT(sources_mutex.wait)};
+static struct mutex sources_mutex = MUTEX_INIT(sources_mutex, RANK_NONE);
 static LIST_HEAD(sources); /* sources_mutex: file systems with changes of their own */
 
 static struct vm_task *flusher_task; /* (C) once set; NULL: there is none */

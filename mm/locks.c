@@ -2,85 +2,280 @@
 /*
  * locks.c: locks whose waiters sleep: mutex and reader-writer semaphore.
  *
- * Both keep their state in a word or two and their waiters in a wait queue. A free
- * lock goes to whoever asks first, also ahead of woken waiters: that keeps a busy
- * lock from standing idle while a waiter is being scheduled.
+ * Both keep their state in one word and their waiters in a queue, first come first served:
  *
- *	mutex		locked is 0 or 1, changed by compare-and-exchange. Unlocking wakes
- *			the first waiter only; it stays first in the queue until it has the
- *			lock, so it is woken again if another task was quicker.
- *	rw_semaphore	count > 0: readers; -1: a writer; changed by compare-and-exchange.
- *			Readers hold back while a writer waits, so that writers are not
- *			starved. A release with waiters wakes them all; they sort it out.
+ *	mutex		HELD; WAITERS: the queue is not empty; RESERVED: only the first waiter may take it
+ *	rw_semaphore	number of readers; WRITER: a writer holds it; WAITERS: the queue is not empty
  *
- * Failure: none. Context: acquiring may sleep; releasing may be done in any context.
+ * Fairness (I1). A semaphore with waiters lets nobody in but by the queue: new readers and writers
+ * line up, and a release hands the lock to the first waiter, or to all readers up to the next
+ * writer. So a waiter is passed by nobody who comes later:
+ *
+ *	holds: r1 r2	queue: W1 r3 r4 W2		r5 comes: queue W1 r3 r4 W2 r5
+ *	r1, r2 release	W1 holds			W1 releases: r3 r4 hold
+ *
+ * A mutex that is released wakes its first waiter, and whoever asks meanwhile may take it first:
+ * that keeps a busy mutex from standing idle while a waiter is being scheduled. A waiter that was
+ * woken and found the mutex taken reserves it: the next release leaves it to that waiter. So a waiter
+ * at the head of the queue is passed during one turn of the scheduler, once, and then no more (I2).
+ *
+ * Who holds a semaphore for read must not ask for it again: with a writer between the two, both
+ * wait for ever.
+ *
+ * Waiting "killably" ends with -EINTR when the caller is about to die of a signal. The queue is then as
+ * if the waiter had never come.
+ *
+ * Locking: wait.lock (RANK_LEAF, interrupts off) protects the queue and WAITERS, RESERVED; while WAITERS is
+ * set, a semaphore's count only falls without it. A waiter is granted, and woken, under wait.lock, and looks
+ * at its grant under it: so it lives as long as the waker needs it.
+ *
+ * Failure: none but -EINTR. Context: acquiring may sleep; releasing may be done in any context.
  * Observability: debug builds record holders and check the order (lock_debug.c).
  */
 #include <pagoda/spinlock.h>
 #include <pagoda/bug.h>
+#include <pagoda/errno.h>
+
+#define MUTEX_HELD     1u
+#define MUTEX_WAITERS  2u
+#define MUTEX_RESERVED 4u
+
+/* One who waits, on the waiter's stack. */
+struct lock_waiter {
+	struct vm_task *task;
+	bool writer;  /* of a semaphore */
+	bool granted; /* has it; off the queue by then */
+	struct list_head link;
+};
+
+static void enqueue(wait_queue_head_t *wq, struct lock_waiter *w)
+{
+	lockdep_assert_held(&wq->lock);
+	list_add_tail(&w->link, &wq->waiters);
+	atomic_inc(&wq->nr_waiting);
+}
+
+static void dequeue(wait_queue_head_t *wq, struct lock_waiter *w)
+{
+	lockdep_assert_held(&wq->lock);
+	list_del(&w->link);
+	atomic_dec(&wq->nr_waiting);
+}
+
+static struct lock_waiter *first_waiter(wait_queue_head_t *wq)
+{
+	return list_empty(&wq->waiters) ? NULL : list_first_entry(&wq->waiters, struct lock_waiter, link);
+}
+
+static bool is_doomed(bool killable)
+{
+	return killable && port_fatal_signal_pending();
+}
+
+/* ---- Mutex ------------------------------------------------------------------------------ */
 
 void mutex_init(struct mutex *m, enum lock_rank rank)
 {
-	atomic_set(&m->locked, 0);
+	m->state = 0;
 	m->rank = (u8)rank;
 	init_waitqueue_head(&m->wait);
 }
 
+/* Take it if it is free and reserved for nobody. */
+static bool try_mutex(struct mutex *m)
+{
+	unsigned int old = __atomic_load_n(&m->state, __ATOMIC_RELAXED);
+
+	port_interleave();
+	while (!(old & (MUTEX_HELD | MUTEX_RESERVED)))
+		if (__atomic_compare_exchange_n(&m->state, &old, old | MUTEX_HELD, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 bool mutex_trylock(struct mutex *m)
 {
-	port_interleave();
-	if (!atomic_cmpxchg(&m->locked, 0, 1))
+	if (!try_mutex(m))
 		return false;
 	lock_acquired(m, m->rank, true);
 	return true;
 }
 
+/* A waiter leaves the queue; what it reserved is free for all. */
+static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
+{
+	bool was_first = first_waiter(&m->wait) == w;
+
+	dequeue(&m->wait, w);
+	if (was_first)
+		__atomic_fetch_and(&m->state, ~MUTEX_RESERVED, __ATOMIC_RELAXED);
+	if (!first_waiter(&m->wait))
+		__atomic_fetch_and(&m->state, ~MUTEX_WAITERS, __ATOMIC_RELAXED);
+}
+
+/* The first waiter takes a free mutex, whoever wants it besides; else, woken once, it reserves it. */
+static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
+{
+	if (first_waiter(&m->wait) != w)
+		return false;
+	if (!(__atomic_fetch_or(&m->state, MUTEX_HELD | (woken ? MUTEX_RESERVED : 0), __ATOMIC_ACQUIRE) & MUTEX_HELD)) {
+		leave_mutex_queue(m, w);
+		return true;
+	}
+	return false;
+}
+
+/* One who waited gave up: a mutex that was left to it is passed on. wait.lock held. */
+static void wake_mutex_waiter(struct mutex *m)
+{
+	struct lock_waiter *first = first_waiter(&m->wait);
+
+	lockdep_assert_held(&m->wait.lock);
+	if (first)
+		port_unpark(first->task);
+}
+
+static int mutex_lock_slow(struct mutex *m, bool killable)
+{
+	struct lock_waiter w = { .task = port_current() };
+	bool woken = false, taken, doomed = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->wait.lock, flags);
+	enqueue(&m->wait, &w);
+	__atomic_fetch_or(&m->state, MUTEX_WAITERS, __ATOMIC_SEQ_CST);
+	while (!(taken = take_in_turn(m, &w, woken)) && !(doomed = is_doomed(killable))) {
+		spin_unlock_irqrestore(&m->wait.lock, flags);
+		port_park(UINT64_MAX);
+		woken = true;
+		spin_lock_irqsave(&m->wait.lock, flags);
+	}
+	if (doomed) {
+		leave_mutex_queue(m, &w);
+		wake_mutex_waiter(m);
+	}
+	spin_unlock_irqrestore(&m->wait.lock, flags);
+	return taken ? 0 : -EINTR;
+}
+
 void mutex_lock(struct mutex *m)
 {
 	might_sleep();
-	wait_event(&m->wait, mutex_trylock(m));
+	if (unlikely(!try_mutex(m)))
+		(void)mutex_lock_slow(m, false); /* cannot fail */
+	lock_acquired(m, m->rank, true);
+}
+
+int mutex_lock_killable(struct mutex *m)
+{
+	might_sleep();
+	if (unlikely(!try_mutex(m)) && mutex_lock_slow(m, true))
+		return -EINTR;
+	lock_acquired(m, m->rank, true);
+	return 0;
 }
 
 void mutex_unlock(struct mutex *m)
 {
+	unsigned long flags;
+	unsigned int old;
+
 	lock_released(m);
-	BUG_ON(!atomic_cmpxchg(&m->locked, 1, 0));
-	wake_up_one(&m->wait);
+	old = __atomic_fetch_and(&m->state, ~MUTEX_HELD, __ATOMIC_SEQ_CST);
+	BUG_ON(!(old & MUTEX_HELD));
+	if (likely(!(old & MUTEX_WAITERS)))
+		return;
+	spin_lock_irqsave(&m->wait.lock, flags);
+	wake_mutex_waiter(m);
+	spin_unlock_irqrestore(&m->wait.lock, flags);
 }
+
+/* ---- Reader-writer semaphore ------------------------------------------------------------------ */
 
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank)
 {
 	sem->count = 0;
-	atomic_set(&sem->writers_waiting, 0);
-	atomic_set(&sem->waiters, 0);
 	sem->rank = (u8)rank;
 	init_waitqueue_head(&sem->wait);
 }
 
-/* Politely: not before a writer that waits. */
-static bool try_read_politely(struct rw_semaphore *sem)
+static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
 {
-	return !atomic_read(&sem->writers_waiting) && down_read_trylock(sem);
+	__atomic_fetch_add(&sem->count, w->writer ? RWSEM_WRITER : 1, __ATOMIC_ACQUIRE);
+	dequeue(&sem->wait, w);
+	w->granted = true;
+	port_unpark(w->task);
+}
+
+/* Let in whoever stands first and may come in, and those behind, as far as they may. wait.lock held. */
+static void serve_queue(struct rw_semaphore *sem)
+{
+	struct lock_waiter *w;
+
+	lockdep_assert_held(&sem->wait.lock);
+	while ((w = first_waiter(&sem->wait))) {
+		unsigned int held = __atomic_load_n(&sem->count, __ATOMIC_RELAXED) & ~RWSEM_WAITERS;
+
+		if (w->writer ? held : held & RWSEM_WRITER)
+			return;
+		grant(sem, w);
+	}
+	__atomic_fetch_and(&sem->count, ~RWSEM_WAITERS, __ATOMIC_RELEASE);
+}
+
+static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
+{
+	struct lock_waiter w = { .task = port_current(), .writer = writer };
+	unsigned long flags;
+
+	spin_lock_irqsave(&sem->wait.lock, flags);
+	enqueue(&sem->wait, &w);
+	__atomic_fetch_or(&sem->count, RWSEM_WAITERS, __ATOMIC_SEQ_CST);
+	serve_queue(sem); /* its holders may be gone by now */
+	while (!w.granted && !is_doomed(killable)) {
+		spin_unlock_irqrestore(&sem->wait.lock, flags);
+		port_park(UINT64_MAX);
+		spin_lock_irqsave(&sem->wait.lock, flags);
+	}
+	if (!w.granted) {
+		dequeue(&sem->wait, &w);
+		serve_queue(sem); /* readers behind a writer that gives up */
+	}
+	spin_unlock_irqrestore(&sem->wait.lock, flags);
+	if (!w.granted)
+		return -EINTR;
+	lock_acquired(sem, sem->rank, true);
+	return 0;
 }
 
 void down_read_slow(struct rw_semaphore *sem)
 {
-	atomic_inc(&sem->waiters);
-	wait_event(&sem->wait, try_read_politely(sem));
-	atomic_dec(&sem->waiters);
+	(void)rwsem_wait(sem, false, false); /* cannot fail */
 }
 
 void down_write_slow(struct rw_semaphore *sem)
 {
-	atomic_inc(&sem->waiters);
-	atomic_inc(&sem->writers_waiting);
-	wait_event(&sem->wait, down_write_trylock(sem));
-	/* Readers this held back are among the waiters that our release will wake. */
-	atomic_dec(&sem->writers_waiting);
-	atomic_dec(&sem->waiters);
+	(void)rwsem_wait(sem, true, false); /* cannot fail */
 }
 
-void rwsem_bad_release(struct rw_semaphore *sem)
+int down_read_killable_slow(struct rw_semaphore *sem)
 {
-	panic("semaphore %p released by somebody who did not hold it", (void *)sem);
+	return rwsem_wait(sem, false, true);
+}
+
+int down_write_killable_slow(struct rw_semaphore *sem)
+{
+	return rwsem_wait(sem, true, true);
+}
+
+void rwsem_release_slow(struct rw_semaphore *sem, bool was_held)
+{
+	unsigned long flags;
+
+	if (!was_held)
+		panic("semaphore %p released by somebody who did not hold it", (void *)sem);
+	spin_lock_irqsave(&sem->wait.lock, flags);
+	serve_queue(sem);
+	spin_unlock_irqrestore(&sem->wait.lock, flags);
 }

@@ -187,7 +187,7 @@ void end_page_writeback(struct page *page)
 	}
 	/* From here on the mapping may go. */
 	BUG_ON(!TestClearPageWriteback(page));
-	wake_up_key(page_waitqueue(page), page);
+	wake_page_written(page);
 	wake_up(&written_wait);
 	put_page(page);
 }

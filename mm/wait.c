@@ -26,11 +26,24 @@
  * that share a queue do not wake each other's waiters, since an entry carries the
  * page as its key (FX-33).
  *
+ * Who waits for a page to be unlocked, or written, waits for that to happen once: the entry notes
+ * the event, so a page that is locked again before the waiter runs does not keep it (I2). Who waits for the
+ * lock itself may be passed once by somebody who is running; then it asks to be next (PG_wanted), and the
+ * next unlock_page() hands over the lock, which stays set (I3):
+ *
+ *	waiter			A			B
+ *	queue, park		unlock, wake		lock
+ *	locked: wants it	.			unlock: finds PG_wanted,
+ *	    set PG_wanted				  grants it, wakes
+ *	granted
+ *
  * Locking: queue->lock (RANK_LEAF, interrupts off) protects the list; port_unpark is
- * called under it so that an entry cannot leave its stack meanwhile.
+ * called under it so that an entry cannot leave its stack meanwhile. PG_wanted is set and
+ * cleared under it.
  */
 #include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
+#include <pagoda/errno.h>
 #include <pagoda/spinlock.h>
 #include <pagoda/lru.h>
 #include <pagoda/vm_task.h>
@@ -121,6 +134,19 @@ void wake_up_one(wait_queue_head_t *wq)
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
+/* ---- Pages -------------------------------------------------------------------------------- */
+
+/* What happens to a page; the events of its queue. */
+#define PAGE_UNLOCKED 1u
+#define PAGE_WRITTEN  2u
+
+struct page_waiter {
+	struct wait_queue_entry entry; /* key: the page */
+	unsigned int seen;	       /* events since it queued */
+	bool wants;		       /* the next unlock_page() shall hand over the lock ... */
+	bool granted;		       /* ... and has done so */
+};
+
 wait_queue_head_t *page_waitqueue(struct page *page)
 {
 	zone_t *zone = page_zone(page);
@@ -130,59 +156,170 @@ wait_queue_head_t *page_waitqueue(struct page *page)
 	return &zone->wait_table[hash >> zone->wait_table_shift];
 }
 
-void wait_on_page(struct page *page)
+static bool note_page_event(struct wait_queue_entry *entry, unsigned int events)
+{
+	struct page_waiter *w = container_of(entry, struct page_waiter, entry);
+
+	__atomic_store_n(&w->seen, w->seen | events, __ATOMIC_RELEASE);
+	port_unpark(entry->task);
+	return true;
+}
+
+static void queue_for_page(wait_queue_head_t *wq, struct page_waiter *w, struct page *page)
+{
+	*w = (struct page_waiter){ .entry = { .task = port_current(), .key = page, .func = note_page_event } };
+	add_wait_func(wq, &w->entry);
+}
+
+/* Sleep until the flag is clear, or was (event). -EINTR: killable, and about to die. */
+static int wait_for_page_event(struct page *page, enum page_flag flag, unsigned int event, bool killable)
 {
 	wait_queue_head_t *wq = page_waitqueue(page);
-	struct wait_queue_entry wait;
+	struct page_waiter w;
+	int err = 0;
 
-	if (!PageLocked(page))
-		return;
 	might_sleep();
 	run_disk_queue(); /* the page may be waiting for I/O that we have plugged */
-	prepare_to_wait(wq, &wait, page);
-	while (PageLocked(page))
+	queue_for_page(wq, &w, page);
+	while (test_bit(flag, &page->flags) && !(__atomic_load_n(&w.seen, __ATOMIC_ACQUIRE) & event)) {
+		if (killable && port_fatal_signal_pending()) {
+			err = -EINTR;
+			break;
+		}
 		port_park(UINT64_MAX);
-	finish_wait(wq, &wait);
+	}
+	finish_wait(wq, &w.entry);
+	return err;
+}
+
+void wait_on_page(struct page *page)
+{
+	if (PageLocked(page))
+		(void)wait_for_page_event(page, PG_locked, PAGE_UNLOCKED, false); /* cannot fail */
+}
+
+int wait_on_page_killable(struct page *page)
+{
+	return PageLocked(page) ? wait_for_page_event(page, PG_locked, PAGE_UNLOCKED, true) : 0;
 }
 
 void wait_on_page_writeback(struct page *page)
 {
-	wait_queue_head_t *wq = page_waitqueue(page);
-	struct wait_queue_entry wait;
+	if (PageWriteback(page))
+		(void)wait_for_page_event(page, PG_writeback, PAGE_WRITTEN, false); /* cannot fail */
+}
 
-	if (!PageWriteback(page))
-		return;
+void wake_page_written(struct page *page)
+{
+	wake(page_waitqueue(page), page, PAGE_WRITTEN);
+}
+
+/* We were woken, and others were quicker. */
+static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct page *page)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&wq->lock, flags);
+	w->wants = !w->granted;
+	if (w->wants)
+		SetPageWanted(page);
+	spin_unlock_irqrestore(&wq->lock, flags);
+}
+
+static bool got_page_lock(struct page *page, struct page_waiter *w)
+{
+	return __atomic_load_n(&w->granted, __ATOMIC_ACQUIRE) || !TryLockPage(page);
+}
+
+static int lock_page_slow(struct page *page, bool killable)
+{
+	wait_queue_head_t *wq = page_waitqueue(page);
+	struct page_waiter w;
+	bool got;
+
 	might_sleep();
 	run_disk_queue();
-	prepare_to_wait(wq, &wait, page);
-	while (PageWriteback(page))
-		port_park(UINT64_MAX);
-	finish_wait(wq, &wait);
+	queue_for_page(wq, &w, page);
+	while (!(got = got_page_lock(page, &w)) && !(killable && port_fatal_signal_pending())) {
+		if (__atomic_load_n(&w.seen, __ATOMIC_RELAXED) & PAGE_UNLOCKED && !w.wants)
+			ask_to_be_next(wq, &w, page);
+		else
+			port_park(UINT64_MAX);
+	}
+	finish_wait(wq, &w.entry);
+	return got || w.granted ? 0 : -EINTR; /* nobody grants it any more */
 }
 
 void lock_page(struct page *page)
 {
-	wait_queue_head_t *wq;
-	struct wait_queue_entry wait;
+	if (TryLockPage(page))
+		(void)lock_page_slow(page, false); /* cannot fail */
+}
 
-	if (!TryLockPage(page))
+int lock_page_killable(struct page *page)
+{
+	return TryLockPage(page) ? lock_page_slow(page, true) : 0;
+}
+
+/* The first who asked to be next. PG_wanted stays set if there are more. */
+static struct page_waiter *next_owner(wait_queue_head_t *wq, struct page *page)
+{
+	struct page_waiter *first = NULL;
+	struct wait_queue_entry *entry;
+
+	lockdep_assert_held(&wq->lock);
+	ClearPageWanted(page);
+	list_for_each_entry(entry, &wq->waiters, link) {
+		struct page_waiter *w = container_of(entry, struct page_waiter, entry);
+
+		if (entry->key != page || !w->wants)
+			continue;
+		if (first) {
+			SetPageWanted(page);
+			break;
+		}
+		first = w;
+	}
+	return first;
+}
+
+/* Hand the lock over to who asked to be next; false if that waiter has gone. */
+static noinline bool hand_over_page(struct page *page)
+{
+	wait_queue_head_t *wq = page_waitqueue(page);
+	struct page_waiter *w;
+	unsigned long flags;
+
+	spin_lock_irqsave(&wq->lock, flags);
+	w = next_owner(wq, page);
+	if (w) {
+		w->wants = false;
+		__atomic_store_n(&w->granted, true, __ATOMIC_RELEASE);
+		port_unpark(w->entry.task);
+	}
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return w;
+}
+
+/* Written for reclaim, or not: no reason to wait any more. */
+static noinline void rotate_unlocked(struct page *page)
+{
+	if (PageWriteback(page) || !PageLaunder(page))
 		return;
-	might_sleep();
-	run_disk_queue();
-	wq = page_waitqueue(page);
-	prepare_to_wait(wq, &wait, page);
-	while (TryLockPage(page))
-		port_park(UINT64_MAX);
-	finish_wait(wq, &wait);
+	ClearPageLaunder(page);
+	lru_rotate_written(page);
 }
 
 void unlock_page(struct page *page)
 {
-	/* Written for reclaim, or not: no reason to wait any more. */
-	if (unlikely(PageLaunder(page) && !PageWriteback(page))) {
-		ClearPageLaunder(page);
-		lru_rotate_written(page);
+	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+
+	if (unlikely(flags & (1ul << PG_launder | 1ul << PG_wanted))) {
+		rotate_unlocked(page);
+		BUG_ON(!PageLocked(page));
+		if (PageWanted(page) && hand_over_page(page))
+			return;
 	}
 	BUG_ON(!test_and_clear_bit(PG_locked, &page->flags));
-	wake_up_key(page_waitqueue(page), page);
+	wake(page_waitqueue(page), page, PAGE_UNLOCKED);
 }

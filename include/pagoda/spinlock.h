@@ -185,49 +185,55 @@ static inline void wake_up(wait_queue_head_t *wq)
 
 /* ---- Sleeping locks --------------------------------------------------------------- */
 
-/* Exclusive; may sleep. */
+/*
+ * Exclusive; may sleep. Who waits longest gets it next: at the latest when it has been woken and somebody
+ * else was quicker once (mm/locks.c). The _killable form gives up with -EINTR when the caller is about to die.
+ */
 struct mutex {
-	atomic_t locked;
+	unsigned int state; /* (A) locks.c */
 	u8 rank;
-	wait_queue_head_t wait;
+	wait_queue_head_t wait; /* its list holds what locks.c puts there */
 };
+#define MUTEX_INIT(name, r) { 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
 void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_lock(struct mutex *m);
+int mutex_lock_killable(struct mutex *m) __must_check;
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
 /*
- * Many readers or one writer; a waiting writer holds back new readers. May sleep. The fast
- * paths are here, one atomic operation each; who must wait, or has waiters to wake, goes to
- * mm/locks.c.
+ * Many readers or one writer; may sleep. First come, first served: nobody passes a waiter, not even by
+ * a trylock, so a reader must not take it twice. The fast paths are here, one atomic operation each;
+ * who must wait, or has waiters to serve, goes to mm/locks.c.
  */
 struct rw_semaphore {
-	int count; /* (A) readers, or -1 for a writer */
-	atomic_t writers_waiting;
-	atomic_t waiters; /* tasks on their way to or in the queue */
+	unsigned int count; /* (A) readers, and the two flags below */
 	u8 rank;
-	wait_queue_head_t wait;
+	wait_queue_head_t wait; /* its list holds what locks.c puts there */
 };
-#define RWSEM_INIT(name, r)                                                                        \
-	{ 0, ATOMIC_INIT(0), ATOMIC_INIT(0), (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
+#define RWSEM_WAITERS 0x40000000u /* somebody waits: who comes now waits behind */
+#define RWSEM_WRITER  0x80000000u /* a writer holds it */
+#define RWSEM_INIT(name, r) { 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank);
 
-/* The ways that wait, and the one that ends in a panic, of the calls below. */
+/* The ways that wait, and the one that serves waiters or ends in a panic, of the calls below. */
 void down_read_slow(struct rw_semaphore *sem);
 void down_write_slow(struct rw_semaphore *sem);
-void rwsem_bad_release(struct rw_semaphore *sem);
+int down_read_killable_slow(struct rw_semaphore *sem);
+int down_write_killable_slow(struct rw_semaphore *sem);
+void rwsem_release_slow(struct rw_semaphore *sem, bool was_held);
 
-static inline bool rwsem_set(struct rw_semaphore *sem, int *old, int new)
+static inline bool rwsem_set(struct rw_semaphore *sem, unsigned int *old, unsigned int new)
 {
 	return __atomic_compare_exchange_n(&sem->count, old, new, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_RELAXED);
 }
 static inline bool down_read_trylock(struct rw_semaphore *sem)
 {
-	int old = __atomic_load_n(&sem->count, __ATOMIC_RELAXED);
+	unsigned int old = __atomic_load_n(&sem->count, __ATOMIC_RELAXED);
 
 	port_interleave();
-	while (old >= 0)
+	while (old < RWSEM_WAITERS) /* neither flag */
 		if (rwsem_set(sem, &old, old + 1)) {
 			lock_acquired(sem, sem->rank, true);
 			return true;
@@ -236,10 +242,10 @@ static inline bool down_read_trylock(struct rw_semaphore *sem)
 }
 static inline bool down_write_trylock(struct rw_semaphore *sem)
 {
-	int old = 0;
+	unsigned int old = 0;
 
 	port_interleave();
-	if (!rwsem_set(sem, &old, -1))
+	if (!rwsem_set(sem, &old, RWSEM_WRITER))
 		return false;
 	lock_acquired(sem, sem->rank, true);
 	return true;
@@ -247,7 +253,7 @@ static inline bool down_write_trylock(struct rw_semaphore *sem)
 static inline void down_read(struct rw_semaphore *sem)
 {
 	might_sleep();
-	if (unlikely(atomic_read(&sem->writers_waiting) || !down_read_trylock(sem)))
+	if (unlikely(!down_read_trylock(sem)))
 		down_read_slow(sem);
 }
 static inline void down_write(struct rw_semaphore *sem)
@@ -256,32 +262,40 @@ static inline void down_write(struct rw_semaphore *sem)
 	if (unlikely(!down_write_trylock(sem)))
 		down_write_slow(sem);
 }
-/*
- * Give up a hold: count goes from something in [least, most] by delta. A waiter raises
- * waiters before it looks at count, we change count before we look at waiters: one of the
- * two sees the other.
- */
-static inline void rwsem_release(struct rw_semaphore *sem, int delta, int least, int most)
+/* 0, or -EINTR without the lock: the caller had to wait, and is about to die of a signal. */
+static inline __must_check int down_read_killable(struct rw_semaphore *sem)
 {
-	int old = __atomic_fetch_add(&sem->count, delta, __ATOMIC_SEQ_CST);
-
-	if (unlikely(old < least || old > most))
-		rwsem_bad_release(sem);
-	if (unlikely(__atomic_load_n(&sem->waiters.counter, __ATOMIC_SEQ_CST)))
-		wake_up(&sem->wait);
+	might_sleep();
+	return likely(down_read_trylock(sem)) ? 0 : down_read_killable_slow(sem);
+}
+static inline __must_check int down_write_killable(struct rw_semaphore *sem)
+{
+	might_sleep();
+	return likely(down_write_trylock(sem)) ? 0 : down_write_killable_slow(sem);
 }
 static inline void up_read(struct rw_semaphore *sem)
 {
+	unsigned int old;
+
 	lock_released(sem);
-	rwsem_release(sem, -1, 1, INT32_MAX);
+	old = __atomic_fetch_sub(&sem->count, 1, __ATOMIC_SEQ_CST);
+	if (unlikely(old - 1 >= RWSEM_WAITERS - 1))
+		rwsem_release_slow(sem, !(old & RWSEM_WRITER) && old & (RWSEM_WAITERS - 1));
 }
 static inline void up_write(struct rw_semaphore *sem)
 {
+	unsigned int old;
+
 	lock_released(sem);
-	rwsem_release(sem, 1, -1, -1);
+	old = __atomic_fetch_sub(&sem->count, RWSEM_WRITER, __ATOMIC_SEQ_CST);
+	if (unlikely(old != RWSEM_WRITER))
+		rwsem_release_slow(sem, (old | RWSEM_WAITERS) == (RWSEM_WRITER | RWSEM_WAITERS));
 }
 /* From one writer to one reader. */
 static inline void downgrade_write(struct rw_semaphore *sem)
 {
-	rwsem_release(sem, 2, -1, -1);
+	unsigned int old = __atomic_fetch_add(&sem->count, 1 - RWSEM_WRITER, __ATOMIC_SEQ_CST);
+
+	if (unlikely(old != RWSEM_WRITER))
+		rwsem_release_slow(sem, (old | RWSEM_WAITERS) == (RWSEM_WRITER | RWSEM_WAITERS));
 }

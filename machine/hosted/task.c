@@ -241,6 +241,8 @@ static void post_signal(struct hosted_task *task, struct hosted_signal sig)
 	if (sig.signo == SIGKILL)
 		task->killed = true;
 	pthread_mutex_unlock(&sched_lock);
+	if (sig.signo == SIGKILL)
+		port_unpark(&task->vm);
 }
 
 void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned long addr,

@@ -4,8 +4,12 @@
  */
 #include "report.h"
 
+#include <pagoda/errno.h>
+#include <pagoda/page_alloc.h>
 #include <pagoda/spinlock.h>
 #include <pagoda/vm_task.h>
+
+#define SIGKILL 9
 
 static struct mutex mutex;
 static struct rw_semaphore sem;
@@ -82,7 +86,7 @@ PAGODA_TEST_CONFIG(rwsem_keeps_writers_alone, "SM-01", .nr_cpus = 4)
 	run_on_all(4, read_and_write);
 	CHECK_EQ(counter, copy);
 	CHECK_EQ(sem.count, 0);
-	CHECK_EQ(atomic_read(&sem.writers_waiting), 0);
+	CHECK_EQ(atomic_read(&sem.wait.nr_waiting), 0);
 }
 
 static void read_slowly(void *unused)
@@ -139,7 +143,309 @@ PAGODA_TEST_CONFIG(waiting_writer_holds_back_readers, "SM-01", .nr_cpus = 2)
 	hosted_wait(writer);
 }
 
-/* ---- Ranks ------------------------------------------------------------------------ */
+/* ---- Fairness: who waits is passed by a bounded number of others ---------------------------------- */
+
+static struct page *shared_page;
+static int stop, turns, waiting, turns_while_waiting;
+static char served[8];
+static int nr_served;
+
+static bool is_set(const int *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_SEQ_CST);
+}
+
+static void set(int *flag)
+{
+	__atomic_store_n(flag, 1, __ATOMIC_SEQ_CST);
+}
+
+static void wait_for_waiters(const wait_queue_head_t *wq, int nr)
+{
+	while (atomic_read(&wq->nr_waiting) < nr)
+		port_yield();
+}
+
+/* A turn with the lock that overlaps others', so that it is never free. */
+static void count_turn(void)
+{
+	__atomic_add_fetch(&turns, 1, __ATOMIC_SEQ_CST);
+	if (is_set(&waiting))
+		__atomic_add_fetch(&turns_while_waiting, 1, __ATOMIC_SEQ_CST);
+}
+
+static void read_without_pause(void *trylock)
+{
+	while (!is_set(&stop)) {
+		if (trylock && !down_read_trylock(&sem)) {
+			port_yield();
+			continue;
+		}
+		if (!trylock)
+			down_read(&sem);
+		count_turn();
+		port_yield();
+		up_read(&sem);
+	}
+}
+
+static void write_among_readers(void *trylock)
+{
+	struct hosted_task *reader[3];
+
+	init_rwsem(&sem, RANK_NONE);
+	for (int i = 0; i < 3; i++)
+		reader[i] = hosted_spawn("reader", i, read_without_pause, trylock);
+	for (int i = 0; i < 20; i++) {
+		while (!is_set(&turns))
+			port_yield();
+		set(&waiting);
+		down_write(&sem);
+		waiting = turns = 0;
+		up_write(&sem);
+	}
+	set(&stop);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(reader[i]);
+	/* Between "waiting" and its place in the queue, each reader has a few steps at most. */
+	CHECK_LE(turns_while_waiting, 20 * 3 * 4);
+}
+
+PAGODA_TEST_CONFIG(a_waiting_writer_is_passed_by_no_new_reader, "SM-01", .nr_cpus = 4, .deterministic = true)
+{
+	write_among_readers(NULL);
+}
+
+PAGODA_TEST_CONFIG(a_waiting_writer_is_passed_by_no_new_trylock, "SM-01", .nr_cpus = 4, .deterministic = true)
+{
+	write_among_readers(&sem);
+}
+
+static void note_served(char who)
+{
+	served[__atomic_fetch_add(&nr_served, 1, __ATOMIC_SEQ_CST)] = who;
+}
+
+static void queue_reader(void *who)
+{
+	down_read(&sem);
+	note_served(*(char *)who);
+	up_read(&sem);
+}
+
+static void queue_writer(void *who)
+{
+	down_write(&sem);
+	note_served(*(char *)who);
+	up_write(&sem);
+}
+
+PAGODA_TEST_CONFIG(a_semaphore_serves_readers_and_writers_in_turn, "SM-01", .nr_cpus = 4)
+{
+	void (*const kind[])(void *) = { queue_writer, queue_reader, queue_reader, queue_writer, queue_reader };
+	static char name[] = "ArrBs";
+	struct hosted_task *task[5];
+
+	init_rwsem(&sem, RANK_NONE);
+	down_read(&sem);
+	for (int i = 0; i < 5; i++) {
+		task[i] = hosted_spawn("waiter", i % 4, kind[i], &name[i]);
+		wait_for_waiters(&sem.wait, i + 1);
+	}
+	CHECK(!down_read_trylock(&sem));
+	up_read(&sem);
+	for (int i = 0; i < 5; i++)
+		hosted_wait(task[i]);
+	CHECK_STR(served, name);
+	CHECK_EQ(sem.count, 0);
+}
+
+static void hog_mutex(void *unused)
+{
+	(void)unused;
+	while (!is_set(&stop)) {
+		mutex_lock(&mutex);
+		count_turn();
+		port_yield();
+		mutex_unlock(&mutex);
+	}
+}
+
+/* Each hog may be quicker once before the waiter is scheduled, and once before it reserves. */
+PAGODA_TEST_CONFIG(a_mutex_waiter_is_passed_a_few_times_at_most, "SM-01", .nr_cpus = 4, .deterministic = true)
+{
+	struct hosted_task *hog[3];
+
+	mutex_init(&mutex, RANK_NONE);
+	for (int i = 0; i < 3; i++)
+		hog[i] = hosted_spawn("hog", i + 1, hog_mutex, NULL);
+	for (int i = 0; i < 20; i++) {
+		while (!is_set(&turns))
+			port_yield();
+		set(&waiting);
+		mutex_lock(&mutex);
+		waiting = turns = 0;
+		mutex_unlock(&mutex);
+	}
+	set(&stop);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(hog[i]);
+	CHECK_LE(turns_while_waiting, 20 * 20);
+	CHECK_EQ(mutex.state, 0);
+}
+
+static void hog_page(void *unused)
+{
+	(void)unused;
+	while (!is_set(&stop)) {
+		lock_page(shared_page);
+		count_turn();
+		port_yield();
+		unlock_page(shared_page);
+	}
+}
+
+PAGODA_TEST_CONFIG(a_page_lock_waiter_is_passed_a_few_times_at_most, "SM-01", .nr_cpus = 4, .deterministic = true)
+{
+	struct hosted_task *hog[3];
+
+	shared_page = alloc_page(GFP_KERNEL);
+	for (int i = 0; i < 3; i++)
+		hog[i] = hosted_spawn("hog", i + 1, hog_page, NULL);
+	for (int i = 0; i < 20; i++) {
+		while (!is_set(&turns))
+			port_yield();
+		set(&waiting);
+		lock_page(shared_page);
+		waiting = turns = 0;
+		unlock_page(shared_page);
+	}
+	set(&stop);
+	for (int i = 0; i < 3; i++)
+		hosted_wait(hog[i]);
+	CHECK_LE(turns_while_waiting, 20 * 20);
+	CHECK(!PageLocked(shared_page));
+	put_page(shared_page);
+}
+
+/* It is locked again before the waiter looks, each time. */
+static void wait_for_unlock(void *unused)
+{
+	(void)unused;
+	wait_on_page(shared_page);
+	set(&stop);
+}
+
+PAGODA_TEST(waiting_for_an_unlock_ends_with_the_first_one, "SM-01")
+{
+	struct hosted_task *task;
+
+	shared_page = alloc_page(GFP_KERNEL);
+	lock_page(shared_page);
+	task = hosted_spawn("waiter", 0, wait_for_unlock, NULL);
+	wait_for_waiters(page_waitqueue(shared_page), 1);
+	unlock_page(shared_page);
+	lock_page(shared_page);
+	hosted_wait(task);
+	CHECK(is_set(&stop));
+	unlock_page(shared_page);
+	put_page(shared_page);
+}
+
+/* ---- Waits that end with the waiter's life ----------------------------------------------------------- */
+
+static int (*wait_killably)(void);
+
+static int write_killably(void)
+{
+	return down_write_killable(&sem);
+}
+
+static int read_killably(void)
+{
+	return down_read_killable(&sem);
+}
+
+static int lock_mutex_killably(void)
+{
+	return mutex_lock_killable(&mutex);
+}
+
+static int lock_page_killably(void)
+{
+	return lock_page_killable(shared_page);
+}
+
+static int await_page_killably(void)
+{
+	return wait_on_page_killable(shared_page);
+}
+
+static void die_waiting(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(wait_killably(), -EINTR);
+}
+
+/* The lock that wq belongs to is held, and stays so. */
+static void kill_waiter(int (*way)(void), wait_queue_head_t *wq)
+{
+	int before = atomic_read(&wq->nr_waiting);
+	struct hosted_task *task;
+
+	wait_killably = way;
+	task = hosted_spawn("doomed", 0, die_waiting, NULL);
+	wait_for_waiters(wq, before + 1);
+	port_send_signal(hosted_vm_task(task), SIGKILL);
+	hosted_wait(task);
+	CHECK_EQ(atomic_read(&wq->nr_waiting), before);
+}
+
+PAGODA_TEST(killable_waits_end_with_the_waiter, "SM-01")
+{
+	init_rwsem(&sem, RANK_NONE);
+	down_read(&sem);
+	kill_waiter(write_killably, &sem.wait);
+	CHECK(down_read_trylock(&sem)); /* no writer waits any more */
+	up_read(&sem);
+	up_read(&sem);
+	down_write(&sem);
+	kill_waiter(read_killably, &sem.wait);
+	up_write(&sem);
+	CHECK_EQ(sem.count, 0);
+	mutex_init(&mutex, RANK_NONE);
+	mutex_lock(&mutex);
+	kill_waiter(lock_mutex_killably, &mutex.wait);
+	mutex_unlock(&mutex);
+	CHECK_EQ(mutex.state, 0);
+	shared_page = alloc_page(GFP_KERNEL);
+	lock_page(shared_page);
+	kill_waiter(lock_page_killably, page_waitqueue(shared_page));
+	kill_waiter(await_page_killably, page_waitqueue(shared_page));
+	unlock_page(shared_page);
+	put_page(shared_page);
+}
+
+/* Readers that stood behind a writer which is killed come in at once. */
+PAGODA_TEST(a_killed_writer_lets_the_readers_behind_it_in, "SM-01")
+{
+	static char reader_name[] = "r";
+	struct hosted_task *writer, *reader;
+
+	init_rwsem(&sem, RANK_NONE);
+	down_read(&sem);
+	wait_killably = write_killably;
+	writer = hosted_spawn("doomed", 0, die_waiting, NULL);
+	wait_for_waiters(&sem.wait, 1);
+	reader = hosted_spawn("reader", 0, queue_reader, reader_name);
+	wait_for_waiters(&sem.wait, 2);
+	port_send_signal(hosted_vm_task(writer), SIGKILL);
+	hosted_wait(writer);
+	hosted_wait(reader);
+	CHECK_STR(served, "r");
+	up_read(&sem);
+	CHECK_EQ(sem.count, 0);
+}
 
 /* ---- Entries with a function ---------------------------------------------------------------- */
 
