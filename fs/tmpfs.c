@@ -365,7 +365,8 @@ static vm_fault_t tmpfs_nopage(struct vm_fault *vmf)
 	if (!writable_bytes(inode, (u64)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE))
 		return VM_FAULT_SIGBUS;
 	fault = filemap_nopage(vmf);
-	note_pages(inode);
+	if (!(fault & VM_FAULT_RETRY)) /* else the mapping, and with it the file, may be gone; the next try counts */
+		note_pages(inode);
 	return fault;
 }
 

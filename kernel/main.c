@@ -15,7 +15,7 @@
  *	  mm_start_threads	kswapd and friends
  *	  exec of init= (default /init): from here on it is a user process
  *
- * Boot options here: init=PATH, loglevel=N, panic_test, residency=MS.
+ * Boot options here: init=PATH, loglevel=N, panic_test, residency=MS, latency_debug, latency_test.
  * Failure: what the kernel itself lacks is a panic; an initramfs, disk or init that cannot be used
  * ends the machine with one line, "BOOT FAILED: ...".
  */
@@ -31,6 +31,7 @@
 #include <pagoda/vmalloc.h>
 #include <kernel/exec.h>
 #include <kernel/futex.h>
+#include <kernel/latency.h>
 #include <kernel/process.h>
 #include <kernel/report.h>
 #include <kernel/residency.h>
@@ -219,6 +220,8 @@ static void first_task(void *arg)
 
 	(void)arg;
 	panic_if_asked();
+	if (boot_option("latency_test", NULL, 0))
+		latency_test();
 	mount_root();
 	machine_unmap_init();
 	free_initmem();
@@ -283,6 +286,8 @@ void kernel_main(struct boot_info *bi)
 	sched_init();
 	machine_init(bi);
 	time_init(machine_boot_wallclock_ns());
+	if (boot_option("latency_debug", NULL, 0))
+		latency_init();
 	start_first_task();
 	cpu_idle();
 }

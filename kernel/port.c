@@ -6,6 +6,7 @@
 #include <pagoda/machine.h>
 #include <pagoda/port.h>
 #include <asm/ptrace.h>
+#include <kernel/latency.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
@@ -28,32 +29,67 @@ void port_send_signal(struct vm_task *task, int signo)
 	send_sig(signo, vm_to_task(task));
 }
 
+/* Tasks looked at, or sent a signal, with interrupts off: some 10,000 instructions. */
+#define TASK_BATCH 32
+
+/* The task with the next number, for each; tasklist_lock held, let go of in between. Until fn says false. */
+static void for_each_task_in_batches(bool (*fn)(struct task_struct *t, void *arg), void *arg)
+{
+	bool more = true;
+
+	for (int nr = 0; more;) {
+		struct task_struct *t;
+		unsigned long flags;
+
+		spin_lock_irqsave(&tasklist_lock, flags);
+		for (int i = 0; i < TASK_BATCH && more; i++) {
+			nr = next_pid_locked(nr, &t);
+			more = nr && fn(t, arg);
+		}
+		spin_unlock_irqrestore(&tasklist_lock, flags);
+		port_cond_resched();
+	}
+}
+
+struct task_call {
+	bool (*fn)(struct vm_task *task, void *arg);
+	void *arg;
+	int signo;
+};
+
+static bool call_for_task(struct task_struct *t, void *arg)
+{
+	const struct task_call *call = arg;
+
+	return call->fn(&t->vm, call->arg);
+}
+
 void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg)
 {
-	struct task_struct *t;
-	unsigned long flags;
+	struct task_call call = { fn, arg, 0 };
 
-	spin_lock_irqsave(&tasklist_lock, flags);
-	list_for_each_entry(t, &all_tasks, task_link)
-		if (!fn(&t->vm, arg))
-			break;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	for_each_task_in_batches(call_for_task, &call);
+}
+
+static bool signal_if_wanted(struct task_struct *t, void *arg)
+{
+	const struct task_call *call = arg;
+
+	if (call->fn(&t->vm, call->arg))
+		(void)send_signal_listed(call->signo, NULL, t, false); /* not a real-time signal */
+	return true;
 }
 
 void port_signal_tasks(bool (*wanted)(struct vm_task *task, void *arg), void *arg, int signo)
 {
-	struct task_struct *t;
-	unsigned long flags;
+	struct task_call call = { wanted, arg, signo };
 
-	spin_lock_irqsave(&tasklist_lock, flags);
-	list_for_each_entry(t, &all_tasks, task_link)
-		if (wanted(&t->vm, arg))
-			(void)send_signal_listed(signo, NULL, t, false); /* not a real-time signal */
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	for_each_task_in_batches(signal_if_wanted, &call);
 }
 
 void kernel_cond_resched(void)
 {
+	latency_point();
 	if (READ_ONCE(current->work) & WORK_RESCHED)
 		schedule();
 }

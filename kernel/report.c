@@ -25,6 +25,7 @@
 #include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgtable.h>
+#include <kernel/latency.h>
 #include <kernel/report.h>
 #include <kernel/residency.h>
 #include <kernel/sched.h>
@@ -212,6 +213,7 @@ static __noreturn void finish(int wait_status)
 {
 	exit_tsc = machine_cycles();
 	residency_stop();
+	latency_report();
 	fs_shutdown();
 	send_report(wait_status);
 	for (int s = 0; s < NR_STREAMS; s++)

@@ -35,6 +35,7 @@
 #include <asm/ptrace.h>
 #include <kernel/sched.h>
 #include <kernel/itimer.h>
+#include <kernel/latency.h>
 #include <kernel/process.h>
 
 struct cpu_sched {
@@ -130,6 +131,7 @@ void schedule(void)
 	struct task_struct *prev = current, *next;
 	unsigned long flags;
 
+	latency_point();
 	spin_lock_irqsave(&rq_lock, flags);
 	clear_work(prev, WORK_RESCHED);
 	prev->running = false;

@@ -28,6 +28,7 @@
 #include <pagoda/port.h>
 #include <pagoda/slab.h>
 #include <asm/ptrace.h>
+#include <kernel/latency.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
@@ -640,6 +641,10 @@ void kernel_return_to_user(struct pt_regs *regs)
 {
 	unsigned int work = READ_ONCE(current->work);
 
+	if (unlikely(work & WORK_SAMPLED)) {
+		clear_work(current, WORK_SAMPLED);
+		latency_point();
+	}
 	if (work & WORK_RESCHED)
 		schedule();
 	if (work & (WORK_SIGNAL | WORK_RESTART))

@@ -14,6 +14,7 @@
 #include <pagoda/uaccess.h>
 #include <asm/ldt.h>
 #include <asm/ptrace.h>
+#include <kernel/latency.h>
 #include <kernel/sched.h>
 #include <kernel/system.h>
 
@@ -243,6 +244,7 @@ long sys_reboot(unsigned long magic, unsigned long magic2, unsigned long command
 	case REBOOT_RESTART:
 	case REBOOT_HALT:
 	case REBOOT_POWER_OFF:
+		latency_report();
 		fs_shutdown();
 		for (int s = 0; s < NR_STREAMS; s++)
 			machine_stream_flush((enum machine_stream)s);

@@ -40,6 +40,7 @@ enum task_state {
 #define WORK_RESCHED 0x1u
 #define WORK_SIGNAL  0x2u
 #define WORK_RESTART 0x4u /* the system call ended in -ERESTART* */
+#define WORK_SAMPLED 0x8u /* latency_debug: a scheduling point is to be noted (latency.c) */
 
 struct sighand_struct {
 	atomic_t count;

@@ -69,19 +69,16 @@ unsigned long do_brk(unsigned long brk)
 	unsigned long old, result;
 	bool populate;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return (unsigned long)-EINTR;
 	old = mm->brk;
 	if (brk && brk != old && move_break(mm, brk))
 		mm->brk = brk;
 	result = mm->brk;
 	populate = result > old && (mm->def_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
-	if (!populate) {
-		up_write(&mm->mmap_lock);
-		return result;
-	}
-	downgrade_write(&mm->mmap_lock);
-	(void)populate_range(mm, PAGE_ALIGN(old), PAGE_ALIGN(result)); /* no error */
-	up_read(&mm->mmap_lock);
+	up_write(&mm->mmap_lock);
+	if (populate)
+		(void)mm_populate(mm, PAGE_ALIGN(old), PAGE_ALIGN(result), POPULATE_RANGE); /* no error */
 	return result;
 }
 

@@ -49,6 +49,8 @@ static void clear_vma(struct vm_area_struct *vma, bool soft_dirty)
 	for (; (pmd = next_pmd(mm, &addr, end)); addr = next) {
 		next = pmd_addr_end(addr, end);
 		clear_entries(mm, pte_offset(pmd, addr), (next - addr) >> PAGE_SHIFT, soft_dirty);
+		if (next < end)
+			page_table_pause(mm);
 	}
 	spin_unlock(&mm->page_table_lock);
 }
@@ -61,11 +63,14 @@ static bool concerns(const struct vm_area_struct *vma, enum clear_refs_kind kind
 /* All of a process's pages, and its regions, count as not written. */
 static void clear_soft_dirty(struct mm_struct *mm)
 {
+	unsigned int turns = 0;
+
 	down_write(&mm->mmap_lock);
 	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next) {
 		if (vma->vm_flags & VM_SOFTDIRTY)
 			vma_set_flags(vma, vma->vm_flags & ~VM_SOFTDIRTY);
 		clear_vma(vma, true);
+		pause_now_and_then(&turns);
 	}
 	flush_tlb_mm(mm);
 	up_write(&mm->mmap_lock);
@@ -73,6 +78,8 @@ static void clear_soft_dirty(struct mm_struct *mm)
 
 void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 {
+	unsigned int turns = 0;
+
 	if (kind == CLEAR_REFS_HIWATER) {
 		down_write(&mm->mmap_lock);
 		__atomic_store_n(&mm->hiwater_rss, get_mm_rss(mm), __ATOMIC_RELAXED);
@@ -84,9 +91,11 @@ void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 		return;
 	}
 	down_read(&mm->mmap_lock);
-	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next)
+	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next) {
 		if (concerns(vma, kind))
 			clear_vma(vma, false);
+		pause_now_and_then(&turns);
+	}
 	flush_tlb_mm(mm);
 	up_read(&mm->mmap_lock);
 }

@@ -31,6 +31,16 @@ static inline void install(struct vm_fault *vmf, pte_t pte)
 	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 }
 
+/* fault_retry.c: drop mmap_lock; the handler will answer VM_FAULT_RETRY, as it may. */
+void fault_unlock_mm(struct vm_fault *vmf);
+/* The page, whose reference passes to the task, is not let go before the fault has ended. */
+void fault_keep_page(struct page *page);
+/*
+ * Lock the page, of which the caller has a reference. False: mmap_lock was dropped, the page waited for, and the
+ * reference given away: answer VM_FAULT_RETRY.
+ */
+bool lock_page_or_retry(struct vm_fault *vmf, struct page *page) __must_check;
+
 /* A write to a page that is there and write-protected (memory.c). */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
 /* An entry of a page that was swapped (memory_swap.c). */

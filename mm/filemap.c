@@ -56,6 +56,7 @@
 #include <pagoda/vmstat.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
+#include "fault_internal.h"
 #include "swap_internal.h"
 
 atomic_long_t nr_pagecache_pages, nr_shmem_pages;
@@ -414,41 +415,116 @@ static vm_fault_t past_the_end(struct address_space *mapping, struct page *page)
 }
 
 /* Before the page is locked: reading ahead, as it is missing (then true) or marked. */
-static bool readahead_for_fault(struct vm_fault *vmf)
+static bool readahead_for_fault(struct vm_file *file, pgoff_t pgoff, unsigned long vm_flags)
 {
-	struct vm_file *file = vmf->vma->vm_file;
-	struct page *page = find_get_page(file->f_mapping, vmf->pgoff);
+	struct page *page;
 
-	if (!page) {
-		page_cache_fault_readahead(file, vmf->pgoff, vmf->vma->vm_flags);
-		return true;
-	}
-	if (PageReadahead(page) && !(vmf->vma->vm_flags & VM_RAND_READ))
+	if (!file->f_mapping->a_ops->readpage)
+		return false;
+	page = find_get_page(file->f_mapping, pgoff);
+	if (!page)
+		page_cache_fault_readahead(file, pgoff, vm_flags);
+	else if (PageReadahead(page) && !(vm_flags & VM_RAND_READ))
 		page_cache_async_readahead(file, page, 1);
+	note_read(file, pgoff);
+	if (page)
+		put_page(page);
+	return !page;
+}
+
+/* The page that a fault wants, whatever that takes: locked, in vmf->page; or VM_FAULT_ERROR bits. */
+static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct page **ppage, bool *read)
+{
+	struct address_space *mapping = file->f_mapping;
+	struct page *page = get_filled_locked_page(mapping, file, pgoff, read);
+
+	if (IS_ERR(page))
+		return PTR_ERR(page) == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	if (pgoff >= pages_in_file(mapping)) /* truncated between the check and the lock */
+		return past_the_end(mapping, page);
+	*ppage = page;
+	return 0;
+}
+
+/* Until the page, if it is on its way from the disk, is there; not for one who is to die. */
+static int wait_for_started_read(struct address_space *mapping, pgoff_t pgoff)
+{
+	struct page *page = find_get_page(mapping, pgoff);
+	int err;
+
+	if (!page)
+		return 0;
+	err = wait_on_page_killable(page);
 	put_page(page);
-	return false;
+	return err;
+}
+
+/* The same without mmap_lock, which is dropped: the page is there for the next try (fault_retry.c). */
+static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
+{
+	struct vm_file *file = get_vm_file(vmf->vma->vm_file);
+	unsigned long vm_flags = vmf->vma->vm_flags;
+	vm_fault_t fault = 0;
+	struct page *page;
+	bool read;
+
+	fault_unlock_mm(vmf); /* the region may go now; the file stays */
+	read = readahead_for_fault(file, vmf->pgoff, vm_flags);
+	if (read)
+		start_read_for_fault(file, vmf->pgoff);
+	if (!wait_for_started_read(file->f_mapping, vmf->pgoff)) {
+		fault = read_for_fault(file, vmf->pgoff, &page, &read);
+		if (!fault) {
+			unlock_page(page);
+			fault_keep_page(page);
+		}
+	}
+	put_vm_file(file);
+	return VM_FAULT_RETRY | fault | (read ? VM_FAULT_MAJOR : 0);
+}
+
+/* The page if it can be mapped without a wait, locked, with a reference; else NULL. */
+static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff, unsigned long vm_flags)
+{
+	struct page *page = find_get_page(mapping, pgoff);
+
+	if (!page)
+		return NULL;
+	if (likely((!PageReadahead(page) || vm_flags & VM_RAND_READ) && !TryLockPage(page))) {
+		if (likely(page->mapping == mapping && PageUptodate(page) && pgoff < pages_in_file(mapping)))
+			return page;
+		unlock_page(page);
+	}
+	put_page(page);
+	return NULL;
+}
+
+/* Are the missing pages of the mapping zeroes, made without a disk? */
+static bool makes_its_own(const struct address_space *mapping)
+{
+	return !mapping->a_ops->readpage && !mapping->nrswapped;
 }
 
 vm_fault_t filemap_nopage(struct vm_fault *vmf)
 {
 	struct vm_file *file = vmf->vma->vm_file;
 	struct address_space *mapping = file->f_mapping;
-	bool read = false;
-	struct page *page;
+	bool read = vmf->flags & FAULT_FLAG_MAJOR;
+	vm_fault_t fault;
 
 	if (vmf->pgoff >= pages_in_file(mapping))
 		return VM_FAULT_SIGBUS;
-	if (mapping->a_ops->readpage) {
-		read = readahead_for_fault(vmf);
-		note_read(file, vmf->pgoff);
+	vmf->page = lock_ready_page(mapping, vmf->pgoff, vmf->vma->vm_flags);
+	if (vmf->page) {
+		if (mapping->a_ops->readpage)
+			note_read(file, vmf->pgoff);
+		return VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
 	}
-	page = get_filled_locked_page(mapping, file, vmf->pgoff, &read);
-	if (IS_ERR(page))
-		return PTR_ERR(page) == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	if (vmf->pgoff >= pages_in_file(mapping)) /* truncated between the check and the lock */
-		return past_the_end(mapping, page);
-	vmf->page = page;
-	return VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
+	if (vmf->flags & FAULT_FLAG_ALLOW_RETRY && !makes_its_own(mapping))
+		return read_for_next_try(vmf);
+	read |= readahead_for_fault(file, vmf->pgoff, vmf->vma->vm_flags);
+	fault = read_for_fault(file, vmf->pgoff, &vmf->page, &read);
+	return fault ? fault : VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
 }
 
 /* Truncation shrinks the size before it takes a page's lock: under the lock, size and mapping hold. */

@@ -22,6 +22,8 @@ void link_page(struct page *page, struct address_space *mapping, pgoff_t index);
 /* It has: its place on the lists. */
 void page_was_added(struct page *page);
 
+/* readahead.c: start reading a page that a fault wants, if reading ahead has not. */
+void start_read_for_fault(struct vm_file *file, pgoff_t index);
 /* Lock the page, starting what its reader may still wait for. May sleep. */
 void wait_for_read(struct page *page);
 /* A new page in the cache at index, locked, with a reference; NULL: there is one by now; ERR_PTR(-ENOMEM). */

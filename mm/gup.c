@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * gup.c: user pages, touched on a task's behalf without its running: populating ranges
- * (mlock, MAP_POPULATE), reaching into any address space (/proc/PID/mem), and pinning pages for
- * a device to fill (O_DIRECT).
+ * gup.c: user pages, touched on a task's behalf without its running: reaching into any address
+ * space (/proc/PID/mem), and pinning pages for a device to fill (O_DIRECT).
  *
  * All look first (follow_page) and fault only where nothing usable is there. force
  * reads and writes against the region's rights, never against its nature: a write to a
@@ -13,8 +12,8 @@
  * anonymous page where it is mapped (rmap.c). It is taken with page_table_lock held, under which
  * reclaim looks before it takes the entry out.
  *
- * Locking: mmap_lock for read, by the caller (populate, pin_user_pages) or here.
- * Failure: what is there already stays; populate returns the first error.
+ * Locking: mmap_lock for read, by the caller (pin_user_pages) or here.
+ * Failure: what is there already stays.
  */
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
@@ -40,57 +39,6 @@ struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write)
 	if (!pte_accessible(pte) || (write && !(pte_write(pte) && pte_dirty(pte))))
 		return NULL;
 	return pfn_valid(pte_pfn(pte)) ? pte_page(pte) : NULL;
-}
-
-static int fault_error(vm_fault_t fault)
-{
-	return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
-}
-
-/* Fault in what is missing of [start, end) of one VMA. */
-static long populate_vma(struct vm_area_struct *vma, unsigned long start, unsigned long end)
-{
-	/* Private writable pages are broken out of sharing now, not at the first write. */
-	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
-
-	if (vma->vm_flags & VM_LOCKONFAULT)
-		return 0; /* its pages come one by one, whoever asks */
-	if (!vma_is_accessible(vma))
-		return -EFAULT;
-	for (unsigned long addr = start; addr < end; addr += PAGE_SIZE) {
-		pte_t *ptep = find_pte(vma->vm_mm, addr);
-		pte_t pte = ptep ? ptep_get(ptep) : __pte(0);
-		vm_fault_t fault;
-
-		if (pte_present(pte) && (!write || pte_write(pte)))
-			continue;
-		count_vm_event(pgfault);
-		fault = handle_mm_fault(vma, addr, write ? FAULT_FLAG_WRITE : 0);
-		if (unlikely(fault & VM_FAULT_ERROR))
-			return fault_error(fault);
-		if (unlikely(port_fatal_signal_pending()))
-			return -EINTR;
-	}
-	return 0;
-}
-
-long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end)
-{
-	struct vm_area_struct *vma = find_vma(mm, start);
-
-	for (; start < end; vma = vma->vm_next) {
-		unsigned long stop;
-		long err;
-
-		if (!vma || vma->vm_start > start)
-			return -EFAULT;
-		stop = min(end, vma->vm_end);
-		err = populate_vma(vma, start, stop);
-		if (err)
-			return err;
-		start = stop;
-	}
-	return 0;
 }
 
 /* ---- One page of any mm ---------------------------------------------------------------------- */
@@ -130,9 +78,9 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 	return page;
 }
 
-/* mmap_lock held for read. */
+/* mmap_lock held for read. *fault: what the last fault said; VM_FAULT_RETRY: the lock was dropped. */
 static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long addr, bool write,
-					 bool force, bool pin)
+					 bool force, bool pin, unsigned int flags, vm_fault_t *fault)
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
@@ -140,25 +88,34 @@ static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long add
 		return NULL;
 	for (;;) {
 		struct page *page = grab_mapped_page(mm, addr, write, force, pin);
-		vm_fault_t fault;
 
 		if (page)
 			return page;
 		count_vm_event(pgfault);
-		fault = handle_mm_fault(vma, addr,
-					FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0));
-		if (fault & VM_FAULT_ERROR || port_fatal_signal_pending())
+		*fault = handle_mm_fault(vma, addr, flags | FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0));
+		if (*fault & (VM_FAULT_ERROR | VM_FAULT_RETRY) || port_fatal_signal_pending())
 			return NULL;
 	}
 }
 
 struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force)
 {
+	unsigned int flags = FAULT_FLAG_ALLOW_RETRY;
 	struct page *page;
+	vm_fault_t fault;
 
-	down_read(&mm->mmap_lock);
-	page = get_user_page_locked(mm, addr, write, force, false);
-	up_read(&mm->mmap_lock);
+	do { /* each fault may be tried twice, and the page may be taken away again before we have it */
+		fault = 0;
+		page = NULL;
+		if (down_read_killable(&mm->mmap_lock))
+			break;
+		page = get_user_page_locked(mm, addr, write, force, false, flags, &fault);
+		if (fault & VM_FAULT_RETRY)
+			flags = fault_retry_flags(flags, fault);
+		else
+			up_read(&mm->mmap_lock);
+	} while ((fault & (VM_FAULT_RETRY | VM_FAULT_ERROR)) == VM_FAULT_RETRY && !port_fatal_signal_pending());
+	fault_retry_end();
 	return page;
 }
 
@@ -179,10 +136,11 @@ static void dirty_user_page(struct page *page)
 unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write, struct page **pages)
 {
 	unsigned int pinned = 0;
+	vm_fault_t fault;
 
 	lockdep_assert_held(&mm->mmap_lock);
 	while (pinned < nr && access_ok(addr, PAGE_SIZE)) {
-		struct page *page = get_user_page_locked(mm, addr, write, false, write);
+		struct page *page = get_user_page_locked(mm, addr, write, false, write, 0, &fault);
 
 		if (!page)
 			break;

@@ -166,27 +166,6 @@ static int remove_range(struct mm_struct *mm, unsigned long start, unsigned long
 	return err ? err : hole ? -ENOMEM : 0;
 }
 
-static int populate_advice(struct vm_area_struct *vma, unsigned long start, unsigned long end,
-			   bool write)
-{
-	unsigned long need = write ? VM_WRITE : VM_READ;
-
-	if (!(vma->vm_flags & need) || vma->vm_flags & VM_IO)
-		return -EINVAL;
-	for (unsigned long addr = start; addr < end; addr += PAGE_SIZE) {
-		vm_fault_t fault;
-
-		if (follow_page(vma->vm_mm, addr, write))
-			continue;
-		fault = handle_mm_fault(vma, addr, write ? FAULT_FLAG_WRITE : 0);
-		if (fault & VM_FAULT_ERROR)
-			return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
-		if (port_fatal_signal_pending())
-			return -EINTR;
-	}
-	return 0;
-}
-
 /* One VMA's part of [start, end); *pvma: the VMA that covers it then. */
 static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
 		      int advice)
@@ -217,9 +196,6 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 			force_page_cache_readahead(vma->vm_file, vma_pgoff(vma, start),
 						   (end - start) >> PAGE_SHIFT);
 		return 0;
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
-		return populate_advice(vma, start, end, advice == MADV_POPULATE_WRITE);
 	}
 	err = hint_flags(vma, advice, &flags);
 	if (err || flags == vma->vm_flags)
@@ -234,6 +210,7 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long end, int advice)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
+	unsigned int turns = 0;
 	bool hole = false;
 
 	while (start < end) {
@@ -253,6 +230,7 @@ static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long
 		start = stop;
 		if (vma->vm_end <= start)
 			vma = vma->vm_next;
+		pause_now_and_then(&turns);
 	}
 	return hole ? -ENOMEM : 0;
 }
@@ -269,8 +247,12 @@ int do_madvise(unsigned long start, size_t len, int advice)
 		return 0;
 	if (advice == MADV_REMOVE)
 		return remove_range(mm, start, end);
+	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
+		return (int)mm_populate(mm, start, end,
+					advice == MADV_POPULATE_READ ? POPULATE_FOR_READ : POPULATE_FOR_WRITE);
 	if (changes_vmas(advice)) {
-		down_write(&mm->mmap_lock);
+		if (down_write_killable(&mm->mmap_lock))
+			return -EINTR;
 		err = advise_range(mm, start, end, advice);
 		up_write(&mm->mmap_lock);
 	} else {
@@ -348,6 +330,7 @@ int do_mincore(unsigned long start, size_t len, unsigned long vec)
 		pages -= (unsigned long)n;
 		vec += (unsigned long)n;
 		start += (unsigned long)n << PAGE_SHIFT;
+		port_cond_resched();
 	}
 	return 0;
 }

@@ -373,7 +373,8 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 	if (tell) {
 		get_page(page);
 		unlock_pte(vmf);
-		lock_page(page);
+		if (!lock_page_or_retry(vmf, page))
+			return VM_FAULT_RETRY;
 		vmf->page = page;
 		if (!announce_write(vmf, &ret) || !lock_if_unchanged(vmf)) {
 			release_object_page(page, VM_FAULT_LOCKED);
@@ -390,7 +391,8 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 /* The page has a slot: under its lock it shows whether others use it (SW-09). Our reference goes. */
 static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
 {
-	lock_page(page);
+	if (!lock_page_or_retry(vmf, page))
+		return VM_FAULT_RETRY;
 	if (!lock_if_unchanged(vmf)) {
 		unlock_page(page);
 		put_page(page);

@@ -73,10 +73,14 @@ static bool holds_entry(const struct page *page, swp_entry_t entry)
 	return PageSwapCache(page) && page_swap_entry(page).val == entry.val;
 }
 
-/* Map the page, which is locked here, if all is still as it was; our reference and lock go. */
+/*
+ * Map the page, which is locked here, if all is still as it was; our reference and lock go. While it is being
+ * read it is locked: the wait for the disk is without mmap_lock.
+ */
 static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, vm_fault_t ret)
 {
-	lock_page(page);
+	if (!lock_page_or_retry(vmf, page))
+		return ret | VM_FAULT_RETRY;
 	if (!holds_entry(page, pte_to_swp_entry(vmf->orig_pte)))
 		goto out;
 	if (unlikely(!PageUptodate(page)))
@@ -90,8 +94,10 @@ static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, v
 	free_unused_swap_page(page); /* the zapper found it locked, perhaps */
 	put_page(page);
 	count_vm_event(fault_swap);
-	if (is_write(vmf) && !pte_write(vmf->orig_pte))
+	if (is_write(vmf) && !pte_write(vmf->orig_pte)) {
+		vmf->flags &= ~FAULT_FLAG_ALLOW_RETRY; /* what this try did is to be counted */
 		ret |= do_wp_page(vmf);
+	}
 	return ret;
 out:
 	unlock_page(page);
@@ -104,7 +110,7 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 {
 	swp_entry_t entry = pte_to_swp_entry(vmf->orig_pte);
 	struct page *page = lookup_swap_cache(entry);
-	vm_fault_t ret = 0;
+	vm_fault_t ret = vmf->flags & FAULT_FLAG_MAJOR ? VM_FAULT_MAJOR : 0;
 
 	if (unlikely(anon_vma_prepare(vmf->vma))) {
 		if (page)

@@ -207,6 +207,7 @@ long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
 		   bool move, bool all)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
+	unsigned int turns = 0;
 	long stay = 0;
 
 	lockdep_assert_held(&mm->mmap_lock);
@@ -219,6 +220,7 @@ long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
 			if (!next_pmd(mm, &addr, stop))
 				break;
 			stay += settle_page(vma, addr, pol, move, all);
+			pause_now_and_then(&turns);
 		}
 	}
 	return stay;
@@ -236,6 +238,7 @@ static int counterpart(int nid, nodemask_t from, nodemask_t to)
 
 static long migrate_vma(struct vm_area_struct *vma, nodemask_t from, nodemask_t to, bool all)
 {
+	unsigned int turns = 0;
 	long stay = 0;
 
 	for (unsigned long addr = vma->vm_start; addr < vma->vm_end; addr += PAGE_SIZE) {
@@ -246,6 +249,7 @@ static long migrate_vma(struct vm_area_struct *vma, nodemask_t from, nodemask_t 
 		nid = user_page_node(vma->vm_mm, addr);
 		if (nid >= 0 && node_isset(nid, from) && !(from == to))
 			stay += migrate_user_page(vma->vm_mm, addr, counterpart(nid, from, to), all) < 0;
+		pause_now_and_then(&turns);
 	}
 	return stay;
 }

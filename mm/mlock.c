@@ -49,6 +49,7 @@ static int apply_lock(struct mm_struct *mm, unsigned long start, unsigned long e
 		      unsigned long lock_flags)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
+	unsigned int turns = 0;
 
 	while (start < end) {
 		unsigned long stop;
@@ -63,6 +64,7 @@ static int apply_lock(struct mm_struct *mm, unsigned long start, unsigned long e
 		start = stop;
 		if (vma->vm_end <= start)
 			vma = vma->vm_next;
+		pause_now_and_then(&turns);
 	}
 	return 0;
 }
@@ -86,6 +88,8 @@ static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned lon
 			if (page && PageMlocked(page))
 				lru_rescue_mlocked(page);
 		}
+		if (start < end)
+			page_table_pause(mm);
 	}
 	spin_unlock(&mm->page_table_lock);
 }
@@ -135,13 +139,13 @@ int do_mlock(unsigned long start, size_t len, unsigned int flags)
 	end = start + len;
 	if (end < start)
 		return -EINVAL;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	if (within_limits(mm, start, end))
 		err = apply_lock(mm, start, end, lock_flags);
-	downgrade_write(&mm->mmap_lock);
+	up_write(&mm->mmap_lock);
 	if (!err && !(flags & MLOCK_ONFAULT))
-		err = mlock_error(populate_range(mm, start, end));
-	up_read(&mm->mmap_lock);
+		err = mlock_error(mm_populate(mm, start, end, POPULATE_RANGE));
 	return err;
 }
 
@@ -156,7 +160,8 @@ int do_munlock(unsigned long start, size_t len)
 	end = start + len;
 	if (end < start)
 		return -EINVAL;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	err = apply_lock(mm, start, end, 0);
 	rescue_range(mm, start, end);
 	up_write(&mm->mmap_lock);
@@ -167,16 +172,12 @@ int do_munlock(unsigned long start, size_t len)
 static void lock_all(struct mm_struct *mm, unsigned long lock_flags)
 {
 	struct vm_area_struct *vma = mm->mmap;
+	unsigned int turns = 0;
 
-	for (; vma; vma = vma->vm_next)
+	for (; vma; vma = vma->vm_next) {
 		(void)mlock_fixup(&vma, vma->vm_start, vma->vm_end, lock_flags);
-}
-
-static void populate_all(struct mm_struct *mm)
-{
-	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next)
-		if (vma->vm_flags & VM_LOCKED)
-			(void)populate_range(mm, vma->vm_start, vma->vm_end); /* as far as it goes */
+		pause_now_and_then(&turns);
+	}
 }
 
 int do_mlockall(int flags)
@@ -189,7 +190,8 @@ int do_mlockall(int flags)
 		return -EINVAL;
 	if (!can_do_mlock())
 		return -EPERM;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	if (flags & MCL_CURRENT && !current_vm->cap_ipc_lock &&
 	    mm->total_vm > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT) {
 		err = -ENOMEM;
@@ -200,10 +202,9 @@ int do_mlockall(int flags)
 		if (flags & MCL_CURRENT)
 			lock_all(mm, lock_flags);
 	}
-	downgrade_write(&mm->mmap_lock);
+	up_write(&mm->mmap_lock);
 	if (!err && flags & MCL_CURRENT && !(flags & MCL_ONFAULT))
-		populate_all(mm);
-	up_read(&mm->mmap_lock);
+		(void)mm_populate(mm, 0, TASK_SIZE, POPULATE_LOCKED); /* as far as it goes */
 	return err;
 }
 
@@ -211,7 +212,8 @@ int do_munlockall(void)
 {
 	struct mm_struct *mm = current_vm->mm;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	mm->def_flags &= ~LOCK_FLAGS;
 	lock_all(mm, 0);
 	rescue_range(mm, 0, TASK_SIZE);

@@ -196,11 +196,14 @@ void mmput(struct mm_struct *mm)
  */
 static void unmap_all(struct mmu_gather *tlb, struct vm_area_struct *vma)
 {
+	unsigned int turns = 0;
+
 	for (; vma; vma = vma->vm_next) {
 		unsigned long ceiling = vma->vm_next ? vma->vm_next->vm_start : TASK_SIZE;
 
 		zap_page_range(tlb, vma->vm_start, vma->vm_end);
 		free_pgtables(tlb, vma->vm_start, vma->vm_end, 0, ceiling);
+		pause_now_and_then(&turns);
 	}
 }
 
@@ -208,6 +211,7 @@ void exit_mmap(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma, *next;
 	unsigned long committed = 0;
+	unsigned int turns = 0;
 	struct mmu_gather tlb;
 
 	/* Taken for those who reach the mm through a file's tree; no user is left. */
@@ -217,6 +221,7 @@ void exit_mmap(struct mm_struct *mm)
 		if (next->vm_flags & VM_ACCOUNT)
 			committed += vma_pages(next);
 		vma_unlink_file(next);
+		pause_now_and_then(&turns);
 	}
 	update_hiwater_rss(mm);
 	mm->mmap = mm->mmap_cache = NULL;
@@ -231,6 +236,7 @@ void exit_mmap(struct mm_struct *mm)
 	for (; vma; vma = next) {
 		next = vma->vm_next;
 		remove_vma(vma);
+		pause_now_and_then(&turns);
 	}
 	vm_unacct_memory(committed);
 	WARN_ON_ONCE(get_mm_rss(mm) != 0);
@@ -313,12 +319,15 @@ static int dup_one_vma(struct mm_struct *mm, struct vm_area_struct *old,
 static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 {
 	struct vm_area_struct *last = NULL;
+	unsigned int turns = 0;
 	int err = 0;
 
 	down_write(&oldmm->mmap_lock);
 	down_write(&mm->mmap_lock); /* reclaim finds mm on mmlist already (swap_out.c) */
-	for (struct vm_area_struct *vma = oldmm->mmap; vma && !err; vma = vma->vm_next)
+	for (struct vm_area_struct *vma = oldmm->mmap; vma && !err; vma = vma->vm_next) {
 		err = dup_one_vma(mm, vma, &last);
+		pause_now_and_then(&turns);
+	}
 	/* The parent's writable private pages are now read-only: no CPU may go on writing them. */
 	flush_tlb_mm(oldmm);
 	up_write(&mm->mmap_lock);

@@ -520,7 +520,8 @@ unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long le
 				  .flags = flags };
 	int err;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return (unsigned long)-EINTR;
 	err = check_request(&r, offset);
 	if (!err)
 		err = choose_address(&r);
@@ -528,13 +529,11 @@ unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long le
 		err = check_rights(&r);
 	if (!err)
 		err = map_with_object(&r);
-	if (err || !wants_pages(&r)) {
-		up_write(&mm->mmap_lock);
-		return err ? (unsigned long)err : r.addr;
-	}
-	downgrade_write(&mm->mmap_lock);
-	(void)populate_range(mm, r.addr, r.addr + r.len); /* as far as it goes: no error */
-	up_read(&mm->mmap_lock);
+	up_write(&mm->mmap_lock);
+	if (err)
+		return (unsigned long)err;
+	if (wants_pages(&r))
+		(void)mm_populate(mm, r.addr, r.addr + r.len, POPULATE_RANGE); /* as far as it goes: no error */
 	return r.addr;
 }
 

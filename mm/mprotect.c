@@ -77,15 +77,17 @@ static void change_protection(struct vm_area_struct *vma, unsigned long start, u
 	for (; (pmd = next_pmd(c.mm, &addr, end)); addr = next) {
 		next = pmd_addr_end(addr, end);
 		change_pte_range(&c, pte_offset(pmd, addr), (next - addr) >> PAGE_SHIFT);
+		if (next < end)
+			page_table_pause(c.mm);
 	}
 	spin_unlock(&c.mm->page_table_lock);
 	if (c.narrowed)
 		flush_tlb_range(c.mm, start, end);
 }
 
-/* The part [start, end) of one VMA. *pvma: the VMA that covers it then. */
+/* The part [start, end) of one VMA. *pvma: the VMA that covers it then; *populate: locked pages became writable. */
 static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
-			  unsigned long flags)
+			  unsigned long flags, bool *populate)
 {
 	struct vm_area_struct *vma = *pvma;
 	unsigned long old_flags = vma->vm_flags, pages = (end - start) >> PAGE_SHIFT;
@@ -114,8 +116,7 @@ static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, uns
 	vm_stat_account(mm, old_flags, -(long)pages);
 	vm_stat_account(mm, flags, (long)pages);
 	change_protection(vma, start, end);
-	if ((old_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
-		(void)populate_range(mm, start, end); /* locked pages of one's own, if it can be */
+	*populate |= (old_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE;
 	return 0;
 }
 
@@ -150,8 +151,10 @@ static int first_vma(struct mm_struct *mm, unsigned long grows, unsigned long *s
 }
 
 static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsigned long end,
-			 unsigned long prot)
+			 unsigned long prot, bool *populate)
 {
+	unsigned int turns = 0;
+
 	for (;;) {
 		unsigned long flags = prot_to_flags(prot) | (vma->vm_flags & ~VM_ACCESS_FLAGS);
 		unsigned long stop = min(end, vma->vm_end);
@@ -160,7 +163,7 @@ static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsign
 		/* VM_MAYx is VM_x, four bits up. */
 		if (flags & ~(flags >> 4) & VM_ACCESS_FLAGS)
 			return -EACCES;
-		err = mprotect_fixup(&vma, start, stop, flags);
+		err = mprotect_fixup(&vma, start, stop, flags, populate);
 		if (err || stop == end)
 			return err;
 		start = stop;
@@ -169,6 +172,7 @@ static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsign
 			vma = vma->vm_next;
 		if (!vma || vma->vm_start > start)
 			return -ENOMEM;
+		pause_now_and_then(&turns);
 	}
 }
 
@@ -177,6 +181,7 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 	unsigned long grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP), end;
 	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
+	bool populate = false;
 	int err;
 
 	prot &= ~grows;
@@ -190,10 +195,13 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 		return -ENOMEM;
 	if (prot & ~(unsigned long)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
 		return -EINVAL;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	err = first_vma(mm, grows, &start, &end, &vma);
 	if (!err)
-		err = mprotect_vmas(vma, start, end, prot);
+		err = mprotect_vmas(vma, start, end, prot, &populate);
 	up_write(&mm->mmap_lock);
+	if (populate)
+		(void)mm_populate(mm, start, end, POPULATE_LOCKED); /* pages of one's own, if it can be */
 	return err;
 }

@@ -19,7 +19,7 @@
  *
  *	truncate: new VMA, empty yet	move: old -> new	truncate: old VMA, empty already
  *
- * The old range is flushed on all CPUs under page_table_lock: from then on reclaim finds the pages
+ * Each batch's old range is flushed on all CPUs under page_table_lock: from then on reclaim finds the pages
  * at their new addresses, and may free them.
  *
  * Failure: nothing changed.
@@ -38,6 +38,9 @@ struct remap {
 	bool charged;
 };
 
+/* A flush, and a pause, after so many tables: 4,096 entries. */
+#define MOVE_BATCH_TABLES 8
+
 /* ---- Moving entries ---------------------------------------------------------------------- */
 
 /* One whole table from a PMD entry to another? */
@@ -54,11 +57,13 @@ static bool moves_whole_table(const struct remap *r, unsigned long addr, unsigne
 static int alloc_target_tables(const struct remap *r, unsigned long len)
 {
 	unsigned long addr = r->addr, end = r->addr + len, next;
+	unsigned int turns = 0;
 
 	for (; next_pmd(r->mm, &addr, end); addr = next) {
 		unsigned long to = r->new_addr + (addr - r->addr), last;
 		pmd_t *target = walk_alloc_pmd(r->mm, to);
 
+		pause_now_and_then(&turns);
 		next = pmd_addr_end(addr, end);
 		last = to + (next - addr) - PAGE_SIZE;
 		if (!target)
@@ -81,14 +86,18 @@ static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned lon
 	}
 }
 
-/* page_table_lock held; all tables are there. */
-static void move_page_tables(const struct remap *r, unsigned long len)
+/*
+ * Entries of [*start, end), or of its first tables; *start moves on. page_table_lock held; all tables
+ * are there.
+ */
+static void move_page_tables(const struct remap *r, unsigned long *start, unsigned long end)
 {
-	unsigned long addr = r->addr, end = r->addr + len, next;
+	unsigned long addr = *start, next;
+	unsigned int tables = 0;
 	pmd_t *pmd;
 
 	lockdep_assert_held(&r->mm->page_table_lock);
-	for (; (pmd = next_pmd(r->mm, &addr, end)); addr = next) {
+	for (; tables < MOVE_BATCH_TABLES && (pmd = next_pmd(r->mm, &addr, end)); addr = next, tables++) {
 		unsigned long to = r->new_addr + (addr - r->addr);
 		pmd_t *target = walk_to_pmd(r->mm, to);
 
@@ -105,19 +114,32 @@ static void move_page_tables(const struct remap *r, unsigned long len)
 		move_ptes(r->mm, pte_offset(pmd, addr), pte_offset(target, to),
 			  (next - addr) >> PAGE_SHIFT);
 	}
+	*start = addr;
+}
+
+/* A batch of entries is at its new place, and no CPU remembers the old one, when the lock is let go. */
+static void move_batch(const struct remap *r, unsigned long *addr, unsigned long end)
+{
+	unsigned long start = *addr;
+
+	spin_lock(&r->mm->page_table_lock);
+	move_page_tables(r, addr, end);
+	flush_tlb_range(r->mm, start, *addr); /* reclaim would only flush the new addresses */
+	spin_unlock(&r->mm->page_table_lock);
 }
 
 static void move_pages(const struct remap *r, unsigned long len)
 {
 	const struct vm_file *file = r->new_vma->vm_file;
 	struct address_space *mapping = file ? file->f_mapping : NULL;
+	unsigned long addr = r->addr, end = r->addr + len;
 
 	if (mapping)
 		down_write(&mapping->i_mmap_rwsem);
-	spin_lock(&r->mm->page_table_lock);
-	move_page_tables(r, len);
-	flush_tlb_range(r->mm, r->addr, r->addr + len); /* reclaim would only flush the new addresses */
-	spin_unlock(&r->mm->page_table_lock);
+	do {
+		move_batch(r, &addr, end);
+		port_cond_resched();
+	} while (addr < end);
 	if (mapping)
 		up_write(&mapping->i_mmap_rwsem);
 }
@@ -408,7 +430,8 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 		return (unsigned long)-EINVAL;
 	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		r.new_addr = 0;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return (unsigned long)-EINTR;
 	r.vma = find_vma(mm, addr);
 	if (!r.vma || r.vma->vm_start > addr) {
 		up_write(&mm->mmap_lock);
@@ -416,12 +439,8 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 	}
 	locked = (r.vma->vm_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
 	ret = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? mremap_to(&r) : resize(&r);
-	if (IS_ERR_VALUE(ret) || !locked || r.new_len <= r.old_len) {
-		up_write(&mm->mmap_lock);
-		return ret;
-	}
-	downgrade_write(&mm->mmap_lock);
-	(void)populate_range(mm, ret + r.old_len, ret + r.new_len); /* no error, as with mmap */
-	up_read(&mm->mmap_lock);
+	up_write(&mm->mmap_lock);
+	if (!IS_ERR_VALUE(ret) && locked && r.new_len > r.old_len)
+		(void)mm_populate(mm, ret + r.old_len, ret + r.new_len, POPULATE_RANGE); /* no error, as with mmap */
 	return ret;
 }

@@ -50,11 +50,13 @@ static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned 
 					   unsigned long end, struct vm_area_struct *spare)
 {
 	struct vm_area_struct *gone = NULL, **tail = &gone, *next;
+	unsigned int turns = 0;
 
 	for (; vma && vma->vm_start < end; vma = next) {
 		unsigned long from = max(start, vma->vm_start), to = min(end, vma->vm_end);
 
 		next = vma->vm_next;
+		pause_now_and_then(&turns);
 		unaccount_part(vma, from, to);
 		if (from == vma->vm_start && to == vma->vm_end) {
 			vma_unlink(vma);
@@ -113,6 +115,7 @@ void unmap_commit(struct mm_struct *mm, unsigned long start, unsigned long len,
 		  struct vm_area_struct *spare, bool keep_tables)
 {
 	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len), *next;
+	unsigned int turns = 0;
 
 	lockdep_assert_held(&mm->mmap_lock);
 	if (spare && !needs_split(vma, start, start + len)) { /* another split came before */
@@ -126,6 +129,7 @@ void unmap_commit(struct mm_struct *mm, unsigned long start, unsigned long len,
 	for (; vma; vma = next) {
 		next = vma->vm_next;
 		remove_vma(vma);
+		pause_now_and_then(&turns);
 	}
 }
 
@@ -146,7 +150,8 @@ int do_munmap(unsigned long addr, size_t len)
 
 	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr || !PAGE_ALIGN(len))
 		return -EINVAL;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	err = unmap_range(mm, addr, PAGE_ALIGN(len));
 	up_write(&mm->mmap_lock);
 	return err;

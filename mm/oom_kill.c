@@ -52,6 +52,7 @@
 #include <pagoda/string.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
+#include "oom_internal.h"
 
 #define SIGKILL 9
 #define SIGTERM 15
@@ -252,15 +253,8 @@ struct selection {
 	int pid;
 	char comm[16];
 	bool told_before; /* it has had a signal from here, and lives */
+	struct oom_report report;
 };
-
-static void log_candidate(const struct vm_task *task, const struct oom_candidate *c,
-			  unsigned long score)
-{
-	pr_warn("oom: %5d %-15s score %lu: %lu pages, %lu s, adj %d%s%s\n", task->pid, task->comm,
-		score, c->pages, (unsigned long)c->cpu_time_s, c->oom_score_adj,
-		c->sys_admin ? ", admin" : "", c->sys_rawio ? ", rawio" : "");
-}
 
 static void choose(struct selection *s, struct vm_task *task, const struct oom_candidate *c,
 		   unsigned long score)
@@ -283,7 +277,7 @@ static bool consider(struct vm_task *task, void *arg)
 	if (may_be_killed(task)) {
 		look_at(task, &c);
 		score = badness(&c, total_pages());
-		log_candidate(task, &c, score);
+		oom_report_note(&s->report, task, &c, score);
 		if (score > s->score) {
 			loser = s->mm;
 			choose(s, task, &c, score);
@@ -346,6 +340,7 @@ static bool oom_kill(gfp_t gfp_mask, unsigned int order)
 	pr_warn("oom: no memory for order %u, gfp %x; %lu pages free, %ld swap slots; candidates:\n",
 		order, gfp_mask, nr_free_pages(), atomic_long_read(&nr_swap_pages));
 	port_for_each_task(consider, &s);
+	oom_report_write(&s.report);
 	if (s.mm && s.figures.pages < total_pages() / OOM_WORTHWHILE_PART)
 		choose_current(&s);
 	if (!s.mm) {

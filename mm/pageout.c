@@ -51,7 +51,7 @@ struct advice {
 	swp_entry_t entries[BATCH];
 };
 
-/* Until a batch is full or the range ends. False: that was the end. */
+/* Until a batch is full, or a table has been gone through. False: that was the end of the range. */
 static bool visit_entries(struct advice *a)
 {
 	struct mm_struct *mm = a->vma->vm_mm;
@@ -59,7 +59,8 @@ static bool visit_entries(struct advice *a)
 
 	a->nr = 0;
 	spin_lock(&mm->page_table_lock);
-	while (a->nr < BATCH && (pmd = next_pmd(mm, &a->start, a->end))) {
+	pmd = next_pmd(mm, &a->start, a->end);
+	if (pmd) {
 		unsigned long next = pmd_addr_end(a->start, a->end);
 		pte_t *ptep = pte_offset(pmd, a->start);
 
@@ -77,7 +78,7 @@ static void visit_all(struct advice *a)
 
 	lru_add_drain();
 	while (visit_entries(a))
-		;
+		port_cond_resched();
 	if (a->changed)
 		flush_tlb_range(a->vma->vm_mm, start, a->end);
 }
@@ -174,6 +175,7 @@ void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned l
 				put_page(page);
 		}
 		blk_finish_plug();
+		port_cond_resched();
 	} while (more);
 }
 

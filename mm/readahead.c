@@ -103,6 +103,12 @@ static void read_pages(struct vm_file *file, pgoff_t start, unsigned long nr, pg
 	count_vm_events(VM_EVENT_pgpgin, started);
 }
 
+void start_read_for_fault(struct vm_file *file, pgoff_t index)
+{
+	if (index < pages_in_file(file->f_mapping) && start_read(file, index, false) > 0)
+		count_vm_event(pgpgin);
+}
+
 #define NO_MARK (~0ul)
 
 void force_page_cache_readahead(struct vm_file *file, pgoff_t start, unsigned long nr)

@@ -42,7 +42,7 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 	pmd_t *pmd;
 
 	spin_lock(&mm->page_table_lock);
-	while (!found && (pmd = next_pmd(mm, addr, TASK_SIZE))) {
+	while ((pmd = next_pmd(mm, addr, TASK_SIZE))) {
 		unsigned long end = pmd_addr_end(*addr, TASK_SIZE);
 
 		for (pte_t *ptep = pte_offset(pmd, *addr); *addr < end; ptep++, *addr += PAGE_SIZE) {
@@ -54,6 +54,9 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 			found = true;
 			break;
 		}
+		if (found)
+			break;
+		page_table_pause(mm);
 	}
 	spin_unlock(&mm->page_table_lock);
 	return found;
@@ -61,10 +64,11 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 
 /*
  * Fault in what one address space has in the area. 0 or -errno; -EIO: all but what cannot be
- * read. mmap_lock held.
+ * read. mmap_lock held, and let go of while a page is read.
  */
 static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 {
+	unsigned int flags = FAULT_FLAG_ALLOW_RETRY;
 	unsigned long addr = 0;
 	swp_entry_t entry;
 	int lost = 0;
@@ -80,7 +84,14 @@ static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 			addr += PAGE_SIZE;
 			continue;
 		}
-		fault = handle_mm_fault(find_vma(mm, addr), addr, 0);
+		fault = handle_mm_fault(find_vma(mm, addr), addr, flags);
+		if (fault & VM_FAULT_RETRY) { /* the disk was waited for without the lock */
+			flags = fault_retry_flags(flags, fault);
+			down_read(&mm->mmap_lock);
+		} else {
+			flags = FAULT_FLAG_ALLOW_RETRY;
+			fault_retry_end();
+		}
 		if (fault & VM_FAULT_OOM)
 			return -ENOMEM;
 		if (fault & VM_FAULT_ERROR) {
@@ -100,6 +111,7 @@ static int unuse_all_mms(const struct swap_area *area)
 	while ((mm = next_user_mm(mm))) {
 		down_read(&mm->mmap_lock);
 		err = unuse_mm(area, mm);
+		fault_retry_end();
 		up_read(&mm->mmap_lock);
 		if (err == -EIO) {
 			lost = err;
@@ -114,9 +126,12 @@ static int unuse_all_mms(const struct swap_area *area)
 /* Pages that only the cache holds in a slot. */
 static void drop_cache(struct swap_area *area)
 {
+	unsigned int turns = 0;
+
 	for (unsigned long offset = 1; offset < area->max; offset++) {
 		struct page *page = find_get_page(&area->space, offset);
 
+		pause_now_and_then(&turns);
 		if (!page)
 			continue;
 		lock_page(page);

@@ -3,7 +3,8 @@
  * tables.c: page tables of user space in bulk: emptying, freeing and copying ranges.
  *
  * Everything goes table by table: one descent and one turn of the lock for up to a
- * whole page of entries, counters added up in between. Ranges need not follow VMAs: what
+ * whole page of entries, counters added up in between, and a pause after it, so that others
+ * need not wait for a whole range. Ranges need not follow VMAs: what
  * a present entry maps says itself how it is counted (anonymous, file, shared memory;
  * the zero page and device frames not at all).
  *
@@ -189,12 +190,17 @@ static void zap_range(struct zap_details *z, unsigned long addr, unsigned long e
 
 	spin_lock(&mm->page_table_lock);
 	while ((pmd = next_pmd(mm, &addr, end))) {
+		bool full;
+
 		addr = zap_pte_range(z, pmd, addr, pmd_addr_end(addr, end));
-		if (z->tlb->nr_pages == TLB_BATCH_PAGES) {
-			unlock_zapped(z);
+		full = z->tlb->nr_pages == TLB_BATCH_PAGES;
+		if (!full && addr >= end)
+			break;
+		unlock_zapped(z);
+		if (full)
 			tlb_flush_mmu(z->tlb);
-			spin_lock(&mm->page_table_lock);
-		}
+		port_cond_resched();
+		spin_lock(&mm->page_table_lock);
 	}
 	unlock_zapped(z);
 }
@@ -260,6 +266,8 @@ static void free_pmd_tables(const struct table_range *r, p4d_t *p4d, unsigned lo
 		if (pud_none(pudp_get(pud)))
 			continue;
 		free_pte_tables(r, pud, addr, next);
+		if (next < end)
+			port_cond_resched();
 		if (PMD_FOLDED || !span_is_free(r, addr, PUD_SIZE))
 			continue;
 		if (PUD_IN_REGISTERS)
@@ -360,6 +368,8 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 		if (!to)
 			return -ENOMEM;
 		copy_ptes(dst, to, src, pte_offset(pmd, addr), (next - addr) >> PAGE_SHIFT, cow);
+		if (next < end)
+			port_cond_resched();
 	}
 	return 0;
 }

@@ -264,6 +264,23 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 		   unsigned long floor, unsigned long ceiling);
 /* The PMD entry for *addr, or for the first address below end that has a table; NULL: none. */
 pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end);
+/*
+ * Between two tables of a range: nobody works on more than one without a pause, as everybody else waits
+ * for the CPU, and for the lock. The caller holds page_table_lock, and finds its place anew (next_pmd) afterwards:
+ * the tables stay, as it holds mmap_lock or the file's i_mmap_rwsem. May sleep.
+ */
+static inline void page_table_pause(struct mm_struct *mm)
+{
+	spin_unlock(&mm->page_table_lock);
+	port_cond_resched();
+	spin_lock(&mm->page_table_lock);
+}
+/* In loops over many regions: give way now and then. *turns begins at 0. May sleep. */
+static inline void pause_now_and_then(unsigned int *turns)
+{
+	if (unlikely(++*turns % 64 == 0))
+		port_cond_resched();
+}
 int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area_struct *dst_vma,
 		    struct vm_area_struct *src_vma) __must_check;
 /* Private and writable, now or after an mprotect: fork write-protects its pages. */

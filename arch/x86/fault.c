@@ -246,8 +246,11 @@ static bool lock_for_fault(struct user_fault *f)
 		bad_area_nosemaphore(f->regs, f->error_code, f->address, SEGV_MAPERR);
 		return false;
 	}
-	down_read(&f->mm->mmap_lock);
-	return true;
+	if (likely(!down_read_killable(&f->mm->mmap_lock)))
+		return true;
+	if (!(f->error_code & PF_USER)) /* the task is to die: from user mode on the way back */
+		no_context(f->regs, f->error_code, f->address);
+	return false;
 }
 
 /* Is the region above the address a stack, and the address near its pointer? (FT-21, FT-22) */
@@ -319,6 +322,23 @@ static vm_fault_t try_fault(struct user_fault *f, bool *done)
 	return fault;
 }
 
+/* The fault waited without mmap_lock: once more, unless the task is to die. */
+static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, bool *done)
+{
+	if (fault & VM_FAULT_ERROR)
+		return fault;
+	if (!port_fatal_signal_pending()) {
+		f->flags = fault_retry_flags(f->flags, fault);
+		fault = try_fault(f, done);
+	} else {
+		if (!(f->error_code & PF_USER))
+			no_context(f->regs, f->error_code, f->address);
+		*done = true;
+	}
+	fault_retry_end();
+	return fault;
+}
+
 static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 			       unsigned long address)
 {
@@ -341,15 +361,8 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 	if (error_code & PF_INSTR)
 		f.flags |= FAULT_FLAG_INSTRUCTION;
 	fault = try_fault(&f, &done);
-	if (unlikely(!done && fault & VM_FAULT_RETRY)) {
-		if (port_fatal_signal_pending()) {
-			if (!(error_code & PF_USER))
-				no_context(regs, error_code, address);
-			return;
-		}
-		f.flags = (f.flags & ~FAULT_FLAG_ALLOW_RETRY) | FAULT_FLAG_TRIED;
-		fault = try_fault(&f, &done);
-	}
+	if (unlikely(!done && fault & VM_FAULT_RETRY))
+		fault = retry_fault(&f, fault, &done);
 	if (unlikely(!done))
 		mm_fault_error(&f, fault);
 	else if ((error_code & (PF_USER | PF_WRITE)) == (PF_USER | PF_WRITE))

@@ -40,6 +40,12 @@ void kernel_syscall(struct pt_regs *regs);
 void kernel_tick(struct pt_regs *regs);
 
 /*
+ * After machine_start_samples(): so many times a tick, interrupts off, with the interrupted code's registers.
+ * late_cycles: since the interrupt was due, so for at least as long they had been off.
+ */
+void kernel_sample(struct pt_regs *regs, u64 late_cycles);
+
+/*
  * About to go back to user mode with regs (from a system call, fault, trap or
  * interrupt): deliver signals, give way to others. Interrupts on; called again
  * until it has nothing left to do. kernel_work_pending() is the cheap test before.
@@ -145,6 +151,13 @@ void machine_log_level(enum port_log_level level);
 
 /* Raw time-stamp counter: guest instructions under --icount. */
 u64 machine_cycles(void);
+
+/* Call kernel_sample() per_tick times in each tick from now on. */
+void machine_start_samples(unsigned int per_tick);
+/* The code that regs interrupted and its callers' return addresses, innermost first: how many, at most max. */
+unsigned int machine_back_trace(const struct pt_regs *regs, unsigned long *addrs, unsigned int max);
+/* The kernel's function that addr lies in, or NULL; *offset: how far into it. */
+const char *machine_symbol(unsigned long addr, unsigned long *offset);
 
 /* ---- Byte streams: how a program's input and output leave the machine ----------------- */
 

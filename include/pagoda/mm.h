@@ -135,8 +135,17 @@ void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit);
 #define FAULT_AROUND_MAX SZ_64K
 extern unsigned long fault_around_bytes;
 
-/* Serve a fault in vma at address. mmap_lock held for read; dropped if VM_FAULT_RETRY. May sleep. */
+/*
+ * Serve a fault in vma at address. mmap_lock held for read. With FAULT_FLAG_ALLOW_RETRY the answer may be
+ * VM_FAULT_RETRY: mmap_lock was dropped, vma must not be used any more; without an error bit beside it
+ * the caller takes the lock, finds the region and calls once more with fault_retry_flags(), unless a fatal
+ * signal is pending. fault_retry_end() follows then. May sleep.
+ */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags);
+/* FAULT_FLAG_ bits of the second try, after the first said fault. */
+unsigned int fault_retry_flags(unsigned int flags, vm_fault_t fault);
+/* Let go of the page that was kept over the tries of a fault. */
+void fault_retry_end(void);
 /* The entry from the trap (arch/x86). error_code as the CPU gives it. */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
 /*
@@ -144,12 +153,19 @@ void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long
  * dirty (PT-13). mmap_lock held.
  */
 struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write);
+enum populate_mode {
+	POPULATE_RANGE,	    /* mlock, MAP_POPULATE: private writable pages are had for writing */
+	POPULATE_LOCKED,    /* the same for locked regions only; no region's error stops the others */
+	POPULATE_FOR_READ,  /* MADV_POPULATE_READ */
+	POPULATE_FOR_WRITE, /* MADV_POPULATE_WRITE */
+};
 /*
- * Fault in every page of [start, end) (mlock, MAP_POPULATE), private writable ones for writing. 0,
- * or what ended it: -EFAULT (no region, no rights, SIGBUS), -ENOMEM, -EINTR (a fatal signal);
- * what came before stays. Locks: mmap_lock for read. May sleep.
+ * Fault in every page of [start, end). 0, or what ended it: -EFAULT (no rights, SIGBUS), -EINVAL (advice
+ * for a region that it does not suit), -ENOMEM (no memory; advice for a range with holes, after the rest was
+ * done), -EINTR (a fatal signal); what came before stays. Locks: takes mmap_lock, and lets go of it between
+ * batches. May sleep.
  */
-long populate_range(struct mm_struct *mm, unsigned long start, unsigned long end);
+long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end, enum populate_mode mode);
 /*
  * The page behind addr in any mm, with a reference, faulted in as needed (force: even
  * where protection forbids, breaking COW). For /proc/PID/mem and process_vm_*.

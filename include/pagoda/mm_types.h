@@ -33,7 +33,7 @@ typedef unsigned int vm_fault_t; /* VM_FAULT_ bits, never an errno */
 #define VM_FAULT_SIGSEGV 0x0040u
 #define VM_FAULT_NOPAGE 0x0100u /* the PTE was installed by the handler */
 #define VM_FAULT_LOCKED 0x0200u /* the page in vmf->page is locked */
-#define VM_FAULT_RETRY	0x0400u /* mmap_lock was dropped */
+#define VM_FAULT_RETRY	0x0400u /* mmap_lock was dropped: try again, if there is no error beside it */
 #define VM_FAULT_ERROR	(VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV)
 
 /* The four results of 2.4 (CT-20): 1 minor, 2 major, 0 SIGBUS, -1 out of memory. */
@@ -48,10 +48,11 @@ static inline int vm_fault_result_24(vm_fault_t fault)
 
 #define FAULT_FLAG_WRITE       0x01u
 #define FAULT_FLAG_ALLOW_RETRY 0x04u
-#define FAULT_FLAG_TRIED       0x20u
+#define FAULT_FLAG_TRIED       0x20u /* the second try: it must not ask for another one */
 #define FAULT_FLAG_USER	       0x40u
 #define FAULT_FLAG_REMOTE      0x80u
 #define FAULT_FLAG_INSTRUCTION 0x100u
+#define FAULT_FLAG_MAJOR       0x200u /* the first try read from a disk: the fault is a major one */
 
 /* vm_area_struct.vm_flags */
 #define VM_READ	      0x00000001ul

@@ -152,7 +152,7 @@ void unlock_page(struct page *page);
 int lock_page_killable(struct page *page) __must_check;
 /* Sleep until the page has been unlocked, once: it may be locked again. The caller has a reference. */
 void wait_on_page(struct page *page);
-int wait_on_page_killable(struct page *page) __must_check;
+int wait_on_page_killable(struct page *page);
 /* Sleep until a write of the page that is under way has ended; another may have begun. */
 void wait_on_page_writeback(struct page *page);
 /* PG_writeback was cleared: wake who waits for that. From any context. */

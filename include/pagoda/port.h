@@ -232,8 +232,9 @@ struct vm_task *port_thread_create(const char *name, void (*fn)(void *arg), void
 /* ---- Tier 5: pressure ----------------------------------------------------------- */
 
 /*
- * Call fn for every task until it returns false. The list cannot change while fn
- * runs, so fn must not sleep.
+ * Call fn for every task until it returns false. The task cannot go while fn runs, so fn must not
+ * sleep, and should be short: interrupts may be off. Between calls others may run: tasks that begin or
+ * end meanwhile may be missed. May sleep.
  */
 void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg);
 

@@ -64,6 +64,7 @@ struct vm_task {
 	unsigned int il_prev;		/* (S) node of its last interleaved page */
 	struct mempolicy *fault_policy; /* (S) in a fault on shared memory: the mapping's */
 	pgoff_t fault_index;		/* (S) with it: the page */
+	struct page *fault_page;	/* (S) with a reference, over the tries of a fault (fault_retry.c) */
 };
 
 #define current_vm port_current()

@@ -128,10 +128,48 @@ u64 machine_cycles(void)
 	return rdtsc();
 }
 
+/* ---- The tick, and samples between ticks ------------------------------------------------------- */
+
+static u32 tick_period; /* APIC timer counts */
+static u64 cycles_per_tick;
+static unsigned int samples_per_tick, samples_left; /* 0: no samples */
+static u64 sample_due;				    /* when the next interrupt is */
+
+/* The timer counts down from its period; what is left of it tells when the next interrupt is due. */
+static u64 next_due(void)
+{
+	return rdtsc() + (u64)~apic_timer_count() * cycles_per_tick / tick_period;
+}
+
+/* True: this one is a tick as well. */
+static bool sample(struct pt_regs *regs)
+{
+	u64 now = rdtsc(), late = now > sample_due ? now - sample_due : 0;
+
+	sample_due = next_due();
+	kernel_sample(regs, late);
+	if (--samples_left)
+		return false;
+	samples_left = samples_per_tick;
+	return true;
+}
+
+void machine_start_samples(unsigned int per_tick)
+{
+	unsigned long flags = port_irq_save();
+
+	samples_per_tick = samples_left = per_tick;
+	apic_timer_start(tick_period / per_tick);
+	sample_due = next_due();
+	port_irq_restore(flags);
+}
+
 static void tick(struct pt_regs *regs, unsigned int vector)
 {
 	(void)vector;
 	apic_eoi();
+	if (unlikely(samples_per_tick) && !sample(regs))
+		return;
 	stream_poll();
 	kernel_tick(regs);
 }
@@ -239,5 +277,7 @@ void clock_init(struct boot_info *bi)
 	tsc_mult = (NS_PER_SECOND << 32) / bi->tsc_hz;
 	wallclock_at_boot_ns = rtc_seconds() * NS_PER_SECOND - port_clock_ns();
 	irq_set_handler(VECTOR_TICK, tick);
+	tick_period = period;
+	cycles_per_tick = bi->tsc_hz / HZ;
 	apic_timer_start(period);
 }

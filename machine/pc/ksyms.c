@@ -17,7 +17,7 @@ static bool is_code(unsigned long addr)
 	       (addr >= (unsigned long)__init_begin && addr < (unsigned long)__init_text_end);
 }
 
-const char *ksyms_lookup(unsigned long addr, unsigned long *offset)
+const char *machine_symbol(unsigned long addr, unsigned long *offset)
 {
 	unsigned long text = (unsigned long)_text;
 	u32 low = 0, high = ksyms_count;

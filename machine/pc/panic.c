@@ -27,7 +27,7 @@ static bool in_panic;
 static void print_address(unsigned long addr, bool is_return)
 {
 	unsigned long offset;
-	const char *name = ksyms_lookup(addr - is_return, &offset);
+	const char *name = machine_symbol(addr - is_return, &offset);
 
 	if (name)
 		log_printf("  %016lx %s+%#lx\n", addr, name, offset + is_return);
@@ -43,20 +43,36 @@ static bool is_kernel_stack(unsigned long addr)
 	return (in_image || in_vmalloc) && addr % sizeof(long) == 0;
 }
 
+/* The next outer frame of a chain of frame pointers, its return address in *addr; 0: the chain ends. */
+static unsigned long next_frame(unsigned long bp, unsigned long *addr)
+{
+	const unsigned long *frame = (const unsigned long *)bp;
+
+	if (!is_kernel_stack(bp) || frame[1] == 0)
+		return 0;
+	*addr = frame[1];
+	return frame[0] > bp ? frame[0] : ~0ul;
+}
+
+unsigned int machine_back_trace(const struct pt_regs *regs, unsigned long *addrs, unsigned int max)
+{
+	unsigned long bp = regs->bp;
+	unsigned int n = 0;
+
+	if (user_mode(regs))
+		return 0;
+	addrs[n++] = regs->ip;
+	while (n < max && (bp = next_frame(bp, &addrs[n])))
+		n++;
+	return n;
+}
+
 static void print_trace(unsigned long ip, bool is_return, unsigned long bp)
 {
 	log_printf("Call trace:\n");
 	print_address(ip, is_return);
-	for (int i = 0; i < TRACE_DEPTH && is_kernel_stack(bp); i++) {
-		const unsigned long *frame = (const unsigned long *)bp;
-
-		if (frame[1] == 0)
-			break;
-		print_address(frame[1], true);
-		if (frame[0] <= bp)
-			break;
-		bp = frame[0];
-	}
+	for (int i = 0; i < TRACE_DEPTH && (bp = next_frame(bp, &ip)); i++)
+		print_address(ip, true);
 }
 
 static void print_registers(const struct pt_regs *r)

@@ -127,8 +127,6 @@ __noreturn void enter_user_at(struct pt_regs *regs);
 /* ---- panic.c, ksyms.c ------------------------------------------------------------------------ */
 #define PANIC_EXIT_STATUS 70
 __noreturn void pc_panic(const char *message, const struct pt_regs *regs);
-/* The function that addr lies in, or NULL; *offset: how far into it. */
-const char *ksyms_lookup(unsigned long addr, unsigned long *offset);
 
 /* ---- acpi.c ---------------------------------------------------------------------------------- */
 #define NR_ISA_IRQS 16

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/*
+ * populate.c: faulting in whole ranges: mlock, MAP_POPULATE, MADV_POPULATE_READ and _WRITE.
+ *
+ *	mm_populate	until the end: take mmap_lock, a batch of pages, release it, give way
+ *	  batch		of one region: what is missing is faulted in
+ *
+ * mmap_lock is let go after each batch, and by a fault that waits for a disk (fault_retry.c): regions are looked
+ * up anew each time. Parts that others unmap meanwhile are skipped, as in Linux.
+ *
+ * Locking: mmap_lock for read, taken here. Failure: what is there already stays; the first error ends it.
+ */
+#include <pagoda/page_alloc.h>
+#include <pagoda/vmstat.h>
+#include "vma_internal.h"
+
+/* A fault is at most a few thousand instructions: a batch is well below the 2 ms that nobody may hold a CPU. */
+#define POPULATE_BATCH_PAGES 256
+
+struct populate {
+	struct mm_struct *mm;
+	enum populate_mode mode;
+	unsigned long addr, end;
+	/* working */
+	unsigned int fault_flags; /* of the page at addr */
+	bool hole;		  /* a part was not mapped */
+};
+
+/* Private writable pages are broken out of sharing now, not at the first write. */
+static bool wants_write(const struct populate *p, const struct vm_area_struct *vma)
+{
+	if (p->mode == POPULATE_FOR_READ)
+		return false;
+	return p->mode == POPULATE_FOR_WRITE || (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+}
+
+static bool is_advice(const struct populate *p)
+{
+	return p->mode == POPULATE_FOR_READ || p->mode == POPULATE_FOR_WRITE;
+}
+
+/* 0, or why the region cannot be populated. */
+static long check_region(const struct populate *p, const struct vm_area_struct *vma)
+{
+	unsigned long need = p->mode == POPULATE_FOR_WRITE ? VM_WRITE : VM_READ;
+
+	if (is_advice(p))
+		return !(vma->vm_flags & need) || vma->vm_flags & VM_IO ? -EINVAL : 0;
+	return vma_is_accessible(vma) ? 0 : -EFAULT;
+}
+
+/* Its pages come one by one, or it is none of those that are locked. */
+static bool is_left_alone(const struct populate *p, const struct vm_area_struct *vma)
+{
+	if (is_advice(p))
+		return false;
+	return vma->vm_flags & VM_LOCKONFAULT || (p->mode == POPULATE_LOCKED && !(vma->vm_flags & VM_LOCKED));
+}
+
+static bool is_there(const struct populate *p, bool write)
+{
+	pmd_t *pmd;
+	pte_t pte;
+
+	if (is_advice(p))
+		return follow_page(p->mm, p->addr, write);
+	pmd = walk_to_pmd(p->mm, p->addr);
+	pte = pmd && !pmd_none(pmdp_get(pmd)) ? ptep_get(pte_offset(pmd, p->addr)) : __pte(0);
+	return pte_present(pte) && (!write || pte_write(pte));
+}
+
+static long fault_error(vm_fault_t fault)
+{
+	return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
+}
+
+/* Next page: a fault of its own. */
+static void advance(struct populate *p)
+{
+	p->addr += PAGE_SIZE;
+	p->fault_flags = FAULT_FLAG_ALLOW_RETRY;
+}
+
+/* Pages of one region, up to stop. mmap_lock held for read, dropped here. 0 or -errno. */
+static long populate_pages(struct populate *p, struct vm_area_struct *vma, unsigned long stop)
+{
+	unsigned int write = wants_write(p, vma) ? FAULT_FLAG_WRITE : 0;
+	vm_fault_t fault = 0;
+
+	for (; p->addr < stop; advance(p)) {
+		if (is_there(p, write))
+			continue;
+		if (!(p->fault_flags & FAULT_FLAG_TRIED))
+			count_vm_event(pgfault);
+		fault = handle_mm_fault(vma, p->addr, p->fault_flags | write);
+		if (unlikely(fault & (VM_FAULT_ERROR | VM_FAULT_RETRY)))
+			break;
+		if (unlikely(port_fatal_signal_pending()))
+			break;
+	}
+	if (fault & VM_FAULT_RETRY)
+		p->fault_flags = fault_retry_flags(p->fault_flags, fault);
+	else
+		up_read(&p->mm->mmap_lock);
+	return fault & VM_FAULT_ERROR ? fault_error(fault) : 0;
+}
+
+/* A batch of the next region. mmap_lock held for read, dropped here. 0 or -errno. */
+static long populate_batch(struct populate *p)
+{
+	struct vm_area_struct *vma = find_vma_intersection(p->mm, p->addr, p->end);
+	unsigned long region_end = vma ? vma->vm_end : p->end;
+	long err = 0;
+
+	if (!vma || vma->vm_start > p->addr) {
+		p->hole = true;
+		p->addr = vma ? vma->vm_start : p->end;
+	}
+	if (!vma || is_left_alone(p, vma))
+		p->addr = region_end;
+	else
+		err = check_region(p, vma);
+	if (p->addr >= region_end || err)
+		up_read(&p->mm->mmap_lock);
+	else
+		err = populate_pages(p, vma, min(min(p->end, region_end), p->addr + POPULATE_BATCH_PAGES * PAGE_SIZE));
+	if (err && p->mode == POPULATE_LOCKED) { /* errors of single regions do not stop the others */
+		p->addr = region_end;
+		err = 0;
+	}
+	return err;
+}
+
+long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end, enum populate_mode mode)
+{
+	struct populate p = { .mm = mm, .mode = mode, .addr = start, .end = end,
+			      .fault_flags = FAULT_FLAG_ALLOW_RETRY };
+	long err = 0;
+
+	while (p.addr < end && !err) {
+		err = down_read_killable(&mm->mmap_lock);
+		if (!err)
+			err = populate_batch(&p);
+		if (!err && port_fatal_signal_pending())
+			err = -EINTR;
+		port_cond_resched();
+	}
+	fault_retry_end();
+	return !err && p.hole && is_advice(&p) ? -ENOMEM : err;
+}

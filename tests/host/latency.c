@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+/*
+ * latency.c: one kind of bulk work, named on the command line, in amounts that would take many times the limit
+ * if it did not give way. tests/host/latency.py runs each with the boot word latency_debug and reads the log.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <dirent.h>
+#include <errno.h>
+
+#define PAGE  4096ul
+#define ZEROS (1ul << 30) /* of the zero page: 262,144 entries in 512 tables */
+#define OWN   (64ul << 20)
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void must(int ok, const char *what)
+{
+	if (!ok)
+		die(what);
+}
+
+static char *map(size_t len, int flags)
+{
+	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+
+	must(p != MAP_FAILED, "mmap");
+	return p;
+}
+
+static char *zeros(size_t len)
+{
+	char *p = map(len, MAP_PRIVATE);
+
+	must(madvise(p, len, MADV_POPULATE_READ) == 0, "populate");
+	return p;
+}
+
+static char *own(size_t len)
+{
+	char *p = map(len, MAP_PRIVATE);
+
+	must(madvise(p, len, MADV_POPULATE_WRITE) == 0, "populate");
+	return p;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	must(fd >= 0 && write(fd, text, strlen(text)) > 0, path);
+	close(fd);
+}
+
+static void tables_munmap(void)
+{
+	munmap(zeros(ZEROS), ZEROS);
+	munmap(own(OWN), OWN);
+}
+
+static void tables_mprotect(void)
+{
+	char *p = zeros(ZEROS);
+
+	must(mprotect(p, ZEROS, PROT_READ) == 0, "mprotect");
+	must(mprotect(p, ZEROS, PROT_NONE) == 0, "mprotect");
+}
+
+static void tables_mremap(void)
+{
+	char *p = zeros(ZEROS), *to = map(ZEROS + 2 * PAGE, MAP_PRIVATE);
+
+	p = mremap(p, ZEROS, ZEROS, MREMAP_MAYMOVE | MREMAP_FIXED, to + PAGE);
+	must(p == to + PAGE, "mremap");
+	to = map(ZEROS + (4ul << 20), MAP_PRIVATE);
+	must(mremap(p, ZEROS, ZEROS, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to, "mremap");
+}
+
+static void tables_fork(void)
+{
+	char *p = own(OWN);
+	int status;
+
+	zeros(ZEROS);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+
+		must(pid >= 0, "fork");
+		if (!pid)
+			_exit(p[0]);
+		waitpid(pid, &status, 0);
+	}
+}
+
+static void tables_advice(void)
+{
+	static const int advice[] = { MADV_COLD, MADV_FREE, MADV_WILLNEED, MADV_DONTNEED };
+	char *p = own(OWN), *z = zeros(ZEROS);
+
+	for (unsigned i = 0; i < 4; i++) {
+		must(madvise(z, ZEROS, advice[i]) == 0, "madvise");
+		must(madvise(p, OWN, advice[i]) == 0, "madvise");
+	}
+}
+
+static void tables_lock(void)
+{
+	char *p = map(OWN / 2, MAP_PRIVATE);
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_MEMLOCK, &all);
+	must(mlock(p, OWN / 2) == 0, "mlock");
+	must(mprotect(p, OWN / 2, PROT_READ) == 0, "mprotect");
+	must(munlock(p, OWN / 2) == 0, "munlock");
+	zeros(ZEROS);
+	must(munlockall() == 0, "munlockall");
+}
+
+static void tables_look(void)
+{
+	static unsigned char vec[ZEROS / PAGE];
+	static unsigned long entries[65536];
+	char *p = zeros(ZEROS);
+	int fd;
+
+	must(mincore(p, ZEROS, vec) == 0, "mincore");
+	must(msync(p, ZEROS, MS_SYNC) == 0, "msync");
+	write_file("/proc/self/clear_refs", "1");
+	write_file("/proc/self/clear_refs", "4");
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	for (unsigned i = 0; i < 4; i++)
+		must(pread(fd, entries, sizeof(entries), (long)((unsigned long)p / PAGE * 8)) == sizeof(entries), "pagemap");
+	close(fd);
+}
+
+static void read_all(const char *path)
+{
+	static char buf[65536];
+	int fd = open(path, O_RDONLY);
+
+	must(fd >= 0, path);
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+}
+
+/* Tens of thousands of regions. */
+static void regions(void)
+{
+	size_t len = 30000 * 2 * PAGE;
+	char *p = map(len, MAP_PRIVATE);
+	int status;
+
+	for (size_t i = 0; i < len; i += 2 * PAGE)
+		must(mprotect(p + i, PAGE, PROT_READ) == 0, "mprotect");
+	read_all("/proc/self/maps");
+	read_all("/proc/self/smaps_rollup");
+	if (!fork())
+		_exit(0);
+	wait(&status);
+	must(madvise(p, len, MADV_DONTFORK) == 0, "dontfork");
+	must(mprotect(p, len, PROT_READ | PROT_WRITE) == 0, "mprotect");
+	for (size_t i = 0; i < len; i += 2 * PAGE)
+		must(mprotect(p + i, PAGE, PROT_READ) == 0, "mprotect");
+	munmap(p, len);
+}
+
+static void big_files(void)
+{
+	int fd = open("/tmp/big", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *p;
+
+	must(fd >= 0 && ftruncate(fd, OWN) == 0, "big");
+	p = mmap(NULL, OWN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	must(p != MAP_FAILED, "mmap");
+	must(ftruncate(fd, PAGE) == 0, "truncate");
+	must(ftruncate(fd, OWN) == 0 && fallocate(fd, 0, 0, OWN) == 0, "fallocate");
+	must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, OWN / 2) == 0, "punch");
+	sync();
+	write_file("/proc/sys/vm/drop_caches", "3");
+	unlink("/tmp/big");
+	munmap(p, OWN);
+	close(fd);
+	p = map(OWN, MAP_SHARED | MAP_POPULATE);
+	munmap(p, OWN);
+}
+
+static void many_files(void)
+{
+	char name[64];
+
+	mkdir("/tmp/many", 0700);
+	for (int i = 0; i < 8000; i++) {
+		snprintf(name, sizeof(name), "/tmp/many/%d", i);
+		int fd = open(name, O_CREAT | O_RDWR, 0600);
+
+		must(fd >= 0 && write(fd, "x", 1) == 1, name);
+		close(fd);
+	}
+	DIR *d = opendir("/tmp/many");
+
+	while (readdir(d))
+		;
+	closedir(d);
+	sync();
+	write_file("/proc/sys/vm/drop_caches", "3");
+	for (int i = 0; i < 8000; i++) {
+		snprintf(name, sizeof(name), "/tmp/many/%d", i);
+		unlink(name);
+	}
+}
+
+static int raise_files(int n)
+{
+	struct rlimit r = { (rlim_t)n, (rlim_t)n };
+
+	must(setrlimit(RLIMIT_NOFILE, &r) == 0, "rlimit");
+	return n;
+}
+
+/* Thousands of pipes: in poll and epoll, inherited, closed by exit and close_range. */
+static void descriptors(void)
+{
+	static struct pollfd polled[8000];
+	int n = raise_files(9000), ep = epoll_create1(0), status, nr = 0;
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT }, got[64];
+
+	for (int fds[2]; nr + 16 < n - 1000 && nr < 8000; nr += 2) {
+		if (pipe(fds))
+			break;
+		polled[nr] = (struct pollfd){ fds[0], POLLIN, 0 };
+		polled[nr + 1] = (struct pollfd){ fds[1], POLLIN, 0 };
+		e.data.fd = fds[0];
+		must(epoll_ctl(ep, EPOLL_CTL_ADD, fds[0], &e) == 0, "epoll_ctl");
+		e.data.fd = fds[1];
+		must(epoll_ctl(ep, EPOLL_CTL_ADD, fds[1], &e) == 0, "epoll_ctl");
+		must(write(fds[1], "x", 1) == 1, "write");
+	}
+	must(nr > 3000, "pipes");
+	must(poll(polled, (nfds_t)nr, 0) > 0, "poll");
+	must(epoll_wait(ep, got, 64, 0) == 64, "epoll_wait");
+	if (!fork())
+		_exit(0);
+	wait(&status);
+	if (!fork()) {
+		syscall(SYS_close_range, 3, ~0u, 0);
+		_exit(0);
+	}
+	wait(&status);
+	close(ep);
+}
+
+/* Children that wait; returns how many there are. */
+static int children(int n)
+{
+	int got = 0;
+
+	for (; got < n; got++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			break;
+		if (!pid) {
+			pause();
+			_exit(0);
+		}
+	}
+	return got;
+}
+
+static void processes(void)
+{
+	int n, status;
+	pid_t top = fork();
+
+	if (!top) {
+		setpgid(0, 0);
+		signal(SIGUSR1, SIG_IGN);
+		n = children(1500);
+		read_all("/proc/loadavg");
+		DIR *d = opendir("/proc");
+
+		while (readdir(d))
+			;
+		closedir(d);
+		kill(0, SIGUSR1);
+		kill(-1, 0);
+		getpriority(PRIO_USER, 0);
+		must(waitpid(-1, &status, WNOHANG) == 0, "waitpid");
+		printf("%d processes\n", n);
+		fflush(stdout);
+		_exit(n < 500); /* the children get a new parent */
+	}
+	waitpid(top, &status, 0);
+	must(status == 0, "children");
+	signal(SIGTERM, SIG_IGN);
+	kill(-top, SIGKILL);
+	usleep(300000);
+}
+
+static int futex_word, started;
+
+static void *futex_waiter(void *arg)
+{
+	(void)arg;
+	__atomic_add_fetch(&started, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	return NULL;
+}
+
+static void threads(void)
+{
+	static int other;
+	pthread_attr_t attr;
+	pthread_t t;
+	int n = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 16384);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	while (n < 1500 && !pthread_create(&t, &attr, futex_waiter, NULL))
+		n++;
+	while (__atomic_load_n(&started, __ATOMIC_SEQ_CST) < n)
+		usleep(1000);
+	usleep(100000);
+	syscall(SYS_futex, &futex_word, FUTEX_REQUEUE_PRIVATE, 0, 2000000000, &other, 0);
+	syscall(SYS_futex, &other, FUTEX_WAKE_PRIVATE, 2000000000, NULL, NULL, 0);
+	usleep(100000);
+	while (n-- > 500 && !pthread_create(&t, &attr, futex_waiter, NULL))
+		;
+	usleep(100000);
+	_exit(0); /* ends a group of a thousand */
+}
+
+static void timers(void)
+{
+	timer_t t;
+	struct itimerspec at = { { 0, 0 }, { 0, 50000000 } };
+	struct sigevent none = { .sigev_notify = SIGEV_NONE };
+
+	for (int i = 0; i < 3000; i++) {
+		if (timer_create(CLOCK_MONOTONIC, &none, &t))
+			break;
+		timer_settime(t, 0, &at, NULL);
+	}
+	usleep(100000);
+}
+
+static void arguments(void)
+{
+	static char *argv[30002], *envp[] = { NULL };
+	struct rlimit r = { 64 << 20, 64 << 20 };
+	int status;
+
+	setrlimit(RLIMIT_STACK, &r);
+	for (int i = 2; i < 30001; i++)
+		argv[i] = "an argument of some length, of which there are many";
+	argv[0] = "latency";
+	argv[1] = "nothing";
+	if (!fork()) {
+		execve("/proc/self/exe", argv, envp);
+		_exit(1);
+	}
+	wait(&status);
+	must(status == 0, "exec");
+}
+
+/* More than memory, so that pages go out, come back, and swapoff brings in the rest. */
+static void pressure(void)
+{
+	size_t len = 150ul << 20;
+	char *p = map(len, MAP_PRIVATE);
+	struct stat st;
+
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < len; i += PAGE)
+			p[i]++;
+	munmap(p + len / 4, len - len / 4);
+	if (stat("/dev/vda", &st) == 0)
+		must(syscall(SYS_swapoff, "/dev/vda") == 0 || errno == EINVAL, "swapoff");
+}
+
+static void out_of_memory(void)
+{
+	int n = children(1000), status;
+	pid_t hog = fork();
+
+	if (!hog) {
+		must(setuid(1000) == 0, "setuid");
+		for (;;)
+			own(1 << 20)[0] = 1;
+	}
+	waitpid(hog, &status, 0);
+	must(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the hog was not killed");
+	printf("%d processes\n", n);
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM);
+}
+
+static void nothing(void)
+{
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} works[] = {
+	{ "munmap", tables_munmap }, { "mprotect", tables_mprotect }, { "mremap", tables_mremap },
+	{ "fork", tables_fork },     { "advice", tables_advice },     { "lock", tables_lock },
+	{ "look", tables_look },     { "regions", regions },	      { "big_files", big_files },
+	{ "many_files", many_files }, { "descriptors", descriptors }, { "processes", processes },
+	{ "threads", threads },	     { "timers", timers },	      { "arguments", arguments },
+	{ "pressure", pressure },    { "oom", out_of_memory },	      { "nothing", nothing },
+};
+
+int main(int argc, char **argv)
+{
+	for (unsigned i = 0; argc > 1 && i < sizeof(works) / sizeof(works[0]); i++)
+		if (!strcmp(argv[1], works[i].name)) {
+			works[i].run();
+			return 0;
+		}
+	return 2;
+}

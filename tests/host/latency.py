@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Nobody keeps the CPU for long: the boot word latency_debug, under --icount, over all kinds of bulk work.
+
+The kernel measures itself (kernel/latency.c): what goes on for more than 4 million instructions without a
+scheduling point, or 0.4 million with interrupts off, is a warning in its log that names the functions. Under
+--icount the figures are of instructions, and the same on every host.
+"""
+import os
+import re
+
+from lab.common import BUILD, ROOT
+from lab.testing import test
+
+SOURCE = os.path.join(ROOT, "tests", "host", "latency.c")
+FLAGS = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"]
+STRETCH_LIMIT, BLACKOUT_LIMIT = 4_000_000, 400_000
+
+
+def program(bench):
+    path = os.path.join(BUILD, "tests-guest", "latency")
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(SOURCE):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        bench.ran(bench.command(["gcc", *FLAGS, "-o", bench.file("latency"), SOURCE]))
+        os.rename(bench.file("latency"), path)
+    return path
+
+
+def longest(bench, log, what):
+    found = re.findall(rf"latency: longest: (\d+) cycles {what}(.*)", log)
+    bench.check(len(found) == 1, f"the log does not tell the longest time {what}")
+    return int(found[0][0]), found[0][1]
+
+
+def measure(bench, work, *options):
+    """The two longest times of a run that does that work, each with where it was."""
+    bench.ran(bench.pagoda("run", "--quiet", "--icount", "--timeout", "500", "--log", "log", "--append",
+                           "latency_debug", *options, "--", program(bench), work))
+    with open(bench.file("log"), errors="replace") as file:
+        log = file.read()
+    for line in re.findall(r"latency: .*", log):
+        bench.log.write(f"{work}: {line}\n")
+    return longest(bench, log, "without a scheduling point"), longest(bench, log, "with interrupts off"), log
+
+
+def quick(bench, work, *options):
+    stretch, blackout, log = measure(bench, work, *options)
+    bench.check("latency: warning" not in log, "; ".join(re.findall(r"latency: (warning.*)", log)))
+    bench.check(stretch[0] <= STRETCH_LIMIT, f"{stretch[0]} instructions without a scheduling point {stretch[1]}")
+    bench.check(blackout[0] <= BLACKOUT_LIMIT, f"{blackout[0]} instructions with interrupts off {blackout[1]}")
+
+
+def gives_way(work, what, *options):
+    @test(f"latency/{what}_gives_way")
+    def run(bench):
+        quick(bench, work, *options)
+
+
+gives_way("munmap", "unmapping_a_gigabyte", "--ram", "256M")
+gives_way("mprotect", "changing_rights_of_a_gigabyte", "--ram", "256M")
+gives_way("mremap", "moving_a_gigabyte", "--ram", "256M")
+gives_way("fork", "forking_and_exiting_with_a_gigabyte", "--ram", "256M")
+gives_way("advice", "advice_about_a_gigabyte", "--ram", "256M")
+gives_way("lock", "locking_and_unlocking_memory", "--ram", "256M")
+gives_way("look", "looking_at_a_gigabyte", "--ram", "256M")
+gives_way("regions", "work_on_thirty_thousand_regions", "--ram", "256M")
+gives_way("big_files", "filling_and_emptying_a_big_file", "--ram", "256M")
+gives_way("many_files", "dropping_thousands_of_inodes", "--ram", "256M")
+gives_way("descriptors", "work_on_thousands_of_descriptors", "--ram", "256M")
+gives_way("processes", "work_on_thousands_of_processes", "--ram", "256M")
+gives_way("threads", "waking_and_ending_thousands_of_threads", "--ram", "256M")
+gives_way("timers", "thousands_of_timers_at_once", "--ram", "256M")
+gives_way("arguments", "exec_of_two_megabytes_of_arguments", "--ram", "256M")
+gives_way("pressure", "reclaim_and_swap", "--ram", "64M", "--swap", "192M")
+gives_way("oom", "the_report_of_an_exhausted_memory", "--ram", "128M")
+
+
+@test("latency/what_takes_too_long_is_named")
+def named(bench):
+    """The measure itself: a kernel that keeps the CPU, and interrupts off, for longer than it may."""
+    stretch, blackout, log = measure(bench, "nothing", "--append", "latency_test")
+    bench.check(stretch[0] > STRETCH_LIMIT and "spin_without_pause" in stretch[1], f"stretch: {stretch}")
+    bench.check(blackout[0] > BLACKOUT_LIMIT and "spin_with_interrupts_off" in blackout[1], f"blackout: {blackout}")
+    bench.check(len(re.findall("latency: warning", log)) >= 2, "no warnings")
