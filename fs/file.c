@@ -376,6 +376,7 @@ static void close_all(struct files_struct *files)
 			if (file->f_op && file->f_op->flush)
 				file->f_op->flush(file);
 			fput(file);
+			port_cond_resched();
 		}
 }
 
@@ -643,6 +644,7 @@ long sys_close_range(unsigned long first, unsigned long last, unsigned long flag
 			fd_set_cloexec((unsigned int)fd, true);
 		else
 			(void)close_fd((unsigned int)fd); /* a thread may have closed it: fine */
+		port_cond_resched();
 	}
 	return 0;
 }

@@ -311,6 +311,7 @@ static long allocate_pages(struct inode *inode, u64 offset, u64 end)
 		note_pages(inode);
 		if (fs_hook_signal_pending())
 			return -EINTR;
+		port_cond_resched();
 	}
 	return 0;
 }

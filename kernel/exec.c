@@ -145,8 +145,11 @@ static int pack_list(struct exec_program *prog, const struct arg_list *list, int
 		error = list_entry_at(list, n, &s);
 		if (!error)
 			error = pack_string(prog, list->kernel, s);
+		if (!error && fatal_signal_pending())
+			error = -EINTR;
 		if (error)
 			return error;
+		port_cond_resched();
 	}
 	return 0;
 }
@@ -389,6 +392,7 @@ static int write_strings(struct exec_program *prog, struct stack_plan *plan)
 			return -EFAULT;
 		pos += n;
 		user += n;
+		port_cond_resched();
 	}
 	plan->execfn = STACK_TOP - sizeof(long) - (strlen(prog->path) + 1);
 	return 0;
@@ -418,6 +422,7 @@ static int write_pointers(unsigned long *slot, unsigned long *string, int n)
 			return -EFAULT;
 		*string += len;
 		*slot += sizeof(long);
+		port_cond_resched();
 	}
 	if (put_user(0ul, *slot))
 		return -EFAULT;

@@ -201,8 +201,10 @@ void free_dead_tasks(bool all)
 {
 	struct task_struct *t;
 
-	while ((t = take_dead_task()))
+	while ((t = take_dead_task())) {
 		free_task(t, !all);
+		port_cond_resched();
+	}
 	while (all && nr_spare_stacks)
 		machine_stack_free(spare_stacks[--nr_spare_stacks]);
 }

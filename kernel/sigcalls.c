@@ -243,14 +243,26 @@ static int kill_one(int pid, int signo, const struct siginfo *info)
 	return t ? check_and_send(signo, info, t, true) : -ESRCH;
 }
 
+/* Signals sent with interrupts off: some 20,000 instructions. */
+#define KILL_BATCH 32
+
+/* Is there a member after the first KILL_BATCH? */
+static bool is_large_group(const struct pid *pgrp)
+{
+	int n = 0;
+
+	for (const struct list_head *l = pgrp->members[PIDTYPE_PGRP].next; l != &pgrp->members[PIDTYPE_PGRP]; l = l->next)
+		if (++n > KILL_BATCH)
+			return true;
+	return false;
+}
+
 /* Every member: success with one is success; else the last error. */
-static int kill_group(struct pid *pgrp, int signo, const struct siginfo *info)
+static int kill_small_group(struct pid *pgrp, int signo, const struct siginfo *info)
 {
 	struct task_struct *t;
 	int result = -ESRCH, error;
 
-	if (!pgrp)
-		return -ESRCH;
 	list_for_each_entry(t, &pgrp->members[PIDTYPE_PGRP], pid_link[PIDTYPE_PGRP]) {
 		error = check_and_send(signo, info, t, true);
 		if (result != 0)
@@ -259,20 +271,50 @@ static int kill_group(struct pid *pgrp, int signo, const struct siginfo *info)
 	return result;
 }
 
-/* Everybody but pid 1, kernel threads and the caller. */
-static int kill_all(int signo, const struct siginfo *info)
+/* Everybody but pid 1, kernel threads and the caller; or the members of a group. */
+static bool is_wanted(const struct task_struct *t, const struct pid *pgrp)
 {
-	struct task_struct *t;
-	int result = -ESRCH, error;
+	if (!thread_group_leader(t) || !t->signal->pgrp)
+		return false;
+	return pgrp ? t->signal->pgrp == pgrp : t != child_reaper && t->signal != current->signal;
+}
 
-	list_for_each_entry(t, &all_tasks, task_link) {
-		if (!thread_group_leader(t) || t == child_reaper || !t->signal->pgrp ||
-		    t->signal == current->signal)
+/*
+ * Many, in the order of their numbers, with pauses. Whoever is forked meanwhile has a higher number, as a rule, and
+ * is met later. tasklist_lock held, let go of in between.
+ */
+static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info, unsigned long *flags)
+{
+	int result = -ESRCH, nr = 0, n = 0;
+	struct task_struct *t;
+
+	while ((nr = next_pid_locked(nr, &t))) {
+		if (is_wanted(t, pgrp)) {
+			int error = check_and_send(signo, info, t, true);
+
+			if (result == -ESRCH || (pgrp ? result != 0 : error != -EPERM))
+				result = error;
+		}
+		if (++n % KILL_BATCH)
 			continue;
-		error = check_and_send(signo, info, t, true);
-		if (error != -EPERM || result == -ESRCH)
-			result = error;
+		spin_unlock_irqrestore(&tasklist_lock, *flags);
+		port_cond_resched();
+		spin_lock_irqsave(&tasklist_lock, *flags);
 	}
+	return result;
+}
+
+static int kill_group(struct pid *pgrp, int signo, const struct siginfo *info, unsigned long *flags)
+{
+	int result;
+
+	if (!pgrp)
+		return -ESRCH;
+	if (!is_large_group(pgrp))
+		return kill_small_group(pgrp, signo, info);
+	get_pid_locked(pgrp);
+	result = kill_many(pgrp, signo, info, flags);
+	put_pid_locked(pgrp);
 	return result;
 }
 
@@ -291,9 +333,9 @@ long sys_kill(unsigned long upid, unsigned long usig)
 	if (pid > 0)
 		error = kill_one(pid, signo, &info);
 	else if (pid == -1)
-		error = kill_all(signo, &info);
+		error = kill_many(NULL, signo, &info, &flags);
 	else
-		error = kill_group(pid ? find_pid_locked(-pid) : current->signal->pgrp, signo, &info);
+		error = kill_group(pid ? find_pid_locked(-pid) : current->signal->pgrp, signo, &info, &flags);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return error;
 }

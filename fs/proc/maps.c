@@ -114,8 +114,10 @@ int walk_vmas(const struct proc_node *node, struct vma_walk *walk)
 	}
 	get_fs_root(&walk->root);
 	down_read(&mm->mmap_lock);
-	for (vma = mm->mmap; vma; vma = vma->vm_next)
+	for (vma = mm->mmap; vma; vma = vma->vm_next) {
 		walk->print(walk, vma);
+		port_cond_resched();
+	}
 	up_read(&mm->mmap_lock);
 	path_put(&walk->root);
 	kfree(walk->buf);
@@ -401,6 +403,7 @@ long proc_read_pagemap(const struct proc_node *node, struct iov_user buf, size_t
 		}
 		done += nr * PM_ENTRY_BYTES;
 		*pos += nr * PM_ENTRY_BYTES;
+		port_cond_resched();
 	}
 	mmput(mm);
 	return (long)done;
