@@ -618,8 +618,10 @@ static void epoll_release(struct file *file)
 
 	mutex_lock(&epoll_mutex);
 	mutex_lock(&ep->mutex);
-	while ((node = rb_first(&ep->items)))
+	while ((node = rb_first(&ep->items))) {
 		remove_item(rb_entry(node, struct epitem, node));
+		port_cond_resched();
+	}
 	mutex_unlock(&ep->mutex);
 	mutex_unlock(&epoll_mutex);
 	kfree(ep);

@@ -71,7 +71,7 @@ gives_way("threads", "waking_and_ending_thousands_of_threads", "--ram", "256M")
 gives_way("timers", "thousands_of_timers_at_once", "--ram", "256M")
 gives_way("arguments", "exec_of_two_megabytes_of_arguments", "--ram", "256M")
 gives_way("pressure", "reclaim_and_swap", "--ram", "64M", "--swap", "192M")
-gives_way("oom", "the_report_of_an_exhausted_memory", "--ram", "128M")
+gives_way("oom", "the_report_of_an_exhausted_memory", "--ram", "256M")
 
 
 @test("latency/what_takes_too_long_is_named")
