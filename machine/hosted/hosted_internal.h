@@ -20,6 +20,7 @@ struct tlb_entry {
 	unsigned long tag; /* page or table number + 1; 0: empty */
 	phys_addr_t pa;
 	bool write, user, exec, dirty, global, large;
+	bool counted; /* the frame had a count when this was cached */
 };
 
 /* A hash of entries. (H) */
@@ -47,6 +48,8 @@ int mmu_translate(unsigned long addr, enum mmu_access access, bool user, phys_ad
 		  unsigned long *error_code);
 /* Walk for a kernel address on behalf of the kernel window, setting accessed and dirty bits. */
 bool mmu_walk_kernel(phys_addr_t root, unsigned long mmu_addr, bool write, struct tlb_entry *found);
+/* Is the frame RAM that somebody has? */
+bool mmu_frame_in_use(phys_addr_t pa);
 void mmu_init(struct mmu *mmu, size_t limit);
 
 /* ---- sched.c: CPUs and tasks ---------------------------------------------------------- */

@@ -31,12 +31,18 @@
  * flush, narrowing them does. A first write through a clean entry walks again to set the
  * dirty bit.
  *
+ * The law of asm/tlb.h, "unhook, flush, free", is checked whenever a CPU forgets a user page
+ * because of a flush: (M1) the frame it leads to is not free. Two cases are excused, as nobody
+ * can use what they remember: an address space that is borrowed (lazy), and one that has ended. Also
+ * excused is a frame that had no count of its own when it was mapped (part of a block).
+ *
  * One page of a large mapping is cached as a 4 KiB entry; flushing any address drops all
  * entries marked large. A TLB belongs to the thread that holds its CPU; no lock.
  */
 #include "hosted_internal.h"
 
 #include <asm/fault.h>
+#include <asm/tlb.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +166,44 @@ static void tlb_drop(struct tlb *tlb, unsigned long number)
 
 	if (e)
 		*e = tombstone;
+}
+
+bool mmu_frame_in_use(phys_addr_t pa)
+{
+	unsigned long pfn = PHYS_PFN(pa);
+
+	return pfn_valid(pfn) && page_count(pfn_to_page(pfn)) > 0;
+}
+
+/* May this CPU still use the translations of user pages that it holds? */
+static bool users_are_live(void)
+{
+	const struct tlb_state *state = &cpu_tlbstate[port_cpu_id()];
+
+	return state->active_mm && state->state != TLBSTATE_LAZY && atomic_read(&state->active_mm->mm_users);
+}
+
+/* (M1) */
+static void check_forgotten(const struct tlb_entry *e)
+{
+	if (e->counted && e->user && !e->large && users_are_live() && !mmu_frame_in_use(e->pa))
+		hosted_fatal("CPU %u held a translation of %#lx to frame %#lx, which is free", port_cpu_id(),
+			     (e->tag - 1) << PAGE_SHIFT, (unsigned long)PHYS_PFN(e->pa));
+}
+
+/* Look at a page, or at all (number ~0ul), that a flush is about to drop. */
+static void check_before_flush(struct tlb *pages, unsigned long number)
+{
+	if (number != ~0ul) {
+		const struct tlb_entry *e = tlb_find(pages, number);
+
+		if (e)
+			check_forgotten(e);
+		return;
+	}
+	for (size_t i = 0; i < pages->size; i++)
+		if (pages->slot[i].tag && pages->slot[i].tag != tombstone.tag)
+			check_forgotten(&pages->slot[i]);
 }
 
 static void tlb_drop_all(struct tlb *tlb)
@@ -300,6 +344,7 @@ static enum step walk_leaf(struct walk *w, struct tlb_entry rights)
 	if (!set_bits(w, BIT_A | (w->access == MMU_WRITE ? BIT_D : 0)))
 		return STEP_AGAIN;
 	rights.dirty = (w->entry & BIT_D) || w->access == MMU_WRITE;
+	rights.counted = rights.user && !w->probe && mmu_frame_in_use(rights.pa);
 	w->page = rights;
 	return STEP_DONE;
 }
@@ -418,10 +463,20 @@ void mmu_load_root(struct mmu *mmu, phys_addr_t root)
 			mmu->pdpte[i] = load_entry((char *)hosted_phys(root & ~0x1full) + i * 8);
 }
 
+static void forget_nonglobal(void)
+{
+	struct mmu *mmu = &this_cpu()->mmu;
+
+	mmu_load_root(mmu, mmu->root);
+	tlb_drop_nonglobal(&mmu->pages);
+	tlb_drop_all(&mmu->tables);
+	window_flush(false);
+}
+
 void port_load_pgd(phys_addr_t pgd_pa)
 {
 	this_cpu()->mmu.root = pgd_pa;
-	port_flush_tlb();
+	forget_nonglobal();
 }
 
 /* The simulated CPUs have no segments. */
@@ -436,6 +491,7 @@ void port_flush_tlb_page(unsigned long addr)
 	struct mmu *mmu = &this_cpu()->mmu;
 	bool in_window = addr >= HOSTED_WINDOW && addr < HOSTED_WINDOW_END;
 
+	check_before_flush(&mmu->pages, page_number(addr));
 	tlb_drop(&mmu->pages, page_number(addr));
 	if (in_window)
 		tlb_drop(&mmu->pages, page_number(kva_to_mmu(addr)));
@@ -449,18 +505,15 @@ void port_flush_tlb_page(unsigned long addr)
 
 void port_flush_tlb(void)
 {
-	struct mmu *mmu = &this_cpu()->mmu;
-
-	mmu_load_root(mmu, mmu->root);
-	tlb_drop_nonglobal(&mmu->pages);
-	tlb_drop_all(&mmu->tables);
-	window_flush(false);
+	check_before_flush(&this_cpu()->mmu.pages, ~0ul);
+	forget_nonglobal();
 }
 
 void port_flush_tlb_all(void)
 {
 	struct mmu *mmu = &this_cpu()->mmu;
 
+	check_before_flush(&mmu->pages, ~0ul);
 	mmu_load_root(mmu, mmu->root);
 	tlb_drop_all(&mmu->pages);
 	tlb_drop_all(&mmu->tables);

@@ -5,24 +5,37 @@
  * The core touches kernel mappings with plain C pointers, so the host's MMU has to do the
  * translation. The window from VMALLOC_START to HOSTED_WINDOW_END starts PROT_NONE. The
  * first touch of a page raises SIGSEGV; the handler walks the current CPU's tables as the
- * MMU would (setting accessed and dirty bits) and maps the frame of the memfd there. The
- * host's mapping then is the TLB entry: it stays, stale or not, until the core flushes.
+ * MMU would (setting accessed and dirty bits) and maps the frame of the memfd there.
  * A page whose entry allows no write, or is still clean, is mapped read-only, so that the
  * first write comes back here.
  *
- *	SIGSEGV at A -- A in the window? -- tables map it? -- map, return, retry
+ *	SIGSEGV at A -- A in the window? -- held or mapped? -- map, return, retry
  *	                   | no                 | no
  *	                   |                do_page_fault(): vmalloc_fault or fixup; retry
  *	                   +-- direct map hole, high memory, anything else: the test ends
  *
- * One host address space serves all CPUs, so a kernel translation is shared: a flush by one
- * CPU is a flush for all, and a missing flush on one of several CPUs goes unseen here (user
- * addresses have a TLB per CPU in mmu.c). What cannot hide is that nobody flushed.
+ * All CPUs are threads of one process and share one host mapping of a page, but each has
+ * a TLB of its own. Per page of the window we therefore keep its holders, the CPUs whose
+ * TLB may hold the translation. A CPU may load a translation that the tables have at any
+ * time, whether it touches the page or not, so the first touch by one CPU makes all CPUs
+ * holders. Only fixmap slots belong to one CPU each: there only the CPU that touched the page is one.
+ *
+ *	flush on CPU c	c is no holder any more; the host mapping goes, so the next touch by
+ *			any CPU comes here
+ *	touch by c	c is a holder: it sees the frame that it remembers, stale or not
+ *			c is none: it walks the tables as they are now
+ *
+ * Two promises of the core are checked on the way; a broken one ends the test:
+ *	(W1) no page of the window gets another frame while a CPU holds the old translation
+ *	(W2) the frame of a vmalloc area is not free while a CPU holds its translation; looked
+ *	     at when the CPU flushes it. (A page that is freed while kmap still remembers it is
+ *	     legal: its slot is flushed before the slot is used again.)
  *
  * window_lock orders walking and mapping against flushing: without it a handler could map
  * what it had read before another CPU changed the entry and flushed. Nothing under it
- * touches the window. page_state has one byte a page and page_frame the frame it shows;
- * mapped_list names the pages that may be mapped, so that flushing all costs what is mapped.
+ * touches the window. The arrays are indexed by page of the window; page_frame and
+ * page_holders mean something while there are holders. listed names the pages that have
+ * some, so that flushing all costs what is held.
  */
 #include "hosted_internal.h"
 
@@ -42,15 +55,18 @@
 #define STATE_GLOBAL 2u
 #define STATE_LISTED 4u
 #define STATE_WRITABLE 8u
+#define STATE_COUNTED  16u /* the frame was somebody's when the translation was made: see (W2) */
 #define KERNEL_CS    0x10
 #define KERNEL_SS    0x18
 #define MAX_REFAULTS 16 /* of one address in a row, before we call it a livelock */
 
-static u8 *page_state;	  /* by window page */
-static u32 *page_frame;	  /* by window page, meaningful with STATE_MAPPED */
-static u32 *mapped_list;  /* pages with STATE_LISTED */
+static u8 *page_state;
+static u8 *page_holders; /* a bit for each CPU */
+static u32 *page_frame;
+static u32 *listed;	 /* pages with STATE_LISTED */
 static size_t nr_listed;
 static int window_locked;
+static_assert(NR_CPUS <= 8, "page_holders has a byte for each page");
 
 static __thread unsigned long last_fault;
 static __thread unsigned int nr_refaults;
@@ -88,28 +104,62 @@ static void map_locked(size_t page)
 {
 	ram_map(window_addr(page), PFN_PHYS(page_frame[page]), PAGE_SIZE,
 		HOST_PROT_READ | (page_state[page] & STATE_WRITABLE ? HOST_PROT_WRITE : 0));
+	page_state[page] |= STATE_MAPPED;
 }
 
-/* Map the page as the tables say; false if they do not allow the access. */
+/* The CPUs that may load a translation which one CPU uses. */
+static u8 possible_holders(size_t page)
+{
+	if (window_addr(page) >= FIXMAP_BASE)
+		return (u8)(1u << port_cpu_id());
+	return (u8)((1u << port_nr_cpus()) - 1);
+}
+
+static void check_frame_unchanged(size_t page, const struct tlb_entry *e)
+{
+	u8 others = page_holders[page] & (u8)~(1u << port_cpu_id());
+
+	if (others && page_frame[page] != (u32)PHYS_PFN(e->pa))
+		hosted_fatal("stale kernel translation: %#lx leads to frame %#lx now, and CPUs %#x remember frame %#x",
+			     window_addr(page), (unsigned long)PHYS_PFN(e->pa), others, page_frame[page]);
+}
+
+static void remember(size_t page, const struct tlb_entry *e)
+{
+	check_frame_unchanged(page, e);
+	if (!(page_state[page] & STATE_LISTED))
+		listed[nr_listed++] = (u32)page;
+	page_state[page] = (u8)(STATE_LISTED | (e->global ? STATE_GLOBAL : 0) |
+				(e->write && e->dirty ? STATE_WRITABLE : 0) |
+				(mmu_frame_in_use(e->pa) ? STATE_COUNTED : 0));
+	page_frame[page] = (u32)PHYS_PFN(e->pa);
+	page_holders[page] |= possible_holders(page);
+}
+
+/* Does this CPU's TLB hold a translation that allows the access? */
+static bool holds(size_t page, bool write)
+{
+	return page_holders[page] >> port_cpu_id() & 1 && (!write || page_state[page] & STATE_WRITABLE);
+}
+
+/* What is held is mapped; false if a walk has to be made and the tables do not allow the access. */
 static bool map_page(unsigned long addr, bool write)
 {
 	struct tlb_entry e;
 	size_t page = window_page(addr);
-	bool ok;
+	bool ok = true;
 
 	lock_window();
-	ok = mmu_walk_kernel(this_cpu()->mmu.root, kva_to_mmu(addr), write, &e);
-	if (ok) {
-		if (!ram_is_valid(e.pa))
+	if (!holds(page, write)) {
+		ok = mmu_walk_kernel(this_cpu()->mmu.root, kva_to_mmu(addr), write, &e);
+		if (ok && !ram_is_valid(e.pa))
 			hosted_fatal("kernel mapping of %#lx leads outside of RAM, to %#llx", addr,
 				     (unsigned long long)e.pa);
-		if (!(page_state[page] & STATE_LISTED))
-			mapped_list[nr_listed++] = (u32)page;
-		page_state[page] = (u8)(STATE_LISTED | STATE_MAPPED | (e.global ? STATE_GLOBAL : 0) |
-					(e.write && e.dirty ? STATE_WRITABLE : 0));
-		page_frame[page] = (u32)PHYS_PFN(e.pa);
-		map_locked(page);
+		if (ok)
+			remember(page, &e);
 	}
+	if (ok)
+		map_locked(page);
 	unlock_window();
 	return ok;
 }
@@ -118,7 +168,22 @@ static void unmap_locked(size_t page)
 {
 	if (page_state[page] & STATE_MAPPED)
 		ram_unmap(window_addr(page), PAGE_SIZE);
-	page_state[page] &= STATE_LISTED;
+	page_state[page] &= (u8)~STATE_MAPPED;
+}
+
+/* This CPU's TLB forgets the page. */
+static void forget(size_t page)
+{
+	u8 bit = (u8)(1u << port_cpu_id());
+
+	if (!(page_holders[page] & bit))
+		return;
+	if (page_state[page] & STATE_COUNTED && window_addr(page) < VMALLOC_END &&
+	    !mmu_frame_in_use(PFN_PHYS(page_frame[page])))
+		hosted_fatal("CPU %u held a translation of %#lx to frame %#x, which is free", port_cpu_id(),
+			     window_addr(page), page_frame[page]);
+	page_holders[page] &= (u8)~bit;
+	unmap_locked(page);
 }
 
 void window_flush_page(unsigned long host_addr)
@@ -126,7 +191,7 @@ void window_flush_page(unsigned long host_addr)
 	if (!in_window(host_addr))
 		return;
 	lock_window();
-	unmap_locked(window_page(host_addr));
+	forget(window_page(host_addr));
 	unlock_window();
 }
 
@@ -136,14 +201,14 @@ void window_flush(bool global_too)
 
 	lock_window();
 	for (size_t i = 0; i < nr_listed; i++) {
-		size_t page = mapped_list[i];
+		size_t page = listed[i];
 
-		if (global_too || !(page_state[page] & STATE_GLOBAL)) {
-			unmap_locked(page);
+		if (global_too || !(page_state[page] & STATE_GLOBAL))
+			forget(page);
+		if (page_holders[page])
+			listed[kept++] = (u32)page;
+		else
 			page_state[page] = 0;
-		} else {
-			mapped_list[kept++] = (u32)page;
-		}
 	}
 	nr_listed = kept;
 	unlock_window();
@@ -154,8 +219,8 @@ void window_remap(void)
 	unlock_window(); /* a thread that is no more may have held it */
 	lock_window();
 	for (size_t i = 0; i < nr_listed; i++)
-		if (page_state[mapped_list[i]] & STATE_MAPPED)
-			map_locked(mapped_list[i]);
+		if (page_state[listed[i]] & STATE_MAPPED)
+			map_locked(listed[i]);
 	unlock_window();
 }
 
@@ -229,8 +294,9 @@ void window_init(void)
 	size_t pages = window_page(HOSTED_WINDOW_END);
 
 	page_state = reserve(pages);
+	page_holders = reserve(pages);
 	page_frame = reserve(pages * sizeof(*page_frame));
-	mapped_list = reserve(pages * sizeof(*mapped_list));
+	listed = reserve(pages * sizeof(*listed));
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 }

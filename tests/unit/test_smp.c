@@ -2,104 +2,19 @@
 /*
  * test_smp.c: address spaces used by several CPUs at once.
  *
- * Most tests have a worker, a thread of the process that sits on CPU 1 and does what it is
- * told while the main task sits on CPU 0:
- *
- *	main (CPU 0)		worker (CPU 1)
- *	order(w, fn)		spins, interrupts on, its mm loaded (not lazy)
- *	  waits			fn(w)
- *
- * so the worker's TLB keeps what it saw until a flush reaches CPU 1: what it is asked to
- * touch next shows whether one did.
+ * Most tests have a worker on CPU 1 (smp_worker.h). Kernel translations: test_flush.c.
  */
-#include "harness.h"
+#include "smp_worker.h"
 
-#include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
-#include <pagoda/vmalloc.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
 
-#define RW_ (PROT_READ | PROT_WRITE)
 #define SIGSEGV 11
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 
-/* ---- Workers ------------------------------------------------------------------------------ */
-
-struct worker {
-	struct hosted_task *task;
-	void (*fn)(struct worker *w); /* NULL: end */
-	int orders, done;
-	unsigned long addr; /* what fn works on */
-	u32 value;
-	bool ok;
-	struct hosted_signal sig;
-};
-
-static void work(void *arg)
-{
-	struct worker *w = arg;
-
-	for (int seen = 0;; seen++) {
-		while (__atomic_load_n(&w->orders, __ATOMIC_ACQUIRE) == seen)
-			port_cpu_relax();
-		if (!w->fn)
-			return;
-		w->fn(w);
-		__atomic_store_n(&w->done, seen + 1, __ATOMIC_RELEASE);
-	}
-}
-
-static void start_order(struct worker *w, void (*fn)(struct worker *w))
-{
-	w->fn = fn;
-	__atomic_fetch_add(&w->orders, 1, __ATOMIC_RELEASE);
-}
-
-static void end_order(struct worker *w)
-{
-	while (__atomic_load_n(&w->done, __ATOMIC_ACQUIRE) != w->orders)
-		port_cpu_relax();
-}
-
-static void order(struct worker *w, void (*fn)(struct worker *w))
-{
-	start_order(w, fn);
-	end_order(w);
-}
-
-static void start_worker(struct worker *w, int cpu)
-{
-	*w = (struct worker){ 0 };
-	w->task = hosted_clone(cpu, work, w);
-}
-
-static void end_worker(struct worker *w)
-{
-	start_order(w, NULL);
-	hosted_wait(w->task);
-}
-
-static void do_read(struct worker *w)
-{
-	w->ok = hosted_user_read(w->addr, &w->value, sizeof(w->value));
-	w->sig = hosted_signal();
-}
-
-static void do_write(struct worker *w)
-{
-	w->ok = hosted_user_write(w->addr, &w->value, sizeof(w->value));
-	w->sig = hosted_signal();
-}
-
-static unsigned long map_pages(unsigned int n, unsigned long prot)
-{
-	unsigned long addr = do_mmap(NULL, 0, n * PAGE_SIZE, prot, MAP_PRIVATE | MAP_ANONYMOUS, 0);
-
-	CHECK(!IS_ERR_VALUE(addr));
-	return addr;
-}
+/* ---- A page shared with a worker ------------------------------------------------------------ */
 
 /*
  * A process with a page that main wrote 1 to and the worker, on CPU 1, wrote 2 to. The
@@ -459,6 +374,36 @@ SMP_TEST(lazy_cpu_that_left_comes_back, "CS-07")
 	CHECK_EQ(w.value, 3);
 }
 
+/*
+ * A CPU whose only task sleeps borrows the tables (lazy). The first flush makes it leave them; after
+ * that no flush disturbs it, however many there are.
+ */
+SMP_TEST(sleeping_threads_cpu_gets_one_ipi, "CS-06 CS-07")
+{
+	struct worker w = { 0 };
+	struct hosted_task *task;
+	unsigned long ipis;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	w.addr = map_pages(1, RW_);
+	hosted_write32(w.addr, 3);
+	task = hosted_clone(1, park_until_told, &w);
+	while (!__atomic_load_n(&w.done, __ATOMIC_ACQUIRE) || !hosted_cpu_is_idle(1))
+		port_yield();
+	ipis = vm_event(tlb_ipi);
+	for (int i = 0; i < 1000; i++) {
+		unsigned long addr = map_pages(1, RW_);
+
+		hosted_write32(addr, 3);
+		CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	}
+	CHECK_LE(vm_event(tlb_ipi), ipis + 1);
+	__atomic_store_n(&w.orders, 1, __ATOMIC_RELEASE);
+	port_unpark(hosted_vm_task(task));
+	hosted_wait(task);
+	CHECK(w.ok);
+}
+
 /* ---- Frames are not reused while a CPU can still write to them ---------------------------------- */
 
 #define POISON 0x5a
@@ -520,6 +465,65 @@ PAGODA_TEST_CONFIG(frames_are_freed_after_the_flush_step_by_step, "SM-07", .nr_c
 	reuse_frames_of_a_running_writer(test_scale(80));
 }
 
+#define THIRD_CPU_PAGES 256
+#define TAKEN_AT_ONCE	96
+
+static int taker_stops;
+static unsigned long strange_bytes; /* pages that changed while the taker had them */
+
+static void take_poison_and_free(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&taker_stops, __ATOMIC_ACQUIRE)) {
+		unsigned long page[TAKEN_AT_ONCE];
+		unsigned int n = 0;
+
+		for (; n < TAKEN_AT_ONCE && (page[n] = __get_free_page(GFP_ATOMIC)); n++)
+			__builtin_memset((void *)page[n], POISON, PAGE_SIZE);
+		port_cpu_relax();
+		for (unsigned int i = 0; i < n; i++) {
+			strange_bytes += !is_poisoned((unsigned char *)page[i]);
+			free_page(page[i]);
+		}
+	}
+}
+
+static void write_all_until_refused(struct worker *w)
+{
+	u32 value = 0xffffffff;
+	unsigned int i = 0;
+
+	do {
+		w->ok = hosted_user_write(w->addr + i * PAGE_SIZE, &value, sizeof(value));
+		i = (i + 1) % THIRD_CPU_PAGES;
+	} while (w->ok);
+	w->sig = hosted_signal();
+}
+
+/* CPU 0 unmaps, CPU 1 writes all the time, CPU 2 takes whatever frames are free. */
+PAGODA_TEST_CONFIG(a_third_cpu_gets_no_frame_that_is_written_to, "SM-07", .nr_cpus = 3, .ram = 8 * SZ_1M)
+{
+	struct hosted_task *taker;
+	struct worker w;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	start_worker(&w, 1);
+	taker = hosted_spawn("taker", 2, take_poison_and_free, NULL);
+	for (unsigned int round = 0; round < test_scale(60); round++) {
+		w.addr = map_pages(THIRD_CPU_PAGES, RW_);
+		for (unsigned int i = 0; i < THIRD_CPU_PAGES; i++)
+			hosted_write8(w.addr + i * PAGE_SIZE, 1);
+		start_order(&w, write_all_until_refused);
+		port_yield();
+		CHECK_EQ(do_munmap(w.addr, THIRD_CPU_PAGES * PAGE_SIZE), 0);
+		end_order(&w);
+	}
+	__atomic_store_n(&taker_stops, 1, __ATOMIC_RELEASE);
+	hosted_wait(taker);
+	end_worker(&w);
+	CHECK_EQ(strange_bytes, 0);
+}
+
 /* ---- Racing faults -------------------------------------------------------------------------------- */
 
 #define RACE_PAGES 64
@@ -566,66 +570,6 @@ PAGODA_TEST_CONFIG(racing_faults_keep_one_frame_step_by_step, "SM-09", .nr_cpus 
 		   .deterministic = true)
 {
 	race_on_faults(test_scale(8), 2);
-}
-
-/* ---- Kernel translations --------------------------------------------------------------------------- */
-
-SMP_TEST(vfree_takes_the_translation_away, "SM-14")
-{
-	char *area = vmalloc(PAGE_SIZE);
-
-	CHECK(area);
-	area[0] = 1;
-	vfree(area);
-	(void)vmalloc_purge(); /* vfree() may put the flush off, not beyond this */
-	EXPECT_PANIC("fault", {
-		area[0] = 2;
-	});
-}
-
-static struct page *filled_page(gfp_t gfp, u32 value)
-{
-	struct page *page = alloc_page(gfp);
-
-	CHECK(page);
-	*(u32 *)hosted_phys(PFN_PHYS(page_to_pfn(page))) = value;
-	return page;
-}
-
-PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "SM-14", .exact = true, .ram = SZ_1G)
-{
-	struct page *one = filled_page(GFP_HIGHUSER, 1), *two = filled_page(GFP_HIGHUSER, 2);
-	u32 *at;
-
-	if (HOSTED_32BIT)
-		CHECK(PageHighMem(one) && PageHighMem(two));
-	at = kmap_atomic(one);
-	CHECK_EQ(*at, 1);
-	kunmap_atomic(at);
-	at = kmap_atomic(two);
-	CHECK_EQ(*at, 2);
-	kunmap_atomic(at);
-	__free_page(one);
-	__free_page(two);
-}
-
-#define MORE_PAGES_THAN_SLOTS 1500
-
-/* Through all slots and on with ever other pages: the second time round each slot must have been flushed. */
-PAGODA_TEST_CONFIG(kmap_slot_shows_its_new_page, "SM-14", .ram = SZ_1G)
-{
-	static struct page *page[MORE_PAGES_THAN_SLOTS];
-
-	for (u32 i = 0; i < MORE_PAGES_THAN_SLOTS; i++)
-		page[i] = filled_page(GFP_HIGHUSER, i);
-	for (u32 i = 0; i < MORE_PAGES_THAN_SLOTS; i++) {
-		u32 *at = kmap(page[i]);
-
-		CHECK_EQ(*at, i);
-		kunmap(page[i]);
-	}
-	for (u32 i = 0; i < MORE_PAGES_THAN_SLOTS; i++)
-		__free_page(page[i]);
 }
 
 /* ---- Everything at once ------------------------------------------------------------------------------- */
