@@ -30,7 +30,7 @@ void caps_changed(struct task_struct *t)
 {
 	t->vm.cap_ipc_lock = t->caps.effective >> CAP_IPC_LOCK & 1;
 	t->vm.cap_sys_rawio = t->caps.effective >> CAP_SYS_RAWIO & 1;
-	t->vm.cap_sys_admin = t->caps.effective >> CAP_SYS_ADMIN & 1;
+	t->vm.cap_sys_admin = t->caps.effective >> CAP_SYS_ADMIN & 1 || !t->fs.cred.uid || !t->fs.cred.euid;
 }
 
 bool may_access_task(const struct task_struct *t, bool fs_ids)

@@ -35,7 +35,7 @@ struct task_caps {
 
 /* Has the current task the capability? */
 bool capable(int cap);
-/* After euid or a capability set changed: what the core asks of vm_task. */
+/* After a user ID or a capability set changed: what the core asks of vm_task. */
 void caps_changed(struct task_struct *t);
 /*
  * May the current task look into t's memory (ptrace's rule)? Same process; or the same user in every

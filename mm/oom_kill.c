@@ -25,7 +25,7 @@
  * The victim is the task with the highest badness:
  *
  *	pages / (sqrt(cpu seconds) * sqrt(sqrt(cpu minutes)))	large, and little work lost
- *	/ 4 with CAP_SYS_ADMIN, / 4 with CAP_SYS_RAWIO
+ *	/ 4 as root or with CAP_SYS_ADMIN, / 4 with CAP_SYS_RAWIO
  *	+ oom_score_adj thousandths of memory; at -1000 never
  *
  * If even the worst holds but a small part of memory, it is the kernel's objects that fill

@@ -46,7 +46,7 @@ struct vm_task {
 	struct rlimit *rlim;		/* (A) RLIM_NLIMITS entries, shared by a process */
 	bool cap_ipc_lock;		/* may lock memory without limit */
 	bool cap_sys_rawio;		/* may map below mmap_min_addr; spared by the OOM killer */
-	bool cap_sys_admin;		/* spared by the OOM killer */
+	bool cap_sys_admin;		/* or root: spared by the OOM killer (OM-10) */
 	int oom_score_adj;		/* (A) -1000 .. 1000 */
 	int pid;			/* (C) */
 	char comm[16];

@@ -18,6 +18,9 @@
 /* Clocks in these tests start here, so that 0 means nothing special. */
 #define START (100 * SECOND)
 
+#define RAM (16 * SZ_1M)
+#define HOG_PAGES (RAM / PAGE_SIZE)
+
 /* n failures from *now on, pause apart; true if one of them killed. */
 static bool fail(struct oom_history *h, u64 *now, unsigned int n, u64 pause, long swap)
 {
@@ -133,10 +136,235 @@ PAGODA_TEST(badness_is_as_documented, "OM-08 OM-10 OM-11 CT-27")
 	CHECK_EQ(badness(&c, 100000), 50777);
 }
 
-/* ---- A machine that runs out -------------------------------------------------------------------- */
+/* ---- When the default policy kills, and whom it spares (FX-23) ------------------------------------ */
 
-#define RAM (16 * SZ_1M)
-#define HOG_PAGES (RAM / PAGE_SIZE)
+#define VICTIM_PAGES 400ul
+
+/* A child that holds pages and sleeps, whatever signal it gets, until it is told to end. */
+struct holder {
+	unsigned long pages;
+	int ready, end;
+	struct hosted_task *task;
+};
+
+static void hold_pages(void *arg)
+{
+	struct holder *h = arg;
+	unsigned long addr = do_mmap(NULL, 0, PG(h->pages), RW, ANON, 0);
+
+	for (unsigned long i = 0; i < h->pages; i++)
+		hosted_write8(addr + PG(i), 1);
+	__atomic_store_n(&h->ready, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&h->end, __ATOMIC_ACQUIRE))
+		port_park(port_clock_ns() + MS);
+}
+
+static void start_holder(struct holder *h, unsigned long pages)
+{
+	*h = (struct holder){ .pages = pages };
+	h->task = hosted_fork(HOSTED_ANY_CPU, hold_pages, h);
+	CHECK(h->task);
+	while (!__atomic_load_n(&h->ready, __ATOMIC_ACQUIRE))
+		port_yield();
+}
+
+static int signal_of(struct holder *h)
+{
+	return hosted_task_signal(h->task).signo;
+}
+
+static void end_holder(struct holder *h)
+{
+	__atomic_store_n(&h->end, 1, __ATOMIC_RELEASE);
+	hosted_wait(h->task);
+}
+
+static void sleep_ns(u64 ns)
+{
+	u64 until = port_clock_ns() + ns;
+
+	while (port_clock_ns() < until)
+		port_park(until);
+}
+
+/* Something was freed: what failed before does not count any more. */
+static void forget_failures(void)
+{
+	note_reclaim_progress(1);
+	CHECK(out_of_memory(GFP_KERNEL, 0));
+}
+
+/* Failures, one each ns nanoseconds, until one of them kills; how many. */
+static unsigned int failures_until_kill(u64 ns)
+{
+	unsigned long kills = vm_event(oom_kill);
+	unsigned int nr = 0;
+
+	while (vm_event(oom_kill) == kills) {
+		u64 start = port_clock_ns();
+
+		CHECK(out_of_memory(GFP_KERNEL, 0));
+		CHECK_LT(++nr, 10000);
+		sleep_ns(ns - min(ns, port_clock_ns() - start));
+	}
+	return nr;
+}
+
+#define OOM_TEST(name, ids) PAGODA_TEST_CONFIG(name, ids, .ram = RAM, .nr_cpus = 2, .deterministic = true)
+
+OOM_TEST(default_policy_waits_for_ten_failures, "OM-05 FX-23")
+{
+	struct holder h;
+
+	new_process();
+	start_holder(&h, VICTIM_PAGES);
+	forget_failures();
+	CHECK_EQ(failures_until_kill(100 * MS), OOM_FAILURES); /* 0.2 s had passed with the third */
+	CHECK_EQ(signal_of(&h), SIGKILL);
+	end_holder(&h);
+}
+
+/* A task that dies anyway does not pause between its failures: a hundred of them take no time. */
+OOM_TEST(default_policy_waits_for_a_fifth_of_a_second, "OM-04 FX-23")
+{
+	struct holder h;
+	u64 start;
+
+	new_process();
+	start_holder(&h, VICTIM_PAGES);
+	forget_failures();
+	port_send_signal(current_vm, SIGKILL);
+	start = port_clock_ns();
+	for (unsigned int i = 0; i < 10 * OOM_FAILURES; i++)
+		CHECK(out_of_memory(GFP_KERNEL, 0));
+	CHECK_LT(port_clock_ns() - start, 150 * MS);
+	CHECK_EQ(vm_event(oom_kill), 0);
+	(void)failures_until_kill(MS);
+	CHECK_GE(port_clock_ns() - start, 200 * MS);
+	CHECK_LT(port_clock_ns() - start, 220 * MS);
+	CHECK_EQ(hosted_signal().signo, SIGKILL); /* ours */
+	end_holder(&h);
+}
+
+OOM_TEST(default_policy_kills_nobody_else_while_the_victim_lives, "OM-06 FX-23")
+{
+	struct holder first, second;
+	u64 killed_at;
+
+	new_process();
+	start_holder(&first, VICTIM_PAGES);
+	start_holder(&second, VICTIM_PAGES - 100);
+	forget_failures();
+	(void)failures_until_kill(100 * MS);
+	killed_at = port_clock_ns();
+	CHECK_EQ(signal_of(&first), SIGKILL);
+	while (port_clock_ns() - killed_at < 4700 * MS) {
+		CHECK(out_of_memory(GFP_KERNEL, 0));
+		sleep_ns(50 * MS);
+	}
+	CHECK_EQ(vm_event(oom_kill), 1);
+	(void)failures_until_kill(50 * MS);
+	CHECK_LT(port_clock_ns() - killed_at, 5500 * MS); /* it is waited for no longer */
+	end_holder(&first);
+	end_holder(&second);
+}
+
+OOM_TEST(default_policy_goes_on_when_the_victim_is_gone, "FX-23")
+{
+	struct holder first, second;
+	u64 killed_at;
+
+	new_process();
+	start_holder(&first, VICTIM_PAGES);
+	start_holder(&second, VICTIM_PAGES - 100);
+	forget_failures();
+	(void)failures_until_kill(100 * MS);
+	killed_at = port_clock_ns();
+	end_holder(&first);
+	CHECK_EQ(signal_of(&second), 0);
+	(void)failures_until_kill(50 * MS);
+	CHECK_LT(port_clock_ns() - killed_at, 1000 * MS);
+	CHECK_EQ(signal_of(&second), SIGKILL);
+	end_holder(&second);
+}
+
+static void hold_as_init(unsigned long pages)
+{
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	map_at(BASE, pages, RW);
+	for (unsigned long i = 0; i < pages; i++)
+		hosted_write8(BASE + PG(i), 1);
+}
+
+OOM_TEST(init_is_spared_though_it_is_the_largest, "OM-07")
+{
+	struct holder h;
+
+	hold_as_init(3 * VICTIM_PAGES);
+	CHECK_EQ(oom_task_score(current_vm), 0);
+	start_holder(&h, VICTIM_PAGES); /* with a copy of what init has */
+	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	forget_failures();
+	(void)failures_until_kill(100 * MS);
+	CHECK_EQ(signal_of(&h), SIGKILL);
+	CHECK_EQ(hosted_signal().signo, 0);
+	end_holder(&h);
+}
+
+OOM_TEST(with_init_alone_there_is_nobody_to_kill, "OM-07")
+{
+	unsigned int nr = 0;
+
+	hold_as_init(3 * VICTIM_PAGES);
+	forget_failures();
+	while (out_of_memory(GFP_KERNEL, 0))
+		CHECK_LT(++nr, 100);
+	CHECK_GE(nr, OOM_FAILURES - 1);
+	CHECK_EQ(vm_event(oom_kill), 0);
+	CHECK_EQ(hosted_signal().signo, 0);
+}
+
+/* A fault that gets no memory: init tries again until there is some, anybody else dies (FT-30). */
+OOM_TEST(init_survives_faults_without_memory, "FT-30 OM-07")
+{
+	unsigned long n;
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	map_at(BASE, 100, RW);
+	for (n = 0; n < 20; n++) {
+		hosted_fail_nth(1 + n % 4);
+		CHECK(user_write32(BASE + PG(5 * n), 1));
+	}
+	hosted_fail_nth(0);
+	CHECK_EQ(vm_event(oom_kill), 0);
+	CHECK_EQ(hosted_signal().signo, 0);
+	hosted_vm_task(hosted_current())->pid = 77;
+	hosted_fail_nth(1);
+	CHECK(!user_write32(BASE + PG(99), 1));
+	hosted_fail_nth(0);
+	CHECK_SIGNAL(SIGKILL, 0, 0);
+}
+
+PAGODA_TEST(administrators_and_device_users_count_a_quarter, "OM-10 OM-11")
+{
+	struct vm_task *task = current_vm;
+	unsigned long score;
+
+	hold_as_init(VICTIM_PAGES);
+	task->pid = 77;
+	score = oom_task_score(task);
+	CHECK_GE(score, VICTIM_PAGES);
+	task->cap_sys_admin = true;
+	CHECK_EQ(oom_task_score(task), score / 4);
+	task->cap_sys_rawio = true;
+	CHECK_EQ(oom_task_score(task), score / 4 / 4);
+	task->cap_sys_admin = false;
+	CHECK_EQ(oom_task_score(task), score / 4);
+}
+
+/* ---- A machine that runs out -------------------------------------------------------------------- */
 
 static atomic_t small_ready;
 static int all_over;
