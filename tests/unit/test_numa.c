@@ -49,6 +49,55 @@ static void set_task_policy(unsigned int mode, nodemask_t nodes)
 	do_set_mempolicy(pol);
 }
 
+/* ---- Zonelists ------------------------------------------------------------------------------- */
+
+/* A request goes to its own node first, then round the ring of nodes; in each from the highest allowed zone down. */
+static void check_zonelist(int nid, gfp_t kind, int highest, int nr_nodes)
+{
+	const zonelist_t *list = &NODE_DATA(nid)->node_zonelists[kind];
+	unsigned int n = 0;
+
+	for (int i = 0; i < nr_nodes; i++) {
+		pg_data_t *node = NODE_DATA((nid + i) % nr_nodes);
+
+		for (int z = highest; z >= ZONE_DMA; z--)
+			if (node->node_zones[z].size)
+				CHECK_EQ(list->zones[n++], &node->node_zones[z]);
+	}
+	CHECK(!list->zones[n]);
+	CHECK_GT(n, 0);
+}
+
+PAGODA_TEST_CONFIG(each_zonelist_names_every_node_once_its_own_first, "PA-25 NU-02 NU-04 PM-04", .nr_nodes = 4,
+		   .nr_cpus = 4, .ram = 128 * SZ_1M)
+{
+	for (int nid = 0; nid < 4; nid++) {
+		check_zonelist(nid, 0, ZONE_NORMAL, 4);
+		check_zonelist(nid, __GFP_DMA, ZONE_DMA, 4);
+		check_zonelist(nid, __GFP_HIGHMEM, ZONE_HIGHMEM, 4);
+		check_zonelist(nid, __GFP_DMA | __GFP_HIGHMEM, ZONE_DMA, 4);
+	}
+}
+
+/* The last node's pages are to be had by the first node, and the other way round. */
+PAGODA_TEST_CONFIG(any_node_can_use_up_the_memory_of_all, "NU-02 NU-03", .nr_nodes = 3, .nr_cpus = 3, .ram = 48 * SZ_1M)
+{
+	for (int nid = 0; nid < 3; nid++) {
+		unsigned long taken[3] = { 0 };
+		struct page *page, *next;
+		LIST_HEAD(all);
+
+		while ((page = alloc_pages_node(nid, GFP_ATOMIC, 0))) {
+			taken[page_zone(page)->zone_pgdat->node_id]++;
+			list_add(&page->lru, &all);
+		}
+		for (int i = 0; i < 3; i++)
+			CHECK_GT(taken[i], 1000);
+		list_for_each_entry_safe(page, next, &all, lru)
+			__free_page(page);
+	}
+}
+
 /* ---- Where pages come from ------------------------------------------------------------------ */
 
 PAGODA_TEST_CONFIG(regions_get_pages_as_their_policy_says, "", TWO_NODES)

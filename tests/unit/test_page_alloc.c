@@ -561,6 +561,50 @@ PAGODA_TEST_CONFIG(reclaim_feeds_the_request_and_keeps_its_block, "PA-26 PA-40 P
 	hoard_release(&hoard, 0);
 }
 
+/* What a reclaiming task frees does not get to the lists where others could take it. */
+static unsigned long release_one_and_look(zone_t *zone, gfp_t gfp_mask, unsigned int order)
+{
+	struct page *freed = list_first_entry(&victim->pages, struct page, lru);
+	unsigned long on_lists = zone->free_pages + nr_free_pages();
+
+	CHECK_EQ(current_vm->nr_local_pages, 0);
+	CHECK_EQ(release_one(zone, gfp_mask, order), 1);
+	CHECK_EQ(current_vm->nr_local_pages, 1);
+	CHECK_EQ(list_first_entry(&current_vm->local_pages, struct page, list), freed);
+	CHECK_EQ(zone->free_pages + nr_free_pages(), on_lists);
+	return 1;
+}
+
+PAGODA_TEST_CONFIG(only_a_reclaiming_task_keeps_what_it_frees, "PA-40", ONE_ZONE)
+{
+	static const struct reclaim_ops ops = { .wakeup_kswapd = note_wake, .try_to_free_pages = release_one_and_look };
+	zone_t *zone = zone_of(ZONE_DMA);
+	struct hoard hoard, mine;
+	unsigned long free;
+
+	hoard_init(&hoard);
+	hoard_init(&mine);
+	for (unsigned int order = 1; order < 4; order++) {
+		free = zone->free_pages;
+		CHECK(hoard_one(&mine, GFP_KERNEL, order));
+		hoard_release(&mine, 0);
+		CHECK_EQ(current_vm->nr_local_pages, 0);
+		CHECK_EQ(zone->free_pages, free);
+	}
+	reclaim_ops = &noting_ops;
+	hoard_all(&hoard, GFP_USER, 0);
+	victim = &hoard;
+	nr_reclaims = 0;
+	reclaim_ops = &ops;
+	for (unsigned int i = 0; i < 100; i++)
+		CHECK(hoard_one(&mine, GFP_USER, 0));
+	CHECK_EQ(nr_reclaims, 100);
+	reclaim_ops = &noting_ops;
+	hoard_release(&mine, 0);
+	CHECK_EQ(current_vm->nr_local_pages, 0);
+	hoard_release(&hoard, 0);
+}
+
 /* A freed block of another order than asked for does not stay with the task. */
 PAGODA_TEST_CONFIG(unfitting_local_blocks_go_back, "PA-40", ONE_ZONE)
 {

@@ -361,6 +361,83 @@ PAGODA_TEST_CONFIG(no_wake_up_of_kswapd_is_lost, "RC-05", .ram = SMALL, .nr_cpus
 	disk_close(&file);
 }
 
+static int kswapd_arrived, kswapd_may_go;
+
+/* kswapd comes by here between its work and its sleep. */
+static void hold_kswapd(void)
+{
+	__atomic_store_n(&kswapd_arrived, 1, __ATOMIC_RELEASE);
+	while (!__atomic_exchange_n(&kswapd_may_go, 0, __ATOMIC_ACQ_REL))
+		port_cpu_relax();
+}
+
+/*
+ * The wake-up comes when kswapd has found nothing to do and is about to sleep. It has to be in the
+ * queue before it looks for the last time:
+ *
+ *	kswapd (CPU 1)			here (CPU 0)
+ *					holds the queue's lock
+ *	waits for the lock
+ *					marks a zone; nobody is in the queue to be woken
+ *					lets go of the lock
+ *	queues, looks: the zone is marked
+ */
+PAGODA_TEST_CONFIG(kswapd_queues_before_it_looks_for_the_last_time, "RC-05", .ram = SMALL, .nr_cpus = 2,
+		   .start_threads = true, .deterministic = true, .exact = true)
+{
+	pg_data_t *pgdat = pgdat_list;
+	zone_t *zone = &pgdat->node_zones[ZONE_DMA];
+	void (*run_io)(void) = run_reclaim_io;
+
+	for (unsigned int round = 0; round < 10; round++) {
+		u64 until;
+
+		run_reclaim_io = hold_kswapd;
+		hosted_reseed(test_seed() + round);
+		__atomic_store_n(&zone->need_balance, 1, __ATOMIC_SEQ_CST);
+		wake_up(&pgdat->kswapd_wait);
+		until = port_clock_ns() + SECOND;
+		while (!__atomic_exchange_n(&kswapd_arrived, 0, __ATOMIC_ACQUIRE)) {
+			CHECK_LT(port_clock_ns(), until);
+			port_cpu_relax();
+		}
+		run_reclaim_io = run_io;
+		spin_lock(&pgdat->kswapd_wait.lock);
+		__atomic_store_n(&kswapd_may_go, 1, __ATOMIC_RELEASE);
+		for (unsigned int i = 0; i < 2000; i++)
+			port_cpu_relax(); /* a step each: the other CPU gets about half of them */
+		CHECK(kswapd_can_sleep());
+		CHECK_EQ(atomic_read(&pgdat->kswapd_wait.nr_waiting), 0);
+		__atomic_store_n(&zone->need_balance, 1, __ATOMIC_SEQ_CST);
+		spin_unlock(&pgdat->kswapd_wait.lock);
+		until = port_clock_ns() + SECOND;
+		while (!kswapd_can_sleep() || !atomic_read(&pgdat->kswapd_wait.nr_waiting)) {
+			CHECK_LT(port_clock_ns(), until);
+			port_cpu_relax();
+		}
+	}
+}
+
+/* With no other reclaim about, a call of wake_up() is all that it needs, each time. */
+PAGODA_TEST_CONFIG(kswapd_comes_each_time_it_is_woken, "RC-01 RC-05", .ram = SMALL, .nr_cpus = 2, .start_threads = true,
+		   .deterministic = true, .exact = true)
+{
+	pg_data_t *pgdat = pgdat_list;
+
+	for (unsigned int round = 0; round < 50; round++) {
+		zone_t *zone = &pgdat->node_zones[ZONE_DMA];
+		u64 until = port_clock_ns() + 1000 * SECOND;
+
+		port_park(port_clock_ns() + test_random_below(100000));
+		__atomic_store_n(&zone->need_balance, 1, __ATOMIC_SEQ_CST);
+		wake_up(&pgdat->kswapd_wait);
+		while (!kswapd_can_sleep()) {
+			CHECK_LT(port_clock_ns(), until);
+			port_park(port_clock_ns() + SECOND);
+		}
+	}
+}
+
 /* ---- In vain (RC-09, OM-01) ------------------------------------------------------------------------ */
 
 static unsigned int passes, passes_at_oom, oom_calls;

@@ -169,6 +169,119 @@ PAGODA_TEST(shared_pages_go_out_and_come_back_by_read_write_and_fault, "SW-03 FT
 	finish();
 }
 
+/* ---- Dirty bits ---------------------------------------------------------------------------------- */
+
+/* Mapped, clean, and backed by a slot: from now on only the CPU's dirty bit tells of a store. */
+static void map_clean_pages(void)
+{
+	start(256);
+	push_out_all(FILE_PAGES);
+	new_process();
+	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	for (unsigned long i = 0; i < FILE_PAGES; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i) + 8), word_of(i));
+}
+
+static void store_everywhere(u64 plus)
+{
+	for (unsigned long i = 0; i < FILE_PAGES; i++)
+		hosted_write64(BASE + PG(i) + 8, word_of(i) + plus);
+}
+
+static void check_stores(u64 plus)
+{
+	for (unsigned long i = 0; i < FILE_PAGES; i++) {
+		u64 word = 0;
+
+		CHECK_EQ(read_word(i, &word), 8);
+		CHECK_EQ(word, word_of(i) + plus);
+	}
+}
+
+PAGODA_TEST(stores_to_clean_pages_survive_reclaim, "RC-43 SW-10 PM-32")
+{
+	map_clean_pages();
+	for (u64 round = 1; round < 4; round++) {
+		store_everywhere(round);
+		for (unsigned long i = 0; i < FILE_PAGES; i++)
+			CHECK(push_out(i)); /* by way of try_to_unmap() */
+		for (unsigned long i = 0; i < FILE_PAGES; i++)
+			CHECK_EQ(hosted_read64(BASE + PG(i) + 8), word_of(i) + round);
+	}
+	hosted_process_exit();
+	check_stores(3);
+	finish();
+}
+
+/* Each way in which the entries go: the page is reclaimed afterwards, when only its own bit is left. */
+static void stores_survive(void (*unmap)(void))
+{
+	map_clean_pages();
+	store_everywhere(5);
+	unmap();
+	for (unsigned long i = 0; i < FILE_PAGES; i++)
+		CHECK(push_out(i));
+	check_stores(5);
+	hosted_process_exit();
+	finish();
+}
+
+static void by_munmap(void)
+{
+	CHECK_EQ(do_munmap(BASE, PG(FILE_PAGES)), 0);
+}
+static void by_dontneed(void)
+{
+	CHECK_EQ(do_madvise(BASE, PG(FILE_PAGES), 4), 0);
+}
+static void by_mapping_over(void)
+{
+	map_at(BASE, FILE_PAGES, RW);
+}
+static void by_mremap_and_munmap(void)
+{
+	unsigned long target = BASE + 4 * PG(FILE_PAGES);
+
+	CHECK_EQ(do_mremap(BASE, PG(FILE_PAGES), PG(FILE_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, target), target);
+	CHECK_EQ(do_munmap(target, PG(FILE_PAGES)), 0);
+}
+static void by_mprotect_and_munmap(void)
+{
+	CHECK_EQ(do_mprotect(BASE, PG(FILE_PAGES), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(BASE, PG(FILE_PAGES), PROT_NONE), 0);
+	by_munmap();
+}
+static void by_exit(void)
+{
+	hosted_process_exit();
+	new_process();
+}
+
+PAGODA_TEST(stores_to_clean_pages_survive_munmap, "AS-51 AS-49")
+{
+	stores_survive(by_munmap);
+}
+PAGODA_TEST(stores_to_clean_pages_survive_madvise, "AS-66")
+{
+	stores_survive(by_dontneed);
+}
+PAGODA_TEST(stores_to_clean_pages_survive_a_mapping_over_them, "AS-47")
+{
+	stores_survive(by_mapping_over);
+}
+PAGODA_TEST(stores_to_clean_pages_survive_mremap, "AS-53")
+{
+	stores_survive(by_mremap_and_munmap);
+}
+PAGODA_TEST(stores_to_clean_pages_survive_mprotect, "AS-65")
+{
+	stores_survive(by_mprotect_and_munmap);
+}
+PAGODA_TEST(stores_to_clean_pages_survive_exit, "AS-57")
+{
+	stores_survive(by_exit);
+}
+
 PAGODA_TEST(unchanged_pages_keep_their_slots, "SW-10")
 {
 	unsigned long writes;

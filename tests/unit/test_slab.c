@@ -548,6 +548,19 @@ PAGODA_TEST_EXACT(reap_prefers_cheap_slabs_and_stops_at_a_perfect_one, "SL-49 SL
 	CHECK_EQ(a->nr_free_slabs, 9);
 	CHECK_EQ(kmem_cache_destroy(a), 0);
 	CHECK_EQ(kmem_cache_destroy(b), 0);
+	/* As many pages in slabs of two: contiguous pages are dearer, in whichever order the caches come. */
+	for (int first = 0; first < 2; first++) {
+		kmem_cache_shrink_all();
+		b = first ? cache_with_free_slabs("single", 4096, 8, 0, NULL) : NULL;
+		a = cache_with_free_slabs("double", 8192, 4, 0, NULL);
+		b = b ? b : cache_with_free_slabs("single", 4096, 8, 0, NULL);
+		CHECK_EQ(a->gfporder, 1);
+		CHECK_EQ(b->gfporder, 0);
+		CHECK_EQ(reap_all_caches_once(b), 4);
+		CHECK_EQ(a->nr_free_slabs, 4);
+		CHECK_EQ(kmem_cache_destroy(a), 0);
+		CHECK_EQ(kmem_cache_destroy(b), 0);
+	}
 	kmem_cache_shrink_all();
 	a = cache_with_free_slabs("three", 4096, 3, 0, NULL);
 	b = cache_with_free_slabs("twelve", 4096, 12, 0, NULL);

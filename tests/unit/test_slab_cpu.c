@@ -53,6 +53,25 @@ PAGODA_TEST(first_allocation_fills_a_batch, "SL-53 SL-55 SL-56 SL-57 SL-62")
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);
 }
 
+/* Of a full array the older half goes back to the slabs: what was used last is used next. */
+PAGODA_TEST(full_array_gives_its_oldest_objects_back, "SL-55 SL-05")
+{
+	kmem_cache_t *cachep = make_cache(100);
+	void *objs[253];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(objs); i++)
+		objs[i] = kmem_cache_alloc(cachep, GFP_KERNEL);
+	drain_cpu_caches(cachep);
+	for (unsigned int i = 0; i < ARRAY_SIZE(objs); i++)
+		kmem_cache_free(cachep, objs[i]);
+	CHECK_EQ(array_of(cachep, 0)->avail, 252 - 126 + 1);
+	for (unsigned int i = 253; i-- > 126;)
+		CHECK_EQ(kmem_cache_alloc(cachep, GFP_KERNEL), objs[i]);
+	for (unsigned int i = 126; i < 253; i++)
+		kmem_cache_free(cachep, objs[i]);
+	CHECK_EQ(kmem_cache_destroy(cachep), 0);
+}
+
 PAGODA_TEST(pairs_hit_the_array_last_in_first_out, "SL-54 SL-62 SM-03")
 {
 	kmem_cache_t *cachep = make_cache(64);

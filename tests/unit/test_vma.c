@@ -950,14 +950,21 @@ PAGODA_TEST(mmap_cache_forgets_what_is_unmapped, "AS-33")
 
 /* ---- Allocation failures ------------------------------------------------------------------------------- */
 
+/* A region of eight pages, never touched, whose middle is the border between two tables. */
+#define ASTRIDE (BASE + 4 * PMD_SIZE - PG(4))
+
 struct layout_copy {
-	char text[512];
+	char text[512], astride[64];
 	unsigned long total_vm, locked_vm;
+	long pgtables_bytes;
+	bool unmapped_target; /* else new tables may stay with the region that is there */
 	int count;
 };
 static void note_layout(struct layout_copy *c)
 {
 	strcpy(c->text, draw(BASE, 100));
+	strcpy(c->astride, draw(ASTRIDE - PG(2), 12));
+	c->pgtables_bytes = atomic_long_read(&current_vm->mm->pgtables_bytes);
 	c->total_vm = current_vm->mm->total_vm;
 	c->locked_vm = current_vm->mm->locked_vm;
 	c->count = map_count();
@@ -973,6 +980,9 @@ static bool check_unchanged(const struct layout_copy *before, long ret)
 		return true;
 	note_layout(&after);
 	CHECK_STR(after.text, before->text);
+	CHECK_STR(after.astride, before->astride);
+	if (before->unmapped_target)
+		CHECK_EQ(after.pgtables_bytes, before->pgtables_bytes); /* no half-made tables */
 	CHECK_EQ(after.total_vm, before->total_vm);
 	CHECK_EQ(after.count, before->count);
 	return false;
@@ -990,7 +1000,8 @@ static bool one_call(void *arg)
 		return false;
 	arch_pick_mmap_layout(current_vm->mm, 8 * SZ_1M);
 	prepared = do_mmap(NULL, BASE, PG(20), RW, FIXED, 0) == BASE &&
-		   do_mmap(NULL, BASE + PG(30), PG(20), PROT_READ, FIXED, 0) == BASE + PG(30);
+		   do_mmap(NULL, BASE + PG(30), PG(20), PROT_READ, FIXED, 0) == BASE + PG(30) &&
+		   (which < 7 || which == 9 || do_mmap(NULL, ASTRIDE, PG(8), PROT_READ, FIXED, 0) == ASTRIDE);
 	for (int i = 0; prepared && i < 20; i += 2) {
 		u32 one = 1;
 
@@ -1002,6 +1013,7 @@ static bool one_call(void *arg)
 		return false;
 	}
 	note_layout(&before);
+	before.unmapped_target = which != 7 && which != 8;
 	switch (which) {
 	case 0:
 		ret = do_munmap(BASE + PG(5), PG(5));
@@ -1030,6 +1042,16 @@ static bool one_call(void *arg)
 			mmput(mm);
 		break;
 	}
+	case 7:
+	case 9:
+		drain_pgt_cache();
+		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED, ASTRIDE);
+		break;
+	case 8:
+		drain_pgt_cache();
+		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+				      ASTRIDE);
+		break;
 	}
 	ok = check_unchanged(&before, ret);
 	for (int i = 0; i < 20 && !ok; i += 2)
@@ -1051,3 +1073,6 @@ FAILING_TEST(3, mremap_onto_region)
 FAILING_TEST(4, mremap_to_new_tables)
 FAILING_TEST(5, mmap_shared)
 FAILING_TEST(6, fork)
+FAILING_TEST(7, mremap_onto_region_without_tables)
+FAILING_TEST(9, mremap_to_several_new_tables)
+FAILING_TEST(8, mremap_dontunmap_onto_region_without_tables)

@@ -31,6 +31,11 @@ PAGODA_TEST(refill_takes_the_documented_share, "RC-16")
 		CHECK_EQ(p->refill_count(32, 2000, 999), 32);
 		CHECK_EQ(p->refill_count(32, 4000, 999), 64);
 		CHECK_EQ(p->refill_count(32, 500, 999), 8);
+		/* At the border the one in "inactive + 1" decides. */
+		CHECK_EQ(p->refill_count(32, 1000, 0), 16000);
+		CHECK_EQ(p->refill_count(32, 1000, 1), 8000);
+		CHECK_EQ(p->refill_count(32, 1999, 999), 31);
+		CHECK_EQ(p->refill_count(1, 1, 0), 0);
 	}
 }
 
