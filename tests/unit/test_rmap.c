@@ -343,6 +343,26 @@ PAGODA_TEST(file_page_is_unmapped_everywhere, "RC-43 RC-44 RC-45")
 	check_mm();
 }
 
+/* What reclaim took from a process still counts in the highest it ever had. */
+PAGODA_TEST(reclaimed_pages_count_in_the_highest_rss, "AS-10")
+{
+	struct page *page;
+
+	new_process();
+	CHECK_EQ(map_shared(4), BASE);
+	for (int i = 0; i < 4; i++)
+		hosted_write8(BASE + PG(i), 1);
+	CHECK_EQ(get_mm_rss(current_vm->mm), 4);
+	page = page_at(BASE);
+	lock_page(page);
+	CHECK(try_to_unmap(page));
+	unlock_page(page);
+	CHECK_EQ(get_mm_rss(current_vm->mm), 3);
+	CHECK_EQ(get_mm_hiwater_rss(current_vm->mm), 4);
+	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	CHECK_EQ(get_mm_hiwater_rss(current_vm->mm), 4);
+}
+
 PAGODA_TEST(locked_region_keeps_its_pages, "AS-59")
 {
 	struct rmap_info info;

@@ -154,6 +154,81 @@ SMP_TEST(dirty_shared_page_is_flushed_before_it_can_be_cleaned, "SM-06 AS-51")
 	end_worker(&w);
 }
 
+static void note_child_value(void *arg)
+{
+	struct worker *w = arg;
+
+	w->value = hosted_read32(w->addr);
+}
+
+/*
+ * On a CPU that can read addr and takes no interrupts: ok if the entry leads to no other frame
+ * as long as the old translation is there. Else one CPU reads what another has overwritten already.
+ */
+static void watch_frame(struct worker *w)
+{
+	u64 until;
+	pte_t *ptep;
+	pte_t old;
+
+	w->ok = hosted_user_read(w->addr, &w->value, sizeof(w->value));
+	ptep = pte_offset(walk_to_pmd(current_vm->mm, w->addr), w->addr);
+	old = ptep_get(ptep);
+	__atomic_store_n(&w->value, 0, __ATOMIC_RELEASE); /* ready */
+	while (pte_val(ptep_get(ptep)) == pte_val(old))
+		;
+	until = port_clock_ns() + LOCK_LOOKS_NS;
+	while (w->ok && port_clock_ns() < until && hosted_tlb_holds(1, w->addr))
+		w->ok = !pte_present(ptep_get(ptep)) || pte_pfn(ptep_get(ptep)) == pte_pfn(old);
+}
+
+SMP_TEST(copied_page_is_flushed_before_its_copy_is_there, "SM-06 FT-55")
+{
+	struct hosted_task *child;
+	struct worker w, seen = { 0 };
+
+	CHECK_EQ(hosted_process_create(), 0);
+	seen.addr = map_pages(1, RW_);
+	hosted_write32(seen.addr, 2);
+	child = hosted_fork(0, note_child_value, &seen); /* does not run before main waits */
+	CHECK(child);
+	start_worker(&w, 1);
+	w.addr = seen.addr;
+	w.value = 2;
+	start_order(&w, watch_frame);
+	while (__atomic_load_n(&w.value, __ATOMIC_ACQUIRE))
+		port_cpu_relax();
+	hosted_write32(w.addr, 8); /* main gets a copy */
+	end_order(&w);
+	CHECK(w.ok);
+	order(&w, do_read);
+	CHECK_EQ(w.value, 8);
+	hosted_wait(child);
+	CHECK_EQ(seen.value, 2);
+	end_worker(&w);
+}
+
+/* Of two pages the second is read-only already: the first one's flush is wanted all the same. */
+SMP_TEST(mprotect_flushes_though_the_last_page_loses_nothing, "SM-06")
+{
+	struct worker w;
+	unsigned long addr;
+	u32 value;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	addr = map_pages(2, RW_);
+	start_worker(&w, 1);
+	w.addr = addr;
+	w.value = 2;
+	order(&w, do_write);
+	CHECK(hosted_user_read(addr + PAGE_SIZE, &value, sizeof(value)));
+	CHECK_EQ(do_mprotect(addr, 2 * PAGE_SIZE, PROT_READ), 0);
+	order(&w, do_write);
+	CHECK(!w.ok);
+	CHECK_EQ(w.sig.code, SEGV_ACCERR);
+	end_worker(&w);
+}
+
 /* ---- Tables that are used again ------------------------------------------------------------------ */
 
 struct other_user {
@@ -263,13 +338,6 @@ SMP_TEST(widening_rights_needs_no_ipi, "SM-08")
 	CHECK(w.ok);
 	CHECK_EQ(hosted_read32(addr), 6);
 	end_worker(&w);
-}
-
-static void note_child_value(void *arg)
-{
-	struct worker *w = arg;
-
-	w->value = hosted_read32(w->addr);
 }
 
 SMP_TEST(fork_takes_write_access_from_all_cpus, "SM-06 XC-03")

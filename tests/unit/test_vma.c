@@ -956,7 +956,7 @@ PAGODA_TEST(mmap_cache_forgets_what_is_unmapped, "AS-33")
 struct layout_copy {
 	char text[512], astride[64];
 	unsigned long total_vm, locked_vm;
-	long pgtables_bytes;
+	long pgtables_bytes, committed;
 	bool unmapped_target; /* else new tables may stay with the region that is there */
 	int count;
 };
@@ -964,6 +964,7 @@ static void note_layout(struct layout_copy *c)
 {
 	strcpy(c->text, draw(BASE, 100));
 	strcpy(c->astride, draw(ASTRIDE - PG(2), 12));
+	c->committed = atomic_long_read(&vm_committed_as);
 	c->pgtables_bytes = atomic_long_read(&current_vm->mm->pgtables_bytes);
 	c->total_vm = current_vm->mm->total_vm;
 	c->locked_vm = current_vm->mm->locked_vm;
@@ -981,6 +982,7 @@ static bool check_unchanged(const struct layout_copy *before, long ret)
 	note_layout(&after);
 	CHECK_STR(after.text, before->text);
 	CHECK_STR(after.astride, before->astride);
+	CHECK_EQ(after.committed, before->committed);
 	if (before->unmapped_target)
 		CHECK_EQ(after.pgtables_bytes, before->pgtables_bytes); /* no half-made tables */
 	CHECK_EQ(after.total_vm, before->total_vm);
@@ -1042,6 +1044,9 @@ static bool one_call(void *arg)
 			mmput(mm);
 		break;
 	}
+	case 10:
+		ret = do_mprotect(BASE + PG(35), PG(5), RW);
+		break;
 	case 7:
 	case 9:
 		drain_pgt_cache();
@@ -1074,5 +1079,6 @@ FAILING_TEST(4, mremap_to_new_tables)
 FAILING_TEST(5, mmap_shared)
 FAILING_TEST(6, fork)
 FAILING_TEST(7, mremap_onto_region_without_tables)
+FAILING_TEST(10, mprotect_to_write)
 FAILING_TEST(9, mremap_to_several_new_tables)
 FAILING_TEST(8, mremap_dontunmap_onto_region_without_tables)
