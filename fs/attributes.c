@@ -16,24 +16,25 @@
 static long access_path(const struct path *path, unsigned int mode)
 {
 	struct inode *inode = path->dentry->d_inode;
+	bool stored = S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode) || S_ISLNK(inode->i_mode);
+	int err;
 
 	if ((mode & MAY_EXEC) && S_ISREG(inode->i_mode) && (path->mnt->mnt_flags & MS_NOEXEC))
 		return -EACCES;
-	if ((mode & MAY_WRITE) && mnt_want_write(path->mnt) && !S_ISCHR(inode->i_mode) &&
-	    !S_ISFIFO(inode->i_mode))
-		return -EROFS;
-	return mode ? inode_permission(inode, mode) : 0;
+	err = mode ? inode_permission(inode, mode) : 0;
+	return err || !(mode & MAY_WRITE) || !stored ? err : mnt_want_write(path->mnt);
 }
 
 long sys_faccessat2(unsigned long dfd, unsigned long name, unsigned long mode, unsigned long flags)
 {
 	struct fs_cred *cred = &fs_current()->cred;
 	u32 fsuid = cred->fsuid, fsgid = cred->fsgid;
+	u64 caps = 0;
 	unsigned int lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
 	struct path path;
 	long ret;
 
-	if (mode & ~7ul)
+	if ((u32)mode & ~7u)
 		return -EINVAL;
 	if (flags & ~(unsigned long)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
@@ -42,12 +43,15 @@ long sys_faccessat2(unsigned long dfd, unsigned long name, unsigned long mode, u
 	if (!(flags & AT_EACCESS)) { /* asks for the real user */
 		cred->fsuid = cred->uid;
 		cred->fsgid = cred->gid;
+		caps = fs_hook_take_real_caps();
 	}
 	ret = user_path((int)dfd, name, lookup, &path);
 	if (!ret) {
 		ret = access_path(&path, (unsigned int)mode);
 		path_put(&path);
 	}
+	if (!(flags & AT_EACCESS))
+		fs_hook_restore_caps(caps);
 	cred->fsuid = fsuid;
 	cred->fsgid = fsgid;
 	return ret;
@@ -199,22 +203,47 @@ static int time_change(const struct timespec64 *times, struct iattr *attr)
 	return 0;
 }
 
+/* A file and how its times change: by name, by descriptor (name 0), or both at once. */
+static long change_times(int dfd, unsigned long name, struct iattr *attr, long bad_times, unsigned long flags)
+{
+	unsigned int lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+	struct path path;
+	long err;
+
+	if (flags & AT_EMPTY_PATH)
+		lookup |= LOOKUP_EMPTY;
+	err = user_path(dfd, name, lookup, &path);
+	if (err)
+		return err;
+	err = bad_times ? bad_times : notify_change(&path, attr);
+	path_put(&path);
+	return err;
+}
+
+static long change_fd_times(unsigned long fd, struct iattr *attr, long bad_times)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long err;
+
+	if (!f.file)
+		return -EBADF;
+	err = bad_times ? bad_times : notify_change(&f.file->f_path, attr);
+	fdput(f);
+	return err;
+}
+
+/* Impossible times are told of when the file is found. */
 static long do_utimes(int dfd, unsigned long name, const struct timespec64 *times,
 		      unsigned long flags)
 {
-	unsigned int lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
 	struct iattr attr;
-	long err = time_change(times, &attr);
+	long bad_times = time_change(times, &attr);
 
-	if (err)
-		return err;
+	if (!name && dfd != AT_FDCWD)
+		return flags ? -EINVAL : change_fd_times((unsigned long)dfd, &attr, bad_times);
 	if (flags & ~(unsigned long)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	if (!name && dfd != AT_FDCWD)
-		return flags ? -EINVAL : change_fd((unsigned long)dfd, &attr);
-	if (flags & AT_EMPTY_PATH)
-		lookup |= LOOKUP_EMPTY;
-	return change_user_path(dfd, name, lookup, &attr);
+	return change_times(dfd, name, &attr, bad_times, flags);
 }
 
 long sys_utimensat(unsigned long dfd, unsigned long name, unsigned long times, unsigned long flags)

@@ -119,7 +119,7 @@ static s64 block_llseek(struct file *file, s64 offset, int whence)
 /* BLKFLSBUF: nothing is cached that the disk has not, nor, unless it is in use, what it has. */
 static long flush_buffers(struct address_space *mapping)
 {
-	int err = fs_capable() ? filemap_write_and_wait(mapping) : -EACCES;
+	int err = fs_capable(CAP_SYS_ADMIN) ? filemap_write_and_wait(mapping) : -EACCES;
 
 	if (!err)
 		(void)invalidate_mapping_pages(mapping, 0, ~0ul);
@@ -157,6 +157,8 @@ static void block_release(struct file *file)
 }
 
 static const struct file_operations block_fops = {
+	.splice_in = true,
+	.splice_out = true,
 	.read = block_read,
 	.write = block_write,
 	.mmap = block_mmap,

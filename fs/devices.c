@@ -124,6 +124,7 @@ static long kmsg_write(struct file *file, struct iov_user buf, size_t count, u64
 }
 
 static const struct file_operations null_fops = { .read = null_read,
+						  .splice_out = true,
 						  .write = null_write,
 						  .llseek = noop_llseek };
 static const struct file_operations zero_fops = {
@@ -133,6 +134,8 @@ static const struct file_operations full_fops = { .read = zero_read,
 						  .write = full_write,
 						  .llseek = noop_llseek };
 static const struct file_operations random_fops = { .read = random_read,
+						    .splice_in = true,
+						    .splice_out = true,
 						    .write = null_write,
 						    .llseek = noop_llseek };
 static const struct file_operations kmsg_fops = { .write = kmsg_write, .llseek = noop_llseek };
@@ -217,11 +220,14 @@ static long stream_put(struct file *file, const u8 *bytes, size_t n)
 
 static long stream_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	u8 *page = kmalloc(min(count, PAGE_SIZE), GFP_KERNEL);
 	size_t done = 0;
 	long ret = 0;
+	u8 *page;
 
 	(void)pos;
+	if (!count)
+		return 0;
+	page = kmalloc(min(count, PAGE_SIZE), GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;
 	while (done < count && ret >= 0) {
@@ -262,6 +268,8 @@ static int stream_open(struct inode *inode, struct file *file)
 }
 
 static const struct file_operations stream_fops = {
+	.splice_in = true,
+	.splice_out = true,
 	.open = stream_open,
 	.read = stream_read,
 	.write = stream_write,
@@ -354,6 +362,18 @@ static int make_node(size_t i)
 	if (!err && S_ISFIFO(nodes[i].mode))
 		err = make_stream(name, nodes[i].dev);
 	return err;
+}
+
+struct super_block *devtmpfs_mount(void)
+{
+	static struct super_block *sb; /* made at boot */
+
+	if (sb)
+		return sb;
+	sb = tmpfs_mount("devtmpfs", "mode=755");
+	if (!IS_ERR(sb))
+		atomic_inc(&sb->s_mounts); /* ours: it stays when unmounted */
+	return sb;
 }
 
 int devices_init(void)

@@ -627,7 +627,7 @@ static void epoll_release(struct file *file)
 	kfree(ep);
 }
 
-static const struct file_operations epoll_fops = {.poll = epoll_poll, .release = epoll_release};
+static const struct file_operations epoll_fops = {.poll = epoll_poll, .llseek = noop_llseek, .release = epoll_release};
 
 void epoll_forget_file(struct file *file)
 {

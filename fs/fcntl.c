@@ -46,8 +46,7 @@ static void change_flags(struct file *file, unsigned int mask, unsigned int valu
 
 static long set_flags(struct file *file, unsigned int arg)
 {
-	if ((arg & O_NOATIME) && !(file->f_flags & O_NOATIME) && !fs_capable() &&
-	    fs_current()->cred.fsuid != file->f_inode->i_uid)
+	if ((arg & O_NOATIME) && !(file->f_flags & O_NOATIME) && !inode_owner_or_capable(file->f_inode))
 		return -EPERM;
 	/* A pipe in packets says so by the same bit. */
 	if ((arg & O_DIRECT) && !S_ISFIFO(file->f_inode->i_mode) && !file_can_direct(file))
@@ -226,7 +225,7 @@ static long map_file_block(struct inode *inode, unsigned long arg)
 
 	if (!S_ISREG(inode->i_mode))
 		return -ENOTTY;
-	if (!fs_capable())
+	if (!fs_capable(CAP_SYS_RAWIO))
 		return -EPERM;
 	if (get_user(block, arg))
 		return -EFAULT;

@@ -45,6 +45,27 @@ static kmem_cache_t *file_cache, *files_cache;
 
 /* ---- struct file ---------------------------------------------------------------------------- */
 
+/* The file is open for writing: nobody executes it, and its mount stays writable. 0, -ETXTBSY, -EROFS. */
+static int begin_writing(struct file *file)
+{
+	int err = get_write_access(file->f_inode);
+
+	if (err)
+		return err;
+	err = mnt_get_writer(file->f_path.mnt);
+	if (err)
+		put_write_access(file->f_inode);
+	else
+		file->f_mode |= FMODE_WRITER;
+	return err;
+}
+
+static void end_writing(struct file *file)
+{
+	mnt_put_writer(file->f_path.mnt);
+	put_write_access(file->f_inode);
+}
+
 static void release_file(struct vm_file *vm)
 {
 	struct file *file = file_of(vm);
@@ -56,7 +77,7 @@ static void release_file(struct vm_file *vm)
 	if (file->f_op && file->f_op->release)
 		file->f_op->release(file);
 	if (file->f_mode & FMODE_WRITER)
-		put_write_access(file->f_inode);
+		end_writing(file);
 	if (file->f_mode & FMODE_EXEC)
 		allow_write_access(file->f_inode);
 	kmem_cache_free(file_cache, file);
@@ -87,17 +108,23 @@ static int punch_file(struct vm_file *vm, u64 start, u64 end)
 	return (int)file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, end - start);
 }
 
+static void file_mapped_write(struct vm_file *vm)
+{
+	inode_touch(file_of(vm)->f_inode);
+}
+
 static bool may_evict_file(struct vm_file *vm)
 {
 	struct inode *inode = file_of(vm)->f_inode;
 
-	return fs_current()->cred.fsuid == inode->i_uid || !inode_permission(inode, MAY_WRITE);
+	return inode_owner_or_capable(inode) || !inode_permission(inode, MAY_WRITE);
 }
 
 static const struct vm_file_operations file_vm_ops = {
 	.mmap = mmap_file,
 	.fsync = fsync_file,
 	.punch_hole = punch_file,
+	.mapped_write = file_mapped_write,
 	.may_evict = may_evict_file,
 	.release = release_file,
 };
@@ -144,11 +171,8 @@ struct file *dentry_open(const struct path *path, unsigned int flags)
 	path_get(path);
 	if (file->f_mode & FMODE_PATH)
 		return file;
-	if ((file->f_mode & FMODE_WRITE) && S_ISREG(inode->i_mode)) {
-		err = get_write_access(inode);
-		if (!err)
-			file->f_mode |= FMODE_WRITER;
-	}
+	if ((file->f_mode & FMODE_WRITE) && S_ISREG(inode->i_mode))
+		err = begin_writing(file);
 	if (!err && !file->f_op)
 		err = -ENXIO;
 	if (!err && file->f_op->open)

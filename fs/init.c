@@ -62,7 +62,7 @@ static int mount_root(struct fs_task *task, size_t archive_bytes)
 
 static int mount_rest(const char *cmdline)
 {
-	int err = mount_on("/dev", tmpfs_mount("devtmpfs", "mode=755"), "devtmpfs");
+	int err = mount_on("/dev", devtmpfs_mount(), "devtmpfs");
 
 	if (!err)
 		err = devices_init();

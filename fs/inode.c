@@ -79,6 +79,41 @@ struct inode *new_inode(struct super_block *sb, u32 mode)
 	return inode;
 }
 
+/* ---- Links ---------------------------------------------------------------------------------- */
+
+/* An inode without names keeps its file system from becoming read-only, as its end is a change. */
+static void note_nameless(struct inode *inode, bool nameless)
+{
+	if (inode->i_nameless == nameless)
+		return;
+	inode->i_nameless = nameless;
+	if (nameless)
+		atomic_long_inc(&inode->i_sb->s_nameless);
+	else
+		atomic_long_dec(&inode->i_sb->s_nameless);
+}
+
+void inc_nlink(struct inode *inode)
+{
+	inode->i_nlink++;
+	note_nameless(inode, false);
+}
+
+void drop_nlink(struct inode *inode)
+{
+	if (inode->i_nlink) /* a disk may have counted too few */
+		inode->i_nlink--;
+	note_nameless(inode, !inode->i_nlink);
+}
+
+void clear_nlink(struct inode *inode)
+{
+	inode->i_nlink = 0;
+	note_nameless(inode, true);
+}
+
+/* ---- The end -------------------------------------------------------------------------------- */
+
 /* Nobody can find it any more. */
 void inode_end(struct inode *inode)
 {
@@ -165,6 +200,7 @@ void iput(struct inode *inode)
 
 	if (!(sb->s_cached ? put_cached(inode) : atomic_dec_and_test(&inode->i_count)))
 		return;
+	note_nameless(inode, false); /* what is left to do is the file system's, which remount waits for */
 	if (!inode->i_nlink && sb->s_op && sb->s_op->defer_end && sb->s_op->defer_end(inode))
 		return;
 	inode_end(inode);
@@ -291,9 +327,9 @@ struct super_block *new_super(const char *type, u64 magic, const struct super_op
 
 /* ---- Permission --------------------------------------------------------------------------- */
 
-bool fs_capable(void)
+bool fs_capable(int cap)
 {
-	return fs_current()->cred.fsuid == 0;
+	return fs_hook_capable(cap);
 }
 
 bool in_group(u32 gid)
@@ -308,10 +344,31 @@ bool in_group(u32 gid)
 	return false;
 }
 
+/* What capabilities allow where the mode bits do not. */
+static bool overrides_mode(const struct inode *inode, unsigned int mask)
+{
+	bool reads = S_ISDIR(inode->i_mode) ? !(mask & MAY_WRITE) : mask == MAY_READ;
+
+	if (reads && fs_capable(CAP_DAC_READ_SEARCH))
+		return true;
+	/* A file that nobody may execute is not executed by root either. */
+	if ((mask & MAY_EXEC) && !S_ISDIR(inode->i_mode) && !(inode->i_mode & 0111))
+		return false;
+	return fs_capable(CAP_DAC_OVERRIDE);
+}
+
+/* Devices, fifos and sockets are written to without changing their file system. */
+static bool is_stored(const struct inode *inode)
+{
+	return S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode) || S_ISLNK(inode->i_mode);
+}
+
 int inode_permission(struct inode *inode, unsigned int mask)
 {
 	u32 mode = inode->i_mode;
 
+	if ((mask & MAY_WRITE) && inode->i_sb->s_readonly && is_stored(inode))
+		return -EROFS;
 	if (inode->i_op->permission)
 		return inode->i_op->permission(inode, mask);
 	if (fs_current()->cred.fsuid == inode->i_uid)
@@ -320,16 +377,29 @@ int inode_permission(struct inode *inode, unsigned int mask)
 		mode >>= 3;
 	if ((mode & mask) == mask)
 		return 0;
-	if (!fs_capable())
-		return -EACCES;
-	if ((mask & MAY_EXEC) && !S_ISDIR(inode->i_mode) && !(inode->i_mode & 0111))
-		return -EACCES;
-	return 0;
+	return overrides_mode(inode, mask) ? 0 : -EACCES;
 }
 
-static bool owns(const struct inode *inode)
+bool inode_owner_or_capable(const struct inode *inode)
 {
-	return fs_current()->cred.fsuid == inode->i_uid || fs_capable();
+	return fs_current()->cred.fsuid == inode->i_uid || fs_capable(CAP_FOWNER);
+}
+
+/* May the caller keep the set-group-id bit of a file of that group? */
+static bool in_group_or_capable(u32 gid)
+{
+	return in_group(gid) || fs_capable(CAP_FSETID);
+}
+
+/* May the caller give the file that owner and group? */
+static bool may_chown(const struct inode *inode, const struct iattr *attr)
+{
+	bool owner = fs_current()->cred.fsuid == inode->i_uid;
+
+	if ((attr->valid & ATTR_UID) && !(owner && attr->uid == inode->i_uid) && !fs_capable(CAP_CHOWN))
+		return false;
+	return !(attr->valid & ATTR_GID) || (owner && (attr->gid == inode->i_gid || in_group(attr->gid))) ||
+	       fs_capable(CAP_CHOWN);
 }
 
 /* May the caller make this change? 0, -EPERM, -EACCES. (Linux's setattr_prepare.) */
@@ -337,27 +407,53 @@ static int may_change(struct inode *inode, const struct iattr *attr)
 {
 	unsigned int valid = attr->valid;
 
-	if ((valid & ATTR_UID) && !fs_capable() &&
-	    (fs_current()->cred.fsuid != inode->i_uid || attr->uid != inode->i_uid))
+	if (!may_chown(inode, attr))
 		return -EPERM;
-	if ((valid & ATTR_GID) && !fs_capable() &&
-	    (fs_current()->cred.fsuid != inode->i_uid ||
-	     (!in_group(attr->gid) && attr->gid != inode->i_gid)))
+	if ((valid & (ATTR_MODE | ATTR_TIMES_SET)) && !inode_owner_or_capable(inode))
 		return -EPERM;
-	if ((valid & (ATTR_MODE | ATTR_TIMES_SET)) && !owns(inode))
-		return -EPERM;
-	if ((valid & (ATTR_ATIME | ATTR_MTIME)) && !(valid & ATTR_TIMES_SET) && !owns(inode))
-		return inode_permission(inode, MAY_WRITE);
 	return 0;
 }
 
-/* What chown and writing take from a file: set-user-id, and set-group-id if it can be executed. */
-static u32 without_set_id(u32 mode)
+/* Times set to now are everybody's who may write; asked before anything else. */
+static int may_touch(struct inode *inode, const struct iattr *attr)
 {
-	mode &= ~S_ISUID;
-	if (mode & 0010)
+	if (!(attr->valid & (ATTR_ATIME | ATTR_MTIME)) || (attr->valid & ATTR_TIMES_SET) ||
+	    inode_owner_or_capable(inode))
+		return 0;
+	return inode_permission(inode, MAY_WRITE);
+}
+
+/* The set-id bits that chown(2) takes from a file: set-group-id only where it means execution or is not the caller's to keep. */
+static u32 set_id_to_drop(const struct inode *inode)
+{
+	u32 drop = inode->i_mode & S_ISUID;
+
+	if ((inode->i_mode & S_ISGID) && ((inode->i_mode & S_IXGRP) || !in_group_or_capable(inode->i_gid)))
+		drop |= S_ISGID;
+	return drop;
+}
+
+/* chown(2) of a set-id file changes its mode as well, which takes an owner. */
+static void add_set_id_drop(const struct inode *inode, struct iattr *attr)
+{
+	u32 drop;
+
+	if (!(attr->valid & ATTR_KILL_SUID) || S_ISDIR(inode->i_mode))
+		return;
+	drop = set_id_to_drop(inode);
+	if (!drop)
+		return;
+	attr->valid |= ATTR_MODE;
+	attr->mode = inode->i_mode & ~drop;
+}
+
+static void apply_mode(struct inode *inode, const struct iattr *attr)
+{
+	u32 mode = attr->mode & 07777;
+
+	if (!in_group_or_capable(attr->valid & ATTR_GID ? attr->gid : inode->i_gid))
 		mode &= ~S_ISGID;
-	return mode;
+	inode->i_mode = (inode->i_mode & S_IFMT) | mode;
 }
 
 static void apply_change(struct inode *inode, const struct iattr *attr)
@@ -372,15 +468,8 @@ static void apply_change(struct inode *inode, const struct iattr *attr)
 		inode->i_atime = attr->valid & ATTR_TIMES_SET ? attr->atime : now;
 	if (attr->valid & ATTR_MTIME)
 		inode->i_mtime = attr->valid & ATTR_TIMES_SET ? attr->mtime : now;
-	if (attr->valid & ATTR_MODE) {
-		u32 mode = attr->mode & 07777;
-
-		if (!fs_capable() && !in_group(inode->i_gid))
-			mode &= ~S_ISGID;
-		inode->i_mode = (inode->i_mode & S_IFMT) | mode;
-	}
-	if ((attr->valid & ATTR_KILL_SUID) && !S_ISDIR(inode->i_mode))
-		inode->i_mode = without_set_id(inode->i_mode);
+	if (attr->valid & ATTR_MODE)
+		apply_mode(inode, attr);
 	inode->i_ctime = now;
 }
 
@@ -392,7 +481,10 @@ int notify_change(struct path *path, struct iattr *attr)
 	if (err)
 		return err;
 	down_write(&inode->i_rwsem);
-	err = may_change(inode, attr);
+	add_set_id_drop(inode, attr);
+	err = may_touch(inode, attr);
+	if (!err)
+		err = may_change(inode, attr);
 	if (!err && inode->i_op->setattr)
 		err = inode->i_op->setattr(inode, attr);
 	if (!err) {
@@ -406,23 +498,31 @@ int notify_change(struct path *path, struct iattr *attr)
 void file_accessed(struct file *file)
 {
 	struct inode *inode = file->f_inode;
+	const struct vfsmount *mnt = file->f_path.mnt;
 
 	/* relatime: only if older than the last change (or a day, which no run lasts). */
-	if (inode->i_atime <= inode->i_mtime || inode->i_atime <= inode->i_ctime)
-		if (!(file->f_flags & O_NOATIME) && file->f_path.mnt &&
-		    !(file->f_path.mnt->mnt_flags & (MS_NOATIME | MS_RDONLY)) &&
-		    !inode->i_sb->s_readonly) {
-			inode->i_atime = current_time_ns();
-			mark_inode_dirty(inode);
-		}
+	if (inode->i_atime > inode->i_mtime && inode->i_atime > inode->i_ctime && mnt && (mnt->mnt_flags & MS_RELATIME))
+		return;
+	if ((file->f_flags & O_NOATIME) || !mnt || (mnt->mnt_flags & (MS_NOATIME | MS_RDONLY)) || inode->i_sb->s_readonly ||
+	    (S_ISDIR(inode->i_mode) && (mnt->mnt_flags & MS_NODIRATIME)))
+		return;
+	inode->i_atime = current_time_ns();
+	mark_inode_dirty(inode);
+}
+
+void inode_touch(struct inode *inode)
+{
+	inode->i_mtime = inode->i_ctime = current_time_ns();
+	mark_inode_dirty(inode);
 }
 
 void inode_written(struct inode *inode)
 {
-	inode->i_mtime = inode->i_ctime = current_time_ns();
-	if (unlikely(inode->i_mode & (S_ISUID | S_ISGID)) && !fs_capable())
-		inode->i_mode = without_set_id(inode->i_mode);
-	mark_inode_dirty(inode);
+	u32 drop = inode->i_mode & (S_ISUID | S_ISGID);
+
+	if (unlikely(drop) && S_ISREG(inode->i_mode) && !fs_capable(CAP_FSETID))
+		inode->i_mode &= ~set_id_to_drop(inode);
+	inode_touch(inode);
 }
 
 int inode_limit_write(struct inode *inode, u64 pos, size_t *count)
@@ -439,6 +539,16 @@ int inode_limit_write(struct inode *inode, u64 pos, size_t *count)
 		return -EFBIG;
 	*count = min_t(u64, *count, limit - pos);
 	return 0;
+}
+
+u32 inode_new_mode(const struct inode *dir, u32 mode)
+{
+	bool runs_as_group = (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+
+	/* Who is not of the directory's group makes no program that runs as that group. */
+	if (runs_as_group && !S_ISDIR(mode) && (dir->i_mode & S_ISGID) && !in_group_or_capable(dir->i_gid))
+		mode &= ~S_ISGID;
+	return S_ISLNK(mode) ? mode : mode & ~fs_current()->fs->umask;
 }
 
 void inode_inherit_group(struct inode *inode, const struct inode *dir)

@@ -3,15 +3,17 @@
  * locks.c: advisory locks on files: POSIX record locks (fcntl), open file description
  * locks (F_OFD_*), and flock(2).
  *
- * Each inode has a list of locks, unordered. The three kinds differ in who owns a lock:
+ * Each inode has a list of locks, in which the locks of an owner lie together, by offset; owners follow each other
+ * in the order in which they came. So the first conflict found, of which F_GETLK tells, is the one that Linux finds.
+ * The three kinds differ in who owns a lock:
  *
  *	POSIX	the table of descriptors (a process); gone at any close of the file by it
  *	OFD	the open file, by byte range like POSIX
  *	flock	the open file, always whole; separate from the other two
  *
- * A request splits and merges the owner's own locks: its range is cut out of them, then the
- * new lock is added, joined with its neighbours of the same type. All that needs memory is
- * allocated before the list is touched (a cut needs at most one lock more).
+ * A request splits and merges the owner's own locks: the new lock is put in its place, which the owner keeps so
+ * even if all older ones go, its range is cut out of the others, and those of the same type that touch it join it.
+ * All that needs memory is allocated before the list is touched (a cut needs at most one lock more).
  *
  * Waiting: one queue for all; a waiter looks again at each change. POSIX waits are checked
  * for a cycle of processes (EDEADLK), following at most MAX_WAIT_CHAIN owners.
@@ -21,6 +23,7 @@
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
 #include <fs/wait.h>
+#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
@@ -93,14 +96,27 @@ static struct file_lock *find_conflict(struct inode *inode, const struct file_lo
 	return NULL;
 }
 
+static bool same_owner(const struct file_lock *a, const struct file_lock *b)
+{
+	return same_space(a, b) && a->owner == b->owner;
+}
+
+/* In its place: behind its owner's locks of lower offsets; of a new owner behind all others'. */
 static void add_lock(struct inode *inode, struct file_lock *lock)
 {
-	lock->next = inode->i_locks;
-	inode->i_locks = lock;
+	struct file_lock **link = &inode->i_locks;
+
+	lockdep_assert_held(&file_locks_lock);
+	while (*link && !same_owner(*link, lock))
+		link = &(*link)->next;
+	while (*link && same_owner(*link, lock) && (*link)->start < lock->start)
+		link = &(*link)->next;
+	lock->next = *link;
+	*link = lock;
 }
 
 /*
- * Cut the request's range out of the owner's locks; those of the same type that touch it
+ * Cut the request's range out of the owner's other locks; those of the same type that touch it
  * are swallowed into want. spare is used for the second half of a lock cut in two. Freed
  * ones go to *dead.
  */
@@ -113,7 +129,7 @@ static void cut_own(struct inode *inode, struct file_lock *want, struct file_loc
 		bool touches = lock->start <= (want->end == LOCK_END_MAX ? want->end : want->end + 1) &&
 			       want->start <= (lock->end == LOCK_END_MAX ? lock->end : lock->end + 1);
 
-		if (!same_space(lock, want) || lock->owner != want->owner || !touches ||
+		if (lock == want || !same_owner(lock, want) || !touches ||
 		    (lock->type != want->type && !overlaps(lock, want))) {
 			link = &lock->next;
 			continue;
@@ -195,11 +211,11 @@ static long try_lock(struct inode *inode, const struct file_lock *want, struct f
 		struct file_lock *lock = ready[0];
 
 		*lock = *want;
-		cut_own(inode, lock, &ready[1], &dead);
 		if (want->type != F_UNLCK) {
 			add_lock(inode, lock);
 			ready[0] = NULL;
 		}
+		cut_own(inode, lock, &ready[1], &dead);
 	}
 	spin_unlock(&file_locks_lock);
 	free_all(dead);
@@ -249,7 +265,7 @@ static long set_lock(struct inode *inode, const struct file_lock *want, bool wai
 
 /* ---- fcntl ---------------------------------------------------------------------------------- */
 
-/* The range a struct flock means, as [start, end]. */
+/* The range a struct flock means, as [start, end]. 0, -EINVAL, -EOVERFLOW. */
 static long get_range(struct file *file, const struct user_flock *fl, struct file_lock *lock)
 {
 	s64 base = fl->whence == 0 ? 0
@@ -278,50 +294,61 @@ static long get_range(struct file *file, const struct user_flock *fl, struct fil
 	return 0;
 }
 
-static long get_request(struct file *file, unsigned long arg, bool ofd, struct user_flock *fl,
-			struct file_lock *lock)
-{
-	if (copy_from_user(fl, arg, sizeof(*fl)))
-		return -EFAULT;
-	if (ofd && fl->pid)
-		return -EINVAL;
-	if (fl->type != F_RDLCK && fl->type != F_WRLCK && fl->type != F_UNLCK)
-		return -EINVAL;
-	memset(lock, 0, sizeof(*lock));
-	lock->kind = ofd ? LOCK_OFD : LOCK_POSIX;
-	lock->type = fl->type;
-	lock->owner = ofd ? (const void *)file : (const void *)fs_current()->files;
-	lock->pid = ofd ? -1 : fs_current()->process->pid;
-	return get_range(file, fl, lock);
-}
-
 static bool is_ofd_cmd(unsigned int cmd)
 {
 	return cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW;
 }
 
+/* What lock is asked for: its owner, its range, then its type. 0 or -errno. */
+static long get_request(struct file *file, const struct user_flock *fl, bool ofd, struct file_lock *lock)
+{
+	long err;
+
+	memset(lock, 0, sizeof(*lock));
+	lock->kind = ofd ? LOCK_OFD : LOCK_POSIX;
+	lock->type = fl->type;
+	lock->owner = ofd ? (const void *)file : (const void *)fs_current()->files;
+	lock->pid = ofd ? -1 : fs_current()->process->pid;
+	err = get_range(file, fl, lock);
+	if (!err && fl->type != F_RDLCK && fl->type != F_WRLCK && fl->type != F_UNLCK)
+		err = -EINVAL;
+	return err;
+}
+
+/* The answer of F_GETLK: the first conflict, or that there is none, in which case only the type changes. */
+static void tell_conflict(struct inode *inode, const struct file_lock *want, struct user_flock *fl)
+{
+	struct file_lock *conflict;
+
+	spin_lock(&file_locks_lock);
+	conflict = find_conflict(inode, want);
+	fl->type = F_UNLCK;
+	if (conflict) {
+		fl->type = (s16)conflict->type;
+		fl->whence = 0;
+		fl->start = (s64)conflict->start;
+		fl->len = conflict->end == LOCK_END_MAX ? 0 : (s64)(conflict->end - conflict->start + 1);
+		fl->pid = conflict->pid;
+	}
+	spin_unlock(&file_locks_lock);
+}
+
 long fcntl_getlk(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct user_flock fl;
-	struct file_lock want, *conflict;
-	long ret = get_request(file, arg, is_ofd_cmd(cmd), &fl, &want);
+	struct file_lock want;
+	long ret;
 
+	if (copy_from_user(&fl, arg, sizeof(fl)))
+		return -EFAULT;
+	if (fl.type != F_RDLCK && fl.type != F_WRLCK)
+		return -EINVAL;
+	ret = get_request(file, &fl, is_ofd_cmd(cmd), &want);
+	if (!ret && is_ofd_cmd(cmd) && fl.pid)
+		ret = -EINVAL;
 	if (ret)
 		return ret;
-	if (fl.type == F_UNLCK)
-		return -EINVAL;
-	spin_lock(&file_locks_lock);
-	conflict = find_conflict(file->f_inode, &want);
-	fl.type = F_UNLCK;
-	if (conflict) {
-		fl.type = (s16)conflict->type;
-		fl.whence = 0;
-		fl.start = (s64)conflict->start;
-		fl.len = conflict->end == LOCK_END_MAX ? 0
-						       : (s64)(conflict->end - conflict->start + 1);
-		fl.pid = conflict->pid;
-	}
-	spin_unlock(&file_locks_lock);
+	tell_conflict(file->f_inode, &want, &fl);
 	return copy_to_user(arg, &fl, sizeof(fl)) ? -EFAULT : 0;
 }
 
@@ -342,17 +369,27 @@ static long keep_if_open(struct file *file, unsigned int fd)
 	return ret;
 }
 
+/* Read locks take a file that is open for reading, write locks one open for writing. */
+static bool may_lock(const struct file *file, int type)
+{
+	return type == F_UNLCK || file->f_mode & (type == F_RDLCK ? FMODE_READ : FMODE_WRITE);
+}
+
 long fcntl_setlk(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg)
 {
 	struct user_flock fl;
 	struct file_lock want;
-	long ret = get_request(file, arg, is_ofd_cmd(cmd), &fl, &want);
+	long ret;
 
+	if (copy_from_user(&fl, arg, sizeof(fl)))
+		return -EFAULT;
+	ret = get_request(file, &fl, is_ofd_cmd(cmd), &want);
+	if (!ret && !may_lock(file, want.type))
+		ret = -EBADF;
+	if (!ret && is_ofd_cmd(cmd) && fl.pid)
+		ret = -EINVAL;
 	if (ret)
 		return ret;
-	if ((want.type == F_RDLCK && !(file->f_mode & FMODE_READ)) ||
-	    (want.type == F_WRLCK && !(file->f_mode & FMODE_WRITE)))
-		return -EBADF;
 	ret = set_lock(file->f_inode, &want, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
 	return ret || want.kind != LOCK_POSIX || want.type == F_UNLCK ? ret : keep_if_open(file, fd);
 }

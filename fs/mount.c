@@ -10,33 +10,26 @@
  * that meets a dentry with DENTRY_MOUNTED looks at it. Mounts stack: a later one on the
  * same place hides the earlier.
  *
- * References: the list holds one, every path into the mount one. umount2(2) refuses a busy
- * mount (EBUSY), MNT_DETACH only takes it off the list. A super block goes with its last
- * mount, and with it all that its names held.
+ * References: the list holds one, every path into the mount one. A mount that is taken off the list lives as
+ * long as something leads there. A super block goes with its last mount, and with it all that its names held.
  *
- * Locking: mount_lock for the list; fields of a mount are constant but the flags.
+ * Writing: a mount can be read-only (MS_RDONLY in mnt_flags), and its whole file system (s_readonly). Files open for
+ * writing count in mnt_writers of the mount through which they were opened: while there are any, the mount does not
+ * become read-only. mount(2) and umount2(2) are in mount_calls.c.
+ *
+ * Locking: mount_lock for the list, flags and mnt_writers; other fields of a mount are constant.
  */
-#include <fs/vfs.h>
-#include <fs/syscalls.h>
+#include <fs/mount_internal.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
-#include <pagoda/uaccess.h>
-#include <pagoda/blkdev.h>
-
-#define MNT_FORCE	1u
-#define MNT_DETACH	2u
-#define MNT_EXPIRE	4u
-#define UMOUNT_NOFOLLOW 8u
-
-#define MNT_KEPT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME)
+#include <pagoda/bug.h>
 
 struct vfsmount *root_mount;
-static LIST_HEAD(mount_list);
-static spinlock_t mount_lock = SPIN_LOCK_INIT(RANK_NONE);
+LIST_HEAD(mount_list);
+spinlock_t mount_lock = SPIN_LOCK_INIT(RANK_NONE);
 static int last_mount_id;
 
-/* No mount, hence no path and no open file, leads there any more. */
-static void free_super(struct super_block *sb)
+void free_super(struct super_block *sb)
 {
 	if (sb->s_op && sb->s_op->sync)
 		(void)sb->s_op->sync(sb); /* nobody is left to tell; it logs */
@@ -54,6 +47,7 @@ static void free_super(struct super_block *sb)
 
 static void free_mount(struct vfsmount *mnt)
 {
+	VM_BUG_ON(mnt->mnt_writers);
 	dput(mnt->mnt_root);
 	dput(mnt->mnt_mountpoint);
 	if (atomic_dec_and_test(&mnt->mnt_sb->s_mounts))
@@ -64,6 +58,13 @@ static void free_mount(struct vfsmount *mnt)
 }
 
 void mntput(struct vfsmount *mnt)
+{
+	if (unlikely(READ_ONCE(mnt->mnt_expiring)))
+		WRITE_ONCE(mnt->mnt_expiring, false); /* it was used since MNT_EXPIRE */
+	mntput_unused(mnt);
+}
+
+void mntput_unused(struct vfsmount *mnt)
 {
 	if (atomic_dec_and_test(&mnt->mnt_count))
 		free_mount(mnt);
@@ -79,12 +80,13 @@ struct vfsmount *kern_mount(struct super_block *sb)
 	atomic_inc(&sb->s_mounts);
 	mnt->mnt_sb = sb;
 	mnt->mnt_root = sb->s_root ? dget(sb->s_root) : NULL;
+	mnt->mnt_flags = MS_RELATIME;
 	INIT_LIST_HEAD(&mnt->mnt_list);
 	return mnt;
 }
 
-static int attach(struct super_block *sb, struct dentry *root, const struct path *where,
-		  const char *devname, unsigned long flags)
+int attach_mount(struct super_block *sb, struct dentry *root, const struct path *where,
+		 const char *devname, unsigned long flags)
 {
 	struct vfsmount *mnt = kern_mount(sb);
 
@@ -94,7 +96,7 @@ static int attach(struct super_block *sb, struct dentry *root, const struct path
 		dput(mnt->mnt_root);
 		mnt->mnt_root = dget(root);
 	}
-	mnt->mnt_flags = flags & MNT_KEPT_FLAGS;
+	mnt->mnt_flags = flags;
 	pagoda_strlcpy(mnt->mnt_devname, devname, sizeof(mnt->mnt_devname));
 	if (where) {
 		path_get(where);
@@ -115,7 +117,7 @@ static int attach(struct super_block *sb, struct dentry *root, const struct path
 int do_add_mount(struct super_block *sb, const struct path *where, const char *devname,
 		 unsigned long flags)
 {
-	return attach(sb, sb->s_root, where, devname, flags);
+	return attach_mount(sb, sb->s_root, where, devname, mount_flags_of(flags, NULL));
 }
 
 /* The newest mount on this very place with a reference, or NULL. */
@@ -157,9 +159,31 @@ bool follow_up(struct path *path)
 	return true;
 }
 
+/* ---- Writing -------------------------------------------------------------------------------- */
+
 int mnt_want_write(struct vfsmount *mnt)
 {
 	return (mnt->mnt_flags & MS_RDONLY) || mnt->mnt_sb->s_readonly ? -EROFS : 0;
+}
+
+int mnt_get_writer(struct vfsmount *mnt)
+{
+	int err;
+
+	spin_lock(&mount_lock);
+	err = mnt->mnt_sb->s_stops_writing ? -EROFS : mnt_want_write(mnt);
+	if (!err)
+		mnt->mnt_writers++;
+	spin_unlock(&mount_lock);
+	return err;
+}
+
+void mnt_put_writer(struct vfsmount *mnt)
+{
+	spin_lock(&mount_lock);
+	VM_BUG_ON(!mnt->mnt_writers);
+	mnt->mnt_writers--;
+	spin_unlock(&mount_lock);
 }
 
 /* ---- To the disks --------------------------------------------------------------------------- */
@@ -203,239 +227,22 @@ void fs_shutdown(void)
 	}
 }
 
-/* ---- mount(2), umount2(2) --------------------------------------------------------------------- */
-
-static const struct {
-	const char *type;
-	struct super_block *(*make)(const char *type, const char *options);
-} fs_types[] = {
-	{ "tmpfs", tmpfs_mount },
-	{ "ramfs", tmpfs_mount },
-	{ "devtmpfs", tmpfs_mount },
-};
-
-/* The device that a block special file stands for, or NULL. */
-static struct block_device *device_of(const struct inode *inode)
-{
-	struct block_device *bdev = next_block_device(NULL);
-
-	while (bdev && bdev->dev != inode->i_rdev)
-		bdev = next_block_device(bdev);
-	return bdev;
-}
-
-static struct super_block *mount_device(const char *devname, const char *options,
-					unsigned long flags)
-{
-	struct block_device *bdev;
-	struct path path;
-	int err = path_lookup(AT_FDCWD, devname, LOOKUP_FOLLOW, &path);
-
-	if (err)
-		return ERR_PTR(err);
-	if (!S_ISBLK(path.dentry->d_inode->i_mode))
-		err = -ENOTBLK;
-	bdev = err ? NULL : device_of(path.dentry->d_inode);
-	path_put(&path);
-	if (!bdev)
-		return ERR_PTR(err ? err : -ENXIO);
-	if (bdev->read_only && !(flags & MS_RDONLY))
-		return ERR_PTR(-EACCES);
-	return ext2_mount(bdev, options, flags & MS_RDONLY);
-}
-
-static struct super_block *make_super(const char *type, const char *devname, const char *options,
-				      unsigned long flags)
-{
-	if (strcmp(type, "ext2") == 0)
-		return mount_device(devname, options, flags);
-	if (strcmp(type, "proc") == 0)
-		return proc_mount();
-	if (strcmp(type, "devpts") == 0)
-		return devpts_mount();
-	for (size_t i = 0; i < ARRAY_SIZE(fs_types); i++)
-		if (strcmp(type, fs_types[i].type) == 0)
-			return fs_types[i].make(fs_types[i].type, options);
-	return ERR_PTR(-ENODEV);
-}
-
-static int mount_new(const struct path *where, const char *type, const char *devname,
-		     const char *options, unsigned long flags)
-{
-	struct super_block *sb;
-	int err;
-
-	if (!S_ISDIR(where->dentry->d_inode->i_mode))
-		return -ENOTDIR;
-	sb = make_super(type, devname, options, flags);
-	if (IS_ERR(sb))
-		return (int)PTR_ERR(sb);
-	err = do_add_mount(sb, where, devname, flags);
-	if (err && !atomic_read(&sb->s_mounts))
-		free_super(sb);
-	return err;
-}
-
-static int mount_bind(const struct path *where, const char *from, unsigned long flags)
-{
-	struct path source;
-	int err = path_lookup(AT_FDCWD, from, LOOKUP_FOLLOW, &source);
-
-	if (err)
-		return err;
-	if (S_ISDIR(source.dentry->d_inode->i_mode) != S_ISDIR(where->dentry->d_inode->i_mode))
-		err = -ENOTDIR;
-	else
-		err = attach(source.mnt->mnt_sb, source.dentry, where, source.mnt->mnt_devname,
-			     source.mnt->mnt_flags | flags);
-	path_put(&source);
-	return err;
-}
-
-static int mount_remount(const struct path *where, unsigned long flags)
-{
-	struct super_block *sb = where->mnt->mnt_sb;
-	int err = 0;
-
-	if (where->dentry != where->mnt->mnt_root)
-		return -EINVAL;
-	if (sb->s_op && sb->s_op->remount)
-		err = sb->s_op->remount(sb, flags & MS_RDONLY);
-	if (!err)
-		where->mnt->mnt_flags = flags & MNT_KEPT_FLAGS;
-	return err;
-}
-
-static int do_mount(const char *devname, const char *target, const char *type,
-		    const char *options, unsigned long flags)
-{
-	struct path where;
-	int err;
-
-	if (!fs_capable())
-		return -EPERM;
-	err = path_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &where);
-	if (err)
-		return err;
-	if (flags & MS_REMOUNT)
-		err = mount_remount(&where, flags);
-	else if (flags & MS_BIND)
-		err = mount_bind(&where, devname, flags);
-	else if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
-		err = 0; /* one name space: propagation means nothing */
-	else if (flags & MS_MOVE)
-		err = -EINVAL;
-	else if (!type)
-		err = -EINVAL;
-	else
-		err = mount_new(&where, type, devname ? devname : "none", options ? options : "",
-				flags);
-	path_put(&where);
-	return err;
-}
-
-/* A string argument that may be absent: NULL then. */
-static char *optional_string(unsigned long user)
-{
-	return user ? fs_getname(user, true) : NULL;
-}
-
-long sys_mount(unsigned long dev, unsigned long dir, unsigned long type, unsigned long flags,
-	       unsigned long data)
-{
-	char *k_dev = optional_string(dev), *k_type = optional_string(type);
-	char *k_data = optional_string(data), *k_dir = fs_getname(dir, false);
-	long ret;
-
-	if (IS_ERR(k_dev))
-		ret = PTR_ERR(k_dev);
-	else if (IS_ERR(k_type))
-		ret = PTR_ERR(k_type);
-	else if (IS_ERR(k_data))
-		ret = PTR_ERR(k_data);
-	else if (IS_ERR(k_dir))
-		ret = PTR_ERR(k_dir);
-	else
-		ret = do_mount(k_dev, k_dir, k_type, k_data, flags);
-	fs_putname(k_dir);
-	fs_putname(k_data);
-	fs_putname(k_type);
-	fs_putname(k_dev);
-	return ret;
-}
-
-/* Is something mounted inside mnt? mount_lock held. */
-static bool has_submounts(const struct vfsmount *mnt)
-{
-	struct vfsmount *other;
-
-	list_for_each_entry(other, &mount_list, mnt_list)
-		if (other->mnt_parent == mnt)
-			return true;
-	return false;
-}
-
-static void detach_locked(struct vfsmount *mnt)
-{
-	struct vfsmount *other;
-	bool shared = false;
-
-	list_del_init(&mnt->mnt_list);
-	mnt->mnt_detached = true;
-	list_for_each_entry(other, &mount_list, mnt_list)
-		shared |= other->mnt_mountpoint == mnt->mnt_mountpoint;
-	if (!shared)
-		mnt->mnt_mountpoint->d_flags &= ~DENTRY_MOUNTED;
-}
-
-static int do_umount(struct path *path, unsigned long flags)
-{
-	struct vfsmount *mnt = path->mnt;
-	int err = 0;
-
-	if (path->dentry != mnt->mnt_root || mnt->mnt_detached)
-		return -EINVAL;
-	if (mnt == root_mount)
-		return flags & MNT_DETACH ? -EINVAL : -EBUSY;
-	spin_lock(&mount_lock);
-	/* The list's reference and this path's: any more means open files or directories. */
-	if (!(flags & MNT_DETACH) && (has_submounts(mnt) || atomic_read(&mnt->mnt_count) > 2))
-		err = -EBUSY;
-	else
-		detach_locked(mnt);
-	spin_unlock(&mount_lock);
-	if (!err)
-		mntput(mnt); /* the list's */
-	return err;
-}
-
-long sys_umount2(unsigned long target, unsigned long flags)
-{
-	struct path path;
-	long err;
-
-	if (flags & ~(unsigned long)(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW))
-		return -EINVAL;
-	if (!fs_capable())
-		return -EPERM;
-	err = user_path(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &path);
-	if (err)
-		return err;
-	err = do_umount(&path, flags);
-	path_put(&path);
-	return err;
-}
-
 /* ---- /proc/mounts and mountinfo ------------------------------------------------------------------ */
 
-static void options_text(const struct vfsmount *mnt, char *buf, size_t size)
+static void options_text(const struct vfsmount *mnt, bool read_only, char *buf, size_t size)
 {
-	unsigned long flags = mnt->mnt_flags;
+	static const struct {
+		unsigned long flag;
+		const char *text;
+	} words[] = {
+		{ MS_NOSUID, ",nosuid" }, { MS_NODEV, ",nodev" }, { MS_NOEXEC, ",noexec" }, { MS_NOATIME, ",noatime" },
+		{ MS_NODIRATIME, ",nodiratime" }, { MS_RELATIME, ",relatime" }, { MS_NOSYMFOLLOW, ",nosymfollow" },
+	};
 
-	pagoda_snprintf(buf, size, "%s%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw",
-			flags & MS_NOSUID ? ",nosuid" : "", flags & MS_NODEV ? ",nodev" : "",
-			flags & MS_NOEXEC ? ",noexec" : "",
-			flags & MS_NOATIME ? ",noatime" : ",relatime");
+	pagoda_strlcpy(buf, read_only ? "ro" : "rw", size);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (mnt->mnt_flags & words[i].flag)
+			pagoda_strlcpy(buf + strlen(buf), words[i].text, size - strlen(buf));
 }
 
 static void super_options(const struct vfsmount *mnt, char *buf, size_t size)
@@ -453,9 +260,9 @@ typedef void mount_printer(const struct vfsmount *mnt, const char *where, char *
 
 static void print_mount(const struct vfsmount *mnt, const char *where, char *line, size_t size)
 {
-	char options[64], more[64];
+	char options[80], more[64];
 
-	options_text(mnt, options, sizeof(options));
+	options_text(mnt, mnt_want_write((struct vfsmount *)mnt), options, sizeof(options));
 	super_options(mnt, more, sizeof(more));
 	pagoda_snprintf(line, size, "%s %s %s %s%s 0 0\n", mnt->mnt_devname, where,
 			mnt->mnt_sb->s_type, options, more);
@@ -463,14 +270,14 @@ static void print_mount(const struct vfsmount *mnt, const char *where, char *lin
 
 static void print_mountinfo(const struct vfsmount *mnt, const char *where, char *line, size_t size)
 {
-	char options[64], more[64];
+	char options[80], more[64];
 
-	options_text(mnt, options, sizeof(options));
+	options_text(mnt, mnt->mnt_flags & MS_RDONLY, options, sizeof(options));
 	super_options(mnt, more, sizeof(more));
 	pagoda_snprintf(line, size, "%d %d %u:%u / %s %s - %s %s %s%s\n", mnt->mnt_id,
 			mnt->mnt_parent ? mnt->mnt_parent->mnt_id : 0, MAJOR(mnt->mnt_sb->s_dev),
 			MINOR(mnt->mnt_sb->s_dev), where, options, mnt->mnt_sb->s_type,
-			mnt->mnt_devname, mnt->mnt_flags & MS_RDONLY ? "ro" : "rw", more);
+			mnt->mnt_devname, mnt->mnt_sb->s_readonly ? "ro" : "rw", more);
 }
 
 static void show_all(mount_printer *print, void (*emit)(void *arg, const char *text), void *arg,

@@ -13,7 +13,8 @@
  * link and go on, or works on the name in its parent (create, unlink, rename).
  *
  * Limits: PATH_MAX for a path, NAME_MAX for a component, MAXSYMLINKS followed in one walk
- * (ELOOP). Nothing recurses.
+ * (ELOOP). Nothing recurses. That a component is too long is told when it is looked up, as in Linux: after
+ * the right to search its directory.
  *
  * References: nd.path and nd.root each hold a mount and a dentry. Errors drop all.
  * Locking: none of its own; dcache_lock inside d_lookup.
@@ -216,6 +217,10 @@ struct dentry *nd_child(struct dentry *dir, const char *name, size_t len)
 {
 	struct dentry *dentry = d_lookup(dir, name, len);
 
+	if (!dentry && (dir->d_flags & DENTRY_DELETED))
+		return ERR_PTR(-ENOENT);
+	if (!dentry && len > NAME_MAX)
+		return ERR_PTR(-ENAMETOOLONG);
 	if (!dentry && dir->d_inode->i_op->lookup)
 		dentry = dir->d_inode->i_op->lookup(dir, name, len);
 	return dentry ? dentry : ERR_PTR(-ENOENT);
@@ -232,7 +237,7 @@ static struct dentry *walk_child(struct dentry *dir, const char *name, size_t le
 	if (dentry)
 		return dentry;
 	mutex_lock(&dir->d_sb->s_names);
-	dentry = dir->d_flags & DENTRY_DELETED ? ERR_PTR(-ENOENT) : nd_child(dir, name, len);
+	dentry = nd_child(dir, name, len);
 	mutex_unlock(&dir->d_sb->s_names);
 	return dentry;
 }
@@ -275,13 +280,32 @@ static int push_link_text(struct nameidata *nd, struct dentry *link, const char 
 	return 0;
 }
 
+/*
+ * Debian's protected_symlinks: in a directory where everybody makes names, and only owners remove them, a link at the
+ * end of a path is followed if it is the caller's own or the directory's owner's.
+ */
+static bool may_follow_last(const struct nameidata *nd, const struct inode *link)
+{
+	const struct inode *dir = nd->path.dentry->d_inode;
+	const u32 shared = S_ISVTX | 0002;
+
+	return (dir->i_mode & shared) != shared || link->i_uid == fs_current()->cred.fsuid || link->i_uid == dir->i_uid;
+}
+
+int nd_follow_last(struct nameidata *nd, struct dentry *link)
+{
+	if (!may_follow_last(nd, link->d_inode))
+		return -EACCES;
+	return nd_follow(nd, link, nd_rest(nd));
+}
+
 int nd_follow(struct nameidata *nd, struct dentry *link, const char *rest)
 {
 	struct inode *inode = link->d_inode;
 	struct path place;
 	int err;
 
-	if (nd->nr_links++ >= MAXSYMLINKS)
+	if (nd->nr_links++ >= MAXSYMLINKS || (nd->path.mnt->mnt_flags & MS_NOSYMFOLLOW))
 		return -ELOOP;
 	if (!inode->i_op->jump)
 		return push_link_text(nd, link, rest);
@@ -357,8 +381,6 @@ int nd_walk_to_last(struct nameidata *nd)
 			return err;
 		while (name[len] && name[len] != '/')
 			len++;
-		if (len > NAME_MAX)
-			return -ENAMETOOLONG;
 		if (is_last(nd, name + len)) {
 			nd->last.name = name;
 			nd->last.len = len;
@@ -393,7 +415,7 @@ static int resolve_last(struct nameidata *nd, unsigned int flags)
 	if (IS_ERR(child))
 		return (int)PTR_ERR(child);
 	if (S_ISLNK(child->d_inode->i_mode) && ((flags & LOOKUP_FOLLOW) || nd->last.trailing)) {
-		ret = nd_follow(nd, child, nd_rest(nd));
+		ret = nd_follow_last(nd, child);
 		dput(child);
 		return ret ? ret : 1;
 	}
@@ -425,6 +447,8 @@ int path_lookup(int dfd, const char *name, unsigned int flags, struct path *out)
 	struct nameidata nd;
 	int err;
 
+	if (IS_ERR(name))
+		return (int)PTR_ERR(name);
 	if (!*name && !(flags & LOOKUP_EMPTY))
 		return -ENOENT;
 	err = nd_start(&nd, dfd, name);
@@ -441,11 +465,8 @@ int path_lookup(int dfd, const char *name, unsigned int flags, struct path *out)
 int user_path(int dfd, unsigned long user, unsigned int flags, struct path *out)
 {
 	char *name = fs_getname(user, flags & LOOKUP_EMPTY);
-	int err;
+	int err = path_lookup(dfd, name, flags, out);
 
-	if (IS_ERR(name))
-		return (int)PTR_ERR(name);
-	err = path_lookup(dfd, name, flags, out);
 	fs_putname(name);
 	return err;
 }
@@ -455,6 +476,8 @@ int path_parent(int dfd, const char *name, struct path *parent, struct last_name
 	struct nameidata nd;
 	int err;
 
+	if (IS_ERR(name))
+		return (int)PTR_ERR(name);
 	if (!*name)
 		return -ENOENT;
 	err = nd_start(&nd, dfd, name);

@@ -30,6 +30,8 @@ int nd_walk_to_last(struct nameidata *nd) __must_check;
 const char *nd_rest(struct nameidata *nd);
 /* Go on into a link met in nd.path, with rest after it. */
 int nd_follow(struct nameidata *nd, struct dentry *link, const char *rest) __must_check;
+/* The same with the last component, where the directory may forbid it (-EACCES). */
+int nd_follow_last(struct nameidata *nd, struct dentry *link) __must_check;
 /* Walk all. */
 int nd_walk(struct nameidata *nd, unsigned int flags) __must_check;
 /* s_names held (of an s_cached file system): the child of that name with a reference, or ERR_PTR(-ENOENT ...). */

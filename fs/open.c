@@ -33,41 +33,68 @@ static unsigned int access_mask(unsigned int flags)
 	return mask;
 }
 
-/* May the caller open what stands at path? created: just now, by this call. */
-static int may_open(const struct path *path, unsigned int flags, bool created)
+/* May the caller open what stands at path, for mask? */
+static int may_open(const struct path *path, unsigned int mask, unsigned int flags)
 {
 	struct inode *inode = path->dentry->d_inode;
-	unsigned int mask = access_mask(flags);
+	int err;
 
 	if (S_ISLNK(inode->i_mode))
 		return -ELOOP;
-	if (S_ISDIR(inode->i_mode) && ((mask & MAY_WRITE) || (flags & O_CREAT)))
+	if (S_ISDIR(inode->i_mode) && (mask & MAY_WRITE))
 		return -EISDIR;
 	if ((S_ISCHR(inode->i_mode) || S_ISBLK(inode->i_mode)) && (path->mnt->mnt_flags & MS_NODEV))
 		return -EACCES;
-	if (created)
-		return 0;
-	if ((mask & MAY_WRITE) && (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode)) &&
-	    mnt_want_write(path->mnt))
-		return -EROFS;
-	if ((flags & O_NOATIME) && !fs_capable() && fs_current()->cred.fsuid != inode->i_uid)
-		return -EPERM;
-	return inode_permission(inode, mask);
+	err = inode_permission(inode, mask);
+	if (err)
+		return err;
+	return (flags & O_NOATIME) && !inode_owner_or_capable(inode) ? -EPERM : 0;
 }
 
-static struct file *open_place(const struct path *path, unsigned int flags, bool created)
+/* In a directory where everybody makes names, O_CREAT does not open a device or socket that somebody else put there. */
+static bool is_trap(const struct inode *dir, const struct inode *found)
+{
+	const u32 shared = S_ISVTX | 0002;
+
+	return (dir->i_mode & shared) == shared && !S_ISREG(found->i_mode) && !S_ISFIFO(found->i_mode) &&
+	       found->i_uid != dir->i_uid && found->i_uid != fs_current()->cred.fsuid;
+}
+
+/* O_CREAT finds something that is there already. */
+static int check_found(const struct path *path, unsigned int flags)
+{
+	const struct inode *found = path->dentry->d_inode;
+	struct dentry *dir;
+	bool trap;
+
+	if (!(flags & O_CREAT))
+		return 0;
+	if (flags & O_EXCL)
+		return -EEXIST;
+	if (S_ISDIR(found->i_mode))
+		return -EISDIR;
+	dir = d_parent_get(path->dentry);
+	trap = is_trap(dir->d_inode, found);
+	dput(dir);
+	return trap ? -EACCES : 0;
+}
+
+/* Open what was there before this call. */
+static struct file *open_found(const struct path *path, unsigned int flags)
 {
 	struct inode *inode = path->dentry->d_inode;
+	bool cut = (flags & O_TRUNC) && S_ISREG(inode->i_mode);
+	int err = check_found(path, flags);
 	struct file *file;
-	int err;
 
-	if (flags & O_PATH)
-		return dentry_open(path, flags);
-	err = may_open(path, flags, created);
+	if (!err && cut)
+		err = mnt_want_write(path->mnt);
+	if (!err)
+		err = may_open(path, access_mask(flags), flags);
 	if (err)
 		return ERR_PTR(err);
 	file = dentry_open(path, flags);
-	if (IS_ERR(file) || !(flags & O_TRUNC) || created || !S_ISREG(inode->i_mode))
+	if (IS_ERR(file) || !cut)
 		return file;
 	err = do_truncate(inode, 0);
 	if (err) {
@@ -75,6 +102,19 @@ static struct file *open_place(const struct path *path, unsigned int flags, bool
 		return ERR_PTR(err);
 	}
 	return file;
+}
+
+/* created: just now, by this call, so that only this open decides what the caller may do. */
+static struct file *open_place(const struct path *path, unsigned int flags, bool created)
+{
+	int err;
+
+	if (flags & O_PATH)
+		return dentry_open(path, flags);
+	if (!created)
+		return open_found(path, flags);
+	err = may_open(path, 0, flags);
+	return err ? ERR_PTR(err) : dentry_open(path, flags);
 }
 
 /* s_names held: the last component, found or made. */
@@ -93,7 +133,9 @@ static struct dentry *lookup_or_create(struct nameidata *nd, unsigned int flags,
 	}
 	if (PTR_ERR(dentry) != -ENOENT)
 		return dentry;
-	err = vfs_create_locked(&nd->path, &nd->last, S_IFREG | mode, 0, NULL, &dentry);
+	err = nd->path.dentry->d_flags & DENTRY_DELETED ? -ENOENT : mnt_want_write(nd->path.mnt);
+	if (!err)
+		err = vfs_create_locked(&nd->path, &nd->last, S_IFREG | mode, 0, NULL, &dentry);
 	if (err)
 		return ERR_PTR(err);
 	*created = true;
@@ -107,7 +149,9 @@ static int create_last(struct nameidata *nd, unsigned int flags, u32 mode, bool 
 	struct dentry *dentry;
 	int ret;
 
-	if (nd->last.type != LAST_NORM || nd->last.trailing)
+	if (nd->last.type != LAST_NORM)
+		return flags & O_EXCL ? -EEXIST : -EISDIR; /* all such names are directories */
+	if (nd->last.trailing)
 		return -EISDIR;
 	if (!S_ISDIR(nd->path.dentry->d_inode->i_mode))
 		return -ENOTDIR;
@@ -118,7 +162,7 @@ static int create_last(struct nameidata *nd, unsigned int flags, u32 mode, bool 
 	if (IS_ERR(dentry))
 		return (int)PTR_ERR(dentry);
 	if (S_ISLNK(dentry->d_inode->i_mode) && !(flags & O_NOFOLLOW)) {
-		ret = nd_follow(nd, dentry, nd_rest(nd));
+		ret = nd_follow_last(nd, dentry);
 		dput(dentry);
 		return ret ? ret : 1;
 	}
@@ -146,39 +190,59 @@ static struct file *open_create(struct nameidata *nd, unsigned int flags, u32 mo
 	return ret < 0 ? ERR_PTR(ret) : open_place(&nd->path, flags, created);
 }
 
-/* O_TMPFILE: an object without a name in the directory path. */
+/* May the caller make a file without a name on the file system of that directory? */
+static int may_make_tmpfile(const struct path *dir)
+{
+	int err = mnt_want_write(dir->mnt);
+
+	if (!err)
+		err = inode_permission(dir->dentry->d_inode, MAY_WRITE | MAY_EXEC);
+	return err || dir->dentry->d_inode->i_op->create ? err : -EOPNOTSUPP;
+}
+
+/* A new file that no name leads to, as an entry of the directory that is removed already; or ERR_PTR. */
+static struct dentry *make_tmpfile(struct dentry *dir, unsigned int flags, u32 mode)
+{
+	struct inode *inode;
+	struct dentry *dentry;
+	char name[24];
+
+	mutex_lock(&dir->d_sb->s_names);
+	inode = dir->d_inode->i_op->create(dir->d_inode, inode_new_mode(dir->d_inode, S_IFREG | mode), 0, NULL);
+	if (!IS_ERR(inode)) {
+		clear_nlink(inode);
+		inode->i_linkable = !(flags & O_EXCL);
+		mark_inode_dirty(inode);
+	}
+	mutex_unlock(&dir->d_sb->s_names);
+	if (IS_ERR(inode))
+		return ERR_PTR(PTR_ERR(inode));
+	pagoda_snprintf(name, sizeof(name), "#%llu", (unsigned long long)inode->i_ino);
+	dentry = d_make(dir, name, strlen(name), inode);
+	if (!dentry)
+		return ERR_PTR(-ENOMEM);
+	dentry->d_flags |= DENTRY_DELETED;
+	return dentry;
+}
+
+/* O_TMPFILE: a file without a name in the directory path. linkat(2) may give it one, but for O_EXCL. */
 static struct file *open_tmpfile(struct nameidata *nd, unsigned int flags, u32 mode)
 {
-	struct inode *dir, *inode;
+	struct path path;
 	struct file *file;
 	int err = nd_walk(nd, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
 
-	if (err)
-		return ERR_PTR(err);
-	dir = nd->path.dentry->d_inode;
-	err = mnt_want_write(nd->path.mnt);
 	if (!err)
-		err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
+		err = may_make_tmpfile(&nd->path);
 	if (err)
 		return ERR_PTR(err);
-	if (!dir->i_op->create)
-		return ERR_PTR(-EOPNOTSUPP);
-	mutex_lock(&dir->i_sb->s_names);
-	inode = dir->i_op->create(dir, S_IFREG | mode, 0, NULL);
-	mutex_unlock(&dir->i_sb->s_names);
-	if (IS_ERR(inode))
-		return ERR_PTR(PTR_ERR(inode));
-	inode->i_nlink = 0;
-	mark_inode_dirty(inode);
-	file = anon_file(nd->path.mnt, "#tmpfile", inode, inode->i_fop, flags & ~__O_TMPFILE);
-	if (IS_ERR(file))
-		return file;
-	if (!get_write_access(inode))
-		file->f_mode |= FMODE_WRITER;
-	if ((flags & O_DIRECT) && !file_can_direct(file)) {
-		fput(file);
-		return ERR_PTR(-EINVAL);
-	}
+	path.mnt = nd->path.mnt;
+	path.dentry = make_tmpfile(nd->path.dentry, flags, mode);
+	if (IS_ERR(path.dentry))
+		return ERR_PTR(PTR_ERR(path.dentry));
+	err = may_open(&path, 0, flags);
+	file = err ? ERR_PTR(err) : dentry_open(&path, flags & ~__O_TMPFILE);
+	dput(path.dentry);
 	return file;
 }
 
@@ -216,7 +280,7 @@ struct file *do_filp_open(int dfd, const char *name, unsigned int flags, u32 mod
 {
 	struct nameidata nd;
 	struct file *file;
-	int err = check_open_flags(&flags);
+	int err = IS_ERR(name) ? (int)PTR_ERR(name) : check_open_flags(&flags);
 
 	if (!err && !*name)
 		err = -ENOENT;
@@ -224,18 +288,21 @@ struct file *do_filp_open(int dfd, const char *name, unsigned int flags, u32 mod
 		err = nd_start(&nd, dfd, name);
 	if (err)
 		return ERR_PTR(err);
-	mode = mode & 07777 & ~fs_current()->fs->umask;
-	file = open_nd(&nd, flags, mode);
+	file = open_nd(&nd, flags, mode & 07777);
 	nd_end(&nd);
 	return file;
 }
 
 long sys_openat(unsigned long dfd, unsigned long path, unsigned long flags, unsigned long mode)
 {
-	char *name = fs_getname(path, true);
+	unsigned int checked = (unsigned int)flags;
+	long fd = check_open_flags(&checked);
 	struct file *file;
-	long fd;
+	char *name;
 
+	if (fd)
+		return fd;
+	name = fs_getname(path, false);
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 	fd = get_unused_fd(0, (unsigned int)flags);
@@ -346,7 +413,10 @@ struct vm_file *fs_fget_vm(int fd)
 {
 	struct file *file = fget((unsigned int)fd);
 
-	return file ? &file->vm : ERR_PTR(-EBADF);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	file->vm.f_noexec = file->f_path.mnt->mnt_flags & MS_NOEXEC; /* as the mount is now */
+	return &file->vm;
 }
 
 u64 fs_mapping_id(struct vm_file *vm)
@@ -377,14 +447,17 @@ int do_truncate(struct inode *inode, u64 size)
 	return err;
 }
 
-static int check_file_limit(u64 size)
+int inode_may_grow(struct inode *inode, u64 size)
 {
 	struct rlimit *rlim = current_vm->rlim;
 
-	if (!rlim || size <= rlim[RLIMIT_FSIZE].rlim_cur)
+	if (size <= READ_ONCE(inode->i_size))
 		return 0;
-	fs_hook_signal_self(SIGXFSZ);
-	return -EFBIG;
+	if (rlim && size > rlim[RLIMIT_FSIZE].rlim_cur) {
+		fs_hook_signal_self(SIGXFSZ);
+		return -EFBIG;
+	}
+	return size > inode->i_sb->s_max_bytes ? -EFBIG : 0;
 }
 
 static int truncate_path(const struct path *path, u64 size)
@@ -403,7 +476,7 @@ static int truncate_path(const struct path *path, u64 size)
 		err = get_write_access(inode);
 	if (err)
 		return err;
-	err = check_file_limit(size);
+	err = inode_may_grow(inode, size);
 	if (!err)
 		err = do_truncate(inode, size);
 	put_write_access(inode);
@@ -437,10 +510,63 @@ long sys_ftruncate(unsigned long fd, unsigned long length)
 		return -EBADF;
 	if (!(f.file->f_mode & FMODE_WRITE) || !S_ISREG(f.file->f_inode->i_mode))
 		ret = -EINVAL;
-	else if (!(ret = check_file_limit(length)))
+	else if (!(ret = inode_may_grow(f.file->f_inode, length)))
 		ret = do_truncate(f.file->f_inode, length);
 	fdput(f);
 	return ret;
+}
+
+#define FALLOC_FL_COLLAPSE_RANGE 8u
+#define FALLOC_FL_ZERO_RANGE	 16u
+#define FALLOC_FL_INSERT_RANGE	 32u
+#define FALLOC_FL_UNSHARE_RANGE	 64u
+#define FALLOC_FL_KNOWN                                                                            \
+	(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | \
+	 FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE)
+
+/* Modes that no file system takes, and combinations that make no sense. */
+static int check_fallocate_mode(unsigned int mode)
+{
+	if (mode & ~FALLOC_FL_KNOWN)
+		return -EOPNOTSUPP;
+	if ((mode & FALLOC_FL_PUNCH_HOLE) && ((mode & FALLOC_FL_ZERO_RANGE) || !(mode & FALLOC_FL_KEEP_SIZE)))
+		return -EOPNOTSUPP;
+	for (unsigned int alone = FALLOC_FL_COLLAPSE_RANGE; alone <= FALLOC_FL_INSERT_RANGE; alone <<= 2)
+		if ((mode & alone) && (mode & ~alone))
+			return -EINVAL;
+	return (mode & FALLOC_FL_UNSHARE_RANGE) && (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE)) ? -EINVAL : 0;
+}
+
+/* What kind of file can have space allocated? */
+static int check_fallocate_file(const struct file *file)
+{
+	const struct inode *inode = file->f_inode;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (inode->i_swapfile)
+		return -ETXTBSY;
+	if (S_ISFIFO(inode->i_mode))
+		return -ESPIPE;
+	if (S_ISDIR(inode->i_mode))
+		return -EISDIR;
+	return S_ISREG(inode->i_mode) || S_ISBLK(inode->i_mode) ? 0 : -ENODEV;
+}
+
+static long do_fallocate(struct file *file, unsigned int mode, u64 offset, u64 len)
+{
+	long ret;
+
+	if ((s64)offset < 0 || (s64)len <= 0)
+		return -EINVAL;
+	ret = check_fallocate_mode(mode);
+	if (!ret)
+		ret = check_fallocate_file(file);
+	if (ret)
+		return ret;
+	if ((s64)(offset + len) < 0 || offset + len > file->f_inode->i_sb->s_max_bytes)
+		return -EFBIG;
+	return file->f_op->fallocate ? file->f_op->fallocate(file, (int)mode, offset, len) : -EOPNOTSUPP;
 }
 
 long sys_fallocate(unsigned long fd, unsigned long mode, unsigned long offset, unsigned long len)
@@ -450,22 +576,7 @@ long sys_fallocate(unsigned long fd, unsigned long mode, unsigned long offset, u
 
 	if (!f.file)
 		return -EBADF;
-	if ((long)offset < 0 || (long)len <= 0)
-		ret = -EINVAL;
-	else if (!(f.file->f_mode & FMODE_WRITE))
-		ret = -EBADF;
-	else if (S_ISFIFO(f.file->f_inode->i_mode))
-		ret = -ESPIPE;
-	else if (S_ISDIR(f.file->f_inode->i_mode))
-		ret = -EISDIR;
-	else if (!S_ISREG(f.file->f_inode->i_mode))
-		ret = -ENODEV;
-	else if ((long)(offset + len) < 0)
-		ret = -EFBIG;
-	else if (!f.file->f_op->fallocate)
-		ret = -EOPNOTSUPP;
-	else
-		ret = f.file->f_op->fallocate(f.file, (int)mode, offset, len);
+	ret = do_fallocate(f.file, (unsigned int)mode, offset, len);
 	fdput(f);
 	return ret;
 }
@@ -515,7 +626,11 @@ long sys_chroot(unsigned long name)
 
 	if (ret)
 		return ret;
-	ret = fs_capable() ? change_dir(&path, &fs_current()->fs->root) : -EPERM;
+	ret = inode_permission(path.dentry->d_inode, MAY_EXEC);
+	if (!ret && !fs_capable(CAP_SYS_CHROOT))
+		ret = -EPERM;
+	if (!ret)
+		set_fs_path(&fs_current()->fs->root, &path);
 	path_put(&path);
 	return ret;
 }

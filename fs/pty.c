@@ -402,6 +402,8 @@ static long ptmx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 
 const struct file_operations ptmx_fops = {
+	.splice_in = true,
+	.splice_out = true,
 	.open = ptmx_open,
 	.read = ptmx_read,
 	.write = ptmx_write,

@@ -26,11 +26,12 @@ static bool pos_needs_lock(const struct file *file)
 	return !(file->f_mode & FMODE_STREAM) && atomic_read(&file->vm.f_count) > 1;
 }
 
+/* Directories can be asked, and say no only when all arguments are right. */
 static long check_read(const struct file *file)
 {
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
-	return file->f_op->read ? 0 : S_ISDIR(file->f_inode->i_mode) ? -EISDIR : -EINVAL;
+	return file->f_op->read || S_ISDIR(file->f_inode->i_mode) ? 0 : -EINVAL;
 }
 
 static long check_write(const struct file *file)
@@ -59,6 +60,8 @@ static long transfer(struct file *file, unsigned long buf, size_t count, u64 *po
 	count = min(count, MAX_RW_COUNT);
 	if (write)
 		return file->f_op->write(file, iov_user_buf(buf), count, pos);
+	if (unlikely(!file->f_op->read))
+		return -EISDIR;
 	return file->f_op->read(file, iov_user_buf(buf), count, pos);
 }
 
@@ -218,30 +221,47 @@ out:
 	return ret;
 }
 
-static long do_vector(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write)
+/* The pieces were read from the program: transfer them. */
+static long do_pieces(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, u64 *pos, bool write)
 {
-	struct iovec fast[IOV_FAST], *iov;
-	size_t total;
-	long ret = write ? check_write(file) : check_read(file);
+	if (file->f_op->vector)
+		return file->f_op->vector(file, iov, nr, total, write);
+	if (write && (file->f_mode & FMODE_STREAM) && nr > 1 && total && total <= GATHER_MAX)
+		return gather_write(file, iov, nr, total, pos);
+	if (!total)
+		return 0;
+	if (ends_nowhere(file, *pos, total))
+		return -EINVAL;
+	return transfer_vector(file, iov, nr, pos, write);
+}
 
-	if (ret)
-		return ret;
-	iov = get_iovec(user, nr, fast, false);
+/* unknown_flags: preadv2 and pwritev2 were given some, which is told of when all else is right. */
+static long vector_with_flags(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write, bool unknown_flags)
+{
+	struct iovec fast[IOV_FAST], *iov = get_iovec(user, nr, fast, false);
+	size_t total;
+	long ret;
+
 	if (IS_ERR(iov))
 		return PTR_ERR(iov);
 	total = vector_bytes(iov, nr);
-	if (file->f_op->vector)
-		ret = file->f_op->vector(file, iov, nr, total, write);
-	else if (write && (file->f_mode & FMODE_STREAM) && nr > 1 && total && total <= GATHER_MAX)
-		ret = gather_write(file, iov, nr, total, pos);
-	else if (!total)
-		ret = 0;
-	else if (ends_nowhere(file, *pos, total))
-		ret = -EINVAL;
-	else
-		ret = transfer_vector(file, iov, nr, pos, write);
+	ret = write ? check_write(file) : check_read(file);
+	if (!ret && unknown_flags)
+		ret = !total ? 0 : ends_nowhere(file, *pos, total) ? -EINVAL : -EOPNOTSUPP;
+	else if (!ret)
+		ret = do_pieces(file, iov, nr, total, pos, write);
 	put_iovec(iov, fast);
 	return ret;
+}
+
+static long do_vector(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write)
+{
+	return vector_with_flags(file, user, nr, pos, write, false);
+}
+
+static long do_vector_with_unknown_flags(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write)
+{
+	return vector_with_flags(file, user, nr, pos, write, true);
 }
 
 long sys_readv(unsigned long fd, unsigned long iov, unsigned long nr)
@@ -292,12 +312,11 @@ static long sync_written(unsigned long fd, long n, s64 end, bool datasync)
 static long vector2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
 		    unsigned long flags, bool write)
 {
-	bool at_pos = (long)pos == -1;
+	bool at_pos = (long)pos == -1, unknown = (u32)flags & ~(u32)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC);
+	transfer_fn *fn = unknown ? do_vector_with_unknown_flags : do_vector;
 	long ret, err = 0;
 
-	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
-		return -EOPNOTSUPP;
-	ret = at_pos ? transfer_at_pos(do_vector, fd, iov, nr, write) : transfer_at(do_vector, fd, iov, nr, pos, write);
+	ret = at_pos ? transfer_at_pos(fn, fd, iov, nr, write) : transfer_at(fn, fd, iov, nr, pos, write);
 	if (write && ret > 0 && (flags & (RWF_DSYNC | RWF_SYNC)))
 		err = sync_written(fd, ret, at_pos ? -1 : (s64)pos + ret, !(flags & RWF_SYNC));
 	return err ? err : ret;
@@ -402,9 +421,9 @@ long sys_lseek(unsigned long fd, unsigned long offset, unsigned long whence)
 
 	if (!f.file)
 		return -EBADF;
-	if (whence > SEEK_HOLE) {
+	if ((u32)whence > SEEK_HOLE) {
 		ret = -EINVAL;
-	} else if (!f.file->f_op->llseek || (f.file->f_mode & FMODE_STREAM)) {
+	} else if (!f.file->f_op->llseek) {
 		ret = -ESPIPE;
 	} else {
 		mutex_lock(&f.file->f_pos_lock);
@@ -415,146 +434,11 @@ long sys_lseek(unsigned long fd, unsigned long offset, unsigned long whence)
 	return ret;
 }
 
-/* ---- File to file ------------------------------------------------------------------------------- */
-
-/* Up to count bytes from in to out through a page. Done, or -errno if nothing was. */
-static long copy_bytes(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count)
-{
-	void *page = (void *)__get_free_page(GFP_KERNEL);
-	long done = 0, ret = 0;
-
-	if (!page)
-		return -ENOMEM;
-	while (count) {
-		u64 start = *in_pos;
-		long n = in->f_op->read(in, iov_kernel_buf(page), min(count, PAGE_SIZE), in_pos);
-
-		ret = n;
-		if (n <= 0)
-			break;
-		ret = out->f_op->write(out, iov_kernel_buf(page), (size_t)n, out_pos);
-		if (ret < n)
-			*in_pos = start + (u64)max(ret, 0l);
-		if (ret <= 0)
-			break;
-		done += ret;
-		count -= (size_t)ret;
-		if (ret < n || (fs_hook_signal_pending() && done))
-			break;
-	}
-	free_page((unsigned long)page);
-	return done ? done : ret;
-}
-
-static long check_sendfile(const struct file *in, const struct file *out, bool has_offset)
-{
-	if (!(in->f_mode & FMODE_READ) || !(out->f_mode & FMODE_WRITE))
-		return -EBADF;
-	if (has_offset && (in->f_mode & FMODE_STREAM))
-		return -ESPIPE;
-	if (!S_ISREG(in->f_inode->i_mode))
-		return -EINVAL;
-	if (!in->f_op->read || !out->f_op->write || (out->f_flags & O_APPEND))
-		return -EINVAL;
-	return 0;
-}
-
-long sys_sendfile(unsigned long out_fd, unsigned long in_fd, unsigned long offset,
-		  unsigned long count)
-{
-	struct fd in = fdget((unsigned int)in_fd), out = { NULL, false };
-	u64 pos = 0;
-	long ret = -EBADF;
-
-	if (offset && get_user(pos, offset)) {
-		ret = -EFAULT;
-		goto out;
-	}
-	if (in.file)
-		out = fdget((unsigned int)out_fd);
-	if (!out.file)
-		goto out;
-	if (offset && (s64)pos < 0) {
-		ret = -EINVAL;
-		goto out;
-	}
-	ret = check_sendfile(in.file, out.file, offset);
-	if (ret)
-		goto out;
-	ret = copy_bytes(in.file, offset ? &pos : &in.file->f_pos, out.file, &out.file->f_pos,
-			 min(count, MAX_RW_COUNT));
-	if (offset && put_user(pos, offset))
-		ret = -EFAULT;
-out:
-	if (out.file)
-		fdput(out);
-	if (in.file)
-		fdput(in);
-	return ret;
-}
-
-static long check_copy_range(const struct file *in, const struct file *out)
-{
-	if (!(in->f_mode & FMODE_READ) || !(out->f_mode & FMODE_WRITE) || (out->f_flags & O_APPEND))
-		return -EBADF;
-	if (S_ISDIR(in->f_inode->i_mode) || S_ISDIR(out->f_inode->i_mode))
-		return -EISDIR;
-	if (!S_ISREG(in->f_inode->i_mode) || !S_ISREG(out->f_inode->i_mode))
-		return -EINVAL;
-	if (in->f_inode->i_sb != out->f_inode->i_sb)
-		return -EXDEV;
-	return 0;
-}
-
-static long copy_range(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count)
-{
-	long err = check_copy_range(in, out);
-
-	if (err)
-		return err;
-	if (*in_pos + count < *in_pos || *out_pos + count < *out_pos)
-		return -EOVERFLOW;
-	if (in->f_inode == out->f_inode && *in_pos < *out_pos + count && *out_pos < *in_pos + count)
-		return -EINVAL;
-	return copy_bytes(in, in_pos, out, out_pos, count);
-}
-
-long sys_copy_file_range(unsigned long in_fd, unsigned long in_off, unsigned long out_fd,
-			 unsigned long out_off, unsigned long count, unsigned long flags)
-{
-	struct fd in = fdget((unsigned int)in_fd), out = fdget((unsigned int)out_fd);
-	u64 in_pos = 0, out_pos = 0;
-	long ret = -EBADF;
-
-	if (!in.file || !out.file)
-		goto out;
-	ret = -EFAULT;
-	if ((in_off && get_user(in_pos, in_off)) || (out_off && get_user(out_pos, out_off)))
-		goto out;
-	ret = -EINVAL;
-	if (flags)
-		goto out;
-	ret = copy_range(in.file, in_off ? &in_pos : &in.file->f_pos, out.file,
-			 out_off ? &out_pos : &out.file->f_pos, min(count, MAX_RW_COUNT));
-	if (ret > 0 && ((in_off && put_user(in_pos, in_off)) || (out_off && put_user(out_pos, out_off))))
-		ret = -EFAULT;
-out:
-	if (out.file)
-		fdput(out);
-	if (in.file)
-		fdput(in);
-	return ret;
-}
-
 /* ---- To the disk ----------------------------------------------------------------------------------- */
 
 int vfs_fsync(struct file *file, u64 start, u64 end, bool datasync)
 {
-	if (file->f_op->fsync)
-		return file->f_op->fsync(file, start, end, datasync);
-	if (S_ISREG(file->f_inode->i_mode))
-		return generic_file_fsync(&file->vm, start, end);
-	return S_ISDIR(file->f_inode->i_mode) ? 0 : -EINVAL;
+	return file->f_op->fsync ? file->f_op->fsync(file, start, end, datasync) : -EINVAL;
 }
 
 static long fsync_fd(unsigned long fd, bool datasync)
@@ -585,18 +469,6 @@ long sys_sync(void)
 	sync_filesystems();
 	sync_mappings(true);
 	return 0;
-}
-
-/* A descriptor for calls about a file's pages: -EBADF, -ESPIPE, or 0 with *f to be put. */
-static long fdget_seekable(unsigned long fd, struct fd *f)
-{
-	*f = fdget((unsigned int)fd);
-	if (!f->file)
-		return -EBADF;
-	if (!(f->file->f_mode & FMODE_STREAM))
-		return 0;
-	fdput(*f);
-	return -ESPIPE;
 }
 
 long sys_syncfs(unsigned long fd)
@@ -637,50 +509,72 @@ static long sync_range(struct file *file, pgoff_t first, pgoff_t last, unsigned 
 	return err;
 }
 
+static bool has_pages(const struct inode *inode)
+{
+	return S_ISREG(inode->i_mode) || S_ISBLK(inode->i_mode) || S_ISDIR(inode->i_mode) || S_ISLNK(inode->i_mode);
+}
+
+static long do_sync_file_range(struct file *file, u64 offset, u64 len, unsigned int flags)
+{
+	u64 end = offset + len;
+
+	if (flags & ~7u || (s64)offset < 0 || (s64)end < 0 || end < offset)
+		return -EINVAL;
+	if (!has_pages(file->f_inode))
+		return -ESPIPE;
+	return sync_range(file, offset >> PAGE_SHIFT, len ? (end - 1) >> PAGE_SHIFT : ~0ul, flags);
+}
+
 long sys_sync_file_range(unsigned long fd, unsigned long offset, unsigned long len,
 			 unsigned long flags)
 {
-	unsigned long last = len ? offset + len - 1 : ~0ul;
-	struct fd f;
-	long ret = fdget_seekable(fd, &f);
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
 
-	if (ret)
-		return ret;
-	if (flags & ~7ul || (long)offset < 0 || (long)(offset + len) < 0)
-		ret = -EINVAL;
-	else
-		ret = sync_range(f.file, offset >> PAGE_SHIFT, last >> PAGE_SHIFT, flags);
+	if (!f.file)
+		return -EBADF;
+	ret = do_sync_file_range(f.file, offset, len, (unsigned int)flags);
 	fdput(f);
 	return ret;
 }
 
 long sys_fadvise64(unsigned long fd, unsigned long offset, unsigned long len, unsigned long advice)
 {
-	struct fd f;
-	long ret = fdget_seekable(fd, &f);
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
 
-	if (ret)
-		return ret;
-	ret = (long)len < 0 || advice > FADV_NOREUSE ? -EINVAL :
-						       generic_fadvise(&f.file->vm, offset, len, (int)advice);
+	if (!f.file)
+		return -EBADF;
+	if (S_ISFIFO(f.file->f_inode->i_mode))
+		ret = -ESPIPE;
+	else if ((long)len < 0 || (u32)advice > FADV_NOREUSE)
+		ret = -EINVAL;
+	else
+		ret = generic_fadvise(&f.file->vm, offset, len, (int)advice);
 	fdput(f);
 	return ret;
+}
+
+static long do_readahead(struct file *file, u64 offset, u64 count)
+{
+	if (!S_ISREG(file->f_inode->i_mode) && !S_ISBLK(file->f_inode->i_mode))
+		return -EINVAL;
+	if ((s64)count < 0)
+		return -EINVAL;
+	if (count)
+		force_page_cache_readahead(&file->vm, offset >> PAGE_SHIFT,
+					   ((offset + count - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1);
+	return 0;
 }
 
 long sys_readahead(unsigned long fd, unsigned long offset, unsigned long count)
 {
 	struct fd f = fdget((unsigned int)fd);
-	long ret = 0;
+	long ret;
 
 	if (!f.file)
 		return -EBADF;
-	if (!(f.file->f_mode & FMODE_READ))
-		ret = -EBADF;
-	else if (!S_ISREG(f.file->f_inode->i_mode))
-		ret = -EINVAL;
-	else if (count)
-		force_page_cache_readahead(&f.file->vm, offset >> PAGE_SHIFT,
-					   ((offset + count - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1);
+	ret = f.file->f_mode & FMODE_READ ? do_readahead(f.file, offset, count) : -EBADF;
 	fdput(f);
 	return ret;
 }

@@ -262,14 +262,14 @@ static int check_access(const struct shm_segment *seg, u32 bits)
 		granted >>= 6;
 	else if (in_group(seg->cgid) || in_group(seg->gid))
 		granted >>= 3;
-	return (wanted & ~granted) && !fs_capable() ? -EACCES : 0;
+	return (wanted & ~granted) && !fs_capable(CAP_IPC_OWNER) ? -EACCES : 0;
 }
 
 static bool is_owner(const struct shm_segment *seg)
 {
 	const struct fs_cred *cred = &fs_current()->cred;
 
-	return cred->euid == seg->cuid || cred->euid == seg->uid || fs_capable();
+	return cred->euid == seg->cuid || cred->euid == seg->uid || fs_capable(CAP_SYS_ADMIN);
 }
 
 /* ---- Attachments are VMAs ------------------------------------------------------------------------- */
@@ -394,7 +394,7 @@ static long create_segment(s32 key, u64 size, unsigned int flags)
 	if (size < 1 || size > shm_ctlmax)
 		return -EINVAL;
 	if (flags & SHM_HUGETLB)
-		return fs_capable() || in_group(0) ? -ENOMEM : -EPERM; /* hugetlb_shm_group is 0 */
+		return fs_capable(CAP_IPC_LOCK) || in_group(0) ? -ENOMEM : -EPERM; /* hugetlb_shm_group is 0 */
 	if (size > (~0ull >> 1) - PAGE_SIZE || shm_pages + pages > shm_ctlall)
 		return -ENOSPC;
 	if (nr_segments >= shm_ctlmni)

@@ -197,6 +197,8 @@ static void sock_release(struct file *file)
 }
 
 const struct file_operations socket_fops = {
+	.splice_in = true,
+	.splice_out = true,
 	.read = sock_read,
 	.write = sock_write,
 	.vector = sock_vector,

@@ -59,7 +59,7 @@ static bool is_switch(int name)
 
 static long set_switch(struct unix_sock *sk, int name, int value)
 {
-	if (name == SO_DEBUG && value && !fs_capable())
+	if (name == SO_DEBUG && value && !fs_capable(CAP_NET_ADMIN))
 		return -EACCES;
 	spin_lock(&unix_lock);
 	sk->options = value ? sk->options | BIT(name) : sk->options & ~BIT(name);
@@ -117,19 +117,19 @@ static long set_number(struct unix_sock *sk, int name, int value)
 	switch (name) {
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:
-		if (name == SO_SNDBUFFORCE && !fs_capable())
+		if (name == SO_SNDBUFFORCE && !fs_capable(CAP_NET_ADMIN))
 			return -EPERM;
 		sk->sndbuf = buffer_size(value, MIN_SNDBUF, name == SO_SNDBUFFORCE);
 		wake_up(&sk->wait);
 		return 0;
 	case SO_RCVBUF:
 	case SO_RCVBUFFORCE:
-		if (name == SO_RCVBUFFORCE && !fs_capable())
+		if (name == SO_RCVBUFFORCE && !fs_capable(CAP_NET_ADMIN))
 			return -EPERM;
 		sk->rcvbuf = buffer_size(value, MIN_RCVBUF, name == SO_RCVBUFFORCE);
 		return 0;
 	case SO_PRIORITY:
-		if ((value < 0 || value > 6) && !fs_capable())
+		if ((value < 0 || value > 6) && !fs_capable(CAP_NET_ADMIN))
 			return -EPERM;
 		sk->priority = value;
 		return 0;

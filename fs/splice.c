@@ -181,7 +181,7 @@ static long file_to_pipe(struct file *in, u64 *pos, struct pipe *pipe, size_t le
 {
 	long ret;
 
-	if (!in->f_op->read || S_ISDIR(in->f_inode->i_mode))
+	if (!in->f_op->splice_in)
 		return -EINVAL;
 	mutex_lock(&pipe->mutex);
 	ret = wait_for_slot(pipe, nonblock, false);
@@ -221,7 +221,7 @@ static long pipe_to_file(struct pipe *pipe, struct file *out, u64 *pos, size_t l
 {
 	long ret, done = 0;
 
-	if (!out->f_op->write)
+	if (!out->f_op->splice_out)
 		return -EINVAL;
 	mutex_lock(&pipe->mutex);
 	do {
@@ -363,14 +363,21 @@ static long check_offsets(struct splice_end *in, struct splice_end *out)
 	return 0;
 }
 
-/* May this end, no pipe, be used at its position? */
-static long check_file(const struct splice_end *end)
+/* May this end, no pipe, be used at its position for len bytes? */
+static long check_file(struct splice_end *end, size_t len)
 {
-	if (!end->user)
-		return 0;
-	if (end->f.file->f_mode & FMODE_STREAM)
+	bool stream = end->f.file->f_mode & FMODE_STREAM;
+	u64 pos;
+
+	if (end->user && stream)
 		return -EINVAL;
-	return (s64)end->pos < 0 ? -EINVAL : 0;
+	pos = stream ? 0 : *position(end);
+	return (s64)len < 0 || (s64)pos < 0 || (s64)(pos + len) < 0 ? -EINVAL : 0;
+}
+
+long splice_to_pipe(struct file *in, u64 *pos, struct file *out, size_t len)
+{
+	return file_to_pipe(in, pos, pipe_of_file(out), len, nonblocking(out, 0));
 }
 
 static long splice_ends(struct splice_end *in, struct splice_end *out, size_t len, unsigned long flags)
@@ -383,17 +390,17 @@ static long splice_ends(struct splice_end *in, struct splice_end *out, size_t le
 	if (in->pipe && out->pipe) {
 		if (in->pipe == out->pipe)
 			return -EINVAL;
-		return pipe_to_pipe(in->pipe, out->pipe, len, nonblocking(from, flags) || nonblocking(to, 0),
+		return pipe_to_pipe(in->pipe, out->pipe, min(len, MAX_RW_COUNT), nonblocking(from, flags) || nonblocking(to, 0),
 				    move_slots);
 	}
 	if (in->pipe) {
-		err = to->f_flags & O_APPEND ? -EINVAL : check_file(out);
-		return err ? err : pipe_to_file(in->pipe, to, position(out), len, nonblocking(from, flags));
+		err = to->f_flags & O_APPEND ? -EINVAL : check_file(out, len);
+		return err ? err : pipe_to_file(in->pipe, to, position(out), min(len, MAX_RW_COUNT), nonblocking(from, flags));
 	}
 	if (!out->pipe)
 		return -EINVAL;
-	err = check_file(in);
-	return err ? err : file_to_pipe(from, position(in), out->pipe, len, nonblocking(to, flags));
+	err = check_file(in, len);
+	return err ? err : file_to_pipe(from, position(in), out->pipe, min(len, MAX_RW_COUNT), nonblocking(to, flags));
 }
 
 static long do_splice(struct splice_end *in, struct splice_end *out, size_t len, unsigned long flags)
@@ -404,7 +411,7 @@ static long do_splice(struct splice_end *in, struct splice_end *out, size_t len,
 	out->pipe = pipe_of_file(out->f.file);
 	ret = check_offsets(in, out);
 	if (!ret)
-		ret = splice_ends(in, out, min(len, MAX_RW_COUNT), flags);
+		ret = splice_ends(in, out, len, flags);
 	if (ret >= 0 && ((out->user && put_user(out->pos, out->user)) || (in->user && put_user(in->pos, in->user))))
 		ret = -EFAULT;
 	return ret;

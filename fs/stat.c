@@ -204,7 +204,22 @@ long sys_statx(unsigned long dfd, unsigned long name, unsigned long flags, unsig
 
 /* ---- statfs ------------------------------------------------------------------------------------- */
 
-#define ST_VALID 0x20
+#define ST_VALID       0x20
+#define ST_RELATIME    0x1000
+#define ST_NOSYMFOLLOW 0x2000
+
+/* ST_RDONLY, NOSUID, NODEV, NOEXEC, NOATIME and NODIRATIME have the values of MS_. */
+static s64 statfs_flags(const struct vfsmount *mnt)
+{
+	const unsigned long same = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME;
+	s64 flags = ST_VALID | (s64)(mnt->mnt_flags & same);
+
+	if (mnt->mnt_flags & MS_RELATIME)
+		flags |= ST_RELATIME;
+	if (mnt->mnt_flags & MS_NOSYMFOLLOW)
+		flags |= ST_NOSYMFOLLOW;
+	return mnt->mnt_sb->s_readonly ? flags | (s64)MS_RDONLY : flags;
+}
 
 static long put_statfs(const struct path *path, unsigned long user)
 {
@@ -221,8 +236,7 @@ static long put_statfs(const struct path *path, unsigned long user)
 		err = sb->s_op->statfs(sb, &st);
 	if (err)
 		return err;
-	/* ST_RDONLY, NOSUID, NODEV, NOEXEC have the values of MS_; relatime is 4096. */
-	st.f_flags = ST_VALID | (s64)(path->mnt->mnt_flags & 15) | 4096;
+	st.f_flags = statfs_flags(path->mnt);
 	return copy_to_user(user, &st, sizeof(st)) ? -EFAULT : 0;
 }
 
@@ -376,7 +390,7 @@ static long read_directory(struct file *file, struct getdents *g)
 
 static long getdents(unsigned long fd, unsigned long user, unsigned long size, bool old)
 {
-	struct getdents g = { .ctx.emit = emit_record, .user = user, .room = (u32)size, .old = old };
+	struct getdents g = { .ctx.emit = emit_record, .user = user, .room = (size_t)max((s32)size, 0), .old = old };
 	struct fd f = fdget((unsigned int)fd);
 	long ret;
 
@@ -397,117 +411,4 @@ long sys_getdents64(unsigned long fd, unsigned long user, unsigned long size)
 long sys_getdents(unsigned long fd, unsigned long user, unsigned long size)
 {
 	return getdents(fd, user, size, true);
-}
-
-/* ---- Extended attributes: none ---------------------------------------------------------------------------- */
-
-static long xattr_path(unsigned long name, unsigned int lookup, long answer)
-{
-	struct path path;
-	long ret = user_path(AT_FDCWD, name, lookup, &path);
-
-	if (ret)
-		return ret;
-	path_put(&path);
-	return answer;
-}
-
-static long xattr_fd(unsigned long fd, long answer)
-{
-	struct fd f = fdget((unsigned int)fd);
-
-	if (!f.file)
-		return -EBADF;
-	fdput(f);
-	return answer;
-}
-
-#define XATTR_ARGS_5                                                                               \
-	unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e
-#define XATTR_ARGS_4 unsigned long a, unsigned long b, unsigned long c, unsigned long d
-#define XATTR_ARGS_3 unsigned long a, unsigned long b, unsigned long c
-
-#define XATTR_NAME_MAX 255
-#define XATTR_SIZE_MAX 65536
-
-static bool is_readable(unsigned long addr, size_t size)
-{
-	char byte;
-
-	for (size_t i = 0; i < size; i += PAGE_SIZE)
-		if (copy_from_user(&byte, addr + i, 1))
-			return false;
-	return !size || !copy_from_user(&byte, addr + size - 1, 1);
-}
-
-/* What a call gets that has found its file: name and value are read, then there are none. */
-static long no_xattr(unsigned long name, unsigned long value, size_t size)
-{
-	long length = strnlen_user(name, XATTR_NAME_MAX + 1);
-
-	if (!length)
-		return -EFAULT;
-	if (length == 1 || length > XATTR_NAME_MAX + 1)
-		return -ERANGE;
-	if (size > XATTR_SIZE_MAX)
-		return -E2BIG;
-	return is_readable(value, size) ? -EOPNOTSUPP : -EFAULT;
-}
-
-long sys_setxattr(XATTR_ARGS_5)
-{
-	long ret = xattr_path(a, LOOKUP_FOLLOW, 0);
-
-	(void)e;
-	return ret ? ret : no_xattr(b, c, d);
-}
-long sys_lsetxattr(XATTR_ARGS_5)
-{
-	long ret = xattr_path(a, 0, 0);
-
-	(void)e;
-	return ret ? ret : no_xattr(b, c, d);
-}
-long sys_fsetxattr(XATTR_ARGS_5)
-{
-	long ret = xattr_fd(a, 0);
-
-	(void)e;
-	return ret ? ret : no_xattr(b, c, d);
-}
-long sys_getxattr(XATTR_ARGS_4)
-{
-	long ret = xattr_path(a, LOOKUP_FOLLOW, 0);
-
-	(void)c, (void)d;
-	return ret ? ret : no_xattr(b, 0, 0);
-}
-long sys_lgetxattr(XATTR_ARGS_4)
-{
-	long ret = xattr_path(a, 0, 0);
-
-	(void)c, (void)d;
-	return ret ? ret : no_xattr(b, 0, 0);
-}
-long sys_fgetxattr(XATTR_ARGS_4)
-{
-	long ret = xattr_fd(a, 0);
-
-	(void)c, (void)d;
-	return ret ? ret : no_xattr(b, 0, 0);
-}
-long sys_listxattr(XATTR_ARGS_3)
-{
-	(void)b, (void)c;
-	return xattr_path(a, LOOKUP_FOLLOW, 0);
-}
-long sys_llistxattr(XATTR_ARGS_3)
-{
-	(void)b, (void)c;
-	return xattr_path(a, 0, 0);
-}
-long sys_flistxattr(XATTR_ARGS_3)
-{
-	(void)b, (void)c;
-	return xattr_fd(a, 0);
 }

@@ -51,7 +51,7 @@ static long user_swap_path(unsigned long name, struct path *path)
 	u32 mode;
 	long err;
 
-	if (!fs_capable())
+	if (!fs_capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	err = user_path(AT_FDCWD, name, LOOKUP_FOLLOW, path);
 	if (err)

@@ -60,7 +60,34 @@ struct fs_task {
 	struct fs_restart restart;
 };
 
+/* Capabilities that calls on files ask for, by Linux's numbers. */
+#define CAP_CHOWN	    0
+#define CAP_DAC_OVERRIDE    1
+#define CAP_DAC_READ_SEARCH 2
+#define CAP_FOWNER	    3
+#define CAP_FSETID	    4
+#define CAP_SETGID	    6
+#define CAP_SETUID	    7
+#define CAP_NET_ADMIN	    12
+#define CAP_IPC_LOCK	    14
+#define CAP_IPC_OWNER	    15
+#define CAP_SYS_RAWIO	    17
+#define CAP_SYS_CHROOT	    18
+#define CAP_SYS_ADMIN	    21
+#define CAP_SYS_RESOURCE    24
+#define CAP_SYS_TTY_CONFIG  26
+#define CAP_MKNOD	    27
+
 /* ---- Hooks the kernel provides ------------------------------------------------------- */
+
+/* Has the running task the capability? */
+bool fs_hook_capable(int cap);
+/*
+ * access(2) asks for the real user: until the caller gives back what the first returns, its capabilities are those
+ * that a program of that user would have.
+ */
+u64 fs_hook_take_real_caps(void);
+void fs_hook_restore_caps(u64 effective);
 
 /* The running task's. Never NULL in a system call. */
 struct fs_task *fs_hook_current(void);

@@ -70,6 +70,7 @@ struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const 
 		inode->i_fop = &tmpfs_file_ops;
 		inode->i_data.a_ops = &shmem_aops;
 		inode->i_data.shmem = true;
+		inode->i_seals = F_SEAL_SEAL; /* only memfds that ask for it are sealed */
 		break;
 	case S_IFDIR:
 		inode->i_op = &tmpfs_dir_iops;
@@ -175,12 +176,6 @@ static int clear_old_tail(struct inode *inode)
 		return 0;
 	return cut_range(inode, size, end);
 }
-
-#define F_SEAL_SEAL   1u
-#define F_SEAL_SHRINK 2u
-#define F_SEAL_GROW   4u
-#define F_SEAL_WRITE  8u
-#define F_SEAL_FUTURE_WRITE 16u
 
 static int tmpfs_setsize(struct inode *inode, u64 size)
 {
@@ -331,6 +326,9 @@ static long allocate(struct inode *inode, int mode, u64 offset, u64 end)
 {
 	long ret;
 
+	ret = mode & FALLOC_FL_KEEP_SIZE ? 0 : inode_may_grow(inode, end);
+	if (ret)
+		return ret;
 	if (end > inode->i_size && (inode->i_seals & F_SEAL_GROW))
 		return -EPERM;
 	ret = allocate_pages(inode, offset, end);
@@ -352,7 +350,7 @@ static long tmpfs_fallocate(struct file *file, int mode, u64 offset, u64 len)
 	down_write(&inode->i_rwsem);
 	ret = mode & FALLOC_FL_PUNCH_HOLE ? punch_hole(inode, offset, end) : allocate(inode, mode, offset, end);
 	if (!ret)
-		inode->i_ctime = inode->i_mtime = current_time_ns();
+		inode_written(inode);
 	up_write(&inode->i_rwsem);
 	return ret;
 }
@@ -421,62 +419,162 @@ static void tmpfs_show_options(struct super_block *sb, char *buf, size_t size)
 		pagoda_snprintf(buf, size, ",size=%luk", tmpfs->max_pages * (PAGE_SIZE / SZ_1K));
 }
 
+/* ---- Options of mount(2) --------------------------------------------------------------------------- */
+
+/* What mount(2) asks for: all that it does not say is as in tmpfs_defaults(). */
+struct tmpfs_options {
+	unsigned long max_pages;
+	bool explicit_size;
+	u32 mode, uid, gid;
+};
+
+static struct tmpfs_options tmpfs_defaults(void)
+{
+	const struct fs_cred *cred = &fs_current()->cred;
+
+	return (struct tmpfs_options){ .max_pages = totalram_pages() / DEFAULT_SHARE, .mode = 01777, .uid = cred->fsuid,
+				       .gid = cred->fsgid };
+}
+
+/* The number that text begins with, to base 8 or 10, and what follows it; false: there is none. */
+static bool parse_number(const char *text, unsigned int base, unsigned long *value, const char **rest)
+{
+	*value = 0;
+	for (*rest = text; **rest >= '0' && **rest < (char)('0' + base); ++*rest)
+		*value = *value * base + (unsigned long)(**rest - '0');
+	return *rest != text;
+}
+
+/* "123", "4k", "16m", "1g", "50%" (of RAM) to pages; false: not a size. 0 is no limit. */
+static bool parse_size(const char *text, struct tmpfs_options *options)
+{
+	static const char units[] = "kKmMgGtT";
+	unsigned long n;
+	const char *unit;
+
+	if (!parse_number(text, 10, &n, &text))
+		return false;
+	if (*text == '%') {
+		n = totalram_pages() * n / 100;
+		text++;
+	} else {
+		for (unit = units; *text && *unit && *unit != *text; unit++)
+			;
+		if (*text && *unit) {
+			n <<= 10 * ((unit - units) / 2 + 1);
+			text++;
+		}
+		n = DIV_ROUND_UP(n, PAGE_SIZE);
+	}
+	options->max_pages = n ? n : ~0ul >> 1;
+	options->explicit_size = n;
+	return !*text;
+}
+
+static bool parse_u32(const char *text, unsigned int base, u32 *value)
+{
+	unsigned long n;
+
+	if (!parse_number(text, base, &n, &text) || *text)
+		return false;
+	*value = (u32)n;
+	return true;
+}
+
+/* One option with its value, NULL: it has none. false: no such option, or not a value of it. */
+static bool take_option(const char *name, const char *value, struct tmpfs_options *options)
+{
+	static const char *const without_value[] = { "ro", "rw", "sync", "async", "dirsync", "lazytime", "nolazytime",
+						     "mand", "nomand", "inode32", "inode64" };
+	/* The number of inodes, huge pages and where pages come from are not limited or chosen here. */
+	static const char *const ignored[] = { "nr_inodes", "huge", "mpol" };
+	u32 blocks;
+
+	for (size_t i = 0; i < ARRAY_SIZE(without_value); i++)
+		if (!value && strcmp(name, without_value[i]) == 0)
+			return true;
+	for (size_t i = 0; value && i < ARRAY_SIZE(ignored); i++)
+		if (strcmp(name, ignored[i]) == 0)
+			return *value;
+	if (!value)
+		return false;
+	if (strcmp(name, "size") == 0)
+		return parse_size(value, options);
+	if (strcmp(name, "mode") == 0)
+		return parse_u32(value, 8, &options->mode);
+	if (strcmp(name, "uid") == 0)
+		return parse_u32(value, 10, &options->uid);
+	if (strcmp(name, "gid") == 0)
+		return parse_u32(value, 10, &options->gid);
+	if (strcmp(name, "nr_blocks") != 0 || !parse_u32(value, 10, &blocks))
+		return false;
+	options->max_pages = blocks ? blocks : ~0ul >> 1;
+	options->explicit_size = blocks;
+	return true;
+}
+
+/* "name=value,name" in text, which is changed. 0 or -EINVAL. */
+static int take_options(char *text, struct tmpfs_options *options)
+{
+	while (*text) {
+		char *end = text, *value = NULL;
+
+		for (; *end && *end != ','; end++)
+			if (*end == '=' && !value) {
+				*end = '\0';
+				value = end + 1;
+			}
+		if (*end)
+			*end++ = '\0';
+		if (*text && !take_option(text, value, options))
+			return -EINVAL;
+		text = end;
+	}
+	options->mode &= 07777;
+	return 0;
+}
+
+static int parse_options(const char *text, struct tmpfs_options *options)
+{
+	char *copy = kstrdup(text, GFP_KERNEL);
+	int err;
+
+	if (!copy)
+		return -ENOMEM;
+	err = take_options(copy, options);
+	kfree(copy);
+	return err;
+}
+
+/* A remount changes the size only, and not to less than there is. */
+static int tmpfs_set_options(struct super_block *sb, const char *text)
+{
+	struct tmpfs *tmpfs = tmpfs_of(sb);
+	struct tmpfs_options options = tmpfs_defaults();
+	int err;
+
+	options.max_pages = tmpfs->max_pages;
+	options.explicit_size = tmpfs->explicit_size;
+	err = parse_options(text, &options);
+	if (err)
+		return err;
+	if (options.max_pages < (unsigned long)max(atomic_long_read(&tmpfs->pages), 0l))
+		return -EINVAL;
+	tmpfs->max_pages = options.max_pages;
+	tmpfs->explicit_size = options.explicit_size;
+	return 0;
+}
+
 static const struct super_operations tmpfs_super_ops = {
 	.evict = tmpfs_evict,
 	.statfs = tmpfs_statfs,
 	.show_options = tmpfs_show_options,
+	.set_options = tmpfs_set_options,
 };
 
-/* "123", "4k", "16m", "1g", "50%" (of RAM) to pages; 0: not a size. */
-static unsigned long parse_size(const char *text)
-{
-	unsigned long n = 0;
-
-	while (*text >= '0' && *text <= '9')
-		n = n * 10 + (unsigned long)(*text++ - '0');
-	switch (*text) {
-	case '%':
-		return totalram_pages() * n / 100;
-	case 'k':
-	case 'K':
-		n *= SZ_1K;
-		break;
-	case 'm':
-	case 'M':
-		n *= SZ_1M;
-		break;
-	case 'g':
-	case 'G':
-		n *= SZ_1G;
-		break;
-	default:
-		break;
-	}
-	return DIV_ROUND_UP(n, PAGE_SIZE);
-}
-
-static u32 parse_mode(const char *text)
-{
-	u32 mode = 0;
-
-	while (*text >= '0' && *text <= '7')
-		mode = mode * 8 + (u32)(*text++ - '0');
-	return mode & 07777;
-}
-
-static const char *find_option(const char *options, const char *name)
-{
-	const char *at = options;
-
-	while ((at = strstr(at, name)) && at != options && at[-1] != ',')
-		at++;
-	return at ? at + strlen(name) : NULL;
-}
-
-static struct super_block *tmpfs_super(const char *type, const char *options)
+static struct super_block *tmpfs_super(const char *type, const struct tmpfs_options *options)
 {
 	struct super_block *sb = new_super(type, TMPFS_MAGIC, &tmpfs_super_ops);
-	const char *size = find_option(options, "size=");
 	struct tmpfs *tmpfs = kzalloc(sizeof(*tmpfs), GFP_KERNEL);
 
 	if (!sb || !tmpfs) {
@@ -484,122 +582,46 @@ static struct super_block *tmpfs_super(const char *type, const char *options)
 		kfree(tmpfs);
 		return NULL;
 	}
-	tmpfs->max_pages = size ? parse_size(size) : 0;
-	tmpfs->explicit_size = tmpfs->max_pages;
-	if (!tmpfs->max_pages)
-		tmpfs->max_pages = size ? ~0ul >> 1 : totalram_pages() / DEFAULT_SHARE;
+	tmpfs->max_pages = options->max_pages;
+	tmpfs->explicit_size = options->explicit_size;
 	sb->s_info = tmpfs;
 	sb->s_pinned = true;
 	return sb;
 }
 
-struct super_block *tmpfs_mount(const char *type, const char *options)
+struct super_block *tmpfs_mount(const char *type, const char *text)
 {
-	const char *mode = find_option(options, "mode=");
-	struct super_block *sb = tmpfs_super(type, options);
+	struct tmpfs_options options = tmpfs_defaults();
+	int err = parse_options(text, &options);
+	struct super_block *sb;
 	struct inode *root;
 
+	if (err)
+		return ERR_PTR(err);
+	sb = tmpfs_super(type, &options);
 	if (!sb)
 		return ERR_PTR(-ENOMEM);
-	root = tmpfs_new_inode(sb, S_IFDIR | (mode ? parse_mode(mode) : 01777), 0, NULL);
+	root = tmpfs_new_inode(sb, S_IFDIR | options.mode, 0, NULL);
 	if (IS_ERR(root) || !d_make_root(sb, root)) {
 		kfree(sb->s_info);
 		kfree(sb);
 		return ERR_PTR(-ENOMEM);
 	}
+	root->i_uid = options.uid;
+	root->i_gid = options.gid;
 	return sb;
 }
 
-/* ---- memfd_create --------------------------------------------------------------------------------------- */
-
-#define MFD_CLOEXEC	  1ul
-#define MFD_ALLOW_SEALING 2ul
-#define MFD_NAME_MAX	  249
-
-static struct vfsmount *memfd_mount(void)
+struct vfsmount *tmpfs_kern_mount(void)
 {
 	static struct vfsmount *mnt; /* set once; a race makes a spare one, which is harmless */
+	const struct tmpfs_options no_limit = { .max_pages = ~0ul >> 1 };
 	struct super_block *sb;
 
 	if (mnt)
 		return mnt;
-	sb = tmpfs_super("tmpfs", "size=0");
+	sb = tmpfs_super("tmpfs", &no_limit);
 	return sb ? mnt = kern_mount(sb) : NULL;
-}
-
-static struct file *memfd_file(const char *name, bool sealing)
-{
-	struct vfsmount *mnt = memfd_mount();
-	struct inode *inode;
-	struct file *file;
-
-	if (!mnt)
-		return ERR_PTR(-ENOMEM);
-	inode = tmpfs_new_inode(mnt->mnt_sb, S_IFREG | 0777, 0, NULL);
-	if (IS_ERR(inode))
-		return ERR_PTR(PTR_ERR(inode));
-	inode->i_nlink = 0;
-	inode->i_seals = sealing ? 0 : F_SEAL_SEAL;
-	file = anon_file(mnt, name, inode, &tmpfs_file_ops, O_RDWR | O_LARGEFILE);
-	if (!IS_ERR(file)) {
-		file->f_path.dentry->d_flags |= DENTRY_DELETED; /* shows as "/memfd:x (deleted)" */
-		if (!get_write_access(inode))
-			file->f_mode |= FMODE_WRITER;
-	}
-	return file;
-}
-
-long sys_memfd_create(unsigned long name, unsigned long flags)
-{
-	char text[MFD_NAME_MAX + 9] = "/memfd:";
-	struct file *file;
-	long len, fd;
-
-	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING))
-		return -EINVAL;
-	len = strncpy_from_user(text + 7, name, MFD_NAME_MAX + 1);
-	if (len < 0)
-		return len;
-	if (len > MFD_NAME_MAX)
-		return -EINVAL;
-	fd = get_unused_fd(0, flags & MFD_CLOEXEC ? O_CLOEXEC : 0);
-	if (fd < 0)
-		return fd;
-	file = memfd_file(text, flags & MFD_ALLOW_SEALING);
-	if (IS_ERR(file)) {
-		put_unused_fd((int)fd);
-		return PTR_ERR(file);
-	}
-	fd_install((int)fd, file);
-	return fd;
-}
-
-/* F_ADD_SEALS, F_GET_SEALS. */
-long tmpfs_add_seals(struct file *file, unsigned int seals)
-{
-	struct inode *inode = file->f_inode;
-	long ret = 0;
-
-	if (file->f_op != &tmpfs_file_ops)
-		return -EINVAL;
-	if (!(file->f_mode & FMODE_WRITE))
-		return -EPERM;
-	if (seals & ~31u)
-		return -EINVAL;
-	down_write(&inode->i_rwsem);
-	if (inode->i_seals & F_SEAL_SEAL)
-		ret = -EPERM;
-	else if ((seals & F_SEAL_WRITE) && inode->i_data.i_mmap_shared.node)
-		ret = -EBUSY;
-	else
-		inode->i_seals |= seals;
-	up_write(&inode->i_rwsem);
-	return ret;
-}
-
-long tmpfs_get_seals(struct file *file)
-{
-	return file->f_op == &tmpfs_file_ops ? (long)file->f_inode->i_seals : -EINVAL;
 }
 
 /* ---- Operations ---------------------------------------------------------------------------------------------- */
@@ -617,6 +639,8 @@ static const struct file_operations tmpfs_dir_ops = {
 };
 
 const struct file_operations tmpfs_file_ops = {
+	.splice_in = true,
+	.splice_out = true,
 	.read = tmpfs_read,
 	.write = tmpfs_write,
 	.llseek = generic_llseek,

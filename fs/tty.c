@@ -202,7 +202,7 @@ static long set_controlling(struct tty *tty, unsigned long steal)
 	if (!leads_session(process) || process->tty)
 		return -EPERM;
 	if (tty->session) {
-		if (steal != 1 || !fs_capable())
+		if (steal != 1 || !fs_capable(CAP_SYS_ADMIN))
 			return -EPERM;
 		release_session(tty);
 	}
@@ -541,7 +541,7 @@ static long insert_input(struct tty *tty, unsigned long arg)
 	unsigned long flags;
 	u8 c;
 
-	if (current_process()->tty != tty && !fs_capable())
+	if (current_process()->tty != tty && !fs_capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (get_user(c, arg))
 		return -EFAULT;
@@ -620,6 +620,8 @@ static void tty_release(struct file *file)
 }
 
 const struct file_operations tty_fops = {
+	.splice_in = true,
+	.splice_out = true,
 	.read = tty_read,
 	.write = tty_write,
 	.poll = tty_poll,

@@ -53,7 +53,7 @@ static bool closing;			/* (U) somebody works dead_files off */
 int unix_files_depart(struct unix_files *files)
 {
 	struct rlimit *rlim = current_vm->rlim;
-	unsigned long limit = rlim && !fs_capable() ? rlim[RLIMIT_NOFILE].rlim_cur : ~0ul;
+	unsigned long limit = rlim && !fs_capable(CAP_SYS_RESOURCE) && !fs_capable(CAP_SYS_ADMIN) ? rlim[RLIMIT_NOFILE].rlim_cur : ~0ul;
 
 	spin_lock(&unix_lock);
 	if (nr_inflight > limit) {
@@ -273,6 +273,16 @@ static int take_fds(struct unix_scm *scm, const s32 *fds, size_t nr)
 	return 0;
 }
 
+static bool may_say_uid(const struct fs_cred *mine, u32 uid)
+{
+	return uid == mine->uid || uid == mine->euid || uid == mine->suid || fs_capable(CAP_SETUID);
+}
+
+static bool may_say_gid(const struct fs_cred *mine, u32 gid)
+{
+	return gid == mine->gid || gid == mine->egid || gid == mine->sgid || fs_capable(CAP_SETGID);
+}
+
 /* May the caller say that it is that? Its own ids, or root. */
 static int take_cred(struct unix_scm *scm, const struct unix_cred *cred)
 {
@@ -281,9 +291,9 @@ static int take_cred(struct unix_scm *scm, const struct unix_cred *cred)
 	struct fs_task_info *info;
 	bool known = cred->pid == task->process->pid;
 
-	if (!fs_capable() &&
-	    (!known || (cred->uid != mine->uid && cred->uid != mine->euid && cred->uid != mine->suid) ||
-	     (cred->gid != mine->gid && cred->gid != mine->egid && cred->gid != mine->sgid)))
+	if (cred->uid == (u32)-1 || cred->gid == (u32)-1)
+		return -EINVAL;
+	if ((!known && !fs_capable(CAP_SYS_ADMIN)) || !may_say_uid(mine, cred->uid) || !may_say_gid(mine, cred->gid))
 		return -EPERM;
 	if (!known) {
 		info = kmalloc(sizeof(*info), GFP_KERNEL);
@@ -294,8 +304,6 @@ static int take_cred(struct unix_scm *scm, const struct unix_cred *cred)
 	}
 	if (!known)
 		return -ESRCH;
-	if (cred->uid == (u32)-1 || cred->gid == (u32)-1)
-		return -EINVAL;
 	scm->cred = *cred;
 	return 0;
 }

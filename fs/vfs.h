@@ -44,6 +44,7 @@
 #define S_ISUID	 0004000u
 #define S_ISGID	 0002000u
 #define S_ISVTX	 0001000u
+#define S_IXGRP	 0000010u
 #define S_ISLNK(m)  (((m) & S_IFMT) == S_IFLNK)
 #define S_ISREG(m)  (((m) & S_IFMT) == S_IFREG)
 #define S_ISDIR(m)  (((m) & S_IFMT) == S_IFDIR)
@@ -139,7 +140,9 @@ struct inode {
 	atomic_t i_count;
 	u32 i_mode;    /* (I) type bits (C) */
 	u32 i_uid, i_gid;
-	u32 i_nlink;   /* (N) */
+	u32 i_nlink;   /* (N) changed by inc_nlink() and its like */
+	bool i_linkable; /* (N) of O_TMPFILE: may get a name, though it has none */
+	bool i_nameless; /* (N) counted in s_nameless */
 	u64 i_ino;     /* (C) */
 	u64 i_rdev;    /* (C) */
 	u64 i_size;    /* (I) */
@@ -212,7 +215,9 @@ struct super_operations {
 	void (*dirty_inode)(struct inode *inode);
 	/* All that the file system keeps to itself goes to its disk; then flush that. 0 or -EIO. */
 	int (*sync)(struct super_block *sb);
-	/* rw to ro and back; 0 or -errno. NULL: only the mount changes. */
+	/* New options of a mount that is there already; 0 or -EINVAL with nothing changed. NULL: none matter. */
+	int (*set_options)(struct super_block *sb, const char *options);
+	/* rw to ro and back, s_readonly included; 0 or -errno. NULL: only s_readonly changes. */
 	int (*remount)(struct super_block *sb, bool read_only);
 	/* The machine stops: free unlinked files, write all, mark the disk as clean, write no more. */
 	void (*shutdown)(struct super_block *sb);
@@ -232,7 +237,10 @@ struct super_block {
 	struct block_device *s_bdev; /* the disk, for swap files; NULL: none */
 	unsigned int s_blocksize;
 	bool s_write_soon;	 /* s_cached: inodes that wait for being written are in the way */
+	bool s_stops_writing;	 /* mount_lock: becomes read-only, no file is opened for writing */
 	bool s_readonly;	 /* s_names to change; no writing, whatever the mount says */
+	atomic_long_t s_nameless; /* inodes in use that have no name */
+	u32 s_max_links;	 /* names that a file may have, subdirectories of a directory; 0: any number */
 	const struct super_operations *s_op;
 	struct dentry *s_root;
 	struct mutex s_names;
@@ -249,6 +257,7 @@ struct super_block {
 #define MS_NOATIME 1024ul
 #define MS_NODIRATIME 2048ul
 #define MS_BIND	   4096ul
+#define MS_NOSYMFOLLOW 256ul
 #define MS_MOVE	   8192ul
 #define MS_REC	   16384ul
 #define MS_SILENT  32768ul
@@ -265,9 +274,11 @@ struct vfsmount {
 	struct dentry *mnt_root;      /* (C) */
 	struct vfsmount *mnt_parent;  /* (C) NULL: the root mount */
 	struct dentry *mnt_mountpoint; /* (C) */
-	unsigned long mnt_flags;      /* MS_ of the mount */
+	unsigned long mnt_flags;      /* mount_lock to change: MS_ of the mount */
 	int mnt_id;
-	bool mnt_detached;
+	bool mnt_detached; /* mount_lock */
+	bool mnt_expiring; /* (A) was not used since umount2(MNT_EXPIRE) */
+	unsigned long mnt_writers; /* mount_lock: files open for writing */
 	char mnt_devname[32];
 	struct list_head mnt_list;    /* mount_lock */
 };
@@ -342,7 +353,9 @@ struct file_operations {
 	int (*open)(struct inode *inode, struct file *file); /* may replace f_op */
 	void (*flush)(struct file *file);		     /* each close(2) */
 	void (*release)(struct file *file);
-	/* As vfs_fsync(). NULL: regular files are their pages, directories need nothing. */
+	/* May splice(2) and sendfile(2) take from it, give to it? Of pipes they know themselves. */
+	bool splice_in, splice_out;
+	/* As vfs_fsync(). NULL: -EINVAL. */
 	int (*fsync)(struct file *file, u64 start, u64 end, bool datasync);
 	/* mode: FALLOC_FL_ bits. NULL: EOPNOTSUPP. */
 	long (*fallocate)(struct file *file, int mode, u64 offset, u64 len);
@@ -418,10 +431,17 @@ static inline void mark_inode_dirty(struct inode *inode)
 	if (inode->i_sb->s_op && inode->i_sb->s_op->dirty_inode)
 		inode->i_sb->s_op->dirty_inode(inode);
 }
-/* Permission by mode bits of the caller's fsuid; 0, -EACCES. */
+/* Link counts: one more name, one less, none left (of a directory, or not named yet). s_names held, or the inode is new. */
+void inc_nlink(struct inode *inode);
+void drop_nlink(struct inode *inode);
+void clear_nlink(struct inode *inode);
+/* Permission by mode bits of the caller's fsuid; 0, -EACCES, -EROFS (the whole file system is read-only). */
 int inode_permission(struct inode *inode, unsigned int mask) __must_check;
-bool fs_capable(void);	 /* is the caller root to the file system? */
+/* Has the caller the capability (CAP_ of fs/task.h)? */
+bool fs_capable(int cap);
 bool in_group(u32 gid);
+/* Is the file the caller's, or the caller above owners (CAP_FOWNER)? */
+bool inode_owner_or_capable(const struct inode *inode);
 s64 current_time_ns(void);
 /* Check and apply; locks i_rwsem for sizes. May sleep. */
 int notify_change(struct path *path, struct iattr *attr) __must_check;
@@ -430,6 +450,10 @@ int notify_change(struct path *path, struct iattr *attr) __must_check;
  * 0, or -EFBIG and maybe SIGXFSZ.
  */
 int inode_limit_write(struct inode *inode, u64 pos, size_t *count) __must_check;
+/* The same for a new size: 0, or -EFBIG and maybe SIGXFSZ. A file that does not grow may be larger. */
+int inode_may_grow(struct inode *inode, u64 size) __must_check;
+/* The mode of a new inode in dir: without the bits of the umask, and without a set-group-id bit that the caller may not give. */
+u32 inode_new_mode(const struct inode *dir, u32 mode);
 /* A new inode in a set-group-id directory gets its group, and as a directory its bit. */
 void inode_inherit_group(struct inode *inode, const struct inode *dir);
 /* Set operations of a device node, fifo or socket. */
@@ -533,6 +557,9 @@ bool follow_up(struct path *path);
 extern struct vfsmount *root_mount;
 /* Is this mount read-only (or its device)? */
 int mnt_want_write(struct vfsmount *mnt) __must_check;
+/* A file of it is open for writing until mnt_put_writer(): it does not become read-only. 0 or -EROFS. */
+int mnt_get_writer(struct vfsmount *mnt) __must_check;
+void mnt_put_writer(struct vfsmount *mnt);
 /* Write everything that is not yet on its disk, and wait. May sleep. */
 void sync_filesystems(void);
 void mounts_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root);
@@ -548,7 +575,10 @@ struct vfsmount *kern_mount(struct super_block *sb);
 
 enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 
-/* name is in kernel memory; dfd AT_FDCWD or an fd. *out holds references. */
+/*
+ * name is in kernel memory, or the error of fs_getname(), which is returned when its turn comes; dfd AT_FDCWD or
+ * an fd. *out holds references.
+ */
 int path_lookup(int dfd, const char *name, unsigned int flags, struct path *out) __must_check;
 /* The same for a user address. */
 int user_path(int dfd, unsigned long name, unsigned int flags, struct path *out) __must_check;
@@ -563,7 +593,7 @@ struct last_name {
 int path_parent(int dfd, const char *name, struct path *parent, struct last_name *last)
 	__must_check;
 
-/* Names. Kernel strings; all take s_names and may sleep. */
+/* Names: kernel strings or fs_getname()'s error, as for path_lookup(); mode without umask applied. All take s_names and may sleep. */
 int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target) __must_check;
 /* A name for a socket; *out is its place, with references. */
 int vfs_mksocket(const char *name, u32 mode, struct path *out) __must_check;
@@ -681,6 +711,8 @@ static inline long file_write(struct file *file, struct iov_user buf, size_t cou
 	return file->f_flags & O_DIRECT ? generic_direct_write(&file->vm, buf, count, pos) :
 					  generic_file_write(&file->vm, buf, count, pos);
 }
+/* A file's data changed through a mapping: its times. May sleep. */
+void inode_touch(struct inode *inode);
 /* A file was written to, or cut: times, set-id bits. */
 void inode_written(struct inode *inode);
 void file_update_time(struct file *file);
@@ -699,6 +731,8 @@ void pipe_free_inode(struct inode *inode);
 void pipe_init(void);
 long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg);
 bool is_pipe(const struct file *file);
+/* What splice(2) does from in at *pos (moved) to the pipe out, for sendfile. Bytes or -errno. May sleep. */
+long splice_to_pipe(struct file *in, u64 *pos, struct file *out, size_t len);
 
 /*
  * Files that are no more than an object in the kernel (anon_inodes.c): eventfd, epoll and others.
@@ -725,6 +759,17 @@ struct super_block *tmpfs_mount(const char *type, const char *options);
 /* An unnamed tmpfs file (memfd_create). */
 struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const char *target);
 extern const struct file_operations tmpfs_file_ops;
+/* The tree of /dev, the same for every mount. */
+struct super_block *devtmpfs_mount(void);
+/* The tmpfs that no path leads to, for memfds; NULL: no memory. May sleep. */
+struct vfsmount *tmpfs_kern_mount(void);
+/* F_ADD_SEALS, F_GET_SEALS. */
+#define F_SEAL_SEAL	    1u
+#define F_SEAL_SHRINK	    2u
+#define F_SEAL_GROW	    4u
+#define F_SEAL_WRITE	    8u
+#define F_SEAL_FUTURE_WRITE 16u
+#define F_ALL_SEALS	    31u
 long tmpfs_add_seals(struct file *file, unsigned int seals);
 long tmpfs_get_seals(struct file *file);
 struct super_block *ext2_mount(struct block_device *bdev, const char *options, bool read_only);

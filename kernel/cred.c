@@ -76,6 +76,18 @@ static void update_caps(struct task_struct *me, const struct fs_cred *old)
 	caps_changed(me);
 }
 
+/* Those by which root passes the checks of files come and go with fsuid 0. */
+#define CAP_FS_SET (1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_FOWNER | \
+		    1ull << CAP_FSETID | 1ull << CAP_MKNOD | 1ull << CAP_MAC_OVERRIDE | 1ull << CAP_LINUX_IMMUTABLE)
+
+static void update_fs_caps(struct task_struct *me, u32 old_fsuid)
+{
+	if (!old_fsuid)
+		me->caps.effective &= ~CAP_FS_SET;
+	else if (!me->fs.cred.fsuid)
+		me->caps.effective |= me->caps.permitted & CAP_FS_SET;
+}
+
 static void commit_uids(u32 uid, u32 euid, u32 suid)
 {
 	struct task_struct *me = current;
@@ -258,8 +270,12 @@ long sys_setfsuid(unsigned long uid)
 	struct fs_cred *c = &current->fs.cred;
 	u32 old = c->fsuid;
 
-	if (capable(CAP_SETUID) || is_one_of((u32)uid, c->uid, c->euid, c->suid) || (u32)uid == old)
-		c->fsuid = (u32)uid == ID_KEEP ? old : (u32)uid;
+	if ((u32)uid == ID_KEEP || (u32)uid == old)
+		return old;
+	if (!capable(CAP_SETUID) && !is_one_of((u32)uid, c->uid, c->euid, c->suid))
+		return old;
+	c->fsuid = (u32)uid;
+	update_fs_caps(current, old);
 	return old;
 }
 

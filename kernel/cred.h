@@ -5,23 +5,19 @@
  */
 #pragma once
 
-#include <pagoda/types.h>
+#include <fs/task.h>
 
 struct task_struct;
 
-#define CAP_CHOWN	   0
+/* Capabilities that fs/ does not ask for; the others are in fs/task.h. */
 #define CAP_KILL	   5
-#define CAP_SETGID	   6
-#define CAP_SETUID	   7
 #define CAP_SETPCAP	   8
-#define CAP_IPC_LOCK	   14
-#define CAP_SYS_RAWIO	   17
+#define CAP_LINUX_IMMUTABLE 9
 #define CAP_SYS_PTRACE	   19
-#define CAP_SYS_ADMIN	   21
 #define CAP_SYS_BOOT	   22
 #define CAP_SYS_NICE	   23
-#define CAP_SYS_RESOURCE   24
 #define CAP_SYS_TIME	   25
+#define CAP_MAC_OVERRIDE   32
 #define CAP_SYSLOG	   34
 #define CAP_WAKE_ALARM	   35
 #define CAP_LAST	   40

@@ -24,6 +24,24 @@ struct fs_task *fs_hook_current(void)
 	return &current->fs;
 }
 
+bool fs_hook_capable(int cap)
+{
+	return capable(cap);
+}
+
+u64 fs_hook_take_real_caps(void)
+{
+	u64 effective = current->caps.effective;
+
+	current->caps.effective = current->fs.cred.uid ? 0 : current->caps.permitted;
+	return effective;
+}
+
+void fs_hook_restore_caps(u64 effective)
+{
+	current->caps.effective = effective;
+}
+
 bool fs_hook_signal_pending(void)
 {
 	return signal_pending();

@@ -161,6 +161,7 @@ static void signalfd_release(struct file *file)
 
 static const struct file_operations signalfd_fops = {
 	.read = signalfd_read,
+	.llseek = noop_llseek,
 	.poll = signalfd_poll,
 	.release = signalfd_release,
 };

@@ -117,6 +117,7 @@ static void timerfd_release(struct file *file)
 
 static const struct file_operations timerfd_fops = {
 	.read = timerfd_read,
+	.llseek = noop_llseek,
 	.poll = timerfd_poll,
 	.release = timerfd_release,
 };

@@ -582,6 +582,8 @@ vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
 		err = commit_page(file, vmf->page, 0, to);
 	if (err)
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	if (file->f_vmops->mapped_write)
+		file->f_vmops->mapped_write(file);
 	return 0;
 }
 

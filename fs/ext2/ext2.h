@@ -24,6 +24,7 @@
 /* ---- On the disk ------------------------------------------------------------------------- */
 
 #define EXT2_MAGIC		    0xef53u
+#define EXT2_LINK_MAX		    32000u
 #define EXT2_SUPER_OFFSET	    1024u /* bytes from the start of the device */
 #define EXT2_SUPER_BYTES	    1024u
 #define EXT2_MIN_BLOCK		    1024u

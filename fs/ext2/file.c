@@ -236,6 +236,8 @@ static int ext2_mmap(struct file *file, struct vm_area_struct *vma)
 const struct inode_operations ext2_file_iops = {.setsize = ext2_setsize};
 
 const struct file_operations ext2_file_ops = {
+	.splice_in = true,
+	.splice_out = true,
 	.open = ext2_open,
 	.read = ext2_read,
 	.write = ext2_write,

@@ -439,7 +439,7 @@ struct inode *ext2_new_inode(struct inode *dir, u32 mode, u64 rdev)
 	inode_inherit_group(inode, dir);
 	err = next_generation(inode);
 	if (err) {
-		inode->i_nlink = 0;
+		clear_nlink(inode);
 		iput(inode);
 		return ERR_PTR(err);
 	}

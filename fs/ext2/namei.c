@@ -77,7 +77,7 @@ static struct inode *try_create(struct inode *dir, u32 mode, u64 rdev, const cha
 		err = write_target(inode, target);
 	}
 	if (err) {
-		inode->i_nlink = 0;
+		clear_nlink(inode);
 		iput(inode);
 		return ERR_PTR(err);
 	}

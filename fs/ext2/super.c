@@ -516,6 +516,7 @@ static int fill_super(struct super_block *sb, struct ext2_sb *sbi, bool read_onl
 	sb->s_cached = true;
 	sb->s_readonly = true;
 	sb->s_max_bytes = ext2_max_bytes(sbi);
+	sb->s_max_links = EXT2_LINK_MAX;
 	err = read_root(sb);
 	if (!err && !read_only) {
 		sb->s_readonly = false;

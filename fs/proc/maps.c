@@ -376,7 +376,7 @@ static void pagemap_chunk(struct mm_struct *mm, unsigned long vpn, u64 *entries,
 {
 	down_read(&mm->mmap_lock);
 	for (unsigned int i = 0; i < nr; i++)
-		entries[i] = pagemap_entry(mm, (vpn + i) << PAGE_SHIFT, fs_capable());
+		entries[i] = pagemap_entry(mm, (vpn + i) << PAGE_SHIFT, fs_capable(CAP_SYS_ADMIN));
 	up_read(&mm->mmap_lock);
 }
 

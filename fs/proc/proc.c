@@ -521,6 +521,7 @@ bool proc_dir_process(const struct file *file, int *pid, u64 *born)
 	return true;
 }
 static const struct file_operations proc_file_fops = {
+	.splice_in = true,
 	.open = proc_open,
 	.read = proc_read,
 	.write = proc_write,

@@ -56,6 +56,15 @@ struct super_block *proc_mount(void)
 {
 	return ERR_PTR(-ENODEV);
 }
+struct super_block *devtmpfs_mount(void)
+{
+	return ERR_PTR(-ENODEV);
+}
+bool fs_hook_capable(int cap)
+{
+	(void)cap;
+	return true;
+}
 struct super_block *devpts_mount(void)
 {
 	return ERR_PTR(-ENODEV);
