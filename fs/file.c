@@ -400,7 +400,8 @@ static void close_all(struct files_struct *files)
 			if (file->f_op && file->f_op->flush)
 				file->f_op->flush(file);
 			fput(file);
-			port_cond_resched();
+			if (fd % 16 == 15)
+				port_cond_resched();
 		}
 }
 

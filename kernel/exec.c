@@ -100,6 +100,9 @@ static int list_entry_at(const struct arg_list *list, int i, unsigned long *out)
 	return get_user(*out, list->user + (unsigned long)i * sizeof(long));
 }
 
+/* Strings: some 50,000 instructions, if they are short. */
+#define PAUSE_EVERY 64
+
 static int count_strings(const struct arg_list *list)
 {
 	unsigned long s;
@@ -145,10 +148,12 @@ static int pack_list(struct exec_program *prog, const struct arg_list *list, int
 		error = list_entry_at(list, n, &s);
 		if (!error)
 			error = pack_string(prog, list->kernel, s);
-		if (!error && fatal_signal_pending())
-			error = -EINTR;
 		if (error)
 			return error;
+		if (n % PAUSE_EVERY)
+			continue;
+		if (fatal_signal_pending())
+			return -EINTR;
 		port_cond_resched();
 	}
 	return 0;
@@ -422,7 +427,8 @@ static int write_pointers(unsigned long *slot, unsigned long *string, int n)
 			return -EFAULT;
 		*string += len;
 		*slot += sizeof(long);
-		port_cond_resched();
+		if (i % PAUSE_EVERY == PAUSE_EVERY - 1)
+			port_cond_resched();
 	}
 	if (put_user(0ul, *slot))
 		return -EFAULT;

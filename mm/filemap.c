@@ -505,6 +505,20 @@ static bool makes_its_own(const struct address_space *mapping)
 	return !mapping->a_ops->readpage && !mapping->nrswapped;
 }
 
+/* A page of zeroes, locked; NULL: there is one, no memory, or the file has just become too short. */
+static struct page *make_own_page(struct address_space *mapping, pgoff_t pgoff)
+{
+	struct page *page = add_new_page(mapping, pgoff, mapping->gfp_mask);
+
+	if (unlikely(!page || IS_ERR(page)))
+		return NULL;
+	fill_own_page(page);
+	if (likely(pgoff < pages_in_file(mapping)))
+		return page;
+	(void)past_the_end(mapping, page);
+	return NULL;
+}
+
 vm_fault_t filemap_nopage(struct vm_fault *vmf)
 {
 	struct vm_file *file = vmf->vma->vm_file;
@@ -515,13 +529,18 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf)
 	if (vmf->pgoff >= pages_in_file(mapping))
 		return VM_FAULT_SIGBUS;
 	vmf->page = lock_ready_page(mapping, vmf->pgoff, vmf->vma->vm_flags);
-	if (vmf->page) {
+	if (likely(vmf->page)) {
 		if (mapping->a_ops->readpage)
 			note_read(file, vmf->pgoff);
 		return VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
 	}
-	if (vmf->flags & FAULT_FLAG_ALLOW_RETRY && !makes_its_own(mapping))
+	if (makes_its_own(mapping)) {
+		vmf->page = make_own_page(mapping, vmf->pgoff);
+		if (likely(vmf->page))
+			return VM_FAULT_LOCKED;
+	} else if (vmf->flags & FAULT_FLAG_ALLOW_RETRY) {
 		return read_for_next_try(vmf);
+	}
 	read |= readahead_for_fault(file, vmf->pgoff, vmf->vma->vm_flags);
 	fault = read_for_fault(file, vmf->pgoff, &vmf->page, &read);
 	return fault ? fault : VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);

@@ -136,7 +136,7 @@ static void wake_mutex_waiter(struct mutex *m)
 		port_unpark(first->task);
 }
 
-static int mutex_lock_slow(struct mutex *m, bool killable)
+static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 {
 	struct lock_waiter w = { .task = port_current() };
 	bool woken = false, taken, doomed = false;
@@ -159,10 +159,19 @@ static int mutex_lock_slow(struct mutex *m, bool killable)
 	return taken ? 0 : -EINTR;
 }
 
+/* The usual case, one operation: nobody has it, and nobody waits. */
+static inline bool try_idle_mutex(struct mutex *m)
+{
+	unsigned int idle = 0;
+
+	port_interleave();
+	return __atomic_compare_exchange_n(&m->state, &idle, MUTEX_HELD, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
 void mutex_lock(struct mutex *m)
 {
 	might_sleep();
-	if (unlikely(!try_mutex(m)))
+	if (unlikely(!try_idle_mutex(m)) && !try_mutex(m))
 		(void)mutex_lock_slow(m, false); /* cannot fail */
 	lock_acquired(m, m->rank, true);
 }
@@ -170,25 +179,30 @@ void mutex_lock(struct mutex *m)
 int mutex_lock_killable(struct mutex *m)
 {
 	might_sleep();
-	if (unlikely(!try_mutex(m)) && mutex_lock_slow(m, true))
+	if (unlikely(!try_idle_mutex(m)) && !try_mutex(m) && mutex_lock_slow(m, true))
 		return -EINTR;
 	lock_acquired(m, m->rank, true);
 	return 0;
 }
 
-void mutex_unlock(struct mutex *m)
+static noinline void mutex_unlock_slow(struct mutex *m, unsigned int old)
 {
 	unsigned long flags;
-	unsigned int old;
 
-	lock_released(m);
-	old = __atomic_fetch_and(&m->state, ~MUTEX_HELD, __ATOMIC_SEQ_CST);
 	BUG_ON(!(old & MUTEX_HELD));
-	if (likely(!(old & MUTEX_WAITERS)))
-		return;
 	spin_lock_irqsave(&m->wait.lock, flags);
 	wake_mutex_waiter(m);
 	spin_unlock_irqrestore(&m->wait.lock, flags);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	unsigned int old;
+
+	lock_released(m);
+	old = __atomic_fetch_sub(&m->state, MUTEX_HELD, __ATOMIC_SEQ_CST);
+	if (unlikely(old != MUTEX_HELD))
+		mutex_unlock_slow(m, old);
 }
 
 /* ---- Reader-writer semaphore ------------------------------------------------------------------ */

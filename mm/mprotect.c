@@ -85,9 +85,9 @@ static void change_protection(struct vm_area_struct *vma, unsigned long start, u
 		flush_tlb_range(c.mm, start, end);
 }
 
-/* The part [start, end) of one VMA. *pvma: the VMA that covers it then; *populate: locked pages became writable. */
+/* The part [start, end) of one VMA. *pvma: the VMA that covers it then. */
 static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
-			  unsigned long flags, bool *populate)
+			  unsigned long flags)
 {
 	struct vm_area_struct *vma = *pvma;
 	unsigned long old_flags = vma->vm_flags, pages = (end - start) >> PAGE_SHIFT;
@@ -116,7 +116,6 @@ static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, uns
 	vm_stat_account(mm, old_flags, -(long)pages);
 	vm_stat_account(mm, flags, (long)pages);
 	change_protection(vma, start, end);
-	*populate |= (old_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE;
 	return 0;
 }
 
@@ -151,7 +150,7 @@ static int first_vma(struct mm_struct *mm, unsigned long grows, unsigned long *s
 }
 
 static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsigned long end,
-			 unsigned long prot, bool *populate)
+			 unsigned long prot)
 {
 	unsigned int turns = 0;
 
@@ -163,7 +162,7 @@ static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsign
 		/* VM_MAYx is VM_x, four bits up. */
 		if (flags & ~(flags >> 4) & VM_ACCESS_FLAGS)
 			return -EACCES;
-		err = mprotect_fixup(&vma, start, stop, flags, populate);
+		err = mprotect_fixup(&vma, start, stop, flags);
 		if (err || stop == end)
 			return err;
 		start = stop;
@@ -181,7 +180,7 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 	unsigned long grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP), end;
 	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
-	bool populate = false;
+	bool has_locked;
 	int err;
 
 	prot &= ~grows;
@@ -199,9 +198,10 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 		return -EINTR;
 	err = first_vma(mm, grows, &start, &end, &vma);
 	if (!err)
-		err = mprotect_vmas(vma, start, end, prot, &populate);
+		err = mprotect_vmas(vma, start, end, prot);
+	has_locked = mm->locked_vm;
 	up_write(&mm->mmap_lock);
-	if (populate)
-		(void)mm_populate(mm, start, end, POPULATE_LOCKED); /* pages of one's own, if it can be */
+	if (unlikely(has_locked && prot & PROT_WRITE)) /* locked pages of one's own, if it can be */
+		(void)mm_populate(mm, start, end, POPULATE_LOCKED);
 	return err;
 }

@@ -419,6 +419,59 @@ static void nothing(void)
 {
 }
 
+#define DATA (40ul << 20)
+
+static volatile int stop;
+
+static void *read_at_random(void *arg)
+{
+	char *p = arg;
+
+	for (unsigned long r = 12345; !stop; r = r * 6364136223846793005ul + 1442695040888963407ul)
+		(void)*(volatile char *)(p + (r >> 20) % (DATA / PAGE) * PAGE);
+	return NULL;
+}
+
+static long major_faults(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_majflt;
+}
+
+/* How many pages do others of the process read from the disk while one waits for mmap and munmap? */
+static void writers_among_readers(void)
+{
+	int fd = open("/mnt/data", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	static char block[1 << 20];
+	long worst = 0, first;
+	pthread_t t[2];
+	char *p;
+
+	must(fd >= 0, "data");
+	for (size_t i = 0; i < DATA; i += sizeof(block))
+		must(write(fd, block, sizeof(block)) == sizeof(block), "write");
+	must(fsync(fd) == 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0, "sync");
+	p = mmap(NULL, DATA, PROT_READ, MAP_SHARED, fd, 0);
+	must(p != MAP_FAILED && madvise(p, DATA, MADV_RANDOM) == 0, "mmap");
+	first = major_faults();
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, read_at_random, p);
+	for (int i = 0; i < 100; i++) {
+		long before = major_faults(), faults;
+
+		munmap(map(PAGE, MAP_PRIVATE), PAGE);
+		faults = major_faults() - before;
+		worst = faults > worst ? faults : worst;
+		usleep(2000);
+	}
+	stop = 1;
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	printf("%s; at most %ld during a call\n", major_faults() - first > 100 ? "readers waited for the disk" : "idle", worst);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -428,6 +481,7 @@ static const struct {
 	{ "look", tables_look },     { "regions", regions },	      { "big_files", big_files },
 	{ "many_files", many_files }, { "descriptors", descriptors }, { "processes", processes },
 	{ "threads", threads },	     { "timers", timers },	      { "arguments", arguments },
+	{ "starve", writers_among_readers },
 	{ "pressure", pressure },    { "oom", out_of_memory },	      { "nothing", nothing },
 };
 

@@ -8,8 +8,9 @@ scheduling point, or 0.4 million with interrupts off, is a warning in its log th
 import os
 import re
 
+from lab import ext2, image
 from lab.common import BUILD, ROOT
-from lab.testing import test
+from lab.testing import PAGODA, test
 
 SOURCE = os.path.join(ROOT, "tests", "host", "latency.c")
 FLAGS = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"]
@@ -72,6 +73,20 @@ gives_way("timers", "thousands_of_timers_at_once", "--ram", "256M")
 gives_way("arguments", "exec_of_two_megabytes_of_arguments", "--ram", "256M")
 gives_way("pressure", "reclaim_and_swap", "--ram", "64M", "--swap", "192M")
 gives_way("oom", "the_report_of_an_exhausted_memory", "--ram", "256M")
+
+
+@test("latency/a_writer_of_mmap_lock_waits_for_no_row_of_disk_reads", ids="FT-29")
+def writer(bench):
+    """Two threads fault on a file bigger than memory all the time; a third one maps and unmaps."""
+    disk = ext2.make_image(bench, "-b", "4096", mib=64, name="data.img")
+    done = bench.ran(bench.command([PAGODA, "run", "--accel", "tcg", "--quiet", "--ram", "32M", "--timeout", "100", "--copy",
+                                    f"{program(bench)}:/x", "--", image.BUSYBOX, "sh", "-c",
+                                    "mkdir -p /mnt; mount -t ext2 /dev/vda /mnt; /x starve"],
+                                   timeout=130, env=ext2.environment(disk)))
+    bench.log.write(done.out.decode())
+    found = re.fullmatch(r"readers waited for the disk; at most (\d+) during a call\n", done.out.decode())
+    bench.check(found, f"the program says: {done.out.decode()}")
+    bench.check(int(found[1]) <= 8, f"{found[1]} pages were read while one call waited")
 
 
 @test("latency/what_takes_too_long_is_named")

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fault_retry.c: whoever waits for a disk on behalf of an address space does not hold its mmap_lock, and a
+ * task that is killed waits no longer. The disk is held, so that "while it waits" is a state and not a time.
+ */
+#include "address_space.h"
+#include "block_file.h"
+
+#include <pagoda/mm.h>
+#include <pagoda/swap.h>
+
+#define FILE_PAGES 8
+#define MLOCK_LEN  PG(2)
+#define MADV_PAGEOUT 21
+#define MADV_POPULATE_READ 22
+
+static struct block_file *file;
+
+static u8 contents(unsigned long page)
+{
+	return (u8)(page * 3 + 1);
+}
+
+/* The file is on the disk and not in the cache; it is mapped at BASE. */
+static void map_uncached_file(unsigned long flags)
+{
+	static u8 bytes[FILE_PAGES * PAGE_SIZE];
+
+	for (unsigned long i = 0; i < sizeof(bytes); i++)
+		bytes[i] = contents(i / PAGE_SIZE);
+	file = block_file_create(PAGE_SIZE, 0);
+	new_process();
+	CHECK_EQ(block_file_write(&file->file, bytes, sizeof(bytes), 0), (long)sizeof(bytes));
+	CHECK_EQ(block_file_fsync(&file->file, 0, ~0ull >> 1, false), 0);
+	CHECK_EQ(invalidate_mapping_pages(&file->mapping, 0, ~0ul), FILE_PAGES);
+	CHECK_EQ(do_mmap(&file->file, BASE, PG(FILE_PAGES), RW, flags | MAP_FIXED, 0), BASE);
+	file->disk.held = true;
+}
+
+static void unmap_file(void)
+{
+	CHECK_EQ(do_munmap(BASE, PG(FILE_PAGES)), 0);
+	put_vm_file(&file->file);
+	check_mm();
+}
+
+static bool disk_is_waited_for(void)
+{
+	return memory_disk_has_waiting(&file->disk);
+}
+
+/* Writers get mmap_lock while fn waits for the disk. */
+static struct hosted_task *start_waiting(void (*fn)(void *unused))
+{
+	struct hosted_task *task = hosted_clone(1, fn, NULL);
+
+	while (!disk_is_waited_for())
+		port_yield();
+	for (int i = 0; i < 100; i++) /* it goes on to the end of what it does before it sleeps */
+		port_yield();
+	while (!down_write_trylock(&current_vm->mm->mmap_lock))
+		port_yield();
+	up_write(&current_vm->mm->mmap_lock);
+	return task;
+}
+
+static void check_wait(void (*fn)(void *unused))
+{
+	struct hosted_task *task = start_waiting(fn);
+
+	CHECK_EQ(do_mmap(NULL, BASE + PG(64), PG(1), RW, FIXED, 0), BASE + PG(64));
+	CHECK_EQ(do_munmap(BASE + PG(64), PG(1)), 0);
+	memory_disk_release(&file->disk);
+	hosted_wait(task);
+}
+
+static void read_page(void *unused)
+{
+	unsigned long maj_flt = current_vm->maj_flt, min_flt = current_vm->min_flt;
+
+	(void)unused;
+	CHECK_EQ(hosted_read8(BASE + PG(3)), contents(3));
+	CHECK_EQ(current_vm->maj_flt - maj_flt, 1);
+	CHECK_EQ(current_vm->min_flt - min_flt, 0);
+}
+
+static void write_page(void *unused)
+{
+	(void)unused;
+	hosted_write8(BASE + PG(5), 77);
+	CHECK_EQ(hosted_read8(BASE + PG(5) + 1), contents(5));
+}
+
+static void lock_pages(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(do_mlock(BASE, MLOCK_LEN, 0), 0);
+	CHECK(frame_at(BASE) && frame_at(BASE + PG(1)));
+}
+
+static void populate_pages(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(do_madvise(BASE, PG(4), MADV_POPULATE_READ), 0);
+	CHECK(frame_at(BASE) && frame_at(BASE + PG(3)));
+}
+
+static void peek(void *unused)
+{
+	u8 byte;
+
+	(void)unused;
+	CHECK_EQ(access_process_vm(current_vm->mm, BASE + PG(2), &byte, 1, false, false), 1);
+	CHECK_EQ(byte, contents(2));
+}
+
+static void waits_without_lock(void (*fn)(void *unused), unsigned long flags)
+{
+	map_uncached_file(flags);
+	check_wait(fn);
+	unmap_file();
+}
+
+PAGODA_TEST_CONFIG(a_read_fault_waits_for_the_disk_without_mmap_lock, "FT-29", .nr_cpus = 2)
+{
+	waits_without_lock(read_page, MAP_SHARED);
+}
+
+PAGODA_TEST_CONFIG(a_private_write_waits_for_the_disk_without_mmap_lock, "FT-29", .nr_cpus = 2)
+{
+	waits_without_lock(write_page, MAP_PRIVATE);
+}
+
+PAGODA_TEST_CONFIG(mlock_waits_for_the_disk_without_mmap_lock, "", .nr_cpus = 2)
+{
+	waits_without_lock(lock_pages, MAP_SHARED);
+}
+
+PAGODA_TEST_CONFIG(populate_waits_for_the_disk_without_mmap_lock, "", .nr_cpus = 2)
+{
+	waits_without_lock(populate_pages, MAP_PRIVATE);
+}
+
+PAGODA_TEST_CONFIG(a_look_into_a_process_waits_for_the_disk_without_its_mmap_lock, "", .nr_cpus = 2)
+{
+	waits_without_lock(peek, MAP_SHARED);
+}
+
+/* The region goes while the fault waits: there is nothing to map any more. */
+static void read_what_goes(void *unused)
+{
+	u32 value;
+
+	(void)unused;
+	CHECK(!user_read32(BASE + PG(3), &value));
+}
+
+PAGODA_TEST_CONFIG(a_region_may_go_while_a_fault_waits_for_it, "FT-29", .nr_cpus = 2)
+{
+	struct hosted_task *task;
+
+	map_uncached_file(MAP_SHARED);
+	task = start_waiting(read_what_goes);
+	CHECK_EQ(do_munmap(BASE, PG(FILE_PAGES)), 0);
+	memory_disk_release(&file->disk);
+	hosted_wait(task);
+	put_vm_file(&file->file);
+	check_mm();
+}
+
+PAGODA_TEST_CONFIG(a_killed_task_waits_for_no_disk, "FT-29", .nr_cpus = 2)
+{
+	struct hosted_task *task;
+
+	map_uncached_file(MAP_SHARED);
+	task = start_waiting(read_what_goes);
+	port_send_signal(hosted_vm_task(task), SIGKILL);
+	hosted_wait(task); /* the disk has not answered */
+	CHECK(disk_is_waited_for());
+	memory_disk_release(&file->disk);
+	unmap_file();
+}
+
+static void read_swapped(void *unused)
+{
+	unsigned long maj_flt = current_vm->maj_flt;
+
+	(void)unused;
+	CHECK_EQ(hosted_read8(BASE + 9), 42);
+	CHECK_EQ(current_vm->maj_flt - maj_flt, 1);
+}
+
+static u64 place_of(struct address_space *mapping, u64 block)
+{
+	return block_file_of(mapping)->place[block];
+}
+
+/* The file becomes a swap area of a few slots. */
+static void swap_to_file(void)
+{
+	static struct address_space_operations a_ops;
+	static u8 header[PAGE_SIZE];
+	u32 info[3] = { 1, FILE_PAGES - 1, 0 };
+	struct swap_file swap;
+
+	memcpy(header + 1024, info, sizeof(info));
+	memcpy(header + PAGE_SIZE - 10, "SWAPSPACE2", 10);
+	file = block_file_create(PAGE_SIZE, 0);
+	a_ops = block_file_a_ops;
+	a_ops.bmap = place_of;
+	file->mapping.a_ops = &a_ops;
+	for (unsigned long i = 0; i < FILE_PAGES; i++)
+		CHECK_EQ(block_file_write(&file->file, header, PAGE_SIZE, PG(i)), PAGE_SIZE);
+	CHECK_EQ(block_file_fsync(&file->file, 0, ~0ull >> 1, false), 0);
+	swap = (struct swap_file){ &file->disk.bdev, &file->mapping, PAGE_SIZE, file->size };
+	CHECK_EQ(sys_swapon_file(&swap, "file", 0), 0);
+}
+
+PAGODA_TEST_CONFIG(a_fault_waits_for_swap_without_mmap_lock, "FT-29 FT-49", .nr_cpus = 2)
+{
+	new_process();
+	swap_to_file();
+	map_at(BASE, 1, RW);
+	hosted_write8(BASE + 9, 42);
+	CHECK_EQ(do_madvise(BASE, PG(1), MADV_PAGEOUT), 0);
+	CHECK(!frame_at(BASE));
+	file->disk.held = true;
+	check_wait(read_swapped);
+	hosted_process_exit();
+	CHECK_EQ(sys_swapoff_file(&file->mapping), 0);
+	put_vm_file(&file->file);
+}
