@@ -86,6 +86,14 @@ MUTANTS = [
            "\tif (tlb->nr_tables)\n\t\tcheck_pgt_cache();\n", "",
            "tables_that_go_do_not_pile_up", binary="test_pgtable"),
 
+    Mutant("copy on write: the copy is there before the flush", "mm/memory.c",
+           "\tflush_tlb_page(mm, vmf->address);\n\tinstall(vmf, owned_pte(vmf, copy));\n",
+           "\tinstall(vmf, owned_pte(vmf, copy));\n\tflush_tlb_page(mm, vmf->address);\n",
+           "copied_page_is_flushed_before_its_copy_is_there"),
+    Mutant("mprotect: the last entry decides whether to flush", "mm/mprotect.c",
+           "c->narrowed |= allows_less", "c->narrowed = allows_less",
+           "mprotect_flushes_though_the_last_page_loses_nothing"),
+
     # ---- Dirty bits
     Mutant("reclaim: the entry's dirty bit is lost", "mm/rmap.c",
            "keep_dirty(walk->page, pte);", "", "stores_to_clean_pages_survive_reclaim", binary="test_shmem_swap"),
@@ -120,6 +128,15 @@ MUTANTS = [
            "\t\t\tprepare_to_wait(&pgdat->kswapd_wait, &w, NULL);\n\t\t\tport_park(UINT64_MAX);\n"
            "\t\t\tfinish_wait(&pgdat->kswapd_wait, &w);\n\t\t}\n",
            "kswapd_queues_before_it_looks_for_the_last_time", binary="test_reclaim"),
+    Mutant("a watermark is kept to the page but one", "mm/page_alloc.c",
+           "zone_free_pages(zone) < limit + (1ul << order)", "zone_free_pages(zone) <= limit + (1ul << order)",
+           "watermarks_are_kept_to_the_page", binary="test_page_alloc"),
+    Mutant("a watermark is passed by one page", "mm/page_alloc.c",
+           "zone_free_pages(zone) < limit + (1ul << order)", "zone_free_pages(zone) + 1 < limit + (1ul << order)",
+           "watermarks_are_kept_to_the_page", binary="test_page_alloc"),
+    Mutant("the watermarks of zones passed do not add up", "mm/page_alloc.c",
+           "limit += zone_limit(zone, mark);", "limit = zone_limit(zone, mark);",
+           "watermarks_of_the_zones_passed_add_up", binary="test_page_alloc"),
     Mutant("zonelists name their own node alone", "mm/zone_init.c",
            "\t\t} while (node != pgdat);", "\t\t} while (0);", "any_node_can_use_up_the_memory_of_all", binary="test_numa"),
     Mutant("zonelists end at the last node", "mm/zone_init.c",
@@ -149,6 +166,15 @@ MUTANTS = [
            "(2 * (inactive + 1))", "(2 * inactive + 1)", "refill_takes_the_documented_share", binary="test_vmscan"),
     Mutant("refill: no one beside the inactive pages", "mm/policy_default.c",
            "(2 * (inactive + 1))", "(2 * inactive + 1)", "refill_takes_the_documented_share", binary="test_vmscan"),
+
+    # ---- Accounts
+    Mutant("mprotect: what was charged stays charged after a failure", "mm/mprotect.c",
+           "\t\tif (charged)\n\t\t\tvm_unacct_memory(pages);\n", "",
+           "mprotect_to_write_unwinds_every_failed_allocation", binary="test_vma"),
+    Mutant("reclaim: the peak of resident pages is forgotten", "mm/rmap.c",
+           "\tupdate_hiwater_rss(mm);\n", "", "reclaimed_pages_count_in_the_highest_rss", binary="test_rmap"),
+    Mutant("swap: a page takes its failures along to its next slot", "mm/swap_state.c",
+           "\t\tClearPageError(page); /*", "\t\t/*", "a_new_slot_begins_without_failures", binary="test_swap"),
 
     # ---- mremap without memory
     Mutant("mremap: half-made tables are left", "mm/mremap.c",

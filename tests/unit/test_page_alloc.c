@@ -497,6 +497,53 @@ PAGODA_TEST_CONFIG(watermarks_wake_and_reclaim, "PM-13 PM-14 PA-24 CT-25 PA-29",
 	CHECK_EQ(zone->need_balance, 0);
 }
 
+static void set_marks(zone_t *zone, unsigned long mark)
+{
+	zone->pages_low = zone->pages_min = mark;
+	zone->pages_high = mark + 1;
+}
+
+static bool can_have_two_pages(void)
+{
+	struct page *page = alloc_pages(0, 1);
+
+	if (page)
+		__free_pages(page, 1);
+	return page;
+}
+
+/* The last block that a watermark allows is given out, the next one is not. */
+PAGODA_TEST_CONFIG(watermarks_are_kept_to_the_page, "PM-13 PA-24 CT-25", ONE_ZONE, .exact = true)
+{
+	zone_t *zone = zone_of(ZONE_DMA);
+
+	reclaim_ops = &noting_ops;
+	drain_all_pages();
+	set_marks(zone, zone->free_pages - 2);
+	CHECK(can_have_two_pages());
+	set_marks(zone, zone->free_pages - 1);
+	CHECK(!can_have_two_pages());
+	set_marks(zone, zone->free_pages);
+	CHECK(!can_have_two_pages());
+}
+
+/* A request that comes down to a lower zone leaves it the upper zone's reserve on top of its own. */
+PAGODA_TEST_CONFIG(watermarks_of_the_zones_passed_add_up, "PM-13 PA-24", .ram = 24 * SZ_1M, .exact = true)
+{
+	zone_t *normal = zone_of(ZONE_NORMAL), *dma = zone_of(ZONE_DMA);
+	unsigned long left;
+
+	reclaim_ops = &noting_ops;
+	drain_all_pages();
+	set_marks(normal, normal->free_pages - 1);
+	CHECK_GT(dma->free_pages, normal->pages_min + 100);
+	left = dma->free_pages - normal->pages_min;
+	set_marks(dma, left - 2);
+	CHECK(can_have_two_pages());
+	set_marks(dma, left - 1);
+	CHECK(!can_have_two_pages());
+}
+
 PAGODA_TEST_CONFIG(memalloc_ignores_watermarks, "PA-38 PA-39 CT-31 FX-24", ONE_ZONE)
 {
 	zone_t *zone = zone_of(ZONE_DMA);

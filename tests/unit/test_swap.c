@@ -399,6 +399,32 @@ PAGODA_TEST(a_slot_that_cannot_be_written_is_given_up, "SW-03")
 	swap_off();
 }
 
+/* What its old slot did is not counted against the page's next one. */
+PAGODA_TEST(a_new_slot_begins_without_failures, "SW-03")
+{
+	swp_entry_t old, new;
+
+	swap_on(64);
+	process_with(1);
+	fail_slots(1, 64);
+	CHECK(!swap_out_page(BASE));
+	old = pte_to_swp_entry(pte_at(BASE));
+	CHECK_EQ(write_cached(old), 0);
+	CHECK_EQ(write_cached(old), 0);
+	CHECK_EQ(write_cached(old), -EIO);
+	check_filled(1);
+	CHECK(!swap_out_page(BASE));
+	new = pte_to_swp_entry(pte_at(BASE));
+	CHECK_NE(new.val, old.val);
+	CHECK_EQ(write_cached(new), 0);
+	CHECK_EQ(write_cached(new), 0);
+	CHECK_EQ(write_cached(new), -EIO);
+	fail_slots(0, 0);
+	check_filled(1);
+	hosted_process_exit();
+	swap_off();
+}
+
 PAGODA_TEST(a_full_area_loses_nothing, "SW-18")
 {
 	unsigned long out = 0;
