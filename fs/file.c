@@ -8,7 +8,7 @@
  *
  * The lowest free descriptor is found in constant time: the first word of `full` that is
  * not all ones names a word of `open`, and that the descriptor. A table of one size serves
- * FDS_INLINE descriptors without allocation and doubles from there up to NR_OPEN_MAX.
+ * FDS_INLINE descriptors without allocation and doubles from there up to FS_NR_OPEN.
  *
  * A struct file begins with the vm_file that the core holds: descriptors, mappings and
  * system calls in progress all count in f_count. A task that shares its table with nobody
@@ -26,9 +26,8 @@
 #include <pagoda/bug.h>
 
 #define FDS_INLINE  64u /* one word of bits */
-#define NR_OPEN_MAX 65536u
 #define WORD_BITS   64u
-#define FULL_WORDS  (NR_OPEN_MAX / WORD_BITS / WORD_BITS)
+#define FULL_WORDS  (FS_NR_OPEN / WORD_BITS / WORD_BITS)
 
 struct files_struct {
 	atomic_t count;
@@ -283,7 +282,7 @@ static unsigned int lowest_free(const struct files_struct *files, unsigned int f
 			return files->size;
 		return word * WORD_BITS + (unsigned int)__builtin_ctzl(~files->open[word]);
 	}
-	return NR_OPEN_MAX;
+	return FS_NR_OPEN;
 }
 
 /* ---- Tables ------------------------------------------------------------------------------------------- */
@@ -464,9 +463,9 @@ static struct files_struct *copy_files(struct files_struct *old)
 static unsigned int fd_limit(void)
 {
 	struct rlimit *rlim = current_vm->rlim;
-	unsigned long limit = rlim ? rlim[RLIMIT_NOFILE].rlim_cur : NR_OPEN_MAX;
+	unsigned long limit = rlim ? rlim[RLIMIT_NOFILE].rlim_cur : FS_NR_OPEN;
 
-	return (unsigned int)min(limit, (unsigned long)NR_OPEN_MAX);
+	return (unsigned int)min(limit, (unsigned long)FS_NR_OPEN);
 }
 
 int get_unused_fd(unsigned int from, unsigned int flags)
@@ -661,7 +660,7 @@ long sys_close_range(unsigned long first, unsigned long last, unsigned long flag
 		if (err)
 			return err;
 	}
-	if (from >= NR_OPEN_MAX)
+	if (from >= FS_NR_OPEN)
 		return 0;
 	for (fd = (int)from; (fd = files_next_fd(task->files, fd)) >= 0 && (unsigned int)fd <= to;
 	     fd++) {

@@ -25,6 +25,7 @@ struct mm_struct;
 struct tty;
 
 #define FS_NGROUPS_MAX 32
+#define FS_NR_OPEN     65536u /* descriptors that a process may have at most: fs.nr_open */
 
 /* Who a task is to permission checks. fsuid and fsgid follow euid and egid. */
 struct fs_cred {

@@ -48,6 +48,23 @@ bool may_access_task(const struct task_struct *t, bool fs_ids)
 	return !(t->caps.permitted & ~caps) && (!t->vm.mm || t->vm.mm->dumpable == 1);
 }
 
+bool owns_task(const struct task_struct *t)
+{
+	u32 euid = current->fs.cred.euid;
+
+	return euid == t->fs.cred.euid || euid == t->fs.cred.uid;
+}
+
+bool may_lower_nice(const struct task_struct *t, int nice)
+{
+	return (unsigned long)(20 - nice) <= task_rlimit(t, RLIMIT_NICE) || capable(CAP_SYS_NICE);
+}
+
+bool may_reschedule(const struct task_struct *t)
+{
+	return !(t->caps.permitted & ~current->caps.permitted) || capable(CAP_SYS_NICE);
+}
+
 /* The task became somebody else: what is in its memory is not the new one's to see. */
 static void hide_after_change(struct task_struct *me, const struct fs_cred *old)
 {
@@ -67,8 +84,12 @@ static void update_caps(struct task_struct *me, const struct fs_cred *old)
 	bool had_root = !old->uid || !old->euid || !old->suid;
 	bool has_root = !new->uid || !new->euid || !new->suid;
 
-	if (had_root && !has_root && !me->caps.keep_caps)
-		me->caps.permitted = me->caps.effective = me->caps.ambient = 0;
+	if (me->caps.securebits & SECURE_NO_SETUID_FIXUP)
+		return;
+	if (had_root && !has_root && !(me->caps.securebits & SECURE_KEEP_CAPS))
+		me->caps.permitted = me->caps.effective = 0;
+	if (had_root && !has_root)
+		me->caps.ambient = 0;
 	if (!old->euid && new->euid)
 		me->caps.effective = 0;
 	if (old->euid && !new->euid)
@@ -122,11 +143,11 @@ void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid)
 		cred->egid = gid;
 	cred->suid = cred->fsuid = cred->euid;
 	cred->sgid = cred->fsgid = cred->egid;
-	if (cred->euid == 0)
+	if (cred->euid == 0 && !(me->caps.securebits & SECURE_NOROOT))
 		me->caps.permitted = me->caps.effective = me->caps.bounding | me->caps.inheritable;
-	else if (cred->uid != 0)
+	else if (cred->uid != 0 || me->caps.securebits & SECURE_NOROOT)
 		me->caps.permitted = me->caps.effective = me->caps.ambient;
-	me->caps.keep_caps = false;
+	me->caps.securebits &= ~SECURE_KEEP_CAPS;
 	me->vm.mm->dumpable = cred->uid == cred->euid && cred->gid == cred->egid;
 	caps_changed(me);
 }
@@ -355,8 +376,10 @@ long sys_capget(unsigned long uheader, unsigned long udata)
 	struct task_caps caps;
 	int words, error = cap_words(uheader, &header, &words);
 
+	if (!udata) /* it only asks whether the version is known, or which is */
+		return error == -EINVAL ? 0 : error;
 	if (error)
-		return error == -EINVAL && !udata ? 0 : error;
+		return error;
 	if (header.pid < 0)
 		return -EINVAL;
 	if (header.pid)
@@ -370,6 +393,14 @@ long sys_capget(unsigned long uheader, unsigned long udata)
 		data[i] = (struct cap_data){ (u32)(caps.effective >> 32 * i), (u32)(caps.permitted >> 32 * i),
 					     (u32)(caps.inheritable >> 32 * i) };
 	return copy_to_user(udata, data, (size_t)words * sizeof(data[0])) ? -EFAULT : 0;
+}
+
+/* May these become inheritable: from the bounding set, and for whom has no CAP_SETPCAP from his own? */
+static bool may_inherit(const struct task_caps *caps, u64 inheritable)
+{
+	if (!capable(CAP_SETPCAP) && inheritable & ~(caps->inheritable | caps->permitted))
+		return false;
+	return !(inheritable & ~(caps->inheritable | caps->bounding));
 }
 
 long sys_capset(unsigned long uheader, unsigned long udata)
@@ -389,8 +420,7 @@ long sys_capset(unsigned long uheader, unsigned long udata)
 	effective = (data[0].effective | (u64)data[1].effective << 32) & CAP_FULL;
 	permitted = (data[0].permitted | (u64)data[1].permitted << 32) & CAP_FULL;
 	inheritable = (data[0].inheritable | (u64)data[1].inheritable << 32) & CAP_FULL;
-	if ((permitted & ~caps->permitted) || (effective & ~permitted) ||
-	    (inheritable & ~(caps->inheritable | caps->permitted)))
+	if ((permitted & ~caps->permitted) || (effective & ~permitted) || !may_inherit(caps, inheritable))
 		return -EPERM;
 	caps->effective = effective;
 	caps->permitted = permitted;

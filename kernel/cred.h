@@ -23,10 +23,18 @@ struct task_struct;
 #define CAP_LAST	   40
 #define CAP_FULL	   ((1ull << (CAP_LAST + 1)) - 1)
 
+/* task_caps.securebits. The bit above each locks it. */
+#define SECURE_NOROOT		    0x01u /* uid 0 and set-uid root mean nothing to exec */
+#define SECURE_NO_SETUID_FIXUP	    0x04u /* capabilities do not follow uid 0 */
+#define SECURE_KEEP_CAPS	    0x10u /* giving up uid 0 keeps the permitted ones; until exec */
+#define SECURE_NO_CAP_AMBIENT_RAISE 0x40u
+#define SECUREBITS_LOCKS	    0xaau
+#define SECUREBITS_ALL		    0xffu
+
 struct task_caps {
 	u64 inheritable, permitted, effective, bounding, ambient;
 	u32 securebits;
-	bool no_new_privs, keep_caps;
+	bool no_new_privs;
 };
 
 /* Has the current task the capability? */
@@ -41,3 +49,9 @@ void caps_changed(struct task_struct *t);
 bool may_access_task(const struct task_struct *t, bool fs_ids);
 /* exec of a program owned by uid, gid with mode st_mode: set-id bits, capabilities. */
 void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid);
+/* Is the current task's effective user t's real or effective one? */
+bool owns_task(const struct task_struct *t);
+/* May t's nice value become nice, which is lower than now: RLIMIT_NICE of t, or CAP_SYS_NICE? */
+bool may_lower_nice(const struct task_struct *t, int nice);
+/* Nobody changes how a task is scheduled that may do more than himself; CAP_SYS_NICE may. */
+bool may_reschedule(const struct task_struct *t);

@@ -88,6 +88,8 @@ void init_task_parts(struct task_struct *t)
 	init_sigpending(&t->pending);
 	ktimer_init(&t->park_timer, park_timeout);
 	t->altstack.flags = SS_DISABLE;
+	t->timer_slack_ns = t->default_timer_slack_ns = TIMER_SLACK_DEFAULT_NS;
+	t->mce_kill = MCE_KILL_DEFAULT;
 	t->vm.start_time_ns = port_clock_ns();
 }
 
@@ -106,7 +108,7 @@ void init_signal_parts(struct signal_struct *sig, struct task_struct *leader)
 		sig->rlim[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
 	sig->rlim[RLIMIT_STACK].rlim_cur = 8 * SZ_1M;
 	sig->rlim[RLIMIT_CORE].rlim_cur = 0;
-	sig->rlim[RLIMIT_NOFILE] = (struct rlimit){ 1024, 1024 * 1024 };
+	sig->rlim[RLIMIT_NOFILE] = (struct rlimit){ 1024, FS_NR_OPEN };
 	sig->rlim[RLIMIT_MEMLOCK] = (struct rlimit){ 8 * SZ_1M, 8 * SZ_1M };
 	sig->rlim[RLIMIT_NPROC] = (struct rlimit){ max_tasks / 2, max_tasks / 2 };
 	sig->rlim[RLIMIT_SIGPENDING] = sig->rlim[RLIMIT_NPROC];
@@ -245,6 +247,8 @@ static void copy_identity(struct task_struct *t, struct task_struct *parent)
 	t->personality = parent->personality;
 	t->nice = parent->sched_reset_on_fork ? max(parent->nice, 0) : parent->nice;
 	t->policy = parent->policy;
+	t->timer_slack_ns = t->default_timer_slack_ns = parent->timer_slack_ns;
+	t->mce_kill = parent->mce_kill;
 }
 
 /* Signal state of the thread itself. */
@@ -294,6 +298,7 @@ static int copy_process_part(struct task_struct *t, struct task_struct *parent, 
 		return -ENOMEM;
 	init_signal_parts(sig, t);
 	memcpy(sig->rlim, parent->signal->rlim, sizeof(sig->rlim));
+	sig->thp_disable = parent->signal->thp_disable;
 	sig->fs_process.pid = t->vm.pid;
 	return 0;
 }

@@ -5,7 +5,9 @@
  *	bucket[hash(key)] -> waiters, first come first
  *
  * The key of a word is (mm, address), or, where it lies in a shared mapping, (file's
- * mapping, offset), so that processes meet (ABI.md section 7, 7). A waiter queues itself
+ * mapping, offset), so that processes meet (ABI.md section 7, 7). Without FUTEX_PRIVATE_FLAG the
+ * page of the word is faulted in to make the key, as in Linux: no page there is EFAULT even for a
+ * call that only wakes. With it the address alone is the key. A waiter queues itself
  * first and then looks at the word, without the lock, as looking may fault:
  *
  *	waiter			waker
@@ -14,10 +16,13 @@
  *				take it off the queue, wake
  *	look: changed -> off the queue; was it off already? then it was woken
  *
- * so a change followed by a wake is never missed.
+ * so a change followed by a wake is never missed. CMP_REQUEUE compares with both buckets locked,
+ * where a page that is not there cannot be brought in: it lets go, touches the word and starts over.
  *
- * Locking: bucket->lock; two buckets in address order. Failure: as futex(2).
+ * Robust lists are in robust.c. Locking: bucket->lock; two buckets in address order.
+ * Failure: as futex(2); operations with priority inheritance are ENOSYS.
  */
+#include <pagoda/bug.h>
 #include <pagoda/mm.h>
 #include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
@@ -32,15 +37,9 @@
 #define FUTEX_WAKE_OP	  5
 #define FUTEX_WAIT_BITSET 9
 #define FUTEX_WAKE_BITSET 10
-#define FUTEX_CMD_MASK	  0x7f
-#define FUTEX_PRIVATE	  128
-#define FUTEX_REALTIME	  256
-#define BITSET_ALL	  0xffffffffu
-
-#define FUTEX_WAITERS	 0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK	 0x3fffffffu
-#define ROBUST_LIST_MAX	 2048 /* entries walked: the list may be a circle */
+#define FUTEX_PRIVATE	  128u
+#define FUTEX_REALTIME	  256u
+#define FUTEX_CMD_MASK	  (~(FUTEX_PRIVATE | FUTEX_REALTIME))
 
 #define NR_BUCKETS 256
 
@@ -71,10 +70,44 @@ void futex_init(void)
 
 /* ---- Keys ------------------------------------------------------------------------------------------ */
 
-static int get_key(unsigned long uaddr, bool private, struct futex_key *key)
+/*
+ * Bring in the page of a word of a shared futex. written: the call will write the word, so that a
+ * page that can only be read is no good. Else such a page must be a file's: nobody can ever change
+ * an anonymous one. 0 or -EFAULT.
+ */
+static int touch_word(unsigned long uaddr, bool written)
 {
 	struct mm_struct *mm = current->vm.mm;
-	struct vm_area_struct *vma;
+	struct page *page = get_user_page(mm, uaddr, true, false);
+	int error = 0;
+
+	if (!page && !written) {
+		page = get_user_page(mm, uaddr, false, false);
+		if (page && (PageAnon(page) || !READ_ONCE(page->mapping)))
+			error = -EFAULT;
+	}
+	if (!page)
+		return -EFAULT;
+	put_page(page);
+	return error;
+}
+
+/* The key of a word in a shared mapping is its place in the file. mmap_lock held for read. */
+static void set_shared_key(struct mm_struct *mm, unsigned long uaddr, struct futex_key *key)
+{
+	struct vm_area_struct *vma = find_vma(mm, uaddr);
+
+	lockdep_assert_held(&mm->mmap_lock);
+	if (!vma || vma->vm_start > uaddr || !(vma->vm_flags & VM_MAYSHARE) || !vma->vm_file)
+		return;
+	key->object = vma->vm_file->f_mapping;
+	key->offset = (vma->vm_pgoff << PAGE_SHIFT) + uaddr - vma->vm_start;
+}
+
+static int get_key(unsigned long uaddr, bool private, bool written, struct futex_key *key)
+{
+	struct mm_struct *mm = current->vm.mm;
+	int error;
 
 	if (uaddr % sizeof(u32))
 		return -EINVAL;
@@ -83,12 +116,11 @@ static int get_key(unsigned long uaddr, bool private, struct futex_key *key)
 	*key = (struct futex_key){ mm, uaddr };
 	if (private)
 		return 0;
+	error = touch_word(uaddr, written);
+	if (error)
+		return error;
 	down_read(&mm->mmap_lock);
-	vma = find_vma(mm, uaddr);
-	if (vma && vma->vm_start <= uaddr && (vma->vm_flags & VM_SHARED) && vma->vm_file) {
-		key->object = vma->vm_file->f_mapping;
-		key->offset = (vma->vm_pgoff << PAGE_SHIFT) + uaddr - vma->vm_start;
-	}
+	set_shared_key(mm, uaddr, key);
 	up_read(&mm->mmap_lock);
 	return 0;
 }
@@ -150,7 +182,7 @@ static long wait_on(unsigned long uaddr, bool private, u32 val, u32 bitset, u64 
 
 	if (!bitset)
 		return -EINVAL;
-	ret = get_key(uaddr, private, &w.key);
+	ret = get_key(uaddr, private, false, &w.key);
 	if (ret)
 		return ret;
 	queue_waiter(&w);
@@ -250,8 +282,8 @@ static int queue_all(const struct futex_waitv *v, struct futex_waiter *w, unsign
 		unsigned int i = *queued;
 
 		w[i].task = current;
-		w[i].bitset = BITSET_ALL;
-		error = get_key(v[i].uaddr, v[i].flags & FUTEX_PRIVATE, &w[i].key);
+		w[i].bitset = FUTEX_BITSET_ALL;
+		error = get_key(v[i].uaddr, v[i].flags & FUTEX_PRIVATE, false, &w[i].key);
 		if (error)
 			return error;
 		queue_waiter(&w[i]);
@@ -351,14 +383,14 @@ static int wake_key(const struct futex_key *key, int nr, u32 bitset)
 	return woken;
 }
 
-static long futex_wake(unsigned long uaddr, bool private, int nr, u32 bitset)
+long futex_wake(unsigned long uaddr, bool private, int nr, u32 bitset)
 {
 	struct futex_key key;
 	int error;
 
 	if (!bitset)
 		return -EINVAL;
-	error = get_key(uaddr, private, &key);
+	error = get_key(uaddr, private, false, &key);
 	return error ? error : wake_key(&key, nr, bitset);
 }
 
@@ -373,41 +405,34 @@ static void lock_two(struct futex_bucket *a, struct futex_bucket *b)
 		spin_lock(&b->lock);
 }
 
-/* Wake nr waiters of the first word and move up to nr_requeue of the rest to the second. */
-static long futex_requeue(unsigned long uaddr, unsigned long uaddr2, bool private, int nr,
-			  int nr_requeue, const u32 *expected)
+static void unlock_two(struct futex_bucket *a, struct futex_bucket *b)
 {
-	struct futex_key from, to;
-	struct futex_bucket *b, *b2;
-	struct futex_waiter *w, *tmp;
-	unsigned long flags;
-	long done = 0;
-	u32 now;
-	int error = get_key(uaddr, private, &from);
+	if (a != b)
+		spin_unlock(&b->lock);
+	spin_unlock(&a->lock);
+}
 
-	if (!error)
-		error = get_key(uaddr2, private, &to);
-	if (error)
-		return error;
-	if (nr < 0 || nr_requeue < 0)
-		return -EINVAL;
-	if (expected) {
-		if (get_user(now, uaddr))
-			return -EFAULT;
-		if (now != *expected)
-			return -EAGAIN;
-	}
-	b = bucket_of(&from);
-	b2 = bucket_of(&to);
-	flags = port_irq_save();
-	lock_two(b, b2);
+/* A requeue on its way. */
+struct requeue {
+	struct futex_key from, to;
+	int nr_wake, nr_requeue;
+	unsigned long uaddr; /* of the first word, to be compared */
+	const u32 *expected; /* NULL: no comparison */
+};
+
+/* Wake the first waiters and move the next ones. How many in all. Both buckets locked. */
+static long requeue_locked(const struct requeue *r, struct futex_bucket *b, struct futex_bucket *b2)
+{
+	struct futex_waiter *w, *tmp;
+	long done = 0;
+
 	list_for_each_entry_safe(w, tmp, &b->waiters, link) {
-		if (!same_key(&w->key, &from))
+		if (!same_key(&w->key, &r->from))
 			continue;
-		if (done < nr) {
+		if (done < r->nr_wake) {
 			wake_waiter(w);
-		} else if (done - nr < nr_requeue) {
-			w->key = to;
+		} else if (done - r->nr_wake < r->nr_requeue) {
+			w->key = r->to;
 			if (b != b2) /* else it would come round again, and again */
 				list_move_tail(&w->link, &b2->waiters);
 		} else {
@@ -415,12 +440,63 @@ static long futex_requeue(unsigned long uaddr, unsigned long uaddr2, bool privat
 		}
 		done++;
 	}
-	if (b != b2)
-		spin_unlock(&b2->lock);
-	spin_unlock(&b->lock);
-	port_irq_restore(flags);
 	return done;
 }
+
+/* Is the word as expected? 0, -EAGAIN: no, -EFAULT: its page is not there. Spinlocks may be held. */
+static int compare_without_fault(const struct requeue *r)
+{
+	u32 now;
+	int error;
+
+	if (!r->expected)
+		return 0;
+	current->vm.pagefault_disabled++;
+	error = get_user(now, r->uaddr);
+	current->vm.pagefault_disabled--;
+	if (error)
+		return error;
+	return now == *r->expected ? 0 : -EAGAIN;
+}
+
+/* One attempt; -EFAULT: the word must be touched first. */
+static long try_requeue(const struct requeue *r)
+{
+	struct futex_bucket *b = bucket_of(&r->from), *b2 = bucket_of(&r->to);
+	unsigned long flags = port_irq_save();
+	long ret;
+
+	lock_two(b, b2);
+	ret = compare_without_fault(r);
+	if (!ret)
+		ret = requeue_locked(r, b, b2);
+	unlock_two(b, b2);
+	port_irq_restore(flags);
+	return ret;
+}
+
+/* Wake nr waiters of the first word and move up to nr_requeue of the rest to the second. */
+static long futex_requeue(unsigned long uaddr, unsigned long uaddr2, bool private, int nr,
+			  int nr_requeue, const u32 *expected)
+{
+	struct requeue r = {.nr_wake = nr, .nr_requeue = nr_requeue, .uaddr = uaddr, .expected = expected};
+	long ret;
+	u32 now;
+
+	if (nr < 0 || nr_requeue < 0)
+		return -EINVAL;
+	ret = get_key(uaddr, private, false, &r.from);
+	if (!ret)
+		ret = get_key(uaddr2, private, false, &r.to);
+	if (ret)
+		return ret;
+	while ((ret = try_requeue(&r)) == -EFAULT)
+		if (get_user(now, uaddr))
+			return -EFAULT;
+	return ret;
+}
+
+#define WAKE_OP_LAST 4
 
 /* FUTEX_WAKE_OP: change the second word, wake on the first, and on the second if its old value says so. */
 static int modify_word(unsigned long uaddr, u32 code, u32 *old_out)
@@ -428,6 +504,8 @@ static int modify_word(unsigned long uaddr, u32 code, u32 *old_out)
 	int op = code >> 28 & 7;
 	u32 arg = (u32)((int)(code << 8) >> 20), old, seen, new;
 
+	if (op > WAKE_OP_LAST)
+		return -ENOSYS;
 	if (code >> 31)
 		arg = 1u << (arg & 31);
 	if (get_user(seen, uaddr))
@@ -439,8 +517,7 @@ static int modify_word(unsigned long uaddr, u32 code, u32 *old_out)
 		case 1: new = old + arg; break;
 		case 2: new = old | arg; break;
 		case 3: new = old & ~arg; break;
-		case 4: new = old ^ arg; break;
-		default: return -ENOSYS;
+		default: new = old ^ arg; break;
 		}
 		if (port_cmpxchg_user(uaddr, &seen, new))
 			return -EFAULT;
@@ -470,10 +547,10 @@ static long futex_wake_op(unsigned long uaddr, unsigned long uaddr2, bool privat
 	struct futex_key key, key2;
 	long woken;
 	u32 old;
-	int error = get_key(uaddr, private, &key), also;
+	int error = get_key(uaddr, private, false, &key), also;
 
 	if (!error)
-		error = get_key(uaddr2, private, &key2);
+		error = get_key(uaddr2, private, true, &key2);
 	if (!error)
 		error = modify_word(uaddr2, code, &old);
 	if (error)
@@ -481,89 +558,40 @@ static long futex_wake_op(unsigned long uaddr, unsigned long uaddr2, bool privat
 	also = compare_word(code, old);
 	if (also < 0)
 		return also;
-	woken = wake_key(&key, nr, BITSET_ALL);
+	woken = wake_key(&key, nr, FUTEX_BITSET_ALL);
 	if (also)
-		woken += wake_key(&key2, nr2, BITSET_ALL);
+		woken += wake_key(&key2, nr2, FUTEX_BITSET_ALL);
 	return woken;
-}
-
-/* ---- The end of a thread ----------------------------------------------------------------------------------- */
-
-/* A lock word that the dying thread holds: mark it, and wake who waits for it. */
-static bool release_robust(unsigned long uaddr, u32 tid)
-{
-	u32 old, seen;
-
-	if (uaddr % sizeof(u32) || get_user(seen, uaddr))
-		return false;
-	do {
-		if ((seen & FUTEX_TID_MASK) != tid)
-			return true;
-		old = seen;
-		if (port_cmpxchg_user(uaddr, &seen, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED))
-			return false;
-	} while (seen != old);
-	if (old & FUTEX_WAITERS)
-		(void)futex_wake(uaddr, false, 1, BITSET_ALL); /* nobody there: nothing to do */
-	return true;
-}
-
-static void walk_robust_list(struct task_struct *t)
-{
-	struct {
-		unsigned long next, offset, pending;
-	} head;
-	unsigned long entry, next;
-	u32 tid = (u32)t->vm.pid;
-
-	if (copy_from_user(&head, t->robust_list, sizeof(head)))
-		return;
-	entry = head.next;
-	for (int i = 0; i < ROBUST_LIST_MAX && (entry & ~1ul) != t->robust_list; i++) {
-		bool bad = get_user(next, entry & ~1ul);
-
-		if (entry != head.pending && !release_robust((entry & ~1ul) + head.offset, tid))
-			return;
-		if (bad)
-			return;
-		entry = next;
-	}
-	if (head.pending)
-		(void)release_robust((head.pending & ~1ul) + head.offset, tid);
-}
-
-void futex_exit(struct task_struct *t)
-{
-	int zero = 0;
-
-	if (t->robust_list)
-		walk_robust_list(t);
-	if (t->clear_child_tid && atomic_read(&t->vm.mm->mm_users) > 1 &&
-	    !put_user(zero, t->clear_child_tid))
-		(void)futex_wake(t->clear_child_tid, false, 1, BITSET_ALL); /* maybe nobody joins */
-	t->robust_list = t->clear_child_tid = 0;
 }
 
 /* ---- The calls ------------------------------------------------------------------------------------------------ */
 
+/* FUTEX_CLOCK_REALTIME means something to a wait until a time only. */
+static bool knows_realtime(unsigned int command)
+{
+	return command == FUTEX_WAIT_BITSET;
+}
+
 long sys_futex(unsigned long uaddr, unsigned long op, unsigned long val, unsigned long utime,
 	       unsigned long uaddr2, unsigned long val3)
 {
-	bool private = op & FUTEX_PRIVATE;
+	unsigned int command = (unsigned int)op & FUTEX_CMD_MASK;
+	bool private = op & FUTEX_PRIVATE, waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
 	u32 expected = (u32)val3;
-	u64 deadline_ns;
-	int error;
+	u64 deadline_ns = UINT64_MAX;
+	int error = waits ? get_deadline(op, utime, &deadline_ns) : 0;
 
-	switch (op & FUTEX_CMD_MASK) {
+	if (error)
+		return error;
+	if ((op & FUTEX_REALTIME) && !knows_realtime(command))
+		return -ENOSYS;
+	switch (command) {
 	case FUTEX_WAIT:
+		return futex_wait(uaddr, private, (u32)val, FUTEX_BITSET_ALL, deadline_ns);
 	case FUTEX_WAIT_BITSET:
-		error = get_deadline(op, utime, &deadline_ns);
-		if (error)
-			return error;
-		return futex_wait(uaddr, private, (u32)val,
-				  (op & FUTEX_CMD_MASK) == FUTEX_WAIT ? BITSET_ALL : expected, deadline_ns);
+		return futex_wait(uaddr, private, (u32)val, expected, deadline_ns);
 	case FUTEX_WAKE:
-		return futex_wake(uaddr, private, (int)val, BITSET_ALL);
+		return futex_wake(uaddr, private, (int)val, FUTEX_BITSET_ALL);
 	case FUTEX_WAKE_BITSET:
 		return futex_wake(uaddr, private, (int)val, expected);
 	case FUTEX_REQUEUE:
@@ -575,33 +603,4 @@ long sys_futex(unsigned long uaddr, unsigned long op, unsigned long val, unsigne
 	default:
 		return -ENOSYS;
 	}
-}
-
-long sys_set_robust_list(unsigned long head, unsigned long len)
-{
-	if (len != 3 * sizeof(long))
-		return -EINVAL;
-	current->robust_list = head;
-	return 0;
-}
-
-long sys_get_robust_list(unsigned long pid, unsigned long uhead, unsigned long ulen)
-{
-	unsigned long head = 0, len = 3 * sizeof(long), flags;
-	struct task_struct *t = current;
-	int error = 0;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
-	if ((int)pid)
-		t = find_task_locked((int)pid);
-	if (!t)
-		error = -ESRCH;
-	else if (!may_access_task(t, false))
-		error = -EPERM;
-	else
-		head = t->robust_list;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	if (error)
-		return error;
-	return put_user(len, ulen) || put_user(head, uhead) ? -EFAULT : 0;
 }

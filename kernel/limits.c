@@ -15,26 +15,35 @@
 
 /* ---- Limits -------------------------------------------------------------------------------------- */
 
+/* What is wrong with a limit whoever sets it: no more descriptors than fs.nr_open, even for root. */
+static int check_limit(unsigned int which, const struct rlimit *new)
+{
+	if (which >= RLIM_NLIMITS)
+		return -EINVAL;
+	if (!new)
+		return 0;
+	if (new->rlim_cur > new->rlim_max)
+		return -EINVAL;
+	return which == RLIMIT_NOFILE && new->rlim_max > FS_NR_OPEN ? -EPERM : 0;
+}
+
 static int change_limit(struct task_struct *t, unsigned int which, const struct rlimit *new,
 			struct rlimit *old)
 {
-	struct rlimit *limit = &t->signal->rlim[which];
+	int error = check_limit(which, new);
+	struct rlimit *limit;
 	unsigned long flags;
-	int error = 0;
 
+	if (error)
+		return error;
+	limit = &t->signal->rlim[which];
 	spin_lock_irqsave(&tasklist_lock, flags);
 	if (old)
 		*old = *limit;
-	if (new) {
-		if (new->rlim_cur > new->rlim_max)
-			error = -EINVAL;
-		else if (new->rlim_max > limit->rlim_max && !capable(CAP_SYS_RESOURCE))
-			error = -EPERM;
-		else if (which == RLIMIT_NOFILE && new->rlim_max > 1024 * 1024)
-			error = -EPERM; /* above fs.nr_open */
-		else
-			*limit = *new;
-	}
+	if (new && new->rlim_max > limit->rlim_max && !capable(CAP_SYS_RESOURCE))
+		error = -EPERM;
+	else if (new)
+		*limit = *new;
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return error;
 }
@@ -55,8 +64,6 @@ long sys_prlimit64(unsigned long pid, unsigned long which, unsigned long unew, u
 	struct rlimit new, old;
 	long error;
 
-	if ((unsigned int)which >= RLIM_NLIMITS)
-		return -EINVAL;
 	if (unew && copy_from_user(&new, unew, sizeof(new)))
 		return -EFAULT;
 	if ((int)pid)
@@ -76,8 +83,6 @@ long sys_getrlimit(unsigned long which, unsigned long uaddr)
 	struct rlimit old;
 	int error;
 
-	if ((unsigned int)which >= RLIM_NLIMITS)
-		return -EINVAL;
 	error = change_limit(current, (unsigned int)which, NULL, &old);
 	if (error)
 		return error;
@@ -90,8 +95,6 @@ long sys_setrlimit(unsigned long which, unsigned long uaddr)
 
 	if (copy_from_user(&new, uaddr, sizeof(new)))
 		return -EFAULT;
-	if ((unsigned int)which >= RLIM_NLIMITS)
-		return -EINVAL;
 	return change_limit(current, (unsigned int)which, &new, NULL);
 }
 
@@ -208,12 +211,12 @@ long sys_getpriority(unsigned long which, unsigned long who)
 
 static int set_nice(struct task_struct *t, int nice)
 {
-	const struct fs_cred *me = &current->fs.cred, *him = &t->fs.cred;
-
-	if (me->euid != him->uid && me->euid != him->euid && !capable(CAP_SYS_NICE))
+	if (!owns_task(t) && !capable(CAP_SYS_NICE))
 		return -EPERM;
-	if (nice < t->nice && !capable(CAP_SYS_NICE))
+	if (nice < t->nice && !may_lower_nice(t, nice))
 		return -EACCES;
+	if (!may_reschedule(t))
+		return -EPERM;
 	t->nice = nice;
 	return 0;
 }

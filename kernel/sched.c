@@ -337,7 +337,7 @@ void sched_init(void)
 	idle->sighand = &idle_sighand;
 	init_signal_parts(&idle_signal, idle);
 	idle->fs.cred.ngroups = 0;
-	idle->caps = (struct task_caps){ 0, CAP_FULL, CAP_FULL, CAP_FULL, 0, 0, false, false };
+	idle->caps = (struct task_caps){ 0, CAP_FULL, CAP_FULL, CAP_FULL, 0, 0, false };
 	idle->vm.cap_ipc_lock = idle->vm.cap_sys_rawio = true;
 	idle->parent = idle;
 	idle->exit_signal = 0;

@@ -75,8 +75,7 @@ static long task_exists(unsigned long pid)
 	return 0;
 }
 
-/* ---- CPUs --------------------------------------------------------------------------------------
- */
+/* ---- CPUs -------------------------------------------------------------------------------------- */
 
 long sys_sched_getaffinity(unsigned long pid, unsigned long len, unsigned long umask)
 {
@@ -90,48 +89,97 @@ long sys_sched_getaffinity(unsigned long pid, unsigned long len, unsigned long u
 	return copy_to_user(umask, &mask, sizeof(mask)) ? -EFAULT : (long)sizeof(mask);
 }
 
+/* May the current task say on which CPUs t runs? */
+static bool may_bind(const struct task_struct *t)
+{
+	return (owns_task(t) || capable(CAP_SYS_NICE)) && may_reschedule(t);
+}
+
 long sys_sched_setaffinity(unsigned long pid, unsigned long len, unsigned long umask)
 {
 	unsigned long mask = 0, all = (1ul << port_nr_cpus()) - 1;
-	long error = (int)pid < 0 ? -ESRCH : task_exists(pid);
+	struct task_struct *t;
+	bool allowed;
 
-	if (error)
-		return error;
-	if (copy_from_user(&mask, umask, min(len, sizeof(mask))))
+	if (copy_from_user(&mask, umask, min((unsigned long)(u32)len, sizeof(mask))))
 		return -EFAULT;
+	t = (int)pid < 0 ? ERR_PTR(-ESRCH) : get_target(pid);
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	allowed = may_bind(t);
+	put_task(t);
+	if (!allowed)
+		return -EPERM;
 	return mask & all ? 0 : -EINVAL;
 }
 
-/* ---- Policies
- * ------------------------------------------------------------------------------------ */
+/* ---- Policies -------------------------------------------------------------------------------- */
 
 static bool is_real_time(u32 policy)
 {
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
-static int check_policy(u32 policy, u32 priority)
+static bool is_fair(u32 policy)
 {
-	if (policy > SCHED_DEADLINE || policy == 4 || priority > PRIORITY_MAX)
-		return -EINVAL;
-	if (is_real_time(policy) != (priority != 0))
-		return -EINVAL;
-	return is_real_time(policy) || policy == SCHED_DEADLINE ? -EPERM : 0;
+	return policy == SCHED_OTHER || policy == SCHED_BATCH;
 }
 
-static bool may_change(const struct task_struct *t)
-{
-	const struct fs_cred *me = &current->fs.cred;
+/* A change of how a task is scheduled, whichever call asks for it. */
+struct sched_change {
+	u32 policy, priority;
+	u64 flags;
+	int nice;
+	bool keep_policy;    /* sched_setparam, SCHED_FLAG_KEEP_POLICY */
+	bool has_deadline;   /* sched_setattr gave a deadline */
+	bool reset_on_fork;
+};
 
-	return me->euid == t->fs.cred.euid || me->euid == t->fs.cred.uid || capable(CAP_SYS_NICE);
+/* What is wrong with it, whoever asks and for whom. */
+static int check_change(const struct sched_change *c)
+{
+	if (c->policy > SCHED_DEADLINE || c->policy == 4)
+		return -EINVAL;
+	if ((c->flags & ~SCHED_FLAG_KNOWN) || c->priority > PRIORITY_MAX)
+		return -EINVAL;
+	if (c->policy == SCHED_DEADLINE && !c->has_deadline)
+		return -EINVAL;
+	return is_real_time(c->policy) != (c->priority != 0) ? -EINVAL : 0;
 }
 
-static int set_policy(struct task_struct *t, u32 policy, bool reset_on_fork)
+/* Does the change need CAP_SYS_NICE? */
+static bool is_privileged(const struct task_struct *t, const struct sched_change *c)
 {
-	if (!may_change(t) || (t->sched_reset_on_fork && !reset_on_fork && !capable(CAP_SYS_NICE)))
+	if (is_fair(c->policy) && c->nice < t->nice && !may_lower_nice(t, c->nice))
+		return true;
+	if (is_real_time(c->policy) || c->policy == SCHED_DEADLINE)
+		return true;
+	if (t->policy == SCHED_IDLE && c->policy != SCHED_IDLE && !may_lower_nice(t, t->nice))
+		return true; /* leaving SCHED_IDLE counts as becoming nicer than 19 */
+	return !owns_task(t) || (t->sched_reset_on_fork && !c->reset_on_fork);
+}
+
+static int apply_change(struct task_struct *t, struct sched_change *c)
+{
+	int error;
+
+	if (c->keep_policy) {
+		c->policy = t->policy;
+		c->reset_on_fork = t->sched_reset_on_fork;
+	}
+	error = check_change(c);
+	if (error)
+		return error;
+	if ((is_privileged(t, c) && !capable(CAP_SYS_NICE)) || !may_reschedule(t))
 		return -EPERM;
-	t->policy = (u8)policy;
-	t->sched_reset_on_fork = reset_on_fork;
+	if (c->flags & SCHED_FLAG_UTIL_CLAMP)
+		return -EOPNOTSUPP;
+	if (is_real_time(c->policy) || c->policy == SCHED_DEADLINE)
+		return -EPERM; /* one round-robin class */
+	t->policy = (u8)c->policy;
+	t->sched_reset_on_fork = c->reset_on_fork;
+	if (is_fair(c->policy))
+		t->nice = c->nice;
 	return 0;
 }
 
@@ -147,39 +195,40 @@ long sys_sched_getscheduler(unsigned long pid)
 	return policy;
 }
 
-/* given: the policy's part of the call; none: sched_setparam, which keeps it. */
-static long set_scheduler(unsigned long pid, const u32 *given, unsigned long uparam)
+/* A change of policy and priority only: the nice value stays. */
+static long set_scheduler(unsigned long pid, struct sched_change *c, unsigned long uparam)
 {
 	struct task_struct *t;
-	u32 priority, policy;
 	long error;
 
 	if (!uparam || (int)pid < 0)
 		return -EINVAL;
-	if (get_user(priority, uparam))
+	if (get_user(c->priority, uparam))
 		return -EFAULT;
 	t = get_target(pid);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
-	policy = given ? *given & ~SCHED_RESET_ON_FORK : t->policy;
-	error = check_policy(policy, priority);
-	if (!error)
-		error = set_policy(t, policy,
-				   given ? *given & SCHED_RESET_ON_FORK : t->sched_reset_on_fork);
+	c->nice = t->nice;
+	error = apply_change(t, c);
 	put_task(t);
 	return error;
 }
 
 long sys_sched_setscheduler(unsigned long pid, unsigned long policy, unsigned long uparam)
 {
-	u32 given = (u32)policy;
+	struct sched_change c = {
+		.policy = (u32)policy & ~SCHED_RESET_ON_FORK,
+		.reset_on_fork = (u32)policy & SCHED_RESET_ON_FORK,
+	};
 
-	return (int)policy < 0 ? -EINVAL : set_scheduler(pid, &given, uparam);
+	return (int)policy < 0 ? -EINVAL : set_scheduler(pid, &c, uparam);
 }
 
 long sys_sched_setparam(unsigned long pid, unsigned long uparam)
 {
-	return set_scheduler(pid, NULL, uparam);
+	struct sched_change c = {.keep_policy = true};
+
+	return set_scheduler(pid, &c, uparam);
 }
 
 long sys_sched_getparam(unsigned long pid, unsigned long uparam)
@@ -192,8 +241,7 @@ long sys_sched_getparam(unsigned long pid, unsigned long uparam)
 	return put_user(priority, uparam) ? -EFAULT : 0;
 }
 
-/* ---- struct sched_attr
- * ------------------------------------------------------------------------------ */
+/* ---- struct sched_attr ------------------------------------------------------------------------- */
 
 /* What the user gives, of whatever size; what is not known must be zero. */
 static int get_attr(struct sched_attr *attr, unsigned long uattr)
@@ -221,20 +269,17 @@ static int get_attr(struct sched_attr *attr, unsigned long uattr)
 
 static int apply_attr(struct task_struct *t, const struct sched_attr *attr)
 {
-	u32 policy = attr->flags & SCHED_FLAG_KEEP_POLICY ? t->policy : attr->policy;
-	int error = check_policy(policy, attr->priority);
+	struct sched_change c = {
+		.policy = attr->policy,
+		.priority = attr->priority,
+		.flags = attr->flags,
+		.nice = attr->flags & SCHED_FLAG_KEEP_PARAMS ? t->nice : attr->nice,
+		.keep_policy = attr->flags & SCHED_FLAG_KEEP_POLICY,
+		.has_deadline = attr->deadline != 0,
+		.reset_on_fork = attr->flags & SCHED_FLAG_RESET_ON_FORK,
+	};
 
-	if (!error && (attr->flags & ~SCHED_FLAG_KNOWN))
-		error = -EINVAL;
-	if (!error && (attr->flags & SCHED_FLAG_UTIL_CLAMP))
-		error = -EOPNOTSUPP;
-	if (!error && attr->nice < t->nice && !capable(CAP_SYS_NICE))
-		error = -EPERM;
-	if (!error)
-		error = set_policy(t, policy, attr->flags & SCHED_FLAG_RESET_ON_FORK);
-	if (!error && !(attr->flags & SCHED_FLAG_KEEP_PARAMS) && policy != SCHED_IDLE)
-		t->nice = attr->nice;
-	return error;
+	return apply_change(t, &c);
 }
 
 long sys_sched_setattr(unsigned long pid, unsigned long uattr, unsigned long flags)
@@ -277,8 +322,7 @@ long sys_sched_getattr(unsigned long pid, unsigned long uattr, unsigned long usi
 	return copy_to_user(uattr, &attr, attr.size) ? -EFAULT : 0;
 }
 
-/* ---- Numbers
- * ------------------------------------------------------------------------------------------ */
+/* ---- Numbers ----------------------------------------------------------------------------------- */
 
 long sys_sched_get_priority_max(unsigned long policy)
 {

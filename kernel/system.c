@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * system.c: calls about the system as a whole, and small switches of a task: names,
- * memory totals, the log, random bytes, prctl, arch_prctl, scheduling parameters.
+ * system.c: calls about the system as a whole: names, memory totals, the log, random bytes, power;
+ * and arch_prctl and personality. prctl has a file of its own (prctl.c).
  *
  * Locking: names under uts_lock; the rest reads words or changes the current task only.
  */
@@ -257,121 +257,7 @@ long sys_reboot(unsigned long magic, unsigned long magic2, unsigned long command
 	}
 }
 
-/* ---- prctl --------------------------------------------------------------------------------------------------------- */
-
-#define PR_SET_PDEATHSIG    1
-#define PR_GET_PDEATHSIG    2
-#define PR_GET_DUMPABLE	    3
-#define PR_SET_DUMPABLE	    4
-#define PR_GET_KEEPCAPS	    7
-#define PR_SET_KEEPCAPS	    8
-#define PR_SET_NAME	    15
-#define PR_GET_NAME	    16
-#define PR_CAPBSET_READ	    23
-#define PR_CAPBSET_DROP	    24
-#define PR_GET_SECUREBITS   27
-#define PR_SET_SECUREBITS   28
-#define PR_SET_TIMERSLACK   29
-#define PR_GET_TIMERSLACK   30
-#define PR_SET_CHILD_SUBREAPER 36
-#define PR_GET_CHILD_SUBREAPER 37
-#define PR_SET_NO_NEW_PRIVS 38
-#define PR_GET_NO_NEW_PRIVS 39
-#define PR_GET_TID_ADDRESS  40
-#define PR_SET_THP_DISABLE  41
-#define PR_GET_THP_DISABLE  42
-#define PR_CAP_AMBIENT	    47
-#define TIMERSLACK_NS	    50000
-
-static long set_name_of_task(unsigned long uaddr)
-{
-	struct task_struct *me = current;
-	char name[sizeof(me->vm.comm)] = { 0 };
-
-	if (strncpy_from_user(name, uaddr, sizeof(name) - 1) < 0)
-		return -EFAULT;
-	memcpy(me->vm.comm, name, sizeof(name));
-	return 0;
-}
-
-static long prctl_capability(unsigned long option, unsigned long cap)
-{
-	struct task_caps *caps = &current->caps;
-
-	if (cap > CAP_LAST)
-		return -EINVAL;
-	if (option == PR_CAPBSET_READ)
-		return caps->bounding >> cap & 1;
-	if (!capable(CAP_SETPCAP))
-		return -EPERM;
-	caps->bounding &= ~(1ull << cap);
-	return 0;
-}
-
-long sys_prctl(unsigned long option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
-{
-	struct task_struct *me = current;
-
-	switch ((int)option) {
-	case PR_SET_PDEATHSIG:
-		if (a > NSIG)
-			return -EINVAL;
-		me->pdeath_signal = (int)a;
-		return 0;
-	case PR_GET_PDEATHSIG:
-		return put_user(me->pdeath_signal, a) ? -EFAULT : 0;
-	case PR_GET_DUMPABLE:
-		return me->vm.mm->dumpable;
-	case PR_SET_DUMPABLE:
-		if (a > 1)
-			return -EINVAL;
-		me->vm.mm->dumpable = (int)a;
-		return 0;
-	case PR_GET_KEEPCAPS:
-		return me->caps.keep_caps;
-	case PR_SET_KEEPCAPS:
-		if (a > 1)
-			return -EINVAL;
-		me->caps.keep_caps = a;
-		return 0;
-	case PR_SET_NAME:
-		return set_name_of_task(a);
-	case PR_GET_NAME:
-		return copy_to_user(a, me->vm.comm, sizeof(me->vm.comm)) ? -EFAULT : 0;
-	case PR_CAPBSET_READ:
-	case PR_CAPBSET_DROP:
-		return prctl_capability(option, a);
-	case PR_GET_SECUREBITS:
-		return me->caps.securebits;
-	case PR_GET_TIMERSLACK:
-		return TIMERSLACK_NS;
-	case PR_SET_TIMERSLACK:
-		return 0;
-	case PR_SET_CHILD_SUBREAPER:
-		me->signal->is_child_subreaper = a != 0;
-		return 0;
-	case PR_GET_CHILD_SUBREAPER: {
-		int is = me->signal->is_child_subreaper;
-
-		return put_user(is, a) ? -EFAULT : 0;
-	}
-	case PR_SET_NO_NEW_PRIVS:
-		if (a != 1 || b || c || d)
-			return -EINVAL;
-		me->caps.no_new_privs = true;
-		return 0;
-	case PR_GET_NO_NEW_PRIVS:
-		if (a || b || c || d)
-			return -EINVAL;
-		return me->caps.no_new_privs;
-	case PR_GET_TID_ADDRESS:
-		return put_user(me->clear_child_tid, a) ? -EFAULT : 0;
-	case PR_GET_THP_DISABLE:
-		return 0;
-	default:
-		return -EINVAL;
-	}
-}
+/* ---- The processor's registers --------------------------------------------------------------------------------- */
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002

@@ -48,6 +48,9 @@ struct sighand_struct {
 	struct k_sigaction action[NSIG]; /* (S) [signo - 1] */
 };
 
+#define TIMER_SLACK_DEFAULT_NS 50000
+#define MCE_KILL_DEFAULT       2 /* task_struct.mce_kill: 0 late, 1 early, 2 as the system has it */
+
 struct itimer {
 	u64 value_ns, interval_ns; /* 0: not armed. REAL: when, on the clock; others: CPU time left */
 };
@@ -90,7 +93,7 @@ struct signal_struct {
 	unsigned int nr_cpu_timers;	 /* (T) */
 	struct task_usage dead;		 /* (T) threads that have ended */
 	struct task_usage kids;		 /* (T) children waited for */
-	bool is_child_subreaper, did_exec;
+	bool is_child_subreaper, did_exec, thp_disable;
 };
 
 struct task_struct {
@@ -147,6 +150,8 @@ struct task_struct {
 	unsigned long clear_child_tid, set_child_tid; /* (O) */
 	unsigned long robust_list;	/* (O) */
 	int pdeath_signal;
+	unsigned long timer_slack_ns, default_timer_slack_ns; /* (O) kept and told; timers go by ticks */
+	u8 mce_kill;			/* (O) when to be told of broken memory: told back only */
 	struct list_head dead_link;	/* queue_dead_task() */
 	unsigned int personality;
 	bool report_marked;		/* "mark" was written to /dev/pagoda */

@@ -231,7 +231,7 @@ static const struct proc_entry vm_entries[] = {
 
 /* ---- fs, net ------------------------------------------------------------------------------------------ */
 
-static int nr_open = 65536, pipe_max_size = 1048576, file_max = INT_MAX, lease_break_time = 45,
+static int nr_open = FS_NR_OPEN, pipe_max_size = 1048576, file_max = INT_MAX, lease_break_time = 45,
 	   suid_dumpable, protected_links = 1, somaxconn = 4096, max_user_watches = 65536;
 
 TEXT(show_file_nr, "0\t0\t%d\n", INT_MAX)
