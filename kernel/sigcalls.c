@@ -2,9 +2,9 @@
 /*
  * sigcalls.c: the system calls about signals; what they do is in signal.c.
  *
- * kill() and its kin share one check, may_signal(): the same user, or CAP_KILL, or SIGCONT
- * within the session. Sets are 8 bytes; another sigsetsize is -EINVAL. A number above NSIG or
- * below 0 is -EINVAL; 0 only checks.
+ * kill() and its kin share one check, check_and_send(), once the target is known: the number (above
+ * NSIG or below 0: -EINVAL; 0 only checks), then may_signal(): the same user, or CAP_KILL, or
+ * SIGCONT within the session. Sets are 8 bytes; another sigsetsize is -EINVAL.
  */
 #include <pagoda/mm.h>
 #include <pagoda/string.h>
@@ -228,9 +228,16 @@ static struct siginfo own_info(int signo, int code)
 	return info;
 }
 
+static int check_number(int signo)
+{
+	return signo < 0 || signo > NSIG ? -EINVAL : 0;
+}
+
 /* tasklist_lock held. */
 static int check_and_send(int signo, const struct siginfo *info, struct task_struct *t, bool group)
 {
+	if (check_number(signo))
+		return -EINVAL;
 	if (!may_signal(t, signo))
 		return -EPERM;
 	return signo ? send_signal_listed(signo, info, t, group) : 0;
@@ -281,18 +288,19 @@ static bool is_wanted(const struct task_struct *t, const struct pid *pgrp)
 
 /*
  * Many, in the order of their numbers, with pauses. Whoever is forked meanwhile has a higher number, as a rule, and
- * is met later. tasklist_lock held, let go of in between.
+ * is met later. That somebody among all may not be signalled, or that there is nobody, is no error, as in
+ * Linux; a group fails if all its members do. tasklist_lock held, let go of in between.
  */
 static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info, unsigned long *flags)
 {
-	int result = -ESRCH, nr = 0, n = 0;
+	int result = pgrp ? -ESRCH : check_number(signo), nr = 0, n = 0;
 	struct task_struct *t;
 
 	while ((nr = next_pid_locked(nr, &t))) {
 		if (is_wanted(t, pgrp)) {
 			int error = check_and_send(signo, info, t, true);
 
-			if (result == -ESRCH || (pgrp ? result != 0 : error != -EPERM))
+			if (pgrp ? result != 0 : error != -EPERM)
 				result = error;
 		}
 		if (++n % KILL_BATCH)
@@ -325,8 +333,6 @@ long sys_kill(unsigned long upid, unsigned long usig)
 	unsigned long flags;
 	int error;
 
-	if (signo < 0 || signo > NSIG)
-		return -EINVAL;
 	if (pid == (int)0x80000000)
 		return -ESRCH;
 	spin_lock_irqsave(&tasklist_lock, flags);
@@ -347,8 +353,6 @@ static int send_to_thread(int tgid, int tid, int signo, const struct siginfo *in
 	unsigned long flags;
 	int error = -ESRCH;
 
-	if (signo < 0 || signo > NSIG)
-		return -EINVAL;
 	spin_lock_irqsave(&tasklist_lock, flags);
 	t = find_task_locked(tid);
 	if (t && (!tgid || t->tgid == tgid))
@@ -390,16 +394,6 @@ static bool is_pretence(const struct siginfo *info)
 	return info->si_code >= 0 || info->si_code == SI_TKILL;
 }
 
-static int get_user_info(struct siginfo *info, unsigned long uinfo, int signo, int pid)
-{
-	int error = copy_info(info, uinfo);
-
-	if (error)
-		return error;
-	info->si_signo = signo;
-	return is_pretence(info) && pid != current->vm.pid ? -EPERM : 0;
-}
-
 static int get_pidfd_info(struct siginfo *info, unsigned long uinfo, int signo, const struct pid *pid)
 {
 	int error = copy_info(info, uinfo);
@@ -415,12 +409,13 @@ long sys_rt_sigqueueinfo(unsigned long pid, unsigned long sig, unsigned long uin
 {
 	struct siginfo info;
 	unsigned long flags;
-	int error = get_user_info(&info, uinfo, (int)sig, (int)pid);
+	int error = copy_info(&info, uinfo);
 
 	if (error)
 		return error;
-	if ((int)sig < 0 || (int)sig > NSIG)
-		return -EINVAL;
+	if (is_pretence(&info) && (int)pid != current->vm.pid)
+		return -EPERM;
+	info.si_signo = (int)sig;
 	spin_lock_irqsave(&tasklist_lock, flags);
 	error = kill_one((int)pid, (int)sig, &info);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
@@ -431,12 +426,16 @@ long sys_rt_tgsigqueueinfo(unsigned long tgid, unsigned long tid, unsigned long 
 			   unsigned long uinfo)
 {
 	struct siginfo info;
-	int error;
+	int error = copy_info(&info, uinfo);
 
+	if (error)
+		return error;
 	if ((int)tid <= 0 || (int)tgid <= 0)
 		return -EINVAL;
-	error = get_user_info(&info, uinfo, (int)sig, (int)tid);
-	return error ? error : send_to_thread((int)tgid, (int)tid, (int)sig, &info);
+	if (is_pretence(&info) && (int)tid != current->vm.pid)
+		return -EPERM;
+	info.si_signo = (int)sig;
+	return send_to_thread((int)tgid, (int)tid, (int)sig, &info);
 }
 
 /* To the process of a pidfd, or of an open /proc/PID. uinfo 0: as kill(2). */
@@ -455,8 +454,6 @@ long sys_pidfd_send_signal(unsigned long pidfd, unsigned long sig, unsigned long
 		return PTR_ERR(pid);
 	if (uinfo)
 		error = get_pidfd_info(&info, uinfo, (int)sig, pid);
-	if (!error && ((int)sig < 0 || (int)sig > NSIG))
-		error = -EINVAL;
 	if (!error) {
 		spin_lock_irqsave(&tasklist_lock, flags);
 		error = pid->task ? check_and_send((int)sig, &info, pid->task, true) : -ESRCH;

@@ -251,28 +251,34 @@ static int set_target(struct wait_request *w)
 	}
 }
 
+static long wait_for_target(struct wait_request *w)
+{
+	long ret;
+
+	if (w->options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | W_NOTHREAD | W_CLONE |
+			   W_ALL))
+		return -EINVAL;
+	if (!(w->options & (WEXITED | WUNTRACED | WCONTINUED)))
+		return -EINVAL;
+	ret = set_target(w);
+	if (ret)
+		return ret;
+	ret = do_wait(w);
+	if (w->pid_struct)
+		put_pid_ref(w->pid_struct);
+	return ret;
+}
+
+/* As in Linux the information is written, as zeros, when there was an error, too; a bad pointer comes first then. */
 long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsigned long options,
 		unsigned long rusage)
 {
 	struct wait_request w = { .type = (int)type, .id = (int)id, .options = (unsigned int)options };
-	long ret;
+	long ret = wait_for_target(&w);
 
-	if (w.options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | W_NOTHREAD | W_CLONE |
-			  W_ALL))
-		return -EINVAL;
-	if (!(w.options & (WEXITED | WUNTRACED | WCONTINUED)))
-		return -EINVAL;
-	ret = set_target(&w);
-	if (ret)
-		return ret;
-	ret = do_wait(&w);
-	if (w.pid_struct)
-		put_pid_ref(w.pid_struct);
-	if (ret < 0)
-		return ret;
 	if (ret > 0 && rusage && put_rusage(rusage, &w.usage))
 		return -EFAULT;
 	if (uinfo && put_wait_info(uinfo, &w))
 		return -EFAULT;
-	return 0;
+	return min(ret, 0l);
 }
