@@ -12,6 +12,8 @@
 
 #define MFD_CLOEXEC	  1ul
 #define MFD_ALLOW_SEALING 2ul
+#define MFD_HUGETLB	  4ul
+#define MFD_HUGE_SIZES	  0xfc000000ul /* with MFD_HUGETLB: which size */
 #define MFD_NAME_MAX	  249
 
 static struct file *memfd_file(const char *name, bool sealing)
@@ -39,13 +41,16 @@ long sys_memfd_create(unsigned long name, unsigned long flags)
 	struct file *file;
 	long len, fd;
 
-	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+	flags = (unsigned int)flags;
+	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | (flags & MFD_HUGETLB ? MFD_HUGE_SIZES : 0)))
 		return -EINVAL;
 	len = strncpy_from_user(text + 7, name, MFD_NAME_MAX + 1);
 	if (len < 0)
 		return len;
 	if (len > MFD_NAME_MAX)
 		return -EINVAL;
+	if (flags & MFD_HUGETLB) /* there is no file system of huge pages */
+		return -ENODEV;
 	fd = get_unused_fd(0, flags & MFD_CLOEXEC ? O_CLOEXEC : 0);
 	if (fd < 0)
 		return fd;

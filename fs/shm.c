@@ -7,8 +7,9 @@
  *	slot_at(index) -> segment -> file ("/SYSV00001234", on an inode of its own)
  *	VMA -> a file of its attachment, on the same inode -> segment
  *
- * Its id is sequence * IPCMNI + index. The sequence grows when an index is used again, so
- * that an old id meets EIDRM or EINVAL and no foreign segment. Lookup by id is an index,
+ * Its id is sequence * IPCMNI + index. Indices are given out in turn, round a circle of at least
+ * INDEX_CYCLE; the sequence grows each time round, so that an old id meets EINVAL and no foreign
+ * segment. Lookup by id is an index,
  * by key a walk over the slots in use (at most shmmni). The table has room for SLOTS_FIRST
  * segments at first, doubles when an index beyond is wanted, and goes with the last segment.
  *
@@ -42,6 +43,7 @@
 #define IPCMNI	     32768
 #define SLOTS_FIRST  64
 #define ID_SEQUENCES (0x7fffffff / IPCMNI)
+#define INDEX_CYCLE  64 /* indices used in turn, before the first is used again (Linux's ipc_min_cycle) */
 
 #define IPC_PRIVATE 0
 #define IPC_CREAT   01000u
@@ -184,14 +186,12 @@ static bool grow_slots(int index)
 	return true;
 }
 
-/* The segment with this id; -EINVAL: none, -EIDRM: its index is another's now. shm_lock held. */
+/* The segment with this id; -EINVAL: none, or its index is another's now. shm_lock held. */
 static struct shm_segment *find_segment(int id)
 {
 	struct shm_segment *seg = id < 0 ? NULL : slot_at(id % IPCMNI);
 
-	if (!seg)
-		return ERR_PTR(-EINVAL);
-	return seg->id == id ? seg : ERR_PTR(-EIDRM);
+	return seg && seg->id == id ? seg : ERR_PTR(-EINVAL);
 }
 
 static struct shm_segment *find_key(s32 key)
@@ -202,14 +202,30 @@ static struct shm_segment *find_key(s32 key)
 	return NULL;
 }
 
-/* Give seg an index and an id: the lowest free, or what shm_next_id asks for. 0, -ENOSPC, -ENOMEM. */
+/* The first free index of [from, to), or -1. shm_lock held. */
+static int free_index(int from, int to)
+{
+	for (int index = from; index < to; index++)
+		if (!slot_at(index))
+			return index;
+	return -1;
+}
+
+/* The next free index after the one given out last; the circle grows with the segments. shm_lock held. */
+static int next_index(void)
+{
+	int cycle = min(max(nr_segments * 3 / 2, INDEX_CYCLE), IPCMNI);
+	int index = last_index + 1 < cycle ? free_index(last_index + 1, cycle) : -1;
+
+	return index >= 0 ? index : free_index(0, cycle);
+}
+
+/* Give seg an index and an id: the next free, or what shm_next_id asks for. 0, -ENOSPC, -ENOMEM. */
 static int insert_segment(struct shm_segment *seg)
 {
-	int wanted = shm_next_id, index = wanted >= 0 ? wanted % IPCMNI : 0;
+	int wanted = shm_next_id, index = wanted >= 0 ? free_index(wanted % IPCMNI, IPCMNI) : next_index();
 
-	while (index < IPCMNI && slot_at(index))
-		index++;
-	if (index == IPCMNI)
+	if (index < 0)
 		return -ENOSPC;
 	if (!grow_slots(index))
 		return -ENOMEM;
@@ -393,10 +409,12 @@ static long create_segment(s32 key, u64 size, unsigned int flags)
 
 	if (size < 1 || size > shm_ctlmax)
 		return -EINVAL;
-	if (flags & SHM_HUGETLB)
-		return fs_capable(CAP_IPC_LOCK) || in_group(0) ? -ENOMEM : -EPERM; /* hugetlb_shm_group is 0 */
+	if ((flags & SHM_HUGETLB) && !huge_page_bytes(flags))
+		return -EINVAL;
 	if (size > (~0ull >> 1) - PAGE_SIZE || shm_pages + pages > shm_ctlall)
 		return -ENOSPC;
+	if (flags & SHM_HUGETLB) /* there is no pool of huge pages; hugetlb_shm_group is 0 */
+		return fs_capable(CAP_IPC_LOCK) || in_group(0) ? -ENOMEM : -EPERM;
 	if (nr_segments >= shm_ctlmni)
 		return -ENOSPC;
 	seg = alloc_segment(key, size, flags & 0777);
@@ -475,7 +493,7 @@ static struct shm_segment *hold_segment(int id, unsigned int flags)
 }
 
 /* Map a file of its own, so that a read-only attachment can never be made writable. */
-static long map_segment(struct shm_segment *seg, unsigned long addr, unsigned int flags)
+static long map_segment(struct shm_segment *seg, unsigned long addr, bool chosen, unsigned int flags)
 {
 	bool readonly = flags & SHM_RDONLY;
 	unsigned long prot = PROT_READ | (readonly ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
@@ -486,7 +504,7 @@ static long map_segment(struct shm_segment *seg, unsigned long addr, unsigned in
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	if (addr)
+	if (chosen)
 		how |= flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
 	ret = (long)do_mmap(&file->vm, addr, seg->size, prot, how, 0);
 	if (ret == -EEXIST)
@@ -498,6 +516,7 @@ static long map_segment(struct shm_segment *seg, unsigned long addr, unsigned in
 long sys_shmat(unsigned long id, unsigned long addr, unsigned long flags)
 {
 	struct shm_segment *seg;
+	bool chosen = addr != 0; /* by the caller; SHM_RND may make it 0 afterwards */
 	long ret;
 	int err = (int)id < 0 ? -EINVAL : check_address(&addr, (unsigned int)flags);
 
@@ -506,10 +525,10 @@ long sys_shmat(unsigned long id, unsigned long addr, unsigned long flags)
 	seg = hold_segment((int)id, (unsigned int)flags);
 	if (IS_ERR(seg))
 		return PTR_ERR(seg);
-	if (addr && addr + seg->size < addr)
+	if (!(flags & SHM_REMAP) && addr + seg->size < addr)
 		ret = -EINVAL;
 	else
-		ret = map_segment(seg, addr, (unsigned int)flags);
+		ret = map_segment(seg, addr, chosen, (unsigned int)flags);
 	drop_attachment(seg, false);
 	return ret;
 }
@@ -574,6 +593,14 @@ static void fill_ds(const struct shm_segment *seg, struct shmid_ds *ds)
 				 .nattch = seg->nattch };
 }
 
+/* SHM_STAT's: an index, of which the low bits count, so that a whole id does as well. shm_lock held. */
+static struct shm_segment *segment_at(int index)
+{
+	struct shm_segment *seg = slot_at(index % IPCMNI);
+
+	return seg ? seg : ERR_PTR(-EINVAL);
+}
+
 static long stat_segment(int id, int cmd, unsigned long user)
 {
 	struct shm_segment *seg;
@@ -581,10 +608,7 @@ static long stat_segment(int id, int cmd, unsigned long user)
 	long ret;
 
 	mutex_lock(&shm_lock);
-	if (cmd == IPC_STAT)
-		seg = find_segment(id);
-	else
-		seg = id >= 0 && slot_at(id) ? slot_at(id) : ERR_PTR(-EINVAL);
+	seg = cmd == IPC_STAT ? find_segment(id) : segment_at(id);
 	ret = IS_ERR(seg) ? PTR_ERR(seg) : cmd == SHM_STAT_ANY ? 0 : check_access(seg, ACCESS_READ);
 	if (!ret) {
 		fill_ds(seg, &ds);
@@ -641,6 +665,8 @@ static long usage_info(unsigned long user)
 
 static long change_owner(struct shm_segment *seg, const struct shmid_ds *ds)
 {
+	if (ds->uid == ~0u || ds->gid == ~0u)
+		return -EINVAL;
 	seg->uid = ds->uid;
 	seg->gid = ds->gid;
 	seg->mode = (seg->mode & ~0777u) | (ds->mode & 0777);
@@ -747,8 +773,6 @@ long sys_shmctl(unsigned long id, unsigned long cmd, unsigned long user)
 	case IPC_SET:
 		if (copy_from_user(&ds, user, sizeof(ds)))
 			return -EFAULT;
-		if (ds.uid == ~0u || ds.gid == ~0u)
-			return -EINVAL;
 		return owner_command((int)id, IPC_SET, &ds);
 	case IPC_RMID:
 		return owner_command((int)id, IPC_RMID, NULL);

@@ -84,6 +84,8 @@ static int request_from_user(struct mpol_request *want, unsigned long mode, unsi
 	want->mode = (unsigned int)mode;
 	if ((want->mode & ~MPOL_MODE_FLAGS) >= MPOL_MAX)
 		return -EINVAL;
+	if (want->mode & MPOL_F_STATIC_NODES && want->mode & MPOL_F_RELATIVE_NODES)
+		return -EINVAL;
 	return nodes_from_user(want, user, maxnode);
 }
 

@@ -209,6 +209,7 @@ struct mmap_request {
 	unsigned long addr, len, pgoff;
 	unsigned long prot, flags; /* the caller's */
 	unsigned long vm_flags;
+	unsigned long huge_bytes; /* MAP_HUGETLB: size of a page; else 0 */
 };
 
 /* A VMA that describes the request, linked nowhere, without references. */
@@ -368,6 +369,20 @@ static unsigned long calc_vm_flags(unsigned long prot, unsigned long flags)
 	return vm_flags;
 }
 
+/*
+ * MAP_HUGETLB: whole huge pages, of a size that the machine has; only for anonymous memory, as no file
+ * system gives them. As in Linux such memory is a file from here on: its checks are a file's, and
+ * only when all have passed it turns out that there is no pool of huge pages.
+ */
+static int set_huge_pages(struct mmap_request *r)
+{
+	r->huge_bytes = huge_page_bytes(r->flags);
+	if (r->file || !r->huge_bytes)
+		return -EINVAL;
+	r->len = ALIGN(r->len, r->huge_bytes); /* too long becomes 0 */
+	return 0;
+}
+
 static int check_request(struct mmap_request *r, unsigned long offset)
 {
 	if (offset & ~PAGE_MASK)
@@ -376,15 +391,15 @@ static int check_request(struct mmap_request *r, unsigned long offset)
 		return -EBADF;
 	if (r->flags & MAP_ANONYMOUS)
 		r->file = NULL;
+	if (r->flags & MAP_HUGETLB && set_huge_pages(r))
+		return -EINVAL;
 	if (!r->len)
 		return -EINVAL;
-	if (r->flags & MAP_HUGETLB) /* there is no pool of huge pages */
-		return r->file ? -EINVAL : -ENOMEM;
 	r->len = PAGE_ALIGN(r->len);
 	if (!r->len || r->len > TASK_SIZE)
 		return -ENOMEM;
 	r->pgoff = offset >> PAGE_SHIFT;
-	if (r->file && (offset + r->len < offset || offset + r->len > ~0ul >> 1))
+	if ((r->file || r->huge_bytes) && (offset + r->len < offset || offset + r->len > ~0ul >> 1))
 		return -EOVERFLOW; /* file positions are signed; anonymous memory has none */
 	if (r->mm->map_count > MAX_MAP_COUNT)
 		return -ENOMEM;
@@ -402,6 +417,8 @@ static int choose_address(struct mmap_request *r)
 		if (addr && addr < MMAP_MIN_ADDR)
 			addr = MMAP_MIN_ADDR;
 	}
+	if (r->flags & MAP_FIXED && r->huge_bytes && addr & (r->huge_bytes - 1))
+		return r->len > TASK_SIZE ? -ENOMEM : -EINVAL;
 	addr = get_unmapped_area(r->file, addr, r->len, r->pgoff, r->flags);
 	if (IS_ERR_VALUE(addr))
 		return (int)addr;
@@ -452,6 +469,18 @@ static int check_file_rights(struct mmap_request *r)
 	return r->vm_flags & (VM_GROWSDOWN | VM_GROWSUP) ? -EINVAL : 0;
 }
 
+/* The checks of a file, and then: no huge page is free. */
+static int check_huge_pages(struct mmap_request *r)
+{
+	unsigned long type = r->flags & MAP_TYPE;
+
+	if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
+		return -EINVAL;
+	if (type == MAP_SHARED_VALIDATE && r->flags & ~(unsigned long)LEGACY_MAP_MASK)
+		return -EOPNOTSUPP;
+	return r->vm_flags & (VM_GROWSDOWN | VM_GROWSUP) ? -EINVAL : -ENOMEM;
+}
+
 static int check_anonymous(struct mmap_request *r)
 {
 	switch (r->flags & MAP_TYPE) {
@@ -479,6 +508,8 @@ static int check_rights(struct mmap_request *r)
 	err = mlock_future_check(r->mm, r->vm_flags, r->len);
 	if (err)
 		return err;
+	if (r->huge_bytes)
+		return check_huge_pages(r);
 	err = r->file ? check_file_rights(r) : check_anonymous(r);
 	if (err)
 		return err;

@@ -37,9 +37,23 @@
 #define MAP_HUGETLB    0x40000
 #define MAP_SYNC       0x80000
 #define MAP_FIXED_NOREPLACE 0x100000
+/* With MAP_HUGETLB (and in shmget's and memfd_create's flags): the logarithm of the page size, 0 the default. */
+#define HUGE_SIZE_SHIFT 26
+#define HUGE_SIZE_MASK	0x3ful
+#define HUGE_SIZE_DEFAULT_LOG 21
 #define MREMAP_MAYMOVE 1
 #define MREMAP_FIXED   2
 #define MREMAP_DONTUNMAP 4
+
+/* The huge pages that flags ask for, in bytes; 0: the machine has none of that size. (There is no pool of any.) */
+static inline unsigned long huge_page_bytes(unsigned long flags)
+{
+	unsigned long log = flags >> HUGE_SIZE_SHIFT & HUGE_SIZE_MASK;
+
+	if (!log)
+		log = HUGE_SIZE_DEFAULT_LOG;
+	return log == 21 || (log == 30 && sizeof(long) == 8) ? 1ul << log : 0;
+}
 
 /* ---- Lifetime (Table 9.2) --------------------------------------------------------- */
 /* Caches of mm_structs and VMAs, the zero page. Boot, after slab. */
