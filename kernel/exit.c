@@ -23,6 +23,7 @@
 #include <pagoda/mempolicy.h>
 #include <pagoda/mm.h>
 #include <pagoda/uaccess.h>
+#include <kernel/cpu_clock.h>
 #include <kernel/futex.h>
 #include <kernel/itimer.h>
 #include <kernel/posix_timer.h>
@@ -46,7 +47,7 @@ void add_usage(struct task_usage *sum, const struct task_usage *u)
 
 void task_usage(struct task_struct *t, struct task_usage *u)
 {
-	split_cpu_time(task_cpu_ns(t), t->user_ticks, t->system_ticks, &u->utime_ns, &u->stime_ns);
+	task_cpu_split(t, &u->utime_ns, &u->stime_ns);
 	u->min_flt = READ_ONCE(t->vm.min_flt);
 	u->maj_flt = READ_ONCE(t->vm.maj_flt);
 	u->nvcsw = t->nvcsw;
@@ -89,7 +90,8 @@ void release_task_locked(struct task_struct *t)
 	list_del_init(&t->thread_link);
 	list_del_init(&t->task_link);
 	nr_tasks--;
-	sig->nr_threads--;
+	if (--sig->nr_threads == 0)
+		cpu_timers_forget_locked(sig);
 	if (thread_group_leader(t)) {
 		flush_sigpending_locked(&sig->shared_pending, ~0ull, sig);
 		unlink_process_locked(t);

@@ -103,6 +103,7 @@ void init_signal_parts(struct signal_struct *sig, struct task_struct *leader)
 	ktimer_init(&sig->real_timer, itimer_real_expired);
 	mutex_init(&sig->timer_mutex, RANK_NONE);
 	INIT_LIST_HEAD(&sig->posix_timers);
+	INIT_LIST_HEAD(&sig->cpu_timers);
 	sig->leader = leader;
 	for (int i = 0; i < RLIM_NLIMITS; i++)
 		sig->rlim[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };

@@ -13,8 +13,8 @@
  */
 #include <pagoda/errno.h>
 #include <pagoda/uaccess.h>
+#include <kernel/cpu_clock.h>
 #include <kernel/itimer.h>
-#include <kernel/posix_timer.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
@@ -75,8 +75,8 @@ void itimer_tick(struct task_struct *t, bool user)
 	struct signal_struct *sig = t->signal;
 	unsigned long flags;
 
-	if (READ_ONCE(sig->nr_cpu_timers))
-		posix_cpu_tick(sig);
+	if (!list_empty(&sig->cpu_timers))
+		cpu_timers_tick(sig);
 	if (!sig->itimer[ITIMER_VIRTUAL].value_ns && !sig->itimer[ITIMER_PROF].value_ns &&
 	    sig->rlim[RLIMIT_CPU].rlim_cur == RLIM_INFINITY)
 		return;

@@ -13,9 +13,10 @@
  *	  fs_init		root, /dev, /proc; the initramfs is unpacked and its memory freed as that goes on
  *	  the init sections go to the buddy allocator
  *	  mm_start_threads	kswapd and friends
- *	  exec of init= (default /init): from here on it is a user process
+ *	  exec of init= (default /init), with the words that init_words.c has for it: from here on it
+ *	  is a user process
  *
- * Boot options here: init=PATH, loglevel=N, panic_test, residency=MS, latency_debug, latency_test.
+ * Boot options here: loglevel=N, panic_test, residency=MS, swap=DISK, latency_debug, latency_test.
  * Failure: what the kernel itself lacks is a panic; an initramfs, disk or init that cannot be used
  * ends the machine with one line, "BOOT FAILED: ...".
  */
@@ -25,12 +26,14 @@
 #include <pagoda/init.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
+#include <pagoda/slab.h>
 #include <pagoda/errno.h>
 #include <pagoda/string.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmalloc.h>
 #include <kernel/exec.h>
 #include <kernel/futex.h>
+#include <kernel/init_words.h>
 #include <kernel/latency.h>
 #include <kernel/process.h>
 #include <kernel/report.h>
@@ -38,11 +41,9 @@
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
-#define INIT_PATH_MAX	   128
 #define BOOT_FAILED_STATUS 71 /* for QEMU's isa-debug-exit; a panic's is 70 */
 
 static struct boot_info *boot;
-static char init_path[INIT_PATH_MAX] = "/init";
 
 /* ---- Boot options ------------------------------------------------------------------------------------------ */
 
@@ -58,8 +59,8 @@ static bool boot_option(const char *name, char *buf, size_t size)
 	for (;;) {
 		while (*p == ' ')
 			p++;
-		if (!*p)
-			return false;
+		if (!*p || (strncmp(p, "--", 2) == 0 && (p[2] == ' ' || !p[2])))
+			return false; /* what follows "--" is init's alone */
 		if (strncmp(p, name, n) == 0 && (p[n] == '=' || p[n] == ' ' || !p[n]))
 			break;
 		while (*p && *p != ' ')
@@ -80,7 +81,6 @@ static void read_boot_options(void)
 {
 	char level[4];
 
-	(void)boot_option("init", init_path, sizeof(init_path)); /* the default stands */
 	if (boot_option("loglevel", level, sizeof(level)) && level[0] >= '0' && level[0] <= '3')
 		machine_log_level((enum port_log_level)(level[0] - '0'));
 }
@@ -211,13 +211,26 @@ static void panic_if_asked(void)
 	panic("panic_test: asked for on the command line");
 }
 
-static void first_task(void *arg)
+/* The first program, with what the command line has for it. Does not return on failure. */
+static void execute_init(void)
 {
-	static const char *const envp[] = { "HOME=/", "TERM=linux", NULL };
-	const char *argv[] = { init_path, NULL };
-	char what[sizeof(init_path) + 16];
+	struct init_words *init = init_words_of(boot->cmdline);
+	char what[64];
 	long error;
 
+	if (!init)
+		boot_failed("execute init", ENOMEM);
+	error = do_execve(AT_FDCWD, init->path, (struct arg_list){ .kernel = true, .strings = init->argv },
+			  (struct arg_list){ .kernel = true, .strings = init->envp }, 0);
+	if (error) {
+		pagoda_snprintf(what, sizeof(what), "execute %s", init->path);
+		boot_failed(what, -error);
+	}
+	kfree(init);
+}
+
+static void first_task(void *arg)
+{
 	(void)arg;
 	panic_if_asked();
 	if (boot_option("latency_test", NULL, 0))
@@ -228,12 +241,7 @@ static void first_task(void *arg)
 	mm_start_threads();
 	swap_on_if_asked();
 	watch_pages_if_asked();
-	error = do_execve(AT_FDCWD, init_path, (struct arg_list){ .kernel = true, .strings = argv },
-			  (struct arg_list){ .kernel = true, .strings = envp }, 0);
-	if (error) {
-		pagoda_snprintf(what, sizeof(what), "execute %s", init_path);
-		boot_failed(what, -error);
-	}
+	execute_init();
 	machine_enter_user(&current->thread);
 }
 

@@ -3,20 +3,20 @@
  * posix_timer.c: timers of a process that send signals: timer_create and its kin.
  *
  *	clocks of time		a clock_timer (clock_timer.c)
- *	clocks of CPU time	looked at by the tick that meets the process (posix_cpu_tick)
+ *	clocks of CPU time	a cpu_timer (cpu_clock.c): of this process, a thread of it, any process
  *
  * Each has a queue entry for its signal from the start (sigqueue.c), so expiring cannot fail; what
  * expires while the signal is pending is an overrun, told with the signal and by timer_getoverrun.
  * Numbers are given out upwards and per process. Timers are not inherited by fork and end with
  * execve.
  *
- * Locking: sig->timer_mutex for the calls (sleeps, outermost); tasklist_lock for the list and CPU
- * timers' fields, as the tick walks it. Failure: EAGAIN (no memory, RLIMIT_SIGPENDING), EINVAL,
- *EFAULT.
+ * Locking: sig->timer_mutex for the list and the calls (sleeps, outermost). Failure: EAGAIN (no
+ * memory, RLIMIT_SIGPENDING), EINVAL, EOPNOTSUPP, EPERM, EFAULT; ESRCH when whom a clock measures has gone.
  */
 #include <pagoda/slab.h>
 #include <pagoda/uaccess.h>
 #include <kernel/clock_timer.h>
+#include <kernel/cpu_clock.h>
 #include <kernel/posix_timer.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
@@ -35,92 +35,61 @@ struct sigevent {
 static_assert(sizeof(struct sigevent) == 64, "sigevent's layout");
 
 struct posix_timer {
-	struct list_head link; /* (T) in sig->posix_timers */
+	struct list_head link; /* in sig->posix_timers */
 	struct signal_struct *sig;
 	int id;
 	struct sigqueue *queue;	    /* NULL: SIGEV_NONE */
 	struct task_struct *thread; /* SIGEV_THREAD_ID: who gets the signal; a reference, or NULL */
-	struct clock_timer timer;
-	int cpu_clock; /* CPU time: which, else 0 */
-	struct task_struct
-		*measured; /* CLOCK_THREAD_CPUTIME_ID: whose time; a reference, or NULL */
-	u64 cpu_expires, cpu_interval; /* (T) */
+	bool on_cpu_time;	    /* which of the two it is */
+	union {
+		struct clock_timer timer;
+		struct cpu_timer cpu;
+	};
 };
 
 /* ---- Expiring -------------------------------------------------------------------------------- */
+
+static unsigned int expirations(u64 times)
+{
+	return (unsigned int)min(times, (u64)0x7fffffff);
+}
 
 static void expired(struct clock_timer *ct, u64 times)
 {
 	struct posix_timer *timer = container_of(ct, struct posix_timer, timer);
 
 	if (timer->queue)
-		send_timer_signal(timer->queue, (unsigned int)min(times, (u64)0x7fffffff),
-				  timer->thread, timer->sig);
+		send_timer_signal(timer->queue, expirations(times), timer->thread, timer->sig);
 }
 
-/* The CPU time that the timer goes by. tasklist_lock held. */
-static u64 cpu_time(const struct posix_timer *timer)
+static void cpu_expired(struct cpu_timer *ct, u64 times)
 {
-	struct task_usage u;
+	struct posix_timer *timer = container_of(ct, struct posix_timer, cpu);
 
-	if (timer->measured)
-		return task_cpu_ns(timer->measured);
-	process_usage(timer->sig, &u);
-	return u.utime_ns + u.stime_ns;
-}
-
-/* The first CPU timer of the process that is due, set anew; NULL: none. tasklist_lock held. */
-static struct posix_timer *take_due(struct signal_struct *sig, u64 *times)
-{
-	struct posix_timer *timer;
-
-	list_for_each_entry (timer, &sig->posix_timers, link) {
-		u64 now;
-
-		if (!timer->cpu_expires || (now = cpu_time(timer)) < timer->cpu_expires)
-			continue;
-		*times = timer->cpu_interval ? (now - timer->cpu_expires) / timer->cpu_interval + 1
-					     : 1;
-		timer->cpu_expires =
-			timer->cpu_interval ? timer->cpu_expires + *times * timer->cpu_interval : 0;
-		return timer;
-	}
-	return NULL;
-}
-
-void posix_cpu_tick(struct signal_struct *sig)
-{
-	struct posix_timer *timer;
-	unsigned long flags;
-	u64 times;
-
-	for (;;) {
-		spin_lock_irqsave(&tasklist_lock, flags);
-		timer = take_due(sig, &times);
-		spin_unlock_irqrestore(&tasklist_lock, flags);
-		if (!timer)
-			break;
-		expired(&timer->timer, times);
-	}
+	if (timer->queue)
+		send_timer_signal_listed(timer->queue, expirations(times), timer->thread, timer->sig);
 }
 
 /* ---- Making and unmaking --------------------------------------------------------------------- */
 
+/* Has the clock timers at all? The rights and the process of a CPU clock are asked for last (start_clock). */
 static int check_clock(int clock)
 {
+	if (is_cpu_clock(clock))
+		return 0;
+	if (clock < 0)
+		return -EOPNOTSUPP; /* a device's */
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_MONOTONIC:
 	case CLOCK_BOOTTIME:
 	case CLOCK_TAI:
-	case CLOCK_PROCESS_CPUTIME_ID:
-	case CLOCK_THREAD_CPUTIME_ID:
+	case CLOCK_REALTIME_ALARM: /* the machine never sleeps: as without ALARM */
+	case CLOCK_BOOTTIME_ALARM:
 		return 0;
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_REALTIME_COARSE:
 	case CLOCK_MONOTONIC_COARSE:
-	case CLOCK_REALTIME_ALARM: /* no clock that wakes the machine */
-	case CLOCK_BOOTTIME_ALARM:
 		return -EOPNOTSUPP;
 	default:
 		return -EINVAL;
@@ -167,19 +136,37 @@ static int set_notification(struct posix_timer *timer, const struct sigevent *ev
 	return 0;
 }
 
+/* The part that counts. 0, -EPERM, -EINVAL. */
+static int start_clock(struct posix_timer *timer, int clock)
+{
+	timer->on_cpu_time = is_cpu_clock(clock);
+	if (timer->on_cpu_time)
+		return cpu_timer_init(&timer->cpu, clock, cpu_expired);
+	if ((clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM) && !capable(CAP_WAKE_ALARM))
+		return -EPERM;
+	clock_timer_init(&timer->timer, clock, expired);
+	return 0;
+}
+
+static void stop_clock(struct posix_timer *timer)
+{
+	if (timer->on_cpu_time)
+		cpu_timer_destroy(&timer->cpu);
+	else
+		clock_timer_stop(&timer->timer);
+}
+
 static void free_timer(struct posix_timer *timer)
 {
 	if (timer->queue)
 		timer_queue_free(timer->queue);
 	if (timer->thread)
 		put_task(timer->thread);
-	if (timer->measured)
-		put_task(timer->measured);
 	kfree(timer);
 }
 
-/* A timer that is not listed yet, or ERR_PTR. */
-static struct posix_timer *new_timer(int clock, const struct sigevent *event)
+/* A timer without a clock that is not listed yet, or ERR_PTR. */
+static struct posix_timer *new_timer(const struct sigevent *event)
 {
 	struct posix_timer *timer = kzalloc(sizeof(*timer), GFP_KERNEL);
 	int error;
@@ -187,13 +174,6 @@ static struct posix_timer *new_timer(int clock, const struct sigevent *event)
 	if (!timer)
 		return ERR_PTR(-EAGAIN);
 	timer->sig = current->signal;
-	clock_timer_init(&timer->timer, clock, expired);
-	if (clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
-		timer->cpu_clock = clock;
-	if (clock == CLOCK_THREAD_CPUTIME_ID) {
-		get_task(current);
-		timer->measured = current;
-	}
 	error = set_notification(timer, event);
 	if (error) {
 		free_timer(timer);
@@ -203,26 +183,10 @@ static struct posix_timer *new_timer(int clock, const struct sigevent *event)
 }
 
 /* timer_mutex held. */
-static void list_timer(struct posix_timer *timer)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
-	list_add_tail(&timer->link, &timer->sig->posix_timers);
-	timer->sig->nr_cpu_timers += timer->cpu_clock != 0;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-}
-
-/* timer_mutex held. */
 static void delete_timer(struct posix_timer *timer)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
 	list_del(&timer->link);
-	timer->sig->nr_cpu_timers -= timer->cpu_clock != 0;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	clock_timer_stop(&timer->timer);
+	stop_clock(timer);
 	free_timer(timer);
 }
 
@@ -254,48 +218,19 @@ static void unlock_timer(struct posix_timer *timer)
 	mutex_unlock(&timer->sig->timer_mutex);
 }
 
-/* ---- Setting and reading ------------------------------------------------------------------------
- */
+/* ---- The calls ------------------------------------------------------------------------------------ */
 
-static void get_cpu_locked(const struct posix_timer *timer, struct clock_timer_spec *out)
+/* Number the timer, tell the number, and only then ask for the clock, as Linux does. timer_mutex held. */
+static int number_timer(struct posix_timer *timer, int clock, bool given, unsigned long uid)
 {
-	u64 now = timer->cpu_expires ? cpu_time(timer) : 0;
-
-	out->interval_ns = timer->cpu_interval;
-	out->value_ns = !timer->cpu_expires	   ? 0
-			: timer->cpu_expires > now ? timer->cpu_expires - now
-						   : 1;
-}
-
-static void set_cpu(struct posix_timer *timer, const struct clock_timer_spec *new, bool absolute,
-		    struct clock_timer_spec *old)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
-	get_cpu_locked(timer, old);
-	timer->cpu_interval = new->interval_ns;
-	timer->cpu_expires = new->value_ns;
-	if (new->value_ns && !absolute)
-		timer->cpu_expires += cpu_time(timer);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-}
-
-static void get_timer(struct posix_timer *timer, struct clock_timer_spec *out)
-{
-	unsigned long flags;
-
-	if (!timer->cpu_clock) {
-		clock_timer_get(&timer->timer, out);
-		return;
+	timer->id = timer->sig->next_timer_id++ & 0x7fffffff;
+	if (timer->queue) {
+		timer->queue->info.timer.tid = timer->id;
+		if (!given)
+			timer->queue->info.timer.value = (unsigned long)timer->id;
 	}
-	spin_lock_irqsave(&tasklist_lock, flags);
-	get_cpu_locked(timer, out);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return put_user(timer->id, uid) ? -EFAULT : start_clock(timer, clock);
 }
-
-/* ---- The calls
- * ------------------------------------------------------------------------------------ */
 
 static long create(int clock, struct sigevent *event, bool given, unsigned long uid)
 {
@@ -305,21 +240,15 @@ static long create(int clock, struct sigevent *event, bool given, unsigned long 
 
 	if (error)
 		return error;
-	timer = new_timer(clock, event);
+	timer = new_timer(event);
 	if (IS_ERR(timer))
 		return PTR_ERR(timer);
 	mutex_lock(&sig->timer_mutex);
-	timer->id = sig->next_timer_id++ & 0x7fffffff;
-	if (timer->queue) {
-		timer->queue->info.timer.tid = timer->id;
-		if (!given)
-			timer->queue->info.timer.value = (unsigned long)timer->id;
-	}
-	list_timer(timer);
-	if (put_user(timer->id, uid)) {
-		error = -EFAULT;
-		delete_timer(timer);
-	}
+	error = number_timer(timer, clock, given, uid);
+	if (error)
+		free_timer(timer);
+	else
+		list_add_tail(&timer->link, &sig->posix_timers);
 	mutex_unlock(&sig->timer_mutex);
 	return error;
 }
@@ -349,12 +278,12 @@ long sys_timer_settime(unsigned long id, unsigned long flags, unsigned long unew
 	timer = lock_timer(id);
 	if (!timer)
 		return -EINVAL;
-	if (timer->cpu_clock)
-		set_cpu(timer, &new, absolute, &old);
+	if (timer->on_cpu_time)
+		error = cpu_timer_set(&timer->cpu, &new, absolute, &old);
 	else
 		clock_timer_set(&timer->timer, &new, absolute, &old);
 	unlock_timer(timer);
-	return uold ? put_itimerspec(uold, &old) : 0;
+	return uold && !error ? put_itimerspec(uold, &old) : error;
 }
 
 long sys_timer_gettime(unsigned long id, unsigned long uvalue)
@@ -364,7 +293,10 @@ long sys_timer_gettime(unsigned long id, unsigned long uvalue)
 
 	if (!timer)
 		return -EINVAL;
-	get_timer(timer, &spec);
+	if (timer->on_cpu_time)
+		cpu_timer_get(&timer->cpu, &spec);
+	else
+		clock_timer_get(&timer->timer, &spec);
 	unlock_timer(timer);
 	return put_itimerspec(uvalue, &spec);
 }

@@ -7,8 +7,6 @@ struct task_struct;
 
 /* The current process ends, or executes a program: its timers go. May sleep. */
 void posix_timers_stop(struct signal_struct *sig);
-/* The tick met a process that has timers on CPU time. Interrupts off. */
-void posix_cpu_tick(struct signal_struct *sig);
 
 long sys_timer_create(unsigned long clock, unsigned long uevent, unsigned long uid);
 long sys_timer_settime(unsigned long id, unsigned long flags, unsigned long unew, unsigned long uold);

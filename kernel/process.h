@@ -94,6 +94,6 @@ long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsig
 struct task_usage;
 int put_rusage(unsigned long uaddr, const struct task_usage *u) __must_check;
 void add_usage(struct task_usage *sum, const struct task_usage *u);
-/* What one thread / a whole process without its children used. tasklist_lock held for the latter. */
+/* What one thread / a whole process without its children used. tasklist_lock held. */
 void task_usage(struct task_struct *t, struct task_usage *u);
 void process_usage(struct signal_struct *sig, struct task_usage *u);

@@ -243,7 +243,8 @@ void continue_task(struct task_struct *t)
 
 /* ---- Time ---------------------------------------------------------------------------- */
 
-u64 task_cpu_ns(struct task_struct *t)
+/* CPU time of t up to now. */
+static u64 task_cpu_ns(struct task_struct *t)
 {
 	u64 total = READ_ONCE(t->vm.cpu_time_ns);
 
@@ -252,15 +253,27 @@ u64 task_cpu_ns(struct task_struct *t)
 	return total;
 }
 
-void split_cpu_time(u64 total_ns, u64 user_ticks, u64 system_ticks, u64 *utime_ns, u64 *stime_ns)
+/*
+ * The clock knows how long a task ran, the ticks only roughly in which mode. When more ticks shift
+ * the proportion, one of the two parts would become smaller than it was told before: then it stays,
+ * and the other has the rest.
+ */
+void task_cpu_split(struct task_struct *t, u64 *utime_ns, u64 *stime_ns)
 {
-	u64 ticks = user_ticks + system_ticks;
+	u64 total = task_cpu_ns(t), ticks = t->user_ticks + t->system_ticks;
+	u64 user = ticks ? total / ticks * t->user_ticks : total;
 
-	if (ticks)
-		*utime_ns = total_ns / ticks * user_ticks;
-	else
-		*utime_ns = total_ns;
-	*stime_ns = total_ns - *utime_ns;
+	lockdep_assert_held(&tasklist_lock);
+	if (total > t->told_utime_ns + t->told_stime_ns) {
+		t->told_stime_ns = max(total - user, t->told_stime_ns);
+		user = total - t->told_stime_ns;
+		if (user < t->told_utime_ns)
+			t->told_stime_ns = total - t->told_utime_ns;
+		else
+			t->told_utime_ns = user;
+	}
+	*utime_ns = t->told_utime_ns;
+	*stime_ns = t->told_stime_ns;
 }
 
 /* The usual exponential averages, every 5 s: load = load * e + n * (1 - e). */

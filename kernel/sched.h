@@ -20,9 +20,8 @@ void continue_task(struct task_struct *t);
 __noreturn void schedule_dead(void);
 /* First thing a new task does: finish the switch that brought it here. */
 void schedule_tail(void);
-/* CPU time of t up to now, and the split of a time by the ticks seen in user and kernel mode. */
-u64 task_cpu_ns(struct task_struct *t);
-void split_cpu_time(u64 total_ns, u64 user_ticks, u64 system_ticks, u64 *utime_ns, u64 *stime_ns);
+/* CPU time of t up to now in user and kernel mode, as the ticks saw it; neither ever goes back. tasklist_lock held. */
+void task_cpu_split(struct task_struct *t, u64 *utime_ns, u64 *stime_ns);
 
 static inline void set_work(struct task_struct *t, unsigned int bits)
 {

@@ -276,26 +276,32 @@ int send_signal_locked(int signo, const struct siginfo *info, struct task_struct
 	return error;
 }
 
+void send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+			      struct signal_struct *sig)
+{
+	bool group = !thread;
+	struct task_struct *t = group ? sig->leader : thread;
+	int signo = q->info.si_signo;
+
+	lockdep_assert_held(&tasklist_lock);
+	if (!t->sighand)
+		return;
+	spin_lock(&t->sighand->siglock);
+	if (!count_expirations(q, times) && prepare_locked(signo, t)) {
+		enqueue_timer_locked(group ? &t->signal->shared_pending : &t->pending, q);
+		signalfd_notify(t);
+		complete_locked(signo, t, group);
+	}
+	spin_unlock(&t->sighand->siglock);
+}
+
 void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 		       struct signal_struct *sig)
 {
-	bool group = !thread;
-	struct task_struct *t;
 	unsigned long flags;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	t = group ? sig->leader : thread;
-	if (t->sighand) {
-		int signo = q->info.si_signo;
-
-		spin_lock(&t->sighand->siglock);
-		if (!count_expirations(q, times) && prepare_locked(signo, t)) {
-			enqueue_timer_locked(group ? &t->signal->shared_pending : &t->pending, q);
-			signalfd_notify(t);
-			complete_locked(signo, t, group);
-		}
-		spin_unlock(&t->sighand->siglock);
-	}
+	send_timer_signal_listed(q, times, thread, sig);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 

@@ -38,6 +38,9 @@ int send_signal(int signo, const struct siginfo *info, struct task_struct *t, bo
  */
 void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 		       struct signal_struct *sig);
+/* ... with tasklist_lock held and interrupts off. */
+void send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+			      struct signal_struct *sig);
 /* Would the current task's action for signo be to ignore it? siglock held. */
 bool action_ignores(const struct task_struct *t, int signo);
 /* Every thread is told to exit with the raw status code. siglock held. */

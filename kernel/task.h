@@ -88,9 +88,9 @@ struct signal_struct {
 	struct ktimer real_timer;
 	struct itimer itimer[3];	 /* (T) */
 	struct mutex timer_mutex;	 /* timer_create and its kin */
-	struct list_head posix_timers;	 /* (T), timer_mutex: either to read */
+	struct list_head posix_timers;	 /* timer_mutex */
 	int next_timer_id;		 /* timer_mutex */
-	unsigned int nr_cpu_timers;	 /* (T) */
+	struct list_head cpu_timers;	 /* (T) armed timers on this process's CPU time (cpu_clock.c) */
 	struct task_usage dead;		 /* (T) threads that have ended */
 	struct task_usage kids;		 /* (T) children waited for */
 	bool is_child_subreaper, did_exec, thp_disable;
@@ -144,6 +144,7 @@ struct task_struct {
 
 	/* times */
 	u64 user_ticks, system_ticks;	/* seen by the tick; they split cpu_time_ns */
+	u64 told_utime_ns, told_stime_ns; /* (T) the split as it was told last: it never goes back */
 	unsigned long nvcsw, nivcsw;
 
 	/* user-space conveniences */

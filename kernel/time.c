@@ -4,7 +4,8 @@
  *
  *	CLOCK_MONOTONIC, BOOTTIME, MONOTONIC_RAW, *_COARSE	port_clock_ns()
  *	CLOCK_REALTIME, TAI	the same + realtime_offset (the RTC at boot, or as set)
- *	CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID	CPU time
+ *	CLOCK_REALTIME_ALARM, BOOTTIME_ALARM	as without ALARM: the machine never sleeps
+ *	CPU time of processes and threads	cpu_clock.c
  *
  * A sleep is a deadline on port_clock_ns()'s scale; an interrupted relative one leaves the
  * deadline in the task's restart block, so that stop and continue do not lengthen it.
@@ -16,6 +17,7 @@
 #include <pagoda/uaccess.h>
 #include <kernel/clock_timer.h>
 #include <kernel/clockcalls.h>
+#include <kernel/cpu_clock.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 
@@ -74,45 +76,10 @@ int put_timespec_ns(unsigned long uaddr, u64 ns)
 
 /* ---- Reading and setting ---------------------------------------------------------------------- */
 
-static u64 process_cpu_ns(void)
-{
-	struct task_usage u;
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
-	process_usage(current->signal, &u);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return u.utime_ns + u.stime_ns;
-}
-
-/* A clock made of a number: ~number << 3 | 4 for a thread | 0 all time, 1 in user mode, 2 all, exactly. */
-static int read_cpu_clock(int id, u64 *ns)
-{
-	int tid = ~(id >> 3), error = -EINVAL;
-	struct task_usage u = { 0 };
-	struct task_struct *t;
-	unsigned long flags;
-
-	if ((id & 3) == 3)
-		return -EINVAL; /* a device's */
-	spin_lock_irqsave(&tasklist_lock, flags);
-	t = tid ? find_task_locked(tid) : current;
-	if (t && (id & 4) && t->signal == current->signal) {
-		task_usage(t, &u);
-		error = 0;
-	} else if (t && !(id & 4) && (thread_group_leader(t) || t == current)) {
-		process_usage(t->signal, &u);
-		error = 0;
-	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	*ns = u.utime_ns + ((id & 3) == 1 ? 0 : u.stime_ns);
-	return error;
-}
-
 static int read_clock(int which, u64 *ns)
 {
-	if (which < 0)
-		return read_cpu_clock(which, ns);
+	if (is_cpu_clock(which))
+		return cpu_clock_read(which, ns);
 	switch (which) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
@@ -127,12 +94,6 @@ static int read_clock(int which, u64 *ns)
 	case CLOCK_BOOTTIME_ALARM:
 		*ns = port_clock_ns();
 		return 0;
-	case CLOCK_PROCESS_CPUTIME_ID:
-		*ns = process_cpu_ns();
-		return 0;
-	case CLOCK_THREAD_CPUTIME_ID:
-		*ns = task_cpu_ns(current);
-		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -146,15 +107,25 @@ long sys_clock_gettime(unsigned long which, unsigned long uts)
 	return error ? error : put_timespec_ns(uts, ns);
 }
 
+static int read_resolution(int which, u64 *ns)
+{
+	int error;
+
+	if (is_cpu_clock(which))
+		return cpu_clock_resolution(which, ns);
+	error = read_clock(which, ns);
+	*ns = which == CLOCK_REALTIME_COARSE || which == CLOCK_MONOTONIC_COARSE ? TICK_NS : 1;
+	return error;
+}
+
 long sys_clock_getres(unsigned long which, unsigned long uts)
 {
-	bool coarse = which == CLOCK_REALTIME_COARSE || which == CLOCK_MONOTONIC_COARSE;
 	u64 ns;
-	int error = read_clock((int)which, &ns);
+	int error = read_resolution((int)which, &ns);
 
 	if (error || !uts)
 		return error;
-	return put_timespec_ns(uts, coarse ? TICK_NS : 1);
+	return put_timespec_ns(uts, ns);
 }
 
 /* Linux keeps thirty years for the machine to be up; time did not begin after the boot. */
@@ -173,12 +144,25 @@ static long set_realtime(u64 ns)
 	return 0;
 }
 
+/* A clock made of a number is looked for, but nobody sets it. */
+static long refuse_to_set(int which, unsigned long uts)
+{
+	struct timespec ts;
+	u64 ns;
+
+	if (copy_from_user(&ts, uts, sizeof(ts)))
+		return -EFAULT;
+	return is_cpu_clock(which) && !cpu_clock_resolution(which, &ns) ? -EPERM : -EINVAL;
+}
+
 long sys_clock_settime(unsigned long which, unsigned long uts)
 {
 	u64 ns;
 	int error;
 
-	if (which != CLOCK_REALTIME)
+	if ((int)which < 0)
+		return refuse_to_set((int)which, uts);
+	if ((int)which != CLOCK_REALTIME)
 		return -EINVAL;
 	error = get_timespec_ns(uts, &ns);
 	return error ? error : set_realtime(ns);
@@ -197,19 +181,37 @@ long sys_gettimeofday(unsigned long utv, unsigned long utz)
 	return 0;
 }
 
+#define ZONE_MAX_MINUTES (15 * 60)
+
+/* struct timezone: read and checked, and then forgotten, as the kernel keeps UTC only. */
+struct timezone {
+	s32 minutes_west, dst;
+};
+
+static bool is_time_of_day(const struct timeval *tv)
+{
+	return tv->tv_sec >= 0 && (u64)tv->tv_sec <= REALTIME_MAX_NS / NSEC_PER_SEC;
+}
+
 long sys_settimeofday(unsigned long utv, unsigned long utz)
 {
-	struct timeval tv;
-	u64 zone; /* two ints, read and forgotten: the kernel keeps UTC only */
+	struct timezone zone = { 0, 0 };
+	struct timeval tv = { 0, 0 };
 
 	if (utv && copy_from_user(&tv, utv, sizeof(tv)))
 		return -EFAULT;
+	if ((u64)tv.tv_usec >= USEC_PER_SEC)
+		return -EINVAL;
 	if (utz && copy_from_user(&zone, utz, sizeof(zone)))
 		return -EFAULT;
+	if (!is_time_of_day(&tv))
+		return -EINVAL;
+	if (!capable(CAP_SYS_TIME))
+		return -EPERM;
+	if (zone.minutes_west > ZONE_MAX_MINUTES || zone.minutes_west < -ZONE_MAX_MINUTES)
+		return -EINVAL;
 	if (!utv)
 		return 0;
-	if (tv.tv_sec < 0 || (u64)tv.tv_usec >= USEC_PER_SEC || (u64)tv.tv_sec > REALTIME_MAX_NS / NSEC_PER_SEC)
-		return -EINVAL;
 	return set_realtime((u64)tv.tv_sec * NSEC_PER_SEC + (u64)tv.tv_usec * NSEC_PER_USEC);
 }
 
@@ -266,24 +268,69 @@ long sys_nanosleep(unsigned long ureq, unsigned long urem)
 	return error ? error : sleep_relative(ns, urem);
 }
 
-long sys_clock_nanosleep(unsigned long which, unsigned long flags, unsigned long ureq,
+/* May one sleep by this clock? -EINVAL: there is none, -EOPNOTSUPP: not by this one. */
+static int check_sleep_clock(int which)
+{
+	if (is_cpu_clock(which))
+		return which == CLOCK_THREAD_CPUTIME_ID ? -EOPNOTSUPP : 0;
+	if (which < 0)
+		return -EOPNOTSUPP; /* a device's */
+	switch (which) {
+	case CLOCK_REALTIME:
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_TAI:
+	case CLOCK_REALTIME_ALARM:
+	case CLOCK_BOOTTIME_ALARM:
+		return 0;
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_MONOTONIC_COARSE:
+		return -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int check_alarm(int which, unsigned int flags)
+{
+	if (which != CLOCK_REALTIME_ALARM && which != CLOCK_BOOTTIME_ALARM)
+		return 0;
+	if (flags & ~TIMER_ABSTIME)
+		return -EINVAL;
+	return capable(CAP_WAKE_ALARM) ? 0 : -EPERM;
+}
+
+static bool is_of_day(int which)
+{
+	return which == CLOCK_REALTIME || which == CLOCK_TAI || which == CLOCK_REALTIME_ALARM;
+}
+
+static long sleep_until_time(int which, u64 ns)
+{
+	u64 offset = is_of_day(which) && ns != UINT64_MAX ? READ_ONCE(realtime_offset) : 0;
+
+	return sleep_until(ns > offset ? ns - offset : 0) ? -ERESTARTNOHAND : 0;
+}
+
+long sys_clock_nanosleep(unsigned long uwhich, unsigned long flags, unsigned long ureq,
 			 unsigned long urem)
 {
-	bool real = which == CLOCK_REALTIME || which == CLOCK_TAI;
-	u64 ns, offset;
-	int error;
+	int which = (int)uwhich, error = check_sleep_clock(which);
+	bool absolute = flags & TIMER_ABSTIME;
+	u64 ns;
 
-	if (!real && which != CLOCK_MONOTONIC && which != CLOCK_BOOTTIME)
-		return which == CLOCK_PROCESS_CPUTIME_ID ? -EOPNOTSUPP : -EINVAL;
+	if (error)
+		return error;
 	error = get_timespec_ns(ureq, &ns);
 	if (error)
 		return error;
-	if (!(flags & TIMER_ABSTIME))
-		return sleep_relative(ns, urem);
-	offset = real ? READ_ONCE(realtime_offset) : 0;
-	if (ns == UINT64_MAX)
-		offset = 0;
-	return sleep_until(ns > offset ? ns - offset : 0) ? -ERESTARTNOHAND : 0;
+	if (is_cpu_clock(which))
+		return cpu_clock_sleep(which, ns, absolute, urem);
+	error = check_alarm(which, (unsigned int)flags);
+	if (error)
+		return error;
+	return absolute ? sleep_until_time(which, ns) : sleep_relative(ns, urem);
 }
 
 long sys_restart_syscall(void)

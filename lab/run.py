@@ -125,7 +125,7 @@ def boot(options, host_path, errand, interactive):
             file.write(guest_tree(options, init, errand.argv, host_path, errand).pack())
         check_room(options.ram, os.path.getsize(initrd))
         drives = disks.prepare(options, folder)
-        words = boot_words(options, interactive) + disks.boot_words(drives)
+        words = disks.boot_words(drives) + boot_words(options, interactive)  # the user's last: they may have a "--"
         guest = Guest(options, accel, kernel, initrd, words, folder, interactive, drives)
         run_machine(guest, options, interactive)
         return conclude(guest, options, accel, errand, baseline)

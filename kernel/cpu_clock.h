@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu_clock.h: clocks that show CPU time, and timers on them (kernel/cpu_clock.c). */
+#pragma once
+
+#include <kernel/clock_timer.h>
+
+struct pid;
+struct signal_struct;
+
+/* Whose CPU time a clock shows, and which part of it. */
+struct cpu_clock {
+	struct pid *pid; /* a reference; of the thread, or of the process's leader */
+	bool thread;
+	unsigned int part; /* CPU_PROF, CPU_VIRT, CPU_SCHED */
+};
+
+/* A timer on such a clock; set up by cpu_timer_init(). */
+struct cpu_timer {
+	struct list_head link; /* (T) in the measured process's cpu_timers, while armed */
+	struct cpu_clock clock;
+	u64 expires_ns, interval_ns; /* (T) on the clock; 0: not armed */
+	/* Expired that often. Called with tasklist_lock held and interrupts off. */
+	void (*fn)(struct cpu_timer *timer, u64 times);
+};
+
+/* Is id a clock of CPU time: one of the two with names, or one made of a process number? */
+bool is_cpu_clock(int id);
+/* Its time. 0, or -EINVAL: nobody is there, or a thread of another process is meant. */
+int cpu_clock_read(int id, u64 *ns) __must_check;
+/* The smallest step that it shows. 0 or -EINVAL. */
+int cpu_clock_resolution(int id, u64 *ns) __must_check;
+/* clock_nanosleep on it: 0, -EINVAL, or a restart code. May sleep. */
+long cpu_clock_sleep(int id, u64 ns, bool absolute, unsigned long urem);
+
+/* 0, or -EINVAL as for reading. Not armed. */
+int cpu_timer_init(struct cpu_timer *timer, int id, void (*fn)(struct cpu_timer *timer, u64 times)) __must_check;
+/*
+ * Arm, or disarm (value 0); what is due already expires at once. old: as get. 0, or -ESRCH: whom the
+ * clock measures has gone. The caller does not hold tasklist_lock.
+ */
+int cpu_timer_set(struct cpu_timer *timer, const struct clock_timer_spec *new, bool absolute,
+		  struct clock_timer_spec *old) __must_check;
+/* CPU time left (0: not armed, at least 1 if it is) and interval. */
+void cpu_timer_get(struct cpu_timer *timer, struct clock_timer_spec *out);
+/* For good: fn is not called any more when it returns. */
+void cpu_timer_destroy(struct cpu_timer *timer);
+/* The tick met a process that has timers in cpu_timers. Interrupts off. */
+void cpu_timers_tick(struct signal_struct *sig);
+/* The process has gone: timers on its time are disarmed. tasklist_lock held. */
+void cpu_timers_forget_locked(struct signal_struct *sig);
