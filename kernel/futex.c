@@ -7,7 +7,7 @@
  * The key of a word is (mm, address), or, where it lies in a shared mapping, (file's
  * mapping, offset), so that processes meet (ABI.md section 7, 7). Without FUTEX_PRIVATE_FLAG the
  * page of the word is faulted in to make the key, as in Linux: no page there is EFAULT even for a
- * call that only wakes. With it the address alone is the key. A waiter queues itself
+ * call that only wakes. With it the address alone is the key, and meets no other. A waiter queues itself
  * first and then looks at the word, without the lock, as looking may fault:
  *
  *	waiter			waker
@@ -47,6 +47,7 @@ struct futex_key {
 	const void *object; /* mm, or the mapping of a shared file */
 	unsigned long offset;
 };
+#define KEY_LOOKED_UP 1ul /* in the offset of an mm's: without FUTEX_PRIVATE_FLAG; as in Linux the two do not meet */
 
 struct futex_waiter {
 	struct list_head link; /* empty: woken */
@@ -113,7 +114,7 @@ static int get_key(unsigned long uaddr, bool private, bool written, struct futex
 		return -EINVAL;
 	if (!access_ok(uaddr, sizeof(u32)))
 		return -EFAULT;
-	*key = (struct futex_key){ mm, uaddr };
+	*key = (struct futex_key){ mm, private ? uaddr : uaddr | KEY_LOOKED_UP };
 	if (private)
 		return 0;
 	error = touch_word(uaddr, written);

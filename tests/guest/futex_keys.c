@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* libc: glibc */
 /*
  * futex_keys.c: who meets whom on a futex: mappings of one file with different rights, private memory
  * by two operations, a requeue from one word to another; and what a thread's end does to its locks.
@@ -21,7 +22,7 @@ static long futex(unsigned int *word, int op, unsigned int val, long val2, unsig
 static long wake_somebody(unsigned int *word, int op)
 {
 	long woken = 0;
-	for (int tries = 0; tries < 5000 && !woken; tries++) {
+	for (int tries = 0; tries < 100 && !woken; tries++) {
 		woken = futex(word, op, 1, 0, NULL, 0);
 		if (!woken)
 			sleep_ms(2);
@@ -69,16 +70,19 @@ static void *wait_shared(void *unused)
 	return (void *)futex(&first, WAIT, 0, 0, NULL, 0);
 }
 
+/* The flag belongs to the word: who has it meets nobody who has it not. */
 static void in_private_memory(void)
 {
 	pthread_t thread;
 	void *result;
 	pthread_create(&thread, NULL, wait_private, NULL);
-	SHOW(wake_somebody(&first, WAKE)); /* the same word, whatever the flag */
+	SHOW(wake_somebody(&first, WAKE));
+	SHOW(wake_somebody(&first, WAKE | PRIVATE));
 	pthread_join(thread, &result);
 	SHOW((long)result);
 	pthread_create(&thread, NULL, wait_shared, NULL);
 	SHOW(wake_somebody(&first, WAKE | PRIVATE));
+	SHOW(wake_somebody(&first, WAKE));
 	pthread_join(thread, &result);
 	SHOW((long)result);
 }
@@ -93,7 +97,7 @@ static void moved(void)
 	SHOW(futex(&first, CMP_REQUEUE, 1, 1, &second, 1));
 	SHOW(futex(&first, CMP_REQUEUE, 1, 1, &second, 0));
 	for (int i = 0; i < 3; i++)
-		pthread_create(&threads[i], NULL, i == 1 ? wait_shared : wait_private, NULL);
+		pthread_create(&threads[i], NULL, wait_shared, NULL);
 	/* One is woken, two are moved, as soon as all three wait. */
 	while (done < 3) {
 		done += futex(&first, REQUEUE, done ? 0 : 1, 3, &second, 0);
