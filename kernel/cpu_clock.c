@@ -13,8 +13,9 @@
  *	signal_struct.cpu_timers -> armed timers that measure this process or a thread of it
  *
  * Time passes on such a clock only while somebody runs, so the tick that meets the process looks
- * through its list (cpu_timers_tick); a timer expires up to a tick late, never early. When the process
- * goes, its list is emptied: nobody is told, as in Linux.
+ * through its list (cpu_timers_tick), TIMERS_PER_TICK of them in turn; a timer expires up to a tick late (more
+ * if there are more timers), never early. When the process goes, its list is emptied: nobody is
+ * told, as in Linux.
  *
  * Locking: tasklist_lock for the lists and timers; fn is called under it. Failure: EINVAL, ESRCH.
  */
@@ -27,6 +28,8 @@
 #define CPU_PROF  0u
 #define CPU_VIRT  1u
 #define CPU_SCHED 2u
+
+#define TIMERS_PER_TICK 64 /* looked at with interrupts off */
 
 #define ID_PART	  3
 #define ID_THREAD 4
@@ -217,19 +220,40 @@ void cpu_timer_destroy(struct cpu_timer *timer)
 	put_pid_ref(timer->clock.pid);
 }
 
+/* Look at one timer of sig, whose process used so much. */
+static void check_timer_locked(struct cpu_timer *timer, const struct task_usage *process)
+{
+	struct task_struct *t = timer->clock.pid->task;
+	u64 now;
+
+	if (!t) { /* a thread that has ended */
+		disarm_locked(timer);
+		return;
+	}
+	if (timer->clock.thread)
+		now = time_of_locked(t, true, timer->clock.part);
+	else
+		now = process->utime_ns + (timer->clock.part == CPU_VIRT ? 0 : process->stime_ns);
+	(void)expire_locked(timer, now); /* mostly it is not due yet */
+}
+
 void cpu_timers_tick(struct signal_struct *sig)
 {
-	struct cpu_timer *timer, *tmp;
+	struct cpu_timer *timer, *first = NULL;
+	struct task_usage process;
 	unsigned long flags;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	list_for_each_entry_safe (timer, tmp, &sig->cpu_timers, link) {
-		struct task_struct *t = timer->clock.pid->task;
-
-		if (!t) /* a thread that has ended */
-			disarm_locked(timer);
-		else
-			(void)expire_locked(timer, time_of_locked(t, timer->clock.thread, timer->clock.part));
+	process_usage(sig, &process);
+	for (int n = 0; n < TIMERS_PER_TICK && !list_empty(&sig->cpu_timers); n++) {
+		timer = list_first_entry(&sig->cpu_timers, struct cpu_timer, link);
+		if (timer == first)
+			break; /* once round */
+		first = first ? first : timer;
+		list_move_tail(&timer->link, &sig->cpu_timers);
+		check_timer_locked(timer, &process);
+		if (!timer->expires_ns && timer == first)
+			first = NULL;
 	}
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 }

@@ -38,7 +38,8 @@ struct posix_timer {
 	struct list_head link; /* in sig->posix_timers */
 	struct signal_struct *sig;
 	int id;
-	struct sigqueue *queue;	    /* NULL: SIGEV_NONE */
+	struct sigqueue *queue;	    /* also of SIGEV_NONE, so that RLIMIT_SIGPENDING counts all timers */
+	bool silent;		    /* SIGEV_NONE */
 	struct task_struct *thread; /* SIGEV_THREAD_ID: who gets the signal; a reference, or NULL */
 	bool on_cpu_time;	    /* which of the two it is */
 	union {
@@ -58,7 +59,7 @@ static void expired(struct clock_timer *ct, u64 times)
 {
 	struct posix_timer *timer = container_of(ct, struct posix_timer, timer);
 
-	if (timer->queue)
+	if (!timer->silent)
 		send_timer_signal(timer->queue, expirations(times), timer->thread, timer->sig);
 }
 
@@ -66,7 +67,7 @@ static void cpu_expired(struct cpu_timer *ct, u64 times)
 {
 	struct posix_timer *timer = container_of(ct, struct posix_timer, cpu);
 
-	if (timer->queue)
+	if (!timer->silent)
 		send_timer_signal_listed(timer->queue, expirations(times), timer->thread, timer->sig);
 }
 
@@ -113,7 +114,8 @@ static int set_notification(struct posix_timer *timer, const struct sigevent *ev
 {
 	switch (event->notify) {
 	case SIGEV_NONE:
-		return 0;
+		timer->silent = true;
+		break;
 	case SIGEV_THREAD_ID:
 		timer->thread = get_own_thread(event->tid);
 		if (!timer->thread)
@@ -125,7 +127,7 @@ static int set_notification(struct posix_timer *timer, const struct sigevent *ev
 	default:
 		return -EINVAL;
 	}
-	if (event->signo < 1 || event->signo > NSIG)
+	if (!timer->silent && (event->signo < 1 || event->signo > NSIG))
 		return -EINVAL;
 	timer->queue = timer_queue_alloc();
 	if (!timer->queue)
@@ -224,11 +226,9 @@ static void unlock_timer(struct posix_timer *timer)
 static int number_timer(struct posix_timer *timer, int clock, bool given, unsigned long uid)
 {
 	timer->id = timer->sig->next_timer_id++ & 0x7fffffff;
-	if (timer->queue) {
-		timer->queue->info.timer.tid = timer->id;
-		if (!given)
-			timer->queue->info.timer.value = (unsigned long)timer->id;
-	}
+	timer->queue->info.timer.tid = timer->id;
+	if (!given)
+		timer->queue->info.timer.value = (unsigned long)timer->id;
 	return put_user(timer->id, uid) ? -EFAULT : start_clock(timer, clock);
 }
 
@@ -308,7 +308,7 @@ long sys_timer_getoverrun(unsigned long id)
 
 	if (!timer)
 		return -EINVAL;
-	overrun = timer->queue ? READ_ONCE(timer->queue->last_overrun) : 0;
+	overrun = READ_ONCE(timer->queue->last_overrun);
 	unlock_timer(timer);
 	return overrun;
 }
