@@ -115,6 +115,7 @@ static char state_at(struct mm_struct *mm, unsigned long addr, unsigned long *ne
 	pmd_t *pmd = walk_to_pmd(mm, addr);
 	pte_t pte;
 
+	VM_BUG_ON(addr >= TASK_SIZE);
 	*next = addr + PAGE_SIZE;
 	if (!pmd || !pmd_present(pmdp_get(pmd)) || pmd_large(pmdp_get(pmd))) {
 		*next = (addr & PMD_MASK) + PMD_SIZE;

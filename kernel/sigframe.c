@@ -11,9 +11,10 @@
  *	  return address		= sa_restorer; rsp here, (rsp + 8) % 16 == 0
  *
  * rt_sigreturn finds the frame at rsp - 8 (the restorer's `ret` address is gone by then) and
- * believes nothing in it: selectors are the user's own, only the arithmetic flags are taken, a
- * non-canonical rip is refused, reserved MXCSR bits are cleared (they would fault in the
- * kernel). A frame that cannot be read is a SIGSEGV.
+ * believes nothing in it: selectors get privilege level 3, and only the arithmetic flags are taken.
+ * What the CPU then refuses to return to (a segment that is none, a non-canonical rip) is a fault of
+ * the program, with the frame's registers, as on Linux (trap_bad_iret). A frame that cannot be read
+ * is a SIGSEGV, and so are reserved MXCSR bits, which would fault in the kernel.
  *
  * Locking: works on the current task only. May sleep (user memory).
  */
@@ -25,6 +26,7 @@
 
 #define USER_CS 0x33
 #define USER_SS 0x2b
+#define RPL_USER 3u
 
 #define RED_ZONE_BYTES 128
 #define FPSTATE_BYTES  512
@@ -169,8 +171,8 @@ static int restore_fpu(unsigned long uaddr)
 	if (copy_from_user(image, uaddr, FPSTATE_BYTES))
 		return -EFAULT;
 	memcpy(&mxcsr, image + FXSAVE_MXCSR, sizeof(mxcsr));
-	mxcsr &= mask;
-	memcpy(image + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+	if (mxcsr & ~mask)
+		return -EFAULT; /* the CPU would refuse to load it */
 	memcpy(thread->fpu, image, FPSTATE_BYTES);
 	machine_load_user_state(thread);
 	return 0;
@@ -194,12 +196,20 @@ static void reset_fpu(void)
 	machine_load_user_state(thread);
 }
 
+/*
+ * Level 3, whatever the frame says: with it the CPU accepts no segment of the kernel's. Frames without
+ * UC_STRICT_RESTORE_SS may come from programs that do not know of ss.
+ */
+static void restore_segments(struct pt_regs *regs, const struct sigcontext *sc, unsigned long uc_flags)
+{
+	regs->cs = sc->cs | RPL_USER;
+	regs->ss = sc->ss | RPL_USER;
+	if (regs->cs == USER_CS && !(uc_flags & UC_STRICT_RESTORE_SS))
+		regs->ss = USER_SS;
+}
+
 static int restore_context(struct pt_regs *regs, const struct sigcontext *sc)
 {
-	if (sc->ip >= TASK_SIZE && sc->ip < ~0ul << 47)
-		return -EFAULT; /* not canonical: could not even be returned to */
-	if ((sc->cs | 3) != USER_CS)
-		return -EFAULT; /* a segment that user mode cannot run in */
 	regs->r8 = sc->r8;
 	regs->r9 = sc->r9;
 	regs->r10 = sc->r10;
@@ -218,8 +228,6 @@ static int restore_context(struct pt_regs *regs, const struct sigcontext *sc)
 	regs->sp = sc->sp;
 	regs->ip = sc->ip;
 	regs->flags = (regs->flags & ~FLAGS_FROM_FRAME) | (sc->flags & FLAGS_FROM_FRAME);
-	regs->cs = USER_CS;
-	regs->ss = USER_SS;
 	regs->orig_ax = ~0ul;
 	if (!sc->fpstate) {
 		reset_fpu();
@@ -244,6 +252,7 @@ long sys_rt_sigreturn(void)
 	if (copy_from_user(&frame, regs->sp - 8, sizeof(frame)))
 		goto bad;
 	set_current_blocked(frame.uc.sigmask);
+	restore_segments(regs, &frame.uc.mcontext, frame.uc.flags);
 	if (restore_context(regs, &frame.uc.mcontext))
 		goto bad;
 	restore_altstack(&frame.uc.stack);

@@ -53,7 +53,7 @@ static bool is_restart(long ret)
 
 void kernel_syscall(struct pt_regs *regs)
 {
-	unsigned long nr = regs->orig_ax;
+	unsigned int nr = (unsigned int)regs->orig_ax; /* Linux, too, ignores the upper half of RAX */
 	long ret;
 
 	if (nr < NR_SYSCALLS && table[nr])

@@ -272,11 +272,12 @@ long sys_modify_ldt(unsigned long func, unsigned long ptr, unsigned long bytes)
 	return (long)(unsigned int)modify_ldt((int)func, ptr, bytes);
 }
 
-long sys_arch_prctl(unsigned long option, unsigned long addr)
+long sys_arch_prctl(unsigned long what, unsigned long addr)
 {
 	struct machine_thread *thread = &current->thread;
+	int option = (int)what;
 
-	switch ((int)option) {
+	switch (option) {
 	case ARCH_SET_FS:
 	case ARCH_SET_GS:
 		if (addr >= TASK_SIZE)

@@ -26,6 +26,7 @@ static pte_t *find_pte(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t *pmd = walk_to_pmd(mm, addr);
 
+	VM_BUG_ON(addr >= TASK_SIZE);
 	return pmd && !pmd_none(pmdp_get(pmd)) ? pte_offset(pmd, addr) : NULL;
 }
 

@@ -274,6 +274,7 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 	pte_t pte = pmd && !pmd_none(pmdp_get(pmd)) ? ptep_get(pte_offset(pmd, addr)) : __pte(0);
 	struct page *page;
 
+	VM_BUG_ON(addr >= TASK_SIZE);
 	if (pte_present(pte))
 		return 1;
 	if (!pte_none(pte)) {

@@ -516,7 +516,7 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, un
 	vm_fault_t ret;
 
 	lockdep_assert_held(&vma->vm_mm->mmap_lock);
-	VM_BUG_ON(address < vma->vm_start || address >= vma->vm_end);
+	VM_BUG_ON(address < vma->vm_start || address >= vma->vm_end || vma->vm_end > TASK_SIZE);
 	vmf.pmd = walk_alloc_pmd(vma->vm_mm, vmf.address);
 	if (unlikely(!vmf.pmd))
 		return VM_FAULT_OOM;

@@ -25,6 +25,35 @@
 #define MCL_ONFAULT   4
 #define LOCK_FLAGS    (VM_LOCKED | VM_LOCKONFAULT)
 
+/*
+ * Pages of a region that was just unlocked go back on the LRU lists if reclaim took them off because
+ * of the lock.
+ */
+static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	pmd_t *pmd;
+
+	lockdep_assert_held(&mm->mmap_lock);
+	smp_mb(); /* flags first: who takes a page off after this look finds them changed */
+	if (!nr_mlocked_pages())
+		return;
+	spin_lock(&mm->page_table_lock);
+	while ((pmd = next_pmd(mm, &start, end))) {
+		unsigned long stop = pmd_addr_end(start, end);
+
+		for (pte_t *ptep = pte_offset(pmd, start); start < stop; ptep++, start += PAGE_SIZE) {
+			pte_t pte = ptep_get(ptep);
+			struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
+
+			if (page && PageMlocked(page))
+				lru_rescue_mlocked(page);
+		}
+		if (start < end)
+			page_table_pause(mm);
+	}
+	spin_unlock(&mm->page_table_lock);
+}
+
 /* Give [start, end) of vma the lock flags; *pvma: the VMA that covers it then. */
 static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
 		       unsigned long lock_flags)
@@ -39,8 +68,11 @@ static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsign
 	if (IS_ERR(vma))
 		return (int)PTR_ERR(vma);
 	*pvma = vma;
-	if ((old ^ new) & VM_LOCKED)
-		vma->vm_mm->locked_vm += (unsigned long)(new & VM_LOCKED ? pages : -pages);
+	if (!((old ^ new) & VM_LOCKED))
+		return 0;
+	vma->vm_mm->locked_vm += (unsigned long)(new & VM_LOCKED ? pages : -pages);
+	if (old & VM_LOCKED)
+		rescue_range(vma->vm_mm, start, end);
 	return 0;
 }
 
@@ -67,31 +99,6 @@ static int apply_lock(struct mm_struct *mm, unsigned long start, unsigned long e
 		pause_now_and_then(&turns);
 	}
 	return 0;
-}
-
-/* Pages that reclaim took off the LRU lists because of a lock go back on them. mmap_lock held. */
-static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned long end)
-{
-	pmd_t *pmd;
-
-	smp_mb(); /* flags first: who takes a page off after this look finds them changed */
-	if (!nr_mlocked_pages())
-		return;
-	spin_lock(&mm->page_table_lock);
-	while ((pmd = next_pmd(mm, &start, end))) {
-		unsigned long stop = pmd_addr_end(start, end);
-
-		for (pte_t *ptep = pte_offset(pmd, start); start < stop; ptep++, start += PAGE_SIZE) {
-			pte_t pte = ptep_get(ptep);
-			struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
-
-			if (page && PageMlocked(page))
-				lru_rescue_mlocked(page);
-		}
-		if (start < end)
-			page_table_pause(mm);
-	}
-	spin_unlock(&mm->page_table_lock);
 }
 
 /* Pages of the range that are locked already: they do not count twice. */
@@ -163,7 +170,6 @@ int do_munlock(unsigned long start, size_t len)
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
 	err = apply_lock(mm, start, end, 0);
-	rescue_range(mm, start, end);
 	up_write(&mm->mmap_lock);
 	return err;
 }
@@ -216,7 +222,6 @@ int do_munlockall(void)
 		return -EINTR;
 	mm->def_flags &= ~LOCK_FLAGS;
 	lock_all(mm, 0);
-	rescue_range(mm, 0, TASK_SIZE);
 	up_write(&mm->mmap_lock);
 	return 0;
 }

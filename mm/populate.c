@@ -64,6 +64,7 @@ static bool is_there(const struct populate *p, bool write)
 
 	if (is_advice(p))
 		return follow_page(p->mm, p->addr, write);
+	VM_BUG_ON(p->addr >= TASK_SIZE);
 	pmd = walk_to_pmd(p->mm, p->addr);
 	pte = pmd && !pmd_none(pmdp_get(pmd)) ? ptep_get(pte_offset(pmd, p->addr)) : __pte(0);
 	return pte_present(pte) && (!write || pte_write(pte));

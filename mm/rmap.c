@@ -380,6 +380,7 @@ static pte_t *lock_entry_of(struct page *page, struct mm_struct *mm, unsigned lo
 {
 	pmd_t *pmd;
 
+	VM_BUG_ON(addr >= TASK_SIZE);
 	spin_lock(&mm->page_table_lock);
 	pmd = walk_to_pmd(mm, addr);
 	if (pmd && !pmd_none(pmdp_get(pmd))) {

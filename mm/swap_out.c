@@ -85,6 +85,7 @@ static void try_to_swap_out(struct swap_out *s, struct vm_area_struct *vma, unsi
 	struct page *page = NULL;
 	pmd_t *pmd;
 
+	VM_BUG_ON(addr >= TASK_SIZE);
 	s->scanned++;
 	spin_lock(&mm->page_table_lock);
 	pmd = walk_to_pmd(mm, addr);

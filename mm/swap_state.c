@@ -458,6 +458,7 @@ static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, un
 	struct mm_struct *mm = vma->vm_mm;
 	pmd_t *pmd;
 
+	VM_BUG_ON(vma->vm_end > TASK_SIZE);
 	spin_lock(&mm->page_table_lock);
 	pmd = walk_to_pmd(mm, addr);
 	if (pmd && !pmd_none(pmdp_get(pmd))) {

@@ -135,6 +135,7 @@ static unsigned long zap_pte_range(struct zap_details *z, pmd_t *pmd, unsigned l
 /* Skip to the end of the span whose table is missing. */
 pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 {
+	BUG_ON(end > TASK_SIZE); /* the caller would change entries of the kernel */
 	while (*addr < end) {
 		pgd_t *pgd = pgd_offset(mm, *addr);
 		p4d_t *p4d;
@@ -297,6 +298,7 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 	struct table_range r = { tlb, floor, ceiling };
 	pgd_t *pgd = pgd_offset(tlb->mm, start);
 
+	BUG_ON(end > TASK_SIZE); /* the kernel's tables are never freed */
 	if (ceiling == TASK_SIZE) /* the last table may span more than user space uses */
 		r.ceiling = USER_PTRS_PER_PGD * PGDIR_SIZE;
 	for (unsigned long addr = start, next; addr < end; pgd++, addr = next) {

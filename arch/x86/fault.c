@@ -13,11 +13,21 @@
  *			 else				-> bad
  *	  user half    do_user_addr_fault
  *			 the kernel had no business there (SMEP, SMAP, reserved bit) -> die
+ *			 user mode's access as a supervisor, under SMAP -> bad
  *			 must not sleep, or no mm	-> fixup or die
  *			 mmap_lock; find_vma; expand_stack; access_error
  *			 handle_mm_fault, once more if it dropped the lock
  *
  *	bad: from user mode a signal; from the kernel the exception table, else die
+ *
+ * Whose fault it is says the saved CS, never PF_USER: that bit tells with which rights the CPU
+ * made the access, and it makes some for user mode as a supervisor:
+ *
+ *	descriptors, when user mode loads a segment		every CPU
+ *	the stack in far calls, far returns and IRET		QEMU before 9.1, without KVM
+ *
+ * The latter meet SMAP: such an access to user memory is refused whatever is mapped, so
+ * the program gets SIGSEGV at once; served, the fault would come back for ever.
  *
  * Locking: mmap_lock is taken for read over the region checks and the service. A
  * kernel fault at an instruction without a fixup only tries it: the code may be
@@ -105,14 +115,14 @@ static noinline void no_context(struct pt_regs *regs, unsigned long error_code,
 static noinline void bad_area_nosemaphore(struct pt_regs *regs, unsigned long error_code,
 					  unsigned long address, int si_code)
 {
-	if (!(error_code & PF_USER)) {
+	if (!user_mode(regs)) {
 		no_context(regs, error_code, address);
 		return;
 	}
 	count_vm_event(fault_segv);
 	if (address >= TASK_SIZE)
 		error_code |= PF_PROT; /* says nothing about the kernel's mappings */
-	port_fault_signal(regs, SIGSEGV, si_code, address, error_code);
+	port_fault_signal(regs, SIGSEGV, si_code, address, error_code | PF_USER);
 }
 
 static void bad_area(struct user_fault *f, int si_code)
@@ -124,7 +134,7 @@ static void bad_area(struct user_fault *f, int si_code)
 /* No memory: init, which must live, waits for better times (FT-30). */
 static void fault_out_of_memory(struct user_fault *f)
 {
-	if (!(f->error_code & PF_USER)) {
+	if (!user_mode(f->regs)) {
 		no_context(f->regs, f->error_code, f->address);
 		return;
 	}
@@ -148,12 +158,12 @@ static noinline void mm_fault_error(struct user_fault *f, vm_fault_t fault)
 		bad_area_nosemaphore(f->regs, f->error_code, f->address, SEGV_MAPERR);
 		return;
 	}
-	if (!(f->error_code & PF_USER)) {
+	if (!user_mode(f->regs)) {
 		no_context(f->regs, f->error_code, f->address);
 		return;
 	}
 	count_vm_event(fault_sigbus);
-	port_fault_signal(f->regs, SIGBUS, BUS_ADRERR, f->address, f->error_code);
+	port_fault_signal(f->regs, SIGBUS, BUS_ADRERR, f->address, f->error_code | PF_USER);
 }
 
 /* ---- The kernel half ------------------------------------------------------------------- */
@@ -208,13 +218,19 @@ static void check_kernel_access(struct pt_regs *regs, unsigned long error_code,
 {
 	if (unlikely(error_code & PF_RSVD))
 		port_die(regs, "reserved bit set in a page table", address, error_code);
-	if (error_code & PF_USER)
+	if (user_mode(regs))
 		return;
 	if (unlikely(error_code & PF_INSTR))
 		port_die(regs, "kernel tried to execute user memory", address, error_code);
-	if (unlikely(x86_features.smap && !user_mode(regs) && !(regs->flags & X86_EFLAGS_AC)))
+	if (unlikely(x86_features.smap && !(regs->flags & X86_EFLAGS_AC)))
 		port_die(regs, "kernel touched user memory outside a copy routine", address,
 			 error_code);
+}
+
+/* Did user mode touch its memory as a supervisor, which SMAP refuses whatever is mapped there? */
+static bool refused_by_smap(const struct pt_regs *regs, unsigned long error_code)
+{
+	return x86_features.smap && user_mode(regs) && !(error_code & PF_USER);
 }
 
 /* Interrupts were off, faults are disabled, or there is no user half: never served (FT-13). */
@@ -242,13 +258,13 @@ static bool lock_for_fault(struct user_fault *f)
 {
 	if (likely(down_read_trylock(&f->mm->mmap_lock)))
 		return true;
-	if (!(f->error_code & PF_USER) && !search_exception_table(f->regs->ip)) {
+	if (!user_mode(f->regs) && !search_exception_table(f->regs->ip)) {
 		bad_area_nosemaphore(f->regs, f->error_code, f->address, SEGV_MAPERR);
 		return false;
 	}
 	if (likely(!down_read_killable(&f->mm->mmap_lock)))
 		return true;
-	if (!(f->error_code & PF_USER)) /* the task is to die: from user mode on the way back */
+	if (!user_mode(f->regs)) /* the task is to die: from user mode on the way back */
 		no_context(f->regs, f->error_code, f->address);
 	return false;
 }
@@ -258,7 +274,7 @@ static bool may_grow(const struct user_fault *f, const struct vm_area_struct *vm
 {
 	if (!(vma->vm_flags & VM_GROWSDOWN))
 		return false;
-	return !(f->error_code & PF_USER) || f->address + STACK_SLACK_BYTES >= f->regs->sp;
+	return !user_mode(f->regs) || f->address + STACK_SLACK_BYTES >= f->regs->sp;
 }
 
 /*
@@ -331,7 +347,7 @@ static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, b
 		f->flags = fault_retry_flags(f->flags, fault);
 		fault = try_fault(f, done);
 	} else {
-		if (!(f->error_code & PF_USER))
+		if (!user_mode(f->regs))
 			no_context(f->regs, f->error_code, f->address);
 		*done = true;
 	}
@@ -348,7 +364,7 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 
 	fault_at(FAULT_PROBE, regs, error_code, address);
 	check_kernel_access(regs, error_code, address);
-	if (unlikely(fault_is_atomic(regs))) {
+	if (unlikely(refused_by_smap(regs, error_code) || fault_is_atomic(regs))) {
 		trace_fault(error_code, address, NULL, FAULT_BY_NOBODY);
 		bad_area_nosemaphore(regs, error_code, address, SEGV_MAPERR);
 		return;
@@ -356,7 +372,7 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 	count_vm_event(pgfault);
 	if (error_code & PF_WRITE)
 		f.flags |= FAULT_FLAG_WRITE;
-	if (error_code & PF_USER)
+	if (user_mode(regs))
 		f.flags |= FAULT_FLAG_USER;
 	if (error_code & PF_INSTR)
 		f.flags |= FAULT_FLAG_INSTRUCTION;
@@ -365,7 +381,7 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 		fault = retry_fault(&f, fault, &done);
 	if (unlikely(!done))
 		mm_fault_error(&f, fault);
-	else if ((error_code & (PF_USER | PF_WRITE)) == (PF_USER | PF_WRITE))
+	else if (user_mode(regs) && error_code & PF_WRITE)
 		balance_dirty_pages_ratelimited(NULL);
 }
 

@@ -11,6 +11,7 @@
  * takes it for writing or flushes first (truncation: only its flags are looked at).
  */
 #include <fs/proc/maps.h>
+#include <pagoda/bug.h>
 #include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
@@ -143,6 +144,7 @@ pte_t look_up_pte(struct mm_struct *mm, unsigned long addr, unsigned long *skip)
 {
 	pmd_t *pmd = walk_to_pmd(mm, addr);
 
+	VM_BUG_ON(addr >= TASK_SIZE);
 	*skip = addr + PAGE_SIZE;
 	if (!pmd || !pmd_present(pmdp_get(pmd)) || pmd_large(pmdp_get(pmd))) {
 		*skip = (addr & PMD_MASK) + PMD_SIZE;

@@ -197,6 +197,8 @@ static void __init init_syscall(void)
 	wrmsr(MSR_LSTAR, (u64)syscall_entry);
 	wrmsr(MSR_CSTAR, (u64)syscall32_entry);
 	wrmsr(MSR_FMASK, SYSCALL_FLAGS_MASK);
+	wrmsr(MSR_SYSENTER_CS, 0); /* whatever the firmware left: none (E7) */
+	write_dr7(0);		   /* (E6) */
 }
 
 void __init cpu_init_boot(void)

@@ -22,6 +22,10 @@
  *	 kernel mode, on the user's stack, for others.
  *  (E5) The one instruction that may fault with the user's GS base in kernel mode is
  *	 iret_to_user (a bad frame made by sigreturn); enter_trap knows its address.
+ *  (E6) No #DB comes in kernel mode, above all not between SYSCALL and the swap: SYSCALL clears TF,
+ *	 and no debug register is ever set, so "mov ss" has no breakpoint to put off.
+ *  (E7) User mode has three ways in: SYSCALL, the gates of INT 3 and INT 4, and faults. SYSENTER
+ *	 and the other gates are general protection faults.
  */
 #include <machine/asm.h>
 
@@ -220,6 +224,8 @@ syscall_entry:
 	shrq	$47, %rax
 	jnz	return_to_user
 	cmpq	$USER_CS, REGS_CS(%rsp)
+	jne	return_to_user
+	cmpq	$USER_DS, REGS_SS(%rsp)
 	jne	return_to_user
 	popq	%r15
 	popq	%r14

@@ -56,6 +56,7 @@ static inline void wrmsr(u32 msr, u64 value)
 }
 
 #define MSR_APIC_BASE	   0x1b
+#define MSR_SYSENTER_CS	   0x174
 #define MSR_EFER	   0xc0000080
 #define MSR_STAR	   0xc0000081
 #define MSR_LSTAR	   0xc0000082
@@ -68,6 +69,10 @@ static inline void wrmsr(u32 msr, u64 value)
 #define EFER_SCE 0x001ul
 #define EFER_NXE 0x800ul
 
+static inline void write_dr7(unsigned long v)
+{
+	__asm__ __volatile__("movq %0, %%dr7" : : "r"(v));
+}
 static inline unsigned long read_cr0(void)
 {
 	unsigned long v;

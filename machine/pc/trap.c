@@ -34,6 +34,7 @@ REGS_ASSERT(ip, REGS_IP);
 REGS_ASSERT(cs, REGS_CS);
 REGS_ASSERT(flags, REGS_FLAGS);
 REGS_ASSERT(sp, REGS_SP);
+REGS_ASSERT(ss, REGS_SS);
 static_assert(sizeof(struct pt_regs) == REGS_SIZE, "regs_offsets.h");
 
 enum { TRAP_DE, TRAP_DB, TRAP_NMI, TRAP_BP, TRAP_OF, TRAP_BR, TRAP_UD, TRAP_NM, TRAP_DF, TRAP_CSO,

@@ -538,6 +538,58 @@ PAGODA_TEST(wrong_kernel_accesses_are_fatal, "CT-21 FT-09 FT-10 FT-11 FT-12 FT-1
 	CHECK(frame_at(BASE));
 }
 
+/*
+ * User mode's accesses that the CPU makes as a supervisor (PF_USER clear, CS of user mode): a segment's
+ * descriptor, and in QEMU the stack of a far return. No such fault may be taken for the kernel's.
+ */
+PAGODA_TEST(faults_of_user_mode_with_supervisor_rights_are_the_programs, "")
+{
+	static const unsigned long codes[] = { 0, PF_PROT, PF_WRITE, PF_PROT | PF_WRITE, PF_INSTR };
+	const unsigned long addrs[] = { 8, BASE, BASE + PG(1), BASE + PG(5), TASK_SIZE - PAGE_SIZE,
+					kva_to_mmu(PAGE_OFFSET), kva_to_mmu(VMALLOC_END - PAGE_SIZE) };
+	bool smap = x86_features.smap;
+
+	new_process();
+	map_at(BASE, 1, RW);
+	map_at(BASE + PG(1), 1, PROT_READ);
+	hosted_write32(BASE, 1);
+	x86_features.smap = true;
+	for (size_t a = 0; a < ARRAY_SIZE(addrs); a++)
+		for (size_t c = 0; c < ARRAY_SIZE(codes); c++) {
+			struct pt_regs regs = { .cs = 0x33, .ip = 0x1234, .sp = addrs[a], .flags = X86_EFLAGS_IF };
+
+			mark();
+			do_page_fault(&regs, codes[c], addrs[a]);
+			CHECK_EVENT(fault_kernel_fixup, 0);
+			/* Only a stale translation of the kernel's is no fault: the access is repeated. */
+			CHECK_EQ(vm_event(fault_segv) + vm_event(fault_spurious) - before[VM_EVENT_fault_segv] -
+					 before[VM_EVENT_fault_spurious], 1);
+			(void)hosted_signal(); /* there is room for a few */
+		}
+	x86_features.smap = smap;
+	check_mm();
+}
+
+PAGODA_TEST(a_far_return_pops_from_absent_pages_where_there_is_no_smap, "")
+{
+	struct pt_regs regs = { .cs = 0x33, .ip = 0x1234, .sp = BASE, .flags = X86_EFLAGS_IF };
+	bool smap = x86_features.smap;
+
+	new_process();
+	map_at(BASE, 2, RW);
+	x86_features.smap = false;
+	mark();
+	do_page_fault(&regs, 0, BASE);
+	do_page_fault(&regs, PF_WRITE, BASE + PG(1));
+	CHECK_EVENT(pgfault, 2);
+	CHECK_EVENT(fault_segv, 0);
+	CHECK(frame_at(BASE) && frame_at(BASE + PG(1)));
+	do_page_fault(&regs, PF_WRITE, BASE + PG(2));
+	CHECK_EVENT(fault_segv, 1);
+	CHECK_SIGNAL(SIGSEGV, SEGV_MAPERR, BASE + PG(2));
+	x86_features.smap = smap;
+}
+
 PAGODA_TEST(missing_kernel_slots_are_copied, "FT-07 FT-33 NC-13 PT-31")
 {
 	unsigned long addr = kva_to_mmu(PAGE_OFFSET + SZ_1M), slot = pgd_index(addr);
