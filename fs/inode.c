@@ -299,6 +299,7 @@ void inodes_for_each(struct super_block *sb, void (*fn)(struct inode *inode))
 			iput(inode);
 		inode = next;
 		fn(inode);
+		port_cond_resched();
 	}
 	if (inode)
 		iput(inode);

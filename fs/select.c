@@ -99,6 +99,13 @@ struct poll_call {
 	unsigned int nr;
 };
 
+/* The i-th of what may be a million: others may run now and then. */
+static inline void pause_among_many(unsigned int i)
+{
+	if (unlikely(i % 64 == 63))
+		port_cond_resched();
+}
+
 static long ask_all(struct poll_call *call, struct poll_table *pt)
 {
 	long ready = 0;
@@ -106,6 +113,7 @@ static long ask_all(struct poll_call *call, struct poll_table *pt)
 	for (unsigned int i = 0; i < call->nr; i++) {
 		struct pollfd *p = &call->fds[i];
 
+		pause_among_many(i);
 		p->revents = 0;
 		if (p->fd < 0)
 			continue;
@@ -144,15 +152,19 @@ static long poll_until(struct poll_call *call, u64 deadline_ns)
 
 static void hold_files(struct poll_call *call)
 {
-	for (unsigned int i = 0; i < call->nr; i++)
+	for (unsigned int i = 0; i < call->nr; i++) {
 		call->files[i] = call->fds[i].fd >= 0 ? fget((unsigned int)call->fds[i].fd) : NULL;
+		pause_among_many(i);
+	}
 }
 
 static void drop_files(struct poll_call *call)
 {
-	for (unsigned int i = 0; i < call->nr; i++)
+	for (unsigned int i = 0; i < call->nr; i++) {
 		if (call->files[i])
 			fput(call->files[i]);
+		pause_among_many(i);
+	}
 }
 
 #define POLL_FAST 8u
@@ -178,9 +190,11 @@ static long do_poll(struct pollfd *fds, unsigned int nr, u64 deadline_ns)
 
 static long put_revents(unsigned long user, const struct pollfd *fds, unsigned int nr)
 {
-	for (unsigned int i = 0; i < nr; i++)
+	for (unsigned int i = 0; i < nr; i++) {
+		pause_among_many(i);
 		if (put_user(fds[i].revents, user + i * sizeof(*fds) + offsetof(struct pollfd, revents)))
 			return -EFAULT;
+	}
 	return 0;
 }
 

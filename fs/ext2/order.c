@@ -255,6 +255,7 @@ static int for_each_place(struct list_head *inodes, int (*fn)(struct buffer_head
 
 		brelse(bh);
 		err = err ? err : late;
+		port_cond_resched();
 	}
 	return err;
 }
@@ -286,6 +287,7 @@ static int write_list(struct ext2_sb *sbi, struct list_head *list)
 
 	take_all(sbi, list, &todo);
 	while ((inode = take_first(sbi, &todo))) {
+		port_cond_resched();
 		if (needs_no_disk(inode)) {
 			iput(inode);
 			continue;
@@ -304,6 +306,7 @@ static int write_list(struct ext2_sb *sbi, struct list_head *list)
 		leave(sbi, ei);
 		settle(ei->inode);
 		iput(ei->inode);
+		port_cond_resched();
 	}
 	return err;
 }
@@ -376,12 +379,14 @@ static int end_orphans(struct ext2_sb *sbi)
 	list_for_each_entry(ei, &orphans, link) {
 		late = ext2_end_on_disk(ei->inode);
 		err = err ? err : late;
+		port_cond_resched();
 	}
 	late = write_places(&orphans);
 	while (!list_empty(&orphans)) {
 		ei = list_first_entry(&orphans, struct ext2_inode, link);
 		leave(sbi, ei);
 		end_orphan(sbi, ei->inode);
+		port_cond_resched();
 	}
 	return err ? err : late;
 }
@@ -393,6 +398,7 @@ void ext2_order_end(struct ext2_sb *sbi)
 
 		ei->gone = true;
 		inode_end(ei->inode);
+		port_cond_resched();
 	}
 	drop_waiting_buffers(&sbi->new_names);
 	drop_waiting_buffers(&sbi->names);

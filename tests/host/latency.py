@@ -36,15 +36,19 @@ def measure(bench, work, *options):
     """The two longest times of a run that does that work, each with where it was."""
     bench.ran(bench.pagoda("run", "--quiet", "--icount", "--timeout", "500", "--log", "log", "--append",
                            "latency_debug", *options, "--", program(bench), work))
+    return read_log(bench)
+
+
+def read_log(bench):
     with open(bench.file("log"), errors="replace") as file:
         log = file.read()
     for line in re.findall(r"latency: .*", log):
-        bench.log.write(f"{work}: {line}\n")
+        bench.log.write(f"{line}\n")
     return longest(bench, log, "without a scheduling point"), longest(bench, log, "with interrupts off"), log
 
 
-def quick(bench, work, *options):
-    stretch, blackout, log = measure(bench, work, *options)
+def judge(bench, measured):
+    stretch, blackout, log = measured
     bench.check("latency: warning" not in log, "; ".join(re.findall(r"latency: (warning.*)", log)))
     bench.check(stretch[0] <= STRETCH_LIMIT, f"{stretch[0]} instructions without a scheduling point {stretch[1]}")
     bench.check(blackout[0] <= BLACKOUT_LIMIT, f"{blackout[0]} instructions with interrupts off {blackout[1]}")
@@ -53,7 +57,7 @@ def quick(bench, work, *options):
 def gives_way(work, what, *options):
     @test(f"latency/{what}_gives_way")
     def run(bench):
-        quick(bench, work, *options)
+        judge(bench, measure(bench, work, *options))
 
 
 gives_way("munmap", "unmapping_a_gigabyte", "--ram", "256M")
@@ -73,6 +77,17 @@ gives_way("timers", "thousands_of_timers_at_once", "--ram", "256M")
 gives_way("arguments", "exec_of_two_megabytes_of_arguments", "--ram", "256M")
 gives_way("pressure", "reclaim_and_swap", "--ram", "64M", "--swap", "192M")
 gives_way("oom", "the_report_of_an_exhausted_memory", "--ram", "256M")
+
+
+@test("latency/thousands_of_names_on_a_disk_give_way", long=True)
+def names_on_a_disk(bench):
+    disk = ext2.make_image(bench, "-b", "1024", "-N", "20000", mib=64, name="names.img")
+    bench.ran(bench.command([PAGODA, "run", "--icount", "--quiet", "--ram", "256M", "--timeout", "300", "--log",
+                             bench.file("log"), "--append", "latency_debug", "--copy", f"{program(bench)}:/x", "--",
+                             image.BUSYBOX, "sh", "-c",
+                             "mkdir -p /tmp; mount -t ext2 /dev/vda /tmp && /x many_files && umount /tmp"],
+                            timeout=330, env=ext2.environment(disk)))
+    judge(bench, read_log(bench))
 
 
 @test("latency/a_writer_of_mmap_lock_waits_for_no_row_of_disk_reads", ids="FT-29")
