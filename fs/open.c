@@ -295,11 +295,14 @@ struct file *do_filp_open(int dfd, const char *name, unsigned int flags, u32 mod
 
 long sys_openat(unsigned long dfd, unsigned long path, unsigned long flags, unsigned long mode)
 {
-	unsigned int checked = (unsigned int)flags;
-	long fd = check_open_flags(&checked);
+	unsigned int checked;
+	long fd;
 	struct file *file;
 	char *name;
 
+	flags |= O_LARGEFILE; /* as every file of a 64-bit program is */
+	checked = (unsigned int)flags;
+	fd = check_open_flags(&checked);
 	if (fd)
 		return fd;
 	name = fs_getname(path, false);

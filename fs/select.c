@@ -455,12 +455,13 @@ long sys_pselect6(unsigned long n, unsigned long in, unsigned long out, unsigned
 		unsigned long mask, size;
 	} sigarg = { 0, 0 };
 	u64 deadline;
-	long ret = poll_get_deadline(timeout, &deadline);
+	long ret;
 
-	if (ret)
-		return ret;
 	if (sig && copy_from_user(&sigarg, sig, sizeof(sigarg)))
 		return -EFAULT;
+	ret = poll_get_deadline(timeout, &deadline);
+	if (ret)
+		return ret;
 	if (sigarg.mask) {
 		ret = fs_hook_sigmask_set(sigarg.mask, sigarg.size);
 		if (ret)

@@ -373,9 +373,7 @@ static long name_to_user(const struct sockaddr_un *name, unsigned int len, unsig
 	return put_user(len, ulen);
 }
 
-/* Do something about a socket and a name from user memory. */
-static long with_name(unsigned long fd, unsigned long user, unsigned long ulen,
-		      long (*act)(struct file *file, struct unix_sock *sk, struct sockaddr_un *name, unsigned int len))
+long sys_bind(unsigned long fd, unsigned long user, unsigned long ulen)
 {
 	struct sockaddr_un name;
 	struct fd f;
@@ -386,30 +384,34 @@ static long with_name(unsigned long fd, unsigned long user, unsigned long ulen,
 		return PTR_ERR(sk);
 	ret = name_from_user(&name, user, ulen);
 	if (ret >= 0)
-		ret = act(f.file, sk, &name, (unsigned int)ret);
+		ret = unix_bind(sk, &name, (unsigned int)ret);
 	fdput(f);
 	return ret;
 }
 
-static long bind_to(struct file *file, struct unix_sock *sk, struct sockaddr_un *name, unsigned int len)
+/* Unlike bind(2), connect(2) looks at the name before it asks whether the descriptor is a socket. */
+static long connect_file(struct file *file, unsigned long user, unsigned long ulen)
 {
-	(void)file;
-	return unix_bind(sk, name, len);
-}
+	struct sockaddr_un name;
+	long len = name_from_user(&name, user, ulen);
 
-static long connect_to(struct file *file, struct unix_sock *sk, struct sockaddr_un *name, unsigned int len)
-{
-	return unix_connect(sk, name, len, file->f_flags & O_NONBLOCK);
-}
-
-long sys_bind(unsigned long fd, unsigned long user, unsigned long ulen)
-{
-	return with_name(fd, user, ulen, bind_to);
+	if (len < 0)
+		return len;
+	if (!unix_of(file))
+		return -ENOTSOCK;
+	return unix_connect(unix_of(file), &name, (unsigned int)len, file->f_flags & O_NONBLOCK);
 }
 
 long sys_connect(unsigned long fd, unsigned long user, unsigned long ulen)
 {
-	return with_name(fd, user, ulen, connect_to);
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	ret = connect_file(f.file, user, ulen);
+	fdput(f);
+	return ret;
 }
 
 static long with_number(unsigned long fd, unsigned long n, int (*act)(struct unix_sock *sk, int n))
@@ -494,29 +496,39 @@ static struct file *accept_file(struct unix_sock *sk, bool nonblock, unsigned in
 	return ERR_PTR(ret);
 }
 
-long sys_accept4(unsigned long fd, unsigned long user, unsigned long ulen, unsigned long flags)
+/* A descriptor of a connection that listening file has, or -errno. */
+static long accept_fd(struct file *listening, unsigned int flags, unsigned long user, unsigned long ulen)
 {
-	struct unix_sock *sk;
+	struct unix_sock *sk = unix_of(listening);
 	struct file *file;
-	struct fd f;
 	int new;
 
-	if ((unsigned int)flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
-	sk = sockfd_get(fd, &f);
-	if (IS_ERR(sk))
-		return PTR_ERR(sk);
-	new = get_unused_fd(0, (unsigned int)flags & O_CLOEXEC);
-	file = new < 0 ? ERR_PTR(new) :
-			 accept_file(sk, f.file->f_flags & O_NONBLOCK, (unsigned int)flags, user, ulen);
-	fdput(f);
-	if (!IS_ERR(file)) {
-		fd_install(new, file);
+	if (!sk)
+		return -ENOTSOCK;
+	new = get_unused_fd(0, flags & O_CLOEXEC);
+	if (new < 0)
 		return new;
-	}
-	if (new >= 0)
+	file = accept_file(sk, listening->f_flags & O_NONBLOCK, flags, user, ulen);
+	if (IS_ERR(file)) {
 		put_unused_fd(new);
-	return PTR_ERR(file);
+		return PTR_ERR(file);
+	}
+	fd_install(new, file);
+	return new;
+}
+
+long sys_accept4(unsigned long fd, unsigned long user, unsigned long ulen, unsigned long flags)
+{
+	struct fd f = fdget((unsigned int)fd);
+	long ret;
+
+	if (!f.file)
+		return -EBADF;
+	ret = accept_fd(f.file, (unsigned int)flags, user, ulen);
+	fdput(f);
+	return ret;
 }
 
 long sys_accept(unsigned long fd, unsigned long user, unsigned long ulen)

@@ -143,18 +143,20 @@ static int make_socket_file(struct unix_addr *addr)
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
-/* What a socket that has a name is told: first of all whether the new one is taken. */
+/* A socket that has a name is told first of all what is wrong with the new one: the file is made, and removed again. */
 static int second_name(const struct sockaddr_un *name)
 {
-	char path[SUN_PATH_MAX + 1] = "";
-	struct path there;
+	struct unix_addr addr = { .sun = *name };
 	int err;
 
-	memcpy(path, name->path, sizeof(name->path));
-	err = *path ? path_lookup(AT_FDCWD, path, 0, &there) : -ENOENT;
-	if (!err)
-		path_put(&there);
-	return err == -ENOENT ? -EINVAL : err ? err : -EADDRINUSE;
+	if (!name->path[0])
+		return -EINVAL;
+	err = make_socket_file(&addr);
+	if (err)
+		return err;
+	err = vfs_unlink(AT_FDCWD, addr.sun.path, false);
+	path_put(&addr.path);
+	return err && err != -ENOENT ? err : -EINVAL; /* somebody else may have removed it */
 }
 
 static int bind_locked(struct unix_sock *sk, const struct sockaddr_un *name, unsigned int len)

@@ -13,7 +13,8 @@
  *
  * What a call needs is made by the program's own build(), as root, in the working directory, and made again after
  * each call that succeeded. Tables run twice, as root and as user 65534 without groups: in a child, which asks its
- * parent for that (rebuild()). A result is an errno's name without E, or a number; a new descriptor is "fd".
+ * parent for that (rebuild()). A result is an errno's name without E (or its negative number), or a number; a new
+ * descriptor is "fd".
  */
 #pragma once
 #include "guest.h"
@@ -81,12 +82,17 @@ static void one_call(long nr, const long *a)
 {
 	long result = syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (result == -1) {
-		printf(" %s", errno_name(errno) + 1);
+		const char *name = errno_name(errno);
+		if (*name == 'E')
+			printf(" %s", name + 1);
+		else
+			printf(" -%d", errno);
 		return;
 	}
 	if (is_new_descriptor(nr)) {
 		printf(" fd");
-		close((int)result);
+		if (nr != SYS_dup2 || a[0] != a[1])
+			close((int)result);
 	} else {
 		printf(" %ld", result);
 	}
