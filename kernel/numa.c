@@ -143,10 +143,27 @@ long sys_set_mempolicy_home_node(unsigned long start, unsigned long len, unsigne
 
 /* ---- Moving ---------------------------------------------------------------------------------------- */
 
-/* The address space of pid (0: our own), with a user. ERR_PTR(-ESRCH, -EPERM, -EINVAL). */
+/*
+ * The address space of pid (0: our own), with a user; NULL: it has none (any more), which is found after
+ * the rights. ERR_PTR(-ESRCH, -EPERM).
+ */
 static struct mm_struct *mm_of(int pid)
 {
-	return mm_access(pid ? pid : current->tgid);
+	struct mm_struct *mm = NULL;
+	struct task_struct *t = current;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	if (pid)
+		t = find_task_locked(pid);
+	if (!t)
+		mm = ERR_PTR(-ESRCH);
+	else if (!may_access_task(t, false))
+		mm = ERR_PTR(-EPERM);
+	else if (t->vm.mm && atomic_inc_not_zero(&t->vm.mm->mm_users))
+		mm = t->vm.mm;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return mm;
 }
 
 long sys_migrate_pages(unsigned long pid, unsigned long maxnode, unsigned long user_from, unsigned long user_to)
@@ -167,11 +184,12 @@ long sys_migrate_pages(unsigned long pid, unsigned long maxnode, unsigned long u
 	to.nodes &= nodes_with_memory();
 	if (to.beyond && !capable(CAP_SYS_NICE))
 		ret = -EPERM;
-	else if (!to.nodes)
+	else if (!to.nodes || !mm)
 		ret = -EINVAL;
 	else
 		ret = migrate_mm(mm, from.nodes, to.nodes, capable(CAP_SYS_NICE));
-	mmput(mm);
+	if (mm)
+		mmput(mm);
 	return ret;
 }
 
@@ -231,6 +249,8 @@ long sys_move_pages(unsigned long pid, unsigned long nr, unsigned long pages, un
 	c.mm = mm_of((int)pid);
 	if (IS_ERR(c.mm))
 		return PTR_ERR(c.mm);
+	if (!c.mm)
+		return -EINVAL;
 	for (unsigned long i = 0; i < nr; i++) {
 		long ret = do_one_page(&c, i);
 

@@ -138,6 +138,12 @@ static struct iovec local = { word, sizeof(word) }, remote = { there, sizeof(the
 	X("process_vm_readv bad", syscall(SYS_process_vm_readv, p, 8, 1, &remote, 1, 0))                \
 	X("process_vm_readv flags", syscall(SYS_process_vm_readv, p, &local, 1, &remote, 1, 1))         \
 	X("process_vm_writev", p == 1 && !geteuid() ? 8 : syscall(SYS_process_vm_writev, p, &local, 1, &remote, 1, 0))             \
+	X("move_pages", syscall(SYS_move_pages, p, 0, NULL, NULL, NULL, 2))                             \
+	X("move_pages all", syscall(SYS_move_pages, p, 0, NULL, NULL, NULL, 4))                         \
+	X("move_pages flags", syscall(SYS_move_pages, p, 0, NULL, NULL, NULL, 8))                       \
+	X("migrate_pages", (mask = 1, p == -5 || p == 1 ? 0 : syscall(SYS_migrate_pages, p, 2, &mask, &mask)))       \
+	X("migrate_pages high", (mask = 1ul << 40, syscall(SYS_migrate_pages, p, 64, &mask, &mask)))    \
+	X("migrate_pages bad", syscall(SYS_migrate_pages, p, 64, 8, 8))                                 \
 	X("prlimit", syscall(SYS_prlimit64, p, RLIMIT_CORE, NULL, &limit))                              \
 	X("prlimit 16", syscall(SYS_prlimit64, p, 16, NULL, &limit))                                    \
 	X("prlimit set", p < 0 ? -1 : (limit = (struct rlimit){ 0, 0 }, syscall(SYS_prlimit64, p, RLIMIT_MSGQUEUE, &limit, NULL))) \
