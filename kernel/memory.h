@@ -36,5 +36,7 @@ struct mm_struct;
 struct mm_struct *mm_access(int pid);
 long sys_process_vm_readv(unsigned long pid, unsigned long local, unsigned long nr_local,
 			  unsigned long remote, unsigned long nr_remote, unsigned long flags);
+long sys_process_madvise(unsigned long pidfd, unsigned long vec, unsigned long nr, unsigned long advice,
+			 unsigned long flags);
 long sys_process_vm_writev(unsigned long pid, unsigned long local, unsigned long nr_local,
 			   unsigned long remote, unsigned long nr_remote, unsigned long flags);

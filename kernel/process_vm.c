@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process_vm.c: process_vm_readv and process_vm_writev: another process's memory, by address.
+ * process_vm.c: process_vm_readv, process_vm_writev, process_madvise: another process's memory, by address.
  *
  * The remote pieces are walked in order, page by page; each piece of a page goes through one
  * bounce page of ours, as a copy may fault on either side and both address spaces cannot be
@@ -16,6 +16,7 @@
 #include <fs/iovec.h>
 #include <kernel/task.h>
 #include <kernel/memory.h>
+#include <kernel/pidfd.h>
 #include <pagoda/errno.h>
 #include <pagoda/mm.h>
 #include <pagoda/slab.h>
@@ -157,4 +158,95 @@ long sys_process_vm_writev(unsigned long pid, unsigned long local, unsigned long
 			   unsigned long remote, unsigned long nr_remote, unsigned long flags)
 {
 	return process_vm_rw((int)pid, local, nr_local, remote, nr_remote, flags, true);
+}
+
+/* ---- Advice --------------------------------------------------------------------------------------- */
+
+#define MADV_WILLNEED 3
+#define MADV_COLD     20
+#define MADV_PAGEOUT  21
+
+/* What one may say of another's memory: nothing that changes what is in it. */
+static bool is_for_others(int advice)
+{
+	return advice == MADV_WILLNEED || advice == MADV_COLD || advice == MADV_PAGEOUT;
+}
+
+/*
+ * The address space of a pidfd's process, for advice: ERR_PTR(-ESRCH): it is gone, or a zombie; -EINVAL: advice
+ * of another kind; -EACCES, -EPERM: no rights. Found in Linux's order.
+ */
+static struct mm_struct *mm_for_advice(const struct pid *pid, int advice)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *t;
+	unsigned long flags;
+	int error = 0;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	t = pid->task;
+	if (!t)
+		error = -ESRCH;
+	else if (!is_for_others(advice))
+		error = -EINVAL;
+	else if (!t->vm.mm)
+		error = -ESRCH;
+	else if (t->vm.mm != current->vm.mm && !may_access_task(t, true))
+		error = -EACCES;
+	else if (!capable(CAP_SYS_NICE))
+		error = -EPERM;
+	else if (atomic_inc_not_zero(&t->vm.mm->mm_users))
+		mm = t->vm.mm;
+	else
+		error = -ESRCH;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return error ? ERR_PTR(error) : mm;
+}
+
+/* Bytes advised about; an error only if the first piece fails. */
+static long advise_pieces(struct mm_struct *mm, const struct iovec *iov, unsigned long nr, int advice)
+{
+	long done = 0;
+	int error = 0;
+
+	for (unsigned long i = 0; i < nr && !error; i++) {
+		error = madvise_mm(mm, iov[i].base, iov[i].len, advice);
+		if (!error)
+			done += (long)iov[i].len;
+	}
+	return done ? done : error;
+}
+
+static long advise_process(int pidfd, const struct iovec *iov, unsigned long nr, int advice)
+{
+	bool nonblock;
+	struct pid *pid = pidfd_pid(pidfd, &nonblock);
+	struct mm_struct *mm;
+	long ret;
+
+	if (IS_ERR(pid))
+		return PTR_ERR(pid);
+	mm = mm_for_advice(pid, advice);
+	put_pid_ref(pid);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	ret = advise_pieces(mm, iov, nr, advice);
+	mmput(mm);
+	return ret;
+}
+
+long sys_process_madvise(unsigned long pidfd, unsigned long vec, unsigned long nr, unsigned long advice,
+			 unsigned long flags)
+{
+	struct iovec fast[IOV_FAST], *iov;
+	long ret;
+
+	if ((unsigned int)flags)
+		return -EINVAL;
+	iov = get_iovec(vec, nr, fast, false);
+	if (IS_ERR(iov))
+		return PTR_ERR(iov);
+	ret = advise_process((int)pidfd, iov, nr, (int)advice);
+	put_iovec(iov, fast);
+	return ret;
 }

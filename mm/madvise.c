@@ -235,9 +235,8 @@ static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long
 	return hole ? -ENOMEM : 0;
 }
 
-int do_madvise(unsigned long start, size_t len, int advice)
+int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice)
 {
-	struct mm_struct *mm = current_vm->mm;
 	unsigned long end = start + PAGE_ALIGN(len);
 	int err;
 
@@ -261,6 +260,11 @@ int do_madvise(unsigned long start, size_t len, int advice)
 		up_read(&mm->mmap_lock);
 	}
 	return err;
+}
+
+int do_madvise(unsigned long start, size_t len, int advice)
+{
+	return madvise_mm(current_vm->mm, start, len, advice);
 }
 
 /* ---- mincore ---------------------------------------------------------------------------------- */

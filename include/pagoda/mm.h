@@ -118,6 +118,8 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 /* The new break, or the old one if it could not be moved. 0 asks. */
 unsigned long do_brk(unsigned long brk);
 int do_madvise(unsigned long start, size_t len, int behavior) __must_check;
+/* ... in any address space that the caller holds a user of: WILLNEED, COLD and PAGEOUT only. May sleep. */
+int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int behavior) __must_check;
 int do_mlock(unsigned long start, size_t len, unsigned int flags) __must_check;
 /* Show other pages of the file in [start, start + size) of a shared mapping. flags: MAP_NONBLOCK. */
 int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long pgoff,

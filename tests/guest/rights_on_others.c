@@ -25,6 +25,7 @@ static struct target targets[32];
 static int nr_targets;
 static int ready_pipe[2];
 static char word[8], there[8] = "private";
+static char page[PAGE] __attribute__((aligned(4096))) = "mapped in all of us";
 
 /* ---- The targets: children that wait -------------------------------------------------- */
 
@@ -106,7 +107,7 @@ static unsigned long mask, words[8];
 static uint32_t caps[2], cap_data[6];
 static siginfo_t info;
 
-static struct iovec local = { word, sizeof(word) }, remote = { there, sizeof(there) };
+static struct iovec local = { word, sizeof(word) }, remote = { there, sizeof(there) }, advised = { page, PAGE };
 
 #define CALLS(X)                                                                                        \
 	X("kill 0", syscall(SYS_kill, p, 0))                                                            \
@@ -138,6 +139,11 @@ static struct iovec local = { word, sizeof(word) }, remote = { there, sizeof(the
 	X("process_vm_readv bad", syscall(SYS_process_vm_readv, p, 8, 1, &remote, 1, 0))                \
 	X("process_vm_readv flags", syscall(SYS_process_vm_readv, p, &local, 1, &remote, 1, 1))         \
 	X("process_vm_writev", p == 1 && !geteuid() ? 8 : syscall(SYS_process_vm_writev, p, &local, 1, &remote, 1, 0))             \
+	X("process_madvise", p == 1 && !geteuid() ? 1 : syscall(440, fd, &advised, 1, 20, 0))           \
+	X("process_madvise DONTNEED", syscall(440, fd, &advised, 1, 4, 0))                              \
+	X("process_madvise bad", syscall(440, fd, 8, 1, 99, 0))                                         \
+	X("process_madvise flags", syscall(440, fd, 8, 1, 20, 1))                                       \
+	X("process_madvise nothing", syscall(440, fd, &advised, 0, 21, 0))                              \
 	X("move_pages", syscall(SYS_move_pages, p, 0, NULL, NULL, NULL, 2))                             \
 	X("move_pages all", syscall(SYS_move_pages, p, 0, NULL, NULL, NULL, 4))                         \
 	X("move_pages flags", syscall(SYS_move_pages, p, 0, NULL, NULL, NULL, 8))                       \
