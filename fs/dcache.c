@@ -212,6 +212,7 @@ void d_add(struct dentry *dentry)
 		dget(dentry);
 	spin_lock(&dcache_lock);
 	link_name(dentry);
+	dentry->d_sb->s_nr_names++;
 	spin_unlock(&dcache_lock);
 }
 
@@ -219,6 +220,7 @@ void d_delete(struct dentry *dentry)
 {
 	spin_lock(&dcache_lock);
 	unlink_name(dentry);
+	dentry->d_sb->s_nr_names--;
 	dentry->d_flags |= DENTRY_DELETED;
 	spin_unlock(&dcache_lock);
 	if (is_pinned(dentry))

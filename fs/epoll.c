@@ -28,6 +28,7 @@
  * (EFAULT) stays. Observability: anon_inode:[eventpoll] in /proc/PID/fd.
  */
 #include <fs/syscalls.h>
+#include <fs/user.h>
 #include <fs/vfs.h>
 #include <fs/wait.h>
 #include <lib/rbtree.h>
@@ -48,7 +49,7 @@
 #define EXCLUSIVE_OK   (POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
 #define MAX_NESTING    4  /* epolls below an epoll, one below the other */
-#define WATCH_SHARE    25 /* of RAM, its 25th part may be items */
+#define WATCH_SHARE    25 /* of RAM, its 25th part may be items of one user */
 #define INLINE_QUEUES  2
 #define MAX_EVENTS     (0x7fffffffu / sizeof(struct epoll_event))
 
@@ -67,6 +68,7 @@ struct eventpoll {
 	wait_queue_head_t wait;	   /* epoll_wait sleeps here */
 	wait_queue_head_t pollers; /* who watches this epoll */
 	struct file *file;	   /* (C) its own */
+	struct user_struct *user;  /* (C) its maker, for whom its items are counted */
 	u64 walk;		   /* epoll_mutex: the walk that was here last, */
 	int walk_depth;		   /* and what it found */
 };
@@ -94,8 +96,7 @@ struct epitem {
 
 static struct mutex epoll_mutex;
 static kmem_cache_t *item_cache;
-static atomic_long_t nr_items;
-static long max_items;
+int epoll_max_user_watches;
 static u64 walks; /* epoll_mutex */
 
 static const struct file_operations epoll_fops;
@@ -253,6 +254,26 @@ static void insert_item(struct epitem *item)
 	item->file->f_epitems = item;
 }
 
+/* An item, counted for the epoll's user; ENOSPC: he has too many. */
+static struct epitem *new_item(struct user_struct *user)
+{
+	struct epitem *item;
+
+	if (atomic_long_read(&user->epoll_watches) >= READ_ONCE(epoll_max_user_watches))
+		return ERR_PTR(-ENOSPC);
+	item = kmem_cache_alloc(item_cache, GFP_KERNEL | __GFP_ZERO);
+	if (!item)
+		return ERR_PTR(-ENOMEM);
+	atomic_long_inc(&user->epoll_watches);
+	return item;
+}
+
+static void free_item(struct epitem *item)
+{
+	atomic_long_dec(&item->ep->user->epoll_watches);
+	kmem_cache_free(item_cache, item);
+}
+
 /* epoll_mutex and ep->mutex held. */
 static void remove_item(struct epitem *item)
 {
@@ -268,8 +289,7 @@ static void remove_item(struct epitem *item)
 	spin_lock_irqsave(&ep->lock, flags);
 	list_del_init(&item->ready_link);
 	spin_unlock_irqrestore(&ep->lock, flags);
-	kmem_cache_free(item_cache, item);
-	atomic_long_dec(&nr_items);
+	free_item(item);
 }
 
 static long add_item(struct eventpoll *ep, struct file *file, int fd,
@@ -279,12 +299,9 @@ static long add_item(struct eventpoll *ep, struct file *file, int fd,
 	struct epitem *item;
 	unsigned int now;
 
-	if (atomic_long_read(&nr_items) >= max_items)
-		return -ENOSPC;
-	item = kmem_cache_alloc(item_cache, GFP_KERNEL | __GFP_ZERO);
-	if (!item)
-		return -ENOMEM;
-	atomic_long_inc(&nr_items);
+	item = new_item(ep->user);
+	if (IS_ERR(item))
+		return PTR_ERR(item);
 	item->ep = ep;
 	item->file = file;
 	item->fd = fd;
@@ -624,6 +641,7 @@ static void epoll_release(struct file *file)
 	}
 	mutex_unlock(&ep->mutex);
 	mutex_unlock(&epoll_mutex);
+	put_user_struct(ep->user);
 	kfree(ep);
 }
 
@@ -661,6 +679,7 @@ static struct file *epoll_file(unsigned int flags)
 	init_waitqueue_head(&ep->wait);
 	init_waitqueue_head(&ep->pollers);
 	ep->file = file;
+	ep->user = get_user_struct(current_user());
 	return file;
 }
 
@@ -694,5 +713,5 @@ void epoll_init(void)
 	item_cache = kmem_cache_create("eventpoll_epi", sizeof(struct epitem), 0, 0, NULL, NULL);
 	if (!item_cache)
 		panic("no memory for epoll");
-	max_items = (long)(totalram_pages() / WATCH_SHARE * PAGE_SIZE / sizeof(struct epitem));
+	epoll_max_user_watches = (int)(totalram_pages() / WATCH_SHARE * PAGE_SIZE / sizeof(struct epitem));
 }

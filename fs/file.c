@@ -20,6 +20,7 @@
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
+#include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
 #include <pagoda/string.h>
@@ -41,6 +42,11 @@ struct files_struct {
 };
 
 static kmem_cache_t *file_cache, *files_cache;
+/* A file with its inode and name takes about 1 KiB: all of them a tenth of RAM, as Linux has it. */
+#define FILE_SHARE 10
+#define FILES_MIN  2048ul
+atomic_long_t nr_files;
+int file_max;
 
 /* ---- struct file ---------------------------------------------------------------------------- */
 
@@ -80,6 +86,7 @@ static void release_file(struct vm_file *vm)
 	if (file->f_mode & FMODE_EXEC)
 		allow_write_access(file->f_inode);
 	kmem_cache_free(file_cache, file);
+	atomic_long_dec(&nr_files);
 	path_put(&path);
 }
 
@@ -130,13 +137,23 @@ static const struct vm_file_operations file_vm_ops = {
 /* Of files without memory; that they have none is found out before any limit. */
 static const struct vm_file_operations file_without_mmap_vm_ops = { .release = release_file };
 
+/* Open files of the whole system are limited, but for root: memory of the kernel that no process is charged for. */
+static bool may_have_file(void)
+{
+	return atomic_long_read(&nr_files) < READ_ONCE(file_max) || fs_capable(CAP_SYS_ADMIN);
+}
+
+/* Or ERR_PTR: ENFILE, ENOMEM. */
 static struct file *new_file(const struct path *path, unsigned int flags)
 {
 	static const u8 modes[] = { FMODE_READ, FMODE_WRITE, FMODE_READ | FMODE_WRITE, 0 };
-	struct file *file = kmem_cache_alloc(file_cache, GFP_KERNEL | __GFP_ZERO);
+	struct file *file = may_have_file() ? kmem_cache_alloc(file_cache, GFP_KERNEL | __GFP_ZERO) : ERR_PTR(-ENFILE);
 
+	if (IS_ERR(file))
+		return file;
 	if (!file)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	atomic_long_inc(&nr_files);
 	atomic_set(&file->vm.f_count, 1);
 	file->vm.f_vmops = &file_vm_ops;
 	file->f_path = *path;
@@ -165,8 +182,8 @@ struct file *dentry_open(const struct path *path, unsigned int flags)
 	struct file *file = new_file(path, flags);
 	int err = 0;
 
-	if (!file)
-		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(file))
+		return file;
 	path_get(path);
 	if (file->f_mode & FMODE_PATH)
 		return file;
@@ -201,9 +218,9 @@ struct file *anon_file(struct vfsmount *mnt, const char *name, struct inode *ino
 		return ERR_PTR(-ENOMEM);
 	dentry->d_flags |= DENTRY_NOPARENT;
 	file = new_file(&path, flags);
-	if (!file) {
+	if (IS_ERR(file)) {
 		dput(dentry);
-		return ERR_PTR(-ENOMEM);
+		return file;
 	}
 	atomic_inc(&mnt->mnt_count);
 	file->f_op = fops;
@@ -575,6 +592,19 @@ int files_next_fd(struct files_struct *files, int from)
 	return found;
 }
 
+unsigned long files_sum(struct files_struct *files, unsigned long (*fn)(struct file *file))
+{
+	unsigned long sum = 0;
+
+	if (!spin_trylock(&files->lock))
+		return 0;
+	for (unsigned int fd = 0; fd < files->size; fd++)
+		if (files->fd[fd])
+			sum += fn(files->fd[fd]);
+	spin_unlock(&files->lock);
+	return sum;
+}
+
 unsigned int files_capacity(struct files_struct *files)
 {
 	return files->size;
@@ -835,6 +865,7 @@ int fs_task_first(struct fs_task *task)
 
 void file_init(void)
 {
+	file_max = (int)max(totalram_pages() * (PAGE_SIZE / SZ_1K) / FILE_SHARE, FILES_MIN);
 	file_cache = kmem_cache_create("filp", sizeof(struct file), 0, SLAB_HWCACHE_ALIGN, NULL,
 				       NULL);
 	files_cache = kmem_cache_create("files_cache", sizeof(struct files_struct), 0,

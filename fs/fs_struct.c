@@ -49,6 +49,11 @@ int fs_task_unshare_fs(struct fs_task *task)
 	return 0;
 }
 
+bool fs_task_shares_fs(const struct fs_task *task)
+{
+	return atomic_read(&task->fs->count) > 1;
+}
+
 struct fs_struct *fs_struct_first(void)
 {
 	struct fs_struct *fs = kzalloc(sizeof(*fs), GFP_KERNEL);

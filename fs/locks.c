@@ -13,13 +13,15 @@
  *
  * A request splits and merges the owner's own locks: the new lock is put in its place, which the owner keeps so
  * even if all older ones go, its range is cut out of the others, and those of the same type that touch it join it.
- * All that needs memory is allocated before the list is touched (a cut needs at most one lock more).
+ * All that needs memory is allocated before the list is touched (a cut needs at most one lock more). Locks are counted
+ * for their user (fs/user.h): ENOLCK when he has too many.
  *
  * Waiting: one queue for all; a waiter looks again at each change. POSIX waits are checked
  * for a cycle of processes (EDEADLK), following at most MAX_WAIT_CHAIN owners.
  *
  * Locking: file_locks_lock, for all lists.
  */
+#include <fs/user.h>
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
 #include <fs/wait.h>
@@ -55,6 +57,7 @@ struct file_lock {
 	int type; /* F_RDLCK, F_WRLCK */
 	const void *owner;
 	int pid; /* for F_GETLK: -1 for OFD */
+	struct user_struct *user; /* counted for it, with a reference */
 	u64 start, end; /* bytes [start, end], end included: it may be the largest offset */
 };
 
@@ -115,6 +118,39 @@ static void add_lock(struct inode *inode, struct file_lock *lock)
 	*link = lock;
 }
 
+/* A lock to be filled in, counted for the caller's user; NULL: no memory, or he has too many. */
+static struct file_lock *new_lock(void)
+{
+	struct user_struct *user = current_user();
+	struct file_lock *lock = kmalloc(sizeof(*lock), GFP_KERNEL);
+
+	if (lock && !user_charge(user, sizeof(*lock))) {
+		kfree(lock);
+		return NULL;
+	}
+	if (lock)
+		lock->user = get_user_struct(user);
+	return lock;
+}
+
+/* All but the account, which is the memory's. */
+static void copy_lock(struct file_lock *to, const struct file_lock *from)
+{
+	struct user_struct *user = to->user;
+
+	*to = *from;
+	to->user = user;
+}
+
+static void free_lock(struct file_lock *lock)
+{
+	if (!lock)
+		return;
+	user_uncharge(lock->user, sizeof(*lock));
+	put_user_struct(lock->user);
+	kfree(lock);
+}
+
 /*
  * Cut the request's range out of the owner's other locks; those of the same type that touch it
  * are swallowed into want. spare is used for the second half of a lock cut in two. Freed
@@ -141,7 +177,7 @@ static void cut_own(struct inode *inode, struct file_lock *want, struct file_loc
 			struct file_lock *tail = *spare;
 
 			*spare = NULL;
-			*tail = *lock;
+			copy_lock(tail, lock);
 			tail->start = want->end + 1;
 			lock->end = want->start - 1;
 			add_lock(inode, tail);
@@ -162,12 +198,22 @@ static void cut_own(struct inode *inode, struct file_lock *want, struct file_loc
 	}
 }
 
+/* Does the request leave both ends of one of the owner's locks? */
+static bool cuts_in_two(struct inode *inode, const struct file_lock *want)
+{
+	for (const struct file_lock *lock = inode->i_locks; lock; lock = lock->next)
+		if (same_space(lock, want) && lock->owner == want->owner && lock->type != want->type &&
+		    lock->start < want->start && lock->end > want->end)
+			return true;
+	return false;
+}
+
 static void free_all(struct file_lock *dead)
 {
 	while (dead) {
 		struct file_lock *next = dead->next;
 
-		kfree(dead);
+		free_lock(dead);
 		dead = next;
 	}
 }
@@ -191,7 +237,9 @@ static bool is_deadlock(const void *owner, const void *blocker)
 	return false;
 }
 
-/* Try once. 0: done; -EAGAIN; -EDEADLK (would wait). ready: two fresh locks, used up as needed. */
+/*
+ * Try once. 0: done; -EAGAIN; -EDEADLK (would wait). ready: fresh locks, used up as needed; the
+ * second may be NULL, which is -ENOLCK if a lock must be cut in two. */
 static long try_lock(struct inode *inode, const struct file_lock *want, struct file_lock *ready[2],
 		     bool wait, struct lock_wait *waiting)
 {
@@ -207,10 +255,12 @@ static long try_lock(struct inode *inode, const struct file_lock *want, struct f
 			if (is_deadlock(want->owner, conflict->owner))
 				ret = -EDEADLK;
 		}
+	} else if (!ready[1] && cuts_in_two(inode, want)) {
+		ret = -ENOLCK;
 	} else {
 		struct file_lock *lock = ready[0];
 
-		*lock = *want;
+		copy_lock(lock, want);
 		if (want->type != F_UNLCK) {
 			add_lock(inode, lock);
 			ready[0] = NULL;
@@ -251,15 +301,17 @@ static long lock_waiting(struct inode *inode, const struct file_lock *want,
 
 static long set_lock(struct inode *inode, const struct file_lock *want, bool wait)
 {
-	struct file_lock *ready[2] = { kmalloc(sizeof(*want), GFP_KERNEL),
-				       kmalloc(sizeof(*want), GFP_KERNEL) };
+	/* Giving up locks must not fail for want of memory, unless one is cut in two. */
+	struct file_lock cutter = { .user = NULL };
+	struct file_lock *ready[2] = { want->type == F_UNLCK ? &cutter : new_lock(), new_lock() };
 	long ret = -ENOLCK;
 
-	if (ready[0] && ready[1])
+	if (ready[0])
 		ret = wait ? lock_waiting(inode, want, ready)
 			   : try_lock(inode, want, ready, false, NULL);
-	kfree(ready[0]);
-	kfree(ready[1]);
+	if (ready[0] != &cutter)
+		free_lock(ready[0]);
+	free_lock(ready[1]);
 	return ret;
 }
 

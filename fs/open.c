@@ -389,14 +389,22 @@ long fs_read_kernel(struct file *file, void *buf, size_t count, u64 pos)
 	return file->f_op->read(file, iov_kernel_buf(buf), count, &pos);
 }
 
+bool fs_exec_unreadable(struct file *file)
+{
+	return inode_permission(file->f_inode, MAY_READ) != 0;
+}
+
+/* Owner and mode are of one moment: chown() to root takes the set-id bits away under the same lock. */
 void fs_exec_attributes(struct file *file, struct fs_exec_attr *attr)
 {
 	struct inode *inode = file->f_inode;
 
+	down_read(&inode->i_rwsem);
 	attr->mode = inode->i_mode;
 	attr->uid = inode->i_uid;
 	attr->gid = inode->i_gid;
 	attr->size = inode->i_size;
+	up_read(&inode->i_rwsem);
 	attr->nosuid = file->f_path.mnt->mnt_flags & MS_NOSUID;
 }
 

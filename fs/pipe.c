@@ -22,12 +22,17 @@
  * Locking: pipe->mutex for everything; copies to and from user space happen under it (a
  * fault takes mmap_lock, which is never held around a pipe operation). Two wait queues,
  * one for readers and one for writers, are woken when the state they wait for may be there.
- * Ends are counted; the one who closes the last frees the pipe's data, the inode the rest.
+ * Ends are counted; the one who closes the last frees the pipe (users_lock: who opens a fifo meanwhile makes a new
+ * one).
+ *
+ * Slots are counted for the user that made the pipe, filled or not: above pipe-user-pages-soft his new pipes have
+ * two, and none can be enlarged; above pipe-user-pages-hard he gets no more.
  *
  * Errors: no reader: SIGPIPE and EPIPE; no writer: end of file; O_NONBLOCK: EAGAIN.
  */
 #include <fs/pipe.h>
 #include <fs/syscalls.h>
+#include <fs/user.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/page_alloc.h>
@@ -36,14 +41,17 @@
 #include <pagoda/bug.h>
 
 #define PIPE_DEFAULT_SLOTS 16u
-#define PIPE_MAX_SLOTS	   256u /* 1 MiB: /proc/sys/fs/pipe-max-size */
+#define PIPE_MIN_SLOTS	   2u /* of a user with too many pipes */
 #define PIPEFS_MAGIC	   0x50495045u
 
 #define FIONREAD     0x541bu
 #define F_SETPIPE_SZ 1031u
 #define F_GETPIPE_SZ 1032u
 
+int pipe_max_size = SZ_1M, pipe_user_pages_soft = PIPE_DEFAULT_SLOTS * 1024, pipe_user_pages_hard;
+
 static struct vfsmount *pipe_mount;
+static spinlock_t users_lock = SPIN_LOCK_INIT(RANK_NONE);
 
 static unsigned int used_slots(const struct pipe *pipe)
 {
@@ -52,18 +60,68 @@ static unsigned int used_slots(const struct pipe *pipe)
 
 /* ---- Life --------------------------------------------------------------------------------------- */
 
+/* Slots of all pipes of the user, were this pipe's old slots replaced by new ones; they are counted as such. */
+static unsigned long account_slots(struct user_struct *user, unsigned int old, unsigned int new)
+{
+	return (unsigned long)atomic_long_add_return(&user->pipe_pages, (long)new - (long)old);
+}
+
+static bool above(int limit, unsigned long slots)
+{
+	return limit && slots > (unsigned int)limit;
+}
+
+static bool may_exceed(void)
+{
+	return fs_capable(CAP_SYS_RESOURCE) || fs_capable(CAP_SYS_ADMIN);
+}
+
+/*
+ * How many slots a new pipe of the caller gets, and are counted: those of a user with many pipes are small
+ * (pipe-user-pages-soft). 0: he has too many (pipe-user-pages-hard).
+ */
+static unsigned int take_slots(struct user_struct *user)
+{
+	unsigned int slots = PIPE_DEFAULT_SLOTS;
+	unsigned long all;
+
+	if (slots * PAGE_SIZE > (unsigned int)pipe_max_size && !fs_capable(CAP_SYS_RESOURCE))
+		slots = (unsigned int)pipe_max_size / PAGE_SIZE;
+	all = account_slots(user, 0, slots);
+	if (above(pipe_user_pages_soft, all) && !may_exceed()) {
+		all = account_slots(user, slots, PIPE_MIN_SLOTS);
+		slots = PIPE_MIN_SLOTS;
+	}
+	if (above(pipe_user_pages_hard, all) && !may_exceed()) {
+		(void)account_slots(user, slots, 0);
+		return 0;
+	}
+	return slots;
+}
+
+static void free_pipe(struct pipe *pipe)
+{
+	(void)account_slots(pipe->user, pipe->nr_slots, 0);
+	put_user_struct(pipe->user);
+	kfree(pipe->slots);
+	kfree(pipe);
+}
+
+/* NULL: no memory, or too many pipes of this user. */
 static struct pipe *new_pipe(void)
 {
 	struct pipe *pipe = kzalloc(sizeof(*pipe), GFP_KERNEL);
 
 	if (!pipe)
 		return NULL;
-	pipe->slots = kcalloc(PIPE_DEFAULT_SLOTS, sizeof(*pipe->slots), GFP_KERNEL);
+	pipe->user = get_user_struct(current_user());
+	pipe->nr_slots = take_slots(pipe->user);
+	if (pipe->nr_slots)
+		pipe->slots = kcalloc(pipe->nr_slots, sizeof(*pipe->slots), GFP_KERNEL);
 	if (!pipe->slots) {
-		kfree(pipe);
+		free_pipe(pipe);
 		return NULL;
 	}
-	pipe->nr_slots = PIPE_DEFAULT_SLOTS;
 	mutex_init(&pipe->mutex, RANK_NONE);
 	init_waitqueue_head(&pipe->readable);
 	init_waitqueue_head(&pipe->writable);
@@ -85,8 +143,7 @@ void pipe_free_inode(struct inode *inode)
 	struct pipe *pipe = inode->i_pipe;
 
 	drop_data(pipe);
-	kfree(pipe->slots);
-	kfree(pipe);
+	free_pipe(pipe);
 	inode->i_pipe = NULL;
 }
 
@@ -338,16 +395,35 @@ static unsigned int round_up_pow2(unsigned int n)
 	return p;
 }
 
-static long resize(struct pipe *pipe, unsigned long bytes)
+/* Bytes of a pipe that is to hold size: a power of two of pages; 0: too large. */
+static unsigned int round_size(unsigned long size)
 {
-	unsigned int slots;
+	if (size > 0x80000000ul)
+		return 0;
+	return round_up_pow2(max((unsigned int)size, (unsigned int)PAGE_SIZE));
+}
+
+void pipe_max_size_changed(void)
+{
+	pipe_max_size = (int)min(round_size((unsigned long)pipe_max_size), 1u << 30);
+}
+
+/* May the caller make the pipe, whose slots are counted as the new ones by now, that large? */
+static int check_growth(const struct pipe *pipe, unsigned int slots, unsigned long all)
+{
+	if (slots <= pipe->nr_slots)
+		return 0;
+	if (slots > (unsigned int)pipe_max_size / PAGE_SIZE && !fs_capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	if ((above(pipe_user_pages_hard, all) || above(pipe_user_pages_soft, all)) && !may_exceed())
+		return -EPERM;
+	return 0;
+}
+
+static int replace_slots(struct pipe *pipe, unsigned int slots)
+{
 	struct pipe_slot *new;
 
-	if (bytes > 0x80000000ul)
-		return -EINVAL;
-	slots = round_up_pow2(max((unsigned int)DIV_ROUND_UP(bytes, PAGE_SIZE), 1u));
-	if (slots > PIPE_MAX_SLOTS)
-		return -EPERM;
 	if (slots < used_slots(pipe))
 		return -EBUSY;
 	new = kcalloc(slots, sizeof(*new), GFP_KERNEL);
@@ -359,6 +435,25 @@ static long resize(struct pipe *pipe, unsigned long bytes)
 	pipe->slots = new;
 	pipe->nr_slots = slots;
 	wake_up(&pipe->writable);
+	return 0;
+}
+
+static long resize(struct pipe *pipe, unsigned long bytes)
+{
+	unsigned int slots = round_size(bytes) / PAGE_SIZE, old = pipe->nr_slots;
+	unsigned long all;
+	int err;
+
+	if (!slots)
+		return -EINVAL;
+	all = account_slots(pipe->user, old, slots);
+	err = check_growth(pipe, slots, all);
+	if (!err)
+		err = replace_slots(pipe, slots);
+	if (err) {
+		(void)account_slots(pipe->user, slots, old);
+		return err;
+	}
 	return (long)(slots * PAGE_SIZE);
 }
 
@@ -385,6 +480,23 @@ long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg)
 
 /* ---- Opening and closing ---------------------------------------------------------------------------------------- */
 
+/* One open file less; with the last one the pipe goes, and a fifo is only a name again. */
+static void put_pipe(struct inode *inode, struct pipe *pipe)
+{
+	bool last;
+
+	spin_lock(&users_lock);
+	BUG_ON(!pipe->users || inode->i_pipe != pipe);
+	last = !--pipe->users;
+	if (last)
+		inode->i_pipe = NULL;
+	spin_unlock(&users_lock);
+	if (!last)
+		return;
+	drop_data(pipe);
+	free_pipe(pipe);
+}
+
 static void pipe_release(struct file *file)
 {
 	struct pipe *pipe = pipe_of(file);
@@ -394,11 +506,10 @@ static void pipe_release(struct file *file)
 		pipe->readers--;
 	if (file->f_mode & FMODE_WRITE)
 		pipe->writers--;
-	if (!pipe->readers && !pipe->writers)
-		drop_data(pipe);
 	wake_up(&pipe->readable);
 	wake_up(&pipe->writable);
 	mutex_unlock(&pipe->mutex);
+	put_pipe(file->f_inode, pipe);
 }
 
 static void count_ends(struct pipe *pipe, const struct file *file)
@@ -414,24 +525,22 @@ static void count_ends(struct pipe *pipe, const struct file *file)
 	wake_up(&pipe->openers);
 }
 
+/* The pipe of a fifo, made if it is not open; counted as used. NULL: no memory, or too many pipes. */
 static struct pipe *fifo_pipe(struct inode *inode)
 {
-	static spinlock_t lock = SPIN_LOCK_INIT(RANK_NONE);
-	struct pipe *pipe = inode->i_pipe, *new = pipe ? NULL : new_pipe();
+	struct pipe *new = READ_ONCE(inode->i_pipe) ? NULL : new_pipe(), *pipe;
 
-	if (!pipe && !new)
-		return NULL;
-	spin_lock(&lock);
+	spin_lock(&users_lock);
 	if (!inode->i_pipe) {
 		inode->i_pipe = new;
 		new = NULL;
 	}
 	pipe = inode->i_pipe;
-	spin_unlock(&lock);
-	if (new) {
-		kfree(new->slots);
-		kfree(new);
-	}
+	if (pipe)
+		pipe->users++;
+	spin_unlock(&users_lock);
+	if (new)
+		free_pipe(new);
 	return pipe;
 }
 
@@ -474,8 +583,10 @@ static int fifo_open(struct inode *inode, struct file *file)
 	file->private_data = pipe;
 	/* A writer that nobody will read must not be counted, even for a moment. */
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) == FMODE_WRITE && !pipe->readers &&
-	    (file->f_flags & O_NONBLOCK) && waits)
+	    (file->f_flags & O_NONBLOCK) && waits) {
+		put_pipe(inode, pipe);
 		return -ENXIO;
+	}
 	mutex_lock(&pipe->mutex);
 	count_ends(pipe, file);
 	reader_opens = pipe->reader_opens;
@@ -490,7 +601,16 @@ static int fifo_open(struct inode *inode, struct file *file)
 	return err;
 }
 
+/* Either end keeps half: who has both keeps all of it. */
+static unsigned long pipe_kernel_pages(struct file *file)
+{
+	const struct pipe *pipe = pipe_of(file);
+
+	return (used_slots(pipe) + (pipe->spare != NULL) + 1) / 2;
+}
+
 static const struct file_operations pipe_fops = {
+	.kernel_pages = pipe_kernel_pages,
 	.read = pipe_read,
 	.write = pipe_write,
 	.poll = pipe_poll,
@@ -528,6 +648,9 @@ static struct file *pipe_end(struct inode *inode, unsigned int flags)
 		return file;
 	file->f_mode |= FMODE_STREAM;
 	file->private_data = inode->i_pipe;
+	spin_lock(&users_lock);
+	inode->i_pipe->users++;
+	spin_unlock(&users_lock);
 	count_ends(inode->i_pipe, file);
 	return file;
 }
@@ -538,7 +661,7 @@ static int make_pipe(struct file *ends[2], unsigned int flags)
 	int err = 0;
 
 	if (!inode)
-		return -ENOMEM;
+		return -ENFILE;
 	ends[0] = pipe_end(inode, O_RDONLY | (flags & O_NONBLOCK));
 	ends[1] = IS_ERR(ends[0]) ? ends[0] : pipe_end(inode, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
 	if (IS_ERR(ends[1])) {

@@ -22,9 +22,15 @@ struct pipe {
 	unsigned int nr_slots;	 /* a power of two */
 	unsigned int readers, writers;
 	unsigned int reader_opens, writer_opens; /* counts of opens, for those who wait for one */
+	unsigned int users;	 /* users_lock (pipe.c): open files */
 	struct page *spare;
 	struct pipe_slot *slots;
+	struct user_struct *user; /* (C) its maker, for whom nr_slots are counted */
 };
+
+/* /proc/sys/fs: the largest size that F_SETPIPE_SZ gives, bytes; slots of a user's pipes (0: no limit). */
+extern int pipe_max_size, pipe_user_pages_soft, pipe_user_pages_hard;
+void pipe_max_size_changed(void);
 
 static inline bool pipe_empty(const struct pipe *pipe)
 {

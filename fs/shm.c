@@ -21,6 +21,9 @@
  * numbers are Linux's (a split attachment counts twice). A segment marked SHM_DEST goes
  * with its last VMA.
  *
+ * Segments stay when their makers end, so no process can be killed for their pages: all segments together may fill half
+ * of RAM and half of the swap (SIGBUS), as files in /dev/shm do elsewhere.
+ *
  * Locking: shm_lock (a mutex) for the table and all fields of segments. It is taken inside
  * mmap_lock (vm_ops) and never around a copy to or from user space or do_mmap; shmat counts
  * an attachment of its own while it maps, which keeps the segment.
@@ -335,7 +338,7 @@ static void shm_vma_close(struct vm_area_struct *vma)
 static const struct vm_operations_struct shm_vm_ops = {
 	.open = shm_vma_open,
 	.close = shm_vma_close,
-	.nopage = filemap_nopage,
+	.nopage = tmpfs_nopage,
 };
 
 static int shm_mmap(struct file *file, struct vm_area_struct *vma)
@@ -803,10 +806,11 @@ void shm_for_each(void (*show)(void *arg, const struct shm_line *line), void *ar
 
 void shm_init(void)
 {
-	struct super_block *sb = tmpfs_mount("tmpfs", "size=0");
+	struct super_block *sb = tmpfs_mount("tmpfs", "size=50%,nr_inodes=0");
 
 	mutex_init(&shm_lock, RANK_NONE);
 	shm_mount = IS_ERR(sb) ? NULL : kern_mount(sb);
 	if (!shm_mount)
 		panic("no memory for shared memory segments");
+	tmpfs_count_swap(sb);
 }

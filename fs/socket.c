@@ -197,6 +197,7 @@ static void sock_release(struct file *file)
 }
 
 const struct file_operations socket_fops = {
+	.kernel_pages = sock_kernel_pages,
 	.splice_in = true,
 	.splice_out = true,
 	.read = sock_read,

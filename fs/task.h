@@ -23,6 +23,7 @@ struct file;
 struct vm_file;
 struct mm_struct;
 struct tty;
+struct user_struct;
 
 #define FS_NGROUPS_MAX 32
 #define FS_NR_OPEN     65536u /* descriptors that a process may have at most: fs.nr_open */
@@ -31,6 +32,7 @@ struct tty;
 struct fs_cred {
 	u32 uid, euid, suid, fsuid;
 	u32 gid, egid, sgid, fsgid;
+	u64 cap_effective, cap_permitted; /* as /proc shows them; fs_hook_capable() decides */
 	unsigned int ngroups;
 	u32 groups[FS_NGROUPS_MAX];
 };
@@ -57,6 +59,7 @@ struct fs_task {
 	struct files_struct *files; /* NULL: a kernel thread, or exiting */
 	struct fs_struct *fs;
 	struct fs_cred cred;
+	struct user_struct *user; /* of cred.uid, with a reference: who is counted for what the task makes (fs/user.h) */
 	struct fs_process *process;
 	struct fs_restart restart;
 };
@@ -157,6 +160,7 @@ struct fs_task_info {
 	bool is_kthread;
 	bool hidden; /* PR_SET_DUMPABLE 0: its files are root's */
 	struct fs_cred cred;
+	unsigned long long cap_inheritable, cap_bounding, cap_ambient;
 	struct rlimit rlim[RLIM_NLIMITS];
 	unsigned long user_ip, user_sp; /* 0 if running */
 };
@@ -228,6 +232,11 @@ int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files
 bool fs_fd_closes_on_exec(unsigned int fd);
 /* A new process inherits its parent's terminal. */
 void fs_process_fork(struct fs_process *child, struct fs_process *parent);
+/*
+ * Pages of kernel memory that the task keeps through its descriptors and its end would give back (kernel_pages.c);
+ * mapped: pages of files that its address space counts already. The list of tasks held, interrupts off.
+ */
+unsigned long fs_task_kernel_pages(struct fs_task *task, unsigned long mapped);
 /* Exit: close files (last user), drop directories. May sleep. Safe to call twice. */
 void fs_task_exit(struct fs_task *task);
 /*
@@ -242,6 +251,10 @@ int fs_task_unshare_files(struct fs_task *task) __must_check;
 /* The same for directories and umask. */
 int fs_task_unshare_fs(struct fs_task *task) __must_check;
 void fs_task_close_on_exec(struct fs_task *task);
+/* Do other processes move the task's directories and change its umask? The other threads of its own have ended. */
+bool fs_task_shares_fs(const struct fs_task *task);
+/* May the running task not read this program, only execute it? Then nobody shall see its memory either. */
+bool fs_exec_unreadable(struct file *file);
 
 /*
  * A program for execve: path in kernel memory, resolved from dirfd (AT_FDCWD -100) with

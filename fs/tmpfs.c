@@ -14,6 +14,9 @@
  * too: SIGBUS above. Each regular file's i_private says how many of its pages the file system
  * has counted; faults and calls that are under way at once may exceed the limit by a page each.
  *
+ * Names are limited as well (nr_inodes= of mount(2)), by default to half as many as RAM has pages: each takes about
+ * 1 KiB of the kernel's memory, which cannot be swapped. A symbolic link of LONG_LINK bytes and more counts as a page.
+ *
  * Locking: i_rwsem (writers, truncation); reading needs none, as the page cache has its
  * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part.
  */
@@ -23,17 +26,19 @@
 #include <pagoda/string.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
+#include <pagoda/swap.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/bug.h>
 
 #define TMPFS_MAGIC	  0x01021994u
 #define DEFAULT_SHARE	  2 /* of the RAM that one file system may fill: 1 / this */
+#define LONG_LINK	  128u /* bytes of a symbolic link's target */
 
 struct tmpfs {
-	unsigned long max_pages;
-	bool explicit_size;
-	atomic_long_t pages; /* the sum of all files' i_private */
-	atomic_long_t inodes;
+	unsigned long max_pages, max_names;
+	bool explicit_size, explicit_names;
+	bool counts_swap; /* half of the swap may be filled, too */
+	atomic_long_t pages; /* the sum of all files' i_private, and one for each long link */
 };
 
 static struct tmpfs *tmpfs_of(const struct super_block *sb)
@@ -45,13 +50,32 @@ static const struct inode_operations tmpfs_dir_iops, tmpfs_file_iops, tmpfs_link
 	tmpfs_special_iops;
 static const struct file_operations tmpfs_dir_ops;
 
+static unsigned long page_limit(const struct tmpfs *tmpfs)
+{
+	unsigned long swap = tmpfs->counts_swap ? (unsigned long)READ_ONCE(total_swap_pages) / DEFAULT_SHARE : 0;
+
+	return tmpfs->max_pages + swap;
+}
+
+void tmpfs_count_swap(struct super_block *sb)
+{
+	tmpfs_of(sb)->counts_swap = true;
+}
+
 /* ---- Inodes --------------------------------------------------------------------------------- */
 
 static int set_link_target(struct inode *inode, const char *target)
 {
+	struct tmpfs *tmpfs = tmpfs_of(inode->i_sb);
+	bool is_long = strlen(target) >= LONG_LINK;
+
+	if (is_long && atomic_long_read(&tmpfs->pages) >= (long)page_limit(tmpfs))
+		return -ENOSPC;
 	inode->i_link = kstrdup(target, GFP_KERNEL);
 	if (!inode->i_link)
 		return -ENOMEM;
+	if (is_long)
+		atomic_long_inc(&tmpfs->pages);
 	inode->i_size = strlen(target);
 	inode->i_op = &tmpfs_link_iops;
 	return 0;
@@ -60,10 +84,10 @@ static int set_link_target(struct inode *inode, const char *target)
 struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const char *target)
 {
 	struct inode *inode = new_inode(sb, mode);
+	int err;
 
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
-	atomic_long_inc(&tmpfs_of(sb)->inodes);
 	switch (mode & S_IFMT) {
 	case S_IFREG:
 		inode->i_op = &tmpfs_file_iops;
@@ -78,9 +102,10 @@ struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const 
 		inode->i_nlink = 2;
 		break;
 	case S_IFLNK:
-		if (set_link_target(inode, target)) {
+		err = set_link_target(inode, target);
+		if (err) {
 			iput(inode);
-			return ERR_PTR(-ENOMEM);
+			return ERR_PTR(err);
 		}
 		break;
 	default:
@@ -99,13 +124,22 @@ static struct inode *tmpfs_create(struct inode *dir, u32 mode, u64 rdev, const c
 	return inode;
 }
 
+/* A name more: the root counts as one. */
+static int tmpfs_add_name(struct inode *dir, struct dentry *dentry)
+{
+	(void)dentry;
+	return READ_ONCE(dir->i_sb->s_nr_names) + 1 < tmpfs_of(dir->i_sb)->max_names ? 0 : -ENOSPC;
+}
+
 static void tmpfs_evict(struct inode *inode)
 {
 	struct tmpfs *tmpfs = tmpfs_of(inode->i_sb);
 
-	atomic_long_dec(&tmpfs->inodes);
-	if (S_ISLNK(inode->i_mode))
+	if (S_ISLNK(inode->i_mode)) {
+		if (inode->i_link && strlen(inode->i_link) >= LONG_LINK)
+			atomic_long_dec(&tmpfs->pages);
 		kfree(inode->i_link);
+	}
 	if (S_ISREG(inode->i_mode)) {
 		truncate_inode_pages(&inode->i_data, 0);
 		atomic_long_sub(&tmpfs->pages, (long)inode->i_private);
@@ -209,7 +243,7 @@ static bool has_room(struct inode *inode, u64 pos, size_t count)
 	unsigned long used = (unsigned long)atomic_long_read(&tmpfs->pages);
 	unsigned long want = (unsigned long)(((pos + count - 1) >> PAGE_SHIFT) - (pos >> PAGE_SHIFT) + 1);
 
-	return used + want <= tmpfs->max_pages || used + want < used;
+	return used + want <= page_limit(tmpfs) || used + want < used;
 }
 
 /* Near the limit, page by page: is the page at pos there, or room for one? */
@@ -356,7 +390,7 @@ static long tmpfs_fallocate(struct file *file, int mode, u64 offset, u64 len)
 }
 
 /* A page more, if the file system has room for it or has it. */
-static vm_fault_t tmpfs_nopage(struct vm_fault *vmf)
+vm_fault_t tmpfs_nopage(struct vm_fault *vmf)
 {
 	struct inode *inode = file_of(vmf->vma->vm_file)->f_inode;
 	vm_fault_t fault;
@@ -406,8 +440,8 @@ static int tmpfs_statfs(struct super_block *sb, struct statfs64 *st)
 
 	st->f_blocks = tmpfs->max_pages;
 	st->f_bfree = st->f_bavail = tmpfs->max_pages - min(used, tmpfs->max_pages);
-	st->f_files = totalram_pages();
-	st->f_ffree = st->f_files - min_t(u64, st->f_files, (u64)atomic_long_read(&tmpfs->inodes));
+	st->f_files = tmpfs->max_names;
+	st->f_ffree = tmpfs->max_names - min(tmpfs->max_names, READ_ONCE(sb->s_nr_names) + 1); /* and the root */
 	return 0;
 }
 
@@ -417,14 +451,19 @@ static void tmpfs_show_options(struct super_block *sb, char *buf, size_t size)
 
 	if (tmpfs->explicit_size)
 		pagoda_snprintf(buf, size, ",size=%luk", tmpfs->max_pages * (PAGE_SIZE / SZ_1K));
+	if (tmpfs->explicit_names) {
+		size_t len = strlen(buf);
+
+		pagoda_snprintf(buf + len, size - len, ",nr_inodes=%lu", tmpfs->max_names);
+	}
 }
 
 /* ---- Options of mount(2) --------------------------------------------------------------------------- */
 
 /* What mount(2) asks for: all that it does not say is as in tmpfs_defaults(). */
 struct tmpfs_options {
-	unsigned long max_pages;
-	bool explicit_size;
+	unsigned long max_pages, max_names;
+	bool explicit_size, explicit_names;
 	u32 mode, uid, gid;
 };
 
@@ -432,7 +471,8 @@ static struct tmpfs_options tmpfs_defaults(void)
 {
 	const struct fs_cred *cred = &fs_current()->cred;
 
-	return (struct tmpfs_options){ .max_pages = totalram_pages() / DEFAULT_SHARE, .mode = 01777, .uid = cred->fsuid,
+	return (struct tmpfs_options){ .max_pages = totalram_pages() / DEFAULT_SHARE,
+				       .max_names = totalram_pages() / DEFAULT_SHARE, .mode = 01777, .uid = cred->fsuid,
 				       .gid = cred->fsgid };
 }
 
@@ -445,12 +485,23 @@ static bool parse_number(const char *text, unsigned int base, unsigned long *val
 	return *rest != text;
 }
 
+/* The power of 1024 that a letter behind a number stands for, 0 if there is none; *text moves behind it. */
+static unsigned int unit_of(const char **text)
+{
+	static const char units[] = "kKmMgGtT";
+
+	for (unsigned int i = 0; **text && units[i]; i++)
+		if (**text == units[i]) {
+			++*text;
+			return i / 2 + 1;
+		}
+	return 0;
+}
+
 /* "123", "4k", "16m", "1g", "50%" (of RAM) to pages; false: not a size. 0 is no limit. */
 static bool parse_size(const char *text, struct tmpfs_options *options)
 {
-	static const char units[] = "kKmMgGtT";
 	unsigned long n;
-	const char *unit;
 
 	if (!parse_number(text, 10, &n, &text))
 		return false;
@@ -458,16 +509,24 @@ static bool parse_size(const char *text, struct tmpfs_options *options)
 		n = totalram_pages() * n / 100;
 		text++;
 	} else {
-		for (unit = units; *text && *unit && *unit != *text; unit++)
-			;
-		if (*text && *unit) {
-			n <<= 10 * ((unit - units) / 2 + 1);
-			text++;
-		}
+		n <<= 10 * unit_of(&text);
 		n = DIV_ROUND_UP(n, PAGE_SIZE);
 	}
 	options->max_pages = n ? n : ~0ul >> 1;
 	options->explicit_size = n;
+	return !*text;
+}
+
+/* A number of names, with k, m, g or t; 0 is no limit. */
+static bool parse_names(const char *text, struct tmpfs_options *options)
+{
+	unsigned long n;
+
+	if (!parse_number(text, 10, &n, &text))
+		return false;
+	n <<= 10 * unit_of(&text);
+	options->max_names = n ? n : ~0ul >> 1;
+	options->explicit_names = true;
 	return !*text;
 }
 
@@ -486,8 +545,8 @@ static bool take_option(const char *name, const char *value, struct tmpfs_option
 {
 	static const char *const without_value[] = { "ro", "rw", "sync", "async", "dirsync", "lazytime", "nolazytime",
 						     "mand", "nomand", "inode32", "inode64" };
-	/* The number of inodes, huge pages and where pages come from are not limited or chosen here. */
-	static const char *const ignored[] = { "nr_inodes", "huge", "mpol" };
+	/* Huge pages and where pages come from are not chosen here. */
+	static const char *const ignored[] = { "huge", "mpol" };
 	u32 blocks;
 
 	for (size_t i = 0; i < ARRAY_SIZE(without_value); i++)
@@ -500,6 +559,8 @@ static bool take_option(const char *name, const char *value, struct tmpfs_option
 		return false;
 	if (strcmp(name, "size") == 0)
 		return parse_size(value, options);
+	if (strcmp(name, "nr_inodes") == 0)
+		return parse_names(value, options);
 	if (strcmp(name, "mode") == 0)
 		return parse_u32(value, 8, &options->mode);
 	if (strcmp(name, "uid") == 0)
@@ -546,7 +607,7 @@ static int parse_options(const char *text, struct tmpfs_options *options)
 	return err;
 }
 
-/* A remount changes the size only, and not to less than there is. */
+/* A remount changes the limits only, and not to less than there is. */
 static int tmpfs_set_options(struct super_block *sb, const char *text)
 {
 	struct tmpfs *tmpfs = tmpfs_of(sb);
@@ -555,6 +616,8 @@ static int tmpfs_set_options(struct super_block *sb, const char *text)
 
 	options.max_pages = tmpfs->max_pages;
 	options.explicit_size = tmpfs->explicit_size;
+	options.max_names = tmpfs->max_names;
+	options.explicit_names = tmpfs->explicit_names;
 	err = parse_options(text, &options);
 	if (err)
 		return err;
@@ -562,6 +625,8 @@ static int tmpfs_set_options(struct super_block *sb, const char *text)
 		return -EINVAL;
 	tmpfs->max_pages = options.max_pages;
 	tmpfs->explicit_size = options.explicit_size;
+	tmpfs->max_names = options.max_names;
+	tmpfs->explicit_names = options.explicit_names;
 	return 0;
 }
 
@@ -584,6 +649,8 @@ static struct super_block *tmpfs_super(const char *type, const struct tmpfs_opti
 	}
 	tmpfs->max_pages = options->max_pages;
 	tmpfs->explicit_size = options->explicit_size;
+	tmpfs->max_names = options->max_names;
+	tmpfs->explicit_names = options->explicit_names;
 	sb->s_info = tmpfs;
 	sb->s_pinned = true;
 	return sb;
@@ -615,7 +682,7 @@ struct super_block *tmpfs_mount(const char *type, const char *text)
 struct vfsmount *tmpfs_kern_mount(void)
 {
 	static struct vfsmount *mnt; /* set once; a race makes a spare one, which is harmless */
-	const struct tmpfs_options no_limit = { .max_pages = ~0ul >> 1 };
+	const struct tmpfs_options no_limit = { .max_pages = ~0ul >> 1, .max_names = ~0ul >> 1 };
 	struct super_block *sb;
 
 	if (mnt)
@@ -626,7 +693,7 @@ struct vfsmount *tmpfs_kern_mount(void)
 
 /* ---- Operations ---------------------------------------------------------------------------------------------- */
 
-static const struct inode_operations tmpfs_dir_iops = { .create = tmpfs_create };
+static const struct inode_operations tmpfs_dir_iops = { .create = tmpfs_create, .add_name = tmpfs_add_name };
 static const struct inode_operations tmpfs_file_iops = { .setsize = tmpfs_setsize };
 static const struct inode_operations tmpfs_link_iops = { .readlink = tmpfs_readlink };
 static const struct inode_operations tmpfs_special_iops;

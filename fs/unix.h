@@ -76,6 +76,7 @@ struct unix_cred {
 #define SCM_MAX_FD 253u
 struct unix_files {
 	struct list_head link; /* (U) waiting to be closed */
+	struct user_struct *user; /* (U) in flight: counted for it, with a reference */
 	unsigned int nr;
 	struct file *file[SCM_MAX_FD];
 };
@@ -236,6 +237,9 @@ void unix_take_queue(struct unix_sock *sk, struct list_head *list);
 void unix_free_queue(struct list_head *list);
 /* unix_lock held: would a datagram to sk have to wait? */
 bool unix_queue_full(const struct unix_sock *sk);
+
+/* What lies unread that it sent, or for it whose sender is gone, and in files on their way to it. For vfs.h's kernel_pages. */
+unsigned long sock_kernel_pages(struct file *file);
 
 /* ---- unix_scm.c -------------------------------------------------------------------------------------- */
 

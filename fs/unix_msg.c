@@ -628,3 +628,33 @@ long unix_recv(struct unix_sock *sk, struct sock_msg *m)
 		return -ENOTCONN;
 	return recv_datagram(sk, m);
 }
+
+/* ---- For the OOM killer ---------------------------------------------------------------------- */
+
+/* unix_lock held. */
+static size_t queued_bytes(const struct unix_sock *sk)
+{
+	const struct unix_msg *msg;
+	size_t bytes = 0;
+
+	list_for_each_entry(msg, &sk->queue, link) {
+		if (msg->owner != sk && !msg->owner->file)
+			bytes += msg->charge;
+		for (unsigned int i = 0; msg->files && i < msg->files->nr; i++)
+			if (!unix_of(msg->files->file[i]))
+				bytes += file_kernel_pages(msg->files->file[i]) * PAGE_SIZE;
+	}
+	return bytes;
+}
+
+unsigned long sock_kernel_pages(struct file *file)
+{
+	struct unix_sock *sk = unix_of(file);
+	size_t bytes;
+
+	if (!sk || !spin_trylock(&unix_lock))
+		return 0;
+	bytes = sk->wmem + queued_bytes(sk);
+	spin_unlock(&unix_lock);
+	return bytes / PAGE_SIZE;
+}

@@ -21,10 +21,11 @@
  * references under it, so a collection never misses a reference that appears meanwhile.
  * Cost: a collection looks at all sockets in flight and their queues. It runs when a socket is
  * closed while few are in flight, else once in a while, so that a close costs no more on average.
- * Failure: EBADF, EINVAL (more than SCM_MAX_FD), ETOOMANYREFS (more sockets and files in flight than
+ * Failure: EBADF, EINVAL (more than SCM_MAX_FD), ETOOMANYREFS (more files of the user in flight than
  * RLIMIT_NOFILE, but for root); nothing is in flight then.
  */
 #include <fs/unix.h>
+#include <fs/user.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
@@ -44,7 +45,6 @@ struct cmsghdr {
 
 static LIST_HEAD(inflight_socks);	/* (U) by inflight_link */
 static unsigned int nr_inflight_socks;	/* (U) */
-static unsigned long nr_inflight;	/* (U) files in unread messages */
 static LIST_HEAD(dead_files);		/* (U) unix_files to be closed */
 static bool closing;			/* (U) somebody works dead_files off */
 
@@ -52,15 +52,17 @@ static bool closing;			/* (U) somebody works dead_files off */
 
 int unix_files_depart(struct unix_files *files)
 {
+	struct user_struct *user = current_user();
 	struct rlimit *rlim = current_vm->rlim;
 	unsigned long limit = rlim && !fs_capable(CAP_SYS_RESOURCE) && !fs_capable(CAP_SYS_ADMIN) ? rlim[RLIMIT_NOFILE].rlim_cur : ~0ul;
 
 	spin_lock(&unix_lock);
-	if (nr_inflight > limit) {
+	if ((unsigned long)atomic_long_read(&user->files_in_flight) > limit) {
 		spin_unlock(&unix_lock);
 		return -ETOOMANYREFS;
 	}
-	nr_inflight += files->nr;
+	atomic_long_add(&user->files_in_flight, files->nr);
+	files->user = get_user_struct(user);
 	for (unsigned int i = 0; i < files->nr; i++) {
 		struct unix_sock *sk = unix_of(files->file[i]);
 
@@ -75,7 +77,9 @@ int unix_files_depart(struct unix_files *files)
 
 void unix_files_arrive_locked(struct unix_files *files)
 {
-	nr_inflight -= files->nr;
+	atomic_long_add(&files->user->files_in_flight, -(long)files->nr);
+	put_user_struct(files->user);
+	files->user = NULL;
 	for (unsigned int i = 0; i < files->nr; i++) {
 		struct unix_sock *sk = unix_of(files->file[i]);
 

@@ -233,6 +233,7 @@ struct super_block {
 	u64 s_magic;
 	u64 s_max_bytes;
 	bool s_pinned;		 /* names live in the dentry tree only */
+	unsigned long s_nr_names; /* (D) of s_pinned: names there are */
 	bool s_cached;		 /* names and inodes are copies of what is on a disk */
 	struct block_device *s_bdev; /* the disk, for swap files; NULL: none */
 	unsigned int s_blocksize;
@@ -353,6 +354,11 @@ struct file_operations {
 	int (*open)(struct inode *inode, struct file *file); /* may replace f_op */
 	void (*flush)(struct file *file);		     /* each close(2) */
 	void (*release)(struct file *file);
+	/*
+	 * Pages of kernel memory that the open file keeps, for the OOM killer (kernel_pages.c): interrupts off, locks
+	 * may only be tried. NULL: next to none.
+	 */
+	unsigned long (*kernel_pages)(struct file *file);
 	/* May splice(2) and sendfile(2) take from it, give to it? Of pipes they know themselves. */
 	bool splice_in, splice_out;
 	/* As vfs_fsync(). NULL: -EINVAL. */
@@ -395,6 +401,11 @@ struct file {
  * that only what finds the data. 0 or the error. May sleep.
  */
 int vfs_fsync(struct file *file, u64 start, u64 end, bool datasync);
+/* Open files there are, and may be (/proc/sys/fs/file-max; root may have more): ENFILE. */
+extern atomic_long_t nr_files;
+extern int file_max;
+/* Files that a user may watch by epolls (/proc/sys/fs/epoll/max_user_watches): ENOSPC. */
+extern int epoll_max_user_watches;
 static inline struct file *file_of(struct vm_file *vm)
 {
 	return container_of(vm, struct file, vm);
@@ -647,6 +658,10 @@ struct file *fget(unsigned int fd);
 struct file *files_get(struct files_struct *files, unsigned int fd);
 /* The lowest open fd >= from, or -1. */
 int files_next_fd(struct files_struct *files, int from);
+/* The sum of fn(file) over all descriptors, 0 if the table is being changed. Interrupts off; fn only reads. */
+unsigned long files_sum(struct files_struct *files, unsigned long (*fn)(struct file *file));
+/* One file's part of what f_op->kernel_pages() says. */
+unsigned long file_kernel_pages(struct file *file);
 void files_hold(struct files_struct *files);
 void files_drop(struct files_struct *files);
 unsigned int files_capacity(struct files_struct *files);
@@ -757,6 +772,10 @@ void unix_init(void);
 
 struct super_block *tmpfs_mount(const char *type, const char *options);
 /* An unnamed tmpfs file (memfd_create). */
+/* A page of a file of tmpfs, within the file system's limit (SIGBUS): for vm_operations_struct. */
+vm_fault_t tmpfs_nopage(struct vm_fault *vmf);
+/* What is in this file system outlives its makers: it may fill half of the swap beside its part of RAM. */
+void tmpfs_count_swap(struct super_block *sb);
 struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const char *target);
 extern const struct file_operations tmpfs_file_ops;
 /* The tree of /dev, the same for every mount. */

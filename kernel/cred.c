@@ -4,21 +4,20 @@
  *
  * Ids follow the rules of credentials(7): real, effective, saved, and the file system's,
  * which follows the effective one. Capability sets follow uid 0: all of them while euid is 0,
- * none after it was given up for good.
+ * none after it was given up for good, unless securebits say otherwise. What exec gives is in exec_cred.c.
  *
- * Locking: a task changes only its own; others read words. Failure: -EPERM, -EINVAL, -EFAULT.
+ * Locking: a task changes only its own; others read words. Failure: -EPERM, -EINVAL, -EFAULT, -EAGAIN (no memory
+ * for a user).
  */
 #include <pagoda/errno.h>
 #include <pagoda/mm_types.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
+#include <fs/user.h>
 #include <kernel/cred.h>
 #include <kernel/credcalls.h>
 #include <kernel/task.h>
 
-#define S_ISUID 04000u
-#define S_ISGID 02000u
-#define S_IXGRP 00010u
 #define ID_KEEP 0xffffffffu
 
 bool capable(int cap)
@@ -28,6 +27,8 @@ bool capable(int cap)
 
 void caps_changed(struct task_struct *t)
 {
+	t->fs.cred.cap_effective = t->caps.effective;
+	t->fs.cred.cap_permitted = t->caps.permitted;
 	t->vm.cap_ipc_lock = t->caps.effective >> CAP_IPC_LOCK & 1;
 	t->vm.cap_sys_rawio = t->caps.effective >> CAP_SYS_RAWIO & 1;
 	t->vm.cap_sys_admin = t->caps.effective >> CAP_SYS_ADMIN & 1 || !t->fs.cred.uid || !t->fs.cred.euid;
@@ -65,91 +66,108 @@ bool may_reschedule(const struct task_struct *t)
 	return !(t->caps.permitted & ~current->caps.permitted) || capable(CAP_SYS_NICE);
 }
 
-/* The task became somebody else: what is in its memory is not the new one's to see. */
-static void hide_after_change(struct task_struct *me, const struct fs_cred *old)
+bool may_signal(const struct task_struct *t, int signo)
+{
+	const struct fs_cred *me = &current->fs.cred, *him = &t->fs.cred;
+
+	if (me->euid == him->suid || me->euid == him->uid || me->uid == him->suid || me->uid == him->uid)
+		return true;
+	if (signo == SIGCONT && t->signal->session == current->signal->session)
+		return true;
+	return capable(CAP_KILL);
+}
+
+bool cred_changed(struct task_struct *me, const struct fs_cred *old, const struct task_caps *old_caps)
 {
 	const struct fs_cred *new = &me->fs.cred;
+	bool changed = new->euid != old->euid || new->egid != old->egid || new->fsuid != old->fsuid ||
+		       new->fsgid != old->fsgid || me->caps.permitted & ~old_caps->permitted;
 
-	if (new->euid != old->euid || new->egid != old->egid || new->fsuid != old->fsuid ||
-	    new->fsgid != old->fsgid) {
+	caps_changed(me);
+	if (changed) {
 		me->vm.mm->dumpable = 0;
 		me->pdeath_signal = 0;
 	}
+	return changed;
+}
+
+static bool any_root(const struct fs_cred *cred)
+{
+	return !cred->uid || !cred->euid || !cred->suid;
 }
 
 /* The uids have changed from old: capabilities come and go with uid 0. */
 static void update_caps(struct task_struct *me, const struct fs_cred *old)
 {
 	const struct fs_cred *new = &me->fs.cred;
-	bool had_root = !old->uid || !old->euid || !old->suid;
-	bool has_root = !new->uid || !new->euid || !new->suid;
 
 	if (me->caps.securebits & SECURE_NO_SETUID_FIXUP)
 		return;
-	if (had_root && !has_root && !(me->caps.securebits & SECURE_KEEP_CAPS))
-		me->caps.permitted = me->caps.effective = 0;
-	if (had_root && !has_root)
+	if (any_root(old) && !any_root(new)) {
+		if (!(me->caps.securebits & SECURE_KEEP_CAPS))
+			me->caps.permitted = me->caps.effective = 0;
 		me->caps.ambient = 0;
+	}
 	if (!old->euid && new->euid)
 		me->caps.effective = 0;
 	if (old->euid && !new->euid)
 		me->caps.effective = me->caps.permitted;
-	caps_changed(me);
 }
 
 /* Those by which root passes the checks of files come and go with fsuid 0. */
 #define CAP_FS_SET (1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_FOWNER | \
 		    1ull << CAP_FSETID | 1ull << CAP_MKNOD | 1ull << CAP_MAC_OVERRIDE | 1ull << CAP_LINUX_IMMUTABLE)
 
-static void update_fs_caps(struct task_struct *me, u32 old_fsuid)
+/*
+ * Count the task for the user that uid names. Too many tasks of that user do not stop the change, which few
+ * programs check: the next execve() fails instead. 0 or -EAGAIN.
+ */
+static int become_user(struct task_struct *me, u32 uid)
 {
-	if (!old_fsuid)
-		me->caps.effective &= ~CAP_FS_SET;
-	else if (!me->fs.cred.fsuid)
-		me->caps.effective |= me->caps.permitted & CAP_FS_SET;
+	struct user_struct *old = me->fs.user, *new;
+	unsigned long flags;
+
+	if (uid == old->uid)
+		return 0;
+	new = find_user(uid);
+	if (!new)
+		return -EAGAIN;
+	me->nproc_exceeded = uid && (unsigned long)atomic_long_read(&new->nr_tasks) > rlimit(RLIMIT_NPROC);
+	atomic_long_inc(&new->nr_tasks);
+	atomic_long_dec(&old->nr_tasks);
+	spin_lock_irqsave(&me->sighand->siglock, flags); /* who sends a signal counts it for the user */
+	me->fs.user = new;
+	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	put_user_struct(old);
+	return 0;
 }
 
-static void commit_uids(u32 uid, u32 euid, u32 suid)
+static int commit_uids(u32 uid, u32 euid, u32 suid)
 {
 	struct task_struct *me = current;
 	struct fs_cred old = me->fs.cred;
+	struct task_caps old_caps = me->caps;
+	int error = become_user(me, uid);
 
+	if (error)
+		return error;
 	me->fs.cred.uid = uid;
 	me->fs.cred.euid = me->fs.cred.fsuid = euid;
 	me->fs.cred.suid = suid;
 	update_caps(me, &old);
-	hide_after_change(me, &old);
+	(void)cred_changed(me, &old, &old_caps);
+	return 0;
 }
 
 static void commit_gids(u32 gid, u32 egid, u32 sgid)
 {
-	struct fs_cred *cred = &current->fs.cred, old = *cred;
+	struct task_struct *me = current;
+	struct fs_cred *cred = &me->fs.cred, old = *cred;
 
 	cred->gid = gid;
 	cred->egid = cred->fsgid = egid;
 	cred->sgid = sgid;
-	hide_after_change(current, &old);
-}
-
-void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid)
-{
-	struct task_struct *me = current;
-	struct fs_cred *cred = &me->fs.cred;
-	bool allowed = !nosuid && !me->caps.no_new_privs;
-
-	if (allowed && (mode & S_ISUID))
-		cred->euid = uid;
-	if (allowed && (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-		cred->egid = gid;
-	cred->suid = cred->fsuid = cred->euid;
-	cred->sgid = cred->fsgid = cred->egid;
-	if (cred->euid == 0 && !(me->caps.securebits & SECURE_NOROOT))
-		me->caps.permitted = me->caps.effective = me->caps.bounding | me->caps.inheritable;
-	else if (cred->uid != 0 || me->caps.securebits & SECURE_NOROOT)
-		me->caps.permitted = me->caps.effective = me->caps.ambient;
-	me->caps.securebits &= ~SECURE_KEEP_CAPS;
-	me->vm.mm->dumpable = cred->uid == cred->euid && cred->gid == cred->egid;
-	caps_changed(me);
+	(void)cred_changed(me, &old, &me->caps);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------------- */
@@ -208,12 +226,10 @@ long sys_setuid(unsigned long uuid)
 	if (uid == ID_KEEP)
 		return -EINVAL;
 	if (capable(CAP_SETUID))
-		commit_uids(uid, uid, uid);
-	else if (uid == c->uid || uid == c->suid)
-		commit_uids(c->uid, uid, c->suid);
-	else
-		return -EPERM;
-	return 0;
+		return commit_uids(uid, uid, uid);
+	if (uid == c->uid || uid == c->suid)
+		return commit_uids(c->uid, uid, c->suid);
+	return -EPERM;
 }
 
 long sys_setgid(unsigned long ugid)
@@ -242,8 +258,7 @@ long sys_setresuid(unsigned long r, unsigned long e, unsigned long s)
 				      is_one_of(euid, c->uid, c->euid, c->suid) &&
 				      is_one_of(suid, c->uid, c->euid, c->suid)))
 		return -EPERM;
-	commit_uids(uid, euid, suid);
-	return 0;
+	return commit_uids(uid, euid, suid);
 }
 
 long sys_setresgid(unsigned long r, unsigned long e, unsigned long s)
@@ -269,8 +284,7 @@ long sys_setreuid(unsigned long r, unsigned long e)
 	if (!capable(CAP_SETUID) && !(is_one_of(uid, c->uid, c->euid, c->uid) &&
 				      is_one_of(euid, c->uid, c->euid, c->suid)))
 		return -EPERM;
-	commit_uids(uid, euid, save ? euid : c->suid);
-	return 0;
+	return commit_uids(uid, euid, save ? euid : c->suid);
 }
 
 long sys_setregid(unsigned long r, unsigned long e)
@@ -286,28 +300,42 @@ long sys_setregid(unsigned long r, unsigned long e)
 	return 0;
 }
 
+/* What of capabilities is about files follows fsuid 0, as all follow euid 0. */
+static void update_fs_caps(struct task_struct *me, u32 old_fsuid)
+{
+	if (me->caps.securebits & SECURE_NO_SETUID_FIXUP)
+		return;
+	if (!old_fsuid && me->fs.cred.fsuid)
+		me->caps.effective &= ~CAP_FS_SET;
+	if (old_fsuid && !me->fs.cred.fsuid)
+		me->caps.effective |= me->caps.permitted & CAP_FS_SET;
+}
+
 long sys_setfsuid(unsigned long uid)
 {
-	struct fs_cred *c = &current->fs.cred;
-	u32 old = c->fsuid;
+	struct task_struct *me = current;
+	struct fs_cred *c = &me->fs.cred, old = *c;
 
-	if ((u32)uid == ID_KEEP || (u32)uid == old)
-		return old;
-	if (!capable(CAP_SETUID) && !is_one_of((u32)uid, c->uid, c->euid, c->suid))
-		return old;
+	if ((u32)uid == ID_KEEP ||
+	    !(capable(CAP_SETUID) || is_one_of((u32)uid, c->uid, c->euid, c->suid) || (u32)uid == c->fsuid))
+		return old.fsuid;
 	c->fsuid = (u32)uid;
-	update_fs_caps(current, old);
-	return old;
+	update_fs_caps(me, old.fsuid);
+	(void)cred_changed(me, &old, &me->caps);
+	return old.fsuid;
 }
 
 long sys_setfsgid(unsigned long gid)
 {
-	struct fs_cred *c = &current->fs.cred;
-	u32 old = c->fsgid;
+	struct task_struct *me = current;
+	struct fs_cred *c = &me->fs.cred, old = *c;
 
-	if (capable(CAP_SETGID) || is_one_of((u32)gid, c->gid, c->egid, c->sgid) || (u32)gid == old)
-		c->fsgid = (u32)gid == ID_KEEP ? old : (u32)gid;
-	return old;
+	if ((u32)gid == ID_KEEP ||
+	    !(capable(CAP_SETGID) || is_one_of((u32)gid, c->gid, c->egid, c->sgid) || (u32)gid == c->fsgid))
+		return old.fsgid;
+	c->fsgid = (u32)gid;
+	(void)cred_changed(me, &old, &me->caps);
+	return old.fsgid;
 }
 
 long sys_getgroups(unsigned long size, unsigned long ulist)

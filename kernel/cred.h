@@ -47,11 +47,16 @@ void caps_changed(struct task_struct *t);
  * the caller's file-system ids, as /proc does, else by its real ones. tasklist_lock held.
  */
 bool may_access_task(const struct task_struct *t, bool fs_ids);
-/* exec of a program owned by uid, gid with mode st_mode: set-id bits, capabilities. */
-void cred_exec(u32 mode, u32 uid, u32 gid, bool nosuid);
 /* Is the current task's effective user t's real or effective one? */
 bool owns_task(const struct task_struct *t);
 /* May t's nice value become nice, which is lower than now: RLIMIT_NICE of t, or CAP_SYS_NICE? */
 bool may_lower_nice(const struct task_struct *t, int nice);
 /* Nobody changes how a task is scheduled that may do more than himself; CAP_SYS_NICE may. */
 bool may_reschedule(const struct task_struct *t);
+/*
+ * The current task has changed its ids or capabilities from old and old_caps: its memory and its parent's last
+ * signal are not for who the task was, if it is somebody else now or can do more: then true.
+ */
+bool cred_changed(struct task_struct *t, const struct fs_cred *old, const struct task_caps *old_caps);
+/* May the current task send t signals? (kill(2)'s rule.) same_session: SIGCONT goes to all of the own session. */
+bool may_signal(const struct task_struct *t, int signo);

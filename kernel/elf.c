@@ -135,7 +135,7 @@ static int parse_file(struct elf_file *ef, const u8 *head)
 	return read_phdrs(ef);
 }
 
-static int open_interpreter(struct exec_image *image, const struct elf_phdr *ph)
+static int open_interpreter(struct exec_program *prog, struct exec_image *image, const struct elf_phdr *ph)
 {
 	u8 head[sizeof(struct elf_header)];
 	struct file *file;
@@ -156,6 +156,7 @@ static int open_interpreter(struct exec_image *image, const struct elf_phdr *ph)
 		return (int)PTR_ERR(file);
 	fs_exec_allow_write(file);
 	image->interp.file = file;
+	prog->unreadable |= fs_exec_unreadable(file);
 	n = fs_read_kernel(file, head, sizeof(head), 0);
 	if (n < 0)
 		return (int)n;
@@ -180,7 +181,7 @@ int elf_parse(struct exec_program *prog)
 		if (ph->type == PT_GNU_STACK)
 			image->stack_exec = ph->flags & PF_X;
 		else if (ph->type == PT_INTERP && !image->interp.file)
-			error = open_interpreter(image, ph);
+			error = open_interpreter(prog, image, ph);
 	}
 	return error;
 }

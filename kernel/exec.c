@@ -31,6 +31,7 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
+#include <fs/user.h>
 #include <kernel/exec.h>
 #include <kernel/posix_timer.h>
 #include <kernel/process.h>
@@ -55,8 +56,10 @@ static void *arg_byte(struct exec_program *prog, unsigned long pos)
 {
 	void **page = &prog->pages[pos / PAGE_SIZE];
 
-	if (!*page)
+	if (!*page) {
 		*page = (void *)__get_free_page(GFP_KERNEL);
+		current->arg_pages += *page != NULL;
+	}
 	return *page ? (char *)*page + pos % PAGE_SIZE : NULL;
 }
 
@@ -314,6 +317,7 @@ static void free_program(struct exec_program *prog)
 	for (unsigned long i = 0; prog->pages && i < prog->space / PAGE_SIZE; i++)
 		if (prog->pages[i])
 			free_page((unsigned long)prog->pages[i]);
+	current->arg_pages = 0;
 	kfree(prog->pages);
 	kfree(prog->script_path);
 	kfree(prog->fd_path);
@@ -359,7 +363,7 @@ static void aux(struct stack_plan *plan, unsigned long type, unsigned long value
 	plan->aux[plan->naux++] = value;
 }
 
-static void fill_auxv(struct stack_plan *plan, const struct elf_start *start)
+static void fill_auxv(struct stack_plan *plan, const struct elf_start *start, bool secure)
 {
 	const struct fs_cred *cred = &current->fs.cred;
 
@@ -376,7 +380,7 @@ static void fill_auxv(struct stack_plan *plan, const struct elf_start *start)
 	aux(plan, AT_EUID, cred->euid);
 	aux(plan, AT_GID, cred->gid);
 	aux(plan, AT_EGID, cred->egid);
-	aux(plan, AT_SECURE, cred->uid != cred->euid || cred->gid != cred->egid);
+	aux(plan, AT_SECURE, secure);
 	aux(plan, AT_RANDOM, plan->random);
 	aux(plan, AT_HWCAP2, 0);
 	aux(plan, AT_EXECFN, plan->execfn);
@@ -471,7 +475,7 @@ static unsigned long build_stack(struct exec_program *prog, const struct elf_sta
 		error = write_extras(&plan);
 	if (error)
 		return (unsigned long)error;
-	fill_auxv(&plan, start);
+	fill_auxv(&plan, start, prog->cred.secure);
 	return write_vectors(prog, &plan);
 }
 
@@ -494,22 +498,27 @@ static void reset_signals(struct task_struct *me)
 	spin_unlock_irqrestore(&me->sighand->siglock, flags);
 }
 
-/* A table of handlers of its own, if it was shared. */
-static int unshare_sighand(struct task_struct *me)
+/*
+ * A table of handlers of its own, made before (new), if other processes share it. The other threads have ended: until
+ * then all of a process have one lock.
+ */
+static void unshare_sighand(struct task_struct *me, struct sighand_struct *new)
 {
-	struct sighand_struct *old = me->sighand, *new;
+	struct sighand_struct *old = me->sighand;
 	unsigned long flags;
 
-	if (atomic_read(&old->count) == 1)
-		return 0;
-	new = copy_sighand(old);
-	if (!new)
-		return -ENOMEM;
+	if (!new || atomic_read(&old->count) == 1) {
+		if (new)
+			put_sighand(new);
+		return;
+	}
 	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock(&old->siglock);
+	memcpy(new->action, old->action, sizeof(new->action));
 	me->sighand = new;
+	spin_unlock(&old->siglock);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	put_sighand(old);
-	return 0;
 }
 
 static void set_comm(struct task_struct *me, const char *path)
@@ -521,20 +530,27 @@ static void set_comm(struct task_struct *me, const char *path)
 	memcpy(me->vm.comm, name, sizeof(name));
 }
 
+/* Another program from here on: who chose a signal for this one's ends did not mean it. */
+static void count_exec(struct signal_struct *sig)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	sig->exec_id++;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+}
+
 static void reset_task(struct task_struct *me, struct exec_program *prog)
 {
-	struct fs_exec_attr attr;
-
 	reset_signals(me);
 	fs_task_close_on_exec(&me->fs);
 	set_comm(me, prog->path);
-	fs_exec_attributes(prog->file, &attr);
-	cred_exec(attr.mode, attr.uid, attr.gid, attr.nosuid);
+	commit_exec_cred(&prog->cred, prog->unreadable);
+	count_exec(me->signal);
 	__atomic_fetch_and(&me->vm.flags, ~PF_KTHREAD, __ATOMIC_RELAXED);
 	me->signal->did_exec = true;
 	me->clear_child_tid = me->set_child_tid = 0;
 	me->robust_list = 0;
-	me->pdeath_signal = 0;
 	me->exit_signal = SIGCHLD;
 	me->fs.restart.fn = NULL;
 }
@@ -571,6 +587,7 @@ static int enter_program(struct exec_program *prog, struct mm_struct *mm)
 
 	if (me->vm.mm)
 		report_mm_exit(me->vm.mm);
+	limit_secure_stack(&prog->cred);
 	arch_pick_mmap_layout(mm, stack_room());
 	activate_mm(mm);
 	vfork_done(me);
@@ -594,22 +611,36 @@ static int enter_program(struct exec_program *prog, struct mm_struct *mm)
 static struct mm_struct *prepare_to_enter(void)
 {
 	struct task_struct *me = current;
-	struct mm_struct *mm;
-	int error = unshare_sighand(me);
+	bool shared = atomic_read(&me->sighand->count) > 1;
+	struct sighand_struct *sighand = shared ? copy_sighand(me->sighand) : NULL;
+	struct mm_struct *mm = NULL;
+	int error = shared && !sighand ? -ENOMEM : fs_task_unshare_files(&me->fs);
 
+	if (!error && !(mm = mm_alloc()))
+		error = -ENOMEM;
 	if (!error)
-		error = fs_task_unshare_files(&me->fs);
-	if (error)
-		return ERR_PTR(error);
-	mm = mm_alloc();
-	if (!mm)
-		return ERR_PTR(-ENOMEM);
-	error = kill_other_threads();
-	if (error) {
-		mmput(mm);
-		return ERR_PTR(error);
+		mm->dumpable = 0; /* whose it will be is decided later: until then nobody looks into it */
+	if (!error)
+		error = kill_other_threads();
+	if (!error) {
+		unshare_sighand(me, sighand);
+		return mm;
 	}
-	return mm;
+	if (mm)
+		mmput(mm);
+	if (sighand)
+		put_sighand(sighand);
+	return ERR_PTR(error);
+}
+
+/* What the program may do and who may see it; the process is a single thread by now. */
+static void decide_rights(struct exec_program *prog)
+{
+	struct fs_exec_attr attr;
+
+	fs_exec_attributes(prog->file, &attr);
+	prog->unreadable |= fs_exec_unreadable(prog->file);
+	prepare_exec_cred(&prog->cred, &attr, fs_task_shares_fs(&current->fs));
 }
 
 static long exec_prepared(struct exec_program *prog)
@@ -619,6 +650,7 @@ static long exec_prepared(struct exec_program *prog)
 
 	if (IS_ERR(mm))
 		return PTR_ERR(mm);
+	decide_rights(prog);
 	error = enter_program(prog, mm);
 	if (error)
 		force_sig(SIGSEGV); /* the handlers are gone: it dies */
@@ -642,6 +674,15 @@ static int name_program(struct exec_program *prog, int dirfd, const char *path)
 	return 0;
 }
 
+/* A program that became a user with too many tasks, and did not notice, ends here instead of as root's. */
+static int check_nproc(struct task_struct *me)
+{
+	if (me->nproc_exceeded && (unsigned long)atomic_long_read(&me->fs.user->nr_tasks) > rlimit(RLIMIT_NPROC))
+		return -EAGAIN;
+	me->nproc_exceeded = false;
+	return 0;
+}
+
 long do_execve(int dirfd, const char *path, struct arg_list argv, struct arg_list envp, int flags)
 {
 	struct exec_program *prog = kzalloc(sizeof(*prog), GFP_KERNEL);
@@ -649,7 +690,9 @@ long do_execve(int dirfd, const char *path, struct arg_list argv, struct arg_lis
 
 	if (!prog)
 		return -ENOMEM;
-	error = open_program(prog, dirfd, path, flags);
+	error = check_nproc(current);
+	if (!error)
+		error = open_program(prog, dirfd, path, flags);
 	if (!error)
 		error = name_program(prog, dirfd, path);
 	if (!error)

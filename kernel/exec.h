@@ -2,6 +2,7 @@
 /* exec.h: between exec.c, which collects the arguments, and elf.c, which loads the program. */
 #pragma once
 
+#include <kernel/exec_cred.h>
 #include <pagoda/types.h>
 
 struct file;
@@ -37,6 +38,9 @@ struct exec_program {
 	unsigned long space, pos; /* strings lie in [pos, space) */
 	unsigned long min_pos;	  /* -E2BIG below */
 	int argc, envc;
+	/* what it may do, and may be done to it */
+	bool unreadable;	  /* the program, or its interpreter: its process is not to be looked into */
+	struct exec_cred cred;	  /* decided once nobody else can interfere */
 };
 
 /* ---- elf.c ---------------------------------------------------------------------------------- */

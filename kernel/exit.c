@@ -18,6 +18,7 @@
  *
  * Locking: tasklist_lock > siglock. Nothing here fails.
  */
+#include <fs/user.h>
 #include <fs/wait.h>
 #include <pagoda/bug.h>
 #include <pagoda/mempolicy.h>
@@ -86,14 +87,15 @@ void release_task_locked(struct task_struct *t)
 	lockdep_assert_held(&tasklist_lock);
 	task_usage(t, &u);
 	add_usage(&sig->dead, &u);
-	flush_sigpending_locked(&t->pending, ~0ull, sig);
+	flush_sigpending_locked(&t->pending, ~0ull);
 	list_del_init(&t->thread_link);
 	list_del_init(&t->task_link);
 	nr_tasks--;
+	atomic_long_dec(&t->fs.user->nr_tasks);
 	if (--sig->nr_threads == 0)
 		cpu_timers_forget_locked(sig);
 	if (thread_group_leader(t)) {
-		flush_sigpending_locked(&sig->shared_pending, ~0ull, sig);
+		flush_sigpending_locked(&sig->shared_pending, ~0ull);
 		unlink_process_locked(t);
 	}
 	t->pid_struct->task = NULL;
@@ -159,7 +161,7 @@ static void forget_children_locked(struct task_struct *me)
 		child->exit_signal = SIGCHLD; /* a new parent waits for no other: clone's choice ends */
 		list_for_each_entry(t, &child->signal->threads, thread_link) {
 			t->parent = reaper;
-			if (t->pdeath_signal)
+			if (t->pdeath_signal && may_signal(t, t->pdeath_signal))
 				send_signal_listed(t->pdeath_signal, NULL, t, true);
 		}
 		announce_zombie_locked(child);

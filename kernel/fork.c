@@ -33,6 +33,7 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
+#include <fs/user.h>
 #include <fs/vfs.h>
 #include <kernel/pidfd.h>
 #include <kernel/process.h>
@@ -65,6 +66,13 @@ void fork_init(void)
 					  NULL);
 	BUG_ON(!task_cache || !signal_cache || !sighand_cache);
 	max_tasks = (unsigned int)clamp(totalram_pages() / PAGES_PER_TASK, 64ul, PID_MAX - 2ul);
+}
+
+unsigned long task_kernel_pages(struct vm_task *task)
+{
+	struct task_struct *t = vm_to_task(task);
+
+	return t->arg_pages + fs_task_kernel_pages(&t->fs, (unsigned long)atomic_long_read(&task->mm->rss_shmem));
 }
 
 /* ---- Structures ------------------------------------------------------------------------ */
@@ -168,6 +176,8 @@ static void free_task(struct task_struct *t, bool keep_stack)
 	put_stack(t->stack, keep_stack);
 	if (t->signal && atomic_dec_and_test(&t->signal->count))
 		kmem_cache_free(signal_cache, t->signal);
+	if (t->fs.user)
+		put_user_struct(t->fs.user);
 	kmem_cache_free(task_cache, t);
 }
 
@@ -244,7 +254,9 @@ static void copy_vm_part(struct task_struct *t, struct task_struct *parent)
 static void copy_identity(struct task_struct *t, struct task_struct *parent)
 {
 	t->fs.cred = parent->fs.cred;
+	t->fs.user = get_user_struct(parent->fs.user);
 	t->caps = parent->caps;
+	t->nproc_exceeded = parent->nproc_exceeded;
 	t->personality = parent->personality;
 	t->nice = parent->sched_reset_on_fork ? max(parent->nice, 0) : parent->nice;
 	t->policy = parent->policy;
@@ -389,6 +401,7 @@ static void link_thread_locked(struct task_struct *t)
 	list_add_tail(&t->task_link, &all_tasks);
 	nr_tasks++;
 	nr_forks++;
+	atomic_long_inc(&t->fs.user->nr_tasks);
 	t->pid_struct->task = t;
 }
 
@@ -434,6 +447,9 @@ static int publish(struct task_struct *t, const struct clone_request *req)
 		t->exit_signal = -1;
 	else if (req->flags & CLONE_PARENT) /* a sibling may not choose what its parent gets */
 		t->exit_signal = me->signal->leader->exit_signal;
+	if (!thread)
+		t->signal->parent_exec_id =
+			req->flags & CLONE_PARENT ? me->signal->parent_exec_id : me->signal->exec_id;
 	link_thread_locked(t);
 	if (thread)
 		t->parent = me->parent;
@@ -445,21 +461,14 @@ out:
 	return error;
 }
 
+/* The real user's tasks are limited, whatever the effective one is; root's are not. */
 static bool too_many_tasks(struct task_struct *me)
 {
-	struct task_struct *t;
-	unsigned long flags, limit, n = 0;
-
-	if (nr_tasks >= max_tasks)
+	if (READ_ONCE(nr_tasks) >= max_tasks)
 		return true;
-	limit = rlimit(RLIMIT_NPROC);
-	if (limit == RLIM_INFINITY || me->fs.cred.uid == 0 || capable(CAP_SYS_RESOURCE))
+	if ((unsigned long)atomic_long_read(&me->fs.user->nr_tasks) < rlimit(RLIMIT_NPROC))
 		return false;
-	spin_lock_irqsave(&tasklist_lock, flags);
-	list_for_each_entry(t, &all_tasks, task_link)
-		n += t->fs.cred.uid == me->fs.cred.uid;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return n >= limit;
+	return me->fs.user != &root_user && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN);
 }
 
 /*

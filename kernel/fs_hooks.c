@@ -11,7 +11,7 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
-#include <fs/task.h>
+#include <fs/user.h>
 #include <kernel/clockcalls.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
@@ -143,7 +143,7 @@ static void fill_signals(const struct task_struct *t, struct fs_task_info *info)
 	info->sig_pending = t->pending.set;
 	info->shd_pending = t->signal->shared_pending.set;
 	info->sig_blocked = t->blocked;
-	info->sigq_used = t->signal->nr_queued;
+	info->sigq_used = (unsigned int)atomic_long_read(&t->fs.user->nr_sigpending);
 	info->sigq_max = (unsigned int)t->signal->rlim[RLIMIT_SIGPENDING].rlim_cur;
 	for (int signo = 1; t->sighand && signo <= NSIG; signo++) {
 		unsigned long handler = t->sighand->action[signo - 1].handler;
@@ -198,6 +198,9 @@ static void fill_info(struct task_struct *t, struct fs_task_info *info)
 	info->exit_signal = thread_group_leader(t) ? t->exit_signal : 0;
 	info->oom_score_adj = t->vm.oom_score_adj;
 	info->cred = t->fs.cred;
+	info->cap_inheritable = t->caps.inheritable;
+	info->cap_bounding = t->caps.bounding;
+	info->cap_ambient = t->caps.ambient;
 	info->hidden = t->vm.mm && t->vm.mm->dumpable != 1;
 	memcpy(info->rlim, sig->rlim, sizeof(info->rlim));
 	fill_signals(t, info);

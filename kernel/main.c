@@ -28,6 +28,7 @@
 #include <pagoda/mm.h>
 #include <pagoda/slab.h>
 #include <pagoda/errno.h>
+#include <pagoda/oom.h>
 #include <pagoda/string.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmalloc.h>
@@ -288,6 +289,7 @@ void kernel_main(struct boot_info *bi)
 	boot_memory();
 	pid_init();
 	fork_init();
+	oom_kernel_pages = task_kernel_pages;
 	sigqueues_init();
 	futex_init();
 	timers_init();

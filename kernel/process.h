@@ -39,6 +39,8 @@ struct clone_request {
 
 /* ---- fork.c, clone.c ---------------------------------------------------------------------------- */
 void fork_init(void);
+/* What a task keeps of the kernel's memory beside its address space, in pages: for the OOM killer (oom.h). */
+unsigned long task_kernel_pages(struct vm_task *task);
 /* The parts of a task, and of a process led by leader, that are the same in every new one. */
 void init_task_parts(struct task_struct *t);
 void init_signal_parts(struct signal_struct *sig, struct task_struct *leader);

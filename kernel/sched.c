@@ -33,6 +33,7 @@
 #include <pagoda/mmzone.h>
 #include <pagoda/string.h>
 #include <asm/ptrace.h>
+#include <fs/user.h>
 #include <kernel/sched.h>
 #include <kernel/itimer.h>
 #include <kernel/latency.h>
@@ -350,8 +351,9 @@ void sched_init(void)
 	idle->sighand = &idle_sighand;
 	init_signal_parts(&idle_signal, idle);
 	idle->fs.cred.ngroups = 0;
+	idle->fs.user = get_user_struct(&root_user);
 	idle->caps = (struct task_caps){ 0, CAP_FULL, CAP_FULL, CAP_FULL, 0, 0, false };
-	idle->vm.cap_ipc_lock = idle->vm.cap_sys_rawio = true;
+	caps_changed(idle);
 	idle->parent = idle;
 	idle->exit_signal = 0;
 	idle->running = idle->on_cpu = true;

@@ -29,9 +29,9 @@ static void install_action(int signo, const struct k_sigaction *action)
 	me->sighand->action[signo - 1] = *action;
 	me->sighand->action[signo - 1].mask &= ~SIGS_UNBLOCKABLE;
 	if (action_ignores(me, signo)) {
-		flush_sigpending_locked(&me->signal->shared_pending, sigmask(signo), me->signal);
+		flush_sigpending_locked(&me->signal->shared_pending, sigmask(signo));
 		list_for_each_entry(t, &me->signal->threads, thread_link)
-			flush_sigpending_locked(&t->pending, sigmask(signo), me->signal);
+			flush_sigpending_locked(&t->pending, sigmask(signo));
 	}
 	recalc_sigpending_locked();
 	spin_unlock_irqrestore(&me->sighand->siglock, flags);
@@ -206,18 +206,6 @@ long sys_rt_sigtimedwait(unsigned long uset, unsigned long uinfo, unsigned long 
 }
 
 /* ---- Sending ------------------------------------------------------------------------------------- */
-
-static bool may_signal(struct task_struct *t, int signo)
-{
-	const struct fs_cred *me = &current->fs.cred, *him = &t->fs.cred;
-
-	if (me->euid == him->suid || me->euid == him->uid || me->uid == him->suid ||
-	    me->uid == him->uid)
-		return true;
-	if (signo == SIGCONT && t->signal->session == current->signal->session)
-		return true;
-	return capable(CAP_KILL);
-}
 
 static struct siginfo own_info(int signo, int code)
 {

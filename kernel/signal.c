@@ -106,7 +106,7 @@ int dequeue_signal_locked(sigset_t mask, struct siginfo *info)
 	}
 	if (!signo)
 		return 0;
-	collect_signal_locked(pending, signo, info, me->signal);
+	collect_signal_locked(pending, signo, info);
 	if (sig_in(SIGS_STOP, signo))
 		me->signal->stop_dequeued = true;
 	recalc_sigpending_locked();
@@ -183,9 +183,9 @@ static void flush_all_locked(struct signal_struct *sig, sigset_t mask)
 {
 	struct task_struct *t;
 
-	flush_sigpending_locked(&sig->shared_pending, mask, sig);
+	flush_sigpending_locked(&sig->shared_pending, mask);
 	list_for_each_entry(t, &sig->threads, thread_link)
-		flush_sigpending_locked(&t->pending, mask, sig);
+		flush_sigpending_locked(&t->pending, mask);
 }
 
 /* SIGCONT came: no stop is pending any more, and who has stopped goes on. */
@@ -405,12 +405,23 @@ void notify_parent_stop_locked(struct task_struct *t, int why)
 	wake_up(&parent->signal->child_wait);
 }
 
+/*
+ * The signal that clone() chose for the child's end is its parent's choice. A parent that runs another program by
+ * now, perhaps one with more rights, did not choose it, and gets the usual one.
+ */
+static int chosen_exit_signal(const struct task_struct *t)
+{
+	bool same = t->signal->parent_exec_id == t->parent->signal->exec_id;
+
+	return t->exit_signal && !same ? SIGCHLD : t->exit_signal;
+}
+
 bool notify_parent_exit_locked(struct task_struct *t)
 {
 	struct task_struct *parent = t->parent;
 	const struct k_sigaction *action;
 	bool ignored = false;
-	int signo = t->exit_signal;
+	int signo = chosen_exit_signal(t);
 	struct siginfo info;
 
 	if (parent == idle_task() || !parent->sighand)

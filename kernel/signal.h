@@ -125,6 +125,7 @@ static_assert(sizeof(struct siginfo) == 128, "siginfo's layout");
 struct sigqueue {
 	struct list_head link; /* empty: a timer's that is not pending */
 	struct siginfo info;
+	struct user_struct *user; /* counted for it, with a reference */
 	bool timer;	  /* a timer's: kept for the next expiration */
 	int last_overrun; /* of the signal that was taken last */
 };

@@ -63,10 +63,9 @@ struct sigqueue *timer_queue_alloc(void) __must_check;
 /* The timer goes away; its signal, if pending, stays. */
 void timer_queue_free(struct sigqueue *q);
 /* Forget all queued signals, or those in mask. */
-void flush_sigpending_locked(struct sigpending *pending, sigset_t mask, struct signal_struct *sig);
+void flush_sigpending_locked(struct sigpending *pending, sigset_t mask);
 /* Remove the oldest signo, its siginfo to *info; it stays in the set if there is another. */
-void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo *info,
-			   struct signal_struct *sig);
+void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo *info);
 /* Make signo pending; -EAGAIN if a real-time signal finds the queue full. */
 int enqueue_signal_locked(struct sigpending *pending, int signo, const struct siginfo *info,
 			  struct signal_struct *sig);

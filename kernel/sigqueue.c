@@ -3,7 +3,7 @@
  * sigqueue.c: pending signals: a set of numbers, and a list of siginfos in the order they came.
  *
  * Signals below SIGRTMIN are pending at most once; real-time ones queue in order. A full queue
- * (RLIMIT_SIGPENDING, counted per process) loses the siginfo of an ordinary signal, and refuses a
+ * (RLIMIT_SIGPENDING, counted for the receiver's real user) loses the siginfo of an ordinary signal, and refuses a
  * real-time one. A POSIX timer has an entry of its own from its creation to its end, so its signal
  * cannot fail for want of memory; further expirations while it is pending are counted in it.
  *
@@ -15,6 +15,7 @@
  */
 #include <pagoda/bug.h>
 #include <pagoda/slab.h>
+#include <fs/user.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
@@ -26,17 +27,47 @@ void sigqueues_init(void)
 	BUG_ON(!sigqueue_cache);
 }
 
-/* Off its list: free it, unless it is a timer's. */
-static void drop_entry(struct sigqueue *q, struct signal_struct *sig)
+/* Count one more for the user; false: that would be more than the limit. */
+static bool count_entry(struct user_struct *user, unsigned long limit)
 {
-	list_del_init(&q->link);
-	if (q->timer)
-		return;
-	kmem_cache_free(sigqueue_cache, q);
-	sig->nr_queued--;
+	if ((unsigned long)atomic_long_add_return(&user->nr_sigpending, 1) <= limit)
+		return true;
+	atomic_long_dec(&user->nr_sigpending);
+	return false;
 }
 
-void flush_sigpending_locked(struct sigpending *pending, sigset_t mask, struct signal_struct *sig)
+/* An entry for a signal to the process, counted for its user. limit: RLIMIT_SIGPENDING, or none. NULL: none to be had. */
+static struct sigqueue *alloc_entry(struct task_struct *t, unsigned long limit, gfp_t gfp)
+{
+	struct user_struct *user = t->fs.user;
+	struct sigqueue *q;
+
+	if (!count_entry(user, limit))
+		return NULL;
+	q = kmem_cache_alloc(sigqueue_cache, gfp | __GFP_ZERO);
+	if (q)
+		q->user = get_user_struct(user);
+	else
+		atomic_long_dec(&user->nr_sigpending);
+	return q;
+}
+
+static void free_entry(struct sigqueue *q)
+{
+	atomic_long_dec(&q->user->nr_sigpending);
+	put_user_struct(q->user);
+	kmem_cache_free(sigqueue_cache, q);
+}
+
+/* Off its list: free it, unless it is a timer's. */
+static void drop_entry(struct sigqueue *q)
+{
+	list_del_init(&q->link);
+	if (!q->timer)
+		free_entry(q);
+}
+
+void flush_sigpending_locked(struct sigpending *pending, sigset_t mask)
 {
 	struct sigqueue *q, *tmp;
 
@@ -45,11 +76,10 @@ void flush_sigpending_locked(struct sigpending *pending, sigset_t mask, struct s
 	pending->set &= ~mask;
 	list_for_each_entry_safe (q, tmp, &pending->queue, link)
 		if (sig_in(mask, q->info.si_signo))
-			drop_entry(q, sig);
+			drop_entry(q);
 }
 
-void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo *info,
-			   struct signal_struct *sig)
+void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo *info)
 {
 	struct sigqueue *q, *found = NULL;
 
@@ -69,27 +99,27 @@ void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo
 	}
 	*info = found->info;
 	found->last_overrun = info->timer.overrun;
-	drop_entry(found, sig);
+	drop_entry(found);
 }
 
 int enqueue_signal_locked(struct sigpending *pending, int signo, const struct siginfo *info,
 			  struct signal_struct *sig)
 {
-	struct sigqueue *q = NULL;
+	/* The kernel's and kill()'s ordinary signals are at most one each: they need no limit. */
+	bool exempt = signo < SIGRTMIN && (!info || info->si_code >= SI_USER);
+	unsigned long limit = exempt ? RLIM_INFINITY : sig->rlim[RLIMIT_SIGPENDING].rlim_cur;
+	struct sigqueue *q;
 
 	if (signo < SIGRTMIN && sig_in(pending->set, signo))
 		return 0;
-	if (sig->nr_queued < sig->rlim[RLIMIT_SIGPENDING].rlim_cur || signo < SIGRTMIN)
-		q = kmem_cache_alloc(sigqueue_cache, GFP_ATOMIC);
+	q = alloc_entry(sig->leader, limit, GFP_ATOMIC);
 	if (q) {
 		if (info)
 			q->info = *info;
 		else
 			q->info = (struct siginfo){.si_code = SI_KERNEL};
 		q->info.si_signo = signo;
-		q->timer = false;
 		list_add_tail(&q->link, &pending->queue);
-		sig->nr_queued++;
 	} else if (signo >= SIGRTMIN && info && info->si_code != SI_USER) {
 		return -EAGAIN;
 	}
@@ -101,24 +131,13 @@ int enqueue_signal_locked(struct sigpending *pending, int signo, const struct si
 
 struct sigqueue *timer_queue_alloc(void)
 {
-	struct sigqueue *q = kmem_cache_alloc(sigqueue_cache, GFP_KERNEL | __GFP_ZERO);
-	struct task_struct *me = current;
-	unsigned long flags;
-	bool fits;
+	struct sigqueue *q = alloc_entry(current, rlimit(RLIMIT_SIGPENDING), GFP_KERNEL);
 
 	if (!q)
 		return NULL;
 	q->timer = true;
 	INIT_LIST_HEAD(&q->link);
-	spin_lock_irqsave(&me->sighand->siglock, flags);
-	fits = me->signal->nr_queued < me->signal->rlim[RLIMIT_SIGPENDING].rlim_cur;
-	if (fits)
-		me->signal->nr_queued++;
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
-	if (fits)
-		return q;
-	kmem_cache_free(sigqueue_cache, q);
-	return NULL;
+	return q;
 }
 
 void timer_queue_free(struct sigqueue *q)
@@ -128,10 +147,8 @@ void timer_queue_free(struct sigqueue *q)
 
 	spin_lock_irqsave(&me->sighand->siglock, flags);
 	q->timer = false;
-	if (list_empty(&q->link)) {
-		me->signal->nr_queued--;
-		kmem_cache_free(sigqueue_cache, q);
-	}
+	if (list_empty(&q->link))
+		free_entry(q);
 	spin_unlock_irqrestore(&me->sighand->siglock, flags);
 }
 

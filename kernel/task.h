@@ -70,7 +70,6 @@ struct signal_struct {
 	struct list_head children;	 /* (T) child processes' sibling */
 	struct task_struct *leader;	 /* (T) */
 	struct sigpending shared_pending; /* (S) */
-	unsigned int nr_queued;		 /* (S) of RLIMIT_SIGPENDING, this process */
 	wait_queue_head_t child_wait;	 /* wait4 sleeps here */
 	bool group_exit;		 /* (S) everybody exits with group_exit_code */
 	int group_exit_code;		 /* (S) raw wait status */
@@ -94,6 +93,8 @@ struct signal_struct {
 	struct task_usage dead;		 /* (T) threads that have ended */
 	struct task_usage kids;		 /* (T) children waited for */
 	bool is_child_subreaper, did_exec, thp_disable;
+	unsigned int exec_id;		 /* (T) programs it has executed; */
+	unsigned int parent_exec_id;	 /* (T) its parent's, when it was made */
 };
 
 struct task_struct {
@@ -141,6 +142,7 @@ struct task_struct {
 	long restart_ret;		/* (O) WORK_RESTART: the call's -ERESTART* */
 
 	struct task_caps caps;		/* (O) */
+	bool nproc_exceeded;		/* (O) became a user with too many tasks: exec is to fail */
 
 	/* times */
 	u64 user_ticks, system_ticks;	/* seen by the tick; they split cpu_time_ns */
@@ -150,6 +152,7 @@ struct task_struct {
 	/* user-space conveniences */
 	unsigned long clear_child_tid, set_child_tid; /* (O) */
 	unsigned long robust_list;	/* (O) */
+	unsigned long arg_pages;	/* (O) strings of a program that is about to run: for the OOM killer */
 	int pdeath_signal;
 	unsigned long timer_slack_ns, default_timer_slack_ns; /* (O) kept and told; timers go by ticks */
 	u8 mce_kill;			/* (O) when to be told of broken memory: told back only */

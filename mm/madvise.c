@@ -12,6 +12,7 @@
  * before stays done.
  */
 #include <pagoda/page_alloc.h>
+#include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/swap.h>
 #include "vma_internal.h"
@@ -296,17 +297,31 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 	return 1;
 }
 
+/*
+ * Which pages of a file are in memory tells of what others do with it. So who could not have them evicted either, as he
+ * neither owns the file nor may write to it, is told that all are.
+ */
+static bool may_see_residency(const struct vm_area_struct *vma)
+{
+	struct vm_file *file = vma->vm_file;
+
+	return !file || !file->f_vmops || !file->f_vmops->may_evict || file->f_vmops->may_evict(file);
+}
+
 /* Up to pages pages from addr on, as far as one VMA goes. How many, or -ENOMEM at a hole. */
 static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
 {
 	struct vm_area_struct *vma;
 	long n = -ENOMEM;
+	bool told;
 
 	down_read(&mm->mmap_lock);
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr) {
 		n = (long)min(pages, (vma->vm_end - addr) >> PAGE_SHIFT);
-		for (long i = 0; i < n; i++)
+		told = may_see_residency(vma);
+		memset(vec, 1, (size_t)n);
+		for (long i = 0; told && i < n; i++)
 			vec[i] = page_is_resident(vma, addr + ((unsigned long)i << PAGE_SHIFT));
 	}
 	up_read(&mm->mmap_lock);

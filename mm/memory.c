@@ -388,7 +388,10 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 	return ret;
 }
 
-/* The page has a slot: under its lock it shows whether others use it (SW-09). Our reference goes. */
+/*
+ * The page has a slot: under its lock it shows whether others use it (SW-09), by entry, slot or reference. Our
+ * reference goes.
+ */
 static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
 {
 	if (!lock_page_or_retry(vmf, page))
@@ -398,7 +401,7 @@ static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
 		put_page(page);
 		return 0;
 	}
-	if (remove_exclusive_swap_page(page)) {
+	if (can_reuse_swap_page(page, 1) && remove_exclusive_swap_page(page)) {
 		set_anon_identity(page, vmf->vma);
 		count_vm_event(fault_cow_reuse);
 		wp_page_reuse(vmf);

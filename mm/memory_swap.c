@@ -37,16 +37,21 @@ static void identify_swapped_page(struct vm_fault *vmf, struct page *page)
 		page->index = vma_pgoff(vmf->vma, vmf->address);
 }
 
-/* page_table_lock and the page's held, the entry as we saw it. */
+/*
+ * page_table_lock and the page's held, the entry as we saw it; references of ours: the one of the look-up, and the
+ * new entry's. A store goes into the page only if nobody else has it, by entry, slot or reference.
+ */
 static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 	pte_t pte = pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot));
+	bool reuse;
 
 	identify_swapped_page(vmf, page);
 	atomic_inc(&page->mapcount);
 	swap_free(pte_to_swp_entry(vmf->orig_pte));
-	if ((is_write(vmf) || swap_is_scarce()) && remove_exclusive_swap_page(page) &&
+	reuse = is_write(vmf) && can_reuse_swap_page(page, 1);
+	if ((is_write(vmf) || swap_is_scarce()) && remove_exclusive_swap_page(page) && reuse &&
 	    vmf->vma->vm_flags & VM_WRITE)
 		pte = pte_mkwrite(pte_mkwritten(pte));
 	if (pte_swp_soft_dirty(vmf->orig_pte))

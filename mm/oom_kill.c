@@ -31,7 +31,8 @@
  * If even the worst holds but a small part of memory, it is the kernel's objects that fill
  * it, and whoever asks for more is the best guess.
  *
- * pages are those that its end gives back: resident, swapped, tables. The documents' total_vm,
+ * pages are those that its end gives back: resident, swapped, tables, region descriptors, and what the kernel keeps for
+ * it elsewhere (oom_kernel_pages). The documents' total_vm,
  * which also counts what was never touched, is used with reclaim=classic.
  *
  * Nobody is killed for swapoff, which can be refused instead (PF_OOM_ORIGIN, swapoff_give_up()).
@@ -62,6 +63,8 @@
 #define OOM_QUICK_RUN_NS 200000000ull /* without progress so long, it is OOM (FX-23) */
 /* A victim that holds less than this part of memory is not worth it. */
 #define OOM_WORTHWHILE_PART 32
+
+unsigned long (*oom_kernel_pages)(struct vm_task *task); /* (C) after boot */
 
 static struct mutex oom_lock;
 static struct oom_history history;	/* (oom_lock) */
@@ -202,6 +205,17 @@ static unsigned long pages_of(const struct mm_struct *mm)
 	       (unsigned long)(atomic_long_read(&mm->pgtables_bytes) >> PAGE_SHIFT);
 }
 
+/* What is counted beside the address space's pages: its region descriptors, and what the kernel says. task_mm_lock held. */
+static unsigned long kernel_pages_of(const struct vm_task *task)
+{
+	int regions = __atomic_load_n(&task->mm->map_count, __ATOMIC_RELAXED);
+	unsigned long elsewhere = oom_kernel_pages ? oom_kernel_pages((struct vm_task *)task) : 0;
+
+	if (reclaim_policy->one_pair) /* its documents count no descriptors */
+		return elsewhere;
+	return elsewhere + ((unsigned long)regions * sizeof(struct vm_area_struct) >> PAGE_SHIFT);
+}
+
 static unsigned long total_pages(void)
 {
 	return totalram_pages() + (unsigned long)__atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
@@ -223,7 +237,7 @@ static void look_at(const struct vm_task *task, struct oom_candidate *c)
 	u64 ns = __atomic_load_n(&task->cpu_time_ns, __ATOMIC_RELAXED);
 
 	*c = (struct oom_candidate){
-		.pages = pages_of(task->mm),
+		.pages = pages_of(task->mm) + kernel_pages_of(task),
 		.cpu_time_s = ns / 1000000000ull,
 		.cpu_time_min = ns / 60000000000ull,
 		.sys_admin = task->cap_sys_admin,

@@ -37,7 +37,7 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
-#include "vma_internal.h"
+#include "fault_internal.h"
 
 /* Below this page_cluster is 2 (FT-51). */
 #define SMALL_RAM_PAGES (SZ_16M / PAGE_SIZE)
@@ -235,6 +235,12 @@ bool can_share_swap_page(struct page *page)
 	if (PageSwapCache(page))
 		users += swap_count(page_swap_entry(page));
 	return users <= 1;
+}
+
+bool can_reuse_swap_page(struct page *page, int held)
+{
+	held += current_vm->fault_page == page; /* this fault waited for it (fault_retry.c) */
+	return can_share_swap_page(page) && page_count_no_batch(page) == held + 1 + PageSwapCache(page);
 }
 
 bool remove_exclusive_swap_page(struct page *page)

@@ -6,6 +6,7 @@
  * bounds, EINVAL outside) or prints a fixed text. What is accepted without effect is
  * marked so: programs write it and expect to read it back.
  */
+#include <fs/pipe.h>
 #include <fs/proc/proc.h>
 #include <fs/shm.h>
 #include <pagoda/machine.h>
@@ -231,18 +232,24 @@ static const struct proc_entry vm_entries[] = {
 
 /* ---- fs, net ------------------------------------------------------------------------------------------ */
 
-static int nr_open = FS_NR_OPEN, pipe_max_size = 1048576, file_max = INT_MAX, lease_break_time = 45,
-	   suid_dumpable, protected_links = 1, somaxconn = 4096, max_user_watches = 65536;
+static int nr_open = FS_NR_OPEN, lease_break_time = 45, suid_dumpable, protected_links = 1, somaxconn = 4096;
 
-TEXT(show_file_nr, "0\t0\t%d\n", INT_MAX)
+TEXT(show_file_nr, "%ld\t0\t%d\n", atomic_long_read(&nr_files), file_max)
+
+static const struct proc_entry epoll_entries[] = {
+	SYSCTL("max_user_watches", epoll_max_user_watches, 0, INT_MAX),
+};
 
 static const struct proc_entry fs_entries[] = {
+	PROC_DIR("epoll", epoll_entries),
 	SYSCTL("file-max", file_max, 0, INT_MAX),
 	PROC_FILE("file-nr", 0444, show_file_nr),
 	SYSCTL("lease-break-time", lease_break_time, 0, INT_MAX),
-	SYSCTL("max_user_watches", max_user_watches, 0, INT_MAX),
 	SYSCTL_RO("nr_open", nr_open),
-	SYSCTL("pipe-max-size", pipe_max_size, 4096, INT_MAX),
+	{ .name = "pipe-max-size", .mode = S_IFREG | 0644, .value = &pipe_max_size, .min = 0, .max = INT_MAX,
+	  .changed = pipe_max_size_changed },
+	SYSCTL("pipe-user-pages-hard", pipe_user_pages_hard, 0, INT_MAX),
+	SYSCTL("pipe-user-pages-soft", pipe_user_pages_soft, 0, INT_MAX),
 	SYSCTL("protected_hardlinks", protected_links, 0, 1),
 	SYSCTL("protected_symlinks", protected_links, 0, 1),
 	SYSCTL("suid_dumpable", suid_dumpable, 0, 2),

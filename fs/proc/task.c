@@ -215,14 +215,11 @@ static void status_signals(struct proc_text *t, const struct fs_task_info *info)
 		    (unsigned long long)info->sig_caught);
 }
 
-#define ALL_CAPS 0x000001ffffffffffull /* 41 of them */
-
 static void status_tail(struct proc_text *t, const struct fs_task_info *info)
 {
-	unsigned long long caps = info->cred.euid == 0 ? ALL_CAPS : 0;
-
 	proc_printf(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\n"
-		       "CapAmb:\t%016llx\n", 0ull, caps, caps, ALL_CAPS, 0ull);
+		       "CapAmb:\t%016llx\n", info->cap_inheritable, (unsigned long long)info->cred.cap_permitted,
+		    (unsigned long long)info->cred.cap_effective, info->cap_bounding, info->cap_ambient);
 	proc_printf(t, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n"
 		       "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
 	proc_printf(t, "Cpus_allowed:\t%x\nCpus_allowed_list:\t0", (1u << port_nr_cpus()) - 1);

@@ -44,5 +44,11 @@ struct oom_candidate {
 };
 /* The worse, the likelier killed; 0: never. total_pages: RAM and swap, for oom_score_adj. (OM-08 to OM-11) */
 unsigned long badness(const struct oom_candidate *candidate, unsigned long total_pages);
+/*
+ * Optional; may be NULL. Pages of the kernel's memory that belong to no address space, and that the end of this task's
+ * process would give back: what it has in pipes, sockets and the like. Interrupts off, the task and its mm stay;
+ * must not sleep or take a lock that an allocation may be made under. The kernel sets it at boot.
+ */
+extern unsigned long (*oom_kernel_pages)(struct vm_task *task);
 /* The same of a task now; 0 also for those that must not be killed (OM-07). The task stays there meanwhile. */
 unsigned long oom_task_score(struct vm_task *task);

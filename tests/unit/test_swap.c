@@ -5,6 +5,8 @@
  */
 #include "swap_process.h"
 
+#include <pagoda/highmem.h>
+#include <pagoda/uaccess.h>
 #include <pagoda/vmalloc.h>
 
 #define MADV_DONTNEED 4
@@ -254,6 +256,49 @@ PAGODA_TEST(forced_writes_do_not_open_a_region, "FT-24 FT-50")
 	CHECK_EQ(hosted_read32(BASE + PG(1)), 0x1234568);
 	CHECK(PageSwapCache(pfn_to_page(frame_at(BASE + PG(1)))));
 	force_write(BASE + PG(1), 8); /* from a page that has a slot */
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
+/* What a pipe, another process's peek or a device holds by reference alone. */
+static struct page *hold_page(unsigned long addr)
+{
+	struct page *page = get_user_page(current_vm->mm, addr, false, false);
+
+	CHECK(page != NULL);
+	return page;
+}
+
+static void check_first_word(struct page *page, u64 value)
+{
+	u64 *kaddr = kmap(page);
+
+	CHECK_EQ(*kaddr, value);
+	kunmap(page);
+}
+
+PAGODA_TEST(a_store_never_goes_into_a_page_that_others_hold, "SW-09 FT-50")
+{
+	struct page *held;
+
+	swap_on(64);
+	process_with(1);
+	swap_out_range(1);
+	held = hold_page(BASE); /* read back: it has its slot still */
+	CHECK(PageSwapCache(held));
+	hosted_write64(BASE, 5);
+	CHECK(frame_at(BASE) != page_to_pfn(held));
+	check_first_word(held, 0x1234567);
+	put_page(held);
+
+	swap_out_range(1);
+	held = read_swap_cache_async(pte_to_swp_entry(pte_at(BASE)), NULL, 0); /* as its other user did, who is gone */
+	hosted_write64(BASE, 6);
+	CHECK(frame_at(BASE) != page_to_pfn(held));
+	check_first_word(held, 5);
+	put_page(held);
+	CHECK_EQ(hosted_read64(BASE), 6);
 	check_mm();
 	hosted_process_exit();
 	swap_off();
