@@ -24,6 +24,9 @@
  * manuals promise and no more:
  *	one page	that page, global or not, and all cached tables
  *	non-global	pages without the global bit and all cached tables
+ * A CPU may load what the tables say at any time, and this one does: a last-level table that it forgets
+ * in a flush and still finds is cached again at once. So a table that is unhooked after the last flush
+ * stays in use, and (M2) is found when it is used after it was freed.
  *	all		everything
  *	a page fault	what is cached for the faulting address
  * A page that is not present is never cached, nor is a page whose rights would be found
@@ -189,6 +192,14 @@ static void check_forgotten(const struct tlb_entry *e)
 	if (e->counted && e->user && !e->large && users_are_live() && !mmu_frame_in_use(e->pa))
 		hosted_fatal("CPU %u held a translation of %#lx to frame %#lx, which is free", port_cpu_id(),
 			     (e->tag - 1) << PAGE_SHIFT, (unsigned long)PHYS_PFN(e->pa));
+}
+
+/* (M2) */
+static void check_table(const struct tlb_entry *table, unsigned long addr)
+{
+	if (table && table->counted && !mmu_frame_in_use(table->pa))
+		hosted_fatal("CPU %u walks %#lx through the table in frame %#lx, which is free", port_cpu_id(), addr,
+			     (unsigned long)PHYS_PFN(table->pa));
 }
 
 /* Look at a page, or at all (number ~0ul), that a flush is about to drop. */
@@ -375,8 +386,10 @@ static enum step walk_level(struct walk *w, struct tlb_entry *rights)
 	if (!is_pdpte(w) && !set_bits(w, BIT_A))
 		return STEP_AGAIN;
 	rights->pa = w->entry & FRAME;
-	if (w->level == 2)
+	if (w->level == 2) {
 		w->table = *rights;
+		w->table.counted = mmu_frame_in_use(rights->pa);
+	}
 	return STEP_DOWN;
 }
 
@@ -409,8 +422,11 @@ static enum step walk(struct walk *w, const struct tlb_entry *cached)
 static int translate_by_walk(struct mmu *mmu, struct walk *w)
 {
 	unsigned long page = page_number(w->addr), table = table_number(w->addr);
-	enum step step = walk(w, tlb_find(&mmu->tables, table));
+	const struct tlb_entry *cached = tlb_find(&mmu->tables, table);
+	enum step step;
 
+	check_table(cached, w->addr);
+	step = walk(w, cached);
 	if (step == STEP_FAULT) {
 		tlb_drop(&mmu->pages, page);
 		tlb_drop(&mmu->tables, table);
@@ -463,6 +479,27 @@ void mmu_load_root(struct mmu *mmu, phys_addr_t root)
 			mmu->pdpte[i] = load_entry((char *)hosted_phys(root & ~0x1full) + i * 8);
 }
 
+#define RELOADED_TABLES 16 /* more than that are forgotten at a flush: looking each up takes time */
+
+/* Forget the last-level tables, and find again those that are still there. */
+static void reload_tables(struct mmu *mmu)
+{
+	unsigned long number[RELOADED_TABLES];
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < mmu->tables.size && mmu->tables.used <= RELOADED_TABLES; i++)
+		if (mmu->tables.slot[i].tag && mmu->tables.slot[i].tag != tombstone.tag && n < RELOADED_TABLES)
+			number[n++] = mmu->tables.slot[i].tag - 1;
+	tlb_drop_all(&mmu->tables);
+	while (n--) {
+		struct walk w = { .root = mmu->root, .addr = number[n] << mode->shift[1], .probe = true, .pdpte = mmu->pdpte };
+
+		(void)walk(&w, NULL);
+		if (w.table.pa)
+			tlb_insert(&mmu->tables, number[n], w.table);
+	}
+}
+
 static void forget_nonglobal(void)
 {
 	struct mmu *mmu = &this_cpu()->mmu;
@@ -496,7 +533,7 @@ void port_flush_tlb_page(unsigned long addr)
 	if (in_window)
 		tlb_drop(&mmu->pages, page_number(kva_to_mmu(addr)));
 	tlb_drop_large(&mmu->pages);
-	tlb_drop_all(&mmu->tables);
+	reload_tables(mmu);
 	if (in_window)
 		window_flush_page(addr);
 	else if (addr >= TASK_SIZE)
@@ -505,8 +542,13 @@ void port_flush_tlb_page(unsigned long addr)
 
 void port_flush_tlb(void)
 {
-	check_before_flush(&this_cpu()->mmu.pages, ~0ul);
-	forget_nonglobal();
+	struct mmu *mmu = &this_cpu()->mmu;
+
+	check_before_flush(&mmu->pages, ~0ul);
+	mmu_load_root(mmu, mmu->root);
+	tlb_drop_nonglobal(&mmu->pages);
+	reload_tables(mmu);
+	window_flush(false);
 }
 
 void port_flush_tlb_all(void)
@@ -516,7 +558,7 @@ void port_flush_tlb_all(void)
 	check_before_flush(&mmu->pages, ~0ul);
 	mmu_load_root(mmu, mmu->root);
 	tlb_drop_all(&mmu->pages);
-	tlb_drop_all(&mmu->tables);
+	reload_tables(mmu);
 	window_flush(true);
 }
 

@@ -9,6 +9,7 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
+#include <asm/tlb.h>
 
 #define SIGSEGV 11
 #define SEGV_MAPERR 1
@@ -277,6 +278,34 @@ SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07 PT-23")
 	CHECK_EQ(w.sig.code, SEGV_MAPERR);
 	__atomic_store_n(&user.end, 1, __ATOMIC_RELEASE);
 	hosted_wait(child);
+	end_worker(&w);
+}
+
+/*
+ * A batch of pages is flushed before their table goes: the table is unhooked after that, and wants a
+ * flush of its own before it is freed.
+ */
+SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07 PT-23")
+{
+	struct worker w;
+
+	CHECK_EQ(hosted_process_create(), 0);
+	start_worker(&w, 1);
+	for (unsigned int pages = TLB_BATCH_PAGES - 1; pages <= TLB_BATCH_PAGES + 1; pages++) {
+		unsigned long addr = 0x40000000;
+
+		CHECK_EQ(do_mmap(NULL, addr, pages * PAGE_SIZE, RW_, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0), addr);
+		for (unsigned int i = 0; i < pages; i++)
+			hosted_write8(addr + i * PAGE_SIZE, 1);
+		w.addr = addr;
+		order(&w, do_read); /* CPU 1 knows the table */
+		CHECK(w.ok);
+		CHECK_EQ(do_munmap(addr, pages * PAGE_SIZE), 0);
+		drain_pgt_cache();
+		order(&w, do_read);
+		CHECK(!w.ok);
+		CHECK_EQ(w.sig.code, SEGV_MAPERR);
+	}
 	end_worker(&w);
 }
 
