@@ -12,6 +12,7 @@
  * Words on the command line: tty.rows=N, tty.cols=N.
  */
 #include <fs/tty.h>
+#include <pagoda/boot_option.h>
 #include <pagoda/machine.h>
 #include <pagoda/string.h>
 
@@ -65,20 +66,14 @@ void console_notify(void)
 	wake_up(&tty->write_wait);
 }
 
-/* The number after word on the command line, or otherwise. */
-static u16 number_option(const char *cmdline, const char *word, u16 otherwise)
+static bool stdin_is_stream(void)
 {
-	const char *at = strstr(cmdline, word);
-	u16 n = 0;
+	char kind[8] = "";
 
-	if (!at)
-		return otherwise;
-	for (at += strlen(word); *at >= '0' && *at <= '9'; at++)
-		n = (u16)(n * 10 + (*at - '0'));
-	return n;
+	return boot_option_copy("stdin", kind, sizeof(kind)) && strcmp(kind, "stream") == 0;
 }
 
-void console_init(const char *cmdline)
+void console_init(void)
 {
 	struct tty *tty = &console_tty;
 
@@ -86,8 +81,8 @@ void console_init(const char *cmdline)
 	tty->termios.c_iflag |= IUTF8;
 	tty->put = console_put;
 	tty->more = take_input;
-	tty->winsize.ws_row = number_option(cmdline, "tty.rows=", DEFAULT_ROWS);
-	tty->winsize.ws_col = number_option(cmdline, "tty.cols=", DEFAULT_COLS);
-	takes_input = strstr(cmdline, "stdin=stream") == NULL;
+	tty->winsize.ws_row = (u16)boot_option_number("tty.rows", DEFAULT_ROWS);
+	tty->winsize.ws_col = (u16)boot_option_number("tty.cols", DEFAULT_COLS);
+	takes_input = !stdin_is_stream();
 	take_input(tty);
 }

@@ -16,6 +16,7 @@
 #include <fs/shm.h>
 #include <fs/vfs.h>
 #include <pagoda/blkdev.h>
+#include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/string.h>
@@ -60,14 +61,14 @@ static int mount_root(struct fs_task *task, size_t archive_bytes)
 	return err ? err : fs_task_first(task);
 }
 
-static int mount_rest(const char *cmdline)
+static int mount_rest(void)
 {
 	int err = mount_on("/dev", devtmpfs_mount(), "devtmpfs");
 
 	if (!err)
 		err = devices_init();
 	if (!err)
-		err = tty_init(cmdline);
+		err = tty_init();
 	if (!err)
 		err = mount_on("/proc", proc_mount(), "proc");
 	if (!err)
@@ -75,24 +76,6 @@ static int mount_rest(const char *cmdline)
 	if (!err)
 		err = make_dir("/tmp", 01777);
 	return err;
-}
-
-/* The value of name= in the command line, to buf; "" if it is not there. */
-static void boot_word(const char *cmdline, const char *name, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	for (const char *at = cmdline; (at = strstr(at, name)); at++) {
-		if (at != cmdline && at[-1] != ' ')
-			continue;
-		at += strlen(name);
-		while (at[len] && at[len] != ' ' && len + 1 < size) {
-			buf[len] = at[len];
-			len++;
-		}
-		break;
-	}
-	buf[len] = '\0';
 }
 
 /* What is mounted at from is also mounted at to. */
@@ -110,7 +93,7 @@ static int mount_again(const char *from, const char *to)
 
 #define ROOT_DIR "/.root"
 
-static int mount_disk_root(const char *cmdline)
+static int mount_disk_root(void)
 {
 	static const char prefix[] = "/dev/";
 	char root[32], device[40];
@@ -118,8 +101,7 @@ static int mount_disk_root(const char *cmdline)
 	struct block_device *bdev;
 	int err;
 
-	boot_word(cmdline, "root=", root, sizeof(root));
-	if (!*root)
+	if (!boot_option_copy("root", root, sizeof(root)))
 		return 0;
 	if (strncmp(root, prefix, sizeof(prefix) - 1) == 0)
 		name += sizeof(prefix) - 1;
@@ -167,11 +149,11 @@ int fs_init(struct fs_task *task, struct fs_boot *boot)
 	if (err)
 		return err;
 	boot->failed = "make /dev and /proc";
-	err = mount_rest(boot->cmdline);
+	err = mount_rest();
 	if (err)
 		return err;
 	boot->failed = "mount the disk that is to be the root";
-	err = mount_disk_root(boot->cmdline);
+	err = mount_disk_root();
 	task->fs->umask = 022;
 	return err;
 }

@@ -671,9 +671,9 @@ static int ttyaux_open(struct inode *inode, struct file *file)
 static const struct file_operations ttyaux_fops = { .open = ttyaux_open };
 static struct chrdev ttyaux_dev = { TTYAUX_MAJOR, 0, 3, &ttyaux_fops, NULL };
 
-int tty_init(const char *cmdline)
+int tty_init(void)
 {
-	console_init(cmdline);
+	console_init();
 	register_chrdev(&ttyaux_dev);
 	return pty_init();
 }

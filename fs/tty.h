@@ -164,7 +164,7 @@ void tty_hangup(struct tty *tty);
 
 /* The terminal on the standard stream (console.c). */
 extern struct tty console_tty;
-void console_init(const char *cmdline);
+void console_init(void);
 void console_notify(void);
 
 /* Pseudo-terminals (pty.c). */

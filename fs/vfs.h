@@ -799,7 +799,7 @@ bool proc_dir_process(const struct file *file, int *pid, u64 *born);
 struct super_block *devpts_mount(void);
 
 int devices_init(void);
-int tty_init(const char *cmdline);
+int tty_init(void);
 int pty_init(void);
 /* Unpack a cpio archive. consumed (or NULL) hears how much of it is behind. 0 or -errno. */
 int initramfs_unpack(const void *archive, size_t size, void (*consumed)(size_t bytes)) __must_check;

@@ -4,7 +4,7 @@
  *
  *	loglevel=1 FOO=bar one init=/bin/sh two X= mod.par=1 -- K=v three
  *
- *	the kernel's own (known_words)		not passed on
+ *	the kernel's own (boot_option.h)	not passed on
  *	name=value, unknown			init's environment: FOO=bar, X=
  *	a word without "=", unknown		an argument: two
  *	all words after "--"			arguments: K=v, three
@@ -16,28 +16,21 @@
  *
  * Locking: none; once, at boot. Failure: words beyond INIT_WORDS_MAX are dropped with a message.
  */
+#include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <kernel/init_words.h>
 
-/* Every word that some part of this kernel listens to. A part with a new word adds it here. */
-static const char *const known_words[] = {
-	"fault_around", "fault_trace", "latency_debug", "latency_test", "loglevel", "nohighmem", "panic_test", "reclaim",
-	"residency", "root", "slab_debug", "slab_percpu", "slab_reap", "stderr", "stdin", "stdout", "swap",
-};
-
+/* A word with a dot in its name would be a module's; there are none. */
 static bool is_known(const char *name)
 {
-	for (size_t i = 0; i < sizeof(known_words) / sizeof(known_words[0]); i++)
-		if (strcmp(known_words[i], name) == 0)
-			return true;
-	return strchr(name, '.') != NULL; /* tty.rows= and its kin, and modules' */
+	return boot_word_is_known(name, strlen(name)) || strchr(name, '.') != NULL;
 }
 
 /* ---- Cutting the line into words --------------------------------------------------------------- */
 
-struct boot_word {
+struct init_word {
 	char *text;   /* the whole word, without the quotes round it */
 	char *equals; /* in text, or NULL */
 };
@@ -49,7 +42,7 @@ static void drop_last_quote(char *text, size_t *len)
 }
 
 /* name="value" -> name=value */
-static void unquote_value(struct boot_word *word, size_t *len)
+static void unquote_value(struct init_word *word, size_t *len)
 {
 	if (!word->equals || word->equals[1] != '"')
 		return;
@@ -58,14 +51,14 @@ static void unquote_value(struct boot_word *word, size_t *len)
 }
 
 /* Take the first word of a line that does not begin with a blank. Return: the rest, likewise. */
-static char *cut_word(char *line, struct boot_word *word)
+static char *cut_word(char *line, struct init_word *word)
 {
 	bool quoted = *line == '"', in_quotes = quoted;
 	size_t len = 0;
 	char *rest;
 
 	line += quoted;
-	*word = (struct boot_word){.text = line};
+	*word = (struct init_word){.text = line};
 	for (; line[len] && (line[len] != ' ' || in_quotes); len++) {
 		if (line[len] == '=' && len && !word->equals)
 			word->equals = line + len;
@@ -112,7 +105,7 @@ static void set_path(struct init_words *init, const char *path)
 	init->path = init->argv[0] = path;
 }
 
-static void sort_word(struct init_words *init, struct boot_word *word)
+static void sort_word(struct init_words *init, struct init_word *word)
 {
 	size_t name_len = word->equals ? (size_t)(word->equals - word->text) : strlen(word->text);
 	bool known;
@@ -138,7 +131,7 @@ static void sort_word(struct init_words *init, struct boot_word *word)
 static void sort_words(struct init_words *init, char *line)
 {
 	bool after_dashes = false;
-	struct boot_word word;
+	struct init_word word;
 
 	while (*line == ' ')
 		line++;

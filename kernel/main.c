@@ -16,7 +16,7 @@
  *	  exec of init= (default /init), with the words that init_words.c has for it: from here on it
  *	  is a user process
  *
- * Boot options here: loglevel=N, panic_test, residency=MS, swap=DISK, latency_debug, latency_test.
+ * Words of the command line: cmdline.c.
  * Failure: what the kernel itself lacks is a panic; an initramfs, disk or init that cannot be used
  * ends the machine with one line, "BOOT FAILED: ...".
  */
@@ -32,6 +32,7 @@
 #include <pagoda/string.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmalloc.h>
+#include <kernel/cmdline.h>
 #include <kernel/exec.h>
 #include <kernel/futex.h>
 #include <kernel/init_words.h>
@@ -48,42 +49,14 @@ static struct boot_info *boot;
 
 /* ---- Boot options ------------------------------------------------------------------------------------------ */
 
-/*
- * The value of "name=value" on the command line, copied to buf (NULL: not wanted), or the mere
- * word "name". False if it is not there.
- */
-static bool boot_option(const char *name, char *buf, size_t size)
-{
-	size_t n = strlen(name);
-	const char *p = boot->cmdline;
-
-	for (;;) {
-		while (*p == ' ')
-			p++;
-		if (!*p || (strncmp(p, "--", 2) == 0 && (p[2] == ' ' || !p[2])))
-			return false; /* what follows "--" is init's alone */
-		if (strncmp(p, name, n) == 0 && (p[n] == '=' || p[n] == ' ' || !p[n]))
-			break;
-		while (*p && *p != ' ')
-			p++;
-	}
-	p += n;
-	if (*p == '=')
-		p++;
-	if (!buf)
-		return true;
-	for (n = 0; *p && *p != ' ' && n + 1 < size; n++)
-		buf[n] = *p++;
-	buf[n] = 0;
-	return true;
-}
-
 static void read_boot_options(void)
 {
-	char level[4];
+	unsigned long level;
 
-	if (boot_option("loglevel", level, sizeof(level)) && level[0] >= '0' && level[0] <= '3')
-		machine_log_level((enum port_log_level)(level[0] - '0'));
+	cmdline_init(boot->cmdline);
+	level = boot_option_number("loglevel", PORT_LOG_DEBUG + 1);
+	if (level <= PORT_LOG_DEBUG)
+		machine_log_level((enum port_log_level)level);
 }
 
 /* ---- Failing ----------------------------------------------------------------------------------------------- */
@@ -170,35 +143,30 @@ static void mount_root(void)
 	pr_info("freed %luk of the initramfs\n", initrd_freed_frames << (PAGE_SHIFT - 10));
 }
 
-/* "swap=vda": use that disk. A machine that cannot goes on without. */
+/* "swap=vda": use that disk. Who asked for it would not want to go on without. */
 static void swap_on_if_asked(void)
 {
-	char name[16], path[24];
+	char name[16], path[24], what[40];
 	struct block_device *bdev;
 	int error;
 
-	if (!boot_option("swap", name, sizeof(name)))
+	if (!boot_option_copy("swap", name, sizeof(name)))
 		return;
 	bdev = find_block_device(name);
 	pagoda_snprintf(path, sizeof(path), "/dev/%s", name);
 	error = bdev ? sys_swapon_bdev(bdev, path, 0) : -ENXIO;
-	if (error)
-		pr_err("swap: cannot use %s: error %d\n", path, -error);
-	else
-		pr_info("swap: %s, %lu pages\n", path, (unsigned long)total_swap_pages);
+	if (error) {
+		pagoda_snprintf(what, sizeof(what), "swap to %s", path);
+		boot_failed(what, -error);
+	}
+	pr_info("swap: %s, %lu pages\n", path, (unsigned long)total_swap_pages);
 }
 
 /* "residency=MS": look at the program's pages that often, at most once a millisecond. */
 static void watch_pages_if_asked(void)
 {
-	unsigned int period_ms = 0;
-	char text[8] = "";
-
-	if (!boot_option("residency", text, sizeof(text)))
-		return;
-	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
-		period_ms = period_ms * 10 + (unsigned int)(*p - '0');
-	residency_init(period_ms);
+	if (boot_option("residency", NULL))
+		residency_init((unsigned int)boot_option_number("residency", 0));
 }
 
 /* "panic_test" or "panic_test=KIND": how the machine dies is a thing to test as well. */
@@ -206,7 +174,7 @@ static void panic_if_asked(void)
 {
 	char kind[16] = "";
 
-	if (!boot_option("panic_test", kind, sizeof(kind)))
+	if (!boot_option_copy("panic_test", kind, sizeof(kind)))
 		return;
 	machine_crash(kind);
 	panic("panic_test: asked for on the command line");
@@ -234,7 +202,7 @@ static void first_task(void *arg)
 {
 	(void)arg;
 	panic_if_asked();
-	if (boot_option("latency_test", NULL, 0))
+	if (boot_option("latency_test", NULL))
 		latency_test();
 	mount_root();
 	machine_unmap_init();
@@ -296,7 +264,7 @@ void kernel_main(struct boot_info *bi)
 	sched_init();
 	machine_init(bi);
 	time_init(machine_boot_wallclock_ns());
-	if (boot_option("latency_debug", NULL, 0))
+	if (boot_option("latency_debug", NULL))
 		latency_init();
 	start_first_task();
 	cpu_idle();

@@ -15,6 +15,7 @@
  *
  * Locking: one writer (init and its child take turns); unknown calls under unknown_lock.
  */
+#include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
 #include <pagoda/init.h>
 #include <pagoda/mm.h>
@@ -141,6 +142,54 @@ static void add_unknown(struct text *t)
 		add(t, "%s\"%lu\":%lu", i ? "," : "", unknown[i].nr, unknown[i].count);
 }
 
+/* A string in quotes, as JSON wants it; bytes that are no ASCII text become '?'. */
+static void add_string(struct text *t, const char *word, size_t length)
+{
+	add(t, "\"");
+	for (size_t i = 0; i < length; i++) {
+		char c = word[i] >= ' ' && word[i] <= '~' ? word[i] : '?';
+
+		add(t, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+	}
+	add(t, "\"");
+}
+
+/* A list of strings under way. */
+struct word_list {
+	struct text *text;
+	unsigned int nr;
+};
+
+static void list_word(struct word_list *list, const char *word, size_t length)
+{
+	if (list->nr++)
+		add(list->text, ",");
+	add_string(list->text, word, length);
+}
+
+static void list_unknown_word(void *arg, const char *word, size_t length)
+{
+	if (!boot_word_is_known(word, length))
+		list_word(arg, word, length);
+}
+
+static void list_known_word(void *arg, const struct boot_word *word)
+{
+	list_word(arg, word->name, strlen(word->name));
+}
+
+/* The words of the command line that nobody knows, and those that somebody does. */
+static void add_boot_words(struct text *t)
+{
+	struct word_list unknown_words = { .text = t }, known_words = { .text = t };
+
+	add(t, ",\"unknown_words\":[");
+	for_each_boot_word(list_unknown_word, &unknown_words);
+	add(t, "],\"known_words\":[");
+	for_each_known_word(list_known_word, &known_words);
+	add(t, "]");
+}
+
 static void write_all(enum machine_stream stream, const char *buf, size_t len)
 {
 	while (len) {
@@ -181,7 +230,9 @@ static void send_report(int wait_status)
 	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu,\"exit_tsc\":%lu},\"unknown_syscalls\":{",
 	    (unsigned long)entry_tsc, (unsigned long)first_user_tsc, (unsigned long)exit_tsc);
 	add_unknown(&t);
-	add(&t, "},\"swap_slots_used\":%lu", slots);
+	add(&t, "}");
+	add_boot_words(&t);
+	add(&t, ",\"swap_slots_used\":%lu", slots);
 	add(&t, ",\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n", frames_start,
 	    frames_end, nr_warnings);
 	if (machine_stream_present(STREAM_CONTROL))

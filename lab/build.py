@@ -8,8 +8,10 @@ changed, a turn is one `ninja` that finds nothing to do.
 import contextlib
 import fcntl
 import os
+import re
 import subprocess
 import sys
+import time
 
 from lab.common import BUILD, EXIT_HOST, ROOT, Refusal, say
 
@@ -35,6 +37,52 @@ def lock(name="build"):
         yield
 
 
+PROGRESS = re.compile(r"\[(\d+)/(\d+)\] ")
+PROGRESS_SECONDS = 5  # between lines, where no terminal shows a running count
+
+
+class Progress:
+    """How far a build is, on stderr: a running count on a terminal, else a line now and then."""
+
+    def __init__(self):
+        self.on_terminal = sys.stderr.isatty()
+        self.told = time.monotonic()
+
+    def saw(self, line):
+        match = PROGRESS.match(line)
+        if not match:
+            return
+        text = f"building: {match[1]} of {match[2]} steps"
+        if self.on_terminal:
+            sys.stderr.write(f"\r\x1b[Kpagoda: {text}")
+            sys.stderr.flush()
+        elif time.monotonic() - self.told >= PROGRESS_SECONDS:
+            self.told = time.monotonic()
+            say(text)
+
+    def end(self):
+        if self.on_terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def run_ninja(targets):
+    """Ninja, with its progress shown, and what it printed if it fails."""
+    command = ["ninja", "-C", BUILD] + list(targets)
+    progress, lines = Progress(), []
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                               stdin=subprocess.DEVNULL, env=dict(os.environ, NINJA_STATUS="[%f/%t] "))
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            progress.saw(line)
+    finally:
+        progress.end()
+    if process.wait():
+        sys.stderr.write("".join(line for line in lines if not PROGRESS.match(line)))
+        raise Refusal(EXIT_HOST, f"the build failed (above): {' '.join(command)}")
+
+
 def checked(command, what):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", stdin=subprocess.DEVNULL)
@@ -48,7 +96,8 @@ def configure():
     """Make build/ if it is not there yet; which tests there are is known after that."""
     with lock():
         if not os.path.exists(path("build.ninja")):
-            say("first build: configuring with meson")
+            say("first build: configuring with meson" if BUILD == os.path.join(ROOT, "build") else
+                f"this tree belongs to another user: building in {BUILD}; configuring with meson")
             checked(["meson", "setup", BUILD, ROOT], "configuring")
 
 
@@ -56,7 +105,7 @@ def build(targets):
     """Bring targets (paths in build/) up to date; all of them if the list is empty."""
     configure()
     with lock():
-        checked(["ninja", "-C", BUILD] + list(targets), "the build")
+        run_ninja(targets)
 
 
 def build_for_run():

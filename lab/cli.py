@@ -6,19 +6,30 @@ from them. An option whose value will be supported by a later issue is already k
 so that using it early gives one clear line and not "unknown option". Options end at the
 first word that does not start with a dash, or at `--`.
 """
+import difflib
+import os
 import re
+import shutil
+import subprocess
 
 from lab import disks
-from lab.common import EXIT_HOST, Refusal, say, usage_error
+from lab.common import EXIT_HOST, ROOT, Refusal, say, usage_error
 
 USAGE = """\
 usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a machine of its own
        ./pagoda shell [options]                        an interactive shell on such a machine
-       ./pagoda test [--quick|--long] [--requirements] [NAME...]
-       ./pagoda bench [NAME...]                        measurements: alloc, mm, file, pressure
+       ./pagoda test [--quick|--long] [NAME...]        the tests
+       ./pagoda bench [NAME...]                        measurements, beside Linux and other allocators
        ./pagoda sim [options] TRACE                    page replacement: the real mm/ beside textbook policies
+       ./pagoda --version
 
-options of run and shell (defaults in brackets):
+./pagoda COMMAND --help tells the options of a command.
+
+exit status: the program's; 128+N if signal N ended it; 2 wrong use, 70 guest panic or failed boot, 71 host trouble,
+124 time-out, 126 not an executable for that machine, 127 no such program"""
+
+MACHINE_OPTIONS = """\
+options (defaults in brackets); a FILE that is - is standard output:
   --ram SIZE            memory of the machine, such as 16M or 1G [128M]
   --cpus N              processors; only 1 yet [1]
   --nodes N             NUMA nodes, 1 to 8, with equal parts of the RAM [1]
@@ -31,27 +42,66 @@ options of run and shell (defaults in brackets):
   --copy FILE[:PATH]    put a host file or directory into the guest (at its own path or at PATH)
   --with PROGRAM        bring a further program, with all that it needs, as for PROGRAM itself
   --reclaim NAME        page replacement policy: default, classic [default]
-  --append 'WORDS'      more boot options for the kernel
+  --append 'WORDS'      more boot options for the kernel; words that it does not know go to init
   --stats FILE          write the memory report as JSON
   --compare FILE        say what costs more than in the run whose --stats were written to FILE
   --pages FILE          draw which of the program's pages were in memory, over time
   --log FILE            write the kernel's messages
   --timeout SECONDS     end the machine after that time, with status 124
-  --quiet               no memory report on stderr
+  --quiet               no memory report on stderr (what --compare finds is still told)"""
 
-options of sim; TRACE is a trace of valgrind's lackey (a file, perhaps .gz, or - for stdin), or one of
-sequential, loop, random, zipf, shift, scan, with :NAME=VALUE,... behind it (pages, refs, writes, skew, set,
-phase, local; see docs/SIM.md), or refs:PAGE,PAGE,... (a w behind a page writes):
-  --frames LIST         sizes of memory: 1000, 25%, A..B+STEP, A..B*FACTOR [10%,25%,50%,75%]
-  --page-size SIZE      of a recorded trace's pages [4K]
-  --reclaim LIST        the real mm/: default, classic, both or none [default]
-  --policies LIST       beside it: fifo, lru, clock, 2q, arc, opt, or none [all]
-  --read-ahead N        the real mm/ reads 2^N pages of swap at a time [0]
-  --seed N              of a generator [1]
-  --json, --csv         in place of tables
+HELP = {
+    "run": f"""\
+usage: ./pagoda run [options] [--] PROGRAM [ARG...]
+
+Runs a Linux program, a path or a name on the host, on a machine of its own and tells what its memory did.
+On a terminal Ctrl-C goes to the program and Ctrl-] kills the machine.
+
+{MACHINE_OPTIONS}
 
 exit status: the program's; 128+N if signal N ended it; 2 wrong use, 70 guest panic or failed boot, 71 host trouble,
-124 time-out, 126 not an executable for that machine, 127 no such program"""
+124 time-out, 126 not an executable for that machine, 127 no such program""",
+    "shell": f"""\
+usage: ./pagoda shell [options]
+
+An interactive shell on a machine of its own. exit or Ctrl-D ends it, Ctrl-] kills the machine.
+
+{MACHINE_OPTIONS}""",
+    "test": """\
+usage: ./pagoda test [--quick|--long] [NAME...]
+       ./pagoda test --requirements
+
+Builds everything and runs the tests, or those whose name contains a NAME. The last line is
+"N passed, N failed, N skipped"; the status is 0 if none failed.
+
+  --quick               only the fast ones
+  --long                also soaks, whole matrices and comparisons that take hours
+  --requirements        the table of the requirements that the last run proved""",
+    "bench": """\
+usage: ./pagoda bench [NAME...]
+
+Measures, all or those named:
+  alloc                 kmalloc beside mimalloc, jemalloc, tcmalloc and glibc; pages; booting 64 GiB
+  mm                    memory calls, faults and processes beside Linux 6.1, in guest instructions
+  file                  files on a disk beside Linux 6.1
+  pressure              reclaim and swap beside Linux 6.1""",
+    "sim": """\
+usage: ./pagoda sim [options] TRACE
+
+Page replacement: the real mm/ beside textbook policies and the optimum.
+TRACE is a trace of valgrind's lackey (a file, perhaps .gz, or - for stdin), or one of
+sequential, loop, random, zipf, shift, scan, with :NAME=VALUE,... behind it (pages, refs, writes, skew, set,
+phase, local; see docs/SIM.md), or refs:PAGE,PAGE,... (a w behind a page writes).
+
+options (defaults in brackets):
+  --frames LIST         sizes of memory: 1000, 25%, A..B+STEP, A..B*FACTOR [10%,25%,50%,75%]
+  --page-size SIZE      of a recorded trace's pages [4K]
+  --reclaim LIST        the real mm/: default, classic, both, all or none [default]
+  --policies LIST       beside it: fifo, lru, clock, 2q, arc, opt, all or none [all]
+  --read-ahead N        the real mm/ reads 2^N pages of swap at a time [0]
+  --seed N              of a generator [1]
+  --json, --csv         in place of tables""",
+}
 
 SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 RAM_MIN, RAM_MAX = 8 << 20, 64 << 30
@@ -259,17 +309,38 @@ COMMANDS = {
 }
 
 
+def version():
+    """The release, and in a clone the commit it was built from."""
+    with open(os.path.join(ROOT, "meson.build")) as file:
+        release = re.search(r"version: '([^']+)'", file.read())[1]
+    described = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True) \
+        if shutil.which("git") else None
+    commit = described.stdout.strip() if described and described.returncode == 0 else ""
+    return f"pagoda {release}" + (f" ({commit})" if commit else "")
+
+
+def help_for(words):
+    """Of `help run` and `run --help` that command's alone."""
+    named = [word for word in words[:2] if word in HELP]
+    return HELP[named[0]] if named else USAGE
+
+
 def main(words):
     try:
         if not words:
             raise usage_error("what shall I do? run, test, bench, sim or shell (./pagoda --help)")
         if words[0] in ("--help", "-h", "help"):
             raise HelpAsked()
+        if words[0] in ("--version", "-V"):
+            print(version())
+            return 0
         if words[0] not in COMMANDS:
-            raise usage_error(f"unknown command {words[0]}; there is run, test, bench, sim and shell")
+            near = difflib.get_close_matches(words[0], COMMANDS, 1)
+            raise usage_error(f"unknown command {words[0]}; " + (f"did you mean {near[0]}?" if near else
+                              "there is run, test, bench, sim and shell"))
         return COMMANDS[words[0]](words[1:])
     except HelpAsked:
-        print(USAGE)
+        print(help_for(words))
         return 0
     except Refusal as refusal:
         say(str(refusal))

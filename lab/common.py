@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: MIT
 """What every part of the lab shares: where things are, exit statuses, how to refuse."""
+import hashlib
 import os
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.join(ROOT, "build")
+
+
+def build_folder():
+    """build/ in the tree; in a tree that belongs to another user, a folder of our own for that tree."""
+    own = os.path.join(ROOT, "build")
+    if os.access(own if os.path.exists(own) else ROOT, os.W_OK):
+        return own
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(caches, "pagoda", hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:16])
+
+
+BUILD = build_folder()
 
 # Exit statuses that are ours and not the program's (DESIGN.md, "The command line").
 EXIT_USAGE = 2          # wrong use: one clear line says what
@@ -29,9 +41,9 @@ def usage_error(line):
 
 
 def open_output(path):
-    """Open a file for writing. /dev/stderr and the like are the descriptor itself: opening
-    them by name would truncate the file that they may be."""
-    names = {"/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/1": 1, "/dev/fd/2": 2}
+    """Open a file for writing; - is stdout. /dev/stderr and the like are the descriptor itself:
+    opening them by name would truncate the file that they may be."""
+    names = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/1": 1, "/dev/fd/2": 2}
     return os.fdopen(os.dup(names[path]), "wb", 0) if path in names else open(path, "wb", 0)
 
 

@@ -23,24 +23,27 @@ from lab.common import EXIT_HOST, Refusal, usage_error
 EXT2_MAGIC_AT, EXT2_MAGIC = 1024 + 56, b"\x53\xef"
 SWAP_MIN, SWAP_MAX = 40 << 10, 1 << 40  # mkswap wants ten pages
 PAGE = 4096
+# Errors are the guest's to see. By default QEMU stops a machine whose host's disk is full, without a word.
+ERRORS = "werror=report,rerror=report"
+SWAP_TABLE_SHARE = 1800  # a slot of swap space, 4 KiB, takes a little more than two bytes of the guest's memory
 
 
 class Drive:
-    """One disk. words(number) are QEMU's; boot_word names it to the kernel."""
+    """One disk. words() are QEMU's; boot_words() names it to the kernel."""
 
     def __init__(self, kind, source, flags):
         self.kind, self.source, self.flags = kind, source, flags
 
-    def words(self, number):
+    def words(self):
         rules = debug_rules().get(self.kind)
         source = f"blkdebug:{rules}:{self.source}" if rules else self.source
-        return drive_words(f"disk{number}", source, f"pagoda-{self.kind}", self.flags)
+        return drive_words(self.kind, source, f"pagoda-{self.kind}", self.flags)
 
 
 def drive_words(name, source, serial, flags=""):
     """QEMU's words for a virtio disk over a raw file or URL. Commas are doubled, as QEMU wants it."""
     source = source.replace(",", ",,")
-    return ["-drive", f"if=none,id={name},format=raw,file={source}{flags}",
+    return ["-drive", f"if=none,id={name},format=raw,file={source},{ERRORS}{flags}",
             "-device", f"virtio-blk-pci,drive={name},serial={serial}"]
 
 
@@ -149,4 +152,4 @@ def boot_words(drives):
 
 
 def qemu_words(drives):
-    return [word for number, drive in enumerate(drives) for word in drive.words(number)]
+    return [word for drive in drives for word in drive.words()]

@@ -14,6 +14,7 @@ Ends of a machine, in the order in which they are told apart:
 	neither: the machine died without a word (a triple fault, or QEMU failed)
 """
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ from lab.common import EXIT_SIGNAL_BASE, EXIT_TIMEOUT, open_output
 
 CHUNK = 1 << 16
 LOG_POLL_SECONDS = 0.05
+HINT_SECONDS = 3
+NO_SPACE = os.strerror(errno.ENOSPC)
 PR_SET_PDEATHSIG = 1
 
 
@@ -53,8 +56,11 @@ class Guest:
         self.log_path = os.path.join(folder, "kernel.log")
         self._log_out = open_output(options.log) if options.log else None
         self.qemu_errors = ""
+        self.full_disks = set()    # swap, root: those that could not be written because the host's file system is full
+        self.log_error = None      # why --log is not complete
+        self._interrupts = []      # when Ctrl-C was typed the last two times
         theirs = {}
-        for name in qemu.STREAMS:
+        for name in (*qemu.STREAMS, qemu.EVENTS):
             self.ours[name], theirs[name] = socket.socketpair()
         self._theirs = theirs
         self._command = qemu.command(options, accel, kernel, initrd, words, self.log_path,
@@ -73,7 +79,7 @@ class Guest:
         for end in self._theirs.values():
             end.close()
         self._outputs = [self._thread(self._pump_out, "stdout", 1), self._thread(self._pump_out, "stderr", 2),
-                         self._thread(self._read_control)]
+                         self._thread(self._read_control), self._thread(self._read_events)]
         self._thread(self._pump_in)
         self._log_done = threading.Event()
         self._log_thread = self._thread(self._follow_log) if self._log_out else None
@@ -98,10 +104,20 @@ class Guest:
                 if self.interactive and terminal.ESCAPE in data:
                     self.kill(EXIT_SIGNAL_BASE + signal.SIGTERM)
                     return
+                if self.interactive:
+                    self._hint_at_escape(data.count(terminal.INTERRUPT))
                 end.sendall(data)
             end.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the machine is gone; the main thread sees it too
+
+    def _hint_at_escape(self, typed):
+        """Ctrl-C goes to the program. If it was typed twice within a while, say what ends the machine."""
+        if not typed:
+            return
+        self._interrupts = (self._interrupts + [time.monotonic()] * typed)[-2:]
+        if len(self._interrupts) == 2 and self._interrupts[1] - self._interrupts[0] < HINT_SECONDS:
+            write_all(2, b"\r\npagoda: Ctrl-C goes to the program; Ctrl-] kills the machine\r\n")
 
     def _pump_out(self, name, fd):
         end = self.ours[name]
@@ -122,14 +138,27 @@ class Guest:
                 except ValueError:
                     self.messages.append({"type": "garbled", "text": repr(line[:200])})
 
+    def _read_events(self):
+        """QEMU's own words: a disk that could not be written for want of room on the host's."""
+        end = self.ours[qemu.EVENTS]
+        end.sendall(b'{"execute": "qmp_capabilities"}')
+        with end.makefile("rb") as lines:
+            for line in lines:
+                event = json.loads(line)
+                if event.get("event") == "BLOCK_IO_ERROR" and event["data"].get("reason") == NO_SPACE:
+                    self.full_disks.add(event["data"]["device"])
+
     def _follow_log(self):
         """Copy the kernel's log to --log as it grows; that may be a pipe or /dev/stderr."""
-        with open(self.log_path, "ab"), open(self.log_path, "rb") as log, self._log_out as copy:
-            finished = False
-            while not finished:
-                finished = self._log_done.wait(LOG_POLL_SECONDS)
-                while data := log.read(CHUNK):
-                    copy.write(data)
+        try:
+            with open(self.log_path, "ab"), open(self.log_path, "rb") as log, self._log_out as copy:
+                finished = False
+                while not finished:
+                    finished = self._log_done.wait(LOG_POLL_SECONDS)
+                    while data := log.read(CHUNK):
+                        write_all(copy.fileno(), data)
+        except OSError as error:
+            self.log_error = error.strerror
 
     # ---- ending --------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from lab.common import EXIT_HOST, Refusal
 
 QEMU = "qemu-system-x86_64"
 STREAMS = ("stdin", "stdout", "stderr", "control")  # ports named pagoda.NAME (machine.h)
+EVENTS = "events"  # what QEMU itself tells of the machine (QMP)
 PANIC_PORT = "isa-debug-exit,iobase=0xf4,iosize=4"
 
 
@@ -26,6 +27,7 @@ def command(options, accel, kernel, initrd, words, log, sockets, drives=()):
             "-kernel", kernel, "-initrd", initrd, "-append", " ".join(words),
             "-chardev", f"file,id=log,path={log}", "-serial", "chardev:log",
             "-device", PANIC_PORT, "-device", "virtio-serial-pci,id=streams"]
+    line += ["-chardev", f"socket,id=events,fd={sockets[EVENTS]}", "-mon", "chardev=events,mode=control"]
     line += processor(options, accel) + nodes(options)
     for number, name in enumerate(STREAMS, start=1):
         line += ["-chardev", f"socket,id={name},fd={sockets[name]}",

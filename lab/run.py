@@ -4,6 +4,7 @@
 Build, pack the guest's files, boot, copy the streams, tell what happened. The pieces are in
 image (files), qemu (flags), guest (the machine at work) and report (numbers).
 """
+import difflib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import tempfile
 from lab import build, compare, disks, elf, image, packages, qemu, report, residency, terminal
 from lab.common import (EXIT_HOST, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_PANIC, EXIT_SIGNAL_BASE,
                         Refusal, open_output, say, usage_error)
-from lab.guest import Guest
+from lab.guest import Guest, write_all
 
 ENOENT = 2
 PANIC_LINES_MAX = 60
@@ -29,6 +30,8 @@ def check_files(options):
     """What can be refused before anything is built or booted."""
     disks.check(options)
     for name, value in (("--stats", options.stats), ("--log", options.log), ("--pages", options.pages)):
+        if value == "-":
+            continue
         if value and not os.path.isdir(os.path.dirname(os.path.abspath(value))):
             raise usage_error(f"{name} {value}: no such directory")
         if value and os.path.isdir(value):
@@ -121,8 +124,7 @@ def boot(options, host_path, errand, interactive):
     baseline = baseline_of(options, errand, accel)
     with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
         initrd = os.path.join(folder, "initramfs.cpio")
-        with open(initrd, "wb") as file:
-            file.write(guest_tree(options, init, errand.argv, host_path, errand).pack())
+        write_file(f"run: {folder}", initrd, guest_tree(options, init, errand.argv, host_path, errand).pack())
         check_room(options.ram, os.path.getsize(initrd))
         drives = disks.prepare(options, folder)
         words = disks.boot_words(drives) + boot_words(options, interactive)  # the user's last: they may have a "--"
@@ -165,18 +167,39 @@ def conclude(guest, options, accel, errand, baseline):
     told = guest.report
     status = exit_status(guest, told, options)
     stats = stats_of(options, told, status, accel, guest, errand)
+    warn(guest, told, options)
     if told and not options.quiet:
         sys.stderr.write(report.render(told, headline(errand, status, options, accel, guest)))
-    if told and baseline:
+    if told and baseline:  # asked for by name, so --quiet does not silence it
         stats["compared"] = compare.compare(baseline, stats)
-        if not options.quiet:
-            sys.stderr.write(compare.render(stats["compared"], options.compare))
+        sys.stderr.write(compare.render(stats["compared"], options.compare))
     sys.stderr.flush()
     if options.pages:
-        write_file("--pages", options.pages, residency.draw(errand.exec_path, guest.looks))
+        write_file(f"--pages {options.pages}", options.pages, residency.draw(errand.exec_path, guest.looks))
     if options.stats:
-        write_file("--stats", options.stats, json.dumps(stats, indent=1) + "\n")
+        write_file(f"--stats {options.stats}", options.stats, json.dumps(stats, indent=1) + "\n")
     return status
+
+
+def warn(guest, told, options):
+    """What the user should know although the program may have gone well."""
+    if guest.full_disks:
+        say(f"the host's file system is full: the machine's {' and '.join(sorted(guest.full_disks))} disk could not be "
+            f"written; make room in {tempfile.gettempdir()} or set TMPDIR")
+    if guest.log_error:
+        say(f"--log {options.log}: not complete: {guest.log_error}")
+    warn_of_words(told or {}, options)
+
+
+def warn_of_words(told, options):
+    """Boot words that the kernel does not know went to init. Where that is ours, they were meant for the kernel."""
+    own_init = any(word.startswith("init=") for text in options.append for word in text.split())
+    for word in told.get("unknown_words", []):
+        name = word.partition("=")[0]
+        near = difflib.get_close_matches(name, told["known_words"], 1)
+        if near or not own_init:
+            say(f"--append: the kernel knows no word {name}" + (f"; did you mean {near[0]}?" if near else "")
+                + " (it went to init)")
 
 
 def exit_status(guest, told, options):
@@ -220,6 +243,10 @@ def check_room(ram, files):
 def more_ram(failed, options, guest):
     if "not enough memory" not in failed:
         return ""
+    if failed.startswith("cannot swap"):
+        table = options.swap // disks.SWAP_TABLE_SHARE
+        return (f"; {report.human(options.swap)} of swap need {report.human(table >> 20 << 20)} of memory for the table of "
+                f"slots; try --ram {-(-(table + options.ram) >> 20)}M")
     return f"; {too_little(options.ram, guest.initrd_bytes)}"
 
 
@@ -280,9 +307,10 @@ def stats_of(options, told, status, accel, guest, errand):
     return stats
 
 
-def write_file(option, path, text):
+def write_file(what, path, content):
+    """All of the content, bytes or text, or one line that says what could not be written."""
     try:
         with open_output(path) as file:
-            file.write(text.encode())
+            write_all(file.fileno(), content if isinstance(content, bytes) else content.encode())
     except OSError as error:
-        raise Refusal(EXIT_HOST, f"{option} {path}: {error.strerror}")
+        raise Refusal(EXIT_HOST, f"{what}: {error.strerror}")

@@ -66,10 +66,10 @@ def frames(text):
 def names(option, known):
     """Some of the known names, separated by commas; none is none."""
     def parse(text):
-        words = [] if text == "none" else text.split(",")
+        words = [] if text == "none" else known if text == "all" else text.split(",")
         for word in words:
             if word not in known:
-                raise usage_error(f"{option} {text}: must be some of {', '.join(known)}, or none")
+                raise usage_error(f"{option} {text}: must be some of {', '.join(known)}, or all or none")
         return list(dict.fromkeys(words))
     return parse
 

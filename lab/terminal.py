@@ -11,6 +11,7 @@ import termios
 import tty
 
 ESCAPE = b"\x1d"  # Ctrl-]: leave, whatever the guest does
+INTERRUPT = b"\x03"  # Ctrl-C: the guest's program's business
 
 _saved = None
 

@@ -45,10 +45,3 @@ void sections_init(void);
 /* Reads the boot option fault_around. */
 void fault_around_init(void);
 void fault_trace_init(void);
-
-/* ---- options.c -------------------------------------------------------------------------- */
-
-/* Remember the boot options; NULL: none. The text must stay. */
-void boot_options_init(const char *options);
-/* Was the word given, as "name" or "name=value"? *value (may be NULL) gets the value's start or "". */
-bool boot_option(const char *name, const char **value);

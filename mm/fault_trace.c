@@ -9,6 +9,7 @@
  * Observability: it is that.
  */
 #include "boot_internal.h"
+#include <pagoda/boot_option.h>
 #include <pagoda/fault_trace.h>
 #include <pagoda/bug.h>
 #include <pagoda/string.h>

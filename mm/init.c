@@ -24,6 +24,7 @@
  */
 #include "boot_internal.h"
 #include "reclaim_policy.h"
+#include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>

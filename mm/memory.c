@@ -36,6 +36,7 @@
  * Seen in: vm events fault_anon, fault_zero_map, fault_file, fault_cow_copy,
  * fault_cow_reuse, fault_cow_early, fault_mkwrite, fault_spurious; min_flt, maj_flt.
  */
+#include <pagoda/boot_option.h>
 #include <pagoda/fault_trace.h>
 #include <pagoda/highmem.h>
 #include <pagoda/mempolicy.h>

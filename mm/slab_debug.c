@@ -27,6 +27,7 @@
  */
 #include "slab_internal.h"
 #include "boot_internal.h"
+#include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
 #include <pagoda/highmem.h>
 #include <pagoda/string.h>

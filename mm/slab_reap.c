@@ -21,6 +21,7 @@
  */
 #include "slab_internal.h"
 #include "boot_internal.h"
+#include <pagoda/boot_option.h>
 
 #define REAP_SCANLEN 10 /* caches a call looks at */
 #define REAP_PERFECT 10 /* pages that end the search */

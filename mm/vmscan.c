@@ -40,6 +40,7 @@
 #include "boot_internal.h"
 #include "page_alloc_internal.h"
 #include <pagoda/blkdev.h>
+#include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>

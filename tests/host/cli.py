@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The command line's promises that need no guest: refusals, statuses, what is no program."""
+import contextlib
+import io
 import json
 import os
+import re
 import struct
 from unittest import mock
 
-from lab import packages
+from lab import build, packages
 from lab.common import ROOT, Refusal
 from lab.testing import PAGODA, Failure, test
 
@@ -105,13 +108,35 @@ def not_executable(bench):
     all_refused(bench, [["run", path] for path in paths], 126)
 
 
-@test("cli/help_goes_to_stdout")
+@test("cli/help_goes_to_stdout_and_is_the_commands_alone")
 def help_text(bench):
-    for words in (["--help"], ["run", "--help"], ["shell", "-h"]):
-        done = bench.pagoda(*words) if words[0] == "--help" else bench.command(
-            [PAGODA] + words)
-        bench.ran(done)
-        bench.check(b"usage: ./pagoda run" in done.out and not done.err, "usage on stdout")
+    done = bench.ran(bench.command([PAGODA, "--help"]))
+    bench.check(all(f"./pagoda {c}".encode() in done.out for c in ("run", "shell", "test", "bench", "sim")), "all commands")
+    for words in (["run", "--help"], ["shell", "-h"], ["test", "--help"], ["bench", "--help"], ["help", "sim"]):
+        done = bench.ran(bench.command([PAGODA] + words))
+        command = words[0] if words[0] != "help" else words[1]
+        others = [c for c in ("run", "shell", "test", "bench", "sim") if c != command]
+        bench.check(done.out.startswith(b"usage: ./pagoda " + command.encode()) and not done.err, f"usage of {command}")
+        bench.check(not any(f"usage: ./pagoda {c} ".encode() in done.out for c in others), f"only of {command}")
+
+
+@test("cli/version_names_the_release")
+def version(bench):
+    done = bench.ran(bench.command([PAGODA, "--version"]))
+    bench.check(re.fullmatch(rb"pagoda [0-9]+\.[0-9]+\.[0-9]+( \([0-9a-zA-Z.-]+\))?\n", done.out), f"prints {done.out!r}")
+
+
+@test("cli/a_long_build_shows_how_far_it_is")
+def progress(bench):
+    shown = io.StringIO()
+    with contextlib.redirect_stderr(shown), mock.patch.object(build, "say", lambda line: shown.write(line + "\n")):
+        progress = build.Progress()
+        progress.told -= build.PROGRESS_SECONDS
+        progress.saw("[3/10] Compiling C object x.o\n")
+        progress.saw("[4/10] Compiling C object y.o\n")
+        progress.saw("warning of a compiler\n")
+        progress.end()
+    bench.equal(shown.getvalue(), "building: 3 of 10 steps\n", "where no terminal is")
 
 
 @test("cli/missing_packages_without_rights_print_one_command")

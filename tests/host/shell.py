@@ -128,6 +128,18 @@ def size(bench):
         bench.equal(keyboard.end(), 0, "exit status")
 
 
+@test("shell/ctrl_c_again_hints_at_the_escape")
+def hint(bench):
+    words = ("/bin/busybox", "sh", "-c", "trap '' INT; echo ready; while :; do :; done")
+    with Keyboard(bench, "run", "--accel", "tcg", "--quiet", "--", *words) as keyboard:
+        keyboard.expect(b"ready\r\n")
+        keyboard.type(b"\x03")
+        keyboard.type(b"\x03")
+        keyboard.expect(b"pagoda: Ctrl-C goes to the program; Ctrl-] kills the machine\r\n")
+        keyboard.type(b"\x1d")
+        bench.equal(keyboard.end(), 128 + signal.SIGTERM, "exit status")
+
+
 @test("shell/escape_kills_the_machine")
 def escape(bench):
     with shell(bench) as keyboard:

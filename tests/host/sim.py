@@ -266,7 +266,7 @@ def seeds(bench):
 
 @test("sim/tables_name_every_policy", ids="TL-03", needs=SIM)
 def tables(bench):
-    done = sim(bench, "--frames", "10%,100..200*2", "--reclaim", "default,classic", "zipf:pages=1000,refs=20k")
+    done = sim(bench, "--frames", "10%,100..200*2", "--reclaim", "default,classic", "--policies", "all", "zipf:pages=1000,refs=20k")
     bench.equal(done.err, b"", "stderr, no terminal")
     for word in (b"Pagoda ", b"Pagoda classic", b"FIFO", b"LRU", b"CLOCK", b"2Q", b"ARC", b"OPT", b"scan/recl"):
         bench.check(word in done.out, f"{word} is not in the tables")

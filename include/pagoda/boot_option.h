@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * boot_option.h: words of the kernel's command line.
+ *
+ * The line is words separated by blanks, "name" or "name=value". Whoever listens to a word
+ * names it in a table, so that a word which nobody knows, a misspelt one, say, can be told.
+ * boot_option() may be called at any time, from any context; the line does not change.
+ */
+#pragma once
+
+#include <pagoda/types.h>
+
+struct boot_word {
+	const char *name;    /* NULL ends a table */
+	const char *meaning; /* one line for people */
+};
+
+/* The words that the core listens to. */
+extern const struct boot_word core_boot_words[];
+
+/* Remember the command line; NULL: an empty one. The text must stay. mm_boot() does it, if not a caller before it. */
+void boot_options_init(const char *options);
+/* Another table of known words, which must stay. During boot, before its words are asked for. */
+void boot_words_add(const struct boot_word *words);
+
+/*
+ * Was the known word name given, as "name" or "name=value"? *value (value may be NULL) gets the
+ * start of the value, which ends at a blank or at the end of the text, or "". If a word is given
+ * twice the first one counts.
+ */
+bool boot_option(const char *name, const char **value);
+/* The same, with the value copied to buf, cut to size - 1 bytes. buf stays as it is if the word was not given. */
+bool boot_option_copy(const char *name, char *buf, size_t size);
+/* The decimal number that is the word's value; otherwise if it was not given or does not start with a digit. */
+unsigned long boot_option_number(const char *name, unsigned long otherwise);
+
+/* Does the word, of length bytes, stand in a table, perhaps with a value? */
+bool boot_word_is_known(const char *word, size_t length);
+/* Call fn(arg, word, length) for each word of the command line, in order. */
+void for_each_boot_word(void (*fn)(void *arg, const char *word, size_t length), void *arg);
+/* Call fn(arg, word) for each word of each table. */
+void for_each_known_word(void (*fn)(void *arg, const struct boot_word *word), void *arg);
