@@ -176,7 +176,8 @@ static struct posix_timer *new_timer(const struct sigevent *event)
 	if (!timer)
 		return ERR_PTR(-EAGAIN);
 	timer->sig = current->signal;
-	error = set_notification(timer, event);
+	timer->queue = timer_queue_alloc();
+	error = timer->queue ? set_notification(timer, event) : -EAGAIN;
 	if (error) {
 		free_timer(timer);
 		return ERR_PTR(error);
