@@ -103,6 +103,24 @@ MUTANTS = [
     Mutant("munmap: the entry's dirty bit is lost", "mm/tables.c",
            "keep_dirty(page, pte);", "", "stores_to_clean_pages_survive_munmap", binary="test_shmem_swap"),
 
+    Mutant("a debugger's store does not dirty the page", "mm/gup.c",
+           "\t\tif (write)\n\t\t\tdirty_user_page(page);\n\t\tput_page(page);\n", "\t\tput_page(page);\n",
+           "stores_by_the_kernel_survive_reclaim", binary="test_shmem_swap"),
+    Mutant("a debugger's store goes to the page that a child shares", "mm/gup.c",
+           "PageAnon(page) && page_count_no_batch(page) == 1)", "PageAnon(page))",
+           "forced_write_does_not_reach_the_other_process", binary="test_cow"),
+    Mutant("punching a hole takes private copies", "mm/truncate.c",
+           "false); /* a hole leaves", "true); /* a hole leaves", "a_hole_leaves_private_copies", binary="test_shmem_swap"),
+    Mutant("truncation leaves a page mapped that was mapped again", "mm/truncate.c",
+           "\t\tif (page_mapcount(page))\n\t\t\tunmap_mapping_range(mapping, page->index, page->index + 1, false);\n"
+           "\t\tflush_page(page, 0);\n", "\t\tflush_page(page, 0);\n",
+           "a_page_that_is_mapped_again_is_unmapped_by_truncation", binary="test_shmem_swap"),
+    Mutant("a table from a quicklist is not clear", "arch/x86/pgalloc.c", "\t\tpage[0] = 0;\n", "",
+           "tables_from_a_quicklist_are_clear_from_the_first_word_on", binary="test_pgtable"),
+    Mutant("quicklists are trimmed one table early", "arch/x86/pgalloc.c",
+           "q[i].count > PGT_CACHE_HIGH", "q[i].count >= PGT_CACHE_HIGH",
+           "quicklists_are_trimmed_from_high_to_low", binary="test_pgtable"),
+
     # ---- What is in memory that a program gets
     Mutant("first touch: the frame is not zeroed", "mm/memory.c",
            "alloc_page_vma(GFP_HIGHUSER_MOVABLE | __GFP_ZERO, vma", "alloc_page_vma(GFP_HIGHUSER_MOVABLE, vma",

@@ -54,6 +54,30 @@ PAGODA_TEST(fork_shares_until_written, "CT-28 AS-44 AS-45 FT-36 FT-55 FT-57 FT-6
 	check_mm();
 }
 
+static void child_sees_its_own(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(hosted_read32(BASE), 5);
+}
+
+/* A debugger writes to a read-only page that parent and child share: it gets a copy of the parent's own. */
+PAGODA_TEST(forced_write_does_not_reach_the_other_process, "FT-55 FT-63 AS-44")
+{
+	struct hosted_task *child;
+	u32 value = 9;
+
+	new_process();
+	map_at(BASE, 1, RW);
+	hosted_write32(BASE, 5);
+	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	child = hosted_fork(0, child_sees_its_own, NULL); /* does not run before we wait */
+	CHECK(child);
+	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true), sizeof(value));
+	CHECK_EQ(hosted_read32(BASE), 9);
+	hosted_wait(child);
+	check_mm();
+}
+
 PAGODA_TEST(fork_costs_tables_only, "FT-57 AS-44")
 {
 	struct mm_struct *copy;

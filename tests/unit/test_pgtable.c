@@ -169,6 +169,27 @@ PAGODA_TEST(quicklists_are_lifo_and_clear, "PT-19 PT-20 PT-21")
 	drain_pgt_cache();
 }
 
+/* The first word of a waiting table leads to the next; it is cleared when the table is taken. */
+PAGODA_TEST(tables_from_a_quicklist_are_clear_from_the_first_word_on, "PT-20 PT-21")
+{
+	void *tables[3];
+
+	drain_pgt_cache();
+	for (int i = 0; i < 3; i++)
+		CHECK((tables[i] = pte_alloc_one()));
+	for (int i = 0; i < 3; i++)
+		pgt_cache_put(PGT_PTE, tables[i]);
+	for (int i = 3; i-- > 0;) {
+		const unsigned long *words = pte_alloc_one_fast();
+
+		CHECK_EQ(words, tables[i]);
+		for (unsigned int w = 0; w < PAGE_SIZE / sizeof(long); w++)
+			CHECK_EQ(words[w], 0);
+	}
+	for (int i = 0; i < 3; i++)
+		pgt_cache_put(PGT_PTE, tables[i]);
+}
+
 PAGODA_TEST(quicklists_are_trimmed_from_high_to_low, "PT-22")
 {
 	for (unsigned int i = 0; i < PGT_CACHE_HIGH + 1; i++) {
@@ -176,8 +197,8 @@ PAGODA_TEST(quicklists_are_trimmed_from_high_to_low, "PT-22")
 
 		CHECK(table);
 		pgt_cache_put(PGT_PTE, table);
-		if (i + 1 < PGT_CACHE_HIGH)
-			check_pgt_cache();
+		if (i + 1 <= PGT_CACHE_HIGH)
+			check_pgt_cache(); /* not yet */
 	}
 	CHECK_EQ(pgt_cache_count(PGT_PTE), PGT_CACHE_HIGH + 1);
 	check_pgt_cache();

@@ -11,6 +11,7 @@
 #include <pagoda/lru.h>
 #include <pagoda/vmscan.h>
 #include <mm/reclaim_policy.h>
+#include <mm/filemap_internal.h>
 
 #define FILE_PAGES 64ul
 
@@ -255,6 +256,64 @@ static void by_exit(void)
 {
 	hosted_process_exit();
 	new_process();
+}
+
+/* A debugger's stores go past the MMU: no dirty bit tells of them. */
+PAGODA_TEST(stores_by_the_kernel_survive_reclaim, "FT-63 PM-32")
+{
+	map_clean_pages();
+	for (unsigned long i = 0; i < FILE_PAGES; i++) {
+		u64 word = word_of(i) + 9;
+
+		CHECK_EQ(access_process_vm(current_vm->mm, BASE + PG(i) + 8, &word, 8, true, false), 8);
+	}
+	for (unsigned long i = 0; i < FILE_PAGES; i++)
+		CHECK(push_out(i));
+	check_stores(9);
+	hosted_process_exit();
+	finish();
+}
+
+/* A hole takes the file's pages, mapped or not, and leaves the copies that processes have of them. */
+PAGODA_TEST(a_hole_leaves_private_copies, "AS-74")
+{
+	unsigned long other = BASE + 4 * PG(FILE_PAGES);
+
+	start(128);
+	new_process();
+	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(&file.file, other, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), other);
+	hosted_write64(BASE + PG(5) + 16, 77);
+	CHECK_EQ(hosted_read64(BASE + PG(6) + 8), word_of(6));
+	CHECK_EQ(hosted_read64(other + PG(5) + 8), word_of(5));
+	truncate_inode_pages_range(&file.mapping, PG(4), PG(8));
+	CHECK_EQ(hosted_read64(BASE + PG(5) + 16), 77);
+	CHECK_EQ(hosted_read64(BASE + PG(5) + 8), word_of(5));
+	CHECK_EQ(hosted_read64(BASE + PG(6) + 8), 0);
+	CHECK_EQ(hosted_read64(other + PG(5) + 8), 0);
+	hosted_process_exit();
+	finish();
+}
+
+/* Faults come in between the unmapping of a range and the removal of its pages. */
+PAGODA_TEST(a_page_that_is_mapped_again_is_unmapped_by_truncation, "AS-74")
+{
+	struct page *page;
+
+	start(128);
+	new_process();
+	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(hosted_read64(BASE + PG(3) + 8), word_of(3));
+	page = find_get_page(&file.mapping, 3);
+	CHECK(page);
+	truncate_page(&file.mapping, page);
+	CHECK_EQ(page_mapcount(page), 0);
+	CHECK(!frame_at(BASE + PG(3)));
+	CHECK(!hosted_tlb_holds(0, BASE + PG(3)));
+	CHECK(!page->mapping);
+	put_page(page);
+	hosted_process_exit();
+	finish();
 }
 
 PAGODA_TEST(stores_to_clean_pages_survive_munmap, "AS-51 AS-49")
