@@ -129,9 +129,6 @@ static int set_notification(struct posix_timer *timer, const struct sigevent *ev
 	}
 	if (!timer->silent && (event->signo < 1 || event->signo > NSIG))
 		return -EINVAL;
-	timer->queue = timer_queue_alloc();
-	if (!timer->queue)
-		return -EAGAIN;
 	timer->queue->info.si_signo = event->signo;
 	timer->queue->info.si_code = SI_TIMER;
 	timer->queue->info.timer.value = event->value;
