@@ -76,7 +76,7 @@ Builds everything and runs the tests, or those whose name contains a NAME. The l
 
   --quick               only the fast ones
   --long                also soaks, whole matrices and comparisons that take hours
-  --requirements        the table of the requirements that the last run proved""",
+  --requirements        the table of the requirements that passing tests of the last run name""",
     "bench": """\
 usage: ./pagoda bench [NAME...]
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The table of requirement IDs: which ones a run of the tests has proved.
+"""The table of requirement IDs: which ones a passing test names, and what such a test is known to notice.
 
-An ID counts as proved when at least one result that names it is ok and none that names it
-failed. tests/requirements.txt says which IDs there are: a section's prefix, how many, its
+An ID is listed when at least one result that names it is ok and none that names it failed. How
+much that says depends on the test; so beside the IDs stand the breaks of the code (mutants,
+tests/host/mutation.py) that a test which names them is known to fail under.
+tests/requirements.txt says which IDs there are: a section's prefix, how many, its
 name. The table of the last full run is kept in build/requirements.txt.
 """
 import os
@@ -27,7 +29,7 @@ def known_ids():
     return {f"{prefix}-{n:02}" for prefix, count, _ in sections() for n in range(1, count + 1)}
 
 
-def proved_ids(results):
+def named_ids(results):
     good = {i for r in results if r.outcome == OK for i in r.ids}
     bad = {i for r in results if r.outcome == FAILED for i in r.ids}
     return good - bad
@@ -44,23 +46,40 @@ def ranges(numbers):
     return " ".join(text) or "none"
 
 
-def table(results):
-    proved = proved_ids(results)
-    lines = ["Requirements proved by this run (tests/requirements.txt lists the sections):"]
+def break_lines(results, breaks, named):
+    """Beside each ID the breaks that its tests are known to fail under. breaks: (what, name of the test)."""
+    tests = {}
+    for result in results:
+        tests.setdefault(result.name.split("/")[-1], set()).update(result.ids)
+    by_id = {}
+    for what, killer in breaks:
+        for i in tests.get(killer, ()):
+            by_id.setdefault(i, []).append(what)
+    known = sorted(i for i in by_id if i in named)
+    if not known:
+        return []
+    return (["Breaks that a test which names the ID is known to notice (./pagoda test mutation/ tries them):"]
+            + [f"  {i}  {'; '.join(by_id[i])}" for i in known])
+
+
+def table(results, breaks=()):
+    named = named_ids(results)
+    lines = ["Requirements named by a passing test of this run (tests/requirements.txt lists the sections):"]
     total = 0
     for prefix, count, name in sections():
-        numbers = {n for n in range(1, count + 1) if f"{prefix}-{n:02}" in proved}
+        numbers = {n for n in range(1, count + 1) if f"{prefix}-{n:02}" in named}
         total += len(numbers)
         lines.append(f"  {prefix} {len(numbers):>3}/{count:<3} {name}")
         if numbers:
-            lines.append(f"     proved   {ranges(numbers)}")
+            lines.append(f"     named    {ranges(numbers)}")
         if numbers and len(numbers) < count:
             lines.append(f"     not yet  {ranges(set(range(1, count + 1)) - numbers)}")
-    strangers = sorted(proved - known_ids())
+    strangers = sorted(named - known_ids())
     if strangers:
         lines.append(f"  named by tests, but not in the list: {' '.join(strangers)}")
     lines.append(f"  in all {total} of {sum(count for _, count, _ in sections())}; "
-                 "of a section with 0 proved, none is yet")
+                 "of a section with 0 named, none is yet")
+    lines += break_lines(results, breaks, named)
     return "\n".join(lines) + "\n"
 
 

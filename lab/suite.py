@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`./pagoda test`: builds everything, runs the jobs, and says what was proved.
+"""`./pagoda test`: builds everything, runs the jobs, and says which requirements passing tests name.
 
 Three kinds of jobs, the fast ones first: checks and whole runs written in Python
 (tests/host), unit-test binaries on the hosted machine (tests/unit), programs in the guest
@@ -22,6 +22,7 @@ from lab.common import ROOT, say, usage_error
 from lab.testing import FAILED, OK, REGISTRY, RESULTS, SKIPPED, Result
 
 PARALLEL = 2
+BREAKS = []  # (what is broken, name of the test that fails then), of tests/host/mutation.py
 HOST_TESTS = os.path.join(ROOT, "tests", "host")
 
 
@@ -33,7 +34,9 @@ def load_host_tests():
     for path in sorted(glob.glob(os.path.join(HOST_TESTS, "*.py"))):
         name = "tests_host_" + os.path.splitext(os.path.basename(path))[0]
         spec = importlib.util.spec_from_file_location(name, path)
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        BREAKS.extend((mutant.what, mutant.killer) for mutant in getattr(module, "MUTANTS", ()))
     names = [job.name for job in REGISTRY]
     twice = {name for name in names if names.count(name) > 1}  # a module imported by another: they share a folder
     assert not twice, f"registered twice: {sorted(twice)}"
@@ -145,7 +148,7 @@ def main(options):
         write_results(results, level, time.monotonic() - began)
     if not options.args and level != "quick":
         results += show_matrix(results)
-    table = requirements.table(results)
+    table = requirements.table(results, BREAKS)
     if level != "quick" and not options.args:
         requirements.save(table)
     print(f"\n{table}")

@@ -86,7 +86,7 @@ kmem_slab_destroy kmem_freepages
 """
 
 
-@test("callgraph/slab_has_the_documented_steps", "SL-65", quick=False)
+@test("callgraph/slab_has_the_documented_steps", "", quick=False)
 def slab(bench):
     calls = core_calls(bench, "slab*.c")
     for step in SLAB_STEPS.split("\n"):

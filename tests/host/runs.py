@@ -106,7 +106,7 @@ def small_ram(bench):
     sound(bench)
 
 
-@test("run/boots_with_many_sizes_of_ram", ids="XC-08", quick=False)
+@test("run/boots_with_many_sizes_of_ram", ids="", quick=False)
 def sizes(bench):
     for ram in ("16M", "64M", "512M", "1G", "2G"):
         bench.ran(run(bench, BUSYBOX, "echo", ram, options=["--ram", ram]), 0, ram.encode() + b"\n")

@@ -627,7 +627,7 @@ static void take_pages_away(void *arg)
 	}
 }
 
-PAGODA_TEST_CONFIG(copies_stop_where_a_page_disappears, "FT-62 FT-63 SM-06", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(copies_stop_where_a_page_disappears, "FT-62 FT-63", .nr_cpus = 2)
 {
 	static unsigned char buf[8 * 4096];
 	unsigned int shorts = 0;

@@ -301,7 +301,7 @@ PAGODA_TEST(a_disk_in_a_file_keeps_what_is_written, "")
 
 /* ---- High memory and no memory ------------------------------------------------------------------- */
 
-PAGODA_TEST_CONFIG(high_pages_reach_a_low_device_by_copies, "HM-10 PA-35", .exact = true, .ram = 1200 * SZ_1M)
+PAGODA_TEST_CONFIG(high_pages_reach_a_low_device_by_copies, "HM-10", .exact = true, .ram = 1200 * SZ_1M)
 {
 	struct block_device *bdev = make_disk((struct hosted_disk_config){ 0 }); /* hosted_fatal() if it meets a high page */
 	struct page *pages[MANY], *in;

@@ -294,7 +294,7 @@ static bool use_disk(void *unused)
 	return ok;
 }
 
-PAGODA_TEST(a_disk_is_used_whatever_allocation_fails, "XC-04")
+PAGODA_TEST(a_disk_is_used_whatever_allocation_fails, "")
 {
 	(void)open_disk();
 	close_disk();

@@ -214,7 +214,7 @@ static void noop(void *arg)
 }
 
 PAGODA_TEST_CONFIG(no_cpu_uses_a_translation_after_it_is_gone,
-		   "SM-06 SM-07 AS-53 PT-24 XC-03", .nr_cpus = 2)
+		   "SM-07 AS-53 PT-24 XC-03", .nr_cpus = 2)
 {
 	static struct remote r;
 	unsigned long to;
@@ -257,7 +257,7 @@ PAGODA_TEST_CONFIG(no_cpu_uses_a_translation_after_it_is_gone,
 	check_mm();
 }
 
-PAGODA_TEST_CONFIG(fork_and_cow_reach_other_cpus, "SM-06 AS-44 FT-59 FT-55", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(fork_and_cow_reach_other_cpus, "AS-44 FT-59 FT-55", .nr_cpus = 2)
 {
 	static struct remote r;
 	struct mm_struct *copy;
@@ -351,7 +351,7 @@ static void fault_all(void *arg)
 		(void)hosted_fetch_add32(BASE + PG(i), 1);
 }
 
-PAGODA_TEST_CONFIG(threads_racing_for_a_page_share_one_frame, "FT-47 FT-72 SM-09 AS-13 AS-14 PT-18",
+PAGODA_TEST_CONFIG(threads_racing_for_a_page_share_one_frame, "FT-47 SM-09 AS-13 AS-14 PT-18",
 		   .nr_cpus = CPUS)
 {
 	new_process();
@@ -385,7 +385,7 @@ static void cow_child(void *arg)
 		}
 }
 
-PAGODA_TEST_CONFIG(cow_races_lose_no_write_and_no_frame, "FT-59 FT-55 SM-10", .nr_cpus = CPUS)
+PAGODA_TEST_CONFIG(cow_races_lose_no_write_and_no_frame, "FT-59 FT-55", .nr_cpus = CPUS)
 {
 	static u32 bases[CPUS];
 
@@ -473,7 +473,7 @@ PAGODA_TEST(kernel_threads_borrow_and_return_an_mm, "AS-07 CS-03 CS-04 CS-05 CS-
 	CHECK_EQ(hosted_cpu_root(0), __pa(mm->pgd));
 }
 
-PAGODA_TEST(exit_leaves_reference_tables_loaded, "CS-09 PT-23 AS-08")
+PAGODA_TEST(exit_leaves_reference_tables_loaded, "CS-09 AS-08")
 {
 	new_process();
 	map_at(BASE, 1, RW);
@@ -496,7 +496,7 @@ static void private_value(void *arg)
 	}
 }
 
-PAGODA_TEST(switching_keeps_address_spaces_apart, "CS-01 CS-02 PT-02")
+PAGODA_TEST(switching_keeps_address_spaces_apart, "CS-01 PT-02")
 {
 	struct hosted_task *task[4];
 

@@ -447,7 +447,7 @@ static bool use_directly(void *arg)
 	return true;
 }
 
-PAGODA_TEST(direct_io_works_or_says_no_whatever_allocation_fails, "AS-71 XC-04")
+PAGODA_TEST(direct_io_works_or_says_no_whatever_allocation_fails, "AS-71")
 {
 	struct block_file *f = new_file(1024, 5);
 

@@ -278,7 +278,7 @@ static bool access(int kind, unsigned long addr)
 	return kind == 0 ? user_read32(addr, &value) : kind == 1 ? user_write32(addr, 3) : hosted_user_exec(addr);
 }
 
-PAGODA_TEST(rights_decide_for_all_protections, "CT-34 FT-04 FT-24 FT-25 FT-36 FT-37 AS-28")
+PAGODA_TEST(rights_decide_for_all_protections, "CT-34 FT-24 FT-25 FT-36 FT-37 AS-28")
 {
 	new_process();
 	for (unsigned long prot = 0; prot < 8; prot++)
@@ -517,7 +517,7 @@ static struct pt_regs kernel_regs(unsigned long flags)
 	return (struct pt_regs){ .cs = 0x10, .ip = 0x1234, .flags = X86_EFLAGS_IF | flags };
 }
 
-PAGODA_TEST(wrong_kernel_accesses_are_fatal, "CT-21 FT-09 FT-10 FT-11 FT-12 FT-17 FT-38 FT-61 FT-71")
+PAGODA_TEST(wrong_kernel_accesses_are_fatal, "CT-21 FT-09 FT-38 FT-61 FT-71")
 {
 	struct pt_regs plain = kernel_regs(0), ac = kernel_regs(0x40000);
 	struct pt_regs user = { .cs = 0x33, .flags = X86_EFLAGS_IF };

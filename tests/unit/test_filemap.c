@@ -234,7 +234,7 @@ static bool write_scattered(void *arg)
 	return ok;
 }
 
-PAGODA_TEST(a_write_survives_each_allocation_failing, "XC-04")
+PAGODA_TEST(a_write_survives_each_allocation_failing, "")
 {
 	test_fail_every_allocation(write_scattered, NULL);
 }

@@ -15,7 +15,7 @@
 
 /* ---- vmalloc ------------------------------------------------------------------------------------- */
 
-PAGODA_TEST_CONFIG(vfree_takes_the_translation_away, "SM-14", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(vfree_takes_the_translation_away, "", .nr_cpus = 2)
 {
 	char *area = vmalloc(PAGE_SIZE);
 
@@ -34,7 +34,7 @@ static void touch(void *addr)
 }
 
 /* On a machine where CPU 1 did nothing but touch the area. */
-PAGODA_TEST_CONFIG(vfree_takes_the_translation_from_every_cpu, "SM-14 NC-04", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(vfree_takes_the_translation_from_every_cpu, "NC-04", .nr_cpus = 2)
 {
 	char *area = vmalloc(PAGE_SIZE);
 
@@ -47,7 +47,7 @@ PAGODA_TEST_CONFIG(vfree_takes_the_translation_from_every_cpu, "SM-14 NC-04", .n
 }
 
 /* Many pages: no CPU flushes them one by one. */
-PAGODA_TEST_CONFIG(vfree_of_a_large_area_flushes_every_cpu, "SM-14 NC-04", .nr_cpus = 4)
+PAGODA_TEST_CONFIG(vfree_of_a_large_area_flushes_every_cpu, "NC-04", .nr_cpus = 4)
 {
 	char *area = vmalloc(100 * PAGE_SIZE), *last = area + 99 * PAGE_SIZE;
 
@@ -127,7 +127,7 @@ static struct page *filled_page(gfp_t gfp, u32 value)
 	return page;
 }
 
-PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "SM-14", .exact = true, .ram = SZ_1G)
+PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "", .exact = true, .ram = SZ_1G)
 {
 	struct page *one = filled_page(GFP_HIGHUSER, 1), *two = filled_page(GFP_HIGHUSER, 2);
 	u32 *at;
@@ -147,7 +147,7 @@ PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "SM-14", .exact = true, 
 #define MORE_PAGES_THAN_SLOTS 1500
 
 /* Through all slots and on with ever other pages: the second time round each slot must have been flushed. */
-PAGODA_TEST_CONFIG(kmap_slot_shows_its_new_page, "SM-14", .ram = SZ_1G, .nr_cpus = 2)
+PAGODA_TEST_CONFIG(kmap_slot_shows_its_new_page, "", .ram = SZ_1G, .nr_cpus = 2)
 {
 	static struct page *page[MORE_PAGES_THAN_SLOTS];
 

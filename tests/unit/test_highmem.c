@@ -83,7 +83,7 @@ HIGH_TEST(nohighmem_boots_with_low_memory_alone, "HM-13", .options = "nohighmem"
 	__free_page(alloc_page(GFP_HIGHUSER));
 }
 
-PAGODA_TEST(ranges_do_not_overlap, "HM-02 HM-08 NC-11")
+PAGODA_TEST(ranges_do_not_overlap, "HM-02 HM-08")
 {
 	CHECK_LT(PAGE_OFFSET + PFN_PHYS(max_low_pfn), VMALLOC_START);
 	CHECK_LT(VMALLOC_START, VMALLOC_END);
@@ -141,7 +141,7 @@ HIGH_TEST(freed_page_gives_up_its_slot, "HM-03 HM-06", .nr_cpus = 1)
 	});
 }
 
-HIGH_TEST(slots_are_flushed_in_batches, "HM-06 SM-14", .nr_cpus = 2)
+HIGH_TEST(slots_are_flushed_in_batches, "HM-06", .nr_cpus = 2)
 {
 	static struct page *pages[3000];
 	unsigned long before;
@@ -176,7 +176,7 @@ static void map_one(void *unused)
 	kunmap(wanted);
 }
 
-HIGH_TEST(kmap_waits_when_all_slots_are_taken, "HM-05 FX-34", .nr_cpus = 2)
+HIGH_TEST(kmap_waits_when_all_slots_are_taken, "HM-05", .nr_cpus = 2)
 {
 	static struct page *pages[LAST_PKMAP];
 	struct hosted_task *task;

@@ -504,7 +504,7 @@ PAGODA_TEST(wake_ups_tell_functions_what_happened_and_one_exclusive_is_enough, "
 	check_calls(0, 0, 0, 0);
 }
 
-PAGODA_TEST(wrong_order_is_reported, "SM-01 XC-06")
+PAGODA_TEST(wrong_order_is_reported, "SM-01")
 {
 	spinlock_t inner = SPIN_LOCK_INIT(RANK_ZONE), outer = SPIN_LOCK_INIT(RANK_SLAB);
 
@@ -535,7 +535,7 @@ PAGODA_TEST(wrong_order_is_reported, "SM-01 XC-06")
 }
 
 /* The interrupted code's lock is no matter; one that would wait for the handler's on another CPU is. */
-PAGODA_TEST(a_handler_takes_what_may_wait_for_nobody, "SM-01 XC-06 PA-28")
+PAGODA_TEST(a_handler_takes_what_may_wait_for_nobody, "SM-01 PA-28")
 {
 	spinlock_t list = SPIN_LOCK_INIT(RANK_LRU), leaf = SPIN_LOCK_INIT(RANK_LEAF);
 	unsigned long flags;

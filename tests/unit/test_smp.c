@@ -42,7 +42,7 @@ static unsigned long share_a_page(struct worker *w)
 
 /* ---- Flushes reach the CPUs they must reach, and no others ------------------------------------ */
 
-SMP_TEST(munmap_stops_the_other_cpu, "SM-06 XC-03")
+SMP_TEST(munmap_stops_the_other_cpu, "XC-03")
 {
 	struct worker w;
 	unsigned long addr = share_a_page(&w);
@@ -55,7 +55,7 @@ SMP_TEST(munmap_stops_the_other_cpu, "SM-06 XC-03")
 	end_worker(&w);
 }
 
-SMP_TEST(mprotect_stops_the_other_cpu, "SM-06 XC-03")
+SMP_TEST(mprotect_stops_the_other_cpu, "XC-03")
 {
 	struct worker w;
 	unsigned long addr = share_a_page(&w);
@@ -70,7 +70,7 @@ SMP_TEST(mprotect_stops_the_other_cpu, "SM-06 XC-03")
 	end_worker(&w);
 }
 
-SMP_TEST(mremap_stops_the_other_cpu, "SM-06 XC-03")
+SMP_TEST(mremap_stops_the_other_cpu, "XC-03")
 {
 	struct worker w;
 	unsigned long addr = share_a_page(&w), target = map_pages(1, PROT_NONE), moved;
@@ -124,7 +124,7 @@ static void start_watching(struct worker *w, unsigned long addr)
 		port_cpu_relax();
 }
 
-SMP_TEST(moved_page_is_flushed_before_reclaim_can_find_it, "SM-06 SM-07 AS-53")
+SMP_TEST(moved_page_is_flushed_before_reclaim_can_find_it, "SM-07 AS-53")
 {
 	unsigned long addr, target;
 	struct worker w;
@@ -139,7 +139,7 @@ SMP_TEST(moved_page_is_flushed_before_reclaim_can_find_it, "SM-06 SM-07 AS-53")
 	end_worker(&w);
 }
 
-SMP_TEST(dirty_shared_page_is_flushed_before_it_can_be_cleaned, "SM-06 AS-51")
+SMP_TEST(dirty_shared_page_is_flushed_before_it_can_be_cleaned, "AS-51")
 {
 	unsigned long addr;
 	struct worker w;
@@ -183,7 +183,7 @@ static void watch_frame(struct worker *w)
 		w->ok = !pte_present(ptep_get(ptep)) || pte_pfn(ptep_get(ptep)) == pte_pfn(old);
 }
 
-SMP_TEST(copied_page_is_flushed_before_its_copy_is_there, "SM-06 FT-55")
+SMP_TEST(copied_page_is_flushed_before_its_copy_is_there, "FT-55")
 {
 	struct hosted_task *child;
 	struct worker w, seen = { 0 };
@@ -210,7 +210,7 @@ SMP_TEST(copied_page_is_flushed_before_its_copy_is_there, "SM-06 FT-55")
 }
 
 /* Of two pages the second is read-only already: the first one's flush is wanted all the same. */
-SMP_TEST(mprotect_flushes_though_the_last_page_loses_nothing, "SM-06")
+SMP_TEST(mprotect_flushes_though_the_last_page_loses_nothing, "")
 {
 	struct worker w;
 	unsigned long addr;
@@ -258,7 +258,7 @@ static void use_tables(void *arg)
 	wait_for(&u->end);
 }
 
-SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07 PT-23")
+SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07")
 {
 	struct hosted_task *child;
 	struct worker w;
@@ -285,7 +285,7 @@ SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07 PT-23")
  * A batch of pages is flushed before their table goes: the table is unhooked after that, and wants a
  * flush of its own before it is freed.
  */
-SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07 PT-23")
+SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07")
 {
 	struct worker w;
 
@@ -324,7 +324,7 @@ static void drop_when_dropped(struct worker *w)
 	w->ok &= hosted_user_read(w->addr, &w->value, sizeof(w->value));
 }
 
-SMP_TEST(a_page_dropped_by_two_is_gone_for_both, "SM-06")
+SMP_TEST(a_page_dropped_by_two_is_gone_for_both, "")
 {
 	unsigned long len = (unsigned long)SPREAD_TABLES * PMD_SIZE, addr;
 	struct worker w;
@@ -369,7 +369,7 @@ SMP_TEST(widening_rights_needs_no_ipi, "SM-08")
 	end_worker(&w);
 }
 
-SMP_TEST(fork_takes_write_access_from_all_cpus, "SM-06 XC-03")
+SMP_TEST(fork_takes_write_access_from_all_cpus, "XC-03")
 {
 	struct worker w, seen = { 0 };
 	unsigned long addr = share_a_page(&w);
@@ -387,7 +387,7 @@ SMP_TEST(fork_takes_write_access_from_all_cpus, "SM-06 XC-03")
 	end_worker(&w);
 }
 
-SMP_TEST(copy_on_write_shows_on_all_cpus, "SM-06 XC-03")
+SMP_TEST(copy_on_write_shows_on_all_cpus, "XC-03")
 {
 	struct worker w, seen = { 0 };
 	unsigned long addr = share_a_page(&w);

@@ -316,7 +316,7 @@ PAGODA_TEST(locked_pages_leave_the_lists_and_come_back, "AS-62 AS-59")
 	disk_close(&disk);
 }
 
-PAGODA_TEST_CONFIG(enough_mapped_pages_start_swap_out, "RC-23 RC-27 RC-39 RC-43 RC-36",
+PAGODA_TEST_CONFIG(enough_mapped_pages_start_swap_out, "RC-23 RC-39 RC-43 RC-36",
 		   .options = "reclaim=classic")
 {
 	struct scan_control sc;
@@ -691,7 +691,7 @@ PAGODA_TEST_CONFIG(zones_are_turned_over_alike, "FX-15 RC-03", .ram = 20 * SZ_1M
 	disk_close(&disk);
 }
 
-PAGODA_TEST_CONFIG(hot_set_survives_a_scan, "RC-14", PRESSURE)
+PAGODA_TEST_CONFIG(hot_set_survives_a_scan, "", PRESSURE)
 {
 	unsigned int reads;
 	u32 word;
