@@ -211,17 +211,31 @@ int make_block_nodes(void)
 
 /* ---- /proc ---------------------------------------------------------------------------------------- */
 
-int proc_show_partitions(struct proc_text *t, const struct proc_node *node)
+/* Disks are few, and there are no more of them after boot. NULL: there is no n-th. */
+static struct block_device *nth_block_device(u64 n)
 {
-	struct block_device *bdev = NULL;
+	struct block_device *bdev = next_block_device(NULL);
 
-	(void)node;
-	proc_printf(t, "major minor  #blocks  name\n\n");
-	while ((bdev = next_block_device(bdev)))
-		proc_printf(t, "%4u %7u %10llu %s\n", MAJOR(bdev->dev), MINOR(bdev->dev),
-			    (unsigned long long)(bdev->nr_sectors / 2), bdev->name);
-	return 0;
+	for (; bdev && n; n--)
+		bdev = next_block_device(bdev);
+	return bdev;
 }
+
+static int print_partition(struct proc_text *t, struct proc_open *open, u64 *index)
+{
+	const struct block_device *bdev = nth_block_device(*index);
+
+	(void)open;
+	if (*index == 0)
+		proc_printf(t, "major minor  #blocks  name\n\n");
+	if (!bdev)
+		return 0;
+	proc_printf(t, "%4u %7u %10llu %s\n", MAJOR(bdev->dev), MINOR(bdev->dev),
+		    (unsigned long long)(bdev->nr_sectors / 2), bdev->name);
+	++*index;
+	return 1;
+}
+const struct proc_records proc_partitions_records = { .print = print_partition };
 
 static unsigned long long ms_spent(const struct block_device *bdev, enum bio_op op)
 {
@@ -237,18 +251,19 @@ static void show_direction(struct proc_text *t, const struct block_device *bdev,
 		    (unsigned long long)READ_ONCE(bdev->sectors_done[op]), ms_spent(bdev, op));
 }
 
-int proc_show_diskstats(struct proc_text *t, const struct proc_node *node)
+static int print_diskstats(struct proc_text *t, struct proc_open *open, u64 *index)
 {
-	struct block_device *bdev = NULL;
+	const struct block_device *bdev = nth_block_device((*index)++);
 
-	(void)node;
-	while ((bdev = next_block_device(bdev))) {
-		proc_printf(t, "%4u %7u %s", MAJOR(bdev->dev), MINOR(bdev->dev), bdev->name);
-		show_direction(t, bdev, BIO_READ);
-		show_direction(t, bdev, BIO_WRITE);
-		proc_printf(t, " %u 0 %llu 0 0 0 0 %lu %llu\n", READ_ONCE(bdev->nr_in_flight),
-			    ms_spent(bdev, BIO_READ) + ms_spent(bdev, BIO_WRITE) + ms_spent(bdev, BIO_FLUSH),
-			    READ_ONCE(bdev->nr_requests[BIO_FLUSH]), ms_spent(bdev, BIO_FLUSH));
-	}
-	return 0;
+	(void)open;
+	if (!bdev)
+		return 0;
+	proc_printf(t, "%4u %7u %s", MAJOR(bdev->dev), MINOR(bdev->dev), bdev->name);
+	show_direction(t, bdev, BIO_READ);
+	show_direction(t, bdev, BIO_WRITE);
+	proc_printf(t, " %u 0 %llu 0 0 0 0 %lu %llu\n", READ_ONCE(bdev->nr_in_flight),
+		    ms_spent(bdev, BIO_READ) + ms_spent(bdev, BIO_WRITE) + ms_spent(bdev, BIO_FLUSH),
+		    READ_ONCE(bdev->nr_requests[BIO_FLUSH]), ms_spent(bdev, BIO_FLUSH));
+	return 1;
 }
+const struct proc_records proc_diskstats_records = { .print = print_diskstats };

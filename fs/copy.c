@@ -49,7 +49,10 @@ static long copy_bytes(struct file *in, u64 *in_pos, struct file *out, u64 *out_
 			break;
 	}
 	free_page((unsigned long)page);
-	return done ? done : ret;
+	ret = done ? done : ret;
+	count_task_call(&fs_current()->io, ret, false);
+	count_task_call(&fs_current()->io, ret, true);
+	return ret;
 }
 
 /* ---- sendfile -------------------------------------------------------------------------------- */

@@ -64,21 +64,18 @@ struct f_owner_ex {
 /* The owner, or 0 if there is none any more. */
 static int owner_of(const struct file *file)
 {
-	struct fs_task_info info;
 	int owner = file->f_owner;
 
 	if (!owner)
 		return 0;
 	if (file->f_owner_type == F_OWNER_PGRP)
 		return fs_hook_pgrp_session(owner) >= 0 ? owner : 0;
-	return fs_hook_task_info(owner, &info) ? owner : 0;
+	return fs_hook_task_exists(owner) ? owner : 0;
 }
 
 static long set_owner(struct file *file, enum file_owner_type type, int owner)
 {
-	struct fs_task_info info;
-
-	if (owner && !fs_hook_task_info(owner, &info) && fs_hook_pgrp_session(owner) < 0)
+	if (owner && !fs_hook_task_exists(owner) && fs_hook_pgrp_session(owner) < 0)
 		return -ESRCH; /* nothing has that number */
 	file->f_owner_type = type;
 	file->f_owner = owner;

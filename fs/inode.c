@@ -358,6 +358,19 @@ static bool overrides_mode(const struct inode *inode, unsigned int mask)
 	return fs_capable(CAP_DAC_OVERRIDE);
 }
 
+int generic_permission(const struct inode *inode, unsigned int mask)
+{
+	u32 mode = inode->i_mode;
+
+	if (fs_current()->cred.fsuid == inode->i_uid)
+		mode >>= 6;
+	else if (in_group(inode->i_gid))
+		mode >>= 3;
+	if ((mode & mask) == mask)
+		return 0;
+	return overrides_mode(inode, mask) ? 0 : -EACCES;
+}
+
 /* Devices, fifos and sockets are written to without changing their file system. */
 static bool is_stored(const struct inode *inode)
 {
@@ -366,19 +379,11 @@ static bool is_stored(const struct inode *inode)
 
 int inode_permission(struct inode *inode, unsigned int mask)
 {
-	u32 mode = inode->i_mode;
-
 	if ((mask & MAY_WRITE) && inode->i_sb->s_readonly && is_stored(inode))
 		return -EROFS;
 	if (inode->i_op->permission)
 		return inode->i_op->permission(inode, mask);
-	if (fs_current()->cred.fsuid == inode->i_uid)
-		mode >>= 6;
-	else if (in_group(inode->i_gid))
-		mode >>= 3;
-	if ((mode & mask) == mask)
-		return 0;
-	return overrides_mode(inode, mask) ? 0 : -EACCES;
+	return generic_permission(inode, mask);
 }
 
 bool inode_owner_or_capable(const struct inode *inode)

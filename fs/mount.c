@@ -20,6 +20,7 @@
  * Locking: mount_lock for the list, flags and mnt_writers; other fields of a mount are constant.
  */
 #include <fs/mount_internal.h>
+#include <fs/proc/proc.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/bug.h>
@@ -195,8 +196,10 @@ static struct vfsmount *next_mount(int id)
 
 	spin_lock(&mount_lock);
 	list_for_each_entry(mnt, &mount_list, mnt_list)
-		if (mnt->mnt_id > id && !found)
+		if (mnt->mnt_id > id) {
 			found = mnt;
+			break;
+		}
 	if (found)
 		atomic_inc(&found->mnt_count);
 	spin_unlock(&mount_lock);
@@ -254,60 +257,98 @@ static void super_options(const struct vfsmount *mnt, char *buf, size_t size)
 		sb->s_op->show_options(sb, buf, size);
 }
 
-#define MOUNT_TEXT_BYTES 512
+/* What separates columns, and the escape itself. */
+#define MOUNT_ESCAPES " \t\n\\"
 
-typedef void mount_printer(const struct vfsmount *mnt, const char *where, char *line, size_t size);
-
-static void print_mount(const struct vfsmount *mnt, const char *where, char *line, size_t size)
+/*
+ * The mount with the smallest id above that of prev, which has a reference and loses it, or above id
+ * if prev is NULL; with a reference, or NULL.
+ */
+static struct vfsmount *mount_after(struct vfsmount *prev, int id)
 {
-	char options[80], more[64];
+	struct vfsmount *next = NULL;
 
+	spin_lock(&mount_lock);
+	if (prev && !prev->mnt_detached && prev->mnt_list.next != &mount_list) {
+		next = list_entry(prev->mnt_list.next, struct vfsmount, mnt_list);
+		atomic_inc(&next->mnt_count);
+	}
+	spin_unlock(&mount_lock);
+	if (!next)
+		next = next_mount(id);
+	if (prev)
+		mntput(prev);
+	return next;
+}
+
+/* The mount that *index, the id of the last one shown, leads to; in open->cursor until end_mounts(). */
+static const struct vfsmount *step_mount(struct proc_open *open, u64 *index)
+{
+	struct vfsmount *mnt = mount_after(open->cursor, (int)*index);
+
+	open->cursor = mnt;
+	if (mnt)
+		*index = (u64)mnt->mnt_id;
+	return mnt;
+}
+
+static int begin_mounts(struct proc_open *open)
+{
+	open->cursor = NULL;
+	return 0;
+}
+
+static void end_mounts(struct proc_open *open)
+{
+	if (open->cursor)
+		mntput(open->cursor);
+}
+
+/* Where it is, as seen from the process's root; false: it cannot be seen from there. */
+static bool put_place(struct proc_text *t, const struct proc_open *open, const struct vfsmount *mnt)
+{
+	struct path path = { (struct vfsmount *)mnt, mnt->mnt_root };
+
+	return proc_put_path(t, &path, &open->root, MOUNT_ESCAPES);
+}
+
+static int print_mount(struct proc_text *t, struct proc_open *open, u64 *index)
+{
+	const struct vfsmount *mnt = step_mount(open, index);
+	char options[80], more[64];
+	size_t start = t->len;
+
+	if (!mnt)
+		return 0;
 	options_text(mnt, mnt_want_write((struct vfsmount *)mnt), options, sizeof(options));
 	super_options(mnt, more, sizeof(more));
-	pagoda_snprintf(line, size, "%s %s %s %s%s 0 0\n", mnt->mnt_devname, where,
-			mnt->mnt_sb->s_type, options, more);
+	proc_printf(t, "%s ", mnt->mnt_devname);
+	if (put_place(t, open, mnt))
+		proc_printf(t, " %s %s%s 0 0\n", mnt->mnt_sb->s_type, options, more);
+	else
+		t->len = start;
+	return 1;
 }
 
-static void print_mountinfo(const struct vfsmount *mnt, const char *where, char *line, size_t size)
+static int print_mountinfo(struct proc_text *t, struct proc_open *open, u64 *index)
 {
+	const struct vfsmount *mnt = step_mount(open, index);
 	char options[80], more[64];
+	size_t start = t->len;
 
+	if (!mnt)
+		return 0;
 	options_text(mnt, mnt->mnt_flags & MS_RDONLY, options, sizeof(options));
 	super_options(mnt, more, sizeof(more));
-	pagoda_snprintf(line, size, "%d %d %u:%u / %s %s - %s %s %s%s\n", mnt->mnt_id,
-			mnt->mnt_parent ? mnt->mnt_parent->mnt_id : 0, MAJOR(mnt->mnt_sb->s_dev),
-			MINOR(mnt->mnt_sb->s_dev), where, options, mnt->mnt_sb->s_type,
-			mnt->mnt_devname, mnt->mnt_sb->s_readonly ? "ro" : "rw", more);
+	proc_printf(t, "%d %d %u:%u / ", mnt->mnt_id, mnt->mnt_parent ? mnt->mnt_parent->mnt_id : 0,
+		    MAJOR(mnt->mnt_sb->s_dev), MINOR(mnt->mnt_sb->s_dev));
+	if (put_place(t, open, mnt))
+		proc_printf(t, " %s - %s %s %s%s\n", options, mnt->mnt_sb->s_type, mnt->mnt_devname,
+			    mnt->mnt_sb->s_readonly ? "ro" : "rw", more);
+	else
+		t->len = start;
+	return 1;
 }
 
-static void show_all(mount_printer *print, void (*emit)(void *arg, const char *text), void *arg,
-		     const struct path *root)
-{
-	char *text = kmalloc(2 * MOUNT_TEXT_BYTES, GFP_KERNEL);
-	struct vfsmount *mnt;
-
-	if (!text)
-		return;
-	for (int id = 0; (mnt = next_mount(id)); mntput(mnt)) {
-		struct path path = { mnt, mnt->mnt_root };
-		bool reachable;
-		char *where = d_path(&path, root, text, MOUNT_TEXT_BYTES, &reachable);
-
-		id = mnt->mnt_id;
-		if (IS_ERR(where) || !reachable)
-			continue;
-		print(mnt, where, text + MOUNT_TEXT_BYTES, MOUNT_TEXT_BYTES);
-		emit(arg, text + MOUNT_TEXT_BYTES);
-	}
-	kfree(text);
-}
-
-void mounts_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root)
-{
-	show_all(print_mount, emit, arg, root);
-}
-
-void mountinfo_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root)
-{
-	show_all(print_mountinfo, emit, arg, root);
-}
+const struct proc_records proc_mounts_records = { begin_mounts, print_mount, end_mounts };
+const struct proc_records proc_mountinfo_records = { begin_mounts, print_mountinfo, end_mounts };

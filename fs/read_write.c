@@ -41,10 +41,21 @@ static long check_write(const struct file *file)
 	return file->f_op->write ? 0 : -EINVAL;
 }
 
-/* Would the transfer end behind the last position that there can be? */
-static bool ends_nowhere(const struct file *file, u64 pos, size_t count)
+/* Does the transfer end before the last position that there can be? 0, -EINVAL, -EOVERFLOW. */
+static long check_end(const struct file *file, u64 pos, size_t count)
 {
-	return !(file->f_mode & FMODE_STREAM) && (s64)(pos + count) < 0;
+	if (file->f_mode & FMODE_STREAM)
+		return 0;
+	if (file->f_mode & FMODE_UNSIGNED_OFFSET)
+		return (s64)pos < 0 && pos + count < pos ? -EOVERFLOW : 0;
+	return (s64)(pos + count) < 0 ? -EINVAL : 0;
+}
+
+static long transfer_piece(struct file *file, unsigned long buf, size_t count, u64 *pos, bool write)
+{
+	if (write)
+		return file->f_op->write(file, iov_user_buf(buf), count, pos);
+	return file->f_op->read(file, iov_user_buf(buf), count, pos);
 }
 
 static long transfer(struct file *file, unsigned long buf, size_t count, u64 *pos, bool write)
@@ -55,14 +66,14 @@ static long transfer(struct file *file, unsigned long buf, size_t count, u64 *po
 		return ret;
 	if (!access_ok(buf, count))
 		return -EFAULT;
-	if (ends_nowhere(file, *pos, count))
-		return -EINVAL;
-	count = min(count, MAX_RW_COUNT);
-	if (write)
-		return file->f_op->write(file, iov_user_buf(buf), count, pos);
-	if (unlikely(!file->f_op->read))
+	ret = check_end(file, *pos, count);
+	if (ret)
+		return ret;
+	if (unlikely(!write && !file->f_op->read))
 		return -EISDIR;
-	return file->f_op->read(file, iov_user_buf(buf), count, pos);
+	ret = transfer_piece(file, buf, min(count, MAX_RW_COUNT), pos, write);
+	count_task_call(&fs_current()->io, ret, write);
+	return ret;
 }
 
 /* transfer(), or do_vector() for n pieces. */
@@ -181,7 +192,7 @@ static long transfer_vector(struct file *file, const struct iovec *iov, unsigned
 
 		if (!iov[i].len)
 			continue;
-		ret = transfer(file, iov[i].base, iov[i].len, pos, write);
+		ret = transfer_piece(file, iov[i].base, iov[i].len, pos, write);
 		if (ret < 0)
 			return done ? done : ret;
 		done += ret;
@@ -224,15 +235,16 @@ out:
 /* The pieces were read from the program: transfer them. */
 static long do_pieces(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, u64 *pos, bool write)
 {
+	long ret;
+
 	if (file->f_op->vector)
 		return file->f_op->vector(file, iov, nr, total, write);
 	if (write && (file->f_mode & FMODE_STREAM) && nr > 1 && total && total <= GATHER_MAX)
 		return gather_write(file, iov, nr, total, pos);
 	if (!total)
 		return 0;
-	if (ends_nowhere(file, *pos, total))
-		return -EINVAL;
-	return transfer_vector(file, iov, nr, pos, write);
+	ret = check_end(file, *pos, total);
+	return ret ? ret : transfer_vector(file, iov, nr, pos, write);
 }
 
 /* unknown_flags: preadv2 and pwritev2 were given some, which is told of when all else is right. */
@@ -246,17 +258,22 @@ static long vector_with_flags(struct file *file, unsigned long user, size_t nr, 
 		return PTR_ERR(iov);
 	total = vector_bytes(iov, nr);
 	ret = write ? check_write(file) : check_read(file);
-	if (!ret && unknown_flags)
-		ret = !total ? 0 : ends_nowhere(file, *pos, total) ? -EINVAL : -EOPNOTSUPP;
-	else if (!ret)
+	if (!ret && unknown_flags) {
+		ret = total ? check_end(file, *pos, total) : 0;
+		ret = ret || !total ? ret : -EOPNOTSUPP;
+	} else if (!ret) {
 		ret = do_pieces(file, iov, nr, total, pos, write);
+	}
 	put_iovec(iov, fast);
 	return ret;
 }
 
 static long do_vector(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write)
 {
-	return vector_with_flags(file, user, nr, pos, write, false);
+	long ret = vector_with_flags(file, user, nr, pos, write, false);
+
+	count_task_call(&fs_current()->io, ret, write);
+	return ret;
 }
 
 static long do_vector_with_unknown_flags(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write)

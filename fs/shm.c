@@ -789,19 +789,19 @@ long sys_shmctl(unsigned long id, unsigned long cmd, unsigned long user)
 
 /* ---- /proc/sysvipc/shm --------------------------------------------------------------------------------------------- */
 
-void shm_for_each(void (*show)(void *arg, const struct shm_line *line), void *arg)
+bool shm_next_line(u64 *index, struct shm_line *line)
 {
-	mutex_lock(&shm_lock);
-	for (int i = 0; i <= top_index; i++) {
-		const struct shm_segment *s = slots[i];
+	const struct shm_segment *s = NULL;
 
-		if (!s)
-			continue;
-		show(arg, &(struct shm_line){ s->key, s->id, s->mode, s->uid, s->gid, s->cuid, s->cgid,
-					      s->cpid, s->lpid, s->size, s->nattch,
-					      resident_bytes(s), swapped_bytes(s), s->atime, s->dtime, s->ctime });
-	}
+	mutex_lock(&shm_lock);
+	for (; !s && top_index >= 0 && *index <= (u64)top_index; ++*index)
+		s = slots[*index];
+	if (s)
+		*line = (struct shm_line){ s->key, s->id, s->mode, s->uid, s->gid, s->cuid, s->cgid,
+					   s->cpid, s->lpid, s->size, s->nattch, resident_bytes(s),
+					   swapped_bytes(s), s->atime, s->dtime, s->ctime };
 	mutex_unlock(&shm_lock);
+	return s;
 }
 
 void shm_init(void)

@@ -19,7 +19,7 @@ struct shm_line {
 	u64 resident, swapped; /* bytes */
 	s64 atime, dtime, ctime;
 };
-/* Call show for each segment, by index. show must not sleep on user memory. May sleep. */
-void shm_for_each(void (*show)(void *arg, const struct shm_line *line), void *arg);
+/* The segment at *index or the first behind it, whose index *index passes; false: there is none. May sleep. */
+bool shm_next_line(u64 *index, struct shm_line *line);
 /* Boot: panics without memory. */
 void shm_init(void);

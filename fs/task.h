@@ -15,6 +15,7 @@
 
 #include <pagoda/types.h>
 #include <pagoda/atomic.h>
+#include <pagoda/task_io.h>
 #include <pagoda/vm_task.h>
 
 struct files_struct; /* open files, shared by CLONE_FILES */
@@ -22,6 +23,7 @@ struct fs_struct;    /* root, current directory, umask; shared by CLONE_FS */
 struct file;
 struct vm_file;
 struct mm_struct;
+struct pid;
 struct tty;
 struct user_struct;
 
@@ -62,6 +64,7 @@ struct fs_task {
 	struct user_struct *user; /* of cred.uid, with a reference: who is counted for what the task makes (fs/user.h) */
 	struct fs_process *process;
 	struct fs_restart restart;
+	struct task_io io; /* written by the task itself */
 };
 
 /* Capabilities that calls on files ask for, by Linux's numbers. */
@@ -158,32 +161,56 @@ struct fs_task_info {
 	unsigned long nvcsw, nivcsw;
 	int oom_score_adj;
 	bool is_kthread;
-	bool hidden; /* PR_SET_DUMPABLE 0: its files are root's */
+	bool hidden; /* PR_SET_DUMPABLE 0, or without memory: its files are root's */
 	struct fs_cred cred;
 	unsigned long long cap_inheritable, cap_bounding, cap_ambient;
 	struct rlimit rlim[RLIM_NLIMITS];
-	unsigned long user_ip, user_sp; /* 0 if running */
+	struct task_io io; /* as the times: of the process, or of a thread */
+	bool no_new_privs;
+	unsigned int personality;
 };
-/* Fill *info for the thread tid (a tgid is the leader's tid). false: no such task. */
-bool fs_hook_task_info(int tid, struct fs_task_info *info);
-/* May the running task look into the memory of tid? 0, -EACCES, -ESRCH. */
-int fs_hook_may_access(int tid);
+/*
+ * The task with the number nr now, with a reference that never comes to stand for another task, or
+ * NULL. Any context, as all of these but where it says otherwise.
+ */
+struct pid *fs_hook_find_pid(int nr);
+/* The thread tid of the process of that task, or NULL. */
+struct pid *fs_hook_find_thread(struct pid *process, int tid);
+/* A reference more, and one less; NULL is allowed. */
+void fs_hook_get_pid(struct pid *pid);
+void fs_hook_put_pid(struct pid *pid);
+/* Is the task still there (a zombie is)? */
+bool fs_hook_pid_alive(struct pid *pid);
+/* Is it a thread of the caller's process? */
+bool fs_hook_pid_is_mine(struct pid *pid);
+/* Is there a task of that number? */
+bool fs_hook_task_exists(int tid);
+/* Fill *info; thread: times and faults of the thread alone. false: the task is gone. */
+bool fs_hook_task_info(struct pid *pid, bool thread, struct fs_task_info *info);
+/* May the caller look into the task (ptrace's rule, by its file-system ids)? 0, -EACCES, -ESRCH. */
+int fs_hook_may_access(struct pid *pid);
+/* Its mm for an open file: mm_count raised (mmdrop it); NULL: it has none; ERR_PTR: ESRCH, EACCES (may not look). */
+struct mm_struct *fs_hook_open_mm(struct pid *pid) __must_check;
 /* The process with the smallest tgid above pid (0: the first), or 0 at the end. */
 int fs_hook_next_process(int pid);
-/* The thread of process tgid with the smallest tid above tid, or 0. */
-int fs_hook_next_thread(int tgid, int tid);
-/* Its mm with mm_users raised (mmput it), or NULL. */
-struct mm_struct *fs_hook_task_mm(int tid);
+/* The thread of that process with the smallest tid above tid, or 0. */
+int fs_hook_next_thread(struct pid *process, int tid);
+/* Its mm with mm_users raised (mmput it, which may sleep), or NULL. */
+struct mm_struct *fs_hook_task_mm(struct pid *pid);
 /*
- * Call fn(task, arg) on the fs_task of thread tid while it cannot go away; false if there
- * is none. fn must not sleep; it takes counted references to what it needs.
+ * Call fn(task, arg) on the fs_task while it cannot go away; false if the task is gone. fn must not
+ * sleep; it takes counted references to what it needs.
  */
-bool fs_hook_with_task(int tid, void (*fn)(struct fs_task *task, void *arg), void *arg);
+bool fs_hook_with_task(struct pid *pid, void (*fn)(struct fs_task *task, void *arg), void *arg);
 /* Call fn for every process until it returns false; fn must not sleep. Any context. */
 void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg), void *arg);
-/* -1000 .. 1000; 0, -ESRCH, -EACCES (lowering without privilege). */
-int fs_hook_set_oom_score_adj(int pid, int value);
-void fs_hook_set_comm(int tid, const char *name);
+/* -1000 .. 1000; 0, -ESRCH, -EACCES (below the least value so far, without privilege). */
+int fs_hook_set_oom_score_adj(struct pid *pid, int value);
+/* 0, -ESRCH, -EINVAL (not a thread of the caller's process). */
+int fs_hook_set_comm(struct pid *pid, const char *name);
+
+/* Bytes of the kernel stacks of all tasks. */
+unsigned long fs_hook_stack_bytes(void);
 
 /* System-wide counts for /proc/{stat,uptime,loadavg}; times in ns per CPU. */
 struct fs_system_info {

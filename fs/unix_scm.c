@@ -292,21 +292,13 @@ static int take_cred(struct unix_scm *scm, const struct unix_cred *cred)
 {
 	const struct fs_task *task = fs_current();
 	const struct fs_cred *mine = &task->cred;
-	struct fs_task_info *info;
 	bool known = cred->pid == task->process->pid;
 
 	if (cred->uid == (u32)-1 || cred->gid == (u32)-1)
 		return -EINVAL;
 	if ((!known && !fs_capable(CAP_SYS_ADMIN)) || !may_say_uid(mine, cred->uid) || !may_say_gid(mine, cred->gid))
 		return -EPERM;
-	if (!known) {
-		info = kmalloc(sizeof(*info), GFP_KERNEL);
-		if (!info)
-			return -ENOMEM;
-		known = fs_hook_task_info(cred->pid, info);
-		kfree(info);
-	}
-	if (!known)
+	if (!known && !fs_hook_task_exists(cred->pid))
 		return -ESRCH;
 	scm->cred = *cred;
 	return 0;

@@ -376,6 +376,7 @@ struct file_operations {
 #define FMODE_PATH    8u  /* O_PATH: only names it */
 #define FMODE_STREAM  16u /* no position: lseek and pread fail with ESPIPE */
 #define FMODE_WRITER  32u /* counted in i_writecount */
+#define FMODE_UNSIGNED_OFFSET 64u /* all 64 bits of a position count (/proc/PID/mem) */
 
 /* F_SETOWN_EX names them so. */
 enum file_owner_type { F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP };
@@ -446,7 +447,9 @@ static inline void mark_inode_dirty(struct inode *inode)
 void inc_nlink(struct inode *inode);
 void drop_nlink(struct inode *inode);
 void clear_nlink(struct inode *inode);
-/* Permission by mode bits of the caller's fsuid; 0, -EACCES, -EROFS (the whole file system is read-only). */
+/* Permission by the mode bits, the caller's fsuid and capabilities alone; 0, -EACCES. */
+int generic_permission(const struct inode *inode, unsigned int mask) __must_check;
+/* The same, or what the file system has instead of it; -EROFS (the whole file system is read-only). */
 int inode_permission(struct inode *inode, unsigned int mask) __must_check;
 /* Has the caller the capability (CAP_ of fs/task.h)? */
 bool fs_capable(int cap);
@@ -573,8 +576,6 @@ int mnt_get_writer(struct vfsmount *mnt) __must_check;
 void mnt_put_writer(struct vfsmount *mnt);
 /* Write everything that is not yet on its disk, and wait. May sleep. */
 void sync_filesystems(void);
-void mounts_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root);
-void mountinfo_show(void (*emit)(void *arg, const char *text), void *arg, const struct path *root);
 /* A mount that has no place in the tree (pipes, memfds); NULL: no memory. */
 struct vfsmount *kern_mount(struct super_block *sb);
 
@@ -794,8 +795,8 @@ long tmpfs_get_seals(struct file *file);
 struct super_block *ext2_mount(struct block_device *bdev, const char *options, bool read_only);
 struct super_block *proc_mount(void);
 void proc_set_cmdline(const char *cmdline);
-/* Is file an open /proc/PID? Then which process: its number, and when it started, as numbers come again. */
-bool proc_dir_process(const struct file *file, int *pid, u64 *born);
+/* The process of an open /proc/PID, which the file holds; NULL: file is something else. */
+struct pid *proc_dir_process(const struct file *file);
 struct super_block *devpts_mount(void);
 
 int devices_init(void);

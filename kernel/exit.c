@@ -35,8 +35,20 @@
 
 /* ---- Accounting -------------------------------------------------------------------------- */
 
+void add_io(struct task_io *sum, const struct task_io *io)
+{
+	sum->rchar += io->rchar;
+	sum->wchar += io->wchar;
+	sum->syscr += io->syscr;
+	sum->syscw += io->syscw;
+	sum->read_bytes += io->read_bytes;
+	sum->write_bytes += io->write_bytes;
+	sum->cancelled_write_bytes += io->cancelled_write_bytes;
+}
+
 void add_usage(struct task_usage *sum, const struct task_usage *u)
 {
+	add_io(&sum->io, &u->io);
 	sum->utime_ns += u->utime_ns;
 	sum->stime_ns += u->stime_ns;
 	sum->min_flt += u->min_flt;
@@ -54,6 +66,7 @@ void task_usage(struct task_struct *t, struct task_usage *u)
 	u->nvcsw = t->nvcsw;
 	u->nivcsw = t->nivcsw;
 	u->maxrss_kb = 0;
+	u->io = t->fs.io;
 }
 
 void process_usage(struct signal_struct *sig, struct task_usage *u)

@@ -312,6 +312,7 @@ static int copy_process_part(struct task_struct *t, struct task_struct *parent, 
 	init_signal_parts(sig, t);
 	memcpy(sig->rlim, parent->signal->rlim, sizeof(sig->rlim));
 	sig->thp_disable = parent->signal->thp_disable;
+	sig->oom_score_adj_min = parent->signal->oom_score_adj_min;
 	sig->fs_process.pid = t->vm.pid;
 	return 0;
 }

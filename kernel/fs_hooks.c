@@ -5,6 +5,7 @@
  *
  * Locking: pictures of tasks are taken under tasklist_lock, so that they are of one moment.
  */
+#include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
@@ -16,6 +17,18 @@
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+
+/* ---- The running task's account ------------------------------------------------------------------------- */
+
+static struct task_io *running_task_io(void)
+{
+	return &current->fs.io;
+}
+
+void task_io_init(void)
+{
+	current_task_io = running_task_io;
+}
 
 /* ---- The running task and signals --------------------------------------------------------------------- */
 
@@ -155,11 +168,18 @@ static void fill_signals(const struct task_struct *t, struct fs_task_info *info)
 	}
 }
 
-static void fill_usage(struct task_struct *t, struct fs_task_info *info)
+static void fill_usage(struct task_struct *t, bool thread, struct fs_task_info *info)
 {
 	struct task_usage u;
 
-	process_usage(t->signal, &u);
+	if (thread) {
+		task_usage(t, &u);
+		info->io = u.io;
+	} else {
+		process_usage(t->signal, &u);
+		info->io = u.io;
+		add_io(&info->io, &t->signal->kids.io);
+	}
 	info->utime = u.utime_ns;
 	info->stime = u.stime_ns;
 	info->min_flt = u.min_flt;
@@ -173,10 +193,18 @@ static void fill_usage(struct task_struct *t, struct fs_task_info *info)
 	info->start_time = t->vm.start_time_ns;
 }
 
+static void fill_caps(const struct task_struct *t, struct fs_task_info *info)
+{
+	info->cap_inheritable = t->caps.inheritable;
+	info->cap_bounding = t->caps.bounding;
+	info->cap_ambient = t->caps.ambient;
+	info->no_new_privs = t->caps.no_new_privs;
+}
+
 #define PF_SHOWN_FORKNOEXEC 0x40u
 #define PF_SHOWN_KTHREAD    0x00200000u
 
-static void fill_info(struct task_struct *t, struct fs_task_info *info)
+static void fill_info(struct task_struct *t, bool thread, struct fs_task_info *info)
 {
 	struct signal_struct *sig = t->signal;
 
@@ -198,45 +226,125 @@ static void fill_info(struct task_struct *t, struct fs_task_info *info)
 	info->exit_signal = thread_group_leader(t) ? t->exit_signal : 0;
 	info->oom_score_adj = t->vm.oom_score_adj;
 	info->cred = t->fs.cred;
-	info->cap_inheritable = t->caps.inheritable;
-	info->cap_bounding = t->caps.bounding;
-	info->cap_ambient = t->caps.ambient;
-	info->hidden = t->vm.mm && t->vm.mm->dumpable != 1;
+	info->hidden = !t->vm.mm || t->vm.mm->dumpable != 1;
 	memcpy(info->rlim, sig->rlim, sizeof(info->rlim));
 	fill_signals(t, info);
-	fill_usage(t, info);
-	if (t->vm.mm && t != current && t->state != TASK_RUNNING) {
-		info->user_ip = machine_user_regs(&t->thread)->ip;
-		info->user_sp = machine_user_regs(&t->thread)->sp;
-	}
+	fill_usage(t, thread, info);
+	fill_caps(t, info);
+	info->personality = t->personality;
 }
 
-bool fs_hook_task_info(int tid, struct fs_task_info *info)
+struct pid *fs_hook_find_pid(int nr)
 {
-	struct task_struct *t;
+	struct pid *pid;
 	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	pid = find_pid_locked(nr);
+	if (pid && pid->task)
+		pid->refs++;
+	else
+		pid = NULL;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return pid;
+}
+
+struct pid *fs_hook_find_thread(struct pid *process, int tid)
+{
+	struct pid *pid;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	pid = find_pid_locked(tid);
+	if (pid && pid->task && process->task && pid->task->signal == process->task->signal)
+		pid->refs++;
+	else
+		pid = NULL;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return pid;
+}
+
+void fs_hook_get_pid(struct pid *pid)
+{
+	if (pid)
+		get_pid_ref(pid);
+}
+
+void fs_hook_put_pid(struct pid *pid)
+{
+	if (pid)
+		put_pid_ref(pid);
+}
+
+bool fs_hook_pid_alive(struct pid *pid)
+{
+	return READ_ONCE(pid->task);
+}
+
+bool fs_hook_pid_is_mine(struct pid *pid)
+{
+	unsigned long flags;
+	bool mine;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	mine = pid->task && pid->task->signal == current->signal;
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return mine;
+}
+
+bool fs_hook_task_exists(int tid)
+{
+	unsigned long flags;
+	bool exists;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	exists = find_task_locked(tid);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return exists;
+}
+
+bool fs_hook_task_info(struct pid *pid, bool thread, struct fs_task_info *info)
+{
+	unsigned long flags;
+	bool found;
 
 	memset(info, 0, sizeof(*info));
 	spin_lock_irqsave(&tasklist_lock, flags);
-	t = find_task_locked(tid);
-	if (t)
-		fill_info(t, info);
+	found = pid->task;
+	if (found)
+		fill_info(pid->task, thread, info);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
-	return t;
+	return found;
 }
 
-int fs_hook_may_access(int tid)
+int fs_hook_may_access(struct pid *pid)
 {
-	struct task_struct *t;
 	unsigned long flags;
 	int err = -ESRCH;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	t = find_task_locked(tid);
-	if (t)
-		err = may_access_task(t, true) ? 0 : -EACCES;
+	if (pid->task)
+		err = may_access_task(pid->task, true) ? 0 : -EACCES;
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return err;
+}
+
+/* As Linux's mm_access(): one's own memory needs no right, and none at all needs none either. */
+struct mm_struct *fs_hook_open_mm(struct pid *pid)
+{
+	struct mm_struct *mm = ERR_PTR(-ESRCH);
+	unsigned long flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	if (pid->task) {
+		mm = pid->task->vm.mm;
+		if (mm && mm != current->vm.mm && !may_access_task(pid->task, true))
+			mm = ERR_PTR(-EACCES);
+		else if (mm)
+			atomic_inc(&mm->mm_count);
+	}
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return mm;
 }
 
 int fs_hook_next_process(int pid)
@@ -252,43 +360,42 @@ int fs_hook_next_process(int pid)
 	return pid;
 }
 
-int fs_hook_next_thread(int tgid, int tid)
+int fs_hook_next_thread(struct pid *process, int tid)
 {
-	struct task_struct *leader, *t;
+	struct task_struct *t;
 	unsigned long flags;
 	int next = 0;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	leader = find_task_locked(tgid);
-	if (leader)
-		list_for_each_entry(t, &leader->signal->threads, thread_link)
+	if (process->task)
+		list_for_each_entry(t, &process->task->signal->threads, thread_link)
 			if (t->vm.pid > tid && (!next || t->vm.pid < next))
 				next = t->vm.pid;
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return next;
 }
 
-struct mm_struct *fs_hook_task_mm(int tid)
+struct mm_struct *fs_hook_task_mm(struct pid *pid)
 {
-	struct task_struct *t;
 	struct mm_struct *mm = NULL;
+	struct task_struct *t;
 	unsigned long flags;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	t = find_task_locked(tid);
+	t = pid->task;
 	if (t && t->vm.mm && atomic_inc_not_zero(&t->vm.mm->mm_users))
 		mm = t->vm.mm;
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return mm;
 }
 
-bool fs_hook_with_task(int tid, void (*fn)(struct fs_task *task, void *arg), void *arg)
+bool fs_hook_with_task(struct pid *pid, void (*fn)(struct fs_task *task, void *arg), void *arg)
 {
 	struct task_struct *t;
 	unsigned long flags;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	t = find_task_locked(tid);
+	t = pid->task;
 	if (t)
 		fn(&t->fs, arg);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
@@ -307,35 +414,54 @@ void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg),
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
-int fs_hook_set_oom_score_adj(int pid, int value)
+/* Without privilege it may come down again to where privilege last put it, as in Linux. */
+static int set_oom_score_adj_locked(struct signal_struct *sig, int value)
 {
-	struct task_struct *leader, *t;
+	struct task_struct *t;
+
+	lockdep_assert_held(&tasklist_lock);
+	if (value < sig->oom_score_adj_min && !capable(CAP_SYS_RESOURCE))
+		return -EACCES;
+	if (capable(CAP_SYS_RESOURCE))
+		sig->oom_score_adj_min = value;
+	list_for_each_entry(t, &sig->threads, thread_link)
+		t->vm.oom_score_adj = value;
+	return 0;
+}
+
+int fs_hook_set_oom_score_adj(struct pid *pid, int value)
+{
 	unsigned long flags;
 	int error = -ESRCH;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	leader = find_task_locked(pid);
-	if (leader && value < leader->vm.oom_score_adj && !capable(CAP_SYS_RESOURCE)) {
-		error = -EACCES;
-	} else if (leader) {
-		list_for_each_entry(t, &leader->signal->threads, thread_link)
-			t->vm.oom_score_adj = value;
-		error = 0;
-	}
+	if (pid->task)
+		error = set_oom_score_adj_locked(pid->task->signal, value);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return error;
 }
 
-void fs_hook_set_comm(int tid, const char *name)
+int fs_hook_set_comm(struct pid *pid, const char *name)
 {
 	struct task_struct *t;
 	unsigned long flags;
+	int error = 0;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
-	t = find_task_locked(tid);
-	if (t)
+	t = pid->task;
+	if (!t)
+		error = -ESRCH;
+	else if (t->signal != current->signal)
+		error = -EINVAL;
+	else
 		pagoda_strlcpy(t->vm.comm, name, sizeof(t->vm.comm));
 	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return error;
+}
+
+unsigned long fs_hook_stack_bytes(void)
+{
+	return (unsigned long)READ_ONCE(nr_tasks) * KERNEL_STACK_SIZE;
 }
 
 void fs_hook_system_info(struct fs_system_info *info)

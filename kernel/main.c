@@ -132,8 +132,10 @@ static void mount_root(void)
 		.size = initrd ? size : 0,
 		.consumed = direct ? free_initrd : NULL,
 	};
-	int error = fs_init(&current->fs, &fs);
+	int error;
 
+	task_io_init();
+	error = fs_init(&current->fs, &fs);
 	if (error)
 		boot_failed(fs.failed, -error);
 	if (initrd && !direct)

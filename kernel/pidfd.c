@@ -66,24 +66,16 @@ struct pid *pidfd_pid(int fd, bool *nonblock)
 	return pid;
 }
 
-/* The process of an open /proc/PID, with a reference, or ERR_PTR: EBADF, ESRCH. */
+/* The process of an open /proc/PID, with a reference, or ERR_PTR: EBADF. It may have ended. */
 static struct pid *proc_dir_pid(int fd)
 {
 	struct fd f = fdget((unsigned int)fd);
-	struct pid *pid = ERR_PTR(-EBADF);
-	unsigned long flags;
-	u64 born;
-	int nr;
+	struct pid *pid = f.file ? proc_dir_process(f.file) : NULL;
 
-	if (f.file && proc_dir_process(f.file, &nr, &born)) {
-		spin_lock_irqsave(&tasklist_lock, flags);
-		pid = find_pid_locked(nr);
-		if (pid && pid->task && pid->task->vm.start_time_ns == born)
-			pid->refs++;
-		else
-			pid = ERR_PTR(-ESRCH);
-		spin_unlock_irqrestore(&tasklist_lock, flags);
-	}
+	if (pid)
+		get_pid_ref(pid);
+	else
+		pid = ERR_PTR(-EBADF);
 	fdput(f);
 	return pid;
 }

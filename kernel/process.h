@@ -95,6 +95,9 @@ long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsig
 /* Copy a struct rusage out. */
 struct task_usage;
 int put_rusage(unsigned long uaddr, const struct task_usage *u) __must_check;
+/* Boot: the core counts what disks do for the running task. */
+void task_io_init(void);
+void add_io(struct task_io *sum, const struct task_io *io);
 void add_usage(struct task_usage *sum, const struct task_usage *u);
 /* What one thread / a whole process without its children used. tasklist_lock held. */
 void task_usage(struct task_struct *t, struct task_usage *u);

@@ -188,12 +188,22 @@ static bool may_look(void)
 	return __atomic_load_n(&res.pid, __ATOMIC_ACQUIRE) && !__atomic_load_n(&res.stopped, __ATOMIC_RELAXED);
 }
 
+/* The program's address space with mm_users raised, or NULL. */
+static struct mm_struct *program_mm(void)
+{
+	struct pid *pid = fs_hook_find_pid(res.pid);
+	struct mm_struct *mm = pid ? fs_hook_task_mm(pid) : NULL;
+
+	fs_hook_put_pid(pid);
+	return mm;
+}
+
 static void look_at_program(void)
 {
 	struct mm_struct *mm;
 
 	mutex_lock(&look_mutex);
-	mm = may_look() ? fs_hook_task_mm(res.pid) : NULL;
+	mm = may_look() ? program_mm() : NULL;
 	if (mm) {
 		look(mm);
 		mmput(mm);

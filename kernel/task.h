@@ -59,6 +59,7 @@ struct task_usage {
 	u64 utime_ns, stime_ns;
 	unsigned long min_flt, maj_flt, nvcsw, nivcsw;
 	unsigned long maxrss_kb;
+	struct task_io io;
 };
 
 struct signal_struct {
@@ -95,6 +96,7 @@ struct signal_struct {
 	bool is_child_subreaper, did_exec, thp_disable;
 	unsigned int exec_id;		 /* (T) programs it has executed; */
 	unsigned int parent_exec_id;	 /* (T) its parent's, when it was made */
+	int oom_score_adj_min;		 /* (T) where privilege last put oom_score_adj; inherited */
 };
 
 struct task_struct {

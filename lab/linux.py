@@ -12,12 +12,14 @@ import re
 import shlex
 import subprocess
 import tempfile
+import time
 
 from lab import build, disks, image, packages, qemu
 from lab.common import EXIT_HOST, Refusal, say
 
 PACKAGE = "linux-image-cloud-amd64"  # depends on the kernel itself
 FETCH_SECONDS = 600
+DISK_SECONDS, DISK_RAM = 90, 128 << 20
 # No mitigations, huge pages, protection keys, five levels or random layout: Pagoda has none.
 WORDS = ("quiet console=ttyS0 mitigations=off transparent_hugepage=never nopku no5lvl norandmaps "
          "random.trust_cpu=on panic=-1")
@@ -170,6 +172,20 @@ def start_on_disk(folder, disk, files, command, ram):
     line, output = command_line(folder, {**files, **modules}, [load + command], ram, disk)
     open(output, "wb").close()  # nothing of an earlier machine's
     return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL), output
+
+
+def output_on_disk(bench, disk, program, script, timeout=DISK_SECONDS):
+    """What a script prints in Linux that finds the disk at /dev/vda and the program at /x; it must succeed."""
+    process, output = start_on_disk(bench.folder, disk, {"/x": program}, script, DISK_RAM)
+    deadline = time.monotonic() + timeout
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    with open(output, errors="replace") as file:
+        [(status, text)] = results(file.read(), 1)
+    bench.equal(status, 0, f"status in Linux, after {text[-300:]}")
+    return text
 
 
 def quoted(words):

@@ -45,6 +45,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/vm_task.h>
+#include <pagoda/task_io.h>
 
 /* Waiting requests that a new bio is compared with. */
 #define MERGE_SCAN 16
@@ -566,6 +567,8 @@ void submit_bio(struct bio *bio)
 		end_bio(bio, -EIO);
 		return;
 	}
+	if (bio->op == BIO_READ)
+		count_task_read((u64)bio_sectors(bio) << SECTOR_SHIFT);
 	if (needs_bounce(bio))
 		queue_bounced(bdev, bio);
 	else

@@ -56,6 +56,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/vmstat.h>
+#include <pagoda/task_io.h>
 
 /* Pages pinned at once: a request of 256 KiB, which keeps a disk busy and little memory pinned. */
 #define DIO_PAGES 64u
@@ -123,6 +124,8 @@ static size_t send_bio(struct dio *dio, size_t at, size_t end)
 	bio->private = dio;
 	bio->end_io = dio_end_io;
 	atomic_inc(&dio->pending);
+	if (dio->write)
+		count_task_write(at - start);
 	submit_bio(bio);
 	return at;
 }

@@ -23,6 +23,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/vmstat.h>
+#include <pagoda/meminfo.h>
 #include <asm/ldt.h>
 #include <asm/pgalloc.h>
 #include "vma_internal.h"
@@ -152,6 +153,22 @@ unsigned long nr_mms(void)
 		n++;
 	spin_unlock_irqrestore(&mmlist_lock, flags);
 	return n;
+}
+
+void sum_mm_rss(unsigned long *anon, unsigned long *file)
+{
+	struct list_head *pos;
+	unsigned long flags;
+
+	*anon = *file = 0;
+	spin_lock_irqsave(&mmlist_lock, flags);
+	list_for_each(pos, &init_mm.mmlist) {
+		struct mm_struct *mm = list_entry(pos, struct mm_struct, mmlist);
+
+		*anon += (unsigned long)max(atomic_long_read(&mm->rss_anon), 0l);
+		*file += (unsigned long)max(atomic_long_read(&mm->rss_file) + atomic_long_read(&mm->rss_shmem), 0l);
+	}
+	spin_unlock_irqrestore(&mmlist_lock, flags);
 }
 
 /* ---- Ending one ----------------------------------------------------------------------------- */

@@ -48,6 +48,7 @@
 #include <pagoda/vm_task.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
+#include <pagoda/task_io.h>
 
 atomic_long_t nr_dirty_pages, nr_writeback_pages;
 
@@ -129,6 +130,7 @@ bool set_page_dirty(struct page *page)
 		tag_dirty(mapping, page->index);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	current_vm->nr_dirtied++;
+	count_task_write(PAGE_SIZE);
 	return true;
 }
 
@@ -147,6 +149,8 @@ bool clear_page_dirty_for_io(struct page *page)
 void forget_page_tags(struct address_space *mapping, struct page *page)
 {
 	BUG_ON(PageWriteback(page));
+	if (has_tag(mapping, page->index, PAGECACHE_TAG_DIRTY))
+		count_task_cancelled_write(PAGE_SIZE);
 	untag_dirty(mapping, page->index);
 }
 

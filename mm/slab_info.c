@@ -16,6 +16,7 @@
 #include <pagoda/bug.h>
 #include <pagoda/highmem.h>
 #include <pagoda/string.h>
+#include <pagoda/meminfo.h>
 
 static bool percpu_arrays(void)
 {
@@ -41,16 +42,45 @@ static void cache_line(kmem_cache_t *cachep, char *line, size_t size)
 	pagoda_snprintf(line + n, size - (size_t)n, "\n");
 }
 
-void slabinfo(void (*emit)(void *arg, const char *text), void *arg)
+bool slabinfo_line(unsigned long n, char *line, size_t size)
 {
 	kmem_cache_t *cachep;
+
+	if (n-- == 0) {
+		pagoda_strlcpy(line, percpu_arrays() ? "slabinfo - version: 1.1 (SMP)\n" : "slabinfo - version: 1.1\n",
+			       size);
+		return true;
+	}
+	mutex_lock(&cache_chain_sem);
+	for_each_cache(cachep)
+		if (n-- == 0) {
+			cache_line(cachep, line, size);
+			break;
+		}
+	mutex_unlock(&cache_chain_sem);
+	return cachep;
+}
+
+void slabinfo(void (*emit)(void *arg, const char *text), void *arg)
+{
 	char line[128];
 
-	emit(arg, percpu_arrays() ? "slabinfo - version: 1.1 (SMP)\n" : "slabinfo - version: 1.1\n");
+	for (unsigned long n = 0; slabinfo_line(n, line, sizeof(line)); n++)
+		emit(arg, line);
+}
+
+void slab_pages(unsigned long *pages, unsigned long *unused)
+{
+	kmem_cache_t *cachep;
+	unsigned long flags;
+
+	*pages = *unused = 0;
 	mutex_lock(&cache_chain_sem);
 	for_each_cache(cachep) {
-		cache_line(cachep, line, sizeof(line));
-		emit(arg, line);
+		spin_lock_irqsave(&cachep->spinlock, flags);
+		*pages += cachep->nr_slabs << cachep->gfporder;
+		*unused += cachep->nr_free_slabs << cachep->gfporder;
+		spin_unlock_irqrestore(&cachep->spinlock, flags);
 	}
 	mutex_unlock(&cache_chain_sem);
 }

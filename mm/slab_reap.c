@@ -74,6 +74,9 @@ static unsigned long reap_value(kmem_cache_t *cachep, gfp_t gfp_mask, unsigned l
 
 	if (cachep->flags & SLAB_NO_REAP)
 		return 0;
+	/* Without the lock, as most caches have none: one that gets its first now is found the next time. */
+	if (!READ_ONCE(cachep->nr_free_slabs) && !READ_ONCE(cachep->dflags))
+		return 0;
 	spin_lock_irqsave(&cachep->spinlock, flags);
 	if (cachep->dflags & DFLGS_GROWN) {
 		cachep->dflags &= ~DFLGS_GROWN;

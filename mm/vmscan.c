@@ -10,7 +10,7 @@
  *
  *	try_to_free_pages_zone	32 pages wanted, priority 6 .. 1
  *	  shrink_caches		one pass:
- *	    kmem_cache_reap	  free slabs; enough?
+ *	    reap_slabs		  slabs without objects; enough?
  *	    refill_inactive	  active -> inactive
  *	    shrink_cache	  inactive -> free
  *	    shrinkers		  dentries, inodes, ..., in proportion to what was scanned (FX-09)
@@ -50,6 +50,8 @@
 
 /* How long kswapd leaves a node alone that it could not help. */
 #define KSWAPD_PAUSE_NS 100000000ull
+/* Calls of kmem_cache_reap(), of ten caches each, that find nothing until all were looked at twice. */
+#define REAPS_IN_VAIN 16
 /* A zone whose pages were all looked at that often, in vain, is not worth a look by kswapd. */
 #define HOPELESS_SCANS 6
 
@@ -219,15 +221,31 @@ static void wait_for_written_page(struct scan_control *sc)
 	sc->written = NULL;
 }
 
+/*
+ * Slabs without an object in use cost nobody anything, so all that is wanted is taken from them
+ * before a page is. One call of kmem_cache_reap() looks at some caches and takes half of what one has.
+ */
+static void reap_slabs(struct scan_control *sc)
+{
+	unsigned long reaped = vmalloc_purge();
+
+	for (int in_vain = 0; sc->nr_pages > (long)reaped && in_vain < REAPS_IN_VAIN;) {
+		unsigned long got = (unsigned long)kmem_cache_reap(sc->gfp_mask);
+
+		in_vain = got ? 0 : in_vain + 1;
+		reaped += got;
+	}
+	sc->nr_reclaimed += reaped;
+	sc->nr_pages -= (long)reaped;
+}
+
 static void shrink_caches(struct scan_control *sc)
 {
-	unsigned long before = sc->nr_scanned, lru = 0, reaped;
+	unsigned long before = sc->nr_scanned, lru = 0;
 	zone_t *first;
 
 	sc->writes_left = SWAP_CLUSTER_MAX;
-	reaped = (unsigned long)kmem_cache_reap(sc->gfp_mask) + vmalloc_purge();
-	sc->nr_reclaimed += reaped;
-	sc->nr_pages -= (long)reaped;
+	reap_slabs(sc);
 	first = sc->one_zone ? sc->classzone : zone_to_shrink(sc->classzone);
 	lru += all_lru_pages(first);
 	shrink_zone(sc, first);

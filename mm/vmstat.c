@@ -8,6 +8,9 @@
  */
 #include "page_alloc_internal.h"
 #include <pagoda/vmstat.h>
+#include <pagoda/task_io.h>
+
+struct task_io *(*current_task_io)(void); /* set once, at boot */
 
 struct vm_event_state vm_event_states[VMSTAT_MAX_CPUS];
 

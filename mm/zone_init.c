@@ -21,6 +21,7 @@
 #include <pagoda/bootmem.h>
 #include <pagoda/bug.h>
 #include <pagoda/string.h>
+#include <pagoda/meminfo.h>
 #include <lib/bitmap.h>
 
 /* One wait queue for so many pages, and never fewer queues than this (PM-16). */
@@ -31,6 +32,10 @@
 #define ZONE_BALANCE_RATIO 128
 #define ZONE_BALANCE_MIN   20
 #define ZONE_BALANCE_MAX   255
+/* Whatever is asked for, pages_min is not more than this part of a zone: reclaim would never rest. */
+#define MARKS_MOST_PART	   8
+
+int min_free_kbytes;
 
 /* Per-CPU lists: pages moved at a time, and the length that triggers a drain. */
 #define PCP_BATCH	16u
@@ -145,14 +150,40 @@ void init_page(struct page *page, const zone_t *zone, unsigned long flags)
 	INIT_LIST_HEAD(&page->lru);
 }
 
+/* The marks stand in a fixed relation. Raised from the top: none is ever above the next. */
+static void set_watermarks(zone_t *zone, unsigned long pages_min)
+{
+	WRITE_ONCE(zone->pages_high, max(zone->pages_high, pages_min * 3));
+	WRITE_ONCE(zone->pages_low, max(zone->pages_low, pages_min * 2));
+	WRITE_ONCE(zone->pages_min, pages_min);
+	WRITE_ONCE(zone->pages_low, pages_min * 2);
+	WRITE_ONCE(zone->pages_high, pages_min * 3);
+}
+
 static void __init init_watermarks(zone_t *zone)
 {
 	unsigned long mask = zone->size / ZONE_BALANCE_RATIO;
 
 	mask = clamp(mask, (unsigned long)ZONE_BALANCE_MIN, (unsigned long)ZONE_BALANCE_MAX);
-	zone->pages_min = mask;
-	zone->pages_low = mask * 2;
-	zone->pages_high = mask * 3;
+	set_watermarks(zone, mask);
+	min_free_kbytes += (int)(mask * (PAGE_SIZE / SZ_1K));
+}
+
+void apply_min_free_kbytes(void)
+{
+	u64 wanted = (u64)max(READ_ONCE(min_free_kbytes), 0) / (PAGE_SIZE / SZ_1K);
+	unsigned long total = max(totalram_pages(), 1ul);
+	pg_data_t *pgdat;
+	zone_t *zone;
+
+	for_each_pgdat(pgdat)
+		for_each_zone(zone, pgdat) {
+			u64 share = wanted * zone->managed_pages / total;
+			unsigned long most = max(zone->managed_pages / MARKS_MOST_PART, (unsigned long)ZONE_BALANCE_MIN);
+
+			if (zone->size)
+				set_watermarks(zone, (unsigned long)clamp(share, (u64)ZONE_BALANCE_MIN, (u64)most));
+		}
 }
 
 static void __init init_wait_table(zone_t *zone)

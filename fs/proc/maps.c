@@ -1,25 +1,118 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * maps.c: an address space as files: maps, smaps, pagemap, mem, clear_refs.
+ * maps.c: an address space as a list of regions: /proc/PID/maps, and the walk that its kin share.
  *
- * The VMAs are walked under mmap_lock and printed into memory (proc.c), so a file is of one
- * moment. Page counts of smaps and the bits of pagemap come from the page tables: only
- * tables that exist are looked at, so the cost goes with what is mapped, not with the span.
+ * One record a region (seq_file.c). A record's index is the address where the last one ended, so a
+ * reader that comes back finds its place in O(log n) whatever was mapped and unmapped meanwhile:
  *
- * Locking: mmap_lock for reading; page_table_lock is not needed to look at an entry, which
- * is read once; a page behind a PTE cannot be freed while the lock is held, as unmapping
- * takes it for writing or flushes first (truncation: only its flags are looked at).
+ *	read 1 shows	|--A--|   |--B--|
+ *	index				^
+ *	meanwhile	|--A--|   |-----B+C-----|	B was joined with C
+ *	read 2 shows			|---C---|	the part that was not shown yet
+ *
+ * So addresses never go backwards, and what is mapped for as long as the reading takes is shown once.
+ *
+ * Cost: O(log n) for a read, then O(1) a region and the tables that exist, never the span.
+ *
+ * Locking: mmap_lock for reading while one page of text is printed; the walk of tables lets it go
+ * when a writer waits. page_table_lock is not needed to look at an entry, which is read once; a page
+ * behind an entry cannot be freed while mmap_lock is held, as unmapping takes it for writing or
+ * flushes first (truncation, reclaim: only its flags and counts are looked at).
  */
 #include <fs/proc/maps.h>
 #include <pagoda/bug.h>
-#include <pagoda/lru.h>
-#include <pagoda/mm.h>
-#include <pagoda/page_alloc.h>
-#include <pagoda/slab.h>
-#include <pagoda/string.h>
-#include <asm/pgtable.h>
 
-#define NAME_COLUMN 73u /* columns before a mapping's name */
+/* ---- The walk ------------------------------------------------------------------------------------ */
+
+int proc_maps_begin(struct proc_open *open)
+{
+	struct mm_struct *mm = open->mm;
+
+	if (!fs_hook_pid_alive(open->node->pid))
+		return -ESRCH;
+	open->cursor = NULL;
+	open->viewer.mnt = NULL;
+	if (!mm || !atomic_inc_not_zero(&mm->mm_users))
+		return 0;
+	if (down_read_killable(&mm->mmap_lock)) {
+		mmput(mm);
+		return -EINTR;
+	}
+	get_fs_root(&open->viewer);
+	return 0;
+}
+
+void proc_maps_end(struct proc_open *open)
+{
+	if (!open->viewer.mnt)
+		return; /* there was no memory to look at */
+	up_read(&open->mm->mmap_lock);
+	path_put(&open->viewer);
+	mmput(open->mm);
+}
+
+bool proc_next_region(struct proc_open *open, u64 *index, struct maps_region *region)
+{
+	struct vm_area_struct *vma = open->cursor;
+
+	if (!open->viewer.mnt || *index >= TASK_SIZE)
+		return false;
+	lockdep_assert_held(&open->mm->mmap_lock);
+	if (!vma)
+		vma = find_vma(open->mm, (unsigned long)*index);
+	open->cursor = NULL;
+	if (!vma) {
+		*index = TASK_SIZE;
+		return false;
+	}
+	region->vma = vma;
+	region->start = max(vma->vm_start, (unsigned long)*index);
+	region->end = vma->vm_end;
+	*index = vma->vm_end;
+	return true;
+}
+
+void proc_region_done(struct proc_open *open, const struct maps_region *region)
+{
+	open->cursor = region->vma ? region->vma->vm_next : NULL;
+}
+
+/* Does anybody wait for mmap_lock, which we hold for reading? */
+static bool mmap_lock_is_contended(const struct mm_struct *mm)
+{
+	return __atomic_load_n(&mm->mmap_lock.count, __ATOMIC_RELAXED) & RWSEM_WAITERS;
+}
+
+/* Let writers in. What is at addr may be another region by then: the walk goes on to its end at most. */
+static unsigned long let_others_in(struct mm_struct *mm, struct maps_region *region, unsigned long addr,
+				   unsigned long end)
+{
+	struct vm_area_struct *vma;
+
+	region->vma = NULL;
+	up_read(&mm->mmap_lock);
+	down_read(&mm->mmap_lock);
+	vma = find_vma(mm, addr);
+	if (!vma || vma->vm_start > addr)
+		return addr;
+	return min(end, vma->vm_end);
+}
+
+void proc_walk_tables(struct mm_struct *mm, struct maps_region *region,
+		      void (*fn)(const pte_t *ptep, unsigned long nr, void *arg), void *arg)
+{
+	unsigned long addr = region->start, end = region->end, nr;
+	const pte_t *ptep;
+
+	VM_BUG_ON(end > TASK_SIZE);
+	while ((ptep = next_table(mm, &addr, end, &nr))) {
+		fn(ptep, nr, arg);
+		addr += nr << PAGE_SHIFT;
+		if (mmap_lock_is_contended(mm))
+			end = let_others_in(mm, region, addr, end);
+		port_cond_resched();
+	}
+}
 
 /* ---- maps ------------------------------------------------------------------------------------- */
 
@@ -57,419 +150,63 @@ const char *vma_special_name(const struct vm_area_struct *vma)
 	return NULL;
 }
 
-/* A path may hold a newline; maps shows it as \012. */
-static void print_name(struct proc_text *t, const char *name)
+static void print_rights(struct proc_text *t, unsigned long flags)
 {
-	for (; *name; name++)
-		if (*name == '\n')
-			proc_printf(t, "\\012");
-		else
-			proc_write_bytes(t, name, 1);
+	char rights[6] = { ' ', flags & VM_READ ? 'r' : '-', flags & VM_WRITE ? 'w' : '-',
+			   flags & VM_EXEC ? 'x' : '-', flags & VM_MAYSHARE ? 's' : 'p', ' ' };
+
+	proc_write_bytes(t, rights, sizeof(rights));
 }
 
-void print_vma_file_name(struct proc_text *t, const struct vm_area_struct *vma, char *buf,
-			    const struct path *root)
+/* The fixed columns: "start-end rights offset major:minor inode ". */
+static void print_columns(struct proc_text *t, const struct maps_region *region,
+			  const struct file_identity *id)
 {
-	bool reachable;
-	char *name = d_path(&file_of(vma->vm_file)->f_path, root, buf, PATH_MAX, &reachable);
+	const struct vm_area_struct *vma = region->vma;
+	u64 pgoff = vma->vm_pgoff + ((region->start - vma->vm_start) >> PAGE_SHIFT);
 
-	if (!IS_ERR(name))
-		print_name(t, name);
+	proc_put_hex(t, region->start, 8);
+	proc_putc(t, '-');
+	proc_put_hex(t, region->end, 8);
+	print_rights(t, vma->vm_flags);
+	proc_put_hex(t, vma->vm_file ? pgoff << PAGE_SHIFT : 0, 8);
+	proc_putc(t, ' ');
+	proc_put_hex(t, MAJOR(id->dev), 2);
+	proc_putc(t, ':');
+	proc_put_hex(t, MINOR(id->dev), 2);
+	proc_putc(t, ' ');
+	proc_put_decimal(t, id->ino, 0);
+	proc_putc(t, ' ');
 }
 
-static void print_vma(struct proc_text *t, const struct vm_area_struct *vma, char *buf,
-		      const struct path *root)
+void proc_print_region(struct proc_text *t, struct proc_open *open, const struct maps_region *region)
 {
-	struct file_identity id = identify(vma);
-	unsigned long flags = vma->vm_flags;
+	const struct vm_area_struct *vma = region->vma;
 	const char *name = vma->vm_file ? NULL : vma_special_name(vma);
+	struct file_identity id = identify(vma);
 	size_t start = t->len;
 
-	proc_printf(t, "%08lx-%08lx %c%c%c%c %08llx %02x:%02x %llu ", vma->vm_start, vma->vm_end,
-		    flags & VM_READ ? 'r' : '-', flags & VM_WRITE ? 'w' : '-',
-		    flags & VM_EXEC ? 'x' : '-', flags & VM_MAYSHARE ? 's' : 'p',
-		    vma->vm_file ? (unsigned long long)vma->vm_pgoff << PAGE_SHIFT : 0ull,
-		    MAJOR(id.dev), MINOR(id.dev), (unsigned long long)id.ino);
+	print_columns(t, region, &id);
 	if (vma->vm_file || name)
-		proc_pad(t, start, NAME_COLUMN);
+		proc_pad(t, start, MAPS_NAME_COLUMN);
 	if (id.anonymous_object)
-		proc_printf(t, "/dev/zero (deleted)");
+		proc_puts(t, "/dev/zero (deleted)");
 	else if (vma->vm_file)
-		print_vma_file_name(t, vma, buf, root);
+		(void)proc_put_path(t, &file_of(vma->vm_file)->f_path, &open->viewer, "\n");
 	else if (name)
-		proc_printf(t, "%s", name);
-	proc_printf(t, "\n");
+		proc_puts(t, name);
+	proc_putc(t, '\n');
 }
 
-int walk_vmas(const struct proc_node *node, struct vma_walk *walk)
+static int print_maps(struct proc_text *t, struct proc_open *open, u64 *index)
 {
-	struct mm_struct *mm = fs_hook_task_mm(node->pid);
-	struct vm_area_struct *vma;
+	struct maps_region region;
 
-	if (!mm)
+	if (!proc_next_region(open, index, &region))
 		return 0;
-	walk->buf = kmalloc(PATH_MAX, GFP_KERNEL);
-	if (!walk->buf) {
-		mmput(mm);
-		return -ENOMEM;
-	}
-	get_fs_root(&walk->root);
-	down_read(&mm->mmap_lock);
-	for (vma = mm->mmap; vma; vma = vma->vm_next) {
-		walk->print(walk, vma);
-		port_cond_resched();
-	}
-	up_read(&mm->mmap_lock);
-	path_put(&walk->root);
-	kfree(walk->buf);
-	mmput(mm);
-	return 0;
+	proc_print_region(t, open, &region);
+	proc_region_done(open, &region);
+	return 1;
 }
 
-static void maps_line(struct vma_walk *walk, struct vm_area_struct *vma)
-{
-	print_vma(walk->text, vma, walk->buf, &walk->root);
-}
-
-int proc_show_maps(struct proc_text *t, const struct proc_node *node)
-{
-	struct vma_walk walk = { .text = t, .print = maps_line };
-
-	return walk_vmas(node, &walk);
-}
-
-/* ---- Looking at page tables ------------------------------------------------------------------------ */
-
-pte_t look_up_pte(struct mm_struct *mm, unsigned long addr, unsigned long *skip)
-{
-	pmd_t *pmd = walk_to_pmd(mm, addr);
-
-	VM_BUG_ON(addr >= TASK_SIZE);
-	*skip = addr + PAGE_SIZE;
-	if (!pmd || !pmd_present(pmdp_get(pmd)) || pmd_large(pmdp_get(pmd))) {
-		*skip = (addr & PMD_MASK) + PMD_SIZE;
-		return __pte(0);
-	}
-	return ptep_get(pte_offset(pmd, addr));
-}
-
-/* Proportional sizes are kept with this many fraction bits, so that thirds of pages add up. */
-#define PSS_SHIFT 12
-
-/* What smaps counts, in bytes; those from pss on << PSS_SHIFT. */
-struct page_sums {
-	unsigned long size, rss, shared_clean, shared_dirty, private_clean, private_dirty,
-		referenced, anonymous, lazyfree, swap;
-	u64 pss, pss_dirty, pss_anon, pss_file, pss_shmem, locked;
-};
-
-static void count_proportional(struct page_sums *sums, const struct vm_area_struct *vma,
-			       struct page *page, bool dirty, u64 pss)
-{
-	sums->pss += pss;
-	if (dirty)
-		sums->pss_dirty += pss;
-	if (vma->vm_flags & VM_LOCKED)
-		sums->locked += pss;
-	if (PageAnon(page)) {
-		sums->anonymous += PAGE_SIZE;
-		sums->pss_anon += pss;
-		if (PageLazyFree(page) && !dirty)
-			sums->lazyfree += PAGE_SIZE;
-	} else if (PageSwapBacked(page)) {
-		sums->pss_shmem += pss;
-	} else {
-		sums->pss_file += pss;
-	}
-}
-
-static void count_page(struct page_sums *sums, const struct vm_area_struct *vma, pte_t pte)
-{
-	struct page *page;
-	unsigned long share;
-	bool dirty;
-	u64 pss;
-
-	if (!pte_present(pte)) {
-		if (!pte_none(pte))
-			sums->swap += PAGE_SIZE;
-		return;
-	}
-	page = pte_page(pte);
-	if (test_bit(PG_zeropage, &page->flags) || PageReserved(page))
-		return;
-	dirty = pte_dirty(pte) || PageDirty(page);
-	share = (unsigned long)max(page_mapcount(page), 1);
-	pss = ((u64)PAGE_SIZE << PSS_SHIFT) / share;
-	sums->rss += PAGE_SIZE;
-	if (pte_young(pte) || PageReferenced(page))
-		sums->referenced += PAGE_SIZE;
-	if (share > 1)
-		*(dirty ? &sums->shared_dirty : &sums->shared_clean) += PAGE_SIZE;
-	else
-		*(dirty ? &sums->private_dirty : &sums->private_clean) += PAGE_SIZE;
-	count_proportional(sums, vma, page, dirty, pss);
-}
-
-static void count_vma(struct page_sums *sums, struct vm_area_struct *vma)
-{
-	unsigned long addr = vma->vm_start, next;
-
-	sums->size += vma->vm_end - vma->vm_start;
-	for (; addr < vma->vm_end; addr = next) {
-		pte_t pte = look_up_pte(vma->vm_mm, addr, &next);
-
-		if (!pte_none(pte))
-			count_page(sums, vma, pte);
-	}
-}
-
-static void line_kb(struct proc_text *t, const char *name, unsigned long bytes)
-{
-	size_t start = t->len;
-
-	proc_printf(t, "%s:", name);
-	proc_pad(t, start, 16);
-	proc_printf(t, "%8lu kB\n", bytes / SZ_1K);
-}
-
-static void print_sums(struct proc_text *t, const struct page_sums *sums, bool rollup)
-{
-	line_kb(t, "Rss", sums->rss);
-	line_kb(t, "Pss", (unsigned long)(sums->pss >> PSS_SHIFT));
-	line_kb(t, "Pss_Dirty", (unsigned long)(sums->pss_dirty >> PSS_SHIFT));
-	if (rollup) {
-		line_kb(t, "Pss_Anon", (unsigned long)(sums->pss_anon >> PSS_SHIFT));
-		line_kb(t, "Pss_File", (unsigned long)(sums->pss_file >> PSS_SHIFT));
-		line_kb(t, "Pss_Shmem", (unsigned long)(sums->pss_shmem >> PSS_SHIFT));
-	}
-	line_kb(t, "Shared_Clean", sums->shared_clean);
-	line_kb(t, "Shared_Dirty", sums->shared_dirty);
-	line_kb(t, "Private_Clean", sums->private_clean);
-	line_kb(t, "Private_Dirty", sums->private_dirty);
-	line_kb(t, "Referenced", sums->referenced);
-	line_kb(t, "Anonymous", sums->anonymous);
-	line_kb(t, "LazyFree", sums->lazyfree);
-	line_kb(t, "AnonHugePages", 0);
-	line_kb(t, "ShmemPmdMapped", 0);
-	line_kb(t, "FilePmdMapped", 0);
-	line_kb(t, "Shared_Hugetlb", 0);
-	line_kb(t, "Private_Hugetlb", 0);
-	line_kb(t, "Swap", sums->swap);
-	line_kb(t, "SwapPss", sums->swap);
-	line_kb(t, "Locked", (unsigned long)(sums->locked >> PSS_SHIFT));
-}
-
-static void print_flags(struct proc_text *t, unsigned long flags)
-{
-	static const struct {
-		unsigned long bit;
-		const char *name;
-	} names[] = {
-		{ VM_READ, "rd" },	 { VM_WRITE, "wr" },	 { VM_EXEC, "ex" },
-		{ VM_SHARED, "sh" },	 { VM_MAYREAD, "mr" },	 { VM_MAYWRITE, "mw" },
-		{ VM_MAYEXEC, "me" },	 { VM_MAYSHARE, "ms" },	 { VM_GROWSDOWN, "gd" },
-		{ VM_LOCKED, "lo" },	 { VM_IO, "io" },	 { VM_SEQ_READ, "sr" },
-		{ VM_RAND_READ, "rr" },	 { VM_DONTCOPY, "dc" },	 { VM_DONTEXPAND, "de" },
-		{ VM_LOCKONFAULT, "??" }, { VM_ACCOUNT, "ac" },	 { VM_NORESERVE, "nr" },
-		{ VM_WIPEONFORK, "wf" }, { VM_DONTDUMP, "dd" },	 { VM_SOFTDIRTY, "sd" },
-	};
-
-	proc_printf(t, "VmFlags: ");
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (flags & names[i].bit)
-			proc_printf(t, "%s ", names[i].name);
-	proc_printf(t, "\n");
-}
-
-static void smaps_block(struct vma_walk *walk, struct vm_area_struct *vma)
-{
-	struct page_sums sums;
-
-	memset(&sums, 0, sizeof(sums));
-	count_vma(&sums, vma);
-	print_vma(walk->text, vma, walk->buf, &walk->root);
-	line_kb(walk->text, "Size", sums.size);
-	line_kb(walk->text, "KernelPageSize", PAGE_SIZE);
-	line_kb(walk->text, "MMUPageSize", PAGE_SIZE);
-	print_sums(walk->text, &sums, false);
-	proc_printf(walk->text, "THPeligible:    0\n");
-	print_flags(walk->text, vma->vm_flags);
-}
-
-int proc_show_smaps(struct proc_text *t, const struct proc_node *node)
-{
-	struct vma_walk walk = { .text = t, .print = smaps_block };
-
-	return walk_vmas(node, &walk);
-}
-
-struct rollup {
-	struct page_sums sums;
-	unsigned long start, end;
-};
-
-static void rollup_add(struct vma_walk *walk, struct vm_area_struct *vma)
-{
-	struct rollup *rollup = walk->private;
-
-	count_vma(&rollup->sums, vma);
-	if (!rollup->end)
-		rollup->start = vma->vm_start;
-	rollup->end = vma->vm_end;
-}
-
-int proc_show_smaps_rollup(struct proc_text *t, const struct proc_node *node)
-{
-	struct rollup rollup;
-	struct vma_walk walk = { .text = t, .print = rollup_add, .private = &rollup };
-	size_t start = t->len;
-	int err;
-
-	memset(&rollup, 0, sizeof(rollup));
-	err = walk_vmas(node, &walk);
-	if (err)
-		return err;
-	proc_printf(t, "%08lx-%08lx ---p 00000000 00:00 0 ", rollup.start, rollup.end);
-	proc_pad(t, start, NAME_COLUMN);
-	proc_printf(t, "[rollup]\n");
-	print_sums(t, &rollup.sums, true);
-	return 0;
-}
-
-/* ---- pagemap ---------------------------------------------------------------------------------------- */
-
-#define PM_PRESENT (1ull << 63)
-#define PM_SWAP	   (1ull << 62)
-#define PM_FILE	   (1ull << 61)
-#define PM_SOFT_DIRTY (1ull << 55)
-#define PM_EXCLUSIVE  (1ull << 56)
-#define PM_ENTRY_BYTES 8u
-#define PM_SWAP_OFFSET_SHIFT 5 /* the area below it */
-#define PM_CHUNK       32u /* entries looked up under one hold of mmap_lock */
-
-static u64 pagemap_entry(struct mm_struct *mm, unsigned long addr, bool show_pfn)
-{
-	unsigned long skip;
-	pte_t pte = look_up_pte(mm, addr, &skip);
-	struct vm_area_struct *vma = find_vma_intersection(mm, addr, addr + PAGE_SIZE);
-	u64 entry = vma && vma->vm_flags & VM_SOFTDIRTY ? PM_SOFT_DIRTY : 0;
-	struct page *page;
-
-	if (pte_none(pte))
-		return entry;
-	if (pte_present(pte) ? pte_soft_dirty(pte) : pte_swp_soft_dirty(pte))
-		entry |= PM_SOFT_DIRTY;
-	if (!pte_present(pte))
-		return entry | PM_SWAP | swp_type(pte_to_swp_entry(pte)) |
-		       (u64)swp_offset(pte_to_swp_entry(pte)) << PM_SWAP_OFFSET_SHIFT;
-	page = pte_page(pte);
-	entry |= PM_PRESENT;
-	if (!PageAnon(page) && page->mapping)
-		entry |= PM_FILE;
-	if (page_mapcount(page) == 1)
-		entry |= PM_EXCLUSIVE;
-	if (show_pfn)
-		entry |= pte_pfn(pte);
-	return entry;
-}
-
-static void pagemap_chunk(struct mm_struct *mm, unsigned long vpn, u64 *entries, unsigned int nr)
-{
-	down_read(&mm->mmap_lock);
-	for (unsigned int i = 0; i < nr; i++)
-		entries[i] = pagemap_entry(mm, (vpn + i) << PAGE_SHIFT, fs_capable(CAP_SYS_ADMIN));
-	up_read(&mm->mmap_lock);
-}
-
-long proc_read_pagemap(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos)
-{
-	struct mm_struct *mm;
-	u64 entries[PM_CHUNK];
-	size_t done = 0;
-
-	if (*pos % PM_ENTRY_BYTES || count % PM_ENTRY_BYTES)
-		return -EINVAL;
-	mm = fs_hook_task_mm(node->pid);
-	if (!mm)
-		return 0;
-	while (done < count && *pos / PM_ENTRY_BYTES < TASK_SIZE >> PAGE_SHIFT) {
-		u64 left = (TASK_SIZE >> PAGE_SHIFT) - *pos / PM_ENTRY_BYTES;
-		unsigned int nr = (unsigned int)min_t(u64, min((count - done) / PM_ENTRY_BYTES,
-							       (size_t)PM_CHUNK), left);
-
-		pagemap_chunk(mm, *pos / PM_ENTRY_BYTES, entries, nr);
-		if (iov_put(buf, done, entries, nr * PM_ENTRY_BYTES)) {
-			done = done ? done : (size_t)-EFAULT;
-			break;
-		}
-		done += nr * PM_ENTRY_BYTES;
-		*pos += nr * PM_ENTRY_BYTES;
-		port_cond_resched();
-	}
-	mmput(mm);
-	return (long)done;
-}
-
-/* ---- mem ------------------------------------------------------------------------------------------------ */
-
-static long access_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos,
-		       bool write)
-{
-	struct mm_struct *mm = fs_hook_task_mm(node->pid);
-	char *page = kmalloc(PAGE_SIZE, GFP_KERNEL);
-	size_t done = 0;
-	long err = page ? 0 : -ENOMEM;
-
-	while (mm && !err && done < count) {
-		size_t n = min(count - done, PAGE_SIZE - (*pos & (PAGE_SIZE - 1))), got;
-
-		if (write && iov_get(buf, done, page, n)) {
-			err = -EFAULT;
-			break;
-		}
-		got = access_process_vm(mm, *pos, page, n, write, true);
-		if (got && !write && iov_put(buf, done, page, got)) {
-			err = -EFAULT;
-			break;
-		}
-		done += got;
-		*pos += got;
-		if (got < n)
-			err = -EIO;
-	}
-	kfree(page);
-	if (mm)
-		mmput(mm);
-	return done ? (long)done : err;
-}
-
-long proc_read_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos)
-{
-	return access_mem(node, buf, count, pos, false);
-}
-
-long proc_write_mem(const struct proc_node *node, struct iov_user buf, size_t count, u64 *pos)
-{
-	return access_mem(node, buf, count, pos, true);
-}
-
-/* ---- clear_refs ----------------------------------------------------------------------------------------- */
-
-long proc_write_clear_refs(const struct proc_node *node, const char *text, size_t len)
-{
-	struct mm_struct *mm;
-	long kind;
-	int err = proc_parse_long(text, &kind);
-
-	if (err)
-		return err;
-	if (kind < CLEAR_REFS_ALL || kind > CLEAR_REFS_HIWATER)
-		return -EINVAL;
-	mm = fs_hook_task_mm(node->pid);
-	if (!mm)
-		return (long)len;
-	clear_refs(mm, (enum clear_refs_kind)kind);
-	mmput(mm);
-	return (long)len;
-}
+const struct proc_records proc_maps_records = { proc_maps_begin, print_maps, proc_maps_end };

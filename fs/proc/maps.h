@@ -1,26 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* maps.h: walking an address space for /proc: shared by maps.c and numa_maps.c. */
+/* maps.h: walking an address space for /proc: shared by maps.c, smaps.c, numa_maps.c and pagemap.c. */
 #pragma once
 
 #include <fs/proc/proc.h>
 #include <pagoda/mm.h>
-#include <asm/pgtable.h>
+#include <pagoda/pagewalk.h>
 
-/* Call print for every VMA of the node's address space, under mmap_lock. */
-struct vma_walk {
-	struct proc_text *text;
-	char *buf; /* PATH_MAX */
-	struct path root;
-	void (*print)(struct vma_walk *walk, struct vm_area_struct *vma);
-	void *private;
+/*
+ * begin and end of a file with one record a region: open->mm is in use, its mmap_lock held for
+ * read, open->viewer the reader's root. An address space that has ended has no records.
+ */
+int proc_maps_begin(struct proc_open *open);
+void proc_maps_end(struct proc_open *open);
+
+/*
+ * A region as a record shows it: of a VMA the part from the address on where the last record ended,
+ * so that no address is shown twice when regions were joined between two reads.
+ */
+struct maps_region {
+	struct vm_area_struct *vma; /* NULL once mmap_lock has been let go */
+	unsigned long start, end;
 };
-/* 0 (also if the process has no memory any more) or -ENOMEM. May sleep. */
-int walk_vmas(const struct proc_node *node, struct vma_walk *walk);
+/*
+ * The region at or above address *index (0: the lowest); *index becomes its end. false: there is none
+ * any more. Between begin and end.
+ */
+bool proc_next_region(struct proc_open *open, u64 *index, struct maps_region *region);
+/* The next record begins behind this region: so much cheaper than by its address. */
+void proc_region_done(struct proc_open *open, const struct maps_region *region);
 
-/* The entry for addr, none if there is no table; *skip: where the next table begins. mmap_lock held. */
-pte_t look_up_pte(struct mm_struct *mm, unsigned long addr, unsigned long *skip);
+/*
+ * Look at the tables of the region: fn(ptep, nr, arg) for nr entries that lie side by side. Between
+ * two tables it lets others run, and mmap_lock go if somebody waits for it: region->vma is NULL then,
+ * and the rest is of what the address space has become. May sleep.
+ */
+void proc_walk_tables(struct mm_struct *mm, struct maps_region *region,
+		      void (*fn)(const pte_t *ptep, unsigned long nr, void *arg), void *arg);
 
+/* The line of maps for a region. */
+void proc_print_region(struct proc_text *text, struct proc_open *open, const struct maps_region *region);
 /* [heap], [stack] and the like, or NULL. */
 const char *vma_special_name(const struct vm_area_struct *vma);
-/* The path of its file as seen from root; buf has PATH_MAX bytes. */
-void print_vma_file_name(struct proc_text *t, const struct vm_area_struct *vma, char *buf, const struct path *root);
+
+#define MAPS_NAME_COLUMN 73u /* columns before a mapping's name */

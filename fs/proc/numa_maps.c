@@ -6,7 +6,7 @@
  *	7ffff7a00000 bind:1 anon=3 dirty=3 N1=3 kernelpagesize_kB=4
  *
  * Present pages are counted, not the zero page and devices; what is swapped out is on no node.
- * Locking and cost: as maps.c.
+ * Locking and cost: as smaps.c.
  */
 #include <fs/proc/maps.h>
 #include <pagoda/lru.h>
@@ -35,34 +35,32 @@ static void count_page(struct node_sums *sums, pte_t pte)
 	sums->node[page_zone(page)->zone_pgdat->node_id]++;
 }
 
-static void count_vma(struct node_sums *sums, struct vm_area_struct *vma)
+static void count_entries(const pte_t *ptep, unsigned long nr, void *arg)
 {
-	unsigned long next;
-
-	for (unsigned long addr = vma->vm_start; addr < vma->vm_end; addr = next) {
-		pte_t pte = look_up_pte(vma->vm_mm, addr, &next);
+	for (; nr; nr--, ptep++) {
+		pte_t pte = ptep_get(ptep);
 
 		if (pte_present(pte))
-			count_page(sums, pte);
+			count_page(arg, pte);
 	}
 }
 
-static void print_what(struct vma_walk *walk, const struct vm_area_struct *vma)
+static void print_what(struct proc_text *t, const struct proc_open *open, const struct vm_area_struct *vma)
 {
 	const char *name = vma->vm_file ? NULL : vma_special_name(vma);
 
 	if (vma->vm_file) {
 		u64 ino;
 
-		proc_printf(walk->text, " file=");
+		proc_puts(t, " file=");
 		if (is_shmem_zero_file(vma->vm_file, &ino))
-			proc_printf(walk->text, "/dev/zero\\040(deleted)");
+			proc_puts(t, "/dev/zero\\040(deleted)");
 		else
-			print_vma_file_name(walk->text, vma, walk->buf, &walk->root);
+			(void)proc_put_path(t, &file_of(vma->vm_file)->f_path, &open->viewer, "\n\t \\");
 	} else if (name && !strcmp(name, "[heap]")) {
-		proc_printf(walk->text, " heap");
+		proc_puts(t, " heap");
 	} else if (name && !strcmp(name, "[stack]")) {
-		proc_printf(walk->text, " stack");
+		proc_puts(t, " stack");
 	}
 }
 
@@ -88,24 +86,24 @@ static void print_sums(struct proc_text *t, const struct node_sums *sums)
 	proc_printf(t, " kernelpagesize_kB=%lu", PAGE_SIZE / SZ_1K);
 }
 
-static void numa_line(struct vma_walk *walk, struct vm_area_struct *vma)
+static int print_numa_maps(struct proc_text *t, struct proc_open *open, u64 *index)
 {
+	struct maps_region region;
 	struct node_sums sums;
 	char policy[64];
 
+	if (!proc_next_region(open, index, &region))
+		return 0;
+	mpol_to_str(policy, sizeof(policy), region.vma->vm_policy);
+	proc_printf(t, "%08lx %s", region.start, policy);
+	print_what(t, open, region.vma);
 	memset(&sums, 0, sizeof(sums));
-	count_vma(&sums, vma);
-	mpol_to_str(policy, sizeof(policy), vma->vm_policy);
-	proc_printf(walk->text, "%08lx %s", vma->vm_start, policy);
-	print_what(walk, vma);
+	proc_walk_tables(open->mm, &region, count_entries, &sums);
 	if (sums.pages)
-		print_sums(walk->text, &sums);
-	proc_printf(walk->text, "\n");
+		print_sums(t, &sums);
+	proc_putc(t, '\n');
+	proc_region_done(open, &region);
+	return 1;
 }
 
-int proc_show_numa_maps(struct proc_text *t, const struct proc_node *node)
-{
-	struct vma_walk walk = { .text = t, .print = numa_line };
-
-	return walk_vmas(node, &walk);
-}
+const struct proc_records proc_numa_maps_records = { proc_maps_begin, print_numa_maps, proc_maps_end };

@@ -1,145 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.c: the file system of /proc: nodes made from tables, and text files.
+ * proc.c: the file system of /proc: nodes made from tables, and how they are opened.
  *
  * Nothing of it is kept: a lookup makes a dentry and an inode that go with their last
  * reference, so a process that has ended leaves nothing behind. Inode numbers come from the
  * table entry and the pid, so they are the same at each lookup.
  *
- * A text file is printed in whole into memory when it is read at position 0, and served
- * from there: reads continue at any offset and see one moment. Reading at 0 again (after
- * lseek) prints anew.
+ * What an open file may show is settled when Linux settles it:
  *
- * Failure: ENOMEM when there is no room for the text; ESRCH when the task has gone.
+ *	at open		the address space (maps, smaps, pagemap, mem, environ, auxv): the rights are
+ *			checked and the mm_struct is held, so a later exec, set-id or not, is of no
+ *			concern to the descriptor: it goes on with the old one, which ends when its
+ *			last user goes
+ *	at each access	the rest: the task is found by its struct pid, and files that tell secrets
+ *			(io, fdinfo, links, parts of stat) check the rights then
+ *
+ * A node's pid is held by its inode, and it never stands for anybody else: when the task has gone,
+ * lookups below /proc/PID are ENOENT and reads ESRCH, whoever has the number by then.
+ *
+ * An mm is held by mm_count, which keeps the struct and not the memory; each access raises mm_users
+ * for its own time, and finds an address space without users empty. So open descriptors do not
+ * keep a dead process's memory.
+ *
+ * Text is printed by seq_file.c.
+ *
+ * Failure: ENOMEM; EACCES; ESRCH when the task has gone.
  */
 #include <fs/proc/proc.h>
+#include <pagoda/mm.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
-#include <pagoda/vmalloc.h>
 #include <pagoda/uaccess.h>
 
-#define PROC_MAGIC	 0x9fa0u
-#define FIRST_TEXT_BYTES 1024ul
-#define KMALLOC_TEXT_MAX SZ_64K
-#define WRITE_MAX	 4095ul
-
-/* ---- Text ---------------------------------------------------------------------------------- */
-
-static void free_buf(struct proc_text *text)
-{
-	if (text->vmalloced)
-		vfree(text->buf);
-	else
-		kfree(text->buf);
-	text->buf = NULL;
-}
-
-/* Room for n bytes more; false: no memory. */
-static bool make_room(struct proc_text *text, size_t n)
-{
-	size_t room = max(text->room, FIRST_TEXT_BYTES);
-	bool big;
-	char *buf;
-
-	if (text->error)
-		return false;
-	if (text->room - text->len >= n)
-		return true;
-	while (room - text->len < n)
-		room *= 2;
-	big = room > KMALLOC_TEXT_MAX;
-	buf = big ? vmalloc(room) : kmalloc(room, GFP_KERNEL);
-	if (!buf) {
-		text->error = -ENOMEM;
-		return false;
-	}
-	if (text->buf) {
-		memcpy(buf, text->buf, text->len);
-		free_buf(text);
-	}
-	text->buf = buf;
-	text->room = room;
-	text->vmalloced = big;
-	return true;
-}
-
-void proc_write_bytes(struct proc_text *text, const void *bytes, size_t n)
-{
-	if (!make_room(text, n))
-		return;
-	memcpy(text->buf + text->len, bytes, n);
-	text->len += n;
-}
-
-void proc_printf(struct proc_text *text, const char *fmt, ...)
-{
-	va_list args;
-	int n;
-
-	if (!make_room(text, 128))
-		return;
-	va_start(args, fmt);
-	n = pagoda_vsnprintf(text->buf + text->len, text->room - text->len, fmt, args);
-	va_end(args);
-	if ((size_t)n >= text->room - text->len) {
-		if (!make_room(text, (size_t)n + 1))
-			return;
-		va_start(args, fmt);
-		n = pagoda_vsnprintf(text->buf + text->len, text->room - text->len, fmt, args);
-		va_end(args);
-	}
-	text->len += (size_t)n;
-}
-
-void proc_emit(void *arg, const char *string)
-{
-	proc_write_bytes(arg, string, strlen(string));
-}
-
-void proc_pad(struct proc_text *text, size_t start, size_t column)
-{
-	while (!text->error && text->len - start < column)
-		proc_write_bytes(text, " ", 1);
-}
-
-int proc_parse_number(const char *name, size_t len)
-{
-	int n = 0;
-
-	if (!len || len > 9 || (name[0] == '0' && len > 1))
-		return -1;
-	for (size_t i = 0; i < len; i++) {
-		if (name[i] < '0' || name[i] > '9')
-			return -1;
-		n = n * 10 + (name[i] - '0');
-	}
-	return n;
-}
-
-int proc_parse_long(const char *text, long *value)
-{
-	bool negative, digits = false;
-	long n = 0;
-
-	while (*text == ' ' || *text == '\t')
-		text++;
-	negative = *text == '-';
-	text += negative;
-	for (; *text >= '0' && *text <= '9'; text++, digits = true)
-		if (__builtin_mul_overflow(n, 10l, &n) || __builtin_add_overflow(n, *text - '0', &n))
-			return -EINVAL;
-	while (*text == ' ' || *text == '\n' || *text == '\t')
-		text++;
-	if (!digits || *text)
-		return -EINVAL;
-	*value = negative ? -n : n;
-	return 0;
-}
+#define PROC_MAGIC 0x9fa0u
+#define WRITE_MAX  4095ul
 
 /* ---- Nodes ------------------------------------------------------------------------------------ */
 
-static const struct inode_operations proc_dir_iops, proc_file_iops, proc_link_iops, proc_jump_iops;
-static const struct file_operations proc_file_fops, proc_dir_fops, proc_raw_fops;
+static const struct inode_operations proc_dir_iops, proc_guarded_dir_iops, proc_file_iops, proc_link_iops,
+	proc_jump_iops;
+static const struct file_operations proc_file_fops, proc_raw_fops, proc_dir_fops;
 
 static const struct proc_node *node_of(const struct inode *inode)
 {
@@ -148,10 +48,13 @@ static const struct proc_node *node_of(const struct inode *inode)
 
 u64 proc_ino(const struct proc_node *node)
 {
-	return (u64)node->pid << 32 | ((u32)(unsigned long)node->entry ^ (u32)node->number << 20);
+	return (u64)node->nr << 32 | ((u32)(unsigned long)node->entry ^ (u32)node->number << 20);
 }
 
-/* Who owns a task's files: its effective user. */
+/*
+ * A task's files belong to its effective user, and to root if others may not look into it; the
+ * directories that everybody may read tell whose it is all the same.
+ */
 static void set_owner(struct inode *inode, const struct proc_node *node)
 {
 	struct fs_task_info *info;
@@ -159,9 +62,10 @@ static void set_owner(struct inode *inode, const struct proc_node *node)
 	inode->i_uid = inode->i_gid = 0;
 	if (!node->pid)
 		return;
-	info = kmalloc(sizeof(*info), GFP_KERNEL);
-	if (info && fs_hook_task_info(node->pid, info) &&
-	    (!info->hidden || inode->i_mode == (S_IFDIR | 0555))) {
+	info = proc_task_info(node);
+	if (IS_ERR(info))
+		return;
+	if (!info->is_kthread && (!info->hidden || inode->i_mode == (S_IFDIR | 0555))) {
 		inode->i_uid = info->cred.euid;
 		inode->i_gid = info->cred.egid;
 	}
@@ -171,17 +75,18 @@ static void set_owner(struct inode *inode, const struct proc_node *node)
 static void set_operations(struct inode *inode, const struct proc_entry *entry)
 {
 	if (S_ISDIR(entry->mode)) {
-		inode->i_op = &proc_dir_iops;
+		inode->i_op = entry->permission ? &proc_guarded_dir_iops : &proc_dir_iops;
 		inode->i_fop = &proc_dir_fops;
 		inode->i_nlink = 2;
 	} else if (S_ISLNK(entry->mode)) {
 		inode->i_op = entry->jump ? &proc_jump_iops : &proc_link_iops;
 	} else {
 		inode->i_op = &proc_file_iops;
-		inode->i_fop = entry->show || entry->write || entry->value ? &proc_file_fops : &proc_raw_fops;
+		inode->i_fop = entry->read ? &proc_raw_fops : &proc_file_fops;
 	}
 }
 
+/* Takes the reference to the pid over. NULL: no memory. */
 static struct inode *proc_inode(struct super_block *sb, const struct proc_node *node)
 {
 	struct inode *inode = new_inode(sb, node->entry->mode);
@@ -191,6 +96,7 @@ static struct inode *proc_inode(struct super_block *sb, const struct proc_node *
 		kfree(copy);
 		if (inode)
 			iput(inode);
+		fs_hook_put_pid(node->pid);
 		return NULL;
 	}
 	*copy = *node;
@@ -203,7 +109,11 @@ static struct inode *proc_inode(struct super_block *sb, const struct proc_node *
 
 static void proc_evict(struct inode *inode)
 {
-	kfree(inode->i_object);
+	struct proc_node *node = inode->i_object;
+
+	if (node)
+		fs_hook_put_pid(node->pid);
+	kfree(node);
 }
 
 /* ---- Directories -------------------------------------------------------------------------------- */
@@ -219,19 +129,27 @@ static bool find_child(const struct proc_node *dir, const char *name, size_t len
 		if (strlen(child->name) == len && memcmp(child->name, name, len) == 0) {
 			*out = *dir;
 			out->entry = child;
+			fs_hook_get_pid(out->pid);
 			return true;
 		}
 	}
 	return entry->lookup && entry->lookup(dir, name, len, out);
 }
 
+/* Is there still what the node is about? */
+static bool is_alive(const struct proc_node *node)
+{
+	return !node->pid || fs_hook_pid_alive(node->pid);
+}
+
 static struct dentry *proc_lookup(struct dentry *dir, const char *name, size_t len)
 {
+	const struct proc_node *parent = node_of(dir->d_inode);
 	struct proc_node node;
 	struct inode *inode;
 	struct dentry *dentry;
 
-	if (!find_child(node_of(dir->d_inode), name, len, &node))
+	if (!is_alive(parent) || !find_child(parent, name, len, &node))
 		return NULL;
 	inode = proc_inode(dir->d_sb, &node);
 	dentry = inode ? d_make(dir, name, len, inode) : NULL;
@@ -260,6 +178,8 @@ static int proc_iterate(struct file *file, struct dir_context *ctx)
 	const struct proc_node *dir = node_of(file->f_inode);
 	const struct proc_entry *entry = dir->entry;
 
+	if (!is_alive(dir))
+		return -ENOENT;
 	if (!emit_dots(file, ctx))
 		return 0;
 	while (ctx->pos - 2 < entry->nr_children) {
@@ -284,6 +204,21 @@ static s64 proc_dir_llseek(struct file *file, s64 offset, int whence)
 		return -EINVAL;
 	file->f_pos = (u64)offset;
 	return offset;
+}
+
+static int proc_dir_open(struct inode *inode, struct file *file)
+{
+	const struct proc_node *node = node_of(inode);
+
+	(void)file;
+	return node->entry->may_open ? node->entry->may_open(node) : 0;
+}
+
+static int guarded_dir_permission(struct inode *inode, unsigned int mask)
+{
+	const struct proc_node *node = node_of(inode);
+
+	return node->entry->permission(inode, node, mask);
 }
 
 static int keep_attributes(struct inode *inode, struct iattr *attr)
@@ -328,50 +263,36 @@ static int proc_jump(struct dentry *dentry, struct path *out)
 
 /* ---- Files ------------------------------------------------------------------------------------------- */
 
-static int show_value(struct proc_text *text, const struct proc_node *node)
+/* Files of bounded text, and numbers: one record. */
+static int print_whole(struct proc_text *text, struct proc_open *open, u64 *index)
 {
-	proc_printf(text, "%d\n", READ_ONCE(*node->entry->value));
-	return 0;
+	const struct proc_entry *entry = open->node->entry;
+	int err = 0;
+
+	if (*index)
+		return 0;
+	*index = 1;
+	if (entry->value)
+		proc_printf(text, "%d\n", READ_ONCE(*entry->value));
+	else
+		err = entry->show(text, open->node);
+	return err ? err : 1;
 }
 
-static int print_file(struct file *file)
-{
-	const struct proc_node *node = node_of(file->f_inode);
-	struct proc_text *text = file->private_data;
-	int err;
-
-	if (!node->entry->show && !node->entry->value)
-		return -EINVAL; /* only to be written */
-	if (!text) {
-		text = kzalloc(sizeof(*text), GFP_KERNEL);
-		if (!text)
-			return -ENOMEM;
-		file->private_data = text;
-	}
-	text->len = 0;
-	text->error = 0;
-	err = node->entry->value ? show_value(text, node) : node->entry->show(text, node);
-	return err ? err : text->error;
-}
+static const struct proc_records whole_record = { .print = print_whole };
 
 static long proc_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	struct proc_text *text = file->private_data;
-	size_t n;
-	int err;
+	struct proc_open *open = file->private_data;
+	const struct proc_entry *entry = open->node->entry;
 
-	if (*pos == 0 || !text) {
-		err = print_file(file);
-		if (err)
-			return err;
-		text = file->private_data;
-	}
-	if (*pos >= text->len)
-		return 0;
-	n = min(count, text->len - (size_t)*pos);
-	n -= iov_put(buf, 0, text->buf + *pos, n);
-	*pos += n;
-	return n || !count ? (long)n : -EFAULT;
+	if (entry->read)
+		return entry->read(open, buf, count, pos);
+	if (entry->records)
+		return proc_read_records(open, entry->records, buf, count, pos);
+	if (entry->show || entry->value)
+		return proc_read_records(open, &whole_record, buf, count, pos);
+	return -EINVAL; /* only to be written */
 }
 
 static long write_value(const struct proc_entry *entry, const char *text, size_t len)
@@ -389,9 +310,8 @@ static long write_value(const struct proc_entry *entry, const char *text, size_t
 	return (long)len;
 }
 
-static long proc_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+static long write_text(const struct proc_node *node, struct iov_user buf, size_t count)
 {
-	const struct proc_node *node = node_of(file->f_inode);
 	size_t n = min(count, WRITE_MAX);
 	char *text = kmalloc(n + 1, GFP_KERNEL);
 	long ret;
@@ -403,54 +323,94 @@ static long proc_write(struct file *file, struct iov_user buf, size_t count, u64
 		ret = -EFAULT;
 	else if (node->entry->value)
 		ret = write_value(node->entry, text, n);
-	else if (node->entry->write)
-		ret = node->entry->write(node, text, n);
 	else
-		ret = -EIO;
+		ret = node->entry->write(node, text, n);
 	kfree(text);
+	return ret;
+}
+
+static long proc_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+{
+	struct proc_open *open = file->private_data;
+	const struct proc_entry *entry = open->node->entry;
+	long ret;
+
+	if (entry->write_at)
+		return entry->write_at(open, buf, count, pos);
+	if (!entry->value && !entry->write)
+		return -EIO;
+	if (entry->sysctl && (!count || *pos))
+		ret = (long)count;
+	else
+		ret = write_text(open->node, buf, count);
 	if (ret > 0)
 		*pos += (u64)ret;
 	return ret;
 }
 
+/* What the entry binds at open. 0 or -errno, then nothing is held. */
+static int bind_task(struct proc_open *open)
+{
+	const struct proc_node *node = open->node;
+
+	if (node->entry->binds_root)
+		return proc_task_root(node, &open->root);
+	if (!node->entry->binds_mm)
+		return 0;
+	open->mm = fs_hook_open_mm(node->pid);
+	if (!IS_ERR(open->mm))
+		return 0;
+	return (int)PTR_ERR(open->mm);
+}
+
 static int proc_open(struct inode *inode, struct file *file)
 {
 	const struct proc_node *node = node_of(inode);
+	struct proc_open *open;
+	int err = node->entry->may_open ? node->entry->may_open(node) : 0;
 
-	(void)file;
-	return node->entry->guarded ? fs_hook_may_access(node->pid) : 0;
+	if (err)
+		return err;
+	open = kzalloc(sizeof(*open), GFP_KERNEL);
+	if (!open)
+		return -ENOMEM;
+	open->node = node;
+	open->may_see_frames = fs_capable(CAP_SYS_ADMIN);
+	mutex_init(&open->lock, RANK_NONE);
+	err = bind_task(open);
+	if (err) {
+		kfree(open);
+		return err;
+	}
+	file->private_data = open;
+	if (node->entry->any_offset && node->entry->write_at)
+		file->f_mode |= FMODE_UNSIGNED_OFFSET;
+	return 0;
 }
 
 static void proc_release(struct file *file)
 {
-	struct proc_text *text = file->private_data;
+	struct proc_open *open = file->private_data;
 
-	if (!text)
+	if (!open)
 		return;
-	free_buf(text);
-	kfree(text);
+	if (open->mm)
+		mmdrop(open->mm);
+	if (open->root.mnt)
+		path_put(&open->root);
+	proc_free_text(open);
+	kfree(open);
 }
 
-static long raw_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+static s64 proc_llseek(struct file *file, s64 offset, int whence)
 {
-	const struct proc_node *node = node_of(file->f_inode);
+	const struct proc_open *open = file->private_data;
 
-	return node->entry->read ? node->entry->read(node, buf, count, pos) : -EINVAL;
-}
-
-static long raw_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
-{
-	const struct proc_node *node = node_of(file->f_inode);
-
-	return node->entry->write_at ? node->entry->write_at(node, buf, count, pos) : -EIO;
-}
-
-/* Offsets are addresses here: any is good. */
-static s64 raw_llseek(struct file *file, s64 offset, int whence)
-{
-	if (whence == 1)
-		offset += (s64)file->f_pos;
-	else if (whence != 0)
+	if (!open->node->entry->any_offset)
+		return forward_llseek(file, offset, whence); /* a text has no end before it is printed */
+	if (whence == SEEK_CUR)
+		offset = (s64)((u64)offset + file->f_pos);
+	else if (whence != SEEK_SET)
 		return -EINVAL;
 	file->f_pos = (u64)offset;
 	return offset;
@@ -461,19 +421,13 @@ static s64 raw_llseek(struct file *file, s64 offset, int whence)
 static bool lookup_pid(const struct proc_node *dir, const char *name, size_t len,
 		       struct proc_node *out)
 {
-	int pid = proc_parse_number(name, len);
-	struct fs_task_info *info;
-	bool found;
+	int nr = proc_parse_number(name, len);
+	struct pid *pid = nr > 0 ? fs_hook_find_pid(nr) : NULL;
 
 	(void)dir;
-	if (pid <= 0)
-		return false;
-	info = kmalloc(sizeof(*info), GFP_KERNEL);
-	found = info && fs_hook_task_info(pid, info);
-	if (found)
-		*out = (struct proc_node){ &proc_pid_entry, pid, info->tgid, 0, info->start_time };
-	kfree(info);
-	return found;
+	if (pid)
+		*out = (struct proc_node){ .entry = &proc_pid_entry, .pid = pid, .nr = nr };
+	return pid;
 }
 
 static void iterate_pids(const struct proc_node *dir, struct dir_context *ctx)
@@ -482,7 +436,7 @@ static void iterate_pids(const struct proc_node *dir, struct dir_context *ctx)
 
 	(void)dir;
 	while ((pid = fs_hook_next_process(pid))) {
-		struct proc_node node = { &proc_pid_entry, pid, pid, 0, 0 };
+		struct proc_node node = { .entry = &proc_pid_entry, .nr = pid };
 		char name[12];
 		int len = pagoda_snprintf(name, sizeof(name), "%d", pid);
 
@@ -502,37 +456,42 @@ static struct proc_entry root_entry = {
 
 static const struct inode_operations proc_dir_iops = { .lookup = proc_lookup,
 						       .setattr = keep_attributes };
+static const struct inode_operations proc_guarded_dir_iops = { .lookup = proc_lookup,
+							       .setattr = keep_attributes,
+							       .permission = guarded_dir_permission };
 static const struct inode_operations proc_file_iops = { .setattr = keep_attributes };
 static const struct inode_operations proc_link_iops = { .readlink = proc_readlink };
 static const struct inode_operations proc_jump_iops = { .readlink = proc_readlink,
 							.jump = proc_jump };
 
-static const struct file_operations proc_dir_fops = { .iterate = proc_iterate,
+static const struct file_operations proc_dir_fops = { .open = proc_dir_open,
+						      .iterate = proc_iterate,
 						      .llseek = proc_dir_llseek };
 
-bool proc_dir_process(const struct file *file, int *pid, u64 *born)
+struct pid *proc_dir_process(const struct file *file)
 {
 	const struct proc_node *node = file->f_inode->i_object;
 
 	if (file->f_inode->i_fop != &proc_dir_fops || node->entry != &proc_pid_entry)
-		return false;
-	*pid = node->pid;
-	*born = node->born;
-	return true;
+		return NULL;
+	return node->pid;
 }
+
 static const struct file_operations proc_file_fops = {
 	.splice_in = true,
 	.open = proc_open,
 	.read = proc_read,
 	.write = proc_write,
-	.llseek = forward_llseek, /* its text has no end before it is printed */
+	.llseek = proc_llseek,
 	.release = proc_release,
 };
+/* Bytes of memory and not text: they are not spliced. */
 static const struct file_operations proc_raw_fops = {
 	.open = proc_open,
-	.read = raw_read,
-	.write = raw_write,
-	.llseek = raw_llseek,
+	.read = proc_read,
+	.write = proc_write,
+	.llseek = proc_llseek,
+	.release = proc_release,
 };
 
 static const struct super_operations proc_super_ops = { .evict = proc_evict };
@@ -540,7 +499,7 @@ static const struct super_operations proc_super_ops = { .evict = proc_evict };
 struct super_block *proc_mount(void)
 {
 	struct super_block *sb = new_super("proc", PROC_MAGIC, &proc_super_ops);
-	struct proc_node root = { &root_entry, 0, 0, 0, 0 };
+	struct proc_node root = { .entry = &root_entry };
 	struct inode *inode;
 
 	if (!sb)

@@ -2,6 +2,8 @@
 /*
  * sysctl.c: /proc/sys: numbers and strings by which the system is looked at and tuned.
  *
+ * An empty write, and one that is not at the start, changes nothing (proc.c).
+ *
  * A file is either a number that lives somewhere (read and written in decimal, within
  * bounds, EINVAL outside) or prints a fixed text. What is accepted without effect is
  * marked so: programs write it and expect to read it back.
@@ -13,18 +15,23 @@
 #include <pagoda/mm.h>
 #include <pagoda/pagemap.h>
 #include <pagoda/string.h>
-#include <pagoda/mmzone.h>
+#include <pagoda/meminfo.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmscan.h>
 
 #define INT_MAX 0x7fffffff
 
 #define SYSCTL(n, var, lo, hi)                                                                     \
-	{ .name = n, .mode = S_IFREG | 0644, .value = &var, .min = lo, .max = hi }
+	{ .name = n, .mode = S_IFREG | 0644, .sysctl = true, .value = &var, .min = lo, .max = hi }
 /* A limit of writeback: the flusher looks at once. */
 #define SYSCTL_DIRTY(var, hi)                                                                      \
-	{ .name = #var, .mode = S_IFREG | 0644, .value = &var, .max = hi, .changed = writeback_wake }
+	{ .name = #var, .mode = S_IFREG | 0644, .sysctl = true, .value = &var, .max = hi,          \
+	  .changed = writeback_wake }
 #define SYSCTL_RO(n, var) { .name = n, .mode = S_IFREG | 0444, .value = &var }
+
+/* Text, and what writing it does. */
+#define SYSCTL_TEXT(n, m, f, w)                                                                    \
+	{ .name = n, .mode = S_IFREG | (m), .sysctl = true, .show = f, .write = w }
 
 /* A function that prints a fixed text. */
 #define TEXT(fn, ...)                                                                              \
@@ -132,10 +139,10 @@ static const struct proc_entry random_entries[] = {
 
 static const struct proc_entry kernel_entries[] = {
 	SYSCTL_RO("cap_last_cap", cap_last_cap),
-	PROC_WRITE("core_pattern", 0644, show_core_pattern, accept),
+	SYSCTL_TEXT("core_pattern", 0644, show_core_pattern, accept),
 	SYSCTL("core_uses_pid", core_uses_pid, 0, 1),
 	PROC_FILE("domainname", 0644, show_domainname),
-	PROC_WRITE("hostname", 0644, show_hostname, write_hostname),
+	SYSCTL_TEXT("hostname", 0644, show_hostname, write_hostname),
 	SYSCTL("kptr_restrict", kptr_restrict, 0, 2),
 	SYSCTL_RO("ngroups_max", ngroups_max),
 	PROC_FILE("osrelease", 0444, show_osrelease),
@@ -145,12 +152,12 @@ static const struct proc_entry kernel_entries[] = {
 	SYSCTL("panic", panic_timeout, -INT_MAX, INT_MAX),
 	SYSCTL("perf_event_paranoid", perf_paranoid, -1, 4),
 	SYSCTL("pid_max", pid_max, 301, 4194304),
-	PROC_WRITE("printk", 0644, show_printk, accept),
+	SYSCTL_TEXT("printk", 0644, show_printk, accept),
 	PROC_DIR("random", random_entries),
 	SYSCTL("randomize_va_space", randomize_va_space, 0, 2),
 	SYSCTL("shm_next_id", shm_next_id, -1, INT_MAX),
-	PROC_WRITE("shmall", 0644, show_shmall, write_shmall),
-	PROC_WRITE("shmmax", 0644, show_shmmax, write_shmmax),
+	SYSCTL_TEXT("shmall", 0644, show_shmall, write_shmall),
+	SYSCTL_TEXT("shmmax", 0644, show_shmmax, write_shmmax),
 	SYSCTL("shmmni", shm_ctlmni, 0, 32768),
 	SYSCTL("tainted", tainted, 0, INT_MAX),
 	SYSCTL("threads-max", threads_max, 1, INT_MAX),
@@ -163,19 +170,6 @@ static int swappiness = 60, mmap_min_addr = 65536, nr_hugepages, drop_caches, pa
 	   page_cluster = 3, vfs_cache_pressure = 100,
 	   overcommit_kbytes, oom_kill_allocating_task, oom_dump_tasks = 1, laptop_mode,
 	   zone_reclaim_mode, watermark_scale_factor = 10;
-
-static int show_min_free(struct proc_text *t, const struct proc_node *node)
-{
-	unsigned long pages = 0;
-	pg_data_t *pgdat;
-
-	(void)node;
-	for_each_pgdat(pgdat)
-		for (int i = 0; i < pgdat->nr_zones; i++)
-			pages += pgdat->node_zones[i].pages_min;
-	proc_printf(t, "%lu\n", pages * (PAGE_SIZE / SZ_1K));
-	return 0;
-}
 
 /* 1: clean pages of files; 2: names, inodes and other things that can be made again; 3: both. */
 static long write_drop_caches(const struct proc_node *node, const char *text, size_t len)
@@ -193,8 +187,8 @@ static long write_drop_caches(const struct proc_node *node, const char *text, si
 		(void)drop_pagecache();
 	if (value & 2)
 		(void)drop_shrinkable();
-	while ((value & 2) && kmem_cache_reap(GFP_KERNEL))
-		;
+	if (value & 2)
+		(void)kmem_cache_shrink_all();
 	return (long)len;
 }
 
@@ -206,15 +200,17 @@ static int show_drop_caches(struct proc_text *t, const struct proc_node *node)
 }
 
 static const struct proc_entry vm_entries[] = {
-	{ .name = "compact_memory", .mode = S_IFREG | 0200, .show = show_drop_caches, .write = accept },
+	{ .name = "compact_memory", .mode = S_IFREG | 0200, .sysctl = true, .show = show_drop_caches,
+	  .write = accept },
 	SYSCTL_DIRTY(dirty_background_ratio, 100),
 	SYSCTL_DIRTY(dirty_expire_centisecs, INT_MAX),
 	SYSCTL_DIRTY(dirty_ratio, 100),
 	SYSCTL_DIRTY(dirty_writeback_centisecs, INT_MAX),
-	PROC_WRITE("drop_caches", 0200, show_drop_caches, write_drop_caches),
+	SYSCTL_TEXT("drop_caches", 0200, show_drop_caches, write_drop_caches),
 	SYSCTL("laptop_mode", laptop_mode, 0, INT_MAX),
 	SYSCTL("max_map_count", sysctl_max_map_count, 0, INT_MAX),
-	PROC_WRITE("min_free_kbytes", 0644, show_min_free, accept),
+	{ .name = "min_free_kbytes", .mode = S_IFREG | 0644, .sysctl = true, .value = &min_free_kbytes,
+	  .max = INT_MAX, .changed = apply_min_free_kbytes },
 	SYSCTL("mmap_min_addr", mmap_min_addr, 0, INT_MAX),
 	SYSCTL("nr_hugepages", nr_hugepages, 0, 0),
 	SYSCTL("oom_dump_tasks", oom_dump_tasks, 0, 1),

@@ -2,23 +2,16 @@
 /*
  * system.c: /proc files about the machine as a whole, in Linux's formats.
  *
- * Times are printed in USER_HZ ticks of 10 ms. What the core does not have shows as zero, so that programs find every line that they look for.
+ * Memory is in meminfo.c. Times are printed in USER_HZ ticks of 10 ms. What the core does not have shows as zero, so that programs find every line that they look for.
  */
 #include <fs/proc/proc.h>
 #include <fs/shm.h>
-#include <pagoda/buffer_head.h>
-#include <pagoda/swap.h>
-#include <pagoda/lru.h>
 #include <pagoda/machine.h>
-#include <pagoda/mm.h>
-#include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
-#include <pagoda/vmstat.h>
 
 #define NSEC_PER_TICK	10000000ull
 #define NSEC_PER_SEC	1000000000ull
-#define KB_PER_PAGE	(PAGE_SIZE / SZ_1K)
 #define LOAD_SCALE	2048ul
 
 static const char *boot_cmdline = "";
@@ -26,205 +19,6 @@ static const char *boot_cmdline = "";
 void proc_set_cmdline(const char *cmdline)
 {
 	boot_cmdline = cmdline;
-}
-
-/* ---- Memory --------------------------------------------------------------------------------- */
-
-static void kb(struct proc_text *text, const char *name, unsigned long pages)
-{
-	size_t start = text->len;
-
-	proc_printf(text, "%s:", name);
-	proc_pad(text, start, 16);
-	proc_printf(text, "%8lu kB\n", pages * KB_PER_PAGE);
-}
-
-static unsigned long zone_pages(unsigned long (*of)(const zone_t *zone))
-{
-	unsigned long sum = 0;
-	pg_data_t *pgdat;
-
-	for_each_pgdat(pgdat)
-		for (int i = 0; i < pgdat->nr_zones; i++)
-			sum += of(&pgdat->node_zones[i]);
-	return sum;
-}
-
-static unsigned long zone_high_mark(const zone_t *zone)
-{
-	return zone->pages_high;
-}
-
-/* The sum of what each process's address space has. */
-static unsigned long sum_of_processes(unsigned long (*of)(struct mm_struct *mm))
-{
-	unsigned long sum = 0;
-	int pid = 0;
-
-	while ((pid = fs_hook_next_process(pid))) {
-		struct mm_struct *mm = fs_hook_task_mm(pid);
-
-		if (!mm)
-			continue;
-		sum += of(mm);
-		mmput(mm);
-	}
-	return sum;
-}
-
-static unsigned long anon_rss(struct mm_struct *mm)
-{
-	return (unsigned long)max(atomic_long_read(&mm->rss_anon), 0l);
-}
-static unsigned long data_pages(struct mm_struct *mm)
-{
-	return READ_ONCE(mm->data_vm);
-}
-
-static const char *const lru_names[NR_LRU_LISTS] = {
-	[LRU_INACTIVE_ANON] = "nr_inactive_anon",
-	[LRU_ACTIVE_ANON] = "nr_active_anon",
-	[LRU_INACTIVE_FILE] = "nr_inactive_file",
-	[LRU_ACTIVE_FILE] = "nr_active_file",
-};
-
-static int show_meminfo(struct proc_text *t, const struct proc_node *node)
-{
-	unsigned long cached = (unsigned long)atomic_long_read(&nr_pagecache_pages);
-	unsigned long shmem = (unsigned long)atomic_long_read(&nr_shmem_pages);
-	unsigned long buffers = nr_blkdev_pages();
-	unsigned long free = nr_free_pages(), high = zone_pages(zone_high_mark);
-	unsigned long tables = vm_event(pgtable_alloc) - vm_event(pgtable_free);
-	unsigned long anon = sum_of_processes(anon_rss), total = totalram_pages();
-
-	(void)node;
-	kb(t, "MemTotal", total);
-	kb(t, "MemFree", free);
-	kb(t, "MemAvailable", free + cached - shmem > high ? free + cached - shmem - high : 0);
-	kb(t, "Buffers", buffers);
-	kb(t, "Cached", cached - min(cached, buffers));
-	kb(t, "SwapCached", nr_swap_cache_pages());
-	kb(t, "Active", nr_active_pages());
-	kb(t, "Inactive", nr_inactive_pages());
-	kb(t, "Active(anon)", lru_pages(LRU_ACTIVE_ANON));
-	kb(t, "Inactive(anon)", lru_pages(LRU_INACTIVE_ANON));
-	kb(t, "Active(file)", lru_pages(LRU_ACTIVE_FILE));
-	kb(t, "Inactive(file)", lru_pages(LRU_INACTIVE_FILE));
-	kb(t, "Unevictable", nr_mlocked_pages());
-	kb(t, "Mlocked", nr_mlocked_pages());
-	kb(t, "SwapTotal", (unsigned long)total_swap_pages);
-	kb(t, "SwapFree", (unsigned long)atomic_long_read(&nr_swap_pages));
-	kb(t, "Dirty", (unsigned long)atomic_long_read(&nr_dirty_pages));
-	kb(t, "Writeback", (unsigned long)atomic_long_read(&nr_writeback_pages));
-	kb(t, "AnonPages", anon);
-	kb(t, "Mapped", cached);
-	kb(t, "Shmem", shmem);
-	kb(t, "PageTables", tables);
-	kb(t, "CommitLimit", vm_commit_limit());
-	kb(t, "Committed_AS", sum_of_processes(data_pages) + shmem);
-	kb(t, "VmallocTotal", (VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT);
-	kb(t, "VmallocUsed", 0);
-	kb(t, "VmallocChunk", 0);
-	proc_printf(t, "HugePages_Total:       0\nHugePages_Free:        0\n"
-		       "HugePages_Rsvd:        0\nHugePages_Surp:        0\n"
-		       "Hugepagesize:       2048 kB\n");
-	return 0;
-}
-
-static int show_vmstat(struct proc_text *t, const struct proc_node *node)
-{
-	(void)node;
-	proc_printf(t, "nr_free_pages %lu\n", nr_free_pages());
-	proc_printf(t, "nr_file_pages %ld\n", atomic_long_read(&nr_pagecache_pages));
-	proc_printf(t, "nr_shmem %ld\n", atomic_long_read(&nr_shmem_pages));
-	proc_printf(t, "nr_dirty %ld\n", atomic_long_read(&nr_dirty_pages));
-	proc_printf(t, "nr_writeback %ld\n", atomic_long_read(&nr_writeback_pages));
-	proc_printf(t, "nr_anon_pages %lu\n", sum_of_processes(anon_rss));
-	for (int i = 0; i < NR_LRU_LISTS; i++)
-		proc_printf(t, "%s %lu\n", lru_names[i], lru_pages((enum lru_list)i));
-	proc_printf(t, "nr_mlock %lu\n", nr_mlocked_pages());
-	proc_printf(t, "nr_page_table_pages %lu\n",
-		    vm_event(pgtable_alloc) - vm_event(pgtable_free));
-	for (int i = 0; i < NR_VM_EVENTS; i++)
-		proc_printf(t, "%s %lu\n", vm_event_names[i], vm_event_sum((enum vm_event)i));
-	return 0;
-}
-
-static int show_buddyinfo(struct proc_text *t, const struct proc_node *node)
-{
-	pg_data_t *pgdat;
-
-	(void)node;
-	for_each_pgdat(pgdat)
-		for (int i = 0; i < pgdat->nr_zones; i++) {
-			const zone_t *zone = &pgdat->node_zones[i];
-
-			if (!zone->present_pages)
-				continue;
-			proc_printf(t, "Node %d, zone %8s ", pgdat->node_id, zone->name);
-			for (int order = 0; order < MAX_ORDER; order++)
-				proc_printf(t, "%6lu ", zone->free_area[order].nr_free);
-			proc_printf(t, "\n");
-		}
-	return 0;
-}
-
-static void show_zone_lists(struct proc_text *t, const zone_t *zone)
-{
-	for (int i = 0; i < NR_LRU_LISTS; i++)
-		proc_printf(t, "    %-12s %lu\n", lru_names[i], zone->lruvec.nr[i]);
-	proc_printf(t, "    %-12s %lu\n", "nr_mlock", zone->lruvec.nr_mlocked);
-}
-
-static void show_zone(struct proc_text *t, const pg_data_t *pgdat, const zone_t *zone)
-{
-	proc_printf(t, "Node %d, zone %8s\n  pages free     %lu\n", pgdat->node_id, zone->name,
-		    zone->free_pages);
-	proc_printf(t, "        min      %lu\n        low      %lu\n        high     %lu\n",
-		    zone->pages_min, zone->pages_low, zone->pages_high);
-	proc_printf(t, "        spanned  %lu\n        present  %lu\n        managed  %lu\n",
-		    zone->size, zone->present_pages, zone->present_pages);
-	show_zone_lists(t, zone);
-	proc_printf(t, "      numa_local   %lu\n      numa_other   %lu\n", zone_allocations(zone).local,
-		    zone_allocations(zone).other);
-	proc_printf(t, "  pagesets\n");
-	for (unsigned int cpu = 0; cpu < port_nr_cpus(); cpu++)
-		proc_printf(t, "    cpu: %u\n              count: %u\n              high:  %u\n"
-			       "              batch: %u\n",
-			    cpu, zone->pcp[cpu].count, zone->pcp[cpu].high, zone->pcp[cpu].batch);
-	proc_printf(t, "  start_pfn:           %lu\n", zone->zone_start_pfn);
-}
-
-static int show_zoneinfo(struct proc_text *t, const struct proc_node *node)
-{
-	pg_data_t *pgdat;
-
-	(void)node;
-	for_each_pgdat(pgdat)
-		for (int i = 0; i < pgdat->nr_zones; i++)
-			if (pgdat->node_zones[i].present_pages)
-				show_zone(t, pgdat, &pgdat->node_zones[i]);
-	return 0;
-}
-
-static int show_slabinfo(struct proc_text *t, const struct proc_node *node)
-{
-	(void)node;
-	slabinfo(proc_emit, t);
-	return 0;
-}
-
-static int show_swaps(struct proc_text *t, const struct proc_node *node)
-{
-	struct swap_area_info info;
-
-	(void)node;
-	proc_printf(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-	for (unsigned int n = 0; swap_area_info(n, &info); n++)
-		proc_printf(t, "%-40s%s\t%llu\t\t%llu\t\t%d\n", info.name,
-			    info.file ? "file\t" : "partition", (unsigned long long)info.size_pages * (PAGE_SIZE / 1024),
-			    (unsigned long long)info.used_pages * (PAGE_SIZE / 1024), info.priority);
-	return 0;
 }
 
 /* ---- Time and tasks ------------------------------------------------------------------------------ */
@@ -386,16 +180,18 @@ static void show_cpu(struct proc_text *t, unsigned int cpu, const char *vendor, 
 		       "address sizes\t: 40 bits physical, 48 bits virtual\npower management:\n\n");
 }
 
-static int show_cpuinfo(struct proc_text *t, const struct proc_node *node)
+static int print_cpuinfo(struct proc_text *t, struct proc_open *open, u64 *index)
 {
 	char vendor[13], model[49];
 
-	(void)node;
+	(void)open;
+	if (*index >= port_nr_cpus())
+		return 0;
 	cpu_names(vendor, model);
-	for (unsigned int cpu = 0; cpu < port_nr_cpus(); cpu++)
-		show_cpu(t, cpu, vendor, model);
-	return 0;
+	show_cpu(t, (unsigned int)(*index)++, vendor, model);
+	return 1;
 }
+static const struct proc_records cpuinfo_records = { .print = print_cpuinfo };
 
 static int show_filesystems(struct proc_text *t, const struct proc_node *node)
 {
@@ -425,44 +221,51 @@ static long link_self_mounts(const struct proc_node *node, char *buf, size_t siz
 	return pagoda_snprintf(buf, size, "self/mounts");
 }
 
-static void print_segment(void *arg, const struct shm_line *s)
+/* Record 0 is the heading, the others are segments, by index plus one. */
+static int print_sysvipc_shm(struct proc_text *t, struct proc_open *open, u64 *index)
 {
-	proc_printf(arg, "%10d %10d  %4o %21llu %5d %5d  %5lu %5u %5u %5u %5u %10lld %10lld %10lld %21llu %21llu\n",
-		    s->key, s->id, s->mode, (unsigned long long)s->size, s->cpid, s->lpid, s->nattch,
-		    s->uid, s->gid, s->cuid, s->cgid, (long long)s->atime, (long long)s->dtime,
-		    (long long)s->ctime, (unsigned long long)s->resident, (unsigned long long)s->swapped);
-}
+	u64 segment = *index - 1;
+	struct shm_line s;
 
-static int show_sysvipc_shm(struct proc_text *t, const struct proc_node *node)
-{
-	(void)node;
-	proc_printf(t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
-		       "  cuid  cgid      atime      dtime      ctime                   rss"
-		       "                  swap\n");
-	shm_for_each(print_segment, t);
-	return 0;
+	(void)open;
+	if (*index == 0) {
+		proc_puts(t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
+			     "  cuid  cgid      atime      dtime      ctime                   rss"
+			     "                  swap\n");
+		*index = 1;
+		return 1;
+	}
+	if (!shm_next_line(&segment, &s))
+		return 0;
+	*index = segment + 1;
+	proc_printf(t, "%10d %10d  %4o %21llu %5d %5d  %5lu %5u %5u %5u %5u %10lld %10lld %10lld %21llu %21llu\n",
+		    s.key, s.id, s.mode, (unsigned long long)s.size, s.cpid, s.lpid, s.nattch,
+		    s.uid, s.gid, s.cuid, s.cgid, (long long)s.atime, (long long)s.dtime,
+		    (long long)s.ctime, (unsigned long long)s.resident, (unsigned long long)s.swapped);
+	return 1;
 }
+static const struct proc_records sysvipc_shm_records = { .print = print_sysvipc_shm };
 
 static const struct proc_entry sysvipc_entries[] = {
-	PROC_FILE("shm", 0444, show_sysvipc_shm),
+	PROC_RECORDS("shm", 0444, &sysvipc_shm_records),
 };
 
 const struct proc_entry proc_system_entries[] = {
-	PROC_FILE("buddyinfo", 0444, show_buddyinfo),
+	PROC_RECORDS("buddyinfo", 0444, &proc_buddyinfo_records),
 	PROC_FILE("cmdline", 0444, show_cmdline),
-	PROC_FILE("cpuinfo", 0444, show_cpuinfo),
+	PROC_RECORDS("cpuinfo", 0444, &cpuinfo_records),
 	PROC_FILE("devices", 0444, show_devices),
-	PROC_FILE("diskstats", 0444, proc_show_diskstats),
+	PROC_RECORDS("diskstats", 0444, &proc_diskstats_records),
 	PROC_FILE("filesystems", 0444, show_filesystems),
 	PROC_FILE("loadavg", 0444, show_loadavg),
-	PROC_FILE("meminfo", 0444, show_meminfo),
+	PROC_FILE("meminfo", 0444, proc_show_meminfo),
 	PROC_FILE("modules", 0444, show_nothing),
 	PROC_LINK("mounts", link_self_mounts, NULL),
-	PROC_FILE("partitions", 0444, proc_show_partitions),
+	PROC_RECORDS("partitions", 0444, &proc_partitions_records),
 	{ .name = "self", .mode = S_IFLNK | 0777, .readlink = proc_link_self },
-	PROC_FILE("slabinfo", 0400, show_slabinfo),
+	PROC_RECORDS("slabinfo", 0400, &proc_slabinfo_records),
 	PROC_FILE("stat", 0444, show_stat),
-	PROC_FILE("swaps", 0444, show_swaps),
+	PROC_RECORDS("swaps", 0444, &proc_swaps_records),
 	{ .name = "sys",
 	  .mode = S_IFDIR | 0555,
 	  .children = proc_sys_entries,
@@ -471,7 +274,7 @@ const struct proc_entry proc_system_entries[] = {
 	{ .name = "thread-self", .mode = S_IFLNK | 0777, .readlink = proc_link_thread_self },
 	PROC_FILE("uptime", 0444, show_uptime),
 	PROC_FILE("version", 0444, show_version),
-	PROC_FILE("vmstat", 0444, show_vmstat),
-	PROC_FILE("zoneinfo", 0444, show_zoneinfo),
+	PROC_RECORDS("vmstat", 0444, &proc_vmstat_records),
+	PROC_RECORDS("zoneinfo", 0444, &proc_zoneinfo_records),
 };
 const unsigned int proc_nr_system_entries = ARRAY_SIZE(proc_system_entries);

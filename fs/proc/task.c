@@ -6,7 +6,9 @@
  * space, which is held while it is looked at. Zombies and kernel threads have none: their
  * sizes are zero and maps empty, as on Linux.
  *
- * Looking at another user's environment or memory needs the same user or root (EACCES).
+ * Who may look follows Linux 6.1: each entry's mode and owner first (proc.c); files of memory ask
+ * ptrace's question when they are opened; links, io, fdinfo and personality when they are used;
+ * stat and wchan show others zeros where addresses would be.
  */
 #include <fs/proc/proc.h>
 #include <fs/tty.h>
@@ -17,19 +19,23 @@
 #include <pagoda/uaccess.h>
 
 #define NSEC_PER_TICK 10000000ull
-#define KB(pages)     ((pages) * (PAGE_SIZE / SZ_1K))
-#define CMDLINE_CHUNK 1024ul
 
-static struct fs_task_info *task_info(const struct proc_node *node)
+struct fs_task_info *proc_task_info(const struct proc_node *node)
 {
 	struct fs_task_info *info = kmalloc(sizeof(*info), GFP_KERNEL);
 
 	if (!info)
 		return ERR_PTR(-ENOMEM);
-	if (fs_hook_task_info(node->pid, info))
+	if (fs_hook_task_info(node->pid, node->thread, info))
 		return info;
 	kfree(info);
 	return ERR_PTR(-ESRCH);
+}
+
+/* May the caller look into this process? */
+static bool may_look(const struct proc_node *node)
+{
+	return !fs_hook_may_access(node->pid);
 }
 
 /* Linux's encoding of device numbers in stat's field 7. */
@@ -47,46 +53,47 @@ static unsigned long long ticks(u64 ns)
 	return ns / NSEC_PER_TICK;
 }
 
-static void stat_memory(struct proc_text *t, struct mm_struct *mm)
+/* Sizes, and the addresses that only those who may look are shown. */
+static void stat_memory(struct proc_text *t, struct mm_struct *mm, unsigned long rss_limit, bool permitted)
 {
-	struct mm_struct none;
-
 	if (!mm) {
-		memset(&none, 0, sizeof(none));
-		mm = &none;
+		proc_printf(t, " 0 0 %lu 0 0 0", rss_limit);
+		return;
 	}
-	proc_printf(t, " %lu %lu", mm->total_vm * PAGE_SIZE, get_mm_rss(mm));
-}
-
-static void stat_layout(struct proc_text *t, const struct mm_struct *mm)
-{
-	if (mm)
+	proc_printf(t, " %lu %lu %lu", mm->total_vm * PAGE_SIZE, get_mm_rss(mm), rss_limit);
+	if (permitted)
 		proc_printf(t, " %lu %lu %lu", mm->start_code, mm->end_code, mm->start_stack);
 	else
-		proc_printf(t, " 0 0 0");
+		proc_puts(t, " 1 1 0");
+}
+
+/* kstkesp and kstkeip are zero, as Linux has them while a task has not begun to end. */
+static void stat_signals(struct proc_text *t, const struct fs_task_info *info)
+{
+	proc_printf(t, " 0 0 %llu %llu %llu %llu", (unsigned long long)(info->sig_pending & 0x7fffffff),
+		    (unsigned long long)(info->sig_blocked & 0x7fffffff),
+		    (unsigned long long)(info->sig_ignored & 0x7fffffff),
+		    (unsigned long long)(info->sig_caught & 0x7fffffff));
 }
 
 static void stat_tail(struct proc_text *t, const struct fs_task_info *info,
-		      const struct mm_struct *mm)
+		      const struct mm_struct *mm, bool permitted)
 {
-	proc_printf(t, " %d %d %d %d 0 0 0", info->exit_signal, info->cpu, info->rt_priority,
+	proc_printf(t, " 0 0 %d %d %d %d 0 0 0", info->exit_signal, info->cpu, info->rt_priority,
 		    info->policy);
-	if (mm)
+	if (mm && permitted)
 		proc_printf(t, " %lu %lu %lu %lu %lu %lu %lu", mm->start_data, mm->end_data,
 			    mm->start_brk, mm->arg_start, mm->arg_end, mm->env_start, mm->env_end);
 	else
-		proc_printf(t, " 0 0 0 0 0 0 0");
-	proc_printf(t, " %d\n", info->exit_code);
+		proc_puts(t, " 0 0 0 0 0 0 0");
+	proc_printf(t, " %d\n", permitted ? info->exit_code : 0);
 }
 
-static int show_stat(struct proc_text *t, const struct proc_node *node)
+static void stat_line(struct proc_text *t, const struct fs_task_info *info, struct mm_struct *mm,
+		      const struct proc_node *node)
 {
-	struct fs_task_info *info = task_info(node);
-	struct mm_struct *mm;
+	bool permitted = may_look(node);
 
-	if (IS_ERR(info))
-		return (int)PTR_ERR(info);
-	mm = fs_hook_task_mm(node->pid);
 	proc_printf(t, "%d (%s) %c %d %d %d %u %d %u", info->tid, info->comm, info->state,
 		    info->ppid, info->pgrp, info->sid, encode_dev(info->tty_dev), info->tty_pgrp, info->flags);
 	proc_printf(t, " %lu %lu %lu %lu %llu %llu %llu %llu", info->min_flt, info->cmin_flt,
@@ -94,15 +101,22 @@ static int show_stat(struct proc_text *t, const struct proc_node *node)
 		    ticks(info->cutime), ticks(info->cstime));
 	proc_printf(t, " %d %d %d 0 %llu", info->prio, info->nice, info->num_threads,
 		    ticks(info->start_time));
-	stat_memory(t, mm);
-	proc_printf(t, " %lu", info->rlim[RLIMIT_RSS].rlim_cur);
-	stat_layout(t, mm);
-	proc_printf(t, " %lu %lu %llu %llu %llu %llu 0 0 0", info->user_sp, info->user_ip,
-		    (unsigned long long)(info->sig_pending & 0x7fffffff),
-		    (unsigned long long)(info->sig_blocked & 0x7fffffff),
-		    (unsigned long long)(info->sig_ignored & 0x7fffffff),
-		    (unsigned long long)(info->sig_caught & 0x7fffffff));
-	stat_tail(t, info, mm);
+	stat_memory(t, mm, info->rlim[RLIMIT_RSS].rlim_cur, permitted);
+	stat_signals(t, info);
+	/* Does it wait for something? */
+	proc_printf(t, " %d", permitted && (node->thread || info->num_threads < 2) && info->state != 'R');
+	stat_tail(t, info, mm, permitted);
+}
+
+static int show_stat(struct proc_text *t, const struct proc_node *node)
+{
+	struct fs_task_info *info = proc_task_info(node);
+	struct mm_struct *mm;
+
+	if (IS_ERR(info))
+		return (int)PTR_ERR(info);
+	mm = fs_hook_task_mm(node->pid);
+	stat_line(t, info, mm, node);
 	if (mm)
 		mmput(mm);
 	kfree(info);
@@ -119,8 +133,8 @@ static int show_statm(struct proc_text *t, const struct proc_node *node)
 	struct mm_struct *mm = fs_hook_task_mm(node->pid);
 
 	if (!mm) {
-		proc_printf(t, "0 0 0 0 0 0 0\n");
-		return 0;
+		proc_puts(t, "0 0 0 0 0 0 0\n");
+		return fs_hook_pid_alive(node->pid) ? 0 : -ESRCH;
 	}
 	proc_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_vm, get_mm_rss(mm),
 		    (unsigned long)(atomic_long_read(&mm->rss_file) +
@@ -130,225 +144,11 @@ static int show_statm(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
-static const char *state_name(char state)
-{
-	switch (state) {
-	case 'R':
-		return "running";
-	case 'S':
-		return "sleeping";
-	case 'D':
-		return "disk sleep";
-	case 'T':
-		return "stopped";
-	case 't':
-		return "tracing stop";
-	case 'Z':
-		return "zombie";
-	case 'I':
-		return "idle";
-	default:
-		return "dead";
-	}
-}
-
-/* umask and the table's size, taken while the task cannot go. */
-struct shared_view {
-	int umask;
-	unsigned int fd_size;
-};
-
-static void view_shared(struct fs_task *task, void *arg)
-{
-	struct shared_view *view = arg;
-
-	view->umask = task->fs ? (int)task->fs->umask : -1;
-	view->fd_size = task->files ? files_capacity(task->files) : 0;
-}
-
-static void status_ids(struct proc_text *t, const struct fs_task_info *info)
-{
-	const struct fs_cred *c = &info->cred;
-
-	proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
-		    c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
-}
-
-static void status_groups(struct proc_text *t, const struct fs_task_info *info)
-{
-	proc_printf(t, "Groups:\t");
-	for (unsigned int i = 0; i < info->cred.ngroups; i++)
-		proc_printf(t, "%u ", info->cred.groups[i]);
-	proc_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", info->tgid, info->tid,
-		    info->pgrp, info->sid);
-}
-
-static void status_memory(struct proc_text *t, struct mm_struct *mm)
-{
-	unsigned long anon = (unsigned long)atomic_long_read(&mm->rss_anon);
-	unsigned long file = (unsigned long)atomic_long_read(&mm->rss_file);
-	unsigned long shmem = (unsigned long)atomic_long_read(&mm->rss_shmem);
-	unsigned long text = text_pages(mm), exec = mm->exec_vm;
-
-	proc_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8lu kB\n",
-		    KB(max(mm->hiwater_vm, mm->total_vm)), KB(mm->total_vm), KB(mm->locked_vm), 0ul);
-	proc_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", KB(get_mm_hiwater_rss(mm)),
-		    KB(get_mm_rss(mm)));
-	proc_printf(t, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n", KB(anon),
-		    KB(file), KB(shmem));
-	proc_printf(t, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\n",
-		    KB(mm->data_vm), KB(mm->stack_vm), KB(text), KB(exec > text ? exec - text : 0));
-	proc_printf(t, "VmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\nHugetlbPages:\t%8lu kB\n",
-		    (unsigned long)atomic_long_read(&mm->pgtables_bytes) / SZ_1K,
-		    KB((unsigned long)atomic_long_read(&mm->swap_usage)), 0ul);
-	proc_printf(t, "CoreDumping:\t0\nTHP_enabled:\t0\n");
-}
-
-static void status_signals(struct proc_text *t, const struct fs_task_info *info)
-{
-	proc_printf(t, "Threads:\t%d\nSigQ:\t%u/%u\n", info->num_threads, info->sigq_used,
-		    info->sigq_max);
-	proc_printf(t, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\nSigIgn:\t%016llx\n"
-		       "SigCgt:\t%016llx\n",
-		    (unsigned long long)info->sig_pending, (unsigned long long)info->shd_pending,
-		    (unsigned long long)info->sig_blocked, (unsigned long long)info->sig_ignored,
-		    (unsigned long long)info->sig_caught);
-}
-
-static void status_tail(struct proc_text *t, const struct fs_task_info *info)
-{
-	proc_printf(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\n"
-		       "CapAmb:\t%016llx\n", info->cap_inheritable, (unsigned long long)info->cred.cap_permitted,
-		    (unsigned long long)info->cred.cap_effective, info->cap_bounding, info->cap_ambient);
-	proc_printf(t, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n"
-		       "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
-	proc_printf(t, "Cpus_allowed:\t%x\nCpus_allowed_list:\t0", (1u << port_nr_cpus()) - 1);
-	if (port_nr_cpus() > 1)
-		proc_printf(t, "-%u", port_nr_cpus() - 1);
-	proc_printf(t, "\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n"
-		       "nonvoluntary_ctxt_switches:\t%lu\n", info->nvcsw, info->nivcsw);
-}
-
-static int show_status(struct proc_text *t, const struct proc_node *node)
-{
-	struct fs_task_info *info = task_info(node);
-	struct shared_view view = { -1, 0 };
-	struct mm_struct *mm;
-
-	if (IS_ERR(info))
-		return (int)PTR_ERR(info);
-	mm = fs_hook_task_mm(node->pid);
-	(void)fs_hook_with_task(node->pid, view_shared, &view); /* gone: as for a zombie */
-	proc_printf(t, "Name:\t%s\n", info->comm);
-	if (view.umask >= 0)
-		proc_printf(t, "Umask:\t%04o\n", (unsigned int)view.umask);
-	proc_printf(t, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-		    info->state, state_name(info->state), info->tgid, info->tid, info->ppid);
-	status_ids(t, info);
-	proc_printf(t, "FDSize:\t%u\n", view.fd_size);
-	status_groups(t, info);
-	if (mm) {
-		status_memory(t, mm);
-		mmput(mm);
-	}
-	status_signals(t, info);
-	status_tail(t, info);
-	kfree(info);
-	return 0;
-}
-
-/* ---- What it was started with -------------------------------------------------------------------- */
-
-/* Append [start, end) of the address space. */
-static void append_memory(struct proc_text *t, struct mm_struct *mm, unsigned long start,
-			  unsigned long end)
-{
-	char *chunk = kmalloc(CMDLINE_CHUNK, GFP_KERNEL);
-
-	while (chunk && start < end) {
-		size_t n = min(end - start, CMDLINE_CHUNK);
-		size_t got = access_process_vm(mm, start, chunk, n, false, true);
-
-		proc_write_bytes(t, chunk, got);
-		start += got;
-		if (got < n)
-			break;
-	}
-	kfree(chunk);
-}
-
-/*
- * A program may overwrite its arguments to show a title (setproctitle): if the last byte
- * is not 0 any more, the text goes on up to the first 0, into the environment if need be.
- */
-static int show_cmdline(struct proc_text *t, const struct proc_node *node)
-{
-	struct mm_struct *mm = fs_hook_task_mm(node->pid);
-
-	if (!mm)
-		return 0;
-	append_memory(t, mm, mm->arg_start, mm->arg_end);
-	if (t->len && t->buf[t->len - 1]) {
-		size_t n = strnlen(t->buf, t->len);
-
-		if (n == t->len) {
-			append_memory(t, mm, mm->arg_end, mm->env_end);
-			n = strnlen(t->buf, t->len);
-		}
-		t->len = n;
-	}
-	mmput(mm);
-	return 0;
-}
-
-/* May the caller look into this process? */
-static int may_look(const struct proc_node *node)
-{
-	struct fs_task_info *info = task_info(node);
-	const struct fs_cred *me = &fs_current()->cred;
-	int err = 0;
-
-	if (IS_ERR(info))
-		return (int)PTR_ERR(info);
-	if (me->fsuid != 0 && (me->fsuid != info->cred.euid || me->fsuid != info->cred.suid ||
-			       me->fsuid != info->cred.uid))
-		err = -EACCES;
-	kfree(info);
-	return err;
-}
-
-static int show_environ(struct proc_text *t, const struct proc_node *node)
-{
-	struct mm_struct *mm;
-	int err = may_look(node);
-
-	if (err)
-		return err;
-	mm = fs_hook_task_mm(node->pid);
-	if (!mm)
-		return 0;
-	append_memory(t, mm, mm->env_start, mm->env_end);
-	mmput(mm);
-	return 0;
-}
-
-static int show_auxv(struct proc_text *t, const struct proc_node *node)
-{
-	struct mm_struct *mm = fs_hook_task_mm(node->pid);
-	unsigned int n = 0;
-
-	if (!mm)
-		return 0;
-	while (n + 2 < ARRAY_SIZE(mm->saved_auxv) && mm->saved_auxv[n])
-		n += 2;
-	proc_write_bytes(t, mm->saved_auxv, (n + 2) * sizeof(mm->saved_auxv[0]));
-	mmput(mm);
-	return 0;
-}
+/* ---- Its name ----------------------------------------------------------------------------------- */
 
 static int show_comm(struct proc_text *t, const struct proc_node *node)
 {
-	struct fs_task_info *info = task_info(node);
+	struct fs_task_info *info = proc_task_info(node);
 
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
@@ -360,19 +160,20 @@ static int show_comm(struct proc_text *t, const struct proc_node *node)
 static long write_comm(const struct proc_node *node, const char *text, size_t len)
 {
 	char name[16];
+	int err;
 
 	pagoda_strlcpy(name, text, sizeof(name));
 	if (strchr(name, '\n'))
 		*strchr(name, '\n') = '\0';
-	fs_hook_set_comm(node->pid, name);
-	return (long)len;
+	err = fs_hook_set_comm(node->pid, name);
+	return err ? err : (long)len;
 }
 
 /* ---- oom ------------------------------------------------------------------------------------------ */
 
 static int show_oom_score_adj(struct proc_text *t, const struct proc_node *node)
 {
-	struct fs_task_info *info = task_info(node);
+	struct fs_task_info *info = proc_task_info(node);
 
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
@@ -389,14 +190,14 @@ static long write_oom_score_adj(const struct proc_node *node, const char *text, 
 	if (!err && (value < -1000 || value > 1000))
 		err = -EINVAL;
 	if (!err)
-		err = fs_hook_set_oom_score_adj(node->tgid, (int)value);
+		err = fs_hook_set_oom_score_adj(node->pid, (int)value);
 	return err ? err : (long)len;
 }
 
 /* The old scale: -17 .. 15. */
 static int show_oom_adj(struct proc_text *t, const struct proc_node *node)
 {
-	struct fs_task_info *info = task_info(node);
+	struct fs_task_info *info = proc_task_info(node);
 
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
@@ -414,7 +215,7 @@ static long write_oom_adj(const struct proc_node *node, const char *text, size_t
 	if (!err && (value < -17 || value > 15))
 		err = -EINVAL;
 	if (!err)
-		err = fs_hook_set_oom_score_adj(node->tgid,
+		err = fs_hook_set_oom_score_adj(node->pid,
 						value == 15 ? 1000 : (int)value * 1000 / 17);
 	return err ? err : (long)len;
 }
@@ -422,7 +223,7 @@ static long write_oom_adj(const struct proc_node *node, const char *text, size_t
 /* Resident part of RAM in thousandths, as the killer sees it, shifted by the adjustment. */
 static int show_oom_score(struct proc_text *t, const struct proc_node *node)
 {
-	struct fs_task_info *info = task_info(node);
+	struct fs_task_info *info = proc_task_info(node);
 	struct mm_struct *mm;
 	long points = 0;
 
@@ -473,7 +274,7 @@ static int show_limits(struct proc_text *t, const struct proc_node *node)
 		[RLIMIT_RTPRIO] = { "Max realtime priority", "" },
 		[RLIMIT_RTTIME] = { "Max realtime timeout", "us" },
 	};
-	struct fs_task_info *info = task_info(node);
+	struct fs_task_info *info = proc_task_info(node);
 
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
@@ -490,41 +291,25 @@ static int show_limits(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
-/* What is mounted, as seen from the reader's root. */
-static int show_from_root(struct proc_text *t,
-			  void (*show)(void (*emit)(void *arg, const char *text), void *arg, const struct path *root))
+/* Where it sleeps in the kernel is not told. */
+static int show_wchan(struct proc_text *t, const struct proc_node *node)
 {
-	struct path root;
-
-	get_fs_root(&root);
-	show(proc_emit, t, &root);
-	path_put(&root);
-	return 0;
-}
-
-static int show_mounts(struct proc_text *t, const struct proc_node *node)
-{
-	(void)node;
-	return show_from_root(t, mounts_show);
-}
-
-static int show_mountinfo(struct proc_text *t, const struct proc_node *node)
-{
-	(void)node;
-	return show_from_root(t, mountinfo_show);
-}
-
-static int show_zero(struct proc_text *t, const struct proc_node *node)
-{
-	(void)node;
-	proc_printf(t, "0");
-	return 0;
+	proc_putc(t, '0');
+	return fs_hook_pid_alive(node->pid) ? 0 : -ESRCH;
 }
 
 static int show_personality(struct proc_text *t, const struct proc_node *node)
 {
-	(void)node;
-	proc_printf(t, "00000000\n");
+	struct fs_task_info *info;
+	int err = fs_hook_may_access(node->pid);
+
+	if (err)
+		return err == -EACCES ? -EPERM : err;
+	info = proc_task_info(node);
+	if (IS_ERR(info))
+		return (int)PTR_ERR(info);
+	proc_printf(t, "%08x\n", info->personality);
+	kfree(info);
 	return 0;
 }
 
@@ -543,9 +328,23 @@ static long accept(const struct proc_node *node, const char *text, size_t len)
 
 static int show_io(struct proc_text *t, const struct proc_node *node)
 {
-	(void)node;
-	proc_printf(t, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-		       "cancelled_write_bytes: 0\n");
+	struct fs_task_info *info;
+	const struct task_io *io;
+	int err = fs_hook_may_access(node->pid);
+
+	if (err)
+		return err;
+	info = proc_task_info(node);
+	if (IS_ERR(info))
+		return (int)PTR_ERR(info);
+	io = &info->io;
+	proc_printf(t, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: %llu\n"
+		       "write_bytes: %llu\ncancelled_write_bytes: %llu\n",
+		    (unsigned long long)io->rchar, (unsigned long long)io->wchar,
+		    (unsigned long long)io->syscr, (unsigned long long)io->syscw,
+		    (unsigned long long)io->read_bytes, (unsigned long long)io->write_bytes,
+		    (unsigned long long)io->cancelled_write_bytes);
+	kfree(info);
 	return 0;
 }
 
@@ -585,14 +384,25 @@ static void view_root(struct fs_task *task, void *arg)
 	view->found = true;
 }
 
+int proc_task_root(const struct proc_node *node, struct path *out)
+{
+	struct path_view view = { .found = false };
+
+	if (!fs_hook_with_task(node->pid, view_root, &view))
+		return -EINVAL;
+	if (!view.found)
+		return -ENOENT; /* it is ending */
+	*out = view.path;
+	return 0;
+}
+
 static int jump_by(const struct proc_node *node, void (*look)(struct fs_task *, void *),
 		   struct path *out)
 {
 	struct path_view view = { .found = false };
-	int err = may_look(node);
 
-	if (err)
-		return err;
+	if (!may_look(node))
+		return -EACCES;
 	(void)fs_hook_with_task(node->pid, look, &view); /* gone: not found */
 	if (!view.found)
 		return -ENOENT;
@@ -613,14 +423,13 @@ static int jump_root(const struct proc_node *node, struct path *out)
 static int jump_exe(const struct proc_node *node, struct path *out)
 {
 	struct mm_struct *mm;
-	int err = may_look(node);
+	int err = -ENOENT;
 
-	if (err)
-		return err;
+	if (!may_look(node))
+		return -EACCES;
 	mm = fs_hook_task_mm(node->pid);
 	if (!mm)
 		return -ENOENT;
-	err = -ENOENT;
 	if (mm->exe_file) {
 		*out = file_of(mm->exe_file)->f_path;
 		path_get(out);
@@ -650,25 +459,19 @@ static bool lookup_thread(const struct proc_node *dir, const char *name, size_t 
 			  struct proc_node *out)
 {
 	int tid = proc_parse_number(name, len);
-	struct fs_task_info *info;
-	bool found;
+	struct pid *pid = tid > 0 ? fs_hook_find_thread(dir->pid, tid) : NULL;
 
-	if (tid <= 0)
-		return false;
-	info = kmalloc(sizeof(*info), GFP_KERNEL);
-	found = info && fs_hook_task_info(tid, info) && info->tgid == dir->tgid;
-	kfree(info);
-	if (found)
-		*out = (struct proc_node){ &thread_entry, tid, dir->tgid, 0, 0 };
-	return found;
+	if (pid)
+		*out = (struct proc_node){ .entry = &thread_entry, .pid = pid, .nr = tid, .thread = true };
+	return pid;
 }
 
 static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx)
 {
 	int tid = (int)(ctx->pos - PROC_POS_DYNAMIC);
 
-	while ((tid = fs_hook_next_thread(dir->tgid, tid))) {
-		struct proc_node node = { &thread_entry, tid, dir->tgid, 0, 0 };
+	while ((tid = fs_hook_next_thread(dir->pid, tid))) {
+		struct proc_node node = { .entry = &thread_entry, .nr = tid };
 		char name[12];
 		int len = pagoda_snprintf(name, sizeof(name), "%d", tid);
 
@@ -681,31 +484,41 @@ static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx
 
 /* ---- The tables ------------------------------------------------------------------------------------------------------ */
 
+static int fdinfo_may_open(const struct proc_node *node)
+{
+	return fs_hook_may_access(node->pid);
+}
+
 #define FD_ENTRIES                                                                                 \
-	{ .name = "fd", .mode = S_IFDIR | 0500, .lookup = proc_lookup_fd,                          \
-	  .iterate = proc_iterate_fds },                                                           \
-	{ .name = "fdinfo", .mode = S_IFDIR | 0500, .lookup = proc_lookup_fdinfo,                  \
-	  .iterate = proc_iterate_fdinfos }
+	{ .name = "fd", .mode = S_IFDIR | 0500, .permission = proc_fd_permission,                  \
+	  .lookup = proc_lookup_fd, .iterate = proc_iterate_fds },                                 \
+	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .may_open = fdinfo_may_open,                   \
+	  .lookup = proc_lookup_fdinfo, .iterate = proc_iterate_fdinfos }
+
+/* Files of an address space: of its regions, and of its bytes. */
+#define MM_RECORDS(n, m, r) { .name = n, .mode = S_IFREG | (m), .binds_mm = true, .records = r }
+#define MM_BYTES(n, m, ...) { .name = n, .mode = S_IFREG | (m), .binds_mm = true, __VA_ARGS__ }
+#define MOUNTS(n, r)	    { .name = n, .mode = S_IFREG | 0444, .binds_root = true, .records = r }
 
 #define COMMON_ENTRIES                                                                             \
-	PROC_GUARDED("auxv", 0400, show_auxv), PROC_FILE("cgroup", 0444, show_cgroup),                \
-	PROC_FILE("cmdline", 0444, show_cmdline), PROC_WRITE("comm", 0644, show_comm, write_comm), \
-	PROC_LINK("cwd", NULL, jump_cwd), PROC_GUARDED("environ", 0400, show_environ),                \
-	PROC_LINK("exe", NULL, jump_exe), FD_ENTRIES, PROC_FILE("io", 0400, show_io),              \
-	PROC_FILE("limits", 0444, show_limits), PROC_GUARDED("maps", 0444, proc_show_maps),           \
-	{ .name = "mem", .mode = S_IFREG | 0600, .guarded = true, .read = proc_read_mem,           \
-	  .write_at = proc_write_mem },                                                            \
-	PROC_FILE("mountinfo", 0444, show_mountinfo), PROC_FILE("mounts", 0444, show_mounts),      \
+	MM_BYTES("auxv", 0400, .read = proc_read_auxv), PROC_FILE("cgroup", 0444, show_cgroup),    \
+	{ .name = "cmdline", .mode = S_IFREG | 0444, .read = proc_read_cmdline },                  \
+	PROC_WRITE("comm", 0644, show_comm, write_comm), PROC_LINK("cwd", NULL, jump_cwd),         \
+	MM_BYTES("environ", 0400, .read = proc_read_environ), PROC_LINK("exe", NULL, jump_exe),    \
+	FD_ENTRIES, PROC_FILE("io", 0400, show_io), PROC_FILE("limits", 0444, show_limits),        \
+	MM_RECORDS("maps", 0444, &proc_maps_records),                                              \
+	MM_BYTES("mem", 0600, .read = proc_read_mem, .write_at = proc_write_mem, .any_offset = true), \
+	MOUNTS("mountinfo", &proc_mountinfo_records), MOUNTS("mounts", &proc_mounts_records),      \
 	PROC_WRITE("oom_adj", 0644, show_oom_adj, write_oom_adj),                                  \
 	PROC_FILE("oom_score", 0444, show_oom_score),                                              \
 	PROC_WRITE("oom_score_adj", 0644, show_oom_score_adj, write_oom_score_adj),                \
-	{ .name = "pagemap", .mode = S_IFREG | 0400, .guarded = true, .read = proc_read_pagemap }, \
+	MM_BYTES("pagemap", 0400, .read = proc_read_pagemap, .any_offset = true),                  \
 	PROC_FILE("personality", 0400, show_personality), PROC_LINK("root", NULL, jump_root),      \
-	PROC_GUARDED("numa_maps", 0444, proc_show_numa_maps),                                         \
-	PROC_GUARDED("smaps", 0444, proc_show_smaps),                                                 \
-	PROC_GUARDED("smaps_rollup", 0444, proc_show_smaps_rollup),                                   \
+	MM_RECORDS("numa_maps", 0444, &proc_numa_maps_records),                                    \
+	MM_RECORDS("smaps", 0444, &proc_smaps_records),                                            \
+	MM_RECORDS("smaps_rollup", 0444, &proc_smaps_rollup_records),                              \
 	PROC_FILE("stat", 0444, show_stat), PROC_FILE("statm", 0444, show_statm),                  \
-	PROC_FILE("status", 0444, show_status), PROC_FILE("wchan", 0444, show_zero)
+	PROC_FILE("status", 0444, proc_show_status), PROC_FILE("wchan", 0444, show_wchan)
 
 static const struct proc_entry thread_entries[] = { COMMON_ENTRIES };
 
@@ -718,4 +531,12 @@ static const struct proc_entry pid_entries[] = {
 	{ .name = "task", .mode = S_IFDIR | 0555, .lookup = lookup_thread, .iterate = iterate_threads },
 };
 
-const struct proc_entry proc_pid_entry = PROC_DIR("pid", pid_entries);
+static int pid_permission(struct inode *inode, const struct proc_node *node, unsigned int mask)
+{
+	return fs_hook_pid_alive(node->pid) ? generic_permission(inode, mask) : -ESRCH;
+}
+
+const struct proc_entry proc_pid_entry = {
+	.name = "pid", .mode = S_IFDIR | 0555, .permission = pid_permission,
+	.children = pid_entries, .nr_children = ARRAY_SIZE(pid_entries),
+};

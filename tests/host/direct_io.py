@@ -2,14 +2,12 @@
 """O_DIRECT on ext2 and on the disk itself: tests/guest/disk/direct.c, beside Linux 6.1, and Debian's dd."""
 import os
 import random
-import time
 
 from lab import disks, ext2, guest_programs, image, linux
 from lab.testing import PAGODA, Skip, test
 
 MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt"
 CALLS = f"{MOUNT} && /x flags && /x file /mnt/f && umount /mnt && /x device /dev/vda"
-LINUX_SECONDS = 90
 COPY_BYTES = 3 << 20
 
 
@@ -25,16 +23,7 @@ def in_pagoda(bench, disk, script):
 
 
 def in_linux(bench, disk, script):
-    process, output = linux.start_on_disk(bench.folder, disk, {"/x": program(bench)}, script, 128 << 20)
-    deadline = time.monotonic() + LINUX_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.kill()
-    process.wait()
-    with open(output, errors="replace") as file:
-        [(status, text)] = linux.results(file.read(), 1)
-    bench.equal(status, 0, f"status in Linux, after {text[-300:]}")
-    return text
+    return linux.output_on_disk(bench, disk, program(bench), script)
 
 
 @test("direct_io/flags_alignment_coherence_holes_and_errors_as_on_linux", "AS-71")

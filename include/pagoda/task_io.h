@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* task_io.h: what a task read and wrote, as /proc/PID/io tells it. */
+#pragma once
+
+#include <pagoda/types.h>
+
+struct task_io {
+	u64 rchar, wchar; /* bytes by read(2), write(2) and their kin, wherever they come from */
+	u64 syscr, syscw; /* these calls */
+	u64 read_bytes;	  /* asked of disks */
+	u64 write_bytes;  /* of pages that it made dirty and that a disk will get */
+	u64 cancelled_write_bytes; /* of dirty pages that it threw away before that */
+};
+
+/* The running task's, which it alone writes. NULL: nobody wants to know. Any context. */
+extern struct task_io *(*current_task_io)(void);
+
+/* A call to read or write that came as far as the file, with its result. */
+static inline void count_task_call(struct task_io *io, long ret, bool write)
+{
+	u64 bytes = ret > 0 ? (u64)ret : 0;
+
+	*(write ? &io->syscw : &io->syscr) += 1;
+	*(write ? &io->wchar : &io->rchar) += bytes;
+}
+
+/* Bytes asked of a disk, made dirty, thrown away while dirty: on the running task's account. */
+static inline void count_task_read(u64 bytes)
+{
+	if (current_task_io)
+		current_task_io()->read_bytes += bytes;
+}
+static inline void count_task_write(u64 bytes)
+{
+	if (current_task_io)
+		current_task_io()->write_bytes += bytes;
+}
+static inline void count_task_cancelled_write(u64 bytes)
+{
+	if (current_task_io)
+		current_task_io()->cancelled_write_bytes += bytes;
+}
