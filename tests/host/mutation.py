@@ -42,7 +42,7 @@ MUTANTS = [
            "\tpte_clear(mm, vmf->address, vmf->pte);\n\tflush_tlb_page(mm, vmf->address);\n",
            "\tpte_clear(mm, vmf->address, vmf->pte);\n", "copy_on_write_shows_on_all_cpus"),
     Mutant("mremap: no flush of the old place", "mm/mremap.c",
-           "\tflush_tlb_range(r->mm, r->addr, r->addr + len); /* reclaim would only flush the new addresses */\n", "",
+           "\tflush_tlb_range(r->mm, start, *addr);", "\t(void)start;",
            "mremap_stops_the_other_cpu"),
     Mutant("flushes stay on this CPU", "arch/x86/tlb.c",
            "\tport_on_each_cpu(mask, flush_here, f);\n", "\tport_on_each_cpu(mask & here, flush_here, f);\n",
