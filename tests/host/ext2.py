@@ -220,8 +220,9 @@ def refused(bench):
     disk = make_image(bench, mib=4)
     script = ("mkdir -p /mnt; try() { \"$@\" 2>/dev/null && echo yes || echo no; }; "
               "try mount -t ext2 /dev/null /mnt; try mount -t ext2 /dev/vdq /mnt; "
-              "try mount -t ext2 /dev/vda /mnt; try mount -t ext2 /dev/vda /tmp; "
-              "try mount -o remount,ro /mnt; try touch /mnt/f; try umount /mnt; "
+              "try mount -t ext2 /dev/vda /mnt; try mount -o ro -t ext2 /dev/vda /tmp; "
+              "try mount -t ext2 /dev/vda /tmp; touch /mnt/g; try test -f /tmp/g; "
+              "try mount -o remount,ro /mnt; try touch /tmp/f; try umount /mnt; try umount /tmp; "
               "dd if=/dev/zero of=/dev/vda bs=4k count=1 2>/dev/null; try mount -t ext2 /dev/vda /mnt")
     done = bench.ran(busybox(bench, disk, script))
-    bench.equal(done.out.split(), [b"no", b"no", b"yes", b"no", b"yes", b"no", b"yes", b"no"], "answers of mount")
+    bench.equal(done.out.decode().split(), "no no yes no yes yes yes no yes yes no".split(), "answers of mount")
