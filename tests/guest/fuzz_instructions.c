@@ -172,12 +172,12 @@ static void random_code(unsigned char *at, struct dice *d)
 	(void)end;
 }
 
-/* BTS, BTR and BTC of a register under LOCK, which are invalid, end QEMU 7.2 itself: make the operand memory. */
+/* BT, BTS, BTR and BTC of a register under LOCK, which are invalid, end QEMU 7.2 itself: make the operand memory. */
 static void spare_the_emulator(unsigned char *bytes)
 {
 	int locked = 0;
 	for (unsigned i = 0; i + 2 < CODE_BYTES; i++) {
-		int is_bit_test = bytes[i + 1] == 0xab || bytes[i + 1] == 0xb3 || bytes[i + 1] == 0xbb || bytes[i + 1] == 0xba;
+		int is_bit_test = bytes[i + 1] == 0xa3 || bytes[i + 1] == 0xab || bytes[i + 1] == 0xb3 || bytes[i + 1] == 0xbb || bytes[i + 1] == 0xba;
 		locked |= bytes[i] == 0xf0;
 		if (locked && bytes[i] == 0x0f && is_bit_test)
 			bytes[i + 2] &= 0x3f;
