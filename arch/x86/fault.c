@@ -20,14 +20,15 @@
  *
  *	bad: from user mode a signal; from the kernel the exception table, else die
  *
- * Whose fault it is says the saved CS, never PF_USER: that bit tells with which rights the CPU
- * made the access, and it makes some for user mode as a supervisor:
+ * Whether user mode or the kernel caused a fault is read from the saved CS (user_mode()), never from
+ * PF_USER: that bit says with which rights the CPU made the access, and the CPU makes some accesses of
+ * user mode with a supervisor's rights:
  *
  *	descriptors, when user mode loads a segment		every CPU
  *	the stack in far calls, far returns and IRET		QEMU before 9.1, without KVM
  *
- * The latter meet SMAP: such an access to user memory is refused whatever is mapped, so
- * the program gets SIGSEGV at once; served, the fault would come back for ever.
+ * SMAP refuses those stack accesses to user memory, whatever is mapped there. So the program gets
+ * SIGSEGV at once: a fault that was served would only be repeated for ever.
  *
  * Locking: mmap_lock is taken for read over the region checks and the service. A
  * kernel fault at an instruction without a fixup only tries it: the code may be
@@ -227,7 +228,7 @@ static void check_kernel_access(struct pt_regs *regs, unsigned long error_code,
 			 error_code);
 }
 
-/* Did user mode touch its memory as a supervisor, which SMAP refuses whatever is mapped there? */
+/* Did the CPU access user memory for user mode, but with a supervisor's rights? SMAP refuses that. */
 static bool refused_by_smap(const struct pt_regs *regs, unsigned long error_code)
 {
 	return x86_features.smap && user_mode(regs) && !(error_code & PF_USER);
@@ -264,7 +265,8 @@ static bool lock_for_fault(struct user_fault *f)
 	}
 	if (likely(!down_read_killable(&f->mm->mmap_lock)))
 		return true;
-	if (!user_mode(f->regs)) /* the task is to die: from user mode on the way back */
+	/* A fatal signal is pending. After a fault from user mode the task dies on its way back there. */
+	if (!user_mode(f->regs))
 		no_context(f->regs, f->error_code, f->address);
 	return false;
 }
@@ -338,7 +340,7 @@ static vm_fault_t try_fault(struct user_fault *f, bool *done)
 	return fault;
 }
 
-/* The fault waited without mmap_lock: once more, unless the task is to die. */
+/* handle_mm_fault() dropped mmap_lock to wait: try the fault once more, unless a fatal signal is pending. */
 static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, bool *done)
 {
 	if (fault & VM_FAULT_ERROR)
