@@ -14,10 +14,10 @@
  *	holds: r1 r2	queue: W1 r3 r4 W2		r5 comes: queue W1 r3 r4 W2 r5
  *	r1, r2 release	W1 holds			W1 releases: r3 r4 hold
  *
- * A mutex that is released wakes its first waiter, and whoever asks meanwhile may take it first:
- * that keeps a busy mutex from standing idle while a waiter is being scheduled. A waiter that was
- * woken and found the mutex taken reserves it: the next release leaves it to that waiter. So a waiter
- * at the head of the queue is passed during one turn of the scheduler, once, and then no more (I2).
+ * A mutex that is released wakes its first waiter, and another task may take it before that waiter runs:
+ * so a busy mutex does not stand idle while a waiter is being scheduled. A waiter that was woken
+ * and found the mutex taken reserves it: the next release leaves it to that waiter. So the first
+ * waiter can be overtaken until it has run once, and then no more (I2).
  *
  * Who holds a semaphore for read must not ask for it again: with a writer between the two, both
  * wait for ever.
@@ -40,11 +40,11 @@
 #define MUTEX_WAITERS  2u
 #define MUTEX_RESERVED 4u
 
-/* One who waits, on the waiter's stack. */
+/* A task that waits; on its own stack. */
 struct lock_waiter {
 	struct vm_task *task;
 	bool writer;  /* of a semaphore */
-	bool granted; /* has it; off the queue by then */
+	bool granted; /* the semaphore was handed to it; it is off the queue */
 	struct list_head link;
 };
 
@@ -81,7 +81,7 @@ void mutex_init(struct mutex *m, enum lock_rank rank)
 	init_waitqueue_head(&m->wait);
 }
 
-/* Take it if it is free and reserved for nobody. */
+/* Take the mutex if it is free and reserved for nobody. */
 static bool try_mutex(struct mutex *m)
 {
 	unsigned int old = __atomic_load_n(&m->state, __ATOMIC_RELAXED);
@@ -102,7 +102,7 @@ bool mutex_trylock(struct mutex *m)
 	return true;
 }
 
-/* A waiter leaves the queue; what it reserved is free for all. */
+/* Take w off the queue, and with it the reservation that it may have made. */
 static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
 {
 	bool was_first = first_waiter(&m->wait) == w;
@@ -114,7 +114,7 @@ static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
 		__atomic_fetch_and(&m->state, ~MUTEX_WAITERS, __ATOMIC_RELAXED);
 }
 
-/* The first waiter takes a free mutex, whoever wants it besides; else, woken once, it reserves it. */
+/* If w is the first waiter: take the mutex if it is free, else reserve it for w if w was woken before. */
 static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
 {
 	if (first_waiter(&m->wait) != w)
@@ -126,7 +126,7 @@ static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
 	return false;
 }
 
-/* One who waited gave up: a mutex that was left to it is passed on. wait.lock held. */
+/* The mutex was released, or a waiter that may have been woken for it gave up: wake the first waiter. */
 static void wake_mutex_waiter(struct mutex *m)
 {
 	struct lock_waiter *first = first_waiter(&m->wait);
@@ -159,7 +159,7 @@ static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 	return taken ? 0 : -EINTR;
 }
 
-/* The usual case, one operation: nobody has it, and nobody waits. */
+/* The usual case, in one atomic operation: the mutex is free and has no waiters. */
 static inline bool try_idle_mutex(struct mutex *m)
 {
 	unsigned int idle = 0;
@@ -222,7 +222,7 @@ static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
 	port_unpark(w->task);
 }
 
-/* Let in whoever stands first and may come in, and those behind, as far as they may. wait.lock held. */
+/* Hand the semaphore to the first waiter, and to those behind it that can share it, as far as its holders allow. */
 static void serve_queue(struct rw_semaphore *sem)
 {
 	struct lock_waiter *w;
@@ -246,7 +246,7 @@ static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
 	spin_lock_irqsave(&sem->wait.lock, flags);
 	enqueue(&sem->wait, &w);
 	__atomic_fetch_or(&sem->count, RWSEM_WAITERS, __ATOMIC_SEQ_CST);
-	serve_queue(sem); /* its holders may be gone by now */
+	serve_queue(sem); /* the last holder may have released it before RWSEM_WAITERS was set */
 	while (!w.granted && !is_doomed(killable)) {
 		spin_unlock_irqrestore(&sem->wait.lock, flags);
 		port_park(UINT64_MAX);
@@ -254,7 +254,7 @@ static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
 	}
 	if (!w.granted) {
 		dequeue(&sem->wait, &w);
-		serve_queue(sem); /* readers behind a writer that gives up */
+		serve_queue(sem); /* readers behind a writer that gives up need not wait any more */
 	}
 	spin_unlock_irqrestore(&sem->wait.lock, flags);
 	if (!w.granted)

@@ -26,10 +26,10 @@
  * that share a queue do not wake each other's waiters, since an entry carries the
  * page as its key (FX-33).
  *
- * Who waits for a page to be unlocked, or written, waits for that to happen once: the entry notes
- * the event, so a page that is locked again before the waiter runs does not keep it (I2). Who waits for the
- * lock itself may be passed once by somebody who is running; then it asks to be next (PG_wanted), and the
- * next unlock_page() hands over the lock, which stays set (I3):
+ * A task that waits until a page has been unlocked, or written, waits for that to happen once: its entry notes
+ * the event, so it goes on even if the page is locked again before it runs (I2). A task that waits for the
+ * page lock itself may be overtaken once by a running task; then it asks to be next (PG_wanted), and the next
+ * unlock_page() hands the lock over to it, leaving PG_locked set (I3):
  *
  *	waiter			A			B
  *	queue, park		unlock, wake		lock
@@ -171,7 +171,10 @@ static void queue_for_page(wait_queue_head_t *wq, struct page_waiter *w, struct 
 	add_wait_func(wq, &w->entry);
 }
 
-/* Sleep until the flag is clear, or was (event). -EINTR: killable, and about to die. */
+/*
+ * Sleep until the flag is clear, or event has come since the call. 0; -EINTR: killable, and a fatal signal is
+ * pending.
+ */
 static int wait_for_page_event(struct page *page, enum page_flag flag, unsigned int event, bool killable)
 {
 	wait_queue_head_t *wq = page_waitqueue(page);
@@ -214,7 +217,7 @@ void wake_page_written(struct page *page)
 	wake(page_waitqueue(page), page, PAGE_WRITTEN);
 }
 
-/* We were woken, and others were quicker. */
+/* w was woken but another task took the page lock first: the next unlock_page() shall hand it to w. */
 static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct page *page)
 {
 	unsigned long flags;
@@ -247,7 +250,7 @@ static int lock_page_slow(struct page *page, bool killable)
 			port_park(UINT64_MAX);
 	}
 	finish_wait(wq, &w.entry);
-	return got || w.granted ? 0 : -EINTR; /* nobody grants it any more */
+	return got || w.granted ? 0 : -EINTR; /* w is off the queue: granted cannot change any more */
 }
 
 void lock_page(struct page *page)
@@ -301,7 +304,10 @@ static noinline bool hand_over_page(struct page *page)
 	return w;
 }
 
-/* Written for reclaim, or not: no reason to wait any more. */
+/*
+ * Reclaim asked for this page to be written, and that is over, written or not: move it to where reclaim looks
+ * next.
+ */
 static noinline void rotate_unlocked(struct page *page)
 {
 	if (PageWriteback(page) || !PageLaunder(page))

@@ -56,7 +56,7 @@ static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
 /* X(bit name, number): keep names, numbers and printers in step. */
 #define PAGE_FLAGS(X)                                                                              \
 	X(locked, 0) X(error, 1) X(referenced, 2) X(uptodate, 3) X(dirty, 4) X(unused, 5)          \
-	X(lru, 6) X(active, 7) X(slab, 8) X(wanted, 9) X(skip, 10) X(highmem, 11) X(checked, 12)                \
+	X(lru, 6) X(active, 7) X(slab, 8) X(wanted, 9) X(skip, 10) X(highmem, 11) X(checked, 12)   \
 	X(arch_1, 13) X(reserved, 14) X(launder, 15) X(buddy, 16) X(writeback, 17)                 \
 	X(swapcache, 18) X(swapbacked, 19) X(table, 20) X(reclaim, 21) X(workingset, 22)           \
 	X(mlocked, 23) X(zeropage, 24) X(lru_add, 25) X(readahead, 26)
@@ -108,7 +108,7 @@ PAGE_FLAG(Table, table)
 PAGE_FLAG(Workingset, workingset)
 PAGE_FLAG(Mlocked, mlocked)
 PAGE_FLAG(Readahead, readahead)
-PAGE_FLAG(Wanted, wanted) /* a waiter for the page lock has been passed: it is next (mm/wait.c) */
+PAGE_FLAG(Wanted, wanted) /* unlock_page() is to hand the lock to a waiter that others overtook (mm/wait.c) */
 
 static inline void PageSetSlab(struct page *page)
 {
@@ -148,10 +148,11 @@ static inline bool TryLockPage(struct page *page) /* true: it was locked already
 /* Sleep until the page lock is ours / release it and wake who waits for this page. */
 void lock_page(struct page *page);
 void unlock_page(struct page *page);
-/* 0, or -EINTR without the lock if the caller is about to die of a signal. */
+/* lock_page(), but -EINTR without the lock if a fatal signal is pending. */
 int lock_page_killable(struct page *page) __must_check;
 /* Sleep until the page has been unlocked, once: it may be locked again. The caller has a reference. */
 void wait_on_page(struct page *page);
+/* The same; 0, or -EINTR if a fatal signal ended the wait. */
 int wait_on_page_killable(struct page *page);
 /* Sleep until a write of the page that is under way has ended; another may have begun. */
 void wait_on_page_writeback(struct page *page);

@@ -186,11 +186,12 @@ static inline void wake_up(wait_queue_head_t *wq)
 /* ---- Sleeping locks --------------------------------------------------------------- */
 
 /*
- * Exclusive; may sleep. Who waits longest gets it next: at the latest when it has been woken and somebody
- * else was quicker once (mm/locks.c). The _killable form gives up with -EINTR when the caller is about to die.
+ * Exclusive; may sleep. Waiters get it in the order in which they came. A task that does not wait may take
+ * a free mutex before the first waiter, but only until that waiter has been woken once (mm/locks.c). The
+ * _killable form gives up with -EINTR, without the mutex, when a fatal signal is pending.
  */
 struct mutex {
-	unsigned int state; /* (A) locks.c */
+	unsigned int state; /* (A) MUTEX_ bits of locks.c */
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
 };
@@ -216,7 +217,7 @@ struct rw_semaphore {
 #define RWSEM_INIT(name, r) { 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank);
 
-/* The ways that wait, and the one that serves waiters or ends in a panic, of the calls below. */
+/* The slow paths of the calls below: they wait, serve waiters, or panic if the semaphore was not held. */
 void down_read_slow(struct rw_semaphore *sem);
 void down_write_slow(struct rw_semaphore *sem);
 int down_read_killable_slow(struct rw_semaphore *sem);
@@ -262,7 +263,7 @@ static inline void down_write(struct rw_semaphore *sem)
 	if (unlikely(!down_write_trylock(sem)))
 		down_write_slow(sem);
 }
-/* 0, or -EINTR without the lock: the caller had to wait, and is about to die of a signal. */
+/* 0, or -EINTR without the lock: the caller had to wait, and a fatal signal is pending. */
 static inline __must_check int down_read_killable(struct rw_semaphore *sem)
 {
 	might_sleep();
