@@ -31,13 +31,16 @@ static inline void install(struct vm_fault *vmf, pte_t pte)
 	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 }
 
-/* fault_retry.c: drop mmap_lock; the handler will answer VM_FAULT_RETRY, as it may. */
+/*
+ * fault_retry.c: drop mmap_lock. The fault has FAULT_FLAG_ALLOW_RETRY; its handler must return VM_FAULT_RETRY, and
+ * not use the VMA any more.
+ */
 void fault_unlock_mm(struct vm_fault *vmf);
-/* The page, whose reference passes to the task, is not let go before the fault has ended. */
+/* Keep page until fault_retry_end(). The caller's reference passes to the running task. */
 void fault_keep_page(struct page *page);
 /*
- * Lock the page, of which the caller has a reference. False: mmap_lock was dropped, the page waited for, and the
- * reference given away: answer VM_FAULT_RETRY.
+ * Lock the page, of which the caller has a reference. False: mmap_lock was dropped, the page has been waited for, and
+ * the reference has passed to fault_keep_page(); the handler must return VM_FAULT_RETRY.
  */
 bool lock_page_or_retry(struct vm_fault *vmf, struct page *page) __must_check;
 

@@ -2,10 +2,10 @@
 /*
  * fault_retry.c: faults that must wait let go of mmap_lock first.
  *
- * A fault takes mmap_lock for read. Would it wait for a disk with the lock, then every writer (mmap, munmap,
- * fork) of the process would wait for that disk, and every later reader behind the writer. So a handler
- * that must wait, for a read or for a page's lock, drops the lock, waits, and answers VM_FAULT_RETRY; whoever
- * called it takes the lock again, finds the region anew and calls again:
+ * A fault takes mmap_lock for read. If it waited for a disk with the lock held, every writer (mmap, munmap,
+ * fork) of the process would wait for that disk, too, and every later reader behind the writer. So a handler
+ * that must wait, for a read or for a page's lock, drops the lock, waits, and returns VM_FAULT_RETRY; its
+ * caller takes the lock again, finds the region anew and calls the handler again:
  *
  *	fault			handler				caller
  *	down_read
@@ -66,6 +66,6 @@ bool lock_page_or_retry(struct vm_fault *vmf, struct page *page)
 	}
 	fault_unlock_mm(vmf);
 	fault_keep_page(page);
-	(void)wait_on_page_killable(page); /* who is to die does not try again */
+	(void)wait_on_page_killable(page); /* after -EINTR the caller does not try again: a fatal signal is pending */
 	return false;
 }

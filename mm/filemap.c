@@ -414,7 +414,7 @@ static vm_fault_t past_the_end(struct address_space *mapping, struct page *page)
 	return VM_FAULT_SIGBUS;
 }
 
-/* Before the page is locked: reading ahead, as it is missing (then true) or marked. */
+/* Start read-ahead, before the page is locked, if it is missing (then return true) or marked PG_readahead. */
 static bool readahead_for_fault(struct vm_file *file, pgoff_t pgoff, unsigned long vm_flags)
 {
 	struct page *page;
@@ -432,7 +432,10 @@ static bool readahead_for_fault(struct vm_file *file, pgoff_t pgoff, unsigned lo
 	return !page;
 }
 
-/* The page that a fault wants, whatever that takes: locked, in vmf->page; or VM_FAULT_ERROR bits. */
+/*
+ * Find or read the page at pgoff: *ppage is locked, with a reference; *read is set if it was read. 0 or
+ * VM_FAULT_ERROR bits.
+ */
 static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct page **ppage, bool *read)
 {
 	struct address_space *mapping = file->f_mapping;
@@ -446,7 +449,7 @@ static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct pag
 	return 0;
 }
 
-/* Until the page, if it is on its way from the disk, is there; not for one who is to die. */
+/* If the page is being read, wait until that has ended. 0, or -EINTR if a fatal signal is pending. */
 static int wait_for_started_read(struct address_space *mapping, pgoff_t pgoff)
 {
 	struct page *page = find_get_page(mapping, pgoff);
@@ -459,7 +462,7 @@ static int wait_for_started_read(struct address_space *mapping, pgoff_t pgoff)
 	return err;
 }
 
-/* The same without mmap_lock, which is dropped: the page is there for the next try (fault_retry.c). */
+/* Drop mmap_lock, then read the page and keep it for the next try of the fault (fault_retry.c). */
 static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 {
 	struct vm_file *file = get_vm_file(vmf->vma->vm_file);
@@ -499,13 +502,16 @@ static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff
 	return NULL;
 }
 
-/* Are the missing pages of the mapping zeroes, made without a disk? */
+/* Is a page that the mapping lacks a page of zeroes, to be made without a disk? (tmpfs with nothing in swap) */
 static bool makes_its_own(const struct address_space *mapping)
 {
 	return !mapping->a_ops->readpage && !mapping->nrswapped;
 }
 
-/* A page of zeroes, locked; NULL: there is one, no memory, or the file has just become too short. */
+/*
+ * Add a page of zeroes: locked, with a reference. NULL: somebody else has just added one, there is no memory, or the
+ * file has just become too short.
+ */
 static struct page *make_own_page(struct address_space *mapping, pgoff_t pgoff)
 {
 	struct page *page = add_new_page(mapping, pgoff, mapping->gfp_mask);

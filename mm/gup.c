@@ -79,12 +79,16 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 	return page;
 }
 
-/* mmap_lock held for read. *fault: what the last fault said; VM_FAULT_RETRY: the lock was dropped. */
+/*
+ * mmap_lock held for read. *fault: result of the last fault, if there was one; VM_FAULT_RETRY: the lock was
+ * dropped.
+ */
 static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long addr, bool write,
 					 bool force, bool pin, unsigned int flags, vm_fault_t *fault)
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
+	lockdep_assert_held(&mm->mmap_lock);
 	if (!vma || vma->vm_start > addr || vma->vm_flags & VM_IO || !gup_allowed(vma, write, force))
 		return NULL;
 	for (;;) {

@@ -390,8 +390,8 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 }
 
 /*
- * The page has a slot: under its lock it shows whether others use it (SW-09), by entry, slot or reference. Our
- * reference goes.
+ * A write to a page that has a swap slot. Under the page lock it shows whether others use the page (SW-09), by a page
+ * table entry, a slot or a reference. The caller's reference is dropped.
  */
 static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
 {

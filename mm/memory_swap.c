@@ -38,8 +38,9 @@ static void identify_swapped_page(struct vm_fault *vmf, struct page *page)
 }
 
 /*
- * page_table_lock and the page's held, the entry as we saw it; references of ours: the one of the look-up, and the
- * new entry's. A store goes into the page only if nobody else has it, by entry, slot or reference.
+ * Map the page. page_table_lock and the page's lock are held, the entry is still vmf->orig_pte. The caller has
+ * two references, of its look-up and for the new entry. The entry becomes writable only if nobody else has the
+ * page, by an entry, a slot or a reference.
  */
 static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 {
@@ -79,8 +80,9 @@ static bool holds_entry(const struct page *page, swp_entry_t entry)
 }
 
 /*
- * Map the page, which is locked here, if all is still as it was; our reference and lock go. While it is being
- * read it is locked: the wait for the disk is without mmap_lock.
+ * Lock the page, and map it if it still belongs to the entry and the entry has not changed; drop the caller's
+ * reference. A page that is being read is locked, so the wait for its lock, without mmap_lock, is the wait for
+ * the disk.
  */
 static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, vm_fault_t ret)
 {
@@ -100,7 +102,7 @@ static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, v
 	put_page(page);
 	count_vm_event(fault_swap);
 	if (is_write(vmf) && !pte_write(vmf->orig_pte)) {
-		vmf->flags &= ~FAULT_FLAG_ALLOW_RETRY; /* what this try did is to be counted */
+		vmf->flags &= ~FAULT_FLAG_ALLOW_RETRY; /* the fault served here must be counted as served */
 		ret |= do_wp_page(vmf);
 	}
 	return ret;

@@ -49,7 +49,7 @@ static long check_region(const struct populate *p, const struct vm_area_struct *
 	return vma_is_accessible(vma) ? 0 : -EFAULT;
 }
 
-/* Its pages come one by one, or it is none of those that are locked. */
+/* Is the region skipped: its pages are to be locked as they are touched, or it is not one of the locked ones? */
 static bool is_left_alone(const struct populate *p, const struct vm_area_struct *vma)
 {
 	if (is_advice(p))
@@ -75,7 +75,7 @@ static long fault_error(vm_fault_t fault)
 	return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
 }
 
-/* Next page: a fault of its own. */
+/* Go on to the next page, whose fault has two tries again. */
 static void advance(struct populate *p)
 {
 	p->addr += PAGE_SIZE;
@@ -88,6 +88,7 @@ static long populate_pages(struct populate *p, struct vm_area_struct *vma, unsig
 	unsigned int write = wants_write(p, vma) ? FAULT_FLAG_WRITE : 0;
 	vm_fault_t fault = 0;
 
+	lockdep_assert_held(&p->mm->mmap_lock);
 	for (; p->addr < stop; advance(p)) {
 		if (is_there(p, write))
 			continue;
@@ -113,6 +114,7 @@ static long populate_batch(struct populate *p)
 	unsigned long region_end = vma ? vma->vm_end : p->end;
 	long err = 0;
 
+	lockdep_assert_held(&p->mm->mmap_lock);
 	if (!vma || vma->vm_start > p->addr) {
 		p->hole = true;
 		p->addr = vma ? vma->vm_start : p->end;

@@ -45,7 +45,10 @@
 #define MREMAP_FIXED   2
 #define MREMAP_DONTUNMAP 4
 
-/* The huge pages that flags ask for, in bytes; 0: the machine has none of that size. (There is no pool of any.) */
+/*
+ * Size in bytes of the huge pages that flags ask for; 0: the CPU has no pages of that size. There is no pool of
+ * any.
+ */
 static inline unsigned long huge_page_bytes(unsigned long flags)
 {
 	unsigned long log = flags >> HUGE_SIZE_SHIFT & HUGE_SIZE_MASK;
@@ -118,7 +121,10 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 /* The new break, or the old one if it could not be moved. 0 asks. */
 unsigned long do_brk(unsigned long brk);
 int do_madvise(unsigned long start, size_t len, int behavior) __must_check;
-/* ... in any address space that the caller holds a user of: WILLNEED, COLD and PAGEOUT only. May sleep. */
+/*
+ * do_madvise() on mm, of which the caller holds mm_users: MADV_WILLNEED, COLD and PAGEOUT only. 0 or -errno. May
+ * sleep.
+ */
 int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int behavior) __must_check;
 int do_mlock(unsigned long start, size_t len, unsigned int flags) __must_check;
 /* Show other pages of the file in [start, start + size) of a shared mapping. flags: MAP_NONBLOCK. */
@@ -152,15 +158,15 @@ void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit);
 extern unsigned long fault_around_bytes;
 
 /*
- * Serve a fault in vma at address. mmap_lock held for read. With FAULT_FLAG_ALLOW_RETRY the answer may be
- * VM_FAULT_RETRY: mmap_lock was dropped, vma must not be used any more; without an error bit beside it
- * the caller takes the lock, finds the region and calls once more with fault_retry_flags(), unless a fatal
- * signal is pending. fault_retry_end() follows then. May sleep.
+ * Serve a fault in vma at address (FAULT_FLAG_ bits). mmap_lock held for read. May sleep.
+ * With FAULT_FLAG_ALLOW_RETRY the result may have VM_FAULT_RETRY: mmap_lock was dropped, and vma must not be used
+ * any more. If it has no VM_FAULT_ERROR bit, and no fatal signal is pending, the caller takes the lock, finds
+ * the region again, and calls once more with fault_retry_flags(). Last it calls fault_retry_end().
  */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags);
-/* FAULT_FLAG_ bits of the second try, after the first said fault. */
+/* The FAULT_FLAG_ bits for the second try; flags and fault are those of the first, which had VM_FAULT_RETRY. */
 unsigned int fault_retry_flags(unsigned int flags, vm_fault_t fault);
-/* Let go of the page that was kept over the tries of a fault. */
+/* Drop the reference to the page that was kept between the tries of a fault, if there is one. */
 void fault_retry_end(void);
 /* The entry from the trap (arch/x86). error_code as the CPU gives it. */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
