@@ -2,8 +2,8 @@
 /*
  * boot_option.h: words of the kernel's command line.
  *
- * The line is words separated by blanks, "name" or "name=value". Whoever listens to a word
- * names it in a table, so that a word which nobody knows, a misspelt one, say, can be told.
+ * The line is words separated by blanks, "name" or "name=value". Code that reads a word lists it
+ * in a table, so that unknown words, such as misspelt ones, can be reported.
  * boot_option() may be called at any time, from any context; the line does not change.
  */
 #pragma once
@@ -18,9 +18,12 @@ struct boot_word {
 /* The words that the core listens to. */
 extern const struct boot_word core_boot_words[];
 
-/* Remember the command line; NULL: an empty one. The text must stay. mm_boot() does it, if not a caller before it. */
+/*
+ * Remember the command line; NULL: an empty one. The text is not copied and must stay. mm_boot() calls this with
+ * boot_info.options; a kernel that reads words before mm_boot() calls it itself, with the same text.
+ */
 void boot_options_init(const char *options);
-/* Another table of known words, which must stay. During boot, before its words are asked for. */
+/* Add a table of known words, which is not copied and must stay. During boot, before its words are asked for. */
 void boot_words_add(const struct boot_word *words);
 
 /*

@@ -40,8 +40,8 @@ void kernel_syscall(struct pt_regs *regs);
 void kernel_tick(struct pt_regs *regs);
 
 /*
- * After machine_start_samples(): so many times a tick, interrupts off, with the interrupted code's registers.
- * late_cycles: since the interrupt was due, so for at least as long they had been off.
+ * Called as often as machine_start_samples() asked for, with interrupts off. regs: of the interrupted code.
+ * late_cycles: time-stamp cycles since the interrupt was due; interrupts have been off for at least as long.
  */
 void kernel_sample(struct pt_regs *regs, u64 late_cycles);
 
@@ -154,7 +154,7 @@ u64 machine_cycles(void);
 
 /* Call kernel_sample() per_tick times in each tick from now on. */
 void machine_start_samples(unsigned int per_tick);
-/* The code that regs interrupted and its callers' return addresses, innermost first: how many, at most max. */
+/* Fill addrs with the interrupted instruction's address and its callers' return addresses. How many, at most max. */
 unsigned int machine_back_trace(const struct pt_regs *regs, unsigned long *addrs, unsigned int max);
 /* The kernel's function that addr lies in, or NULL; *offset: how far into it. */
 const char *machine_symbol(unsigned long addr, unsigned long *offset);

@@ -11,9 +11,9 @@ void slab_pages(unsigned long *pages, unsigned long *unused);
 /* Line n of /proc/slabinfo into line; false: there is none. May sleep. */
 bool slabinfo_line(unsigned long n, char *line, size_t size);
 /*
- * Of how much memory the zones' pages_min are made up together, in KiB (/proc/sys/vm). After it was
- * changed, apply_min_free_kbytes() sets all watermarks anew: each zone gets its share, within bounds
- * below which the kernel cannot work and above which reclaim would not rest. Any context.
+ * The sum of all zones' pages_min, in KiB (/proc/sys/vm/min_free_kbytes). After a change of it
+ * apply_min_free_kbytes() sets all watermarks anew: each zone gets its share, but at least what the
+ * kernel needs to work, and at most what lets reclaim come to rest. Any context.
  */
 extern int min_free_kbytes;
 void apply_min_free_kbytes(void);

@@ -12,10 +12,13 @@ struct task_io {
 	u64 cancelled_write_bytes; /* of dirty pages that it threw away before that */
 };
 
-/* The running task's, which it alone writes. NULL: nobody wants to know. Any context. */
+/*
+ * Returns the running task's counters, which only that task writes. Set once, at boot; NULL: nothing is counted.
+ * Any context.
+ */
 extern struct task_io *(*current_task_io)(void);
 
-/* A call to read or write that came as far as the file, with its result. */
+/* Count a read or write call that reached the file, and its result: bytes or -errno. */
 static inline void count_task_call(struct task_io *io, long ret, bool write)
 {
 	u64 bytes = ret > 0 ? (u64)ret : 0;
@@ -24,7 +27,7 @@ static inline void count_task_call(struct task_io *io, long ret, bool write)
 	*(write ? &io->wchar : &io->rchar) += bytes;
 }
 
-/* Bytes asked of a disk, made dirty, thrown away while dirty: on the running task's account. */
+/* For the running task: bytes asked of a disk, bytes made dirty, dirty bytes thrown away. Any context. */
 static inline void count_task_read(u64 bytes)
 {
 	if (current_task_io)
