@@ -298,8 +298,8 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * Which pages of a file are in memory tells of what others do with it. So who could not have them evicted either, as he
- * neither owns the file nor may write to it, is told that all are.
+ * Which pages of a file are in memory shows what other processes do with the file. A caller that neither owns the
+ * file nor may write to it could not have its pages evicted either; mincore() tells it that all of them are in memory.
  */
 static bool may_see_residency(const struct vm_area_struct *vma)
 {
@@ -313,15 +313,15 @@ static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned lon
 {
 	struct vm_area_struct *vma;
 	long n = -ENOMEM;
-	bool told;
+	bool may_see;
 
 	down_read(&mm->mmap_lock);
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr) {
 		n = (long)min(pages, (vma->vm_end - addr) >> PAGE_SHIFT);
-		told = may_see_residency(vma);
+		may_see = may_see_residency(vma);
 		memset(vec, 1, (size_t)n);
-		for (long i = 0; told && i < n; i++)
+		for (long i = 0; may_see && i < n; i++)
 			vec[i] = page_is_resident(vma, addr + ((unsigned long)i << PAGE_SHIFT));
 	}
 	up_read(&mm->mmap_lock);

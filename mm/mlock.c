@@ -34,7 +34,7 @@ static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned lon
 	pmd_t *pmd;
 
 	lockdep_assert_held(&mm->mmap_lock);
-	smp_mb(); /* flags first: who takes a page off after this look finds them changed */
+	smp_mb(); /* vm_flags changed before we look: if reclaim takes a page off later, it finds the region unlocked */
 	if (!nr_mlocked_pages())
 		return;
 	spin_lock(&mm->page_table_lock);

@@ -201,7 +201,8 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 		err = mprotect_vmas(vma, start, end, prot);
 	has_locked = mm->locked_vm;
 	up_write(&mm->mmap_lock);
-	if (unlikely(has_locked && prot & PROT_WRITE)) /* locked pages of one's own, if it can be */
+	/* Locked regions that became writable get copies of their shared pages now, as far as that goes. */
+	if (unlikely(has_locked && prot & PROT_WRITE))
 		(void)mm_populate(mm, start, end, POPULATE_LOCKED);
 	return err;
 }

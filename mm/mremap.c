@@ -87,8 +87,8 @@ static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned lon
 }
 
 /*
- * Entries of [*start, end), or of its first tables; *start moves on. page_table_lock held; all tables
- * are there.
+ * Move the entries of the first MOVE_BATCH_TABLES tables of [*start, end); *start moves behind them. The tables that
+ * they move to exist already.
  */
 static void move_page_tables(const struct remap *r, unsigned long *start, unsigned long end)
 {
@@ -117,7 +117,7 @@ static void move_page_tables(const struct remap *r, unsigned long *start, unsign
 	*start = addr;
 }
 
-/* A batch of entries is at its new place, and no CPU remembers the old one, when the lock is let go. */
+/* Move a batch of entries, and flush their old translations before page_table_lock is released. */
 static void move_batch(const struct remap *r, unsigned long *addr, unsigned long end)
 {
 	unsigned long start = *addr;

@@ -31,9 +31,9 @@
  * If even the worst holds but a small part of memory, it is the kernel's objects that fill
  * it, and whoever asks for more is the best guess.
  *
- * pages are those that its end gives back: resident, swapped, tables, region descriptors, and what the kernel keeps for
- * it elsewhere (oom_kernel_pages). The documents' total_vm,
- * which also counts what was never touched, is used with reclaim=classic.
+ * pages are those that its end gives back: resident, swapped, tables, region descriptors, and what the
+ * kernel keeps for it elsewhere (oom_kernel_pages). With reclaim=classic it is the documents' total_vm,
+ * which also counts what was never touched.
  *
  * Nobody is killed for swapoff, which can be refused instead (PF_OOM_ORIGIN, swapoff_give_up()).
  *
@@ -205,13 +205,16 @@ static unsigned long pages_of(const struct mm_struct *mm)
 	       (unsigned long)(atomic_long_read(&mm->pgtables_bytes) >> PAGE_SHIFT);
 }
 
-/* What is counted beside the address space's pages: its region descriptors, and what the kernel says. task_mm_lock held. */
+/*
+ * Kernel memory that the task's end would give back: region descriptors, and oom_kernel_pages(). task_mm_lock
+ * held.
+ */
 static unsigned long kernel_pages_of(const struct vm_task *task)
 {
 	int regions = __atomic_load_n(&task->mm->map_count, __ATOMIC_RELAXED);
 	unsigned long elsewhere = oom_kernel_pages ? oom_kernel_pages((struct vm_task *)task) : 0;
 
-	if (reclaim_policy->one_pair) /* its documents count no descriptors */
+	if (reclaim_policy->one_pair) /* reclaim=classic: the documents count no descriptors */
 		return elsewhere;
 	return elsewhere + ((unsigned long)regions * sizeof(struct vm_area_struct) >> PAGE_SHIFT);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * oom_report.c: what the log says of those among whom the OOM killer chooses.
+ * oom_report.c: the list of the OOM killer's candidates in the log.
  *
  * The candidates are looked at with the kernel's list of tasks locked and interrupts off, where nothing may take
  * long. So a look only notes the figures of the OOM_LISTED worst, in order; they are written afterwards,

@@ -51,7 +51,7 @@ struct advice {
 	swp_entry_t entries[BATCH];
 };
 
-/* Until a batch is full, or a table has been gone through. False: that was the end of the range. */
+/* Visit the entries of the next table, or as many as fill a batch. False: the range has no more. */
 static bool visit_entries(struct advice *a)
 {
 	struct mm_struct *mm = a->vma->vm_mm;

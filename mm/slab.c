@@ -367,7 +367,7 @@ static __cold void freed_twice(kmem_cache_t *cachep, const void *obj, void *call
 		   cachep->name, obj, caller);
 }
 
-/* Objects with marks lose theirs when they are handed out; others count as marked. */
+/* Has the free object its mark still? Objects of caches without marks count as marked. */
 static bool is_marked(const kmem_cache_t *cachep, void *obj)
 {
 	const unsigned long *word = mark_word(cachep, obj);

@@ -74,7 +74,7 @@ static unsigned long reap_value(kmem_cache_t *cachep, gfp_t gfp_mask, unsigned l
 
 	if (cachep->flags & SLAB_NO_REAP)
 		return 0;
-	/* Without the lock, as most caches have none: one that gets its first now is found the next time. */
+	/* Look without the lock: most caches have no free slab. One that gets its first just now is found by the next call. */
 	if (!READ_ONCE(cachep->nr_free_slabs) && !READ_ONCE(cachep->dflags))
 		return 0;
 	spin_lock_irqsave(&cachep->spinlock, flags);

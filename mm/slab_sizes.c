@@ -126,7 +126,7 @@ void *kcalloc(size_t n, size_t size, gfp_t flags)
 	return kzalloc(bytes, flags);
 }
 
-/* Any free: also where nodes share a section, into a full array, of a wrong address or NULL. */
+/* Frees in all cases: also if nodes share a section, the CPU's array is full, or the address is wrong or NULL. */
 static noinline void kfree_slow(const void *obj, void *caller)
 {
 	struct page *page = object_page(obj);

@@ -50,7 +50,7 @@
 
 /* How long kswapd leaves a node alone that it could not help. */
 #define KSWAPD_PAUSE_NS 100000000ull
-/* Calls of kmem_cache_reap(), of ten caches each, that find nothing until all were looked at twice. */
+/* Give up after so many calls of kmem_cache_reap() in a row that free nothing: at ten caches a call, all twice. */
 #define REAPS_IN_VAIN 16
 /* A zone whose pages were all looked at that often, in vain, is not worth a look by kswapd. */
 #define HOPELESS_SCANS 6
@@ -222,8 +222,8 @@ static void wait_for_written_page(struct scan_control *sc)
 }
 
 /*
- * Slabs without an object in use cost nobody anything, so all that is wanted is taken from them
- * before a page is. One call of kmem_cache_reap() looks at some caches and takes half of what one has.
+ * Freeing slabs without an object in use costs no process anything, so they are taken before any page of
+ * a process or file. One call of kmem_cache_reap() looks at some caches and frees half of the unused slabs of one.
  */
 static void reap_slabs(struct scan_control *sc)
 {

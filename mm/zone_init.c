@@ -32,7 +32,7 @@
 #define ZONE_BALANCE_RATIO 128
 #define ZONE_BALANCE_MIN   20
 #define ZONE_BALANCE_MAX   255
-/* Whatever is asked for, pages_min is not more than this part of a zone: reclaim would never rest. */
+/* pages_min is at most this part of a zone, whatever is asked for: with more, reclaim would never come to rest. */
 #define MARKS_MOST_PART	   8
 
 int min_free_kbytes;
@@ -150,7 +150,10 @@ void init_page(struct page *page, const zone_t *zone, unsigned long flags)
 	INIT_LIST_HEAD(&page->lru);
 }
 
-/* The marks stand in a fixed relation. Raised from the top: none is ever above the next. */
+/*
+ * pages_low and pages_high are 2 and 3 times pages_min. They are read without a lock, so none may ever be above
+ * the next.
+ */
 static void set_watermarks(zone_t *zone, unsigned long pages_min)
 {
 	WRITE_ONCE(zone->pages_high, max(zone->pages_high, pages_min * 3));
