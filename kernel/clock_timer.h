@@ -24,6 +24,11 @@ struct clock_timer_spec {
 	u64 interval_ns, value_ns;
 };
 
+/*
+ * Can one wait by this clock, with a timer or a sleep? 0; -EOPNOTSUPP: it is only read; -EINVAL: there is no such
+ * clock. 0 for all CPU clocks, whether there is such a task or not. (time.c)
+ */
+int check_waiting_clock(int clock) __must_check;
 /* clock: any but those of CPU time. */
 void clock_timer_init(struct clock_timer *ct, int clock,
 		      void (*fn)(struct clock_timer *ct, u64 times));

@@ -13,6 +13,7 @@
  * Locking: sig->timer_mutex for the list and the calls (sleeps, outermost). Failure: EAGAIN (no
  * memory, RLIMIT_SIGPENDING), EINVAL, EOPNOTSUPP, EPERM, EFAULT; ESRCH when whom a clock measures has gone.
  */
+#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/uaccess.h>
 #include <kernel/clock_timer.h>
@@ -41,7 +42,7 @@ struct posix_timer {
 	struct sigqueue *queue;	    /* also of SIGEV_NONE, so that RLIMIT_SIGPENDING counts all timers */
 	bool silent;		    /* SIGEV_NONE */
 	struct task_struct *thread; /* SIGEV_THREAD_ID: who gets the signal; a reference, or NULL */
-	bool on_cpu_time;	    /* which of the two it is */
+	bool on_cpu_time;	    /* cpu is in use, else timer */
 	union {
 		struct clock_timer timer;
 		struct cpu_timer cpu;
@@ -72,30 +73,6 @@ static void cpu_expired(struct cpu_timer *ct, u64 times)
 }
 
 /* ---- Making and unmaking --------------------------------------------------------------------- */
-
-/* Has the clock timers at all? The rights and the process of a CPU clock are asked for last (start_clock). */
-static int check_clock(int clock)
-{
-	if (is_cpu_clock(clock))
-		return 0;
-	if (clock < 0)
-		return -EOPNOTSUPP; /* a device's */
-	switch (clock) {
-	case CLOCK_REALTIME:
-	case CLOCK_MONOTONIC:
-	case CLOCK_BOOTTIME:
-	case CLOCK_TAI:
-	case CLOCK_REALTIME_ALARM: /* the machine never sleeps: as without ALARM */
-	case CLOCK_BOOTTIME_ALARM:
-		return 0;
-	case CLOCK_MONOTONIC_RAW:
-	case CLOCK_REALTIME_COARSE:
-	case CLOCK_MONOTONIC_COARSE:
-		return -EOPNOTSUPP;
-	default:
-		return -EINVAL;
-	}
-}
 
 /* A thread of this process with a reference, or NULL. */
 static struct task_struct *get_own_thread(int tid)
@@ -135,7 +112,7 @@ static int set_notification(struct posix_timer *timer, const struct sigevent *ev
 	return 0;
 }
 
-/* The part that counts. 0, -EPERM, -EINVAL. */
+/* Set up the clock that the timer goes by, not armed. 0, -EPERM, -EINVAL. */
 static int start_clock(struct posix_timer *timer, int clock)
 {
 	timer->on_cpu_time = is_cpu_clock(clock);
@@ -182,9 +159,9 @@ static struct posix_timer *new_timer(const struct sigevent *event)
 	return timer;
 }
 
-/* timer_mutex held. */
 static void delete_timer(struct posix_timer *timer)
 {
+	lockdep_assert_held(&timer->sig->timer_mutex);
 	list_del(&timer->link);
 	stop_clock(timer);
 	free_timer(timer);
@@ -220,9 +197,10 @@ static void unlock_timer(struct posix_timer *timer)
 
 /* ---- The calls ------------------------------------------------------------------------------------ */
 
-/* Number the timer, tell the number, and only then ask for the clock, as Linux does. timer_mutex held. */
+/* Give the timer a number, write it to uid, and only then set up the clock, as Linux does. 0 or -errno. */
 static int number_timer(struct posix_timer *timer, int clock, bool given, unsigned long uid)
 {
+	lockdep_assert_held(&timer->sig->timer_mutex);
 	timer->id = timer->sig->next_timer_id++ & 0x7fffffff;
 	timer->queue->info.timer.tid = timer->id;
 	if (!given)
@@ -234,7 +212,7 @@ static long create(int clock, struct sigevent *event, bool given, unsigned long 
 {
 	struct signal_struct *sig = current->signal;
 	struct posix_timer *timer;
-	int error = check_clock(clock);
+	int error = check_waiting_clock(clock); /* rights, and the process of a CPU clock, come last (start_clock) */
 
 	if (error)
 		return error;

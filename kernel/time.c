@@ -144,7 +144,7 @@ static long set_realtime(u64 ns)
 	return 0;
 }
 
-/* A clock made of a number is looked for, but nobody sets it. */
+/* CPU clocks and clocks of devices cannot be set: -EPERM if there is such a CPU clock, else -EINVAL; -EFAULT. */
 static long refuse_to_set(int which, unsigned long uts)
 {
 	struct timespec ts;
@@ -268,11 +268,10 @@ long sys_nanosleep(unsigned long ureq, unsigned long urem)
 	return error ? error : sleep_relative(ns, urem);
 }
 
-/* May one sleep by this clock? -EINVAL: there is none, -EOPNOTSUPP: not by this one. */
-static int check_sleep_clock(int which)
+int check_waiting_clock(int which)
 {
 	if (is_cpu_clock(which))
-		return which == CLOCK_THREAD_CPUTIME_ID ? -EOPNOTSUPP : 0;
+		return 0;
 	if (which < 0)
 		return -EOPNOTSUPP; /* a device's */
 	switch (which) {
@@ -280,7 +279,7 @@ static int check_sleep_clock(int which)
 	case CLOCK_MONOTONIC:
 	case CLOCK_BOOTTIME:
 	case CLOCK_TAI:
-	case CLOCK_REALTIME_ALARM:
+	case CLOCK_REALTIME_ALARM: /* the machine never sleeps: as without ALARM */
 	case CLOCK_BOOTTIME_ALARM:
 		return 0;
 	case CLOCK_MONOTONIC_RAW:
@@ -316,7 +315,7 @@ static long sleep_until_time(int which, u64 ns)
 long sys_clock_nanosleep(unsigned long uwhich, unsigned long flags, unsigned long ureq,
 			 unsigned long urem)
 {
-	int which = (int)uwhich, error = check_sleep_clock(which);
+	int which = (int)uwhich, error = which == CLOCK_THREAD_CPUTIME_ID ? -EOPNOTSUPP : check_waiting_clock(which);
 	bool absolute = flags & TIMER_ABSTIME;
 	u64 ns;
 
