@@ -8,7 +8,7 @@
  *
  * Anybody may read the clock of any process; those of threads are for their own process. A timer or
  * a sleeper on another's clock holds the struct pid, not the number, so that it never measures
- * whoever gets the number next.
+ * another process that gets the same number later.
  *
  *	signal_struct.cpu_timers -> armed timers that measure this process or a thread of it
  *
@@ -45,7 +45,7 @@ bool is_cpu_clock(int id)
 	return id == CLOCK_PROCESS_CPUTIME_ID || id == CLOCK_THREAD_CPUTIME_ID;
 }
 
-/* The two clocks with names as the caller's own made of number 0. */
+/* Give the two clocks with names, which are the caller's, their ids made of number 0. */
 static int made_of_number(int id)
 {
 	if (id == CLOCK_PROCESS_CPUTIME_ID)
@@ -142,7 +142,7 @@ static void disarm_locked(struct cpu_timer *timer)
 	timer->expires_ns = 0;
 }
 
-/* If it is due, tell fn and set it anew. False: not due. */
+/* If the timer is due, call fn and set it to its next time. False: not due. */
 static bool expire_locked(struct cpu_timer *timer, u64 now)
 {
 	u64 times = 1;
@@ -220,7 +220,7 @@ void cpu_timer_destroy(struct cpu_timer *timer)
 	put_pid_ref(timer->clock.pid);
 }
 
-/* Look at one timer of sig, whose process used so much. */
+/* Look at one timer of a process; usage: what the process has used up to now. */
 static void check_timer_locked(struct cpu_timer *timer, const struct task_usage *process)
 {
 	struct task_struct *t = timer->clock.pid->task;

@@ -25,14 +25,20 @@ struct cpu_timer {
 
 /* Is id a clock of CPU time: one of the two with names, or one made of a process number? */
 bool is_cpu_clock(int id);
-/* Its time. 0, or -EINVAL: nobody is there, or a thread of another process is meant. */
+/*
+ * The clock's time to *ns. 0, or -EINVAL: there is no such task, or it is a thread of another process. Any
+ * context.
+ */
 int cpu_clock_read(int id, u64 *ns) __must_check;
-/* The smallest step that it shows. 0 or -EINVAL. */
+/* The smallest step that the clock shows, to *ns. 0 or -EINVAL. Any context. */
 int cpu_clock_resolution(int id, u64 *ns) __must_check;
-/* clock_nanosleep on it: 0, -EINVAL, or a restart code. May sleep. */
+/*
+ * clock_nanosleep() by the clock: ns is a time on it (absolute) or a span. 0, -EINVAL, or a restart code, then what is
+ * left of a span is written to user address urem (0: not wanted; -EFAULT). May sleep.
+ */
 long cpu_clock_sleep(int id, u64 ns, bool absolute, unsigned long urem);
 
-/* 0, or -EINVAL as for reading. Not armed. */
+/* Make a timer on clock id, not armed. 0, or -EINVAL as for reading, then there is nothing to destroy. */
 int cpu_timer_init(struct cpu_timer *timer, int id, void (*fn)(struct cpu_timer *timer, u64 times)) __must_check;
 /*
  * Arm, or disarm (value 0); what is due already expires at once. old: as get. 0, or -ESRCH: whom the
@@ -42,9 +48,9 @@ int cpu_timer_set(struct cpu_timer *timer, const struct clock_timer_spec *new, b
 		  struct clock_timer_spec *old) __must_check;
 /* CPU time left (0: not armed, at least 1 if it is) and interval. */
 void cpu_timer_get(struct cpu_timer *timer, struct clock_timer_spec *out);
-/* For good: fn is not called any more when it returns. */
+/* Disarm the timer for good: fn is not called any more when this returns. */
 void cpu_timer_destroy(struct cpu_timer *timer);
 /* The tick met a process that has timers in cpu_timers. Interrupts off. */
 void cpu_timers_tick(struct signal_struct *sig);
-/* The process has gone: timers on its time are disarmed. tasklist_lock held. */
+/* The process has ended: disarm all timers that measure it or its threads. tasklist_lock held. */
 void cpu_timers_forget_locked(struct signal_struct *sig);

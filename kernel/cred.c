@@ -114,7 +114,7 @@ static void update_caps(struct task_struct *me, const struct fs_cred *old)
 		me->caps.effective = me->caps.permitted;
 }
 
-/* Those by which root passes the checks of files come and go with fsuid 0. */
+/* Capabilities that override checks on files: they come and go with fsuid 0. */
 #define CAP_FS_SET (1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_FOWNER | \
 		    1ull << CAP_FSETID | 1ull << CAP_MKNOD | 1ull << CAP_MAC_OVERRIDE | 1ull << CAP_LINUX_IMMUTABLE)
 
@@ -135,7 +135,7 @@ static int become_user(struct task_struct *me, u32 uid)
 	me->nproc_exceeded = uid && (unsigned long)atomic_long_read(&new->nr_tasks) > rlimit(RLIMIT_NPROC);
 	atomic_long_inc(&new->nr_tasks);
 	atomic_long_dec(&old->nr_tasks);
-	spin_lock_irqsave(&me->sighand->siglock, flags); /* who sends a signal counts it for the user */
+	spin_lock_irqsave(&me->sighand->siglock, flags); /* senders of signals read it under siglock */
 	me->fs.user = new;
 	spin_unlock_irqrestore(&me->sighand->siglock, flags);
 	put_user_struct(old);
@@ -300,7 +300,7 @@ long sys_setregid(unsigned long r, unsigned long e)
 	return 0;
 }
 
-/* What of capabilities is about files follows fsuid 0, as all follow euid 0. */
+/* Capabilities about files follow fsuid 0, as the whole set follows euid 0. */
 static void update_fs_caps(struct task_struct *me, u32 old_fsuid)
 {
 	if (me->caps.securebits & SECURE_NO_SETUID_FIXUP)
@@ -404,7 +404,7 @@ long sys_capget(unsigned long uheader, unsigned long udata)
 	struct task_caps caps;
 	int words, error = cap_words(uheader, &header, &words);
 
-	if (!udata) /* it only asks whether the version is known, or which is */
+	if (!udata) /* the caller only asks whether its version is known, and which one is */
 		return error == -EINVAL ? 0 : error;
 	if (error)
 		return error;
@@ -423,7 +423,10 @@ long sys_capget(unsigned long uheader, unsigned long udata)
 	return copy_to_user(udata, data, (size_t)words * sizeof(data[0])) ? -EFAULT : 0;
 }
 
-/* May these become inheritable: from the bounding set, and for whom has no CAP_SETPCAP from his own? */
+/*
+ * May the caller's inheritable set become this? New ones must be in bounding, without CAP_SETPCAP also in
+ * permitted.
+ */
 static bool may_inherit(const struct task_caps *caps, u64 inheritable)
 {
 	if (!capable(CAP_SETPCAP) && inheritable & ~(caps->inheritable | caps->permitted))

@@ -51,12 +51,15 @@ bool may_access_task(const struct task_struct *t, bool fs_ids);
 bool owns_task(const struct task_struct *t);
 /* May t's nice value become nice, which is lower than now: RLIMIT_NICE of t, or CAP_SYS_NICE? */
 bool may_lower_nice(const struct task_struct *t, int nice);
-/* Nobody changes how a task is scheduled that may do more than himself; CAP_SYS_NICE may. */
+/* May the current task change how t is scheduled? Not if t has capabilities that it lacks, unless CAP_SYS_NICE. */
 bool may_reschedule(const struct task_struct *t);
 /*
- * The current task has changed its ids or capabilities from old and old_caps: its memory and its parent's last
- * signal are not for who the task was, if it is somebody else now or can do more: then true.
+ * The current task t has changed its ids or capabilities from old and old_caps. True if it has other effective ids now,
+ * or more capabilities: then its memory is no longer dumpable, and PR_SET_PDEATHSIG's signal is forgotten.
  */
 bool cred_changed(struct task_struct *t, const struct fs_cred *old, const struct task_caps *old_caps);
-/* May the current task send t signals? (kill(2)'s rule.) same_session: SIGCONT goes to all of the own session. */
+/*
+ * May the current task send signo to t? (kill(2)'s rule: same user, CAP_KILL, or SIGCONT within the session.)
+ * tasklist_lock held.
+ */
 bool may_signal(const struct task_struct *t, int signo);

@@ -103,7 +103,7 @@ static int list_entry_at(const struct arg_list *list, int i, unsigned long *out)
 	return get_user(*out, list->user + (unsigned long)i * sizeof(long));
 }
 
-/* Strings: some 50,000 instructions, if they are short. */
+/* Strings between two pauses: some 50,000 instructions if they are short. */
 #define PAUSE_EVERY 64
 
 static int count_strings(const struct arg_list *list)
@@ -530,7 +530,7 @@ static void set_comm(struct task_struct *me, const char *path)
 	memcpy(me->vm.comm, name, sizeof(name));
 }
 
-/* Another program from here on: who chose a signal for this one's ends did not mean it. */
+/* The process runs another program now: the signal that clone() chose for a child's end was not meant for it. */
 static void count_exec(struct signal_struct *sig)
 {
 	unsigned long flags;
@@ -674,7 +674,7 @@ static int name_program(struct exec_program *prog, int dirfd, const char *path)
 	return 0;
 }
 
-/* A program that became a user with too many tasks, and did not notice, ends here instead of as root's. */
+/* After a setuid() that went beyond the new user's RLIMIT_NPROC (cred.c) execve() fails. 0 or -EAGAIN. */
 static int check_nproc(struct task_struct *me)
 {
 	if (me->nproc_exceeded && (unsigned long)atomic_long_read(&me->fs.user->nr_tasks) > rlimit(RLIMIT_NPROC))

@@ -20,9 +20,9 @@
  *
  * Descriptors and handlers are never shared past exec; other threads have ended by then (exec.c).
  *
- * Nobody but root looks into a process (ptrace's rule, /proc) whose program he may not read, or which gained
- * something: its memory is undumpable. Such a process is also spared the signal it would get at its parent's
- * end, and its stack limit is not its caller's weapon.
+ * Only root looks (ptrace's rule, /proc) into a process whose program its user may not read, or which gained
+ * something: its memory is undumpable. A process that gained something does not get the signal that was chosen for
+ * its parent's end, and its stack limit is lowered, as its caller could choose one that moves all mappings.
  *
  * Locking: the task's own. Failure: none.
  */

@@ -47,7 +47,7 @@
 /* Something that took long, and where. */
 struct excess {
 	u64 cycles;
-	unsigned int depth; /* 0: nobody looked */
+	unsigned int depth; /* entries of trace; 0: no sample fell into it */
 	unsigned long trace[TRACE_DEPTH];
 	int pid;
 	char comm[16];
@@ -91,7 +91,7 @@ static void look(struct excess *e, const struct pt_regs *regs)
 	memcpy(e->comm, current->vm.comm, sizeof(e->comm));
 }
 
-/* Interrupts off. */
+/* A stretch ends here, and the next begins. Interrupts off. */
 static void end_stretch(void)
 {
 	u64 now = machine_cycles();
@@ -128,7 +128,7 @@ static const char *function_of(const struct excess *e)
 	return name ? name : "?";
 }
 
-/* Has the function been warned of, about as long as that? */
+/* Has a warning named this function, for about as long a time? */
 static bool is_known(struct watch *w, const struct excess *e)
 {
 	const char *function = function_of(e);

@@ -6,7 +6,7 @@
 
 extern bool latency_debug; /* (C) after boot */
 
-/* Behind latency_point(). */
+/* The slow path of latency_point(). Interrupts on. */
 void latency_end_stretch(void);
 
 /* Another task may run here. Interrupts on, no lock held. */
@@ -20,5 +20,5 @@ static inline void latency_point(void)
 void latency_test(void);
 /* Start measuring, before the first task. */
 void latency_init(void);
-/* The longest of each kind, into the log: before power-off. */
+/* Log the longest of each kind, before power-off; nothing if latency_debug is off. */
 void latency_report(void);

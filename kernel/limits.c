@@ -15,7 +15,7 @@
 
 /* ---- Limits -------------------------------------------------------------------------------------- */
 
-/* What is wrong with a limit whoever sets it: no more descriptors than fs.nr_open, even for root. */
+/* Is the limit valid, whoever sets it? Even root gets no more descriptors than fs.nr_open. 0, -EINVAL, -EPERM. */
 static int check_limit(unsigned int which, const struct rlimit *new)
 {
 	if (which >= RLIM_NLIMITS)

@@ -145,7 +145,7 @@ static void mount_root(void)
 	pr_info("freed %luk of the initramfs\n", initrd_freed_frames << (PAGE_SHIFT - 10));
 }
 
-/* "swap=vda": use that disk. Who asked for it would not want to go on without. */
+/* "swap=vda": swap to that disk. If that fails the boot fails: the user asked for it. */
 static void swap_on_if_asked(void)
 {
 	char name[16], path[24], what[40];

@@ -144,8 +144,8 @@ long sys_set_mempolicy_home_node(unsigned long start, unsigned long len, unsigne
 /* ---- Moving ---------------------------------------------------------------------------------------- */
 
 /*
- * The address space of pid (0: our own), with a user; NULL: it has none (any more), which is found after
- * the rights. ERR_PTR(-ESRCH, -EPERM).
+ * The address space of task pid (0: the caller), with mm_users raised; NULL: the task has none (any more), which is
+ * checked after the rights. ERR_PTR(-ESRCH, -EPERM).
  */
 static struct mm_struct *mm_of(int pid)
 {

@@ -32,7 +32,10 @@ void port_send_signal(struct vm_task *task, int signo)
 /* Tasks looked at, or sent a signal, with interrupts off: some 10,000 instructions. */
 #define TASK_BATCH 32
 
-/* The task with the next number, for each; tasklist_lock held, let go of in between. Until fn says false. */
+/*
+ * Call fn for all tasks in the order of their numbers, until it returns false. fn runs under tasklist_lock, which is
+ * let go of after each TASK_BATCH tasks. May sleep.
+ */
 static void for_each_task_in_batches(bool (*fn)(struct task_struct *t, void *arg), void *arg)
 {
 	bool more = true;

@@ -95,8 +95,9 @@ long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsig
 /* Copy a struct rusage out. */
 struct task_usage;
 int put_rusage(unsigned long uaddr, const struct task_usage *u) __must_check;
-/* Boot: the core counts what disks do for the running task. */
+/* Boot: give the core the running task's I/O counters (task_io.h). */
 void task_io_init(void);
+/* Add io's counts to sum. */
 void add_io(struct task_io *sum, const struct task_io *io);
 void add_usage(struct task_usage *sum, const struct task_usage *u);
 /* What one thread / a whole process without its children used. tasklist_lock held. */

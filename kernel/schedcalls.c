@@ -135,7 +135,7 @@ struct sched_change {
 	bool reset_on_fork;
 };
 
-/* What is wrong with it, whoever asks and for whom. */
+/* Is the change valid, whoever asks for it and for which task? 0 or -EINVAL. */
 static int check_change(const struct sched_change *c)
 {
 	if (c->policy > SCHED_DEADLINE || c->policy == 4)

@@ -57,7 +57,8 @@
 	X(229, clock_getres, 2) X(230, clock_nanosleep, 4) X(231, exit_group, 1)                   \
 	X(234, tgkill, 3) X(247, waitid, 5) X(273, set_robust_list, 2) X(274, get_robust_list, 3)  \
 	X(297, rt_tgsigqueueinfo, 4) X(302, prlimit64, 4) X(309, getcpu, 2)                        \
-	X(440, process_madvise, 5) X(310, process_vm_readv, 6) X(311, process_vm_writev, 6) X(318, getrandom, 3)              \
+	X(310, process_vm_readv, 6) X(311, process_vm_writev, 6) X(318, getrandom, 3)              \
+	X(440, process_madvise, 5)                                                                 \
 	X(222, timer_create, 3) X(223, timer_settime, 4) X(224, timer_gettime, 2)                  \
 	X(225, timer_getoverrun, 1) X(226, timer_delete, 1) X(283, timerfd_create, 2)              \
 	X(286, timerfd_settime, 4) X(287, timerfd_gettime, 2)                                      \

@@ -94,8 +94,8 @@ struct signal_struct {
 	struct task_usage dead;		 /* (T) threads that have ended */
 	struct task_usage kids;		 /* (T) children waited for */
 	bool is_child_subreaper, did_exec, thp_disable;
-	unsigned int exec_id;		 /* (T) programs it has executed; */
-	unsigned int parent_exec_id;	 /* (T) its parent's, when it was made */
+	unsigned int exec_id;		 /* (T) number of programs that it has executed */
+	unsigned int parent_exec_id;	 /* (T) its parent's exec_id when this process was made */
 	int oom_score_adj_min;		 /* (T) where privilege last put oom_score_adj; inherited */
 };
 
