@@ -200,7 +200,7 @@ void iput(struct inode *inode)
 
 	if (!(sb->s_cached ? put_cached(inode) : atomic_dec_and_test(&inode->i_count)))
 		return;
-	note_nameless(inode, false); /* what is left to do is the file system's, which remount waits for */
+	note_nameless(inode, false); /* what is left to do is up to the file system: a remount waits for it */
 	if (!inode->i_nlink && sb->s_op && sb->s_op->defer_end && sb->s_op->defer_end(inode))
 		return;
 	inode_end(inode);
@@ -216,7 +216,10 @@ static bool has_to_stay(const struct inode *inode)
 	return inode->i_dirty || inode->i_data.nrpages;
 }
 
-/* An unused inode (of sb; NULL: one that need not stay, of any), out of the table, or NULL. Looks at *budget at most. */
+/*
+ * An unused inode (of sb; NULL: one that need not stay, of any), out of the table, or NULL. Looks at *budget at
+ * most.
+ */
 static struct inode *take_unused(struct super_block *sb, unsigned long *budget)
 {
 	struct inode *inode, *next, *found = NULL;
@@ -429,7 +432,10 @@ static int may_touch(struct inode *inode, const struct iattr *attr)
 	return inode_permission(inode, MAY_WRITE);
 }
 
-/* The set-id bits that chown(2) takes from a file: set-group-id only where it means execution or is not the caller's to keep. */
+/*
+ * The set-id bits that chown(2) takes from a file: set-group-id only where it means execution or is not the
+ * caller's to keep.
+ */
 static u32 set_id_to_drop(const struct inode *inode)
 {
 	u32 drop = inode->i_mode & S_ISUID;

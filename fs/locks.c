@@ -3,16 +3,17 @@
  * locks.c: advisory locks on files: POSIX record locks (fcntl), open file description
  * locks (F_OFD_*), and flock(2).
  *
- * Each inode has a list of locks, in which the locks of an owner lie together, by offset; owners follow each other
- * in the order in which they came. So the first conflict found, of which F_GETLK tells, is the one that Linux finds.
+ * Each inode has a list of locks. Locks of one owner stand together, by offset; owners stand in the order
+ * of their first lock. So the first conflict in the list, which F_GETLK tells, is the one that Linux finds.
  * The three kinds differ in who owns a lock:
  *
  *	POSIX	the table of descriptors (a process); gone at any close of the file by it
  *	OFD	the open file, by byte range like POSIX
  *	flock	the open file, always whole; separate from the other two
  *
- * A request splits and merges the owner's own locks: the new lock is put in its place, which the owner keeps so
- * even if all older ones go, its range is cut out of the others, and those of the same type that touch it join it.
+ * A request splits and merges the owner's own locks: the new lock is put in its place first (so the owner keeps its
+ * place in the list even if all older locks go), its range is cut out of the others, and those of the same type
+ * that touch it are joined with it.
  * All that needs memory is allocated before the list is touched (a cut needs at most one lock more). Locks are counted
  * for their user (fs/user.h): ENOLCK when he has too many.
  *
@@ -133,7 +134,7 @@ static struct file_lock *new_lock(void)
 	return lock;
 }
 
-/* All but the account, which is the memory's. */
+/* Copy all fields but user: the memory of *to stays counted for the user for whom it was allocated. */
 static void copy_lock(struct file_lock *to, const struct file_lock *from)
 {
 	struct user_struct *user = to->user;
@@ -239,7 +240,8 @@ static bool is_deadlock(const void *owner, const void *blocker)
 
 /*
  * Try once. 0: done; -EAGAIN; -EDEADLK (would wait). ready: fresh locks, used up as needed; the
- * second may be NULL, which is -ENOLCK if a lock must be cut in two. */
+ * second may be NULL, which is -ENOLCK if a lock must be cut in two.
+ */
 static long try_lock(struct inode *inode, const struct file_lock *want, struct file_lock *ready[2],
 		     bool wait, struct lock_wait *waiting)
 {

@@ -2,8 +2,10 @@
 /*
  * memfd.c: memfd_create(2), a file of tmpfs without a name, and seals (F_ADD_SEALS), which forbid changes for good.
  *
- * All memfds are on one tmpfs without a limit of its own. Other files of tmpfs are sealed against seals. Seals are
- * obeyed where the change would happen (tmpfs.c). Locking: i_rwsem.
+ * All memfds are on one tmpfs without a limit of its own. Other files of tmpfs have F_SEAL_SEAL from the start, so that
+ * they cannot be sealed. Seals are obeyed where the change would happen (tmpfs.c).
+ *
+ * Locking: i_seals under i_rwsem. Failure: EINVAL, EPERM, EBUSY (F_SEAL_WRITE while the file is mapped shared), ENOMEM.
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
@@ -16,6 +18,7 @@
 #define MFD_HUGE_SIZES	  0xfc000000ul /* with MFD_HUGETLB: which size */
 #define MFD_NAME_MAX	  249
 
+/* An open file, or ERR_PTR. sealing: it may be sealed. */
 static struct file *memfd_file(const char *name, bool sealing)
 {
 	struct vfsmount *mnt = tmpfs_kern_mount();

@@ -80,7 +80,7 @@ static int find_device(const char *name, struct block_device **bdev)
 	return err || *bdev ? err : -ENXIO;
 }
 
-/* The file system of this disk if it is mounted, counted as one more mount until put_mounted(). */
+/* The file system of this disk if it is mounted, counted as one more mount until put_super(); or NULL. */
 static struct super_block *get_mounted(const struct block_device *bdev)
 {
 	struct super_block *found = NULL;
@@ -220,7 +220,7 @@ static int change_mount(struct vfsmount *mnt, unsigned long flags)
 	return err;
 }
 
-/* Is something of the file system being written, or will be? mount_lock held. */
+/* Has the file system a file that is open for writing, or one without a name, whose end will be a write? */
 static bool has_writers(const struct super_block *sb)
 {
 	struct vfsmount *mnt;
@@ -234,7 +234,7 @@ static bool has_writers(const struct super_block *sb)
 	return false;
 }
 
-/* From now on nobody opens a file of it for writing, or it has such files: -EBUSY. */
+/* Let nobody open a file of sb for writing from now on. 0, or -EBUSY if it has such files already. */
 static int stop_writers(struct super_block *sb)
 {
 	int err = 0;
@@ -394,7 +394,7 @@ long sys_mount(unsigned long dev, unsigned long dir, unsigned long type, unsigne
 
 /* ---- umount2(2) ------------------------------------------------------------------------------- */
 
-/* Is something mounted inside mnt? mount_lock held. */
+/* A mount inside mnt, or NULL. */
 static struct vfsmount *inner_mount(const struct vfsmount *mnt)
 {
 	struct vfsmount *other;
@@ -406,7 +406,7 @@ static struct vfsmount *inner_mount(const struct vfsmount *mnt)
 	return NULL;
 }
 
-/* Take mnt off the list, whose reference the caller drops. mount_lock held. */
+/* Take mnt off the list. The caller drops the list's reference. */
 static void detach_locked(struct vfsmount *mnt)
 {
 	struct vfsmount *other;
@@ -435,9 +435,10 @@ static struct vfsmount *take_innermost(const struct vfsmount *mnt)
 	return found;
 }
 
-/* Is mnt used by others than the list and the path by which umount found it? mount_lock held. */
+/* Is mnt used by others than the list and the path by which umount found it? */
 static bool is_busy(const struct vfsmount *mnt)
 {
+	lockdep_assert_held(&mount_lock);
 	return inner_mount(mnt) || atomic_read(&mnt->mnt_count) > 2;
 }
 
@@ -538,6 +539,6 @@ long sys_umount2(unsigned long target, unsigned long flags)
 		return err;
 	err = do_umount(&path, flags);
 	dput(path.dentry);
-	mntput_unused(path.mnt); /* looking is no use of it */
+	mntput_unused(path.mnt); /* umount2() itself is no use of the mount (MNT_EXPIRE) */
 	return err;
 }

@@ -4,6 +4,8 @@
  *
  * The checks of this header come in Linux's order: what the last component is, whether the file system may be
  * written, what the name leads to, and only then what the caller may do.
+ *
+ * (N): called with s_names of the file system held.
  */
 #pragma once
 
@@ -37,11 +39,11 @@ int may_add(const struct dir_change *change) __must_check;
 int may_remove(const struct dir_change *change, const struct dentry *victim, bool dir) __must_check;
 /* The name of a new dentry becomes visible. 0 or what the disk says. (N) */
 int add_name(struct inode *dir, struct dentry *dentry) __must_check;
-/* A directory's entries changed: its times. (N) */
+/* The entries of dir have changed: set its times. (N) */
 void touch_dir(struct inode *dir);
-/* A name of inode went. (N) */
+/* A name of inode was removed: count it, and set the inode's times. (N) */
 void drop_link(struct inode *inode);
-/* A subdirectory of dir went: the link of its "..". (N) */
+/* A subdirectory of dir was removed or moved: its ".." is a link of dir no more. (N) */
 void drop_dir_link(struct inode *dir);
 /* Would one more name (of a directory: one more subdirectory) be too many? */
 static inline bool has_max_links(const struct inode *inode)

@@ -51,7 +51,10 @@ static int may_open(const struct path *path, unsigned int mask, unsigned int fla
 	return (flags & O_NOATIME) && !inode_owner_or_capable(inode) ? -EPERM : 0;
 }
 
-/* In a directory where everybody makes names, O_CREAT does not open a device or socket that somebody else put there. */
+/*
+ * In a directory where everybody makes names, O_CREAT does not open a device or socket that somebody else put
+ * there.
+ */
 static bool is_trap(const struct inode *dir, const struct inode *found)
 {
 	const u32 shared = S_ISVTX | 0002;
@@ -426,7 +429,7 @@ struct vm_file *fs_fget_vm(int fd)
 
 	if (!file)
 		return ERR_PTR(-EBADF);
-	file->vm.f_noexec = file->f_path.mnt->mnt_flags & MS_NOEXEC; /* as the mount is now */
+	file->vm.f_noexec = file->f_path.mnt->mnt_flags & MS_NOEXEC; /* a remount may have changed it */
 	return &file->vm;
 }
 

@@ -60,7 +60,7 @@ static unsigned int used_slots(const struct pipe *pipe)
 
 /* ---- Life --------------------------------------------------------------------------------------- */
 
-/* Slots of all pipes of the user, were this pipe's old slots replaced by new ones; they are counted as such. */
+/* Count new slots for the user in place of old ones. How many its pipes have then. */
 static unsigned long account_slots(struct user_struct *user, unsigned int old, unsigned int new)
 {
 	return (unsigned long)atomic_long_add_return(&user->pipe_pages, (long)new - (long)old);
@@ -408,7 +408,7 @@ void pipe_max_size_changed(void)
 	pipe_max_size = (int)min(round_size((unsigned long)pipe_max_size), 1u << 30);
 }
 
-/* May the caller make the pipe, whose slots are counted as the new ones by now, that large? */
+/* May the caller give the pipe so many slots? all: slots of the user's pipes, the new ones counted. 0 or -EPERM. */
 static int check_growth(const struct pipe *pipe, unsigned int slots, unsigned long all)
 {
 	if (slots <= pipe->nr_slots)
@@ -478,7 +478,10 @@ long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg)
 	return ret;
 }
 
-/* ---- Opening and closing ---------------------------------------------------------------------------------------- */
+/*
+ * ---- Opening and closing
+ * ----------------------------------------------------------------------------------------
+ */
 
 /* One open file less; with the last one the pipe goes, and a fifo is only a name again. */
 static void put_pipe(struct inode *inode, struct pipe *pipe)
@@ -620,7 +623,10 @@ static const struct file_operations pipe_fops = {
 
 const struct file_operations fifo_fops = { .open = fifo_open };
 
-/* ---- pipe(2) ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- pipe(2)
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct inode *pipe_inode(void)
 {

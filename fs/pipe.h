@@ -30,6 +30,7 @@ struct pipe {
 
 /* /proc/sys/fs: the largest size that F_SETPIPE_SZ gives, bytes; slots of a user's pipes (0: no limit). */
 extern int pipe_max_size, pipe_user_pages_soft, pipe_user_pages_hard;
+/* pipe-max-size was written: round it up to a size that a pipe can have. */
 void pipe_max_size_changed(void);
 
 static inline bool pipe_empty(const struct pipe *pipe)

@@ -26,7 +26,7 @@ static bool pos_needs_lock(const struct file *file)
 	return !(file->f_mode & FMODE_STREAM) && atomic_read(&file->vm.f_count) > 1;
 }
 
-/* Directories can be asked, and say no only when all arguments are right. */
+/* Directories pass this check: reading them is EISDIR, but only when all arguments are right. */
 static long check_read(const struct file *file)
 {
 	if (!(file->f_mode & FMODE_READ))
@@ -247,7 +247,10 @@ static long do_pieces(struct file *file, const struct iovec *iov, unsigned long 
 	return ret ? ret : transfer_vector(file, iov, nr, pos, write);
 }
 
-/* unknown_flags: preadv2 and pwritev2 were given some, which is told of when all else is right. */
+/*
+ * unknown_flags: preadv2 or pwritev2 was given flags that are not known: -EOPNOTSUPP, but only if nothing else is
+ * wrong.
+ */
 static long vector_with_flags(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write, bool unknown_flags)
 {
 	struct iovec fast[IOV_FAST], *iov = get_iovec(user, nr, fast, false);
@@ -310,7 +313,10 @@ long sys_pwritev(unsigned long fd, unsigned long iov, unsigned long nr, unsigned
 #define RWF_DSYNC 2ul
 #define RWF_SYNC  4ul
 
-/* The n bytes written before end, or before where the file is now, go to the disk, as O_DSYNC or O_SYNC would have it. */
+/*
+ * The n bytes written before end, or before where the file is now, go to the disk, as O_DSYNC or O_SYNC would have
+ * it.
+ */
 static long sync_written(unsigned long fd, long n, s64 end, bool datasync)
 {
 	struct fd f = fdget((unsigned int)fd);

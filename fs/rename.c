@@ -125,13 +125,16 @@ static int check_rename(const struct rename *r)
 	return err ? err : check_places(r);
 }
 
-/* ".." of a directory that changed its parent. */
+/*
+ * The link counts of both parents, if moved is a directory that changed its parent. note_rename() marks them
+ * dirty.
+ */
 static void move_dir_links(const struct dentry *moved, struct inode *from, struct inode *to)
 {
 	if (S_ISDIR(moved->d_inode->i_mode) && from != to) {
 		drop_dir_link(from);
 		inc_nlink(to);
-	} /* touch_dir() follows for both */
+	}
 }
 
 static void note_rename(struct rename *r)
@@ -247,7 +250,7 @@ static int rename_parents(struct rename *r)
 	err = rename_locked(r);
 	mutex_unlock(names_lock(&r->from));
 	if (!IS_ERR(r->new))
-		dput(r->new); /* may free the file it was: not under the lock */
+		dput(r->new); /* may free the file that was replaced, which must not happen under s_names */
 	return err;
 }
 

@@ -90,8 +90,8 @@ struct fs_task {
 /* Has the running task the capability? */
 bool fs_hook_capable(int cap);
 /*
- * access(2) asks for the real user: until the caller gives back what the first returns, its capabilities are those
- * that a program of that user would have.
+ * For access(2), which checks for the real user: fs_hook_take_real_caps() gives the running task the capabilities of
+ * its real user, and returns its effective ones, which fs_hook_restore_caps() gives back.
  */
 u64 fs_hook_take_real_caps(void);
 void fs_hook_restore_caps(u64 effective);
@@ -176,7 +176,7 @@ struct fs_task_info {
 struct pid *fs_hook_find_pid(int nr);
 /* The thread tid of the process of that task, or NULL. */
 struct pid *fs_hook_find_thread(struct pid *process, int tid);
-/* A reference more, and one less; NULL is allowed. */
+/* Take and drop a reference to pid, which may be NULL. */
 void fs_hook_get_pid(struct pid *pid);
 void fs_hook_put_pid(struct pid *pid);
 /* Is the task still there (a zombie is)? */

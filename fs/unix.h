@@ -238,7 +238,10 @@ void unix_free_queue(struct list_head *list);
 /* unix_lock held: would a datagram to sk have to wait? */
 bool unix_queue_full(const struct unix_sock *sk);
 
-/* What lies unread that it sent, or for it whose sender is gone, and in files on their way to it. For vfs.h's kernel_pages. */
+/*
+ * f_op->kernel_pages of sockets: unread bytes that the socket sent, unread bytes in its queue whose sender is gone, and
+ * what the files in its queue keep. 0 if unix_lock is held.
+ */
 unsigned long sock_kernel_pages(struct file *file);
 
 /* ---- unix_scm.c -------------------------------------------------------------------------------------- */

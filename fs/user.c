@@ -4,8 +4,8 @@
  *
  *	uid -> hash chain -> user_struct { references, counts }
  *
- * A user is there as long as a task or an object is counted for it. Who may become any user could
- * make as many as there are tasks; so the table needs no limit of its own.
+ * A user_struct exists as long as a task or an object is counted for it. Even tasks that may become any user
+ * can make one for each task at most, so the table needs no limit of its own.
  *
  * The small objects for which Linux has no limit of its own (file locks, ...) share one allowance:
  * a USER_SHARE-th of RAM for each unprivileged user. docs/LIMITS.md lists them.
@@ -22,7 +22,7 @@
 #define USER_HASH  64u
 #define USER_SHARE 16 /* of RAM, this part may be small objects of one user */
 
-struct user_struct root_user = { .count = ATOMIC_INIT(1) }; /* for ever */
+struct user_struct root_user = { .count = ATOMIC_INIT(1) }; /* a reference that is never dropped */
 
 static struct user_struct *users[USER_HASH] = { &root_user };
 static spinlock_t users_lock = SPIN_LOCK_INIT(RANK_LEAF);
@@ -32,11 +32,12 @@ static struct user_struct **chain_of(u32 uid)
 	return &users[(uid ^ uid >> 6 ^ uid >> 12) % USER_HASH];
 }
 
-/* users_lock held. */
+/* The user with that number, with a reference, or NULL. */
 static struct user_struct *find_locked(u32 uid)
 {
 	struct user_struct *user = *chain_of(uid);
 
+	lockdep_assert_held(&users_lock);
 	while (user && user->uid != uid)
 		user = user->next;
 	if (user)
@@ -68,7 +69,7 @@ struct user_struct *find_user(u32 uid)
 	return user;
 }
 
-/* Nothing may be counted for a user that nobody has any more. */
+/* Nothing may be counted for a user without references. */
 static void check_unused(const struct user_struct *user)
 {
 	WARN_ON_ONCE(atomic_long_read(&user->nr_tasks) || atomic_long_read(&user->nr_sigpending) ||

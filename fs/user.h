@@ -36,12 +36,13 @@ static inline struct user_struct *get_user_struct(struct user_struct *user)
 }
 /* Drop a reference; the last one frees it. Any context. */
 void put_user_struct(struct user_struct *user);
-/* The running task's. */
+/* The running task's user, without a reference of its own: the task's keeps it. */
 struct user_struct *current_user(void);
 
 /*
  * Count bytes of kernel memory for user, who may have a share of RAM in such objects (USER_SHARE in user.c);
- * root and who has CAP_SYS_RESOURCE may exceed it. False: the limit is reached, nothing is counted. Any context.
+ * a caller with CAP_SYS_RESOURCE may exceed it. False: the limit is reached, nothing is counted. Any context.
  */
 bool user_charge(struct user_struct *user, size_t bytes) __must_check;
+/* Undo a user_charge() of so many bytes. Any context. */
 void user_uncharge(struct user_struct *user, size_t bytes);

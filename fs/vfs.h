@@ -359,7 +359,7 @@ struct file_operations {
 	 * may only be tried. NULL: next to none.
 	 */
 	unsigned long (*kernel_pages)(struct file *file);
-	/* May splice(2) and sendfile(2) take from it, give to it? Of pipes they know themselves. */
+	/* May splice(2) and sendfile(2) read the file, write to it? (Pipes need neither: the calls know them.) */
 	bool splice_in, splice_out;
 	/* As vfs_fsync(). NULL: -EINVAL. */
 	int (*fsync)(struct file *file, u64 start, u64 end, bool datasync);
@@ -443,7 +443,10 @@ static inline void mark_inode_dirty(struct inode *inode)
 	if (inode->i_sb->s_op && inode->i_sb->s_op->dirty_inode)
 		inode->i_sb->s_op->dirty_inode(inode);
 }
-/* Link counts: one more name, one less, none left (of a directory, or not named yet). s_names held, or the inode is new. */
+/*
+ * Link counts: one more name, one less, none left (of a directory, or not named yet). s_names held, or the inode
+ * is new.
+ */
 void inc_nlink(struct inode *inode);
 void drop_nlink(struct inode *inode);
 void clear_nlink(struct inode *inode);
@@ -466,7 +469,10 @@ int notify_change(struct path *path, struct iattr *attr) __must_check;
 int inode_limit_write(struct inode *inode, u64 pos, size_t *count) __must_check;
 /* The same for a new size: 0, or -EFBIG and maybe SIGXFSZ. A file that does not grow may be larger. */
 int inode_may_grow(struct inode *inode, u64 size) __must_check;
-/* The mode of a new inode in dir: without the bits of the umask, and without a set-group-id bit that the caller may not give. */
+/*
+ * The mode of a new inode in dir: without the bits of the umask, and without a set-group-id bit that the caller
+ * may not give.
+ */
 u32 inode_new_mode(const struct inode *dir, u32 mode);
 /* A new inode in a set-group-id directory gets its group, and as a directory its bit. */
 void inode_inherit_group(struct inode *inode, const struct inode *dir);
@@ -505,7 +511,10 @@ static inline struct dentry *dget(struct dentry *dentry)
 struct dentry *d_parent_get(struct dentry *dentry);
 /* May sleep (the inode may go). NULL is allowed. */
 void dput(struct dentry *dentry);
-/* A dentry with one reference, unhashed, holding parent and inode (its reference is taken over); NULL: no memory, inode put. */
+/*
+ * A dentry with one reference, unhashed, holding parent and inode (its reference is taken over); NULL: no memory,
+ * inode put.
+ */
 struct dentry *d_make(struct dentry *parent, const char *name, size_t len, struct inode *inode)
 	__must_check;
 struct dentry *d_make_root(struct super_block *sb, struct inode *inode) __must_check;
@@ -540,7 +549,10 @@ extern struct shrinker dentry_shrinker, inode_shrinker;
 unsigned long shrink_vfs_cache(unsigned long nr, unsigned long budget, gfp_t gfp, bool (*drop_one)(unsigned long *budget));
 /* Remove all names below root, which nobody uses any more. */
 void d_prune(struct dentry *root);
-/* Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable: does it lie below root? */
+/*
+ * Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable: does it lie
+ * below root?
+ */
 char *d_path(const struct path *path, const struct path *root, char *buf, size_t size,
 	     bool *reachable);
 /* Generic directory of a pinned file system. */
@@ -605,7 +617,10 @@ struct last_name {
 int path_parent(int dfd, const char *name, struct path *parent, struct last_name *last)
 	__must_check;
 
-/* Names: kernel strings or fs_getname()'s error, as for path_lookup(); mode without umask applied. All take s_names and may sleep. */
+/*
+ * Names: kernel strings or fs_getname()'s error, as for path_lookup(); mode without umask applied. All take
+ * s_names and may sleep.
+ */
 int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target) __must_check;
 /* A name for a socket; *out is its place, with references. */
 int vfs_mksocket(const char *name, u32 mode, struct path *out) __must_check;
@@ -775,7 +790,7 @@ struct super_block *tmpfs_mount(const char *type, const char *options);
 /* An unnamed tmpfs file (memfd_create). */
 /* A page of a file of tmpfs, within the file system's limit (SIGBUS): for vm_operations_struct. */
 vm_fault_t tmpfs_nopage(struct vm_fault *vmf);
-/* What is in this file system outlives its makers: it may fill half of the swap beside its part of RAM. */
+/* Files of sb outlive the processes that made them: let them fill half of the swap besides their part of RAM. */
 void tmpfs_count_swap(struct super_block *sb);
 struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const char *target);
 extern const struct file_operations tmpfs_file_ops;

@@ -14,7 +14,7 @@
 #define XATTR_CREATE   1u
 #define XATTR_REPLACE  2u
 
-/* What a call found: a place with references. */
+/* Find the file that a call is about: *path gets references. 0 or -errno. */
 typedef long find_fn(unsigned long where, struct path *path);
 
 static long find_followed(unsigned long name, struct path *path)

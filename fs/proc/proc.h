@@ -93,7 +93,7 @@ struct proc_entry {
 	u32 mode;	 /* with type bits */
 	bool binds_mm;	 /* open asks for the right to look into the task's memory, and holds it */
 	bool binds_root; /* open holds the task's root directory */
-	bool sysctl;	 /* an empty write, and one behind the start, changes nothing */
+	bool sysctl;	 /* a write of no bytes, or at an offset other than 0, succeeds and changes nothing */
 	/* May the caller open it (look it up in it, for a directory)? 0 or -errno. NULL: the mode says all. */
 	int (*may_open)(const struct proc_node *node);
 	/* Regular files of bounded text: print all; 0 or -errno (-ESRCH: the task is gone). */
@@ -190,4 +190,5 @@ bool proc_lookup_fdinfo(const struct proc_node *dir, const char *name, size_t le
 			struct proc_node *out);
 void proc_iterate_fds(const struct proc_node *dir, struct dir_context *ctx);
 void proc_iterate_fdinfos(const struct proc_node *dir, struct dir_context *ctx);
+/* proc_entry.permission of /proc/PID/fd: by its mode, but the process's own threads may always. */
 int proc_fd_permission(struct inode *inode, const struct proc_node *node, unsigned int mask);
