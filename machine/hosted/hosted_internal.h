@@ -48,7 +48,7 @@ int mmu_translate(unsigned long addr, enum mmu_access access, bool user, phys_ad
 		  unsigned long *error_code);
 /* Walk for a kernel address on behalf of the kernel window, setting accessed and dirty bits. */
 bool mmu_walk_kernel(phys_addr_t root, unsigned long mmu_addr, bool write, struct tlb_entry *found);
-/* Is the frame RAM that somebody has? */
+/* Is the frame RAM, with a page count above 0? */
 bool mmu_frame_in_use(phys_addr_t pa);
 void mmu_init(struct mmu *mmu, size_t limit);
 

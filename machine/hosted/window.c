@@ -55,7 +55,7 @@
 #define STATE_GLOBAL 2u
 #define STATE_LISTED 4u
 #define STATE_WRITABLE 8u
-#define STATE_COUNTED  16u /* the frame was somebody's when the translation was made: see (W2) */
+#define STATE_COUNTED  16u /* the frame had a page count when the translation was made: see (W2) */
 #define KERNEL_CS    0x10
 #define KERNEL_SS    0x18
 #define MAX_REFAULTS 16 /* of one address in a row, before we call it a livelock */
@@ -142,7 +142,7 @@ static bool holds(size_t page, bool write)
 	return page_holders[page] >> port_cpu_id() & 1 && (!write || page_state[page] & STATE_WRITABLE);
 }
 
-/* What is held is mapped; false if a walk has to be made and the tables do not allow the access. */
+/* Map the page from what this CPU holds, or after a walk. False: a walk was needed, and the tables forbid the access. */
 static bool map_page(unsigned long addr, bool write)
 {
 	struct tlb_entry e;

@@ -132,8 +132,8 @@ u64 machine_cycles(void)
 
 static u32 tick_period; /* APIC timer counts */
 static u64 cycles_per_tick;
-static unsigned int samples_per_tick, samples_left; /* 0: no samples */
-static u64 sample_due;				    /* when the next interrupt is */
+static unsigned int samples_per_tick, samples_left; /* 0: no samples; left: until the next tick */
+static u64 sample_due;				    /* time-stamp counter when the next interrupt is due */
 
 /* The timer counts down from its period; what is left of it tells when the next interrupt is due. */
 static u64 next_due(void)
@@ -141,7 +141,7 @@ static u64 next_due(void)
 	return rdtsc() + (u64)~apic_timer_count() * cycles_per_tick / tick_period;
 }
 
-/* True: this one is a tick as well. */
+/* A timer interrupt came while samples are taken. True: it is a tick as well. */
 static bool sample(struct pt_regs *regs)
 {
 	u64 now = rdtsc(), late = now > sample_due ? now - sample_due : 0;
