@@ -28,8 +28,8 @@
  *	/ 4 as root or with CAP_SYS_ADMIN, / 4 with CAP_SYS_RAWIO
  *	+ oom_score_adj thousandths of memory; at -1000 never
  *
- * If even the worst holds but a small part of memory, it is the kernel's objects that fill
- * it, and whoever asks for more is the best guess.
+ * However little even the worst holds, it is the one: who happens to ask for memory when none is left is no
+ * guess at who filled it.
  *
  * pages are those that its end gives back: resident, swapped, tables, region descriptors, and what the
  * kernel keeps for it elsewhere (oom_kernel_pages). With reclaim=classic it is the documents' total_vm,
@@ -61,8 +61,6 @@
 #define OOM_STALL_NS 5000000000ull /* without progress so long, free slots do not count */
 #define OOM_PAUSE_NS 20000000ull   /* between two failures of a task */
 #define OOM_QUICK_RUN_NS 200000000ull /* without progress so long, it is OOM (FX-23) */
-/* A victim that holds less than this part of memory is not worth it. */
-#define OOM_WORTHWHILE_PART 32
 
 unsigned long (*oom_kernel_pages)(struct vm_task *task); /* (C) after boot */
 
@@ -307,27 +305,6 @@ static bool consider(struct vm_task *task, void *arg)
 	return true;
 }
 
-/* The caller in place of a victim that is not worth it. */
-static void choose_current(struct selection *s)
-{
-	unsigned long flags = lock_task_mm();
-	struct vm_task *me = current_vm;
-	struct mm_struct *loser = NULL;
-	struct oom_candidate c;
-
-	if (may_be_killed(me)) {
-		look_at(me, &c);
-		if (badness(&c, total_pages())) {
-			loser = s->mm;
-			choose(s, me, &c, badness(&c, total_pages()));
-			atomic_inc(&s->mm->mm_count);
-		}
-	}
-	unlock_task_mm(flags);
-	if (loser)
-		mmdrop(loser);
-}
-
 /* ---- Killing (OM-12 to OM-15) ------------------------------------------------------------------ */
 
 static bool gets_signal(struct vm_task *task, void *arg)
@@ -358,8 +335,6 @@ static bool oom_kill(gfp_t gfp_mask, unsigned int order)
 		order, gfp_mask, nr_free_pages(), atomic_long_read(&nr_swap_pages));
 	port_for_each_task(consider, &s);
 	oom_report_write(&s.report);
-	if (s.mm && s.figures.pages < total_pages() / OOM_WORTHWHILE_PART)
-		choose_current(&s);
 	if (!s.mm) {
 		pr_err("oom: nobody can be killed\n");
 		return false;

@@ -440,6 +440,58 @@ PAGODA_TEST_CONFIG(hog_is_killed_deterministically, "OM-07 OM-16", .nr_cpus = 4,
 	a_hog_dies();
 }
 
+/* Hold a fiftieth of memory for as long as it takes. */
+static void be_middling(void *arg)
+{
+	unsigned long addr = do_mmap(NULL, 0, PG(HOG_PAGES / 50), RW, ANON, 0);
+
+	for (unsigned long i = 0; i < HOG_PAGES / 50 && !port_fatal_signal_pending(); i++)
+		(void)hosted_user_write(addr + PG(i), "x", 1);
+	atomic_inc(&small_ready);
+	while (!__atomic_load_n((int *)arg, __ATOMIC_RELAXED) && !port_fatal_signal_pending())
+		port_park(port_clock_ns() + 1000000);
+}
+
+/* Asks for a page now and then, and gives it back: it holds next to nothing. */
+static void ask_now_and_then(void *arg)
+{
+	unsigned long addr = do_mmap(NULL, 0, PG(16), RW, ANON, 0);
+
+	while (!__atomic_load_n((int *)arg, __ATOMIC_RELAXED) && !port_fatal_signal_pending()) {
+		for (unsigned long i = 0; i < 16 && !port_fatal_signal_pending(); i++)
+			(void)hosted_user_write(addr + PG(i), "x", 1);
+		CHECK_EQ(do_madvise(addr, PG(16), 4 /* MADV_DONTNEED */), 0);
+		port_park(port_clock_ns() + 1000000);
+	}
+}
+
+/* Nobody holds much, together they hold all: one of them goes, and not who happens to ask. */
+PAGODA_TEST_CONFIG(a_small_process_that_asks_outlives_many_middling_ones, "OM-07", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true)
+{
+	struct hosted_task *small, *middling[60];
+	unsigned int killed = 0;
+
+	new_process();
+	hosted_vm_task(hosted_current())->pid = 1;
+	small = hosted_fork(HOSTED_ANY_CPU, ask_now_and_then, &all_over);
+	CHECK(small);
+	hosted_vm_task(small)->cap_sys_admin = true;
+	for (int i = 0; i < 60; i++)
+		CHECK((middling[i] = hosted_fork(HOSTED_ANY_CPU, be_middling, &all_over)));
+	while (atomic_read(&small_ready) < 60)
+		port_yield();
+	__atomic_store_n(&all_over, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 60; i++) {
+		hosted_wait(middling[i]);
+		killed += hosted_task_signal(middling[i]).signo == SIGKILL;
+	}
+	hosted_wait(small);
+	CHECK_EQ(hosted_task_signal(small).signo, 0);
+	CHECK_GE(killed, 1);
+	CHECK_EQ(vm_event(oom_kill), killed);
+}
+
 static void clone_and_hog(void *arg)
 {
 	struct hosted_task *threads[3];
