@@ -288,7 +288,7 @@ unsigned int find_get_pages(struct address_space *mapping, struct page **pages, 
 
 struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp)
 {
-	struct page *page = alloc_page_vma(gfp, NULL, 0);
+	struct page *page = alloc_page_vma(gfp, NULL, index);
 	int err;
 
 	if (!page)

@@ -12,7 +12,9 @@
  *			belong to no region (page cache) in turn
  *
  * A page of shared memory (tmpfs, shm, shared anonymous) comes from where the mapping says through
- * which it is touched first (task->fault_policy); of other files, from where the task's policy says.
+ * which it is touched first, or comes back from swap (task->fault_policy); of other files, from where the
+ * task's policy says. A swapped private page comes back to where its own region and address say, also when
+ * it is read ahead for a neighbour (swap_state.c): a bound region has no page elsewhere, whatever its way.
  *
  * bind and preferred many carry a zonelist of their own, made with the policy, so that an
  * allocation is the ordinary one over another list. Only what lies in user memory or the
@@ -236,7 +238,7 @@ int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, uns
 		if (vma)
 			return nth_node(pol->nodes, (unsigned int)(vma_pgoff(vma, addr) % nr_nodes_in(pol->nodes)));
 		if (pol == current_vm->fault_policy)
-			return nth_node(pol->nodes, (unsigned int)(current_vm->fault_index % nr_nodes_in(pol->nodes)));
+			return nth_node(pol->nodes, (unsigned int)(addr % nr_nodes_in(pol->nodes)));
 		return interleave_next(pol);
 	case MPOL_PREFERRED:
 		return first_node(pol->nodes);

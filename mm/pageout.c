@@ -49,6 +49,7 @@ struct advice {
 	unsigned int nr;
 	struct page *pages[BATCH];
 	swp_entry_t entries[BATCH];
+	unsigned long addrs[BATCH]; /* of the entries */
 };
 
 /* Visit the entries of the next table, or as many as fill a batch. False: the range has no more. */
@@ -150,9 +151,10 @@ static void gather_swapped(struct advice *a, pte_t *ptep, unsigned long addr)
 {
 	pte_t pte = ptep_get(ptep);
 
-	(void)addr;
-	if (!pte_present(pte))
-		a->entries[a->nr++] = pte_to_swp_entry(pte);
+	if (pte_present(pte))
+		return;
+	a->entries[a->nr] = pte_to_swp_entry(pte);
+	a->addrs[a->nr++] = addr;
 }
 
 void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned long end)
@@ -169,7 +171,7 @@ void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned l
 		more = visit_entries(&a);
 		blk_start_plug();
 		for (unsigned int i = 0; i < a.nr; i++) {
-			struct page *page = read_swap_cache_async(a.entries[i], vma, start);
+			struct page *page = read_swap_cache_async(a.entries[i], vma, a.addrs[i]);
 
 			if (page) /* else the entry is gone, or memory is */
 				put_page(page);

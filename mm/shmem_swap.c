@@ -41,6 +41,7 @@
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/lru.h>
+#include <pagoda/mempolicy.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/vm_task.h>
 #include <pagoda/vmstat.h>
@@ -235,7 +236,7 @@ static struct page *bring_in(struct address_space *mapping, pgoff_t index)
 
 	if (!is_swapped(mapping, index))
 		return NULL;
-	page = alloc_page(mapping->gfp_mask);
+	page = alloc_page_vma(mapping->gfp_mask, NULL, index);
 	if (!page)
 		return NULL;
 	LockPage(page);

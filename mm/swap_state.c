@@ -336,43 +336,51 @@ int swap_writepage(struct page *page)
 	return 0;
 }
 
-/* A new page in the cache of the entry, locked, with a reference; ahead: nobody asked for it. 0 or -errno. */
-static int new_cached_page(swp_entry_t entry, bool ahead, struct page **ppage)
+/* A swapped page: its entry, and the region (or NULL) and address whose memory policy its new frame obeys. */
+struct swapped_page {
+	swp_entry_t entry;
+	struct vm_area_struct *vma;
+	unsigned long addr;
+	bool ahead; /* nobody asked for it */
+};
+
+/* A new page in the cache of the entry, locked, with a reference. 0 or -errno. */
+static int new_cached_page(const struct swapped_page *s, struct page **ppage)
 {
-	struct page *page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, NULL, 0);
+	struct page *page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, s->vma, s->addr);
 	int err;
 
 	if (!page)
 		return -ENOMEM;
 	LockPage(page);
 	SetPageSwapBacked(page);
-	if (ahead)
+	if (s->ahead)
 		SetPageReadahead(page);
-	err = add_to_swap_cache(page, entry);
+	err = add_to_swap_cache(page, s->entry);
 	if (err) {
 		unlock_page(page);
 		put_page(page);
 		return err;
 	}
 	lru_cache_add(page);
-	if (!ahead)
+	if (!s->ahead)
 		workingset_refault(page);
 	*ppage = page;
 	return 0;
 }
 
 /* *started: it is being read now. */
-static struct page *get_or_read(swp_entry_t entry, bool ahead, bool *started)
+static struct page *get_or_read(const struct swapped_page *s, bool *started)
 {
 	struct page *page;
 	int err;
 
 	*started = false;
 	do {
-		page = lookup_swap_cache(entry);
+		page = lookup_swap_cache(s->entry);
 		if (page)
 			return page;
-		err = new_cached_page(entry, ahead, &page);
+		err = new_cached_page(s, &page);
 	} while (err == -EEXIST);
 	if (err)
 		return NULL;
@@ -383,10 +391,10 @@ static struct page *get_or_read(swp_entry_t entry, bool ahead, bool *started)
 
 struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
 {
+	struct swapped_page s = { .entry = entry, .vma = vma, .addr = addr };
 	bool started;
 
-	(void)vma, (void)addr; /* the frame's node will follow the region's policy */
-	return get_or_read(entry, false, &started);
+	return get_or_read(&s, &started);
 }
 
 /* ---- Read-ahead ------------------------------------------------------------------------------------ */
@@ -445,13 +453,16 @@ void swap_readahead_used(struct vm_area_struct *vma, struct page *page)
 
 struct neighbours {
 	swp_entry_t entries[1 << PAGE_CLUSTER_MAX];
+	unsigned long addrs[1 << PAGE_CLUSTER_MAX];
 	unsigned int nr;
 };
 
-static void note_entry(struct neighbours *n, pte_t pte)
+static void note_entry(struct neighbours *n, unsigned long addr, pte_t pte)
 {
-	if (!pte_present(pte))
-		n->entries[n->nr++] = pte_to_swp_entry(pte);
+	if (pte_present(pte))
+		return;
+	n->entries[n->nr] = pte_to_swp_entry(pte);
+	n->addrs[n->nr++] = addr;
 }
 
 /* Entries around addr, in its aligned window of 2^order pages, in both directions up to an empty one. */
@@ -473,29 +484,33 @@ static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, un
 		while (a > start && !pte_none(ptep_get(pte_offset(pmd, a - PAGE_SIZE))))
 			a -= PAGE_SIZE;
 		for (; a < end && !pte_none(ptep_get(pte_offset(pmd, a))); a += PAGE_SIZE)
-			note_entry(n, ptep_get(pte_offset(pmd, a)));
+			note_entry(n, a, ptep_get(pte_offset(pmd, a)));
 	}
 	spin_unlock(&mm->page_table_lock);
 }
 
 struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
 {
+	struct swapped_page s = { .entry = entry, .vma = vma, .addr = addr & PAGE_MASK };
 	struct neighbours n = { .nr = 0 };
 	unsigned long read = 0;
 	unsigned int order = 0;
 	struct page *wanted;
 	bool started;
 
-	addr &= PAGE_MASK;
 	if (vma && !(vma->vm_flags & VM_RAND_READ))
-		order = ra_window(&vma->vm_raend, addr);
+		order = ra_window(&vma->vm_raend, s.addr);
 	if (order)
-		find_neighbours(&n, vma, addr, order);
+		find_neighbours(&n, vma, s.addr, order);
 	blk_start_plug();
-	wanted = get_or_read(entry, false, &started);
+	wanted = get_or_read(&s, &started);
+	s.ahead = true;
 	for (unsigned int i = 0; wanted && i < n.nr; i++) {
-		struct page *page = get_or_read(n.entries[i], true, &started);
+		struct page *page;
 
+		s.entry = n.entries[i];
+		s.addr = n.addrs[i];
+		page = get_or_read(&s, &started);
 		read += started;
 		if (page)
 			put_page(page);

@@ -107,7 +107,7 @@ int do_set_home_node(unsigned long start, unsigned long end, int node);
 /* Some task or region has, or had, a policy, and there is more than one node. */
 extern bool mempolicies_in_use;
 struct page *alloc_page_policy(gfp_t gfp, const struct vm_area_struct *vma, unsigned long addr);
-/* A page for addr in vma (NULL: for a cache), as policies have it. */
+/* A page for addr in vma, as policies have it. NULL: for a cache, and addr is the page's index in its mapping. */
 static inline struct page *alloc_page_vma(gfp_t gfp, const struct vm_area_struct *vma, unsigned long addr)
 {
 	return likely(!mempolicies_in_use) ? alloc_page(gfp) : alloc_page_policy(gfp, vma, addr);

@@ -4,6 +4,9 @@
  * by node. CPU n of these machines is on node n; the tests run on CPU 0 unless they say otherwise.
  */
 #include "reclaim_file.h"
+#define disk swap_disk
+#include "swap_process.h"
+#undef disk
 
 #include <pagoda/mempolicy.h>
 #include <mm/page_alloc_internal.h>
@@ -120,6 +123,84 @@ PAGODA_TEST_CONFIG(regions_get_pages_as_their_policy_says, "", TWO_NODES)
 	for (int i = 0; i < 4; i++)
 		CHECK_EQ(node_of(BASE + PG(32 + i)), i < 2);
 	do_set_mempolicy(NULL);
+}
+
+/* Pages of three regions go to swap and come back: each to its region's nodes, however it comes. */
+static void swap_out_and_in(void (*bring_in)(void))
+{
+	new_process();
+	swap_on(256);
+	map_at(BASE, 64, RW);
+	CHECK_EQ(bind_range(BASE, 16, MPOL_BIND, NODE(1), 0), 0);
+	CHECK_EQ(bind_range(BASE + PG(16), 16, MPOL_INTERLEAVE, NODE(0) | NODE(1), 0), 0);
+	write_pages(BASE, 64);
+	swap_out_range(64);
+	set_task_policy(MPOL_BIND, NODE(0)); /* a region's goes before it */
+	bring_in();
+	check_pages(BASE, 64);
+	for (int i = 0; i < 64; i++)
+		CHECK_EQ(node_of(BASE + PG(i)), i < 16 ? 1 : i < 32 ? i % 2 : 0);
+	do_set_mempolicy(NULL);
+	CHECK_EQ(do_munmap(BASE, PG(64)), 0);
+	swap_off();
+}
+
+/* From the end of each window: its neighbours before it are read ahead. */
+static void touch_one_in_eight(void)
+{
+	unsigned long majors = current_vm->maj_flt;
+
+	for (int i = 7; i < 64; i += 8)
+		(void)hosted_read32(BASE + PG(i));
+	CHECK_EQ(current_vm->maj_flt - majors, 8);
+}
+PAGODA_TEST_CONFIG(swapped_pages_come_back_and_are_read_ahead_as_their_policy_says, "", TWO_NODES)
+{
+	swap_out_and_in(touch_one_in_eight);
+}
+
+static void announce_need(void)
+{
+	CHECK_EQ(do_madvise(BASE, PG(64), 3 /* MADV_WILLNEED */), 0);
+}
+PAGODA_TEST_CONFIG(swapped_pages_that_are_announced_come_back_as_their_policy_says, "", TWO_NODES)
+{
+	swap_out_and_in(announce_need);
+}
+
+static void end_swapping(void)
+{
+	CHECK_EQ(area_off(swap_disk), 0);
+	CHECK_EQ(area_on(swap_disk, "/dev/hda", 0), 0);
+}
+PAGODA_TEST_CONFIG(swapoff_brings_pages_back_as_their_policy_says, "", TWO_NODES)
+{
+	swap_out_and_in(end_swapping);
+}
+
+/* Shared memory: the wanted page and its neighbours obey the mapping through which they are touched. */
+PAGODA_TEST_CONFIG(shared_memory_comes_back_as_the_mapping_says, "", TWO_NODES)
+{
+	unsigned long addr;
+
+	new_process();
+	swap_on(256);
+	addr = do_mmap(NULL, BASE, PG(32), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
+	CHECK_EQ(addr, BASE);
+	CHECK_EQ(bind_range(BASE, 16, MPOL_BIND, NODE(1), 0), 0);
+	CHECK_EQ(bind_range(BASE + PG(16), 16, MPOL_INTERLEAVE, NODE(0) | NODE(1), 0), 0);
+	write_pages(BASE, 32);
+	CHECK_EQ(do_madvise(BASE, PG(32), 21 /* MADV_PAGEOUT */), 0);
+	for (int i = 0; i < 32; i++)
+		CHECK_EQ(node_of(BASE + PG(i)), -1);
+	CHECK_EQ(vm_event(pswpout), 32);
+	for (int i = 7; i < 32; i += 8)
+		(void)hosted_read32(BASE + PG(i));
+	check_pages(BASE, 32);
+	for (int i = 0; i < 32; i++)
+		CHECK_EQ(node_of(BASE + PG(i)), i < 16 ? 1 : i % 2);
+	CHECK_EQ(do_munmap(BASE, PG(32)), 0);
+	swap_off();
 }
 
 PAGODA_TEST_CONFIG(policies_split_and_merge_regions, "", TWO_NODES)
