@@ -5,7 +5,8 @@
  * (MADV_WILLNEED, for what is swapped).
  *
  *	COLD		unused, and to the inactive list: the next to go when memory is short
- *	PAGEOUT		gone now, to swap or the file, as far as nobody else maps them
+ *	PAGEOUT		gone now, to swap or the file, as far as nobody else maps them; of a range of a
+ *			few pages, those that have to be written are on their way (PAGES_TO_WAIT_FOR)
  *	WILLNEED	swapped pages are read into the swap cache, a batch at a time
  *	FREE		lazily freed: a clean anonymous page without PG_swapbacked
  *
@@ -38,11 +39,18 @@
 /* Pages or entries between two looks at the page tables. */
 #define BATCH SWAP_CLUSTER_MAX
 
+/*
+ * From so many pages on PAGEOUT waits for the disk and frees what was written: once for each batch. Of fewer
+ * pages the wait would be nearly all of the call, for little memory; reclaim frees them first of all.
+ */
+#define PAGES_TO_WAIT_FOR 8
+
 /* A range of one region, gone through table by table. */
 struct advice {
 	struct vm_area_struct *vma;
 	unsigned long start, end; /* start moves on */
 	bool changed;		  /* accessed or dirty bits were taken away */
+	bool off_lists;		  /* pages were met that some CPU has yet to put on the LRU lists */
 	/* One entry that is not none; page_table_lock held. */
 	void (*visit)(struct advice *a, pte_t *ptep, unsigned long addr);
 	/* Gathered by visit, to be served without the lock. */
@@ -125,6 +133,7 @@ static void gather_page(struct advice *a, pte_t *ptep, unsigned long addr)
 	(void)addr;
 	if (!page)
 		return;
+	a->off_lists |= !PageLRU(page);
 	get_page(page);
 	a->pages[a->nr++] = page;
 }
@@ -132,15 +141,18 @@ static void gather_page(struct advice *a, pte_t *ptep, unsigned long addr)
 void advise_pageout(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
 	struct advice a = {.vma = vma, .start = start, .end = end, .visit = gather_page};
+	bool more, wait = end - start >= PAGES_TO_WAIT_FOR * PAGE_SIZE;
 	struct vm_file *file = vma->vm_file;
-	bool more;
 
 	if (file && file->f_vmops && file->f_vmops->may_evict && !file->f_vmops->may_evict(file))
 		return;
-	lru_add_drain_all();
+	lru_add_drain();
 	do {
 		more = visit_entries(&a);
-		reclaim_pages(a.pages, a.nr);
+		if (a.off_lists)
+			lru_add_drain_all(); /* interrupts all CPUs: only if their batches hold what we want */
+		a.off_lists = false;
+		reclaim_pages(a.pages, a.nr, wait);
 		port_cond_resched();
 	} while (more);
 }

@@ -331,7 +331,7 @@ static unsigned int evict_pages(struct scan_control *sc, struct page **pages, un
 	return left;
 }
 
-void reclaim_pages(struct page **pages, unsigned int nr)
+void reclaim_pages(struct page **pages, unsigned int nr, bool wait)
 {
 	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .writes_left = nr };
 	unsigned int left = evict_pages(&sc, pages, nr);
@@ -339,13 +339,15 @@ void reclaim_pages(struct page **pages, unsigned int nr)
 	if (sc.written) { /* they have been sent off and can be freed when they are written */
 		put_page(sc.written);
 		sc.written = NULL;
-		for (unsigned int i = 0; i < left; i++)
+		for (unsigned int i = 0; wait && i < left; i++)
 			wait_if_laundered(&sc, pages[i]);
 		sc.writes_left = 0;
 		left = evict_pages(&sc, pages, left);
 	}
-	for (unsigned int i = 0; i < left; i++)
+	for (unsigned int i = 0; i < left; i++) {
+		lru_rotate_written(pages[i]);
 		put_page(pages[i]);
+	}
 }
 
 static void count_reclaimed(struct scan_control *sc, zone_t *zone)

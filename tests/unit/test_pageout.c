@@ -274,6 +274,24 @@ PAGODA_TEST(paged_out_memory_is_on_the_device_at_once_and_comes_back, "")
 	swap_off();
 }
 
+/* Page by page nobody waits for the disk, though it stands still; what was sent off is what reclaim frees next. */
+PAGODA_TEST(single_pages_are_sent_off_and_not_waited_for, "")
+{
+	swap_on();
+	process_with(16);
+	hosted_disk_stall(swap_disk, true);
+	for (unsigned long i = 0; i < 16; i++)
+		CHECK_EQ(advise(i, i + 1, MADV_PAGEOUT), 0);
+	CHECK_EQ(atomic_long_read(&current_vm->mm->swap_usage), 16);
+	CHECK_EQ(vm_event(pswpout), 16);
+	hosted_disk_stall(swap_disk, false);
+	for (unsigned long i = 0; i < 16; i++)
+		CHECK_EQ(hosted_read64(BASE + PG(i)), 1000 + i);
+	check_mm();
+	hosted_process_exit();
+	swap_off();
+}
+
 PAGODA_TEST(without_swap_nothing_is_paged_out, "")
 {
 	process_with(8);
