@@ -439,16 +439,20 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 
 /* ---- Dispatch ----------------------------------------------------------------------------------------- */
 
+/* Add bits to an entry that CPUs use, in one step: a plain store would undo what an MMU sets meanwhile. */
+static void set_used(pte_t *ptep, bool written)
+{
+	pte_t bits = pte_mkyoung(written ? pte_mkwritten(__pte(0)) : __pte(0));
+
+	(void)__atomic_fetch_or(&ptep->pte, pte_val(bits), __ATOMIC_ACQ_REL); /* nobody asks what it was */
+}
+
 /* The entry allows it by now: another thread was faster, or rights were widened. */
 static vm_fault_t mark_used(struct vm_fault *vmf)
 {
-	pte_t pte = pte_mkyoung(vmf->orig_pte);
-
-	if (is_write(vmf))
-		pte = pte_mkwritten(pte);
 	if (lock_if_unchanged(vmf)) {
-		if (pte_val(pte) != pte_val(vmf->orig_pte))
-			install(vmf, pte);
+		set_used(vmf->pte, is_write(vmf)); /* the MMU of another CPU may be doing so, too */
+		update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 		unlock_pte(vmf);
 	}
 	/* This CPU may still hold the narrower translation (FT-08). */

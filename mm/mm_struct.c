@@ -26,7 +26,7 @@
 #include <pagoda/meminfo.h>
 #include <asm/ldt.h>
 #include <asm/pgalloc.h>
-#include "vma_internal.h"
+#include "anon_vma.h"
 
 static kmem_cache_t *mm_cachep;
 static spinlock_t mmlist_lock = SPIN_LOCK_INIT(RANK_LEAF);
@@ -296,7 +296,7 @@ static struct vm_area_struct *dup_vma(struct mm_struct *mm, struct vm_area_struc
 	if (vma->vm_flags & VM_WIPEONFORK)
 		vma->anon_vma = NULL;
 	vma->anon_vma_inherited = vma->anon_vma;
-	if (anon_vma_fork(vma)) {
+	if (anon_vma_fork_below(vma, old)) {
 		vm_area_free(vma);
 		return NULL;
 	}

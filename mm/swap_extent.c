@@ -116,8 +116,6 @@ int swap_map_file(struct swap_area *area, const struct swap_file *file)
 		mark_scattered(area);
 		err = area->pages ? 0 : -EINVAL;
 	}
-	if (err)
-		vfree(area->extents);
 	return err;
 }
 

@@ -2,6 +2,7 @@
 /* swap_internal.h: what the files of swap share: areas, and entries found in page tables. */
 #pragma once
 
+#include <lib/index_set.h>
 #include <pagoda/bug.h>
 #include <pagoda/swap.h>
 
@@ -24,6 +25,8 @@ struct swap_area {
 	unsigned long max;   /* (C) slots, with the header's */
 	unsigned long pages; /* (C) usable ones */
 	unsigned long inuse; /* (W) */
+	void *sets;			/* (C) the memory of these two: */
+	struct index_set free_slots, free_groups; /* (W) */
 	unsigned long next, next_group; /* (W) where to look for a free slot, a free group */
 	struct block_device *bdev;	/* (C) */
 	struct address_space *file;	/* (C) whose blocks the slots are; NULL: the device's */
@@ -41,7 +44,7 @@ struct swap_area *swap_entry_area(swp_entry_t entry);
 
 /*
  * swap_extent.c: find where a file's slots lie, when max and map of the new area are known. 0 or
- * -errno. May sleep.
+ * -errno; the caller frees area->extents then, if there are any. May sleep.
  */
 int swap_map_file(struct swap_area *area, const struct swap_file *file) __must_check;
 /* Where the header lies: 0, -EINVAL. May sleep. */
@@ -49,10 +52,26 @@ int swap_first_sector(const struct swap_file *file, u64 *sector) __must_check;
 /* Where a slot lies. */
 u64 swap_sector(const struct swap_area *area, unsigned long offset);
 
+/*
+ * swap_duplicate() is false for a slot that is in use: its count needs a continuation (SW-05), and there is no
+ * memory for one without sleeping. Make one. 0, -ENOMEM, -EINVAL: there is no such entry. May sleep.
+ */
+int swap_add_continuation(swp_entry_t entry) __must_check;
+
+/* Words of the sets that searches for free slots have looked at, ever. (W) */
+extern unsigned long swap_words_searched;
+
+/* Bytes that the sets of free slots of an area take, beside its map. */
+size_t swap_set_bytes(unsigned long max);
+/* Build the sets of an area that nobody sees yet, when its map is complete. 0, -ENOMEM. May sleep. */
+int swap_build_sets(struct swap_area *area) __must_check;
+/* Do the sets say what the map says? Panics if not. swap_lock held. */
+void swap_validate_sets(const struct swap_area *area);
+
 /* A free slot near those of the page's neighbours; .val 0: none. Like get_swap_page(). */
 swp_entry_t get_swap_page_near(const struct page *page);
 
-/* Entries that a map word counts. */
+/* Entries that a map word counts; there may be more, if it says SWAP_MAP_MAX. */
 static inline unsigned int swap_uses(unsigned short word)
 {
 	return word & (SWAP_FAILURE - 1u);

@@ -1,32 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * swapfile.c: swap areas and their slots: handing out, counting, adding areas (thesis chapter 12).
+ * swapfile.c: swap areas: adding them, and looking at them (thesis chapter 12).
  *
  *	page 0 of the device or file	mkswap's header: version, last page, bad pages, SWAPSPACE2
- *	map[offset]		0 free; uses by entries, | SWAP_HAS_CACHE, | failed writes; SWAP_MAP_BAD
- *
- * Which area: the highest priority that has a free slot, in turn among equals. Which slot: the
- * pages of a group of SLOT_GROUP addresses get the slots of one group, so that neighbours come
- * back in one transfer whatever the order in which they went (FX-12). A small table
- * remembers the slots of recent groups; it is a hint, a lost one costs locality only:
- *
- *	(anon_vma, index / 8) -> first slot of a group that was free; page goes to its index % 8
- *
- * If no group is free, any slot will do, from where the last one was.
- *
- * A count that reaches SWAP_MAP_MAX stays there: the slot is never free again (SW-05).
- *
- * A slot that could not be written three times, or whose page was lost as it could not be read,
- * is given up: its page stays in memory until it has another (swap_prepare_unmap()), or those who
- * have its entry have come for it; with its last use the slot is SWAP_MAP_BAD, for as long as the
- * area is in use.
+ *	map[offset]			what becomes of each slot: swap_slots.c
  *
  * swapoff is in swapoff.c.
  *
- * Locking: swap_lock guards maps, areas and hints; it is taken under page_table_lock. One
- * swapon or swapoff of a device at a time: it is claimed.
- * Invariants: (A1) inuse is the number of map words that are neither 0 nor BAD, bad ones
- * apart; (A2) nr_swap_pages is the sum of pages - inuse over writable areas.
+ * Locking: swap_lock guards the areas. One swapon or swapoff of a device at a time: it is claimed.
  * Failure: swapon changes nothing.
  * Observability: /proc/swaps, nr_swap_pages, validate_swap().
  */
@@ -40,8 +21,6 @@
 #include "vma_internal.h"
 
 #define PAGE_SECTORS	(PAGE_SIZE >> SECTOR_SHIFT)
-#define NR_HINTS	512u /* groups whose slots are remembered */
-#define GROUPS_TO_TRY	64   /* in the search for a free one */
 #define HEADER_OFFSET	1024 /* what is before may be a boot loader's */
 #define SWAP_VERSION	1
 #define SIGNATURE_BYTES 10
@@ -61,255 +40,7 @@ spinlock_t swap_lock = SPIN_LOCK_INIT(RANK_SWAP);
 atomic_long_t nr_swap_pages;
 long total_swap_pages;
 
-static unsigned int last_area; /* (W) whose turn it was */
-static int least_priority;     /* (W) of areas that ask for none: -1, -2, ... (W) */
-static struct slot_hint {
-	unsigned long key;
-	unsigned int area;
-	unsigned long group;
-} hints[NR_HINTS]; /* (W) */
-
-/* ---- Slots --------------------------------------------------------------------------------- */
-
-struct swap_area *swap_entry_area(swp_entry_t entry)
-{
-	struct swap_area *area = &swap_areas[swp_type(entry)];
-	unsigned long offset = swp_offset(entry);
-
-	lockdep_assert_held(&swap_lock);
-	if (!area->map || !offset || offset >= area->max || area->map[offset] == SWAP_MAP_BAD)
-		return NULL;
-	return area;
-}
-
-/* Nobody uses the slot: it is free, or bad if it was given up. */
-void swap_slot_unused(struct swap_area *area, unsigned long offset)
-{
-	unsigned short failures = area->map[offset];
-
-	lockdep_assert_held(&swap_lock);
-	BUG_ON(failures & ~SWAP_FAILURES);
-	area->inuse--;
-	if (failures == SWAP_FAILURES) {
-		area->map[offset] = SWAP_MAP_BAD;
-		area->pages--;
-		__atomic_store_n(&total_swap_pages, total_swap_pages - area->writable, __ATOMIC_RELAXED);
-		pr_warn("swap: slot %lu of %s cannot be written\n", offset, area->name);
-		return;
-	}
-	area->map[offset] = 0;
-	if (area->writable)
-		atomic_long_inc(&nr_swap_pages);
-}
-
-bool swap_slot_failed(swp_entry_t entry)
-{
-	struct swap_area *area;
-	bool given_up = true;
-
-	spin_lock(&swap_lock);
-	area = swap_entry_area(entry);
-	if (area) {
-		unsigned short *word = &area->map[swp_offset(entry)];
-
-		if ((*word & SWAP_FAILURES) != SWAP_FAILURES)
-			*word += SWAP_FAILURE;
-		given_up = (*word & SWAP_FAILURES) == SWAP_FAILURES;
-	}
-	spin_unlock(&swap_lock);
-	return given_up;
-}
-
-void swap_give_up_slot(swp_entry_t entry)
-{
-	while (!swap_slot_failed(entry))
-		;
-}
-
-bool swap_slot_given_up(swp_entry_t entry)
-{
-	struct swap_area *area;
-	bool given_up;
-
-	spin_lock(&swap_lock);
-	area = swap_entry_area(entry);
-	given_up = area && (area->map[swp_offset(entry)] & SWAP_FAILURES) == SWAP_FAILURES;
-	spin_unlock(&swap_lock);
-	return given_up;
-}
-
-bool swap_slot_takes_entries(swp_entry_t entry)
-{
-	struct swap_area *area;
-	bool takes;
-
-	spin_lock(&swap_lock);
-	area = swap_entry_area(entry);
-	takes = area && area->writable && (area->map[swp_offset(entry)] & SWAP_FAILURES) != SWAP_FAILURES;
-	spin_unlock(&swap_lock);
-	return takes;
-}
-
-static bool has_free_slot(const struct swap_area *area)
-{
-	return area->writable && area->inuse < area->pages;
-}
-
-/* Whose turn it is; NULL: all are full. */
-static struct swap_area *choose_area(void)
-{
-	struct swap_area *best = NULL;
-
-	for (unsigned int i = 1; i <= MAX_SWAPFILES; i++) {
-		struct swap_area *area = &swap_areas[(last_area + i) % MAX_SWAPFILES];
-
-		if (has_free_slot(area) && (!best || area->priority > best->priority))
-			best = area;
-	}
-	if (best)
-		last_area = (unsigned int)(best - swap_areas);
-	return best;
-}
-
-static bool group_is_free(const struct swap_area *area, unsigned long group)
-{
-	for (unsigned long i = 0; i < SLOT_GROUP; i++)
-		if (area->map[group + i])
-			return false;
-	return true;
-}
-
-/* The first slot of a free group, or 0. */
-static unsigned long find_free_group(struct swap_area *area)
-{
-	for (int tries = 0; tries < GROUPS_TO_TRY; tries++) {
-		unsigned long group = area->next_group;
-
-		if (group + SLOT_GROUP > area->max) {
-			area->next_group = SLOT_GROUP; /* the first has the header */
-			continue;
-		}
-		area->next_group += SLOT_GROUP;
-		if (group_is_free(area, group))
-			return group;
-	}
-	return 0;
-}
-
-/* Any free slot of an area that has one, going on from the last. */
-static unsigned long find_free_slot(struct swap_area *area)
-{
-	unsigned long offset = area->next;
-
-	for (unsigned long left = area->max; left; left--, offset++) {
-		if (offset >= area->max)
-			offset = 1;
-		if (!area->map[offset]) {
-			area->next = offset + 1;
-			return offset;
-		}
-	}
-	BUG(); /* (A1) */
-}
-
-static swp_entry_t take_slot(struct swap_area *area, unsigned long offset)
-{
-	BUG_ON(area->map[offset]);
-	area->map[offset] = 1;
-	area->inuse++;
-	atomic_long_dec(&nr_swap_pages);
-	return swp_entry((unsigned long)(area - swap_areas), offset);
-}
-
-static bool hinted_slot_is_free(const struct slot_hint *hint, unsigned long key, unsigned long slot)
-{
-	const struct swap_area *area = &swap_areas[hint->area];
-
-	return hint->key == key && area->writable && hint->group + slot < area->max &&
-	       !area->map[hint->group + slot];
-}
-
-/* Neighbouring groups of one object have neighbouring hints: they never push each other out. */
-static struct slot_hint *hint_of(const struct page *page)
-{
-	unsigned long object = (u32)((unsigned long)page->mapping >> 4) * 0x9e3779b1u >> 16;
-
-	return &hints[(object + page->index / SLOT_GROUP) % NR_HINTS];
-}
-
-swp_entry_t get_swap_page_near(const struct page *page)
-{
-	unsigned long slot = page->index % SLOT_GROUP;
-	unsigned long key = (unsigned long)page->mapping + page->index / SLOT_GROUP * 0x9e3779b1ul;
-	struct slot_hint *hint = hint_of(page);
-	swp_entry_t entry = { 0 };
-	struct swap_area *area;
-
-	spin_lock(&swap_lock);
-	if (hinted_slot_is_free(hint, key, slot)) {
-		entry = take_slot(&swap_areas[hint->area], hint->group + slot);
-	} else if ((area = choose_area())) {
-		unsigned long group = find_free_group(area);
-
-		if (group)
-			*hint = (struct slot_hint){ key, (unsigned int)(area - swap_areas), group };
-		entry = take_slot(area, group ? group + slot : find_free_slot(area));
-	}
-	spin_unlock(&swap_lock);
-	return entry;
-}
-
-swp_entry_t get_swap_page(void)
-{
-	swp_entry_t entry = { 0 };
-	struct swap_area *area;
-
-	spin_lock(&swap_lock);
-	area = choose_area();
-	if (area)
-		entry = take_slot(area, find_free_slot(area));
-	spin_unlock(&swap_lock);
-	return entry;
-}
-
-bool swap_duplicate(swp_entry_t entry)
-{
-	struct swap_area *area;
-	bool ok;
-
-	spin_lock(&swap_lock);
-	area = swap_entry_area(entry);
-	ok = area && area->map[swp_offset(entry)];
-	if (ok && swap_uses(area->map[swp_offset(entry)]) < SWAP_MAP_MAX)
-		area->map[swp_offset(entry)]++;
-	spin_unlock(&swap_lock);
-	return ok;
-}
-
-void swap_free(swp_entry_t entry)
-{
-	unsigned long offset = swp_offset(entry);
-	struct swap_area *area;
-
-	spin_lock(&swap_lock);
-	area = swap_entry_area(entry);
-	if (!WARN_ON_ONCE(!area || !swap_uses(area->map[offset])) &&
-	    swap_uses(area->map[offset]) < SWAP_MAP_MAX && !(--area->map[offset] & ~SWAP_FAILURES))
-		swap_slot_unused(area, offset);
-	spin_unlock(&swap_lock);
-}
-
-int swap_count(swp_entry_t entry)
-{
-	struct swap_area *area;
-	int count;
-
-	spin_lock(&swap_lock);
-	area = swap_entry_area(entry);
-	count = area ? (int)swap_uses(area->map[swp_offset(entry)]) : 0;
-	spin_unlock(&swap_lock);
-	return count;
-}
+static int least_priority; /* (W) of areas that ask for none: -1, -2, ... */
 
 /* ---- swapon (SW-13) ----------------------------------------------------------------------------- */
 
@@ -416,8 +147,11 @@ static void start_area(struct swap_area *area, const struct swap_area *new)
 	area->priority = new->priority >= 0 ? new->priority : --least_priority;
 	area->inuse = 0;
 	area->next = 1;
-	area->next_group = SLOT_GROUP;
+	area->next_group = 0;
 	area->map = new->map;
+	area->sets = new->sets;
+	area->free_slots = new->free_slots;
+	area->free_groups = new->free_groups;
 	area->claimed = false;
 	swap_area_hand_out(area, true);
 	spin_unlock(&swap_lock);
@@ -445,10 +179,15 @@ static int load_area(struct swap_area *new, const struct swap_file *file)
 	if (!err)
 		err = build_area(new, page_address(page), file->size / PAGE_SIZE);
 	__free_page(page);
-	if (!err && file->mapping) {
+	if (err)
+		return err;
+	if (file->mapping)
 		err = swap_map_file(new, file);
-		if (err)
-			vfree(new->map);
+	if (!err)
+		err = swap_build_sets(new);
+	if (err) {
+		vfree(new->extents); /* a device has none */
+		vfree(new->map);
 	}
 	return err;
 }
@@ -541,7 +280,8 @@ unsigned long swap_map_pages(void)
 	spin_lock(&swap_lock);
 	for (int i = 0; i < MAX_SWAPFILES; i++)
 		if (swap_areas[i].map)
-			nr += PAGE_ALIGN(swap_areas[i].max * sizeof(*swap_areas[i].map)) >> PAGE_SHIFT;
+			nr += (PAGE_ALIGN(swap_areas[i].max * sizeof(*swap_areas[i].map)) +
+			       PAGE_ALIGN(swap_set_bytes(swap_areas[i].max))) >> PAGE_SHIFT;
 	spin_unlock(&swap_lock);
 	return nr;
 }
@@ -573,7 +313,7 @@ static void validate_slot(struct swap_area *area, unsigned long offset)
 	if (page)
 		put_page(page);
 	if (word)
-		BUG_ON(swap_uses(word) != SWAP_MAP_MAX && swap_uses(word) != count_entries(entry));
+		BUG_ON((unsigned long)swap_count(entry) != count_entries(entry));
 }
 
 void validate_swap(void)
@@ -593,6 +333,9 @@ void validate_swap(void)
 			inuse += area->map[offset] != 0;
 		}
 		BUG_ON(inuse != area->inuse);
+		spin_lock(&swap_lock);
+		swap_validate_sets(area);
+		spin_unlock(&swap_lock);
 		nr_free += area->writable ? (long)(area->pages - inuse) : 0;
 	}
 	BUG_ON(nr_free != atomic_long_read(&nr_swap_pages));

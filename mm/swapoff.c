@@ -22,8 +22,8 @@
  *
  * Locking: an area is claimed while it is emptied; give_up is a single word.
  * Invariant: an area ends with inuse = 0 only, and from then on nothing finds its map.
- * Failure: -ENOMEM, -EIO (slots that cannot be read; all others are brought back), -EINTR, -EBUSY
- * (a count that overflowed): the area is in use as before.
+ * Failure: -ENOMEM, -EIO (slots that cannot be read; all others are brought back), -EINTR: the area is in
+ * use as before.
  * Observability: /proc/swaps.
  */
 #include "swap_internal.h"
@@ -145,17 +145,6 @@ static void drop_cache(struct swap_area *area)
 	}
 }
 
-static bool has_pinned_slot(const struct swap_area *area)
-{
-	bool pinned = false;
-
-	spin_lock(&swap_lock);
-	for (unsigned long offset = 1; offset < area->max && !pinned; offset++)
-		pinned = area->map[offset] != SWAP_MAP_BAD && swap_uses(area->map[offset]) == SWAP_MAP_MAX;
-	spin_unlock(&swap_lock);
-	return pinned;
-}
-
 /* The map, if nothing is in use any more; the area is free for others then. */
 static unsigned short *end_area(struct swap_area *area)
 {
@@ -221,17 +210,10 @@ static int empty_once(struct swap_area *area)
 	return mms ? mms : shared;
 }
 
-static int why_not(struct swap_area *area)
-{
-	if (port_fatal_signal_pending())
-		return -EINTR;
-	return has_pinned_slot(area) ? -EBUSY : 0;
-}
-
 /* Rounds until nothing is in use; its map is the caller's then. */
 static int empty_area(struct swap_area *area, unsigned short **map)
 {
-	int err = has_pinned_slot(area) ? -EBUSY : has_room(area) ? 0 : -ENOMEM;
+	int err = has_room(area) ? 0 : -ENOMEM;
 
 	for (*map = NULL; !err; port_yield()) {
 		err = empty_once(area);
@@ -240,7 +222,7 @@ static int empty_area(struct swap_area *area, unsigned short **map)
 		if (*map)
 			break;
 		if (!err)
-			err = why_not(area);
+			err = port_fatal_signal_pending() ? -EINTR : 0;
 	}
 	return err;
 }
@@ -288,6 +270,7 @@ static struct swap_area *claim_used_area(const struct block_device *bdev, const 
 static void free_area(struct swap_area *area, unsigned short *map)
 {
 	vfree(map);
+	vfree(area->sets);
 	vfree(area->extents);
 	if (!area->file)
 		WRITE_ONCE(area->bdev->bd_swap, false);

@@ -27,6 +27,7 @@
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
+#include "swap_internal.h"
 #include "vma_internal.h"
 
 void update_hiwater_rss(struct mm_struct *mm)
@@ -313,25 +314,35 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 
 /* ---- Copying (fork) ------------------------------------------------------------------------------ */
 
-/* The entries of one table. Private writable pages become read-only in both (AS-44). */
-static void copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, pte_t *from,
+/* One more user of a swapped page; false: its count needs a continuation first. page_table_lock held. */
+static bool share_swap_entry(swp_entry_t entry)
+{
+	return swap_duplicate(entry) || WARN_ON_ONCE(!swap_count(entry));
+}
+
+/*
+ * The entries of one table. Private writable pages become read-only in both (AS-44). How many were copied:
+ * all nr, or up to a swap entry that needs a continuation.
+ */
+static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, pte_t *from,
 		      unsigned long nr, bool cow)
 {
 	struct rss_delta rss = { 0, 0, 0, 0 };
+	unsigned long done = 0;
 
 	spin_lock(&src->page_table_lock);
 	spin_lock(&dst->page_table_lock);
-	for (; nr; nr--, from++, to++) {
+	for (; done < nr; done++, from++, to++) {
 		pte_t pte = ptep_get(from);
 		struct page *page;
 
 		if (pte_none(pte))
 			continue;
 		if (unlikely(!pte_present(pte))) {
-			if (!WARN_ON_ONCE(!swap_duplicate(pte_to_swp_entry(pte)))) {
-				set_pte(to, pte);
-				rss.swap++;
-			}
+			if (!share_swap_entry(pte_to_swp_entry(pte)))
+				break;
+			set_pte_at(dst, 0, to, pte);
+			rss.swap++;
 			continue;
 		}
 		if (cow && pte_write(pte)) {
@@ -344,11 +355,20 @@ static void copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, p
 			atomic_inc(&page->mapcount);
 			count_page(&rss, page, 1);
 		}
-		set_pte(to, pte_present(pte) ? pte_old(pte) : pte); /* the child has used nothing yet */
+		set_pte_at(dst, 0, to, pte_present(pte) ? pte_old(pte) : pte); /* the child has used nothing yet */
 	}
 	apply_rss(dst, &rss);
 	spin_unlock(&dst->page_table_lock);
 	spin_unlock(&src->page_table_lock);
+	return done;
+}
+
+/* copy_ptes() stopped at this entry, which others may change meanwhile: then it is copied as it is. */
+static int prepare_to_share(pte_t pte)
+{
+	if (pte_none(pte) || pte_present(pte))
+		return 0;
+	return swap_add_continuation(pte_to_swp_entry(pte)) == -ENOMEM ? -ENOMEM : 0;
 }
 
 int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area_struct *dst_vma,
@@ -363,13 +383,19 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 	if (!src_vma->anon_vma && !(src_vma->vm_flags & (VM_IO | VM_RESERVED)))
 		return 0;
 	for (; (pmd = next_pmd(src, &addr, end)); addr = next) {
-		pte_t *to;
+		pte_t *from = pte_offset(pmd, addr), *to;
+		unsigned long nr;
 
 		next = pmd_addr_end(addr, end);
 		to = walk_alloc_pte(dst, addr);
 		if (!to)
 			return -ENOMEM;
-		copy_ptes(dst, to, src, pte_offset(pmd, addr), (next - addr) >> PAGE_SHIFT, cow);
+		nr = copy_ptes(dst, to, src, from, (next - addr) >> PAGE_SHIFT, cow);
+		if (unlikely(addr + (nr << PAGE_SHIFT) < next)) {
+			next = addr + (nr << PAGE_SHIFT);
+			if (prepare_to_share(ptep_get(from + nr)))
+				return -ENOMEM;
+		}
 		if (next < end)
 			port_cond_resched();
 	}

@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #include <lib/bitmap.h>
+#include <lib/index_set.h>
 #include <pagoda/string.h>
 
 #include <stdio.h>
@@ -76,6 +77,43 @@ PAGODA_TEST_CONFIG(bitmaps_agree_with_an_array, "BM-01 PA-11", .no_mm_boot = tru
 			ones += model[i];
 		CHECK_EQ(bitmap_weight(map, start, BITS), ones);
 	}
+}
+
+/* A set of numbers below size and a model of it; sizes around the ends of words and levels. */
+static void compare_index_set(unsigned long size)
+{
+	unsigned long memory[200], in_use = index_set_bytes(size), most = 0;
+	struct index_set set;
+	bool model[5000] = { false };
+
+	CHECK_LE(in_use, sizeof(memory));
+	CHECK_LE(size, sizeof(model));
+	index_set_init(&set, size, memory);
+	for (unsigned int round = 0; round < test_scale(2000); round++) {
+		unsigned long n = test_random_below(size), next, words = 0;
+
+		(model[n] ? index_set_remove : index_set_add)(&set, n);
+		model[n] = !model[n];
+		CHECK_EQ(index_set_has(&set, n), model[n]);
+		n = test_random_below(size + 1);
+		for (next = n; next < size && !model[next]; next++)
+			;
+		CHECK_EQ(index_set_next(&set, n, &words), next);
+		most = max(most, words);
+		n = test_random_below(size) & ~7ul;
+		for (next = n; next < n + 8 && next < size && model[next]; next++)
+			;
+		CHECK_EQ(index_set_has_all(&set, n, 8), next == n + 8);
+	}
+	CHECK_LE(most, 2 * set.nr_levels);
+}
+
+PAGODA_TEST_CONFIG(index_sets_agree_with_an_array, "", .no_mm_boot = true)
+{
+	static const unsigned long sizes[] = { 1, 31, 32, 33, 63, 64, 65, 1023, 1024, 1025, 4095, 4096, 4097, 5000 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
+		compare_index_set(sizes[i]);
 }
 
 /* lib/string.c under the names that the hosted machine gives it. */

@@ -232,6 +232,113 @@ PAGODA_TEST(generations_that_die_leave_no_chain, "FX-01")
 	CHECK_EQ(hosted_read32(BASE), 7);
 }
 
+/* From mm through generations of which each ends when it has a child. */
+static struct mm_struct *generations(struct mm_struct *mm, unsigned int nr)
+{
+	while (nr--) {
+		struct mm_struct *next = dup_mm(mm);
+
+		CHECK(next);
+		mmput(mm);
+		mm = next;
+	}
+	return mm;
+}
+
+/* However many generations came before: a child's page is looked for in one region, its parent's in all. */
+PAGODA_TEST_CONFIG(a_late_generations_child_is_found_without_its_siblings, "FX-01", .ram = 128 * SZ_1M)
+{
+	static struct mm_struct *child[500];
+	struct mm_struct *mm;
+
+	new_process();
+	map_at(BASE, 2, RW);
+	hosted_write32(BASE, 7);
+	hosted_write32(BASE + PG(1), 8);
+	mm = dup_mm(current_vm->mm);
+	for (unsigned int round = 0; round < 5; round++) {
+		mm = generations(mm, 37);
+		for (unsigned int i = 0; i < ARRAY_SIZE(child); i++) {
+			CHECK((child[i] = dup_mm(mm)));
+			write_in(child[i], BASE, i);
+		}
+		for (unsigned int i = 0; i < ARRAY_SIZE(child); i += 50)
+			CHECK_EQ(visits(page_in(child[i], BASE)), 1);
+		CHECK_EQ(visits(page_in(mm, BASE + PG(1))), ARRAY_SIZE(child) + 2); /* all share it, and the first */
+		for (unsigned int i = 0; i < ARRAY_SIZE(child); i++) {
+			CHECK_EQ(read_in(child[i], BASE), i);
+			mmput(child[i]);
+		}
+	}
+	mmput(mm);
+}
+
+/* A chain of which each generation leaves a page to the next: the pages get the names of those who live. */
+PAGODA_TEST(pages_of_ended_generations_are_found_in_their_heirs, "FX-01")
+{
+	struct mm_struct *mm;
+	struct page *page;
+
+	new_process();
+	map_at(BASE, 200, RW);
+	hosted_write32(BASE, 1000);
+	mm = dup_mm(current_vm->mm);
+	for (unsigned int i = 0; i < 200; i++) {
+		write_in(mm, BASE + PG(i), 1000 + i);
+		mm = generations(mm, 1);
+	}
+	for (unsigned int i = 0; i < 200; i++) {
+		page = page_in(mm, BASE + PG(i));
+		CHECK_EQ(page_mapcount(page), 1);
+		CHECK_EQ(visits(page), 1);
+		CHECK_EQ(read_in(mm, BASE + PG(i)), 1000 + i);
+	}
+	down_read(&mm->mmap_lock);
+	validate_mm(mm); /* (P5) */
+	up_read(&mm->mmap_lock);
+	mmput(mm);
+}
+
+/* Each generation has a child that lives on while the next are made, and ends when all are there. */
+static void make_chain_with_side_children(struct mm_struct **mm, unsigned int nr)
+{
+	static struct mm_struct *side[300];
+
+	CHECK_LE(nr, ARRAY_SIZE(side));
+	for (unsigned int i = 0; i < nr; i++) {
+		CHECK((side[i] = dup_mm(*mm)));
+		*mm = generations(*mm, 1);
+	}
+	for (unsigned int i = 0; i < nr; i++) {
+		CHECK_EQ(read_in(side[i], BASE), 7);
+		mmput(side[i]);
+	}
+}
+
+/* Chains of ended generations take no memory, whoever was beside them. */
+PAGODA_TEST(ended_generations_take_no_memory, "FX-01")
+{
+	struct mm_struct *mm;
+	unsigned long before;
+
+	new_process();
+	map_at(BASE, 1, RW);
+	hosted_write32(BASE, 7);
+	mm = generations(dup_mm(current_vm->mm), 100);
+	make_chain_with_side_children(&mm, 300);
+	mm = generations(mm, 1);
+	before = test_free_frames();
+	mm = generations(mm, 5000);
+	CHECK_LE(before - min(before, test_free_frames()), 8);
+	for (int i = 0; i < 20; i++) {
+		make_chain_with_side_children(&mm, 300);
+		mm = generations(mm, 1);
+	}
+	CHECK_LE(before - min(before, test_free_frames()), 8);
+	CHECK_EQ(read_in(mm, BASE), 7);
+	mmput(mm);
+}
+
 PAGODA_TEST(page_left_to_one_process_becomes_its_own, "FX-01 FT-55")
 {
 	struct mm_struct *mm[8];

@@ -5,6 +5,7 @@
  */
 #include "swap_process.h"
 
+#include <mm/swap_internal.h>
 #include <pagoda/highmem.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/vmalloc.h>
@@ -70,7 +71,7 @@ PAGODA_TEST(the_map_is_a_vmalloc_area, "NC-15")
 	CHECK_EQ(vmalloc_areas_of(map_bytes), before + 1);
 	for (struct vm_struct *area = vmlist; area; area = area->next)
 		now++;
-	CHECK_EQ(now, all + (SWAP_TO_FILES ? 2 : 1)); /* a file's extents, too */
+	CHECK_EQ(now, all + (SWAP_TO_FILES ? 3 : 2)); /* the sets of free slots, and a file's extents, too */
 	swap_off();
 	CHECK_EQ(vmalloc_areas_of(map_bytes), before);
 }
@@ -117,26 +118,189 @@ PAGODA_TEST(areas_take_turns_by_priority, "SW-14")
 		CHECK_EQ(area_off(disks[i]), 0);
 }
 
-static void pin_a_slot(void)
+static void use_more(swp_entry_t entry, int uses)
+{
+	for (int i = 0; i < uses; i++)
+		CHECK(swap_duplicate(entry));
+}
+
+PAGODA_TEST(a_count_beyond_its_word_is_exact_and_ends, "SW-05")
+{
+	swp_entry_t entry, other;
+
+	swap_on(16);
+	entry = get_swap_page();
+	other = get_swap_page();
+	use_more(entry, SWAP_MAP_MAX + 10);
+	use_more(other, SWAP_MAP_MAX);
+	CHECK_EQ(swap_count(entry), SWAP_MAP_MAX + 11);
+	CHECK_EQ(swap_count(other), SWAP_MAP_MAX + 1);
+	for (int i = 0; i < 13; i++)
+		CHECK_NE(swp_offset(get_swap_page()), swp_offset(entry));
+	CHECK(!get_swap_page().val); /* neither is free */
+	for (int i = SWAP_MAP_MAX + 11; i; i--) {
+		CHECK_EQ(swap_count(entry), i);
+		swap_free(entry);
+	}
+	CHECK_EQ(swap_count(other), SWAP_MAP_MAX + 1);
+	CHECK_EQ(get_swap_page().val, entry.val); /* free again, and the only one */
+	for (int i = 0; i <= SWAP_MAP_MAX; i++)
+		swap_free(other);
+	for (unsigned long i = 1; i < 16; i++)
+		if (i != swp_offset(other))
+			swap_free(swp_entry(0, i));
+	swap_off();
+}
+
+/* Going up and down over the border leaves nothing behind; the harness counts frames. */
+PAGODA_TEST(a_count_goes_over_its_border_and_back, "SW-05")
 {
 	swp_entry_t entry;
 
-	CHECK_EQ(area_on(disk, "/dev/hda", 0), 0);
+	swap_on(16);
 	entry = get_swap_page();
-	for (int i = 0; i < SWAP_MAP_MAX + 10; i++)
-		CHECK(swap_duplicate(entry));
-	for (int i = 0; i < SWAP_MAP_MAX + 10; i++)
+	use_more(entry, SWAP_MAP_MAX - 1);
+	for (int i = 0; i < 100; i++) {
+		use_more(entry, 3);
+		for (int n = 0; n < 3; n++)
+			swap_free(entry);
+		CHECK_EQ(swap_count(entry), SWAP_MAP_MAX);
+	}
+	for (int i = 0; i < SWAP_MAP_MAX; i++)
 		swap_free(entry);
-	CHECK_EQ(swap_count(entry), SWAP_MAP_MAX);
-	for (int i = 0; i < 14; i++)
-		CHECK_NE(swp_offset(get_swap_page()), swp_offset(entry));
-	CHECK_EQ(area_off(disk), -EBUSY);
+	swap_off();
 }
 
-PAGODA_TEST(a_count_at_its_end_pins_the_slot, "SW-05")
+static swp_entry_t full_entry;
+
+/* Under locks a continuation may be refused; then it is asked for again without. */
+static bool go_beyond(void *unused)
 {
-	disk = new_disk("hda", 16);
-	test_lasting(pin_a_slot); /* the area cannot go any more */
+	(void)unused;
+	if (!swap_duplicate(full_entry)) {
+		if (swap_add_continuation(full_entry) == -ENOMEM)
+			return false;
+		CHECK(swap_duplicate(full_entry));
+	}
+	CHECK_EQ(swap_count(full_entry), SWAP_MAP_MAX + 1);
+	swap_free(full_entry);
+	swap_free(full_entry); /* the continuation goes with this one */
+	CHECK(swap_duplicate(full_entry));
+	return true;
+}
+
+PAGODA_TEST(a_count_without_memory_stays_as_it_was, "SW-05")
+{
+	swap_on(16);
+	full_entry = get_swap_page();
+	use_more(full_entry, SWAP_MAP_MAX - 1);
+	test_fail_every_allocation(go_beyond, NULL);
+	CHECK_EQ(swap_count(full_entry), SWAP_MAP_MAX);
+	CHECK_EQ(swap_add_continuation(swp_entry(0, 3)), -EINVAL);
+	for (int i = 0; i < SWAP_MAP_MAX; i++)
+		swap_free(full_entry);
+	swap_off();
+}
+
+/* More processes than a map word counts have the same swapped page, and all of them go. */
+PAGODA_TEST_CONFIG(a_slot_of_many_processes_is_free_again, "SW-05", .ram = 512 * SZ_1M)
+{
+	static struct mm_struct *child[SWAP_MAP_MAX + 100];
+	unsigned int n = 0;
+
+	new_process();
+	swap_on(64);
+	map_at(BASE, 1, RW);
+	hosted_write32(BASE, 7);
+	CHECK(swap_out_page(BASE));
+	while (n < ARRAY_SIZE(child) && (child[n] = dup_mm(current_vm->mm)))
+		n++;
+	CHECK_EQ(n, ARRAY_SIZE(child));
+	CHECK_EQ(swap_count(pte_to_swp_entry(pte_at(BASE))), n + 1);
+	while (n)
+		mmput(child[--n]);
+	CHECK_EQ(hosted_read32(BASE), 7);
+	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 63);
+	swap_off();
+}
+
+/* ---- Finding slots: steps, not time ---------------------------------------------------------- */
+
+/* The most words of the sets that one of 100 replacements of a slot looks at. */
+static unsigned long dearest_search(swp_entry_t entry)
+{
+	unsigned long most = 0;
+
+	for (int i = 0; i < 100; i++) {
+		unsigned long before = swap_words_searched;
+
+		swap_free(entry);
+		entry = get_swap_page();
+		most = max(most, swap_words_searched - before);
+	}
+	swap_free(entry);
+	return most;
+}
+
+static u32 logarithm(u32 pages)
+{
+	u32 levels = 1;
+
+	for (; pages > BITS_PER_LONG; pages /= BITS_PER_LONG)
+		levels++;
+	return levels;
+}
+
+/* Wherever the only free slot of an area lies, it is found in two words a level, down and up, twice around. */
+PAGODA_TEST_CONFIG(the_last_slot_is_found_in_logarithmic_steps, "SW-04", .ram = 256 * SZ_1M)
+{
+	for (u32 pages = 64; pages <= 64 << 10; pages *= 32) {
+		unsigned long dearest = 0;
+
+		swap_on(pages);
+		while (get_swap_page().val)
+			;
+		for (u32 offset = 1; offset < pages; offset += max(pages / 32, 1u)) {
+			dearest = max(dearest, dearest_search(swp_entry(0, offset)));
+			CHECK_EQ(swp_offset(get_swap_page()), offset);
+		}
+		CHECK_LE(dearest, 4 * logarithm(pages));
+		for (u32 i = 1; i < pages; i++)
+			swap_free(swp_entry(0, i));
+		swap_off();
+	}
+}
+
+/* The same of the groups in which neighbours lie: one free group among many that have one slot taken. */
+PAGODA_TEST_CONFIG(the_last_free_group_is_found_in_logarithmic_steps, "FX-12", .ram = 256 * SZ_1M)
+{
+	const u32 pages = 32 << 10, group = 8;
+	unsigned long before;
+	struct page *page;
+
+	new_process();
+	swap_on(pages);
+	while (get_swap_page().val)
+		;
+	for (u32 i = group; i < pages; i++) /* all of one group are free, and of each other all but one */
+		if (i % group || i / group == pages / group - 2)
+			swap_free(swp_entry(0, i));
+	map_at(BASE, 1, RW);
+	hosted_write32(BASE, 7);
+	page = pfn_to_page(frame_at(BASE));
+	lock_page(page);
+	before = swap_words_searched;
+	CHECK(add_to_swap(page));
+	CHECK_LE(swap_words_searched - before, 4 * logarithm(pages));
+	CHECK_EQ(swp_offset(page_swap_entry(page)) / group, pages / group - 2);
+	delete_from_swap_cache(page);
+	unlock_page(page);
+	CHECK_EQ(do_munmap(BASE, PAGE_SIZE), 0);
+	for (u32 i = 1; i < pages; i++)
+		if (i < group || (i % group == 0 && i / group != pages / group - 2))
+			swap_free(swp_entry(0, i));
+	swap_off();
 }
 
 /* ---- One process ---------------------------------------------------------------------------- */
