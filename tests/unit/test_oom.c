@@ -469,7 +469,7 @@ static void ask_now_and_then(void *arg)
 PAGODA_TEST_CONFIG(a_small_process_that_asks_outlives_many_middling_ones, "OM-07", .nr_cpus = 2, .ram = RAM,
 		   .start_threads = true)
 {
-	struct hosted_task *small, *middling[60];
+	struct hosted_task *small, *middling[48];
 	unsigned int killed = 0;
 
 	new_process();
@@ -477,12 +477,12 @@ PAGODA_TEST_CONFIG(a_small_process_that_asks_outlives_many_middling_ones, "OM-07
 	small = hosted_fork(HOSTED_ANY_CPU, ask_now_and_then, &all_over);
 	CHECK(small);
 	hosted_vm_task(small)->cap_sys_admin = true;
-	for (int i = 0; i < 60; i++)
+	for (int i = 0; i < 48; i++)
 		CHECK((middling[i] = hosted_fork(HOSTED_ANY_CPU, be_middling, &all_over)));
-	while (atomic_read(&small_ready) < 60)
+	while (atomic_read(&small_ready) < 48)
 		port_yield();
 	__atomic_store_n(&all_over, 1, __ATOMIC_RELAXED);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 48; i++) {
 		hosted_wait(middling[i]);
 		killed += hosted_task_signal(middling[i]).signo == SIGKILL;
 	}
