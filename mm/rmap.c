@@ -137,6 +137,56 @@ static unsigned long read_vm_flags(const struct vm_area_struct *vma)
 
 /* ---- Accessed bits -------------------------------------------------------------------------- */
 
+/*
+ * A CPU that remembers a translation does not set its accessed bit again until it has forgotten it. Nothing
+ * breaks if it is not told (a page that goes is flushed by who unmaps it), but a page in use would look idle
+ * and be read again. So the CPUs concerned are told, though not for each entry: one flush of their user
+ * translations for YOUNG_BATCH bits, which is an interrupt for 32 instead of 32. Uses between the bit's end
+ * and the flush go unseen; reclaim looks again at a page only after it has gone round the list.
+ */
+void note_young_taken(const struct mm_struct *mm)
+{
+	struct vm_task *task = current_vm;
+
+	lockdep_assert_held(&mm->page_table_lock);
+	task->young_cpus |= tlb_cpus_of(mm);
+	task->young_entries++;
+}
+
+static void flush_young_now(struct vm_task *task)
+{
+	unsigned long cpus = task->young_cpus;
+
+	task->young_cpus = 0;
+	task->young_entries = 0;
+	flush_tlb_cpus(cpus);
+}
+
+void flush_young_taken(void)
+{
+	struct vm_task *task = current_vm;
+
+	if (task->young_entries && (!task->young_batch || task->young_entries >= YOUNG_BATCH))
+		flush_young_now(task);
+}
+
+bool young_batch_begin(void)
+{
+	struct vm_task *task = current_vm;
+	bool outermost = !task->young_batch;
+
+	task->young_batch = true;
+	return outermost;
+}
+
+void young_batch_end(bool outermost)
+{
+	if (!outermost)
+		return;
+	current_vm->young_batch = false;
+	flush_young_taken();
+}
+
 static bool referenced_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr)
 {
 	pte_t *ptep = lock_entry_of(walk->page, vma->vm_mm, addr);
@@ -148,8 +198,7 @@ static bool referenced_one(struct rmap_walk *walk, struct vm_area_struct *vma, u
 	if (vm_flags & VM_LOCKED)
 		walk->info.locked = true;
 	if (ptep_test_and_clear_young(ptep)) {
-		/* Else a CPU that remembers the page would not set the bit again. */
-		flush_tlb_page(vma->vm_mm, addr);
+		note_young_taken(vma->vm_mm);
 		/* What is read once, in order, is no sign of more to come. */
 		walk->info.referenced += !(vm_flags & VM_SEQ_READ);
 		walk->info.executable |= !!(vm_flags & VM_EXEC);
@@ -164,6 +213,7 @@ int page_referenced(struct page *page, struct rmap_info *info)
 
 	if (page_mapcount(page) && !rmap_walk(&walk))
 		walk.info.referenced = 1;
+	flush_young_taken();
 	if (info)
 		*info = walk.info;
 	return walk.info.referenced;

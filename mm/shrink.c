@@ -80,6 +80,7 @@ void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages)
 {
 	enum lru_list active = (enum lru_list)(kind + 1);
 	unsigned long left = zone_lru_pages(zone, active), moved = 0, seen = 0;
+	bool outermost = young_batch_begin();
 
 	for (; moved < nr_pages && seen < left; seen++) {
 		struct page *page = lru_take_coldest(zone, active);
@@ -90,6 +91,7 @@ void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages)
 		put_page(page);
 		port_cond_resched();
 	}
+	young_batch_end(outermost);
 	count_vm_events(VM_EVENT_pgrefill, seen);
 }
 
@@ -364,6 +366,7 @@ void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		  unsigned long max_scan)
 {
 	unsigned long scanned = 0;
+	bool outermost = young_batch_begin();
 
 	sc->max_mapped = max_mapped_of(max_scan, sc->nr_pages, sc->priority);
 	sc->pass_over = false;
@@ -380,6 +383,7 @@ void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		put_page(page);
 		port_cond_resched(); /* RC-22 */
 	}
+	young_batch_end(outermost);
 	sc->nr_scanned += scanned;
 	count_vm_events(VM_EVENT_pgscan, scanned);
 	if (sc->pass_over && reclaim_policy->swap_out)

@@ -50,8 +50,7 @@ static bool is_wanted(const struct swap_out *s, const struct page *page)
 }
 
 /* page_table_lock held. The page to take, locked and with a reference, or NULL. */
-static struct page *grab_victim(const struct swap_out *s, struct vm_area_struct *vma,
-				unsigned long addr, pte_t *ptep)
+static struct page *grab_victim(const struct swap_out *s, const struct vm_area_struct *vma, pte_t *ptep)
 {
 	pte_t pte = ptep_get(ptep);
 	struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
@@ -59,7 +58,7 @@ static struct page *grab_victim(const struct swap_out *s, struct vm_area_struct 
 	if (!page || PageReserved(page))
 		return NULL;
 	if (ptep_test_and_clear_young(ptep)) {
-		flush_tlb_page(vma->vm_mm, addr);
+		note_young_taken(vma->vm_mm);
 		return NULL;
 	}
 	if (PageActive(page) || !is_wanted(s, page))
@@ -90,8 +89,9 @@ static void try_to_swap_out(struct swap_out *s, struct vm_area_struct *vma, unsi
 	spin_lock(&mm->page_table_lock);
 	pmd = walk_to_pmd(mm, addr);
 	if (pmd && !pmd_none(pmdp_get(pmd)))
-		page = grab_victim(s, vma, addr, pte_offset(pmd, addr));
+		page = grab_victim(s, vma, pte_offset(pmd, addr));
 	spin_unlock(&mm->page_table_lock);
+	flush_young_taken();
 	if (!page)
 		return;
 	if (take_page(s, page, vma, addr))
@@ -151,9 +151,11 @@ static void classic_swap_out(struct scan_control *sc, zone_t *zone)
 {
 	struct swap_out s = { .sc = sc, .zone = zone, .wanted = SWAP_CLUSTER_MAX };
 	unsigned long left = nr_mms();
+	bool outermost;
 
 	if (!mutex_trylock(&swap_out_lock))
 		return;
+	outermost = young_batch_begin();
 	for (; left && s.wanted > 0; left--) {
 		struct mm_struct *mm = swap_mm_get();
 		bool done = true;
@@ -168,6 +170,7 @@ static void classic_swap_out(struct scan_control *sc, zone_t *zone)
 			swap_mm_advance(mm);
 		mmput(mm);
 	}
+	young_batch_end(outermost);
 	mutex_unlock(&swap_out_lock);
 	count_vm_events(VM_EVENT_swap_out_scan, s.scanned);
 }

@@ -76,6 +76,18 @@ static void flush_here(void *arg)
 		port_flush_tlb_all();
 }
 
+/* On one CPU, interrupts off: whatever user space it has loaded. */
+static void flush_user_here(void *unused)
+{
+	struct tlb_state *state = &cpu_tlbstate[port_cpu_id()];
+
+	(void)unused;
+	if (state->state == TLBSTATE_LAZY && state->active_mm != &init_mm)
+		leave_mm(state);
+	else
+		port_flush_tlb();
+}
+
 static unsigned long all_cpus(void)
 {
 	return (2ul << (port_nr_cpus() - 1)) - 1;
@@ -90,28 +102,45 @@ static unsigned long count_bits(unsigned long mask)
 	return n;
 }
 
-static void flush_on(unsigned long mask, struct flush *f)
+static void call_on(unsigned long mask, void (*fn)(void *arg), void *arg)
 {
 	unsigned long flags = port_irq_save(), here = 1ul << port_cpu_id();
 
 	if (mask & here && !(mask & ~here)) {
-		flush_here(f);
+		fn(arg);
 		mask = 0;
 	}
 	port_irq_restore(flags);
 	if (!mask)
 		return;
 	count_vm_events(VM_EVENT_tlb_ipi, count_bits(mask & ~here));
-	port_on_each_cpu(mask, flush_here, f);
+	port_on_each_cpu(mask, fn, arg);
+}
+
+static void flush_on(unsigned long mask, struct flush *f)
+{
+	call_on(mask, flush_here, f);
+}
+
+unsigned long tlb_cpus_of(const struct mm_struct *mm)
+{
+	smp_mb();
+	return __atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_RELAXED);
+}
+
+void flush_tlb_cpus(unsigned long cpus)
+{
+	if (!cpus)
+		return;
+	count_vm_event(tlb_flush_mm);
+	call_on(cpus, flush_user_here, NULL);
 }
 
 static void flush_mm(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	struct flush f = { mm, start, end };
-	unsigned long mask;
+	unsigned long mask = tlb_cpus_of(mm);
 
-	smp_mb();
-	mask = __atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_RELAXED);
 	if (mask)
 		flush_on(mask, &f);
 }

@@ -58,6 +58,16 @@ struct rmap_info {
 	bool executable; /* a VMA that referenced it executes it */
 };
 int page_referenced(struct page *page, struct rmap_info *info);
+/*
+ * Between these two page_referenced() leaves the flush of the translations whose accessed bits it took to
+ * the end, or to every YOUNG_BATCH bits. begin: true if this is the outermost; end: what begin said.
+ */
+#define YOUNG_BATCH 32
+bool young_batch_begin(void) __must_check;
+void young_batch_end(bool outermost);
+/* The accessed bit of an entry of mm was taken: page_table_lock held; then, without it, flush when it is time. */
+void note_young_taken(const struct mm_struct *mm);
+void flush_young_taken(void);
 bool try_to_unmap(struct page *page) __must_check;
 /* Write-protect and clean every PTE of a file page (before writeback); true if one was dirty. Page locked. */
 bool page_mkclean(struct page *page);

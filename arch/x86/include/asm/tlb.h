@@ -34,6 +34,10 @@ void flush_tlb_mm(struct mm_struct *mm);
 /* Kernel addresses, global translations too, on all CPUs (SM-14). */
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 void flush_tlb_all(void);
+/* The CPUs that may hold translations of mm now, after changes made to its tables before the call. */
+unsigned long tlb_cpus_of(const struct mm_struct *mm);
+/* All translations of user space on these CPUs. Interrupts on, no spinlocks. */
+void flush_tlb_cpus(unsigned long cpus);
 
 /* Above this many pages the whole address space is flushed. */
 #define TLB_SINGLE_PAGE_MAX 32
