@@ -31,11 +31,11 @@ static void clear_entries(struct mm_struct *mm, pte_t *ptep, unsigned long nr, b
 		}
 		if (!pte_present(pte)) {
 			if (!pte_none(pte))
-				set_pte(ptep, pte_swp_clear_soft_dirty(pte));
+				set_pte_at(mm, 0, ptep, pte_swp_clear_soft_dirty(pte));
 			continue;
 		}
 		pte = ptep_get_and_clear(mm, 0, ptep); /* a CPU may be setting its bits */
-		set_pte(ptep, pte_clear_soft_dirty(pte_wrprotect(pte)));
+		set_pte_at(mm, 0, ptep, pte_clear_soft_dirty(pte_wrprotect(pte)));
 	}
 }
 

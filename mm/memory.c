@@ -120,7 +120,7 @@ static vm_fault_t map_new_zeroed_page(struct vm_fault *vmf)
 	set_anon_page(page, vma, vmf->address);
 	add_rss(&vma->vm_mm->rss_anon, 1);
 	if (unlikely(pte_present(vmf->orig_pte))) {
-		pte_clear(vma->vm_mm, vmf->address, vmf->pte);
+		ptep_replace_readonly(vmf->pte, __pte(0)); /* the zero page */
 		flush_tlb_page(vma->vm_mm, vmf->address);
 	}
 	install(vmf, owned_pte(vmf, page));
@@ -310,7 +310,9 @@ static vm_fault_t do_no_page(struct vm_fault *vmf)
 /* Write access to the page that is there. page_table_lock held, dropped here. */
 static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
 {
-	install(vmf, pte_mkyoung(pte_mkwritten(pte_mkwrite_if_allowed(vmf, vmf->orig_pte))));
+	lockdep_assert_held(&vmf->vma->vm_mm->page_table_lock);
+	ptep_replace_readonly(vmf->pte, pte_mkyoung(pte_mkwritten(pte_mkwrite_if_allowed(vmf, vmf->orig_pte))));
+	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 	unlock_pte(vmf);
 	return 0;
 }
@@ -325,7 +327,7 @@ static void break_cow(struct vm_fault *vmf, struct page *copy, struct page *old)
 		add_rss(&mm->rss_anon, 1);
 	}
 	set_anon_page(copy, vmf->vma, vmf->address);
-	pte_clear(mm, vmf->address, vmf->pte);
+	ptep_replace_readonly(vmf->pte, __pte(0));
 	flush_tlb_page(mm, vmf->address);
 	install(vmf, owned_pte(vmf, copy));
 	atomic_dec(&old->mapcount);
@@ -439,19 +441,11 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 
 /* ---- Dispatch ----------------------------------------------------------------------------------------- */
 
-/* Add bits to an entry that CPUs use, in one step: a plain store would undo what an MMU sets meanwhile. */
-static void set_used(pte_t *ptep, bool written)
-{
-	pte_t bits = pte_mkyoung(written ? pte_mkwritten(__pte(0)) : __pte(0));
-
-	(void)__atomic_fetch_or(&ptep->pte, pte_val(bits), __ATOMIC_ACQ_REL); /* nobody asks what it was */
-}
-
 /* The entry allows it by now: another thread was faster, or rights were widened. */
 static vm_fault_t mark_used(struct vm_fault *vmf)
 {
 	if (lock_if_unchanged(vmf)) {
-		set_used(vmf->pte, is_write(vmf)); /* the MMU of another CPU may be doing so, too */
+		ptep_set_used(vmf->pte, is_write(vmf)); /* the MMU of another CPU may be doing so, too */
 		update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 		unlock_pte(vmf);
 	}

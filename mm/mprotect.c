@@ -53,11 +53,10 @@ static void change_pte_range(struct protection_change *c, pte_t *ptep, unsigned 
 
 		if (!pte_present(old))
 			continue;
-		/* A writable entry may get its dirty bit from a CPU at any time. */
-		if (pte_write(old))
+		if (pte_write(old)) /* a CPU may set its dirty bit at any time */
 			old = ptep_get_and_clear(c->mm, 0, ptep);
 		new = new_entry(c, old);
-		set_pte(ptep, new);
+		ptep_replace_readonly(ptep, new);
 		c->narrowed |= allows_less(old, new);
 	}
 }

@@ -82,7 +82,7 @@ static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned lon
 	for (; nr; nr--, from++, to++) {
 		if (pte_none(ptep_get(from)))
 			continue;
-		set_pte(to, ptep_get_and_clear(mm, 0, from));
+		set_pte_at(mm, 0, to, ptep_get_and_clear(mm, 0, from));
 	}
 }
 

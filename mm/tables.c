@@ -85,7 +85,7 @@ static inline bool zap_present(struct zap_details *z, struct rss_delta *rss, pte
 
 	if (z->keep_anon && (!page || PageAnon(page)))
 		return false;
-	pte = tlb->fullmm ? ptep_get_and_clear_unused(ptep) :
+	pte = tlb->fullmm ? ptep_get_and_clear_unused(tlb->mm, ptep) :
 			    ptep_get_and_clear(tlb->mm, addr, ptep);
 	if (pte_accessible(pte))
 		tlb_changed(tlb, addr, addr + PAGE_SIZE);

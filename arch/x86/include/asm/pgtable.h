@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include <pagoda/bug.h>
 #include <pagoda/mm_types.h>
 #include <pagoda/mmzone.h>
 #include <asm/pgtable_types.h>
@@ -124,6 +125,7 @@ static inline pgd_t pgdp_get(const pgd_t *p)
 }
 static inline void set_pte(pte_t *p, pte_t v)
 {
+	port_interleave(); /* between the read that led here and the write, an MMU may come by */
 	entry_write(&p->pte, pte_val(v));
 }
 static inline void set_pmd(pmd_t *p, pmd_t v)
@@ -142,16 +144,35 @@ static inline void set_pgd(pgd_t *p, pgd_t v)
 {
 	entry_write(&p->pgd, pgd_val(v));
 }
-static inline void set_pte_at(struct mm_struct *mm, unsigned long addr, pte_t *p, pte_t v)
-{
-	(void)mm, (void)addr;
-	set_pte(p, v);
-}
-#define pte_clear(mm, addr, ptep) set_pte_at(mm, addr, ptep, __pte(0))
 #define pmd_clear(p)		  set_pmd(p, __pmd(0))
 #define pud_clear(p)		  set_pud(p, __pud(0))
 #define p4d_clear(p)		  set_p4d(p, __p4d(0))
 #define pgd_clear(p)		  set_pgd(p, __pgd(0))
+
+/*
+ * Changing leaf entries of user space. While an entry is present, the MMU of any CPU may set its accessed
+ * bit, and its dirty bit if the entry allows writing. A plain store that follows a read would undo that,
+ * and a lost dirty bit is a lost page. So each change names why it loses nothing, and debug builds check it:
+ *
+ *	set_pte_at, pte_clear		the entry was none, a swap entry or PROT_NONE: no MMU writes to it
+ *	ptep_get_and_clear		an exchange: the caller has all bits up to the end of the entry
+ *	ptep_set_used			adds bits, in one step
+ *	ptep_set_wrprotect,		take bits away, in one step
+ *	ptep_test_and_clear_*
+ *	ptep_replace_readonly		the entry did not allow writing: an accessed bit may get lost, a hint
+ *	ptep_get_and_clear_unused	no CPU runs in the address space any more
+ *
+ * Writers of entries hold page_table_lock, so only MMUs interfere. set_pte() is for the kernel's own
+ * entries, which have both bits from the beginning, and no MMU ever changes them. Upper-level entries
+ * likewise (_PAGE_TABLE). Entries of two words (PAE) are read, written and exchanged whole.
+ */
+static inline void set_pte_at(struct mm_struct *mm, unsigned long addr, pte_t *p, pte_t v)
+{
+	(void)mm, (void)addr;
+	VM_BUG_ON(pte_val(ptep_get(p)) & _PAGE_PRESENT);
+	set_pte(p, v);
+}
+#define pte_clear(mm, addr, ptep) set_pte_at(mm, addr, ptep, __pte(0))
 
 /* Remove an entry in one step, so that no dirty bit set by a CPU meanwhile is lost. */
 static inline pte_t ptep_get_and_clear(struct mm_struct *mm, unsigned long addr, pte_t *p)
@@ -159,13 +180,28 @@ static inline pte_t ptep_get_and_clear(struct mm_struct *mm, unsigned long addr,
 	(void)mm, (void)addr;
 	return __pte(__atomic_exchange_n(&p->pte, 0, __ATOMIC_ACQ_REL));
 }
-/* The same for tables that no CPU can be walking. */
-static inline pte_t ptep_get_and_clear_unused(pte_t *p)
+/* The same for tables that no CPU can be walking: the address space has lost its last user. */
+static inline pte_t ptep_get_and_clear_unused(const struct mm_struct *mm, pte_t *p)
 {
 	pte_t pte = ptep_get(p);
 
+	VM_BUG_ON(atomic_read(&mm->mm_users));
+	(void)mm;
 	set_pte(p, __pte(0));
 	return pte;
+}
+/* Another entry, or none, in place of one that does not allow writing. */
+static inline void ptep_replace_readonly(pte_t *p, pte_t v)
+{
+	VM_BUG_ON((pte_val(ptep_get(p)) & (_PAGE_PRESENT | _PAGE_RW)) == (_PAGE_PRESENT | _PAGE_RW));
+	set_pte(p, v);
+}
+/* Set the accessed bit (and, written: what pte_mkwritten() sets) of an entry that is there. */
+static inline void ptep_set_used(pte_t *p, bool written)
+{
+	pteval_t bits = _PAGE_ACCESSED | (written ? _PAGE_DIRTY | _PAGE_SOFT_DIRTY : 0);
+
+	(void)__atomic_fetch_or(&p->pte, bits, __ATOMIC_ACQ_REL); /* nobody asks what it was */
 }
 static inline void ptep_set_wrprotect(pte_t *p)
 {
