@@ -270,7 +270,6 @@ static noinline vm_fault_t nopage_with_policy(struct vm_fault *vmf)
 	vm_fault_t ret;
 
 	task->fault_policy = pol;
-	task->fault_index = vmf->pgoff;
 	ret = vma->vm_ops->nopage(vmf);
 	task->fault_policy = NULL;
 	mpol_put(pol);

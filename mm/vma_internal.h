@@ -168,8 +168,6 @@ static inline int __must_check anon_vma_prepare(struct vm_area_struct *vma)
 	return __anon_vma_prepare(vma);
 }
 void anon_vma_link(struct vm_area_struct *vma);	  /* vma->anon_vma was copied: join its list */
-/* fork: the same, vma being a child's; it gets one of its own below the parent's. -ENOMEM: not linked. */
-int anon_vma_fork(struct vm_area_struct *vma) __must_check;
 void anon_vma_unlink(struct vm_area_struct *vma); /* leave it; the last one frees it */
 /* Would a walk from the anonymous page come to vma? For checks; nobody may be changing the family. */
 bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma);

@@ -30,7 +30,7 @@
 /* Offset 0 of an area is its header, so entry 0 is none. */
 
 /* swap_map values. */
-#define SWAP_MAP_MAX   0x1ffe /* and stays there: the slot is pinned */
+#define SWAP_MAP_MAX   0x1ffe /* the most that a word counts; more uses are in a continuation (swap_slots.c) */
 #define SWAP_MAP_BAD   0x1fff
 #define SWAP_FAILURE   0x2000 /* a write to it failed; counted up to SWAP_FAILURES, then it is given up */
 #define SWAP_FAILURES  0x6000
@@ -42,7 +42,7 @@ extern long total_swap_pages;	    /* usable slots of all areas */
 
 /* A free slot with one use and SWAP_HAS_CACHE unset; .val 0: none. (SW-02) */
 swp_entry_t get_swap_page(void);
-/* One more use, unless the slot is pinned (SW-05); false: there is no such entry. */
+/* One more use (SW-05); false: there is no such entry, or no memory for a continuation of its count. */
 bool swap_duplicate(swp_entry_t entry) __must_check;
 void swap_free(swp_entry_t entry);
 /* It lost a page: nothing is to be written there any more; bad once it is free. */
@@ -139,8 +139,8 @@ struct swap_file {
  */
 int sys_swapon_file(const struct swap_file *file, const char *name, int flags) __must_check;
 int sys_swapoff_file(struct address_space *mapping) __must_check;
-/* Bring everything back and let go of the area. -EINVAL: not in use; -ENOMEM, -EINTR, -EIO, -EBUSY (a
- * pinned slot): the area stays in use. May sleep. (SW-15) */
+/* Bring everything back and let go of the area. -EINVAL: not in use; -ENOMEM, -EINTR, -EIO: the area
+ * stays in use. May sleep. (SW-15) */
 int sys_swapoff_bdev(struct block_device *bdev) __must_check;
 /*
  * Memory is short: every swapoff under way is to end with -ENOMEM soon. True: there was one that had not

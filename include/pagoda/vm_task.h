@@ -63,8 +63,10 @@ struct vm_task {
 	struct mempolicy *mempolicy;	/* (S) where its pages come from; NULL: from near (mempolicy.h) */
 	unsigned int il_prev;		/* (S) node of its last interleaved page */
 	struct mempolicy *fault_policy; /* (S) in a fault on shared memory: the mapping's */
-	pgoff_t fault_index;		/* (S) with it: the page */
 	struct page *fault_page;	/* (S) with a reference, over the tries of a fault (fault_retry.c) */
+	unsigned long young_cpus;	/* (S) may hold translations whose accessed bits it has taken (rmap.c) */
+	unsigned int young_entries;	/* (S) how many bits since these CPUs were flushed */
+	bool young_batch;		/* (S) it goes on looking at pages: flush for many of them at once */
 };
 
 #define current_vm port_current()
