@@ -200,7 +200,10 @@ __noreturn void port_die(struct pt_regs *regs, const char *what, unsigned long a
 /* Send a signal to a task from any context (OOM kill, SIGBUS for lost pages). */
 void port_send_signal(struct vm_task *task, int signo);
 
-/* Is the running task about to die of a signal? Sleeps for memory end early then. */
+/*
+ * Is a fatal signal pending for the running task? Waits for memory and those of the _killable calls end early then:
+ * when such a signal comes, the port unparks the task (port_unpark()). Any context.
+ */
 bool port_fatal_signal_pending(void);
 
 /* ---- Sleeping: tiers 3 to 5 ---------------------------------------------------- */
@@ -211,7 +214,7 @@ bool port_fatal_signal_pending(void);
  * task t its token, from any context. A task has at most one token, so an unpark
  * that comes before the park is not lost, and park may return early: callers
  * re-check their condition. Wait queues, mutexes and semaphores stand on these
- * two alone. port_park may sleep; a fatal signal does not end it.
+ * two alone. port_park may sleep. A fatal signal ends it, as any unpark does.
  */
 void port_park(u64 deadline_ns);
 void port_unpark(struct vm_task *task);
