@@ -141,12 +141,15 @@ class Guest:
     def _read_events(self):
         """QEMU's own words: a disk that could not be written for want of room on the host's."""
         end = self.ours[qemu.EVENTS]
-        end.sendall(b'{"execute": "qmp_capabilities"}')
-        with end.makefile("rb") as lines:
-            for line in lines:
-                event = json.loads(line)
-                if event.get("event") == "BLOCK_IO_ERROR" and event["data"].get("reason") == NO_SPACE:
-                    self.full_disks.add(event["data"]["device"])
+        try:
+            end.sendall(b'{"execute": "qmp_capabilities"}')
+            with end.makefile("rb") as lines:
+                for line in lines:
+                    event = json.loads(line)
+                    if event.get("event") == "BLOCK_IO_ERROR" and event["data"].get("reason") == NO_SPACE:
+                        self.full_disks.add(event["data"]["device"])
+        except (OSError, ValueError):
+            pass  # QEMU has ended, perhaps in the middle of a line or before it read ours
 
     def _follow_log(self):
         """Copy the kernel's log to --log as it grows; that may be a pipe or /dev/stderr."""
