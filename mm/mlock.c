@@ -144,8 +144,10 @@ int do_mlock(unsigned long start, size_t len, unsigned int flags)
 	len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
 	start &= PAGE_MASK;
 	end = start + len;
-	if (end < start)
-		return -EINVAL;
+	if (end < start) /* Linux compares the length with the limit before it looks at the end */
+		return current_vm->cap_ipc_lock || len >> PAGE_SHIFT <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ?
+			       -EINVAL :
+			       -ENOMEM;
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
 	if (within_limits(mm, start, end))

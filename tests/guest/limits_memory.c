@@ -88,6 +88,7 @@ static int locked(void *unused)
 	SHOW(mlock(p, 64 * 1024));
 	SHOW(mlock(p, 64 * 1024));
 	SHOW(mlock(p + 64 * 1024, 1));
+	SHOW(mlock(p, -2 * PAGE)); /* ends below its start, but the limit is looked at first */
 	printf("VmLck %ld\n", status("VmLck"));
 	SHOW_OK(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0));
 	SHOW_OK(mremap(p, 16 * PAGE, 32 * PAGE, MREMAP_MAYMOVE));
