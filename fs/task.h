@@ -204,8 +204,8 @@ struct mm_struct *fs_hook_task_mm(struct pid *pid);
 bool fs_hook_with_task(struct pid *pid, void (*fn)(struct fs_task *task, void *arg), void *arg);
 /* Call fn for every process until it returns false; fn must not sleep. Any context. */
 void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg), void *arg);
-/* -1000 .. 1000; 0, -ESRCH, -EACCES (below the least value so far, without privilege). */
-int fs_hook_set_oom_score_adj(struct pid *pid, int value);
+/* -1000 .. 1000, by oom_score_adj or oom_adj (old_file); 0, -ESRCH, -EACCES (lower than allowed without privilege). */
+int fs_hook_set_oom_score_adj(struct pid *pid, int value, bool old_file);
 /* 0, -ESRCH, -EINVAL (not a thread of the caller's process). */
 int fs_hook_set_comm(struct pid *pid, const char *name);
 

@@ -414,29 +414,34 @@ void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg),
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 }
 
-/* Without privilege it may come down again to where privilege last put it, as in Linux. */
-static int set_oom_score_adj_locked(struct signal_struct *sig, int value)
+/*
+ * Without privilege the value may come down again to where privilege last put it; by the old
+ * file, oom_adj, it may not come down at all. Both as in Linux.
+ */
+static int set_oom_score_adj_locked(struct task_struct *leader, int value, bool old_file)
 {
+	struct signal_struct *sig = leader->signal;
+	int least = old_file ? leader->vm.oom_score_adj : sig->oom_score_adj_min;
 	struct task_struct *t;
 
 	lockdep_assert_held(&tasklist_lock);
-	if (value < sig->oom_score_adj_min && !capable(CAP_SYS_RESOURCE))
+	if (value < least && !capable(CAP_SYS_RESOURCE))
 		return -EACCES;
-	if (capable(CAP_SYS_RESOURCE))
+	if (!old_file && capable(CAP_SYS_RESOURCE))
 		sig->oom_score_adj_min = value;
 	list_for_each_entry(t, &sig->threads, thread_link)
 		t->vm.oom_score_adj = value;
 	return 0;
 }
 
-int fs_hook_set_oom_score_adj(struct pid *pid, int value)
+int fs_hook_set_oom_score_adj(struct pid *pid, int value, bool old_file)
 {
 	unsigned long flags;
 	int error = -ESRCH;
 
 	spin_lock_irqsave(&tasklist_lock, flags);
 	if (pid->task)
-		error = set_oom_score_adj_locked(pid->task->signal, value);
+		error = set_oom_score_adj_locked(pid->task, value, old_file);
 	spin_unlock_irqrestore(&tasklist_lock, flags);
 	return error;
 }

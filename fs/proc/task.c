@@ -190,7 +190,7 @@ static long write_oom_score_adj(const struct proc_node *node, const char *text, 
 	if (!err && (value < -1000 || value > 1000))
 		err = -EINVAL;
 	if (!err)
-		err = fs_hook_set_oom_score_adj(node->pid, (int)value);
+		err = fs_hook_set_oom_score_adj(node->pid, (int)value, false);
 	return err ? err : (long)len;
 }
 
@@ -216,7 +216,7 @@ static long write_oom_adj(const struct proc_node *node, const char *text, size_t
 		err = -EINVAL;
 	if (!err)
 		err = fs_hook_set_oom_score_adj(node->pid,
-						value == 15 ? 1000 : (int)value * 1000 / 17);
+						value == 15 ? 1000 : (int)value * 1000 / 17, true);
 	return err ? err : (long)len;
 }
 

@@ -88,6 +88,9 @@ static int unprivileged(void *unused)
 	SHOW(put(file, "99", 2, -1));
 	SHOW(put(file, "1001", 4, -1));
 	SHOW(put(file, "0x64", 4, -1));
+	SHOW(put("/proc/self/oom_adj", "8", 1, -1)); /* the old file: 470 */
+	SHOW(put("/proc/self/oom_adj", "7", 1, -1)); /* never down without privilege */
+	SHOW(put(file, "100", 3, -1));
 	printf("oom_score_adj %s\n", get(file));
 	SHOW_OK(open("/proc/sys/vm/swappiness", O_WRONLY));
 	return 0;
