@@ -11,7 +11,7 @@
  * log64(size) levels (log32 on 32-bit machines): 10 words for 2^30 integers. Adding and removing touch a
  * level only while a word becomes or ceases to be empty.
  *
- * Not atomic: the caller holds the lock of whatever the numbers describe, and gives the memory.
+ * Not atomic: the caller holds the lock that protects what the numbers describe, and provides the memory.
  */
 #pragma once
 
@@ -29,9 +29,11 @@ struct index_set {
 size_t index_set_bytes(unsigned long size);
 /* An empty set in memory of that many bytes, aligned as for unsigned long. */
 void index_set_init(struct index_set *set, unsigned long size, void *memory);
+/* Is n a member? false if n is not below size. */
 bool index_set_has(const struct index_set *set, unsigned long n);
-/* n was no member. / n was one. */
+/* Add n, which is below size and no member. */
 void index_set_add(struct index_set *set, unsigned long n);
+/* Remove n, which is a member. */
 void index_set_remove(struct index_set *set, unsigned long n);
 /* Are all of the nr numbers from n on members? They lie in one word: nr divides n, and 32. */
 bool index_set_has_all(const struct index_set *set, unsigned long n, unsigned long nr);

@@ -8,7 +8,7 @@
  *	parent A [vma] --- child B [vma] --- grandchild D [vma]
  *		       `-- child C [vma]
  *
- * A page knows the anon_vma of who touched it first, so it is mapped by VMAs of that one or of
+ * A page names the anon_vma of the process that touched it first, so it is mapped by VMAs of that one or of
  * those below it, where fork copied it: (page->index - vm_pgoff) says where. What the child of
  * a server with a thousand children wrote is looked for in its one VMA, not in a thousand.
  * Linking and unlinking are constant.
@@ -21,7 +21,7 @@
  *	A [vma]					shorten_chain(): they get the name of A, and D moves there
  *
  * So when a process forks that has more than CHAIN_MAX anon_vmas above it, and at least CHAIN_WORTHWHILE of
- * these at the end of the chain have nobody but it below, it takes the place of the highest of them and the
+ * these at the end of the chain have no other process below, it takes the place of the highest of them and the
  * others go. That costs a look at its pages, once in so many generations, where fork looks at each as well.
  *
  * Locking: the lists of a family, and the bounds of the VMAs on them against walkers, are
@@ -30,7 +30,7 @@
  *
  * Lifetime: pages hold no anon_vma, and a page may be unmapped for the last time while
  * a walker comes. So a walker first takes a pin lock, found by the anon_vma's address without
- * looking into it, and who frees an anon_vma passes through that lock before:
+ * looking into it, and an anon_vma is freed only after that lock has been taken and released:
  *
  *	walker					last unmap
  *	read page->mapping
@@ -43,7 +43,7 @@
  * The parent stays until its child is freed, hence the root while any member is pinned. A page that gets another
  * name (set_anon_identity(), shorten_chain()) is like an unmapped one for a walker that has read the old.
  *
- * Invariants: (V1) the VMAs of an anon_vma are of one mm; (V2) an empty one has somebody below it.
+ * Invariants: (V1) the VMAs of an anon_vma are of one mm; (V2) one without VMAs has children.
  * Failure: anon_vmas are allocated before anything changes (first fault, fork); the rest cannot
  * fail, so splits need no unwinding here.
  *
@@ -53,7 +53,7 @@
 #include <pagoda/slab.h>
 #include "anon_vma.h"
 
-/* Anon_vmas above a process that are no reason to do anything; empty ones at the end that are worth a look at its pages. */
+/* More ancestors than this are a reason to look; so many empty ones at the end are worth a walk over all pages. */
 #define CHAIN_MAX	 32
 #define CHAIN_WORTHWHILE 16
 
@@ -104,9 +104,9 @@ static struct anon_vma *new_anon_vma(struct anon_vma *parent)
 	return anon;
 }
 
-/* The root's lock held. */
 static bool is_empty(const struct anon_vma *anon)
 {
+	lockdep_assert_held(&anon->root->lock);
 	return list_empty(&anon->vmas) && list_empty(&anon->children);
 }
 
@@ -116,7 +116,7 @@ static void free_anon_vma(struct anon_vma *anon)
 	while (anon) {
 		struct anon_vma *parent = anon->parent;
 
-		spin_lock(pin_lock(anon)); /* whoever came through a page has left */
+		spin_lock(pin_lock(anon)); /* no walker that found anon by a page is in it any more */
 		spin_unlock(pin_lock(anon));
 		if (parent) {
 			spinlock_t *lock = &anon->root->lock;
@@ -145,11 +145,12 @@ void anon_vma_link(struct vm_area_struct *vma)
 
 /* ---- Chains of ended processes ---------------------------------------------------------------- */
 
-/* The highest anon_vma above this one that has nobody but its VMAs below. The root's lock held. */
+/* The highest anon_vma of those above anon, and anon itself, that have no VMAs below but anon's. */
 static struct anon_vma *sole_user_of(struct anon_vma *anon)
 {
 	struct anon_vma *top = anon;
 
+	lockdep_assert_held(&anon->root->lock);
 	if (!list_empty(&anon->children))
 		return anon;
 	while (top->parent && list_empty(&top->parent->vmas) &&
@@ -205,8 +206,9 @@ static void move_vmas(struct mm_struct *mm, struct anon_vma *from, struct anon_v
 }
 
 /*
- * Nobody faults meanwhile, so no page of these VMAs gets another name, and a swapped one none; neither list nor
- * chain changes, as only this process could change them.
+ * Let anon's VMAs take the place of its highest ancestor without other users, if that frees enough anon_vmas. mmap_lock is
+ * held for write: so no fault names a page of these VMAs meanwhile, be it present or swapped, and their lists and
+ * their chain stay, as only this process changes them.
  */
 static void shorten_chain(struct mm_struct *mm, struct anon_vma *anon)
 {

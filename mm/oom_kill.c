@@ -28,8 +28,8 @@
  *	/ 4 as root or with CAP_SYS_ADMIN, / 4 with CAP_SYS_RAWIO
  *	+ oom_score_adj thousandths of memory; at -1000 never
  *
- * However little even the worst holds, it is the one: who happens to ask for memory when none is left is no
- * guess at who filled it.
+ * The worst candidate is killed even if it holds little: the task that happens to ask for memory when none is left
+ * need not be the one that filled it.
  *
  * pages are those that its end gives back: resident, swapped, tables, region descriptors, and what the
  * kernel keeps for it elsewhere (oom_kernel_pages). With reclaim=classic it is the documents' total_vm,

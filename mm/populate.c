@@ -14,7 +14,10 @@
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
-/* A fault is at most a few thousand instructions: a batch is well below the 2 ms that nobody may hold a CPU. */
+/*
+ * A fault is at most a few thousand instructions: a batch is well below the 2 ms for which a task may keep the
+ * CPU.
+ */
 #define POPULATE_BATCH_PAGES 256
 
 struct populate {

@@ -110,9 +110,9 @@ bool demote_coldest(zone_t *zone, enum lru_kind kind);
 void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		  unsigned long max_scan);
 /*
- * Evict these pages, whatever their use. What has to be written for it is unmapped and sent off. wait: until it is
- * written, and then it is freed as well; else it is the next that reclaim frees. The caller's references go. May
- * sleep.
+ * Evict these pages, whether they are used or not; drops the caller's references. A page that has to be written first is
+ * unmapped and its write is started. wait: wait for the writes and free those pages as well; else they are the next
+ * pages that reclaim frees. May sleep.
  */
 void reclaim_pages(struct page **pages, unsigned int nr, bool wait);
 /* Steps of a page's eviction that policies share: unmap through the reverse map. */

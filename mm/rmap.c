@@ -138,11 +138,11 @@ static unsigned long read_vm_flags(const struct vm_area_struct *vma)
 /* ---- Accessed bits -------------------------------------------------------------------------- */
 
 /*
- * A CPU that remembers a translation does not set its accessed bit again until it has forgotten it. Nothing
- * breaks if it is not told (a page that goes is flushed by who unmaps it), but a page in use would look idle
- * and be read again. So the CPUs concerned are told, though not for each entry: one flush of their user
- * translations for YOUNG_BATCH bits, which is an interrupt for 32 instead of 32. Uses between the bit's end
- * and the flush go unseen; reclaim looks again at a page only after it has gone round the list.
+ * While a CPU's TLB holds a translation, the CPU does not set the entry's accessed bit again. Without a flush after
+ * the bit was cleared nothing breaks (unmapping a page flushes anyway), but a page in use would look idle, be
+ * evicted, and have to be read again. So the CPUs concerned are flushed, though not for each entry: once for
+ * YOUNG_BATCH bits, all their user translations, with one interrupt in place of 32. Accesses between the clearing
+ * and the flush are not seen; reclaim looks at a page again only after it has gone round the list.
  */
 void note_young_taken(const struct mm_struct *mm)
 {

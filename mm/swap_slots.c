@@ -119,7 +119,7 @@ static void mark_taken(struct swap_area *area, unsigned long offset)
 	index_set_remove(&area->free_slots, offset);
 }
 
-/* The first member from *next on, around, and *next goes behind it. set->size: the set is empty. */
+/* The first member from *next on, or else from 0 on; *next moves behind it. set->size: the set is empty. */
 static unsigned long next_free(const struct index_set *set, unsigned long *next)
 {
 	unsigned long words = 0, n = index_set_next(set, *next, &words);
@@ -176,11 +176,12 @@ static struct swap_continuation *find_continuation(swp_entry_t entry)
 	return NULL;
 }
 
-/* There is none for its entry yet. swap_lock held. */
+/* The tree has no continuation for the entry of new yet. */
 static void insert_continuation(struct swap_continuation *new)
 {
 	struct rb_node **link = &continuations.node, *parent = NULL;
 
+	lockdep_assert_held(&swap_lock);
 	while (*link) {
 		parent = *link;
 		link = new->entry < rb_entry(parent, struct swap_continuation, node)->entry ? &parent->left :
@@ -204,7 +205,7 @@ static bool counts_max(const struct swap_area *area, swp_entry_t entry)
 	return swap_uses(area->map[swp_offset(entry)]) == SWAP_MAP_MAX;
 }
 
-/* One more use of a slot whose word counts no further; false: no memory. swap_lock held. */
+/* Count one more use of a slot whose word is at SWAP_MAP_MAX; false: no memory. */
 static bool count_beyond(swp_entry_t entry)
 {
 	struct swap_continuation *c = find_continuation(entry);
@@ -219,7 +220,7 @@ static bool count_beyond(swp_entry_t entry)
 	return true;
 }
 
-/* One use less of such a slot; false: its word is to count it. swap_lock held. */
+/* Count one use less of such a slot; false: the continuation was at 0 or missing, so the map word must go down. */
 static bool uncount_beyond(swp_entry_t entry)
 {
 	struct swap_continuation *c = find_continuation(entry);

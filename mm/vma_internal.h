@@ -263,9 +263,9 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 /* The PMD entry for *addr, or for the first address below end that has a table; NULL: none. */
 pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end);
 /*
- * Between two tables of a range: nobody works on more than one without a pause, as everybody else waits
- * for the CPU, and for the lock. The caller holds page_table_lock, and finds its place anew (next_pmd) afterwards:
- * the tables stay, as it holds mmap_lock or the file's i_mmap_rwsem. May sleep.
+ * Called between two tables of a range, so that other tasks do not wait long for the CPU or for the lock. The
+ * caller holds page_table_lock, which is let go of, and finds its place anew (next_pmd) afterwards: the tables
+ * stay, as it holds mmap_lock or the file's i_mmap_rwsem. May sleep.
  */
 static inline void page_table_pause(struct mm_struct *mm)
 {

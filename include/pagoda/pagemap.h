@@ -135,7 +135,7 @@ struct vm_file_operations {
 	int (*punch_hole)(struct vm_file *file, u64 start, u64 end);
 	/*
 	 * A page of the file is about to be written through a shared mapping, for the first time since it was clean: the
-	 * file has changed. Called with the page's lock and mmap_lock held. May sleep. NULL: nobody wants to know.
+	 * file has changed. Called with the page's lock and mmap_lock held. May sleep. Optional; may be NULL.
 	 */
 	void (*mapped_write)(struct vm_file *file);
 	/* May the caller have pages of the file evicted, which others can notice? NULL: yes. */

@@ -212,7 +212,7 @@ struct rw_semaphore {
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
 };
-#define RWSEM_WAITERS 0x40000000u /* somebody waits: who comes now waits behind */
+#define RWSEM_WAITERS 0x40000000u /* the queue is not empty: later readers and writers join it */
 #define RWSEM_WRITER  0x80000000u /* a writer holds it */
 #define RWSEM_INIT(name, r) { 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank);

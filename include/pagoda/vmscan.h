@@ -59,13 +59,17 @@ struct rmap_info {
 };
 int page_referenced(struct page *page, struct rmap_info *info);
 /*
- * Between these two page_referenced() leaves the flush of the translations whose accessed bits it took to
- * the end, or to every YOUNG_BATCH bits. begin: true if this is the outermost; end: what begin said.
+ * Between these two calls page_referenced() does not flush the translations of each accessed bit that it clears, but
+ * of YOUNG_BATCH bits together, and of the rest at the end. Pairs may nest: begin returns true for the outermost
+ * one, and its result is passed to end. end: interrupts on, no spinlock held.
  */
 #define YOUNG_BATCH 32
 bool young_batch_begin(void) __must_check;
 void young_batch_end(bool outermost);
-/* The accessed bit of an entry of mm was taken: page_table_lock held; then, without it, flush when it is time. */
+/*
+ * The accessed bit of an entry of mm was cleared: note_young_taken() with page_table_lock held, then, without it,
+ * flush_young_taken(), which flushes if the batch is full or there is none.
+ */
 void note_young_taken(const struct mm_struct *mm);
 void flush_young_taken(void);
 bool try_to_unmap(struct page *page) __must_check;

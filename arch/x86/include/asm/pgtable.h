@@ -125,7 +125,7 @@ static inline pgd_t pgdp_get(const pgd_t *p)
 }
 static inline void set_pte(pte_t *p, pte_t v)
 {
-	port_interleave(); /* between the read that led here and the write, an MMU may come by */
+	port_interleave(); /* lets a simulated MMU change the entry between the caller's read and this write */
 	entry_write(&p->pte, pte_val(v));
 }
 static inline void set_pmd(pmd_t *p, pmd_t v)
@@ -155,7 +155,7 @@ static inline void set_pgd(pgd_t *p, pgd_t v)
  * and a lost dirty bit is a lost page. So each change names why it loses nothing, and debug builds check it:
  *
  *	set_pte_at, pte_clear		the entry was none, a swap entry or PROT_NONE: no MMU writes to it
- *	ptep_get_and_clear		an exchange: the caller has all bits up to the end of the entry
+ *	ptep_get_and_clear		an exchange: the caller gets all bits that were ever set in the entry
  *	ptep_set_used			adds bits, in one step
  *	ptep_set_wrprotect,		take bits away, in one step
  *	ptep_test_and_clear_*
@@ -201,7 +201,7 @@ static inline void ptep_set_used(pte_t *p, bool written)
 {
 	pteval_t bits = _PAGE_ACCESSED | (written ? _PAGE_DIRTY | _PAGE_SOFT_DIRTY : 0);
 
-	(void)__atomic_fetch_or(&p->pte, bits, __ATOMIC_ACQ_REL); /* nobody asks what it was */
+	(void)__atomic_fetch_or(&p->pte, bits, __ATOMIC_ACQ_REL); /* the old value is not needed */
 }
 static inline void ptep_set_wrprotect(pte_t *p)
 {
