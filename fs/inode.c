@@ -423,7 +423,7 @@ static int may_change(struct inode *inode, const struct iattr *attr)
 	return 0;
 }
 
-/* Times set to now are everybody's who may write; asked before anything else. */
+/* Everybody who may write to the file may set its times to now; checked before anything else. 0 or -errno. */
 static int may_touch(struct inode *inode, const struct iattr *attr)
 {
 	if (!(attr->valid & (ATTR_ATIME | ATTR_MTIME)) || (attr->valid & ATTR_TIMES_SET) ||

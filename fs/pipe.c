@@ -604,7 +604,7 @@ static int fifo_open(struct inode *inode, struct file *file)
 	return err;
 }
 
-/* Either end keeps half: who has both keeps all of it. */
+/* Each end counts for half of the pipe, so a process with both ends has all of it. */
 static unsigned long pipe_kernel_pages(struct file *file)
 {
 	const struct pipe *pipe = pipe_of(file);

@@ -619,7 +619,7 @@ static struct mm_struct *prepare_to_enter(void)
 	if (!error && !(mm = mm_alloc()))
 		error = -ENOMEM;
 	if (!error)
-		mm->dumpable = 0; /* whose it will be is decided later: until then nobody looks into it */
+		mm->dumpable = 0; /* until commit_exec_cred() has decided who may look into it */
 	if (!error)
 		error = kill_other_threads();
 	if (!error) {

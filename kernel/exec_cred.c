@@ -12,11 +12,11 @@
  *	P'(permitted)	= root ? P(inheritable) | bounding : P'(ambient)	root: real or effective uid 0
  *	P'(effective)	= euid 0 ? P'(permitted) : P'(ambient)
  *
- * An exec is unsafe if somebody could still lead the program astray from outside, or has promised never to gain
- * anything (no_new_privs):
+ * An exec is unsafe if another process can still influence the program from outside, or if the task has promised never
+ * to gain anything (no_new_privs):
  *
  *	another process shares our fs_struct: it moves the program's directories and umask
- *	-> set-id bits count only for who has CAP_SETUID anyway; permitted stays within the old set
+ *	-> set-id bits count only if the caller has CAP_SETUID; permitted stays within the old set
  *
  * Descriptors and handlers are never shared past exec; other threads have ended by then (exec.c).
  *

@@ -38,7 +38,7 @@ static bool release_robust(unsigned long uaddr, u32 tid, bool inherits, enum rob
 	if (uaddr % sizeof(u32) || get_user(seen, uaddr))
 		return false;
 	if (kind == ROBUST_PENDING && !inherits && !(seen & FUTEX_TID_MASK)) {
-		(void)futex_wake(uaddr, false, 1, FUTEX_BITSET_ALL); /* nobody there: nothing to do */
+		(void)futex_wake(uaddr, false, 1, FUTEX_BITSET_ALL); /* 0 if no task waits there */
 		return true;
 	}
 	do {
@@ -49,7 +49,7 @@ static bool release_robust(unsigned long uaddr, u32 tid, bool inherits, enum rob
 			return false;
 	} while (seen != old);
 	if (!inherits && (old & FUTEX_WAITERS))
-		(void)futex_wake(uaddr, false, 1, FUTEX_BITSET_ALL); /* nobody there: nothing to do */
+		(void)futex_wake(uaddr, false, 1, FUTEX_BITSET_ALL); /* 0 if no task waits there */
 	return true;
 }
 

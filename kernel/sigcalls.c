@@ -275,9 +275,10 @@ static bool is_wanted(const struct task_struct *t, const struct pid *pgrp)
 }
 
 /*
- * Many, in the order of their numbers, with pauses. Whoever is forked meanwhile has a higher number, as a rule, and
- * is met later. That somebody among all may not be signalled, or that there is nobody, is no error, as in
- * Linux; a group fails if all its members do. tasklist_lock held, let go of in between.
+ * Signal the members of pgrp, or all tasks (NULL), in the order of their numbers, with pauses. A task that is forked
+ * meanwhile usually has a higher number and is met later. For all tasks it is no error, as in Linux, if some may not
+ * be signalled or there are none; a group is an error only if all its members are. tasklist_lock held; it is let go
+ * of in between.
  */
 static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info, unsigned long *flags)
 {

@@ -53,7 +53,7 @@ static unsigned long long ticks(u64 ns)
 	return ns / NSEC_PER_TICK;
 }
 
-/* Sizes, and the addresses that only those who may look are shown. */
+/* Sizes, and addresses, which are shown only to callers that may look into the process. */
 static void stat_memory(struct proc_text *t, struct mm_struct *mm, unsigned long rss_limit, bool permitted)
 {
 	if (!mm) {
@@ -451,7 +451,10 @@ long proc_link_thread_self(const struct proc_node *node, char *buf, size_t size)
 	return pagoda_snprintf(buf, size, "%d/task/%d", fs_current()->process->pid, current_vm->pid);
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- Threads
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static const struct proc_entry thread_entry;
 
@@ -482,7 +485,10 @@ static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx
 	}
 }
 
-/* ---- The tables ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- The tables
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int fdinfo_may_open(const struct proc_node *node)
 {
