@@ -59,6 +59,14 @@ void index_set_add(struct index_set *set, unsigned long n)
 	}
 }
 
+void index_set_add_word(struct index_set *set, unsigned long n)
+{
+	set->level[0][n / BPL] = ~0ul;
+	n /= BPL;
+	for (unsigned int i = 1; i < set->nr_levels; i++, n /= BPL)
+		set->level[i][n / BPL] |= 1ul << n % BPL;
+}
+
 void index_set_remove(struct index_set *set, unsigned long n)
 {
 	for (unsigned int i = 0; i < set->nr_levels; i++, n /= BPL) {

@@ -35,6 +35,8 @@ bool index_set_has(const struct index_set *set, unsigned long n);
 void index_set_add(struct index_set *set, unsigned long n);
 /* Remove n, which is a member. */
 void index_set_remove(struct index_set *set, unsigned long n);
+/* None of the BITS_PER_LONG numbers from n on was a member; BITS_PER_LONG divides n. */
+void index_set_add_word(struct index_set *set, unsigned long n);
 /* Are all of the nr numbers from n on members? They lie in one word: nr divides n, and 32. */
 bool index_set_has_all(const struct index_set *set, unsigned long n, unsigned long nr);
 /* The first member from n on; size: there is none. *words grows by the words looked at. */

@@ -8,6 +8,7 @@
 
 /* Slots that neighbouring addresses share, so that they come back in one read (FX-12). */
 #define SLOT_GROUP 8ul
+#define SLOT_SCAN_MAX 16384ul /* slots that swap_next_used() looks at in one go: some 10,000 instructions */
 
 /* Slots [first, first + nr) lie on the disk from sector on. */
 struct swap_extent {
@@ -67,6 +68,11 @@ size_t swap_set_bytes(unsigned long max);
 int swap_build_sets(struct swap_area *area) __must_check;
 /* Do the sets say what the map says? Panics if not. swap_lock held. */
 void swap_validate_sets(const struct swap_area *area);
+/*
+ * The first slot from offset on that is in use or bad; if the next SLOT_SCAN_MAX slots are free, the one
+ * behind them, whatever it is. At most area->max. Locks: swap_lock held, unless the world stands still.
+ */
+unsigned long swap_next_used(const struct swap_area *area, unsigned long offset);
 
 /* A free slot near those of the page's neighbours; .val 0: none. Like get_swap_page(). */
 swp_entry_t get_swap_page_near(const struct page *page);

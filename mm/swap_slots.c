@@ -82,6 +82,51 @@ static bool group_is_free(const struct swap_area *area, unsigned long group)
 	       index_set_has_all(&area->free_slots, group * SLOT_GROUP, SLOT_GROUP);
 }
 
+/*
+ * Slots whose bits share a word are looked at together where an area is gone through as a whole:
+ * huge areas are nearly empty.
+ */
+#define SLOT_RUN ((unsigned long)BITS_PER_LONG)
+typedef u64 __attribute__((may_alias)) map_words; /* four words of the map at once */
+
+/* Are the SLOT_RUN slots from offset on, a multiple of SLOT_RUN, in the area and free by the map? */
+static bool run_is_unused(const struct swap_area *area, unsigned long offset)
+{
+	const map_words *words = (const map_words *)&area->map[offset];
+	u64 any = 0;
+
+	if (offset + SLOT_RUN > area->max)
+		return false;
+	for (unsigned int i = 0; i < SLOT_RUN * sizeof(*area->map) / sizeof(*words); i++)
+		any |= words[i];
+	return !any;
+}
+
+unsigned long swap_next_used(const struct swap_area *area, unsigned long offset)
+{
+	unsigned long end = min(area->max, offset + SLOT_SCAN_MAX);
+
+	while (offset < end && !area->map[offset])
+		offset += offset % SLOT_RUN == 0 && run_is_unused(area, offset) ? SLOT_RUN : 1;
+	return min(offset, area->max);
+}
+
+/* Make the free slots of a run members, with the groups in it. */
+static void build_run(struct swap_area *area, unsigned long start)
+{
+	unsigned long end = min(start + SLOT_RUN, area->max);
+
+	if (run_is_unused(area, start))
+		index_set_add_word(&area->free_slots, start);
+	else
+		for (unsigned long offset = start; offset < end; offset++)
+			if (!area->map[offset])
+				index_set_add(&area->free_slots, offset);
+	for (unsigned long group = start / SLOT_GROUP; group * SLOT_GROUP < end; group++)
+		if (group_is_free(area, group))
+			index_set_add(&area->free_groups, group);
+}
+
 int swap_build_sets(struct swap_area *area)
 {
 	char *memory = vmalloc(swap_set_bytes(area->max));
@@ -91,13 +136,8 @@ int swap_build_sets(struct swap_area *area)
 	area->sets = memory;
 	index_set_init(&area->free_slots, area->max, memory);
 	index_set_init(&area->free_groups, nr_groups(area->max), memory + index_set_bytes(area->max));
-	for (unsigned long offset = 0; offset < area->max; offset++) {
-		if (!area->map[offset])
-			index_set_add(&area->free_slots, offset);
-		if (offset % SLOT_GROUP != SLOT_GROUP - 1)
-			continue;
-		if (group_is_free(area, offset / SLOT_GROUP))
-			index_set_add(&area->free_groups, offset / SLOT_GROUP);
+	for (unsigned long offset = 0; offset < area->max; offset += SLOT_RUN) {
+		build_run(area, offset);
 		port_cond_resched();
 	}
 	return 0;
@@ -149,10 +189,21 @@ static unsigned long find_free_slot(struct swap_area *area)
 	return offset;
 }
 
+/* A run of free slots that both sets know as such. */
+static bool run_is_free(const struct swap_area *area, unsigned long offset)
+{
+	return run_is_unused(area, offset) && index_set_has_all(&area->free_slots, offset, SLOT_RUN) &&
+	       index_set_has_all(&area->free_groups, offset / SLOT_GROUP, SLOT_RUN / SLOT_GROUP);
+}
+
 void swap_validate_sets(const struct swap_area *area)
 {
 	lockdep_assert_held(&swap_lock);
 	for (unsigned long offset = 0; offset < area->max; offset++) {
+		while (offset % SLOT_RUN == 0 && run_is_free(area, offset))
+			offset += SLOT_RUN;
+		if (offset >= area->max)
+			break;
 		BUG_ON(index_set_has(&area->free_slots, offset) != !area->map[offset]);
 		BUG_ON(index_set_has(&area->free_groups, offset / SLOT_GROUP) !=
 		       group_is_free(area, offset / SLOT_GROUP));

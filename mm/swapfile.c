@@ -322,17 +322,20 @@ void validate_swap(void)
 
 	for (int i = 0; i < MAX_SWAPFILES; i++) {
 		struct swap_area *area = &swap_areas[i];
-		unsigned long inuse = 0;
+		unsigned long inuse = 0, cached = 0;
 
 		if (!area->map)
 			continue;
 		for (unsigned long offset = 1; offset < area->max; offset++) {
-			if (area->map[offset] == SWAP_MAP_BAD)
+			offset = swap_next_used(area, offset);
+			if (offset >= area->max || area->map[offset] == SWAP_MAP_BAD)
 				continue;
 			validate_slot(area, offset);
 			inuse += area->map[offset] != 0;
+			cached += area->map[offset] & SWAP_HAS_CACHE ? 1 : 0;
 		}
 		BUG_ON(inuse != area->inuse);
+		BUG_ON(cached != area->space.nrpages); /* no page is cached of a slot that is free */
 		spin_lock(&swap_lock);
 		swap_validate_sets(area);
 		spin_unlock(&swap_lock);

@@ -126,12 +126,14 @@ static int unuse_all_mms(const struct swap_area *area)
 /* Pages that only the cache holds in a slot. */
 static void drop_cache(struct swap_area *area)
 {
-	unsigned int turns = 0;
-
 	for (unsigned long offset = 1; offset < area->max; offset++) {
-		struct page *page = find_get_page(&area->space, offset);
+		struct page *page;
 
-		pause_now_and_then(&turns);
+		spin_lock(&swap_lock);
+		offset = swap_next_used(area, offset);
+		spin_unlock(&swap_lock);
+		port_cond_resched();
+		page = offset < area->max ? find_get_page(&area->space, offset) : NULL;
 		if (!page)
 			continue;
 		lock_page(page);
@@ -141,7 +143,6 @@ static void drop_cache(struct swap_area *area)
 		}
 		unlock_page(page);
 		put_page(page);
-		port_cond_resched();
 	}
 }
 
