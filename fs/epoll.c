@@ -254,7 +254,7 @@ static void insert_item(struct epitem *item)
 	item->file->f_epitems = item;
 }
 
-/* An item, counted for the epoll's user; ENOSPC: he has too many. */
+/* An item, counted for user, or ERR_PTR: ENOSPC (the user has too many), ENOMEM. */
 static struct epitem *new_item(struct user_struct *user)
 {
 	struct epitem *item;

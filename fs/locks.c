@@ -15,7 +15,7 @@
  * place in the list even if all older locks go), its range is cut out of the others, and those of the same type
  * that touch it are joined with it.
  * All that needs memory is allocated before the list is touched (a cut needs at most one lock more). Locks are counted
- * for their user (fs/user.h): ENOLCK when he has too many.
+ * for their user (fs/user.h): ENOLCK when the user has too many.
  *
  * Waiting: one queue for all; a waiter looks again at each change. POSIX waits are checked
  * for a cycle of processes (EDEADLK), following at most MAX_WAIT_CHAIN owners.
@@ -119,7 +119,7 @@ static void add_lock(struct inode *inode, struct file_lock *lock)
 	*link = lock;
 }
 
-/* A lock to be filled in, counted for the caller's user; NULL: no memory, or he has too many. */
+/* A lock to be filled in, counted for the caller's user; NULL: no memory, or the user has too many. */
 static struct file_lock *new_lock(void)
 {
 	struct user_struct *user = current_user();

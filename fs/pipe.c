@@ -25,8 +25,8 @@
  * Ends are counted; the one who closes the last frees the pipe (users_lock: who opens a fifo meanwhile makes a new
  * one).
  *
- * Slots are counted for the user that made the pipe, filled or not: above pipe-user-pages-soft his new pipes have
- * two, and none can be enlarged; above pipe-user-pages-hard he gets no more.
+ * Slots are counted for the user that made the pipe, filled or not. Above pipe-user-pages-soft the user's new pipes
+ * have two slots, and none can be enlarged; above pipe-user-pages-hard the user gets no more pipes.
  *
  * Errors: no reader: SIGPIPE and EPIPE; no writer: end of file; O_NONBLOCK: EAGAIN.
  */
@@ -78,7 +78,7 @@ static bool may_exceed(void)
 
 /*
  * How many slots a new pipe of the caller gets, and are counted: those of a user with many pipes are small
- * (pipe-user-pages-soft). 0: he has too many (pipe-user-pages-hard).
+ * (pipe-user-pages-soft). 0: the user has too many (pipe-user-pages-hard).
  */
 static unsigned int take_slots(struct user_struct *user)
 {

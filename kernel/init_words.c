@@ -8,7 +8,7 @@
  *	name=value, unknown			init's environment: FOO=bar, X=
  *	a word without "=", unknown		an argument: two
  *	all words after "--"			arguments: K=v, three
- *	a name with a dot			a module's parameter: nobody's here
+ *	a name with a dot			a module's parameter: ignored, as there are none
  *
  * As in Linux init= forgets the arguments before it (boot loaders put words there), and a name that is
  * given again replaces its value; HOME=/ and TERM=linux are there from the start. Blanks between

@@ -20,7 +20,7 @@
  * count or the waiter sees the condition.
  *
  * An entry may have a function instead of a task: it is called under the queue's lock, and
- * so may pass the news on (epoll) without anybody running.
+ * so may pass the event on (epoll) without a task being run for it.
  *
  * Pages: each zone has a hash table of queues for waiters on its pages (PM-15). Pages
  * that share a queue do not wake each other's waiters, since an entry carries the

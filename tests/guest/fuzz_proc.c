@@ -5,8 +5,8 @@
 /* timeout: 300 */
 /*
  * An unprivileged user does random things with every file under /proc and /dev, from a seed, while
- * other processes, his own and others', fork, execute, map, start threads and end. Whatever he
- * does, the kernel lives on, nobody else is harmed, and (the runner checks) there is no warning and no
+ * other processes, of the same user and of others, fork, execute, map, start threads and end. Whatever the
+ * user does, the kernel goes on, no other process is harmed, and (the runner checks) there is no warning and no
  * frame is lost.
  *
  * A round is one child of nobody's: it walks from / down through random names, opens what it finds
@@ -111,7 +111,7 @@ static int start_acting(void *argument)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (seed % 3)
 		MUST(setresuid(NOBODY, NOBODY, NOBODY));
-	if (seed % 2) /* as a login does: a program of nobody's that others of his may look into */
+	if (seed % 2) /* as a login does: a program of user nobody, which that user's other processes may look into */
 		prctl(PR_SET_DUMPABLE, 1);
 	return act(seed, 0);
 }
@@ -186,7 +186,7 @@ static void fill_text(void)
 	strcpy(area, texts[below(ARRAY_LEN(texts))]);
 }
 
-/* Terminals that are not his may wait for ever, and a write to the console is seen by people. */
+/* Terminals of others may wait for ever, and a write to the console is seen by people. */
 static int is_left_alone(const char *path)
 {
 	return !strncmp(path, "/dev/", 5) &&
