@@ -4,7 +4,7 @@
  *
  *	bucket[hash(key)] -> waiters, first come first
  *
- * The key of a word is (mm, address), or, where it lies in a shared mapping, (file's
+ * The key of a word is (mm, address), or, where it lies in a page of a file, (file's
  * mapping, offset), so that processes meet (ABI.md section 7, 7). Without FUTEX_PRIVATE_FLAG the
  * page of the word is faulted in to make the key, as in Linux: no page there is EFAULT even for a
  * call that only wakes. With it the address alone is the key, and meets no other. A waiter queues itself
@@ -93,14 +93,19 @@ static int touch_word(unsigned long uaddr, bool written)
 	return error;
 }
 
-/* The key of a word in a shared mapping is its place in the file. mmap_lock held for read. */
+/*
+ * The key of a word in a file's page is its place in the file: in a shared mapping, and in a private
+ * one that cannot be written (touch_word() refused it if its page is a copy). mmap_lock held for read.
+ */
 static void set_shared_key(struct mm_struct *mm, unsigned long uaddr, struct futex_key *key)
 {
 	struct vm_area_struct *vma = find_vma(mm, uaddr);
 
 	lockdep_assert_held(&mm->mmap_lock);
-	if (!vma || vma->vm_start > uaddr || !(vma->vm_flags & VM_MAYSHARE) || !vma->vm_file)
+	if (!vma || vma->vm_start > uaddr || !vma->vm_file)
 		return;
+	if (!(vma->vm_flags & VM_MAYSHARE) && vma->vm_flags & VM_WRITE)
+		return; /* touched for writing, so the page is this process's own */
 	key->object = vma->vm_file->f_mapping;
 	key->offset = (vma->vm_pgoff << PAGE_SHIFT) + uaddr - vma->vm_start;
 }

@@ -34,11 +34,22 @@ static long wake_somebody(unsigned int *word, int op)
 
 static char name[] = "/tmp/futex_keys.XXXXXX";
 
-static int wait_read_only(void *offset)
+static int wait_read_only_in(int sharing, long offset)
 {
 	int fd = open(name, O_RDONLY);
-	unsigned int *word = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
-	return (int)futex(word + (long)offset, WAIT, 0, 0, NULL, 0);
+	unsigned int *word = mmap(NULL, 2 * PAGE, PROT_READ, sharing, fd, 0);
+	return (int)futex(word + offset, WAIT, 0, 0, NULL, 0);
+}
+
+static int wait_read_only(void *offset)
+{
+	return wait_read_only_in(MAP_SHARED, (long)offset);
+}
+
+/* Nobody has written to the mapping, so its page is the file's. */
+static int wait_read_only_private(void *offset)
+{
+	return wait_read_only_in(MAP_PRIVATE, (long)offset);
 }
 
 static void of_a_file(void)
@@ -50,6 +61,9 @@ static void of_a_file(void)
 	SHOW(futex(word + 6, WAKE, 1, 0, NULL, 0));
 	SHOW(wake_somebody(word + 5, WAKE));
 	show_status("a waiter who may only read", wait_for(pid));
+	pid = start_child(wait_read_only_private, (void *)(PAGE / sizeof(*word) + 5));
+	SHOW(wake_somebody(word + 5, WAKE));
+	show_status("a waiter on a private mapping", wait_for(pid));
 	unlink(name);
 	close(fd);
 }
