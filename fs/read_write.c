@@ -55,6 +55,8 @@ static long transfer_piece(struct file *file, unsigned long buf, size_t count, u
 {
 	if (write)
 		return file->f_op->write(file, iov_user_buf(buf), count, pos);
+	if (unlikely(!file->f_op->read))
+		return -EISDIR; /* only directories can be opened for reading and have nothing to read */
 	return file->f_op->read(file, iov_user_buf(buf), count, pos);
 }
 
@@ -69,8 +71,6 @@ static long transfer(struct file *file, unsigned long buf, size_t count, u64 *po
 	ret = check_end(file, *pos, count);
 	if (ret)
 		return ret;
-	if (unlikely(!write && !file->f_op->read))
-		return -EISDIR;
 	ret = transfer_piece(file, buf, min(count, MAX_RW_COUNT), pos, write);
 	count_task_call(&fs_current()->io, ret, write);
 	return ret;
