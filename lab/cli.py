@@ -29,7 +29,7 @@ exit status: the program's; 128+N if signal N ended it; 2 wrong use, 70 guest pa
 124 time-out, 126 not an executable for that machine, 127 no such program"""
 
 MACHINE_OPTIONS = """\
-options (defaults in brackets); a FILE that is - is standard output:
+options (defaults in brackets); a FILE to be written that is - is standard output:
   --ram SIZE            memory of the machine, such as 16M or 1G [128M]
   --cpus N              processors; only 1 yet [1]
   --nodes N             NUMA nodes, 1 to 8, with equal parts of the RAM [1]
@@ -343,7 +343,8 @@ def main(words):
         print(help_for(words))
         return 0
     except Refusal as refusal:
-        say(str(refusal))
+        if str(refusal):
+            say(str(refusal))
         return refusal.status
     except OSError as error:  # whatever file it was that vanished or may not be read
         say(f"{error.filename or 'failed'}: {error.strerror}")

@@ -29,7 +29,7 @@ EXIT_SIGNAL_BASE = 128  # plus the signal's number
 
 
 class Refusal(Exception):
-    """Ends the command with a status and one line on stderr."""
+    """Ends the command with a status and one line on stderr (none if it is empty)."""
 
     def __init__(self, status, line):
         super().__init__(line)

@@ -312,5 +312,7 @@ def write_file(what, path, content):
     try:
         with open_output(path) as file:
             write_all(file.fileno(), content if isinstance(content, bytes) else content.encode())
+    except BrokenPipeError:
+        raise Refusal(EXIT_SIGNAL_BASE + signal.SIGPIPE, "")  # nobody reads on: as if SIGPIPE had ended us
     except OSError as error:
         raise Refusal(EXIT_HOST, f"{what}: {error.strerror}")

@@ -114,6 +114,10 @@ def dash(bench):
     first, _, rest = done.out.partition(b"\n")
     bench.equal((first, json.loads(rest)["exit_status"]), (b"first", 0), "what is on stdout")
     bench.check(not os.path.exists(bench.file("-")), "no file of that name")
+    command = '("$0" run --accel tcg --quiet --stats - -- /bin/busybox seq 100000; echo $? >status) | head -n 1'
+    done = bench.ran(bench.command(["bash", "-c", command, PAGODA], env=dict(os.environ, PAGODA_BUILT="1")), out=b"1\n")
+    with open(bench.file("status")) as file:
+        bench.equal((file.read(), done.err), ("141\n", b""), "status and stderr when nobody reads on")
 
 
 @test("trouble/another_users_tree_is_built_elsewhere", quick=False)
