@@ -7,6 +7,8 @@
  */
 #include "harness.h"
 
+#include <fs/proc/proc.h>
+#include <fs/user.h>
 #include <fs/vfs.h>
 #include <fs/ext2/ext2.h>
 #include <machine/hosted_disk.h>
@@ -24,7 +26,7 @@
 
 static struct fs_process process;
 static struct fs_struct fs;
-static struct fs_task task = {.fs = &fs, .process = &process};
+static struct fs_task task = {.fs = &fs, .process = &process, .user = &root_user};
 static s64 now = 1700000000ll * 1000000000ll;
 
 struct fs_task *fs_hook_current(void)
@@ -64,6 +66,15 @@ bool fs_hook_capable(int cap)
 {
 	(void)cap;
 	return true;
+}
+void proc_printf(struct proc_text *text, const char *fmt, ...)
+{
+	FAIL("text %p, %s: nobody reads /proc here", (void *)text, fmt);
+}
+bool proc_put_path(struct proc_text *text, const struct path *path, const struct path *root, const char *escapes)
+{
+	(void)path, (void)root;
+	FAIL("text %p, escapes %s: nobody reads /proc here", (void *)text, escapes);
 }
 struct super_block *devpts_mount(void)
 {
