@@ -223,9 +223,10 @@ static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct 
 	unsigned long flags;
 
 	spin_lock_irqsave(&wq->lock, flags);
-	w->wants = !w->granted;
-	if (w->wants)
+	if (!w->granted) {
+		__atomic_store_n(&w->wants, true, __ATOMIC_RELAXED);
 		SetPageWanted(page);
+	}
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
@@ -244,7 +245,8 @@ static int lock_page_slow(struct page *page, bool killable)
 	run_disk_queue();
 	queue_for_page(wq, &w, page);
 	while (!(got = got_page_lock(page, &w)) && !(killable && port_fatal_signal_pending())) {
-		if (__atomic_load_n(&w.seen, __ATOMIC_RELAXED) & PAGE_UNLOCKED && !w.wants)
+		if (__atomic_load_n(&w.seen, __ATOMIC_RELAXED) & PAGE_UNLOCKED &&
+		    !__atomic_load_n(&w.wants, __ATOMIC_RELAXED))
 			ask_to_be_next(wq, &w, page);
 		else
 			port_park(UINT64_MAX);
@@ -296,7 +298,7 @@ static noinline bool hand_over_page(struct page *page)
 	spin_lock_irqsave(&wq->lock, flags);
 	w = next_owner(wq, page);
 	if (w) {
-		w->wants = false;
+		__atomic_store_n(&w->wants, false, __ATOMIC_RELAXED); /* w reads it without the lock */
 		__atomic_store_n(&w->granted, true, __ATOMIC_RELEASE);
 		port_unpark(w->entry.task);
 	}

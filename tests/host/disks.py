@@ -111,7 +111,7 @@ def shared(bench):
         dd if=/dev/vdb bs=1 skip=1082 count=1 2>/dev/null | od -An -tx1
         echo volume | dd of=/dev/vdb bs=1 seek=1144 conv=notrunc 2>/dev/null
         echo text > /mnt/file
-        mount -t ext2 /dev/vdb /tmp 2>&1 | grep -o 'busy'; swapon /dev/vdb 2>&1 | grep -o 'busy'
+        mount -t ext2 /dev/vdb /tmp && cat /tmp/file && umount /tmp; swapon /dev/vdb 2>&1 | grep -o 'busy'
         umount /mnt && /x excl /dev/vdb "/x excl /dev/vdb; mount -t ext2 /dev/vdb /mnt 2>&1 | grep -o busy"
         mount -t ext2 /dev/vdb /mnt && cat /mnt/file && umount /mnt
         grep Buffers /proc/meminfo | tr -s ' '""", [plain, mounted], options=helper(bench)))
@@ -130,7 +130,7 @@ direct
  01
 O_EXCL: EBUSY
  00
-busy
+text
 busy
 O_EXCL: ok
 O_EXCL: EBUSY
