@@ -74,9 +74,6 @@ static unsigned long reap_value(kmem_cache_t *cachep, gfp_t gfp_mask, unsigned l
 
 	if (cachep->flags & SLAB_NO_REAP)
 		return 0;
-	/* Look without the lock: most caches have no free slab. One that gets its first just now is found by the next call. */
-	if (!READ_ONCE(cachep->nr_free_slabs) && !READ_ONCE(cachep->dflags))
-		return 0;
 	spin_lock_irqsave(&cachep->spinlock, flags);
 	if (cachep->dflags & DFLGS_GROWN) {
 		cachep->dflags &= ~DFLGS_GROWN;
