@@ -505,7 +505,7 @@ static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff
 /* Is a page that the mapping lacks a page of zeroes, to be made without a disk? (tmpfs with nothing in swap) */
 static bool makes_its_own(const struct address_space *mapping)
 {
-	return !mapping->a_ops->readpage && !mapping->nrswapped;
+	return !mapping->a_ops->readpage && !__atomic_load_n(&mapping->nrswapped, __ATOMIC_RELAXED);
 }
 
 /*

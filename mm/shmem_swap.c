@@ -148,6 +148,13 @@ const struct address_space_operations shmem_aops = { .writepage = shmem_writepag
 
 /* ---- Items of the tree ------------------------------------------------------------------------ */
 
+/* One place more or less that is in swap alone. A fault looks at the number without the lock (filemap_nopage). */
+static void count_swapped(struct address_space *mapping, long change)
+{
+	lockdep_assert_held(&mapping->pages_lock);
+	__atomic_store_n(&mapping->nrswapped, mapping->nrswapped + (unsigned long)change, __ATOMIC_RELAXED);
+}
+
 bool shmem_page_to_entry(struct address_space *mapping, struct page *page)
 {
 	lockdep_assert_held(&mapping->pages_lock);
@@ -156,7 +163,7 @@ bool shmem_page_to_entry(struct address_space *mapping, struct page *page)
 	BUG_ON(radix_tree_replace(&mapping->i_pages, page->index,
 				  entry_to_item(page_swap_entry(page))) != page);
 	page->private = NULL;
-	mapping->nrswapped++;
+	count_swapped(mapping, 1);
 	atomic_long_dec(&nr_cached_slots);
 	return true;
 }
@@ -336,7 +343,7 @@ static bool next_item(struct address_space *mapping, pgoff_t *index, pgoff_t end
 		get_page(*page);
 	} else if (item) {
 		(void)radix_tree_delete(&mapping->i_pages, *index, &pool); /* that very item */
-		mapping->nrswapped--;
+		count_swapped(mapping, -1);
 	}
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	page_tree_free_pool(&pool);

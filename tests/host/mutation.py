@@ -45,7 +45,7 @@ MUTANTS = [
            "\tflush_tlb_range(r->mm, start, *addr);", "\t(void)start;",
            "mremap_stops_the_other_cpu"),
     Mutant("flushes stay on this CPU", "arch/x86/tlb.c",
-           "\tport_on_each_cpu(mask, flush_here, f);\n", "\tport_on_each_cpu(mask & here, flush_here, f);\n",
+           "\tport_on_each_cpu(mask, fn, arg);\n", "\tport_on_each_cpu(mask & here, fn, arg);\n",
            "munmap_stops_the_other_cpu"),
     Mutant("a lazy CPU that left comes back without its tables", "arch/x86/context.c",
            "\tif (unlikely(!(__atomic_load_n(&next->cpu_vm_mask, __ATOMIC_RELAXED) & cpu_bit())))\n"
