@@ -181,7 +181,7 @@ bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct pa
 	(void)radix_tree_replace(&mapping->i_pages, index, page);
 	link_page(page, mapping, index);
 	page->private = (void *)item_to_entry(item).val;
-	mapping->nrswapped--;
+	count_swapped(mapping, -1);
 	atomic_long_inc(&nr_cached_slots);
 	return true;
 }
