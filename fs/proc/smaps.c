@@ -192,6 +192,7 @@ static int print_rollup(struct proc_text *t, struct proc_open *open, u64 *index)
 		first = sums.size ? first : region.start;
 		count_region(&sums, open->mm, &region);
 		proc_region_done(open, &region);
+		port_cond_resched(); /* regions without tables are walked without a pause */
 	}
 	proc_printf(t, "%08lx-%08lx ---p 00000000 00:00 0 ", first, region.end);
 	proc_pad(t, start, MAPS_NAME_COLUMN);
