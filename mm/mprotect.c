@@ -148,8 +148,23 @@ static int first_vma(struct mm_struct *mm, unsigned long grows, unsigned long *s
 	return 0;
 }
 
+/* From the first to the last locked private region that became writable; start == end: there is none. */
+struct became_writable {
+	unsigned long start, end;
+};
+
+static void note_if_becomes_writable(struct became_writable *became, const struct vm_area_struct *vma,
+				     unsigned long start, unsigned long stop, unsigned long flags)
+{
+	if ((vma->vm_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) != VM_LOCKED || !(flags & VM_WRITE))
+		return;
+	if (became->start == became->end)
+		became->start = start;
+	became->end = stop;
+}
+
 static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsigned long end,
-			 unsigned long prot)
+			 unsigned long prot, struct became_writable *became)
 {
 	unsigned int turns = 0;
 
@@ -161,6 +176,7 @@ static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsign
 		/* VM_MAYx is VM_x, four bits up. */
 		if (flags & ~(flags >> 4) & VM_ACCESS_FLAGS)
 			return -EACCES;
+		note_if_becomes_writable(became, vma, start, stop, flags);
 		err = mprotect_fixup(&vma, start, stop, flags);
 		if (err || stop == end)
 			return err;
@@ -179,7 +195,7 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 	unsigned long grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP), end;
 	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
-	bool has_locked;
+	struct became_writable became = { 0, 0 };
 	int err;
 
 	prot &= ~grows;
@@ -197,11 +213,10 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 		return -EINTR;
 	err = first_vma(mm, grows, &start, &end, &vma);
 	if (!err)
-		err = mprotect_vmas(vma, start, end, prot);
-	has_locked = mm->locked_vm;
+		err = mprotect_vmas(vma, start, end, prot, &became);
 	up_write(&mm->mmap_lock);
 	/* Locked regions that became writable get copies of their shared pages now, as far as that goes. */
-	if (unlikely(has_locked && prot & PROT_WRITE))
-		(void)mm_populate(mm, start, end, POPULATE_LOCKED);
+	if (unlikely(became.start != became.end))
+		(void)mm_populate(mm, became.start, became.end, POPULATE_LOCKED);
 	return err;
 }

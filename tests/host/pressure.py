@@ -99,7 +99,8 @@ def sixteen_more(bench):
 @test("pressure/full_swap_ends_the_largest_and_spares_the_others", "SW-18 OM-07 OM-16")
 def full_swap(bench):
     done, events = shell(bench, "/set 8 & q=$!; /set 64; echo $?; wait $q; echo $?; /set 16; echo $?", "24M", "16M")
-    bench.equal(done.out, b"143\n" + GOOD + b"0\n" + GOOD + b"0\n", "output")
+    outputs = [b"143\n" + GOOD + b"0\n" + GOOD + b"0\n", GOOD + b"143\n0\n" + GOOD + b"0\n"]  # who ends first is open
+    bench.check(done.out in outputs, f"output: {done.out!r}")
     bench.equal(events["oom_kill"], 1, "kills")
     bench.check(events["pswpout"] > 4000, "swap was not full")
 
