@@ -148,9 +148,13 @@ static int first_vma(struct mm_struct *mm, unsigned long grows, unsigned long *s
 	return 0;
 }
 
-/* From the first to the last locked private region that became writable; start == end: there is none. */
+/* Locked private regions that became writable; the last range reaches over those that have none of their own. */
+#define BECAME_WRITABLE_MAX 8
 struct became_writable {
-	unsigned long start, end;
+	unsigned int nr;
+	struct {
+		unsigned long start, end;
+	} range[BECAME_WRITABLE_MAX];
 };
 
 static void note_if_becomes_writable(struct became_writable *became, const struct vm_area_struct *vma,
@@ -158,9 +162,9 @@ static void note_if_becomes_writable(struct became_writable *became, const struc
 {
 	if ((vma->vm_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) != VM_LOCKED || !(flags & VM_WRITE))
 		return;
-	if (became->start == became->end)
-		became->start = start;
-	became->end = stop;
+	if (became->nr < BECAME_WRITABLE_MAX)
+		became->range[became->nr++].start = start;
+	became->range[became->nr - 1].end = stop;
 }
 
 static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsigned long end,
@@ -195,7 +199,7 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 	unsigned long grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP), end;
 	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
-	struct became_writable became = { 0, 0 };
+	struct became_writable became;
 	int err;
 
 	prot &= ~grows;
@@ -209,6 +213,7 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 		return -ENOMEM;
 	if (prot & ~(unsigned long)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
 		return -EINVAL;
+	became.nr = 0;
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
 	err = first_vma(mm, grows, &start, &end, &vma);
@@ -216,7 +221,7 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 		err = mprotect_vmas(vma, start, end, prot, &became);
 	up_write(&mm->mmap_lock);
 	/* Locked regions that became writable get copies of their shared pages now, as far as that goes. */
-	if (unlikely(became.start != became.end))
-		(void)mm_populate(mm, became.start, became.end, POPULATE_LOCKED);
+	for (unsigned int i = 0; unlikely(i < became.nr); i++)
+		(void)mm_populate(mm, became.range[i].start, became.range[i].end, POPULATE_LOCKED);
 	return err;
 }
