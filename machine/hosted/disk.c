@@ -13,7 +13,9 @@
  * Transfers go to physical memory by hosted_phys(), as DMA does. A page of high memory on a
  * disk that was declared unable to reach it is a broken promise of the block layer.
  *
- * Locking: disk->lock (RANK_LEAF, interrupts off) for the list of taken requests.
+ * Locking: disk->lock (RANK_LEAF, interrupts off) for the list of taken requests and for the faults
+ * on order. A test may order a fault while the disk still serves read-ahead; a request sees the whole
+ * order or nothing of it.
  */
 #include "hosted_internal.h"
 
@@ -41,12 +43,17 @@ struct hosted_disk {
 	int stalled, ending, ended; /* (A) */
 	struct hosted_disk *next; /* of all disks; made and ended by one task */
 	wait_queue_head_t work;
-	/* Faults and watching; set while the disk is idle. */
-	unsigned long requests, fail_request; /* since hosted_disk_fail_nth() */
-	u64 bad_start, bad_end;
-	bool bad_op[3];
-	hosted_disk_watch_t *watch;
-	void *watch_arg;
+	unsigned long requests, fail_request; /* (lock) since hosted_disk_fail_nth() */
+	u64 bad_start, bad_end;		      /* (lock) */
+	bool bad_op[3];			      /* (lock) */
+	hosted_disk_watch_t *watch;	      /* (lock) */
+	void *watch_arg;		      /* (lock) */
+};
+
+/* Who is told of each transfer. */
+struct watcher {
+	hosted_disk_watch_t *call;
+	void *arg;
 };
 
 static struct hosted_disk *disks;
@@ -83,34 +90,47 @@ static bool disk_submit(struct block_device *bdev, struct blk_request *rq)
 static const struct block_device_operations disk_ops = { .submit = disk_submit };
 
 static void transfer_vec(struct hosted_disk *disk, const struct bio *bio, u64 sector,
-			 const struct bio_vec *vec)
+			 const struct bio_vec *vec, struct watcher watcher)
 {
 	unsigned char *ram, *at = disk->bytes + (sector << SECTOR_SHIFT);
 
 	if (PageHighMem(vec->page) && !disk->bdev.high_memory)
 		hosted_fatal("disk %s cannot reach frame %#lx", disk->bdev.name, page_to_pfn(vec->page));
 	ram = hosted_phys(PFN_PHYS(page_to_pfn(vec->page)) + vec->offset);
-	if (disk->watch)
-		disk->watch(disk->watch_arg, bio->op, sector, vec->page);
+	if (watcher.call)
+		watcher.call(watcher.arg, bio->op, sector, vec->page);
 	if (bio->op == BIO_READ)
 		memcpy(ram, at, vec->len);
 	else
 		memcpy(at, ram, vec->len);
 }
 
+/* Whether a fault on order is this request's. Locks: disk->lock. */
+static bool fault_is_due(struct hosted_disk *disk, const struct blk_request *rq)
+{
+	if (++disk->requests == disk->fail_request)
+		return true;
+	return disk->bad_op[rq->op] && rq->sector < disk->bad_end &&
+	       (rq->op == BIO_FLUSH || rq->sector + rq->nr_sectors > disk->bad_start);
+}
+
 static int serve(struct hosted_disk *disk, struct blk_request *rq)
 {
+	struct watcher watcher;
 	u64 sector = rq->sector;
+	unsigned long flags;
 	struct bio *bio;
+	bool fails;
 
-	if (++disk->requests == disk->fail_request)
-		return -EIO;
-	if (disk->bad_op[rq->op] && rq->sector < disk->bad_end &&
-	    (rq->op == BIO_FLUSH || rq->sector + rq->nr_sectors > disk->bad_start))
+	spin_lock_irqsave(&disk->lock, flags);
+	fails = fault_is_due(disk, rq);
+	watcher = (struct watcher){disk->watch, disk->watch_arg};
+	spin_unlock_irqrestore(&disk->lock, flags);
+	if (fails)
 		return -EIO;
 	list_for_each_entry(bio, &rq->bios, chain)
 		for (unsigned int i = 0; i < bio->nr_vecs; i++) {
-			transfer_vec(disk, bio, sector, &bio->vecs[i]);
+			transfer_vec(disk, bio, sector, &bio->vecs[i], watcher);
 			sector += bio->vecs[i].len >> SECTOR_SHIFT;
 		}
 	return 0;
@@ -247,21 +267,34 @@ void hosted_disk_stall(struct block_device *bdev, bool stall)
 
 void hosted_disk_fail_nth(struct block_device *bdev, unsigned long n)
 {
-	disk_of(bdev)->requests = 0;
-	disk_of(bdev)->fail_request = n;
+	struct hosted_disk *disk = disk_of(bdev);
+	unsigned long flags;
+
+	spin_lock_irqsave(&disk->lock, flags);
+	disk->requests = 0;
+	disk->fail_request = n;
+	spin_unlock_irqrestore(&disk->lock, flags);
 }
 
 void hosted_disk_fail_sectors(struct block_device *bdev, enum bio_op op, u64 start, u64 end)
 {
 	struct hosted_disk *disk = disk_of(bdev);
+	unsigned long flags;
 
+	spin_lock_irqsave(&disk->lock, flags);
 	disk->bad_op[op] = start < end;
 	disk->bad_start = start;
 	disk->bad_end = end;
+	spin_unlock_irqrestore(&disk->lock, flags);
 }
 
 void hosted_disk_watch(struct block_device *bdev, hosted_disk_watch_t *watch, void *arg)
 {
-	disk_of(bdev)->watch_arg = arg;
-	disk_of(bdev)->watch = watch;
+	struct hosted_disk *disk = disk_of(bdev);
+	unsigned long flags;
+
+	spin_lock_irqsave(&disk->lock, flags);
+	disk->watch_arg = arg;
+	disk->watch = watch;
+	spin_unlock_irqrestore(&disk->lock, flags);
 }
