@@ -33,18 +33,29 @@ KERNEL_SYSCALLS(X)
 FS_SYSCALLS(X)
 #undef X
 
+/* Linux, too, ignores the upper half of RAX. */
+static unsigned long call_number(const struct pt_regs *r)
+{
+	return (u32)r->orig_ax;
+}
+
+static long call_unknown(const struct pt_regs *r)
+{
+	count_vm_event(syscall_unknown);
+	report_unknown_syscall(call_number(r));
+	return -ENOSYS;
+}
+
+/* Every number has a function: first all get call_unknown(), then those that exist their own. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
 static long (*const table[NR_SYSCALLS])(const struct pt_regs *r) = {
+	[0 ... NR_SYSCALLS - 1] = call_unknown,
 #define X(nr, name, args) [nr] = call_##name,
 	KERNEL_SYSCALLS(X) FS_SYSCALLS(X)
 #undef X
 };
-
-static long call_unknown(unsigned long nr)
-{
-	count_vm_event(syscall_unknown);
-	report_unknown_syscall(nr);
-	return -ENOSYS;
-}
+#pragma GCC diagnostic pop
 
 static bool is_restart(long ret)
 {
@@ -53,13 +64,9 @@ static bool is_restart(long ret)
 
 void kernel_syscall(struct pt_regs *regs)
 {
-	unsigned int nr = (unsigned int)regs->orig_ax; /* Linux, too, ignores the upper half of RAX */
-	long ret;
+	unsigned long nr = call_number(regs);
+	long ret = nr < NR_SYSCALLS ? table[nr](regs) : call_unknown(regs);
 
-	if (nr < NR_SYSCALLS && table[nr])
-		ret = table[nr](regs);
-	else
-		ret = call_unknown(nr);
 	regs->ax = (unsigned long)ret;
 	if (is_restart(ret) && nr != NR_rt_sigreturn) {
 		current->restart_ret = ret;
