@@ -478,10 +478,7 @@ long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg)
 	return ret;
 }
 
-/*
- * ---- Opening and closing
- * ----------------------------------------------------------------------------------------
- */
+/* ---- Opening and closing ---- */
 
 /* One open file less; with the last one the pipe goes, and a fifo is only a name again. */
 static void put_pipe(struct inode *inode, struct pipe *pipe)
@@ -623,10 +620,7 @@ static const struct file_operations pipe_fops = {
 
 const struct file_operations fifo_fops = { .open = fifo_open };
 
-/*
- * ---- pipe(2)
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- pipe(2) ---- */
 
 static struct inode *pipe_inode(void)
 {

@@ -451,10 +451,7 @@ long proc_link_thread_self(const struct proc_node *node, char *buf, size_t size)
 	return pagoda_snprintf(buf, size, "%d/task/%d", fs_current()->process->pid, current_vm->pid);
 }
 
-/*
- * ---- Threads
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Threads ---- */
 
 static const struct proc_entry thread_entry;
 
@@ -485,10 +482,7 @@ static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx
 	}
 }
 
-/*
- * ---- The tables
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- The tables ---- */
 
 static int fdinfo_may_open(const struct proc_node *node)
 {
