@@ -86,7 +86,6 @@ static void init_sigpending(struct sigpending *pending)
 void init_task_parts(struct task_struct *t)
 {
 	INIT_LIST_HEAD(&t->vm.local_pages);
-	INIT_LIST_HEAD(&t->rq_link);
 	INIT_LIST_HEAD(&t->task_link);
 	INIT_LIST_HEAD(&t->thread_link);
 	INIT_LIST_HEAD(&t->sibling);

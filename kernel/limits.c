@@ -3,8 +3,8 @@
  * limits.c: what a process may use, and what it has used.
  *
  * Limits are per process (signal_struct), read as single words by whoever enforces them;
- * changed under tasklist_lock. The nice value is kept and shown, but the scheduler is plain
- * round-robin. Failure: -EINVAL, -EPERM (raising a hard limit), -ESRCH, -EFAULT.
+ * changed under tasklist_lock. The nice value is kept and shown, but the scheduler gives
+ * all equal shares. Failure: -EINVAL, -EPERM (raising a hard limit), -ESRCH, -EFAULT.
  */
 #include <pagoda/mm.h>
 #include <pagoda/string.h>

@@ -1,13 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched.c: the round-robin scheduler, sleeping and waking.
+ * sched.c: the scheduler: fair shares by virtual runtime; sleeping and waking.
  *
- *	ready:  head -> t1 -> t2 -> ... -> tail		one queue for all CPUs
+ *	first, then ready (a tree)	tasks that wait for a CPU, in the order of their virtual runtime
  *	cpu[n]: current, its idle task, what the last switch left to finish
  *
- * A task runs until it sleeps or its slice of SLICE_TICKS is used up, and goes to the
- * tail. Nothing is preempted in kernel mode: the tick only sets WORK_RESCHED, and the way
- * back to user mode (or port_cond_resched) calls schedule().
+ * A task's virtual runtime is the CPU time that it has had, plus an offset that only grows. The ready task with the
+ * least goes next, and runs until it sleeps or its slice is used up. Between tasks that only compute this is
+ * round robin: whoever ran is behind all others. `floor` is a lower bound of the virtual runtimes of the tasks that
+ * run or are ready; it never falls. (The idea: Stoica and Abdel-Wahab, "Earliest eligible virtual
+ * deadline first", 1995; Linux 2.6.23 to 6.5 placed sleepers in the same way.)
+ *
+ *	virtual runtime ->
+ *	     <---- SLEEP_CREDIT ---- floor
+ *	     |        queue keys of woken tasks      |
+ *	                             | hog 3   hog 1   hog 2 | new task
+ *
+ * A task that slept did not use its share meanwhile. When it wakes up, its virtual runtime is raised to at least the
+ * floor, as it has no claim on the time before, and it is queued as if it had had SLEEP_CREDIT less: so it
+ * goes before all that compute as long as it has not run ahead of them by that much. One that has waits like the
+ * others. A new task goes behind all that are ready, and is not before its parent: nobody gains by forking,
+ * however short a time each child lives.
+ *
+ * A woken task that is behind the running one by WAKE_GRANULARITY preempts it, if an interrupt (a timer, a device)
+ * woke it. If the running task woke it itself, it waits for the next tick: most wakers sleep soon, or
+ * have more to hand over (a pipe), and each switch less is time for both.
+ *
+ * No starvation: the key of a queued task stays, and new tasks go behind it. Another task is before it only until it has
+ * run for SLEEP_CREDIT more than the distance from the floor to that key, which is a slice at most, as whoever runs has
+ * the least key. So a hog beside w others that sleep and wake waits at most w times (SLEEP_CREDIT + a
+ * slice), however they do it, and in the long run all have the same.
+ *
+ * The slice is SLICE_TICKS, and less with many ready tasks, so that a round of all takes ROUND_TICKS if it can. Nothing
+ * is preempted in kernel mode: the interrupt only sets WORK_RESCHED, and the way back to user mode (or
+ * port_cond_resched) calls schedule(). port_yield() puts the caller behind all that are ready.
+ *
+ * Cost: O(log n) of ready tasks; O(1) with at most one, which is kept outside of the tree.
  *
  * Sleeping is by token (port.h): port_park() takes the task's token or sleeps until
  * port_unpark() gives it. `running` is true from the moment schedule() picks a task until
@@ -25,7 +53,8 @@
  * before the switch itself; `on_cpu` stays set until the task's registers are saved, and
  * who picks a task waits for that (never, on one CPU).
  * Invariants: (I1) a task is on the queue iff it is RUNNING and not `running`, and no idle
- * task ever is; (I2) an exited task is never on the queue.
+ * task ever is; (I2) an exited task is never on the queue; (I3) no task of the tree is before `first`, and the
+ * tree is empty if there is no `first`.
  * Failure: none. Seen in: /proc/stat, /proc/loadavg.
  */
 #include <pagoda/bug.h>
@@ -34,10 +63,15 @@
 #include <pagoda/string.h>
 #include <asm/ptrace.h>
 #include <fs/user.h>
+#include <lib/rbtree.h>
 #include <kernel/sched.h>
 #include <kernel/itimer.h>
 #include <kernel/latency.h>
 #include <kernel/process.h>
+
+#define SLEEP_CREDIT_NS	    (SLICE_TICKS * TICK_NS) /* before those that compute by a slice at most */
+#define WAKE_GRANULARITY_NS (TICK_NS / 10)
+#define ROUND_TICKS	    40 /* 0.4 s */
 
 struct cpu_sched {
 	struct task_struct *idle;
@@ -47,8 +81,10 @@ struct cpu_sched {
 };
 
 static spinlock_t rq_lock = SPIN_LOCK_INIT(RANK_NONE);
-static LIST_HEAD(ready);	  /* (Q) */
-static unsigned int nr_ready;	  /* (Q) */
+static struct task_struct *first; /* (Q) the ready task with the least virtual runtime */
+static struct rb_root ready;	  /* (Q) the others, in the order of their virtual runtime */
+static unsigned int nr_ready;	  /* (Q) of both */
+static u64 floor_ns = SLEEP_CREDIT_NS; /* (Q) */
 static u64 nr_switches;		  /* (Q) */
 static unsigned long loadavg[3]; /* by CPU 0's tick, scaled by 2048 */
 static struct cpu_sched cpu[NR_CPUS];
@@ -64,32 +100,140 @@ static struct cpu_sched *this_cpu(void)
 
 /* ---- The queue ------------------------------------------------------------------------ */
 
-static void enqueue(struct task_struct *t)
+static struct task_struct *task_of(struct rb_node *node)
 {
-	list_add_tail(&t->rq_link, &ready);
-	nr_ready++;
+	return node ? rb_entry(node, struct task_struct, rq_node) : NULL;
 }
 
-static struct task_struct *pick_next(void)
+static void add_to_tree(struct task_struct *t)
 {
-	struct task_struct *t;
+	struct rb_node **link = &ready.node, *parent = NULL;
 
-	if (list_empty(&ready))
-		return this_cpu()->idle;
-	t = list_first_entry(&ready, struct task_struct, rq_link);
-	list_del(&t->rq_link);
-	nr_ready--;
+	while (*link) {
+		parent = *link;
+		link = t->queue_key_ns < task_of(parent)->queue_key_ns ? &parent->left : &parent->right;
+	}
+	rb_link_node(&t->rq_node, parent, link);
+	rb_insert(&t->rq_node, &ready, NULL);
+}
+
+static noinline void enqueue_among_others(struct task_struct *t)
+{
+	if (t->queue_key_ns < first->queue_key_ns) {
+		add_to_tree(first);
+		first = t;
+	} else {
+		add_to_tree(t);
+	}
+}
+
+/* Queue t by its queue_key_ns, behind its equals. */
+static __always_inline void enqueue(struct task_struct *t)
+{
+	lockdep_assert_held(&rq_lock);
+	nr_ready++;
+	if (unlikely(first))
+		enqueue_among_others(t);
+	else
+		first = t;
+}
+
+static noinline struct task_struct *take_from_tree(void)
+{
+	struct task_struct *t = task_of(rb_first(&ready));
+
+	rb_erase(&t->rq_node, &ready, NULL);
 	return t;
 }
 
-/* Make t RUNNING if it is in the given state. rq_lock held. */
-static void wake_from(struct task_struct *t, enum task_state state)
+/* Take the first ready task off the queue; NULL: there is none. */
+static __always_inline struct task_struct *dequeue_first(void)
 {
+	struct task_struct *t = first;
+
+	lockdep_assert_held(&rq_lock);
+	if (!t)
+		return NULL;
+	first = --nr_ready ? take_from_tree() : NULL;
+	floor_ns = max(floor_ns, t->queue_key_ns);
+	return t;
+}
+
+/* The place behind all that are ready. */
+static u64 last_key(void)
+{
+	struct task_struct *last = first && nr_ready > 1 ? task_of(rb_last(&ready)) : first;
+
+	return last ? last->queue_key_ns : floor_ns;
+}
+
+/* ---- Virtual runtime --------------------------------------------------------------------- */
+
+/* The virtual runtime of a task when it last stopped running. */
+static u64 vruntime(const struct task_struct *t)
+{
+	return t->vm.cpu_time_ns + t->vruntime_offset_ns;
+}
+
+/* Make the virtual runtime of a task that does not run at least ns, and say what it is now. */
+static u64 raise_vruntime(struct task_struct *t, u64 ns)
+{
+	u64 now = vruntime(t);
+
+	if (now >= ns)
+		return now;
+	t->vruntime_offset_ns += ns - now;
+	return ns;
+}
+
+/* The virtual runtime of the task that runs here. */
+static u64 current_vruntime(u64 now)
+{
+	return vruntime(current) + (now - current->run_start_ns);
+}
+
+/* The current task may run alone for long: the floor follows it. */
+static void raise_floor(u64 now)
+{
+	u64 least = current_vruntime(now);
+
+	if (current == this_cpu()->idle)
+		return;
+	if (first)
+		least = min(least, first->queue_key_ns);
+	floor_ns = max(floor_ns, least);
+}
+
+static int slice_ticks(void)
+{
+	if (likely(nr_ready < ROUND_TICKS / SLICE_TICKS))
+		return SLICE_TICKS;
+	return max(ROUND_TICKS / (int)nr_ready, 1);
+}
+
+/* Make t RUNNING if it is in the given state. rq_lock held. */
+static __always_inline void wake_from(struct task_struct *t, enum task_state state)
+{
+	lockdep_assert_held(&rq_lock);
 	if (t->state != state)
 		return;
 	t->state = TASK_RUNNING;
-	if (!t->running)
-		enqueue(t);
+	if (t->running)
+		return;
+	t->queue_key_ns = raise_vruntime(t, floor_ns) - SLEEP_CREDIT_NS;
+	t->woken = true;
+	enqueue(t);
+}
+
+/* An interrupt ends, and may have woken a task that is to run at once. Interrupts off. */
+void kernel_interrupt_end(void)
+{
+	struct task_struct *me = current;
+
+	if (likely(!first) || !first->woken || me == this_cpu()->idle)
+		return;
+	if (first->queue_key_ns + WAKE_GRANULARITY_NS < current_vruntime(port_clock_ns()))
+		set_work(me, WORK_RESCHED);
 }
 
 /* ---- Switching ------------------------------------------------------------------------ */
@@ -113,34 +257,47 @@ static void finish_switch(void)
 
 static void switch_to(struct task_struct *prev, struct task_struct *next)
 {
-	u64 now = port_clock_ns();
+	struct cpu_sched *c = this_cpu();
 
-	prev->vm.cpu_time_ns += now - prev->run_start_ns;
-	next->run_start_ns = now;
 	while (__atomic_load_n(&next->on_cpu, __ATOMIC_ACQUIRE))
 		port_cpu_relax();
 	next->on_cpu = true;
-	this_cpu()->prev = prev;
-	this_cpu()->dropped_mm = context_switch_mm(&prev->vm, &next->vm);
+	c->prev = prev;
+	c->dropped_mm = context_switch_mm(&prev->vm, &next->vm);
 	machine_set_current(&next->vm);
 	machine_switch(&prev->thread, &next->thread);
 	finish_switch();
 }
 
-void schedule(void)
+/* The task that runs next. If prev can go on, it is queued, behind all that are ready if it yields. rq_lock held. */
+static __always_inline struct task_struct *choose_next(struct task_struct *prev)
+{
+	struct task_struct *next = dequeue_first();
+
+	if (prev->state == TASK_RUNNING && prev != this_cpu()->idle) {
+		if (!next)
+			return prev;
+		prev->queue_key_ns = raise_vruntime(prev, prev->yields ? max(last_key(), next->queue_key_ns) : 0);
+		enqueue(prev);
+	}
+	return next ? next : this_cpu()->idle;
+}
+
+/* schedule() with rq_lock held; flags: of its spin_lock_irqsave. It is dropped. */
+static void schedule_locked(unsigned long flags)
 {
 	struct task_struct *prev = current, *next;
-	unsigned long flags;
+	u64 now = port_clock_ns();
 
-	latency_point();
-	spin_lock_irqsave(&rq_lock, flags);
+	lockdep_assert_held(&rq_lock);
 	clear_work(prev, WORK_RESCHED);
+	prev->vm.cpu_time_ns += now - prev->run_start_ns;
 	prev->running = false;
-	if (prev->state == TASK_RUNNING && prev != this_cpu()->idle)
-		enqueue(prev);
-	next = pick_next();
+	next = choose_next(prev);
 	next->running = true;
-	next->slice_ticks = SLICE_TICKS;
+	next->woken = false;
+	next->slice_ticks = slice_ticks();
+	next->run_start_ns = now;
 	if (next != prev) {
 		nr_switches++;
 		if (prev->state == TASK_RUNNING)
@@ -152,6 +309,15 @@ void schedule(void)
 	if (next != prev)
 		switch_to(prev, next);
 	port_irq_restore(flags);
+}
+
+void schedule(void)
+{
+	unsigned long flags;
+
+	latency_point();
+	spin_lock_irqsave(&rq_lock, flags);
+	schedule_locked(flags);
 }
 
 void schedule_tail(void)
@@ -171,22 +337,31 @@ void schedule_dead(void)
 
 /* ---- Sleeping and waking ------------------------------------------------------------ */
 
+/* Sleep, once the task has been declared PARKED, until the deadline at the latest. */
+static void park_until(struct task_struct *me, u64 deadline_ns)
+{
+	ktimer_start(&me->park_timer, deadline_ns);
+	schedule();
+	ktimer_cancel(&me->park_timer);
+}
+
 void port_park(u64 deadline_ns)
 {
 	struct task_struct *me = current;
 	unsigned long flags;
 
 	might_sleep();
+	latency_point();
 	spin_lock_irqsave(&rq_lock, flags);
-	if (!me->park_token)
+	if (me->park_token) {
+		spin_unlock_irqrestore(&rq_lock, flags);
+	} else if (deadline_ns == UINT64_MAX) {
 		me->state = TASK_PARKED;
-	spin_unlock_irqrestore(&rq_lock, flags);
-	if (me->state == TASK_PARKED) {
-		if (deadline_ns != UINT64_MAX)
-			ktimer_start(&me->park_timer, deadline_ns);
-		schedule();
-		if (deadline_ns != UINT64_MAX)
-			ktimer_cancel(&me->park_timer);
+		schedule_locked(flags);
+	} else {
+		me->state = TASK_PARKED;
+		spin_unlock_irqrestore(&rq_lock, flags);
+		park_until(me, deadline_ns);
 	}
 	WRITE_ONCE(me->park_token, false);
 }
@@ -209,7 +384,9 @@ void park_timeout(struct ktimer *timer)
 
 void port_yield(void)
 {
+	current->yields = true;
 	schedule();
+	current->yields = false;
 }
 
 void wake_up_new_task(struct task_struct *t)
@@ -218,6 +395,7 @@ void wake_up_new_task(struct task_struct *t)
 
 	spin_lock_irqsave(&rq_lock, flags);
 	t->state = TASK_RUNNING;
+	t->queue_key_ns = raise_vruntime(t, max(last_key(), vruntime(current)));
 	enqueue(t);
 	spin_unlock_irqrestore(&rq_lock, flags);
 }
@@ -311,14 +489,16 @@ void kernel_tick(struct pt_regs *regs)
 {
 	struct task_struct *t = current;
 	bool user = user_mode(regs);
+	u64 now = port_clock_ns();
 
 	account_tick(t, user);
+	raise_floor(now);
 	if (port_cpu_id() == 0) {
 		update_loadavg();
-		ktimers_run(port_clock_ns());
+		ktimers_run(now);
 	}
 	itimer_tick(t, user);
-	if (--t->slice_ticks <= 0 && !list_empty(&ready))
+	if (--t->slice_ticks <= 0 && first)
 		set_work(t, WORK_RESCHED);
 }
 
@@ -371,7 +551,7 @@ void cpu_idle(void)
 	for (;;) {
 		unsigned long flags = port_irq_save();
 
-		if (list_empty(&ready))
+		if (!first)
 			machine_idle();
 		else
 			port_irq_restore(flags);

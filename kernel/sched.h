@@ -4,7 +4,7 @@
 
 #include <kernel/task.h>
 
-#define SLICE_TICKS 5 /* 50 ms: a switch costs nothing against it, and one can still type */
+#define SLICE_TICKS 5 /* 50 ms: a switch costs nothing against it */
 
 /* Give the CPU to the next task; the caller's state says whether it wants it back. May sleep. */
 void schedule(void);

@@ -2,7 +2,7 @@
 /*
  * schedcalls.c: the calls about scheduling: policies, priorities, CPUs.
  *
- * There is one class, round-robin, and every task may run on every CPU (sched.c). The policies
+ * There is one class, with equal shares, and every task may run on every CPU (sched.c). The policies
  * without real-time promises (OTHER, BATCH, IDLE) and nice values are kept and shown; the others
  * are refused with EPERM, as to a process that may not have them.
  *
@@ -46,7 +46,7 @@ static_assert(sizeof(struct sched_attr) == 56, "sched_attr's layout");
 
 long sys_sched_yield(void)
 {
-	schedule();
+	port_yield();
 	return 0;
 }
 
@@ -175,7 +175,7 @@ static int apply_change(struct task_struct *t, struct sched_change *c)
 	if (c->flags & SCHED_FLAG_UTIL_CLAMP)
 		return -EOPNOTSUPP;
 	if (is_real_time(c->policy) || c->policy == SCHED_DEADLINE)
-		return -EPERM; /* one round-robin class */
+		return -EPERM; /* one class */
 	t->policy = (u8)c->policy;
 	t->sched_reset_on_fork = c->reset_on_fork;
 	if (is_fair(c->policy))

@@ -21,6 +21,7 @@
 #include <pagoda/spinlock.h>
 #include <pagoda/vm_task.h>
 #include <fs/task.h>
+#include <lib/rbtree.h>
 #include <kernel/cred.h>
 #include <kernel/pid.h>
 #include <kernel/signal.h>
@@ -112,7 +113,11 @@ struct task_struct {
 	bool on_cpu;			/* its registers are in a CPU, not in thread */
 	bool gone;			/* (O) will never run again */
 	int slice_ticks;		/* (Q) left of the time slice */
-	struct list_head rq_link;	/* (Q) */
+	struct rb_node rq_node;		/* (Q) */
+	u64 queue_key_ns;		/* (Q) while queued: its place in the queue (sched.c) */
+	u64 vruntime_offset_ns;		/* (Q) virtual runtime less vm.cpu_time_ns */
+	bool yields;			/* (O) in port_yield() */
+	bool woken;			/* (Q) it slept, and has not run since */
 	struct ktimer park_timer;
 	u64 run_start_ns;		/* (Q) when it was last given the CPU */
 

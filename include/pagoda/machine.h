@@ -39,6 +39,9 @@ void kernel_syscall(struct pt_regs *regs);
 /* The periodic tick, HZ = 100 times a second per CPU, interrupts off. */
 void kernel_tick(struct pt_regs *regs);
 
+/* The handler of an interrupt, whichever, has done its work. Interrupts off. */
+void kernel_interrupt_end(void);
+
 /*
  * Called as often as machine_start_samples() asked for, with interrupts off. regs: of the interrupted code.
  * late_cycles: time-stamp cycles since the interrupt was due; interrupts have been off for at least as long.

@@ -195,6 +195,7 @@ void trap_dispatch(struct pt_regs *regs, unsigned int vector)
 		irq_handlers[vector](regs, vector);
 	else
 		nr_spurious_interrupts++;
+	kernel_interrupt_end();
 }
 
 void trap_page_fault(struct pt_regs *regs)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -415,6 +416,145 @@ static void out_of_memory(void)
 	kill(0, SIGTERM);
 }
 
+/* ---- Who runs when -------------------------------------------------------------------------------- */
+
+static struct {
+	volatile int stop;
+	volatile unsigned long turns; /* round trips of pairs */
+} *shared;
+
+static void share(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(shared != MAP_FAILED, "mmap");
+}
+
+/* A process that only computes. */
+static pid_t start_hog(void)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid)
+		return pid;
+	while (!shared->stop)
+		;
+	_exit(0);
+}
+
+static unsigned long cycles(void)
+{
+	unsigned int low, high;
+
+	__asm__ __volatile__("rdtsc" : "=a"(low), "=d"(high));
+	return (unsigned long)high << 32 | low;
+}
+
+static unsigned long cycles_per_sleep(long ns)
+{
+	unsigned long before = cycles();
+
+	must(nanosleep(&(struct timespec){ 0, ns }, NULL) == 0, "nanosleep");
+	return cycles() - before;
+}
+
+/* How much longer does a sleep take beside many processes that compute? */
+static void sleep_beside_hogs(void)
+{
+	unsigned long alone = 0, beside = 0;
+
+	share();
+	for (int i = 0; i < 5; i++)
+		alone = cycles_per_sleep(20000000);
+	for (int i = 0; i < 50; i++)
+		start_hog();
+	for (int i = 0; i < 40; i++) {
+		unsigned long slept = cycles_per_sleep(20000000);
+
+		beside = slept > beside ? slept : beside;
+	}
+	shared->stop = 1;
+	while (wait(NULL) > 0)
+		;
+	printf("alone %lu beside %lu\n", alone, beside);
+}
+
+/* Two processes that wake each other all the time, and do nothing else. */
+static void start_ping_pong(void)
+{
+	int there[2], back[2];
+	char c = 0;
+
+	must(pipe(there) == 0 && pipe(back) == 0, "pipe");
+	for (int side = 0; side < 2; side++) {
+		pid_t pid = fork();
+		int in = side ? there[0] : back[0], out = side ? back[1] : there[1];
+
+		must(pid >= 0, "fork");
+		if (pid)
+			continue;
+		close(side ? there[1] : back[1]);
+		if (!side)
+			must(write(out, &c, 1) == 1, "write");
+		while (!shared->stop && read(in, &c, 1) == 1 && write(out, &c, 1) == 1)
+			shared->turns++;
+		_exit(0);
+	}
+	close(there[0]), close(there[1]), close(back[0]), close(back[1]);
+}
+
+/* Children that compute for a moment, one after the other, so that always one is new. */
+static void start_forker(void)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid)
+		return;
+	while (!shared->stop) {
+		pid = fork();
+		if (!pid) {
+			for (volatile int k = 0; k < 100000; k++)
+				;
+			_exit(0);
+		}
+		waitpid(pid, NULL, 0);
+	}
+	_exit(0);
+}
+
+static long cpu_ms_of(pid_t pid)
+{
+	struct rusage u;
+	int status;
+
+	must(wait4(pid, &status, 0, &u) == pid, "wait4");
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
+#define SHARING_HOGS 4
+
+/* What do processes that compute get of 2 s beside five that always sleep and wake, or fork? */
+static void shares(void)
+{
+	pid_t hogs[SHARING_HOGS];
+
+	share();
+	for (int i = 0; i < SHARING_HOGS; i++)
+		hogs[i] = start_hog();
+	start_ping_pong();
+	start_ping_pong();
+	start_forker();
+	nanosleep(&(struct timespec){ 2, 0 }, NULL);
+	printf("%lu round trips; hogs had", shared->turns / 2);
+	shared->stop = 1;
+	for (int i = 0; i < SHARING_HOGS; i++)
+		printf(" %ld", cpu_ms_of(hogs[i]));
+	printf(" ms\n");
+	while (wait(NULL) > 0)
+		;
+}
+
 static void nothing(void)
 {
 }
@@ -481,7 +621,7 @@ static const struct {
 	{ "look", tables_look },     { "regions", regions },	      { "big_files", big_files },
 	{ "many_files", many_files }, { "descriptors", descriptors }, { "processes", processes },
 	{ "threads", threads },	     { "timers", timers },	      { "arguments", arguments },
-	{ "starve", writers_among_readers },
+	{ "starve", writers_among_readers }, { "sleep_beside_hogs", sleep_beside_hogs }, { "shares", shares },
 	{ "pressure", pressure },    { "oom", out_of_memory },	      { "nothing", nothing },
 };
 

@@ -104,6 +104,32 @@ def writer(bench):
     bench.check(int(found[1]) <= 8, f"{found[1]} pages were read while one call waited")
 
 
+def counted(bench, work):
+    """What a run under --icount says that does that work: the machine's clock goes by instructions."""
+    done = bench.ran(bench.pagoda("run", "--quiet", "--icount", "--timeout", "300", "--ram", "256M", "--", program(bench), work))
+    bench.log.write(done.out.decode())
+    return done.out.decode()
+
+
+@test("latency/a_woken_sleeper_passes_fifty_busy_processes")
+def sleeper(bench):
+    """Behind each of fifty slices the sleeper would be late by up to 5,000 million instructions, here by less than one slice."""
+    said = counted(bench, "sleep_beside_hogs")
+    alone, beside = map(int, re.fullmatch(r"alone (\d+) beside (\d+)\n", said).groups())
+    tick = 20_000_000
+    bench.check(beside <= alone + 2 * tick, f"a sleep of {alone} instructions took {beside} beside fifty processes")
+
+
+@test("latency/processes_that_compute_keep_their_share_beside_wakers_and_forkers")
+def shares(bench):
+    """Of 2 s each of four hogs is due 285 ms: of two pairs one process runs at a time, and of the forker's family, too."""
+    said = counted(bench, "shares")
+    trips, times = re.fullmatch(r"(\d+) round trips; hogs had((?: \d+){4}) ms\n", said).groups()
+    bench.check(int(trips) > 1000, f"the pairs made {trips} round trips only")
+    for ms in map(int, times.split()):
+        bench.check(200 <= ms <= 400, f"a process that computes had {ms} ms of the 285 that it was due")
+
+
 @test("latency/what_takes_too_long_is_named")
 def named(bench):
     """The measure itself: a kernel that keeps the CPU, and interrupts off, for longer than it may."""
