@@ -17,7 +17,8 @@
  * All that needs memory is allocated before the list is touched (a cut needs at most one lock more). Locks are counted
  * for their user (fs/user.h): ENOLCK when the user has too many.
  *
- * Waiting: one queue for all; a waiter looks again at each change. POSIX waits are checked
+ * Waiting: one queue for all, with the inode as the key; a waiter looks again at each change of its inode's
+ * locks, and no change of another file runs its task. POSIX waits are checked
  * for a cycle of processes (EDEADLK), following at most MAX_WAIT_CHAIN owners.
  *
  * Locking: file_locks_lock, for all lists.
@@ -272,7 +273,7 @@ static long try_lock(struct inode *inode, const struct file_lock *want, struct f
 	spin_unlock(&file_locks_lock);
 	free_all(dead);
 	if (!ret)
-		wake_up(&lock_changed);
+		wake_up_key(&lock_changed, inode);
 	return ret;
 }
 
@@ -286,7 +287,7 @@ static long lock_waiting(struct inode *inode, const struct file_lock *want,
 	spin_lock(&file_locks_lock);
 	list_add(&waiting.link, &lock_waits);
 	spin_unlock(&file_locks_lock);
-	prepare_to_wait(&lock_changed, &entry, NULL);
+	prepare_to_wait(&lock_changed, &entry, inode);
 	while ((ret = try_lock(inode, want, ready, true, &waiting)) == -EAGAIN) {
 		if (fs_hook_signal_pending()) {
 			ret = -ERESTARTSYS;
@@ -499,7 +500,7 @@ static void remove_owned(struct inode *inode, const void *owner)
 	}
 	spin_unlock(&file_locks_lock);
 	if (dead)
-		wake_up(&lock_changed);
+		wake_up_key(&lock_changed, inode);
 	free_all(dead);
 }
 

@@ -9,8 +9,8 @@
  *
  * Its id is sequence * IPCMNI + index. Indices are given out in turn, round a circle of at least
  * INDEX_CYCLE; the sequence grows each time round, so that an old id meets EINVAL and no foreign
- * segment. Lookup by id is an index,
- * by key a walk over the slots in use (at most shmmni). The table has room for SLOTS_FIRST
+ * segment. Lookup by id is an index, lookup by key a tree of the segments that have one, as any user can make
+ * shmmni segments. The table has room for SLOTS_FIRST
  * segments at first, doubles when an index beyond is wanted, and goes with the last segment.
  *
  * SHM_LOCK marks the mapping: its pages are not swapped. Who locks is charged for it
@@ -36,6 +36,7 @@
 #include <fs/shm.h>
 #include <fs/syscalls.h>
 #include <fs/vfs.h>
+#include <lib/rbtree.h>
 #include <pagoda/bug.h>
 #include <pagoda/mm.h>
 #include <pagoda/slab.h>
@@ -80,6 +81,7 @@
 struct shm_segment {
 	int id;
 	s32 key;
+	struct rb_node key_node; /* in by_key unless key is IPC_PRIVATE */
 	u32 uid, gid, cuid, cgid, mode;
 	u64 size;
 	s64 atime, dtime, ctime; /* seconds */
@@ -116,6 +118,7 @@ int shm_ctlmni = 4096, shm_next_id = -1;
 static struct mutex shm_lock;
 static struct shm_segment **slots; /* shm_lock */
 static int nr_slots;		    /* shm_lock: room there */
+static struct rb_root by_key = RB_ROOT; /* shm_lock: the segments that have a key, no two the same */
 static int nr_segments, top_index = -1, last_index = -1; /* top: the highest in use */
 static unsigned int sequence;
 static u64 shm_pages;
@@ -197,12 +200,47 @@ static struct shm_segment *find_segment(int id)
 	return seg && seg->id == id ? seg : ERR_PTR(-EINVAL);
 }
 
+/* Where the segment with that key hangs in the tree, or would; *parent: the node above. shm_lock held. */
+static struct rb_node **key_place(s32 key, struct rb_node **parent)
+{
+	struct rb_node **link = &by_key.node;
+
+	*parent = NULL;
+	while (*link) {
+		s32 here = rb_entry(*link, struct shm_segment, key_node)->key;
+
+		if (key == here)
+			break;
+		*parent = *link;
+		link = key < here ? &(*link)->left : &(*link)->right;
+	}
+	return link;
+}
+
 static struct shm_segment *find_key(s32 key)
 {
-	for (int i = 0; i <= top_index; i++)
-		if (slots[i] && slots[i]->key == key)
-			return slots[i];
-	return NULL;
+	struct rb_node *parent, *found = *key_place(key, &parent);
+
+	return found ? rb_entry(found, struct shm_segment, key_node) : NULL;
+}
+
+static void insert_key(struct shm_segment *seg)
+{
+	struct rb_node *parent, **link = key_place(seg->key, &parent);
+
+	if (seg->key == IPC_PRIVATE)
+		return;
+	BUG_ON(*link); /* shmget looked for the key, with shm_lock held since then */
+	rb_link_node(&seg->key_node, parent, link);
+	rb_insert(&seg->key_node, &by_key, NULL);
+}
+
+/* Nobody finds it by its key any more. shm_lock held. */
+static void forget_key(struct shm_segment *seg)
+{
+	if (seg->key != IPC_PRIVATE)
+		rb_erase(&seg->key_node, &by_key, NULL);
+	seg->key = IPC_PRIVATE;
 }
 
 /* The first free index of [from, to), or -1. shm_lock held. */
@@ -242,6 +280,7 @@ static int insert_segment(struct shm_segment *seg)
 		seg->id = (int)sequence * IPCMNI + index;
 	}
 	slots[index] = seg;
+	insert_key(seg);
 	top_index = max(top_index, index);
 	nr_segments++;
 	shm_pages += segment_pages(seg);
@@ -252,6 +291,7 @@ static int insert_segment(struct shm_segment *seg)
 static void remove_segment(struct shm_segment *seg)
 {
 	slots[seg->id % IPCMNI] = NULL;
+	forget_key(seg);
 	while (top_index >= 0 && !slots[top_index])
 		top_index--;
 	nr_segments--;
@@ -682,7 +722,7 @@ static long mark_removed(struct shm_segment *seg, struct shm_segment **dead)
 {
 	if (seg->nattch) {
 		seg->mode |= SHM_DEST;
-		seg->key = IPC_PRIVATE; /* nobody finds it by its key any more */
+		forget_key(seg);
 	} else {
 		remove_segment(seg);
 		*dead = seg;

@@ -3,6 +3,7 @@
  * timer_create. */
 #pragma once
 
+#include <lib/list.h>
 #include <kernel/time.h>
 
 struct clock_timer {

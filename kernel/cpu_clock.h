@@ -2,6 +2,7 @@
 /* cpu_clock.h: clocks that show CPU time, and timers on them (kernel/cpu_clock.c). */
 #pragma once
 
+#include <lib/list.h>
 #include <kernel/clock_timer.h>
 
 struct pid;

@@ -109,7 +109,7 @@ void init_signal_parts(struct signal_struct *sig, struct task_struct *leader)
 	init_waitqueue_head(&sig->child_wait);
 	ktimer_init(&sig->real_timer, itimer_real_expired);
 	mutex_init(&sig->timer_mutex, RANK_NONE);
-	INIT_LIST_HEAD(&sig->posix_timers);
+	sig->posix_timers = (struct rb_root)RB_ROOT;
 	INIT_LIST_HEAD(&sig->cpu_timers);
 	sig->leader = leader;
 	for (int i = 0; i < RLIM_NLIMITS; i++)

@@ -7,10 +7,10 @@
  *
  * Each has a queue entry for its signal from the start (sigqueue.c), so expiring cannot fail; what
  * expires while the signal is pending is an overrun, told with the signal and by timer_getoverrun.
- * Numbers are given out upwards and per process. Timers are not inherited by fork and end with
+ * Numbers are given out upwards and per process; a tree finds a timer by its number. Timers are not inherited by fork and end with
  * execve.
  *
- * Locking: sig->timer_mutex for the list and the calls (sleeps, outermost). Failure: EAGAIN (no
+ * Locking: sig->timer_mutex for the tree and the calls (sleeps, outermost). Failure: EAGAIN (no
  * memory, RLIMIT_SIGPENDING), EINVAL, EOPNOTSUPP, EPERM, EFAULT; ESRCH when whom a clock measures has gone.
  */
 #include <pagoda/bug.h>
@@ -36,7 +36,7 @@ struct sigevent {
 static_assert(sizeof(struct sigevent) == 64, "sigevent's layout");
 
 struct posix_timer {
-	struct list_head link; /* in sig->posix_timers */
+	struct rb_node node; /* in sig->posix_timers, by id */
 	struct signal_struct *sig;
 	int id;
 	struct sigqueue *queue;	    /* also of SIGEV_NONE, so that RLIMIT_SIGPENDING counts all timers */
@@ -141,7 +141,7 @@ static void free_timer(struct posix_timer *timer)
 	kfree(timer);
 }
 
-/* A timer without a clock that is not listed yet, or ERR_PTR. */
+/* A timer without a clock that is not in the tree yet, or ERR_PTR. */
 static struct posix_timer *new_timer(const struct sigevent *event)
 {
 	struct posix_timer *timer = kzalloc(sizeof(*timer), GFP_KERNEL);
@@ -162,18 +162,54 @@ static struct posix_timer *new_timer(const struct sigevent *event)
 static void delete_timer(struct posix_timer *timer)
 {
 	lockdep_assert_held(&timer->sig->timer_mutex);
-	list_del(&timer->link);
+	rb_erase(&timer->node, &timer->sig->posix_timers, NULL);
 	stop_clock(timer);
 	free_timer(timer);
 }
 
 void posix_timers_stop(struct signal_struct *sig)
 {
+	struct rb_node *first;
+
 	mutex_lock(&sig->timer_mutex);
-	while (!list_empty(&sig->posix_timers))
-		delete_timer(list_first_entry(&sig->posix_timers, struct posix_timer, link));
+	while ((first = rb_first(&sig->posix_timers)))
+		delete_timer(rb_entry(first, struct posix_timer, node));
 	sig->next_timer_id = 0;
 	mutex_unlock(&sig->timer_mutex);
+}
+
+/* Where the timer of that number hangs in the tree, or would; *parent: the node above. */
+static struct rb_node **timer_place(struct signal_struct *sig, int id, struct rb_node **parent)
+{
+	struct rb_node **link = &sig->posix_timers.node;
+
+	lockdep_assert_held(&sig->timer_mutex);
+	*parent = NULL;
+	while (*link) {
+		int here = rb_entry(*link, struct posix_timer, node)->id;
+
+		if (id == here)
+			break;
+		*parent = *link;
+		link = id < here ? &(*link)->left : &(*link)->right;
+	}
+	return link;
+}
+
+static struct posix_timer *find_timer(struct signal_struct *sig, int id)
+{
+	struct rb_node *parent, *found = *timer_place(sig, id, &parent);
+
+	return found ? rb_entry(found, struct posix_timer, node) : NULL;
+}
+
+static void insert_timer(struct posix_timer *timer)
+{
+	struct rb_node *parent, **link = timer_place(timer->sig, timer->id, &parent);
+
+	BUG_ON(*link); /* number_timer() gives out free numbers */
+	rb_link_node(&timer->node, parent, link);
+	rb_insert(&timer->node, &timer->sig->posix_timers, NULL);
 }
 
 /* The timer of that number with timer_mutex locked, or NULL. */
@@ -183,11 +219,10 @@ static struct posix_timer *lock_timer(unsigned long id)
 	struct posix_timer *timer;
 
 	mutex_lock(&sig->timer_mutex);
-	list_for_each_entry (timer, &sig->posix_timers, link)
-		if (timer->id == (int)id)
-			return timer;
-	mutex_unlock(&sig->timer_mutex);
-	return NULL;
+	timer = find_timer(sig, (int)id);
+	if (!timer)
+		mutex_unlock(&sig->timer_mutex);
+	return timer;
 }
 
 static void unlock_timer(struct posix_timer *timer)
@@ -201,7 +236,9 @@ static void unlock_timer(struct posix_timer *timer)
 static int number_timer(struct posix_timer *timer, int clock, bool given, unsigned long uid)
 {
 	lockdep_assert_held(&timer->sig->timer_mutex);
-	timer->id = timer->sig->next_timer_id++ & 0x7fffffff;
+	do
+		timer->id = timer->sig->next_timer_id++ & 0x7fffffff;
+	while (find_timer(timer->sig, timer->id));
 	timer->queue->info.timer.tid = timer->id;
 	if (!given)
 		timer->queue->info.timer.value = (unsigned long)timer->id;
@@ -224,7 +261,7 @@ static long create(int clock, struct sigevent *event, bool given, unsigned long 
 	if (error)
 		free_timer(timer);
 	else
-		list_add_tail(&timer->link, &sig->posix_timers);
+		insert_timer(timer);
 	mutex_unlock(&sig->timer_mutex);
 	return error;
 }

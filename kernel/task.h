@@ -89,7 +89,7 @@ struct signal_struct {
 	struct ktimer real_timer;
 	struct itimer itimer[3];	 /* (T) */
 	struct mutex timer_mutex;	 /* timer_create and its kin */
-	struct list_head posix_timers;	 /* timer_mutex */
+	struct rb_root posix_timers;	 /* timer_mutex: by number */
 	int next_timer_id;		 /* timer_mutex */
 	struct list_head cpu_timers;	 /* (T) armed timers on this process's CPU time (cpu_clock.c) */
 	struct task_usage dead;		 /* (T) threads that have ended */

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <pagoda/types.h>
-#include <lib/list.h>
+#include <lib/rbtree.h>
 
 #define HZ	      100
 #define TICK_NS	      (1000000000ull / HZ)
@@ -44,7 +44,7 @@ u64 deadline_after(u64 ns);
 
 /* ---- Timers: fn is called from the tick, interrupts off, no lock held. --------------- */
 struct ktimer {
-	struct list_head link;
+	struct rb_node node;
 	u64 expires_ns; /* 0: not armed */
 	void (*fn)(struct ktimer *timer);
 };

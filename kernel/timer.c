@@ -1,51 +1,72 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer.c: one-shot timers on a hashed timing wheel (Varghese and Lauck, 1987, scheme 6).
+ * timer.c: one-shot timers in a tree, the one that is due first at its left end.
  *
- *	wheel[expires / TICK % WHEEL_SLOTS] -> timers, in no order
+ *	start, cancel		O(log timers)
+ *	a tick			O(log timers) for each timer that is due, and a look at the first that is not
  *
- * The tick looks through the slots of the ticks that have passed, the last one looked at
- * included (a timer may have been put there, for later in that tick). A timer of another
- * round stays where it is. Start and cancel are O(1); a tick costs the length of a slot.
- * A timer never fires early, and at most a tick late.
+ * Any user can have thousands of timers (RLIMIT_SIGPENDING, descriptors, sleeping tasks) and choose when they are
+ * due, so nothing that the tick does with interrupts off may depend on those that are not due. A timing
+ * wheel (Varghese and Lauck, 1987) starts a timer in O(1), but its tick looks at every timer of a slot.
+ * A timer never fires early, and at most a tick late; timers that are due at the same tick fire in the order of
+ * their times, those of one time in the order in which they were started.
  *
  * Locking: timer_lock, dropped around fn. Nothing else is taken under it.
+ * Invariant: a timer is in the tree exactly while expires_ns is not 0.
  * Failure: none; a timer is embedded in what it belongs to.
  */
+#include <pagoda/bug.h>
 #include <pagoda/spinlock.h>
 #include <kernel/time.h>
 
-#define WHEEL_SLOTS 256 /* 2.56 s a round: most sleeps are shorter */
-
 static spinlock_t timer_lock = SPIN_LOCK_INIT(RANK_NONE);
-static struct list_head wheel[WHEEL_SLOTS];
-static u64 last_tick; /* number of the last tick looked at */
-static struct ktimer *running; /* its fn is being called */
+static struct rb_root timers = RB_ROOT; /* (timer_lock) by expires_ns */
+static struct ktimer *running;		/* (timer_lock) its fn is being called */
 
 void timers_init(void)
 {
-	for (int i = 0; i < WHEEL_SLOTS; i++)
-		INIT_LIST_HEAD(&wheel[i]);
-	last_tick = port_clock_ns() / TICK_NS;
+	timers = (struct rb_root)RB_ROOT;
 }
 
 void ktimer_init(struct ktimer *timer, void (*fn)(struct ktimer *timer))
 {
-	INIT_LIST_HEAD(&timer->link);
 	timer->expires_ns = 0;
 	timer->fn = fn;
+}
+
+static void insert_timer(struct ktimer *timer)
+{
+	struct rb_node **link = &timers.node, *parent = NULL;
+
+	lockdep_assert_held(&timer_lock);
+	while (*link) {
+		parent = *link;
+		link = timer->expires_ns < rb_entry(parent, struct ktimer, node)->expires_ns ? &parent->left :
+											       &parent->right;
+	}
+	rb_link_node(&timer->node, parent, link);
+	rb_insert(&timer->node, &timers, NULL);
+}
+
+/* Take the timer out if it is armed; false: it was not. */
+static bool disarm(struct ktimer *timer)
+{
+	lockdep_assert_held(&timer_lock);
+	if (!timer->expires_ns)
+		return false;
+	rb_erase(&timer->node, &timers, NULL);
+	timer->expires_ns = 0;
+	return true;
 }
 
 void ktimer_start(struct ktimer *timer, u64 expires_ns)
 {
 	unsigned long flags;
-	u64 tick;
 
 	spin_lock_irqsave(&timer_lock, flags);
-	list_del_init(&timer->link);
+	disarm(timer);
 	timer->expires_ns = expires_ns ? expires_ns : 1;
-	tick = max(expires_ns / TICK_NS, last_tick);
-	list_add_tail(&timer->link, &wheel[tick % WHEEL_SLOTS]);
+	insert_timer(timer);
 	spin_unlock_irqrestore(&timer_lock, flags);
 }
 
@@ -55,9 +76,7 @@ bool ktimer_cancel(struct ktimer *timer)
 	bool armed;
 
 	spin_lock_irqsave(&timer_lock, flags);
-	armed = timer->expires_ns != 0;
-	timer->expires_ns = 0;
-	list_del_init(&timer->link);
+	armed = disarm(timer);
 	spin_unlock_irqrestore(&timer_lock, flags);
 	return armed;
 }
@@ -77,40 +96,30 @@ void ktimer_cancel_sync(struct ktimer *timer)
 	} while (busy);
 }
 
-/* The next timer of this slot that is due, disarmed; or NULL. */
-static struct ktimer *take_due(struct list_head *slot, u64 now_ns)
+/* The first timer if it is due, disarmed; or NULL. */
+static struct ktimer *take_due(u64 now_ns)
 {
-	struct ktimer *timer;
+	struct rb_node *first = rb_first(&timers);
+	struct ktimer *timer = first ? rb_entry(first, struct ktimer, node) : NULL;
 
-	list_for_each_entry(timer, slot, link) {
-		if (timer->expires_ns > now_ns)
-			continue;
-		timer->expires_ns = 0;
-		list_del_init(&timer->link);
-		return timer;
-	}
-	return NULL;
+	if (!timer || timer->expires_ns > now_ns)
+		return NULL;
+	disarm(timer);
+	return timer;
 }
 
 void ktimers_run(u64 now_ns)
 {
-	u64 now_tick = now_ns / TICK_NS, tick;
 	unsigned long flags;
 	struct ktimer *timer;
 
 	spin_lock_irqsave(&timer_lock, flags);
-	tick = last_tick;
-	if (now_tick - tick >= WHEEL_SLOTS)
-		tick = now_tick - WHEEL_SLOTS + 1; /* every slot once */
-	for (; tick <= now_tick; tick++) {
-		last_tick = tick;
-		while ((timer = take_due(&wheel[tick % WHEEL_SLOTS], now_ns))) {
-			running = timer;
-			spin_unlock_irqrestore(&timer_lock, flags);
-			timer->fn(timer);
-			spin_lock_irqsave(&timer_lock, flags);
-			running = NULL;
-		}
+	while ((timer = take_due(now_ns))) {
+		running = timer;
+		spin_unlock_irqrestore(&timer_lock, flags);
+		timer->fn(timer);
+		spin_lock_irqsave(&timer_lock, flags);
+		running = NULL;
 	}
 	spin_unlock_irqrestore(&timer_lock, flags);
 }
