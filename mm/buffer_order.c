@@ -8,7 +8,9 @@
  *
  *	owner's list -> bh, rank 0 -> bh, rank 1 -> bh, rank 0
  *
- *	write_waiting_buffers():  all of rank 0, wait; all of rank 1, wait; ...
+ *	write_waiting_buffers():  sort them by rank; all of rank 0, wait; all of rank 1, wait; ...
+ *
+ * Each buffer is looked at twice, however many there are: a user decides how many pointer blocks a file changes.
  *
  * Meanwhile nobody else writes it: it is changed and uptodate, but neither it nor, for its sake,
  * its page is dirty (a page of a device is never written but for its dirty buffers). The list's
@@ -19,15 +21,18 @@
  * Invariants: (I1) BH_waiting exactly while on a list; (I2) that holds one use.
  * Failure: writing tells -EIO, and, as any writing of metadata, the device's mapping; the block
  * waits no more.
- * Observability: nr_waiting_buffers().
+ * Observability: nr_waiting_buffers(), waiting_buffers_seen.
  */
 #include "buffer_internal.h"
+#include <pagoda/bug.h>
 #include <pagoda/errno.h>
 
 #define BATCH 16 /* written at once, and waited for */
+#define SORT_BATCH 64 /* sorted at once with interrupts off */
 
 static spinlock_t waiting_lock = SPIN_LOCK_INIT(RANK_LEAF);
 static unsigned long nr_waiting; /* waiting_lock */
+unsigned long waiting_buffers_seen; /* waiting_lock */
 
 unsigned long nr_waiting_buffers(void)
 {
@@ -71,21 +76,35 @@ bool stop_waiting(struct buffer_head *bh)
 	return waited;
 }
 
-/* Buffers of this rank (all ranks: ~0u), off the list, with the list's uses. */
-static unsigned int take_batch(struct list_head *list, unsigned int rank, struct buffer_head **bhs)
+/* The first buffers of the list, off it, with the list's uses. */
+static unsigned int take_batch(struct list_head *list, struct buffer_head **bhs)
 {
-	struct buffer_head *bh, *next;
 	unsigned int nr = 0;
 	unsigned long flags;
 
 	spin_lock_irqsave(&waiting_lock, flags);
-	list_for_each_entry_safe(bh, next, list, wait_link) {
-		if (nr == BATCH)
-			break;
-		if (rank != ~0u && bh->wait_rank != rank)
-			continue;
-		take_off(bh);
-		bhs[nr++] = bh;
+	for (; nr < BATCH && !list_empty(list); nr++) {
+		bhs[nr] = list_first_entry(list, struct buffer_head, wait_link);
+		waiting_buffers_seen++;
+		take_off(bhs[nr]);
+	}
+	spin_unlock_irqrestore(&waiting_lock, flags);
+	return nr;
+}
+
+/* Move the first buffers of the list to the lists of their ranks, each to its end; false: there are none. */
+static bool sort_batch(struct list_head *list, struct list_head *by_rank, unsigned int ranks)
+{
+	unsigned long flags;
+	unsigned int nr = 0;
+
+	spin_lock_irqsave(&waiting_lock, flags);
+	for (; nr < SORT_BATCH && !list_empty(list); nr++) {
+		struct buffer_head *bh = list_first_entry(list, struct buffer_head, wait_link);
+
+		BUG_ON(bh->wait_rank >= ranks);
+		waiting_buffers_seen++;
+		list_move_tail(&bh->wait_link, &by_rank[bh->wait_rank]);
 	}
 	spin_unlock_irqrestore(&waiting_lock, flags);
 	return nr;
@@ -124,14 +143,18 @@ static int write_batch(struct buffer_head **bhs, unsigned int nr)
 
 int write_waiting_buffers(struct list_head *list, unsigned int ranks)
 {
+	struct list_head by_rank[MAX_WAIT_RANKS];
 	struct buffer_head *bhs[BATCH];
 	unsigned int nr;
 	int err = 0, late;
 
-	if (list_empty(list))
-		return 0;
+	BUG_ON(ranks > MAX_WAIT_RANKS);
 	for (unsigned int rank = 0; rank < ranks; rank++)
-		while ((nr = take_batch(list, rank, bhs))) {
+		INIT_LIST_HEAD(&by_rank[rank]);
+	while (sort_batch(list, by_rank, ranks))
+		port_cond_resched();
+	for (unsigned int rank = 0; rank < ranks; rank++)
+		while ((nr = take_batch(&by_rank[rank], bhs))) {
 			late = write_batch(bhs, nr);
 			err = err ? err : late;
 		}
@@ -143,7 +166,7 @@ void drop_waiting_buffers(struct list_head *list)
 	struct buffer_head *bhs[BATCH];
 	unsigned int nr;
 
-	while ((nr = take_batch(list, ~0u, bhs)))
+	while ((nr = take_batch(list, bhs)))
 		for (unsigned int i = 0; i < nr; i++)
 			brelse(bhs[i]);
 }

@@ -104,7 +104,8 @@ static inline bool has_dirty_pages(const struct address_space *mapping)
 }
 /*
  * The first mapping on the list of those with dirty or written pages that is wanted, held by
- * wb_users and moved to the list's end; NULL: none.
+ * wb_users; NULL: none. The next call goes on behind it, so that all that are wanted are found in two rounds
+ * at most, however many are not.
  */
 struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg), u64 arg);
 /* What is dirty in the mapping counts as changed at this time. */

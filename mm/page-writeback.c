@@ -452,8 +452,9 @@ struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping,
 		}
 	if (found) {
 		atomic_inc(&found->wb_users);
-		list_del(&found->dirty_link);
-		list_add_tail(&found->dirty_link, &dirty_mappings);
+		/* Turn the list: the next search goes on behind it, and comes to those passed over now last. */
+		list_del(&dirty_mappings);
+		list_add(&dirty_mappings, &found->dirty_link);
 	}
 	spin_unlock_irqrestore(&dirty_lock, flags);
 	return found;

@@ -27,6 +27,7 @@
  *	(I2) free and bufctl[] chain exactly num - inuse distinct objects
  *	(I3) each page of a slab has PG_slab and points to the cache and the slab
  *	(I4) active_objs is the sum of inuse, nr_slabs the slabs on all lists
+ *	(I5) on slabs_free those in ZONE_DMA stand behind all others
  *
  * Locking: cache_chain_sem for the chain and array sizes; then cache->spinlock
  * (RANK_SLAB, interrupts off) for lists, descriptors and statistics. Neither is held
@@ -163,6 +164,27 @@ static unsigned int begin_growth(kmem_cache_t *cachep)
 	return colour * cachep->colour_off;
 }
 
+/* Are there free slabs outside ZONE_DMA? Those in it stand behind them. */
+static bool first_free_is_normal(const kmem_cache_t *cachep)
+{
+	return !list_empty(&cachep->slabs_free) &&
+	       !page_in_dma_zone(list_first_entry(&cachep->slabs_free, struct page, lru));
+}
+
+/*
+ * The last one freed is used first, but slabs in ZONE_DMA stand behind all others: that memory is used last, and a
+ * request for it finds what helps it at the end of the list, however many slabs do not (FX-07).
+ */
+static void add_free_slab(kmem_cache_t *cachep, slab_t *slabp)
+{
+	lockdep_assert_held(&cachep->spinlock);
+	if (page_in_dma_zone(slabp->page) && first_free_is_normal(cachep))
+		list_add_tail(&slabp->page->lru, &cachep->slabs_free);
+	else
+		list_add(&slabp->page->lru, &cachep->slabs_free);
+	cachep->nr_free_slabs++;
+}
+
 /* slabp NULL: it failed. */
 static void end_growth(kmem_cache_t *cachep, slab_t *slabp)
 {
@@ -171,9 +193,8 @@ static void end_growth(kmem_cache_t *cachep, slab_t *slabp)
 	spin_lock_irqsave(&cachep->spinlock, flags);
 	cachep->growing--;
 	if (slabp) {
-		list_add_tail(&slabp->page->lru, &cachep->slabs_free);
+		add_free_slab(cachep, slabp);
 		cachep->nr_slabs++;
-		cachep->nr_free_slabs++;
 		cachep->grown++;
 	} else {
 		cachep->failures++;
@@ -337,8 +358,8 @@ static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 	slabp->free = objnr;
 	cachep->active_objs--;
 	if (--slabp->inuse == 0) {
-		list_move(&slabp->page->lru, &cachep->slabs_free);
-		cachep->nr_free_slabs++;
+		list_del(&slabp->page->lru);
+		add_free_slab(cachep, slabp);
 	} else if (slab_bufctl(slabp)[objnr] == BUFCTL_END) {
 		list_move(&slabp->page->lru, home_list(cachep, slabp->page)); /* it was full */
 	}
@@ -635,18 +656,15 @@ kmem_cache_t *kmem_cache_create(const char *name, size_t size, size_t offset, un
 static slab_t *take_free_slab(kmem_cache_t *cachep,
 			      bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp)
 {
-	struct page *page, *found = NULL;
+	struct page *found = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&cachep->spinlock, flags);
-	if (!cachep->growing) {
-		list_for_each_entry(page, &cachep->slabs_free, lru) {
-			if (helps && !helps(page, gfp))
-				continue;
-			found = page;
-			break;
-		}
-	}
+	if (!cachep->growing && !list_empty(&cachep->slabs_free))
+		found = helps ? list_last_entry(&cachep->slabs_free, struct page, lru) :
+				list_first_entry(&cachep->slabs_free, struct page, lru);
+	if (found && helps && !helps(found, gfp))
+		found = NULL; /* those that could help stand at the end */
 	if (found) {
 		list_del(&found->lru);
 		cachep->nr_slabs--;

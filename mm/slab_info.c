@@ -138,6 +138,19 @@ static unsigned long validate_list(const kmem_cache_t *cachep, const struct list
 	return nr;
 }
 
+/* Slabs in ZONE_DMA stand at the end of the list of free ones. */
+static void validate_free_order(const kmem_cache_t *cachep)
+{
+	const struct page *page;
+	bool dma = false;
+
+	list_for_each_entry(page, &cachep->slabs_free, lru) {
+		if (dma && !page_in_dma_zone(page))
+			panic("slab: cache %s: a free slab stands behind those of DMA memory", cachep->name);
+		dma = page_in_dma_zone(page);
+	}
+}
+
 static void validate_arrays(const kmem_cache_t *cachep)
 {
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
@@ -165,6 +178,7 @@ static void validate_cache(kmem_cache_t *cachep)
 		for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
 			nr += validate_list(cachep, &cachep->slabs_partial[cpu], 1, cachep->num - 1, &inuse);
 	nr_free = validate_list(cachep, &cachep->slabs_free, 0, 0, &inuse);
+	validate_free_order(cachep);
 	if (nr + nr_free != cachep->nr_slabs || nr_free != cachep->nr_free_slabs ||
 	    inuse != cachep->active_objs)
 		panic("slab: cache %s: %lu slabs, %lu free, %lu objects; counted %lu, %lu, %lu",

@@ -20,6 +20,11 @@
 #include <pagoda/mmzone.h>
 #include <pagoda/slab.h>
 
+static inline bool page_in_dma_zone(const struct page *page)
+{
+	return page_zone(page) == &page_zone(page)->zone_pgdat->node_zones[ZONE_DMA];
+}
+
 #define BYTES_PER_WORD sizeof(void *)
 #define CACHE_NAMELEN  20
 
@@ -321,7 +326,10 @@ unsigned int sort_out_batch(kmem_cache_t *cachep, void **objs, unsigned int nr);
 void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr);
 /* A new slab; 0 if there is no memory. May sleep with __GFP_WAIT. */
 int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags) __must_check;
-/* Take up to nr free slabs that helps() (NULL: any) and destroy them; pages freed. May sleep. */
+/*
+ * Take up to nr free slabs that helps() (NULL: any) and destroy them; pages freed. If helps() says no to some, it is to
+ * say yes to those in ZONE_DMA only, which stand together. May sleep.
+ */
 unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp);
 /* Free all free slabs; true if the cache holds no objects at all any more. May sleep. */

@@ -41,9 +41,7 @@ void kmem_reap_forget(const kmem_cache_t *cachep)
 /* Could a request of this kind be served from the zone of this page? */
 static bool helps(const struct page *page, gfp_t gfp_mask)
 {
-	long zone = page_zone(page) - page_zone(page)->zone_pgdat->node_zones;
-
-	return !(gfp_mask & __GFP_DMA) || zone == ZONE_DMA;
+	return !(gfp_mask & __GFP_DMA) || page_in_dma_zone(page);
 }
 
 static bool zone_aware(gfp_t gfp_mask)
@@ -54,7 +52,7 @@ static bool zone_aware(gfp_t gfp_mask)
 	return gfp_mask & __GFP_DMA && !(boot_option("slab_reap", &value) && value[0] == 'a');
 }
 
-/* Free slabs that would help. Locks: cachep->spinlock held. */
+/* Free slabs that would help, which stand at the end of the list. Locks: cachep->spinlock held. */
 static unsigned long nr_helpful_slabs(const kmem_cache_t *cachep, gfp_t gfp_mask)
 {
 	const struct page *page;
@@ -62,8 +60,11 @@ static unsigned long nr_helpful_slabs(const kmem_cache_t *cachep, gfp_t gfp_mask
 
 	if (!zone_aware(gfp_mask))
 		return cachep->nr_free_slabs;
-	list_for_each_entry(page, &cachep->slabs_free, lru)
-		nr += helps(page, gfp_mask);
+	list_for_each_entry_reverse(page, &cachep->slabs_free, lru) {
+		if (!helps(page, gfp_mask))
+			break;
+		nr++;
+	}
 	return nr;
 }
 

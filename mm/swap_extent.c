@@ -130,19 +130,30 @@ int swap_first_sector(const struct swap_file *file, u64 *sector)
 	return err || *sector ? err : -EINVAL;
 }
 
-u64 swap_sector(const struct swap_area *area, unsigned long offset)
+const struct swap_extent *swap_extent_of(const struct swap_area *area, unsigned long offset,
+					 unsigned int *steps)
 {
 	unsigned long low = 0, high = area->nr_extents;
 
-	if (!area->extents)
-		return (u64)offset * PAGE_SECTORS;
 	while (high - low > 1) {
 		unsigned long middle = low + (high - low) / 2;
 
+		++*steps;
 		if (area->extents[middle].first <= offset)
 			low = middle;
 		else
 			high = middle;
 	}
-	return area->extents[low].sector + (u64)(offset - area->extents[low].first) * PAGE_SECTORS;
+	return &area->extents[low];
+}
+
+u64 swap_sector(const struct swap_area *area, unsigned long offset)
+{
+	const struct swap_extent *extent;
+	unsigned int steps = 0;
+
+	if (!area->extents)
+		return (u64)offset * PAGE_SECTORS;
+	extent = swap_extent_of(area, offset, &steps);
+	return extent->sector + (u64)(offset - extent->first) * PAGE_SECTORS;
 }

@@ -50,6 +50,9 @@ struct swap_area *swap_entry_area(swp_entry_t entry);
 int swap_map_file(struct swap_area *area, const struct swap_file *file) __must_check;
 /* Where the header lies: 0, -EINVAL. May sleep. */
 int swap_first_sector(const struct swap_file *file, u64 *sector) __must_check;
+/* The extent of a slot of an area that has extents; *steps grows by the extents that were looked at. */
+const struct swap_extent *swap_extent_of(const struct swap_area *area, unsigned long offset,
+					 unsigned int *steps);
 /* Where a slot lies. */
 u64 swap_sector(const struct swap_area *area, unsigned long offset);
 
@@ -110,6 +113,8 @@ unsigned long shmem_count_slot(swp_entry_t entry);
 /* Set up the cache of an area, once. */
 void swap_cache_init(struct swap_area *area);
 
+/* Places of page tables in which next_swap_entry() has looked for entries, ever. (A) */
+extern unsigned long swap_places_searched;
 /* The first swap entry of mm at or above *addr, which becomes its address. mmap_lock held. */
 bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *entry);
 

@@ -36,6 +36,8 @@
 #include <pagoda/vm_task.h>
 #include <pagoda/vmalloc.h>
 
+unsigned long swap_places_searched;
+
 bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *entry)
 {
 	bool found = false;
@@ -43,7 +45,7 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 
 	spin_lock(&mm->page_table_lock);
 	while ((pmd = next_pmd(mm, addr, TASK_SIZE))) {
-		unsigned long end = pmd_addr_end(*addr, TASK_SIZE);
+		unsigned long start = *addr, end = pmd_addr_end(start, TASK_SIZE);
 
 		for (pte_t *ptep = pte_offset(pmd, *addr); *addr < end; ptep++, *addr += PAGE_SIZE) {
 			pte_t pte = ptep_get(ptep);
@@ -54,6 +56,7 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 			found = true;
 			break;
 		}
+		__atomic_fetch_add(&swap_places_searched, ((*addr - start) >> PAGE_SHIFT) + found, __ATOMIC_RELAXED);
 		if (found)
 			break;
 		page_table_pause(mm);

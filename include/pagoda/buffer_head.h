@@ -128,6 +128,9 @@ void bforget(struct block_device *bdev, u64 block, unsigned int size);
 
 /* ---- Metadata in order (buffer_order.c) ---------------------------------------------------- */
 
+#define MAX_WAIT_RANKS 4 /* ranks of a list are below that */
+/* Buffers that write_waiting_buffers() and drop_waiting_buffers() have looked at, ever. */
+extern unsigned long waiting_buffers_seen;
 /*
  * Changed, and written only by write_waiting_buffers() of that list, lower ranks first; until then
  * the list has a use of it. One that is on a list stays there. Any context.

@@ -21,6 +21,8 @@ struct memory_disk {
 	bool fail_writes, fail_reads;
 	bool held;		  /* requests wait for memory_disk_release() */
 	struct list_head waiting; /* by request.list */
+	u64 written[16];	  /* first sectors of the last writes, in turn */
+	unsigned int nr_writes;
 	spinlock_t lock;
 };
 
@@ -70,6 +72,8 @@ static inline bool memory_disk_submit(struct block_device *bdev, struct blk_requ
 
 	spin_lock(&d->lock);
 	held = d->held;
+	if (request->op == BIO_WRITE)
+		d->written[d->nr_writes++ % ARRAY_SIZE(d->written)] = request->sector;
 	if (held)
 		list_add_tail(&request->list, &d->waiting);
 	spin_unlock(&d->lock);

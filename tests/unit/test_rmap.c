@@ -2,10 +2,7 @@
 /*
  * test_rmap.c: the LRU lists and the walks from a page to its entries.
  */
-#include "address_space.h"
-
-#include <pagoda/lru.h>
-#include <pagoda/vmscan.h>
+#include "swap_process.h"
 
 static struct page *page_at(unsigned long addr)
 {
@@ -243,6 +240,34 @@ static struct mm_struct *generations(struct mm_struct *mm, unsigned int nr)
 		mm = next;
 	}
 	return mm;
+}
+
+/* A page that a family shares in swap, and one of them has read: all regions are looked at once, as for any shared page. */
+static void check_visits_of_swapped_page(unsigned int nr)
+{
+	static struct mm_struct *child[200];
+	struct page *page;
+
+	CHECK_LE(nr, ARRAY_SIZE(child));
+	process_with(1);
+	for (unsigned int i = 0; i < nr; i++)
+		CHECK((child[i] = dup_mm(current_vm->mm)));
+	CHECK(swap_out_page(BASE));
+	CHECK_EQ(read_in(child[nr / 2], BASE), 0x1234567);
+	page = page_in(child[nr / 2], BASE);
+	CHECK_EQ(page_mapcount(page), 1);
+	CHECK_EQ(visits(page), nr + 1);
+	for (unsigned int i = 0; i < nr; i++)
+		mmput(child[i]);
+	hosted_process_exit();
+}
+
+PAGODA_TEST(a_swapped_page_costs_one_look_at_each_region_of_the_family, "")
+{
+	swap_on(64);
+	check_visits_of_swapped_page(50);
+	check_visits_of_swapped_page(200);
+	swap_off();
 }
 
 /* However many generations came before: a child's page is looked for in one region, its parent's in all. */

@@ -622,6 +622,37 @@ PAGODA_TEST(dma_pressure_costs_no_other_slabs, "FX-07 CT-05")
 	CHECK_EQ(kmem_cache_destroy(dma), 0);
 }
 
+static unsigned int slabs_asked_about;
+
+static bool in_dma_zone(const struct page *page, gfp_t gfp)
+{
+	(void)gfp;
+	slabs_asked_about++;
+	return page_in_dma_zone(page);
+}
+
+/* Of n free slabs each third lies in DMA memory, and is taken. */
+static void check_slabs_asked_about(unsigned int n)
+{
+	kmem_cache_t *cachep = kmem_cache_create("mixed", PAGE_SIZE / 2, 0, 0, NULL, NULL);
+
+	CHECK(cachep);
+	for (unsigned int i = 0; i < n; i++)
+		CHECK(kmem_cache_grow(cachep, i % 3 ? GFP_KERNEL : GFP_KERNEL | GFP_DMA));
+	validate_slab(); /* (I5) */
+	slabs_asked_about = 0;
+	CHECK_EQ(destroy_free_slabs(cachep, n, in_dma_zone, GFP_DMA), DIV_ROUND_UP(n, 3));
+	CHECK_EQ(slabs_asked_about, DIV_ROUND_UP(n, 3) + 1); /* and one that ends the search */
+	CHECK_EQ(cachep->nr_free_slabs, n - DIV_ROUND_UP(n, 3));
+	CHECK_EQ(kmem_cache_destroy(cachep), 0);
+}
+
+PAGODA_TEST(slabs_of_other_zones_are_not_looked_at_for_dma_memory, "FX-07")
+{
+	check_slabs_asked_about(30);
+	check_slabs_asked_about(300);
+}
+
 /* ---- What is kept of a cache ------------------------------------------------------------------------- */
 
 #define HAS(member) CHECK_GE(offsetof(kmem_cache_t, member), 0)

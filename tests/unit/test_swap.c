@@ -309,6 +309,39 @@ PAGODA_TEST_CONFIG(the_last_free_group_is_found_in_logarithmic_steps, "FX-12", .
 	swap_off();
 }
 
+/*
+ * swapoff looks at the places of the tables that hold entries, once for each process and round: the second round finds
+ * nothing of the area in use and is not begun.
+ */
+static unsigned long places_searched_by_swapoff(unsigned long pages, unsigned int children)
+{
+	static struct mm_struct *child[8];
+	unsigned long before;
+
+	swap_on((u32)pages + 16);
+	process_with(pages);
+	for (unsigned int i = 0; i < children; i++)
+		CHECK((child[i] = dup_mm(current_vm->mm)));
+	swap_out_range(pages);
+	test_let_kswapd_rest();
+	before = swap_places_searched;
+	CHECK_EQ(area_off(disk), 0);
+	for (unsigned int i = 0; i < children; i++)
+		mmput(child[i]);
+	before = swap_places_searched - before;
+	hosted_process_exit();
+	return before;
+}
+
+PAGODA_TEST_CONFIG(swapoff_looks_at_each_place_of_each_process_once, "", .ram = 64 * SZ_1M)
+{
+	unsigned long tables = 2 * PTRS_PER_PTE; /* what is empty beside the range, at most */
+
+	for (unsigned int children = 0; children <= 8; children += 8)
+		for (unsigned long pages = 64; pages <= 4096; pages *= 64)
+			CHECK_LE(places_searched_by_swapoff(pages, children), (children + 1) * (2 * pages + tables));
+}
+
 /* ---- One process ---------------------------------------------------------------------------- */
 
 PAGODA_TEST(pages_go_out_and_come_back, "FT-49 FT-52 SW-03 SW-10")

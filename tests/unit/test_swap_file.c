@@ -17,6 +17,41 @@ static u64 odd_bmap(struct address_space *mapping, u64 block)
 
 static const struct address_space_operations odd_aops = { .bmap = odd_bmap };
 
+/* The header's page, and each page twice: to count the extents, and to store them. */
+PAGODA_TEST(swapon_asks_for_each_block_twice, "")
+{
+	for (unsigned long pages = 64; pages <= 4096; pages *= 8) {
+		blocks_asked_for = 0;
+		swap_on((u32)pages);
+		CHECK_EQ(blocks_asked_for, (2 * pages + 1) * FILE_BLOCKS);
+		swap_off();
+	}
+}
+
+static unsigned int steps_to(const struct swap_area *area, unsigned long i)
+{
+	unsigned int steps = 0;
+
+	CHECK_EQ(swap_extent_of(area, area->extents[i].first, &steps), &area->extents[i]);
+	CHECK_EQ(swap_extent_of(area, area->extents[i].first + 2, &steps), &area->extents[i]);
+	return steps;
+}
+
+PAGODA_TEST(an_extent_is_found_in_logarithmic_steps, "SW-16")
+{
+	static struct swap_extent extents[1 << 14];
+	struct swap_area area = { .extents = extents };
+	unsigned int most = 0, levels = 4;
+
+	for (unsigned long i = 0; i < ARRAY_SIZE(extents); i++)
+		extents[i] = (struct swap_extent){ 3 * i, 3, 1000 * i };
+	for (area.nr_extents = 16; area.nr_extents <= ARRAY_SIZE(extents); area.nr_extents *= 32, levels += 5) {
+		for (unsigned long i = 0; i < area.nr_extents; i++)
+			most = max(most, steps_to(&area, i));
+		CHECK_LE(most, 2 * levels);
+	}
+}
+
 PAGODA_TEST(holes_are_refused_and_scattered_pages_are_bad_slots, "SW-16")
 {
 	disk = new_disk("hda", 64);

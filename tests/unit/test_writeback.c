@@ -183,6 +183,58 @@ PAGODA_TEST(a_write_error_is_told_once_to_each_who_has_the_file_open, "")
 	put_vm_file(&f->file);
 }
 
+/* ---- What is searched --------------------------------------------------------------------- */
+
+static struct buffer_head *waiting_buffer(struct block_device *bdev, u64 block, struct list_head *list,
+					  unsigned int rank)
+{
+	struct buffer_head *bh = bread(bdev, block, 512);
+
+	CHECK(bh);
+	memset(bh_data(bh), 'a' + (int)rank, 512);
+	mark_buffer_waiting(bh, list, rank);
+	return bh;
+}
+
+PAGODA_TEST(each_waiting_buffer_is_looked_at_twice_however_many_there_are, "")
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+
+	CHECK(blkdev_mapping(&f->disk.bdev));
+	for (unsigned int nr = 50; nr <= 1600; nr *= 8) {
+		unsigned long before = waiting_buffers_seen;
+		LIST_HEAD(list);
+
+		for (unsigned int i = 0; i < nr; i++)
+			brelse(waiting_buffer(&f->disk.bdev, 1 + i, &list, MAX_WAIT_RANKS - 1 - i % MAX_WAIT_RANKS));
+		CHECK_EQ(nr_waiting_buffers(), nr);
+		CHECK_EQ(write_waiting_buffers(&list, MAX_WAIT_RANKS), 0);
+		CHECK_EQ(waiting_buffers_seen - before, 2 * nr);
+		CHECK_EQ(nr_waiting_buffers(), 0);
+		for (unsigned int i = 0; i < nr; i++)
+			CHECK_EQ(f->disk.bytes[512 * (1 + i)], 'a' + MAX_WAIT_RANKS - 1 - i % MAX_WAIT_RANKS);
+	}
+	blkdev_mapping_end(&f->disk.bdev);
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(waiting_buffers_go_to_the_disk_by_rank, "")
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+	unsigned int before = f->disk.nr_writes;
+	LIST_HEAD(list);
+
+	CHECK(blkdev_mapping(&f->disk.bdev));
+	for (unsigned int rank = MAX_WAIT_RANKS; rank-- > 0;) /* each in a page of its own, the last rank first */
+		brelse(waiting_buffer(&f->disk.bdev, 800 - 100 * rank, &list, rank));
+	CHECK_EQ(write_waiting_buffers(&list, MAX_WAIT_RANKS), 0);
+	CHECK_EQ(f->disk.nr_writes - before, MAX_WAIT_RANKS);
+	for (unsigned int rank = 0; rank < MAX_WAIT_RANKS; rank++)
+		CHECK_EQ(f->disk.written[(before + rank) % ARRAY_SIZE(f->disk.written)], 800 - 100 * rank);
+	blkdev_mapping_end(&f->disk.bdev);
+	put_vm_file(&f->file);
+}
+
 PAGODA_TEST(no_room_on_the_disk_is_told_to_the_writer, "")
 {
 	struct block_file *f = block_file_create(1024, 0);
