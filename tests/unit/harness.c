@@ -20,6 +20,7 @@
 #include <pagoda/init.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
+#include <pagoda/swap.h>
 #include <pagoda/vmalloc.h>
 #include <asm/pgtable.h>
 #include <mm/reclaim_policy.h>
@@ -269,18 +270,31 @@ void test_let_kswapd_rest(void)
 			port_yield();
 }
 
+static void validate_own_mm(void)
+{
+	struct mm_struct *mm = port_current()->mm;
+
+	down_read(&mm->mmap_lock);
+	validate_mm(mm);
+	up_read(&mm->mmap_lock);
+}
+
 static void check_aftermath(unsigned long frames_before)
 {
 	unsigned long frames;
 
-	if (port_current()->mm)
+	if (port_current()->mm) {
+		test_let_kswapd_rest(); /* it changes counters and entries in turn */
+		validate_own_mm();
 		hosted_process_exit();
+	}
 	hosted_disks_end();
 	if (hosted_nr_tasks())
 		FAIL("%u tasks still run", hosted_nr_tasks());
 	test_let_kswapd_rest(); /* it holds pages while it works: those are not lost */
 	frames = test_free_frames() + lasting_frames;
 	mm_validate_all();
+	validate_swap();
 	if (nr_warnings)
 		FAIL("%u warnings", nr_warnings);
 	if (frames != frames_before)
