@@ -19,8 +19,9 @@ STREAMS = ("stdin", "stdout", "stderr", "control")  # ports named pagoda.NAME (m
 EVENTS = "events"  # what QEMU itself tells of the machine (QMP)
 PANIC_PORT = "isa-debug-exit,iobase=0xf4,iosize=4"
 # Without AVX, whose state (XSAVE) the kernel does not manage: QEMU 7.2 takes some of its opcodes without their VEX
-# prefix (0f 38 0c) for instructions, and crashes on them, in user mode, too.
-EMULATED_CPU = "max,-avx,-avx2,-fma,-f16c"
+# prefix (0f 38 0c) for instructions, and crashes on them, in user mode, too. Without ADX: its 32-bit ADOX computes the
+# flags from all 64 bits of the register, so user mode can set IOPL and clear IF, and no timer ends its loop any more.
+EMULATED_CPU = "max,-avx,-avx2,-fma,-f16c,-adx"
 
 
 def command(options, accel, kernel, initrd, words, log, sockets, drives=()):

@@ -19,6 +19,9 @@
  * Even shots go through all opcodes of one byte, 0F, 0F 38 and 0F 3A with all prefixes, one instruction by the trap
  * flag; odd ones are random bytes, half of them without the trap flag.
  *
+ * No instruction of user mode may change the interrupt flag or the I/O privilege level: both are looked at after each
+ * shot, in the handler and in the frame.
+ *
  * QEMU before 9.1 lets a far call push as a supervisor (docs/CAVEATS.md): with the stack in the kernel's half no far
  * pointer gets a selector that is valid, or the emulator would write into the kernel.
  *
@@ -34,12 +37,15 @@ enum { SHOTS = 60000, BATCH = 4096, NOBODY = 65534, PATIENCE_MS = 60000, STEPS =
 #define DATA	  0x300180000000UL
 #define DATA_PAGES 16UL
 #define EFL_TF	  0x100UL
+#define EFL_IF	  0x200UL
+#define EFL_IOPL  0x3000UL
 #define NO_SYSCALL 0x7fff0000UL
 
 /* What parent and children share. */
 struct progress {
 	volatile unsigned long next; /* shot */
 	volatile unsigned long signals[65], exits, kills, deaths;
+	volatile unsigned long flags_changed, changed_by; /* shots after which IF or IOPL differ; the first of them */
 };
 
 static struct progress *progress;
@@ -241,11 +247,25 @@ static void leave(int status)
 		__asm__ volatile("syscall" ::"a"(SYS_exit_group), "D"(status) : "rcx", "r11", "memory");
 }
 
+static int are_users_flags(unsigned long flags)
+{
+	return (flags & (EFL_IF | EFL_IOPL)) == EFL_IF;
+}
+
+static void check_flags(unsigned long in_frame)
+{
+	if (are_users_flags(in_frame) && are_users_flags(__builtin_ia32_readeflags_u64()))
+		return;
+	if (!progress->flags_changed++)
+		progress->changed_by = progress->next - 1;
+}
+
 static void handler(int sig, siginfo_t *info, void *context)
 {
 	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
 	(void)info;
 	progress->signals[sig]++;
+	check_flags((unsigned long)regs[REG_EFL]);
 	if (sig == SIGTRAP && regs[REG_EFL] & (greg_t)EFL_TF && steps_left) {
 		steps_left--;
 		return;
@@ -379,5 +399,7 @@ int main(int argc, char **argv)
 			printf("%s: %lu\n", signal_name(sig), progress->signals[sig]);
 	printf("children: ended %lu, killed by a shot %lu, hung %lu; harm to the parent %d\n", progress->exits,
 	       progress->deaths, progress->kills, harm);
-	return harm || progress->kills;
+	if (progress->flags_changed)
+		printf("IF or IOPL changed after %lu shots, first after %lu\n", progress->flags_changed, progress->changed_by);
+	return harm || progress->kills || progress->flags_changed;
 }
