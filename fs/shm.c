@@ -583,13 +583,15 @@ struct attachment {
 	u64 size;
 };
 
+/* False: there is no other, or a fatal signal. */
 static bool next_piece(struct attachment *a)
 {
 	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
 	bool found = false;
 
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return false;
 	for (vma = find_vma(mm, a->from); vma && !found; vma = vma->vm_next) {
 		if (a->file && vma->vm_start - a->addr >= ALIGN(a->size, (u64)PAGE_SIZE))
 			break;

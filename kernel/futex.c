@@ -125,7 +125,8 @@ static int get_key(unsigned long uaddr, bool private, bool written, struct futex
 	error = touch_word(uaddr, written);
 	if (error)
 		return error;
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	set_shared_key(mm, uaddr, key);
 	up_read(&mm->mmap_lock);
 	return 0;

@@ -204,7 +204,8 @@ static int query_page(struct mm_struct *mm, unsigned long addr)
 {
 	int nid;
 
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	nid = user_page_node(mm, addr);
 	up_read(&mm->mmap_lock);
 	return nid;
@@ -214,7 +215,8 @@ static int move_one(const struct move_call *c, unsigned long addr, int nid)
 {
 	int ret;
 
-	down_write(&c->mm->mmap_lock);
+	if (down_write_killable(&c->mm->mmap_lock))
+		return -EINTR;
 	ret = migrate_user_page(c->mm, addr, nid, c->all);
 	up_write(&c->mm->mmap_lock);
 	return ret;

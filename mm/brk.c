@@ -36,7 +36,8 @@ int vm_brk_range(unsigned long addr, unsigned long len, unsigned long vm_flags)
 		return 0;
 	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr)
 		return -EINVAL;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	err = map_anonymous(mm, addr, len, (vm_flags & VM_EXEC) | VM_DATA_FLAGS, true);
 	up_write(&mm->mmap_lock);
 	return err;
@@ -93,7 +94,8 @@ int setup_stack_vma(struct mm_struct *mm, unsigned long top, unsigned long size,
 	size = PAGE_ALIGN(size);
 	if (top > TASK_SIZE || size > top)
 		return -EINVAL;
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	err = map_anonymous(mm, top - size, size,
 			    (vm_flags & VM_EXEC) | VM_DATA_FLAGS | VM_GROWSDOWN, false);
 	if (!err)

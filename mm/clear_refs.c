@@ -13,9 +13,10 @@
  * it was stored to (vma_page_prot).
  *
  * Locking: mmap_lock, for write where regions change, else for read; page_table_lock over one table's
- * entries. Nothing fails.
+ * entries. Failure: -EINTR, a fatal signal came before mmap_lock; nothing changed.
  */
 #include <asm/pgtable.h>
+#include <pagoda/errno.h>
 #include "vma_internal.h"
 
 /* One table's entries; page_table_lock held. */
@@ -61,11 +62,12 @@ static bool concerns(const struct vm_area_struct *vma, enum clear_refs_kind kind
 }
 
 /* All of a process's pages, and its regions, count as not written. */
-static void clear_soft_dirty(struct mm_struct *mm)
+static int clear_soft_dirty(struct mm_struct *mm)
 {
 	unsigned int turns = 0;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next) {
 		if (vma->vm_flags & VM_SOFTDIRTY)
 			vma_set_flags(vma, vma->vm_flags & ~VM_SOFTDIRTY);
@@ -74,23 +76,28 @@ static void clear_soft_dirty(struct mm_struct *mm)
 	}
 	flush_tlb_mm(mm);
 	up_write(&mm->mmap_lock);
+	return 0;
 }
 
-void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
+static int clear_hiwater(struct mm_struct *mm)
+{
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
+	__atomic_store_n(&mm->hiwater_rss, get_mm_rss(mm), __ATOMIC_RELAXED);
+	up_write(&mm->mmap_lock);
+	return 0;
+}
+
+int clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 {
 	unsigned int turns = 0;
 
-	if (kind == CLEAR_REFS_HIWATER) {
-		down_write(&mm->mmap_lock);
-		__atomic_store_n(&mm->hiwater_rss, get_mm_rss(mm), __ATOMIC_RELAXED);
-		up_write(&mm->mmap_lock);
-		return;
-	}
-	if (kind == CLEAR_REFS_SOFT_DIRTY) {
-		clear_soft_dirty(mm);
-		return;
-	}
-	down_read(&mm->mmap_lock);
+	if (kind == CLEAR_REFS_HIWATER)
+		return clear_hiwater(mm);
+	if (kind == CLEAR_REFS_SOFT_DIRTY)
+		return clear_soft_dirty(mm);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next) {
 		if (concerns(vma, kind))
 			clear_vma(vma, false);
@@ -98,4 +105,5 @@ void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 	}
 	flush_tlb_mm(mm);
 	up_read(&mm->mmap_lock);
+	return 0;
 }

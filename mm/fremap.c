@@ -40,7 +40,8 @@ int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long p
 	size &= PAGE_MASK;
 	if (start + size <= start || pgoff + (size >> PAGE_SHIFT) < pgoff)
 		return -EINVAL;
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	vma = find_vma(mm, start);
 	if (vma && vma->vm_start <= start && vma->vm_flags & VM_SHARED && vma->vm_file &&
 	    is_one_mapping(vma, start + size)) {

@@ -329,7 +329,8 @@ static struct mempolicy *region_policy(unsigned long addr)
 	struct mempolicy *pol = ERR_PTR(-EFAULT);
 	struct vm_area_struct *vma;
 
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return ERR_PTR(-EINTR);
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr)
 		pol = mpol_get(vma->vm_policy);
@@ -427,7 +428,8 @@ static int bind_range(unsigned long start, unsigned long end, struct mempolicy *
 	struct mm_struct *mm = current_vm->mm;
 	int err;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	err = mbind_locked(mm, start, end, pol, flags);
 	up_write(&mm->mmap_lock);
 	return err;
@@ -492,7 +494,8 @@ int do_set_home_node(unsigned long start, unsigned long end, int node)
 	struct vm_area_struct *vma;
 	int err = -ENOENT;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	vma = find_vma(mm, start);
 	while (vma && vma->vm_start < end) {
 		unsigned long stop = min(end, vma->vm_end);

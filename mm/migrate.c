@@ -258,7 +258,8 @@ long migrate_mm(struct mm_struct *mm, nodemask_t from, nodemask_t to, bool all)
 {
 	long stay = 0;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next)
 		if (!(vma->vm_flags & (VM_IO | VM_RESERVED)))
 			stay += migrate_vma(vma, from, to, all);

@@ -339,7 +339,8 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	unsigned int turns = 0;
 	int err = 0;
 
-	down_write(&oldmm->mmap_lock);
+	if (down_write_killable(&oldmm->mmap_lock))
+		return -EINTR;
 	down_write(&mm->mmap_lock); /* reclaim finds mm on mmlist already (swap_out.c) */
 	for (struct vm_area_struct *vma = oldmm->mmap; vma && !err; vma = vma->vm_next) {
 		err = dup_one_vma(mm, vma, &last);

@@ -67,9 +67,9 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 
 /*
  * Fault in what one address space has in the area. 0 or -errno; -EIO: all but what cannot be
- * read. mmap_lock held, and let go of while a page is read.
+ * read. mmap_lock held for read, and let go of while a page is read; *locked: it is held on return.
  */
-static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
+static int unuse_entries(const struct swap_area *area, struct mm_struct *mm, bool *locked)
 {
 	unsigned int flags = FAULT_FLAG_ALLOW_RETRY;
 	unsigned long addr = 0;
@@ -90,7 +90,9 @@ static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 		fault = handle_mm_fault(find_vma(mm, addr), addr, flags);
 		if (fault & VM_FAULT_RETRY) { /* the disk was waited for without the lock */
 			flags = fault_retry_flags(flags, fault);
-			down_read(&mm->mmap_lock);
+			*locked = !down_read_killable(&mm->mmap_lock);
+			if (!*locked)
+				return -EINTR;
 		} else {
 			flags = FAULT_FLAG_ALLOW_RETRY;
 			fault_retry_end();
@@ -106,16 +108,24 @@ static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 	return lost;
 }
 
+static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
+{
+	bool locked = !down_read_killable(&mm->mmap_lock);
+	int err = locked ? unuse_entries(area, mm, &locked) : -EINTR;
+
+	fault_retry_end();
+	if (locked)
+		up_read(&mm->mmap_lock);
+	return err;
+}
+
 static int unuse_all_mms(const struct swap_area *area)
 {
 	struct mm_struct *mm = NULL;
 	int err, lost = 0;
 
 	while ((mm = next_user_mm(mm))) {
-		down_read(&mm->mmap_lock);
 		err = unuse_mm(area, mm);
-		fault_retry_end();
-		up_read(&mm->mmap_lock);
 		if (err == -EIO) {
 			lost = err;
 		} else if (err) {

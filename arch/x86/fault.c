@@ -41,6 +41,7 @@
  * min_flt and maj_flt of the task.
  */
 #include <pagoda/bug.h>
+#include <pagoda/errno.h>
 #include <pagoda/fault_trace.h>
 #include <pagoda/mm.h>
 #include <pagoda/pagemap.h>
@@ -255,6 +256,13 @@ static bool access_error(unsigned long error_code, const struct vm_area_struct *
 	return !(vma->vm_flags & (VM_READ | VM_EXEC | VM_WRITE));
 }
 
+/* A fatal signal ended the wait for mmap_lock. After a fault from user mode the task dies on its way back there. */
+static void fault_was_killed(struct user_fault *f)
+{
+	if (!user_mode(f->regs))
+		no_context(f->regs, f->error_code, f->address);
+}
+
 static bool lock_for_fault(struct user_fault *f)
 {
 	if (likely(down_read_trylock(&f->mm->mmap_lock)))
@@ -265,9 +273,7 @@ static bool lock_for_fault(struct user_fault *f)
 	}
 	if (likely(!down_read_killable(&f->mm->mmap_lock)))
 		return true;
-	/* A fatal signal is pending. After a fault from user mode the task dies on its way back there. */
-	if (!user_mode(f->regs))
-		no_context(f->regs, f->error_code, f->address);
+	fault_was_killed(f);
 	return false;
 }
 
@@ -281,7 +287,8 @@ static bool may_grow(const struct user_fault *f, const struct vm_area_struct *vm
 
 /*
  * Grow the region above the address down to it. That changes the tree, so the lock is
- * changed for one to write and the region looked up again. NULL: it may not grow.
+ * changed for one to write and the region looked up again. NULL: it may not grow. ERR_PTR(-EINTR): the task was killed
+ * meanwhile, mmap_lock is not held.
  */
 static noinline struct vm_area_struct *grow_to_address(struct user_fault *f,
 						       struct vm_area_struct *vma)
@@ -289,7 +296,8 @@ static noinline struct vm_area_struct *grow_to_address(struct user_fault *f,
 	if (!may_grow(f, vma))
 		return NULL;
 	up_read(&f->mm->mmap_lock);
-	down_write(&f->mm->mmap_lock);
+	if (down_write_killable(&f->mm->mmap_lock))
+		return ERR_PTR(-EINTR);
 	vma = find_vma(f->mm, f->address);
 	if (vma && vma->vm_start > f->address &&
 	    (!may_grow(f, vma) || expand_stack(vma, f->address)))
@@ -305,6 +313,10 @@ static struct vm_area_struct *find_good_area(struct user_fault *f)
 
 	if (unlikely(vma && vma->vm_start > f->address))
 		vma = grow_to_address(f, vma);
+	if (unlikely(IS_ERR(vma))) {
+		fault_was_killed(f);
+		return NULL;
+	}
 	if (unlikely(!vma)) {
 		trace_fault(f->error_code, f->address, NULL, FAULT_BY_NOBODY);
 		bad_area(f, SEGV_MAPERR);
@@ -349,8 +361,7 @@ static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, b
 		f->flags = fault_retry_flags(f->flags, fault);
 		fault = try_fault(f, done);
 	} else {
-		if (!user_mode(f->regs))
-			no_context(f->regs, f->error_code, f->address);
+		fault_was_killed(f);
 		*done = true;
 	}
 	fault_retry_end();

@@ -78,13 +78,15 @@ static void add_regions(struct mm_struct *mm, const struct pagemap_chunk *chunk)
 				*entry_at(chunk, addr) |= PM_SOFT_DIRTY;
 }
 
-static void look_up_chunk(struct mm_struct *mm, const struct pagemap_chunk *chunk)
+static int look_up_chunk(struct mm_struct *mm, const struct pagemap_chunk *chunk)
 {
 	memset(chunk->entries, 0, ((chunk->end - chunk->start) >> PAGE_SHIFT) * PM_ENTRY_BYTES);
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	add_tables(mm, chunk);
 	add_regions(mm, chunk);
 	up_read(&mm->mmap_lock);
+	return 0;
 }
 
 static long read_chunks(struct mm_struct *mm, struct pagemap_chunk *chunk, struct iov_user buf, size_t count,
@@ -98,7 +100,8 @@ static long read_chunks(struct mm_struct *mm, struct pagemap_chunk *chunk, struc
 		chunk->start = (unsigned long)(*pos / PM_ENTRY_BYTES) << PAGE_SHIFT;
 		chunk->end = chunk->start + min(n / PM_ENTRY_BYTES << PAGE_SHIFT, TASK_SIZE - chunk->start);
 		n = ((chunk->end - chunk->start) >> PAGE_SHIFT) * PM_ENTRY_BYTES;
-		look_up_chunk(mm, chunk);
+		if (look_up_chunk(mm, chunk))
+			return -EINTR;
 		if (iov_put(buf, done, chunk->entries, n))
 			return -EFAULT;
 		done += n;
@@ -145,7 +148,7 @@ long proc_write_clear_refs(const struct proc_node *node, const char *text, size_
 	mm = fs_hook_task_mm(node->pid);
 	if (!mm)
 		return (long)len;
-	clear_refs(mm, (enum clear_refs_kind)kind);
+	err = clear_refs(mm, (enum clear_refs_kind)kind);
 	mmput(mm);
-	return (long)len;
+	return err ? err : (long)len;
 }

@@ -97,11 +97,11 @@ void mpol_exit(struct vm_task *task);
 
 /*
  * mbind(2) on the current mm. privileged: CAP_SYS_NICE. -EINVAL, -EPERM, -EFAULT (not all
- * mapped), -EIO (MPOL_MF_STRICT: pages that stay elsewhere), -ENOMEM.
+ * mapped), -EIO (MPOL_MF_STRICT: pages that stay elsewhere), -ENOMEM, -EINTR (a fatal signal).
  */
 int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want, unsigned int flags,
 	     bool privileged);
-/* set_mempolicy_home_node(2), after its arguments were checked. -ENOENT, -EOPNOTSUPP, -ENOMEM. */
+/* set_mempolicy_home_node(2), after its arguments were checked. -ENOENT, -EOPNOTSUPP, -ENOMEM, -EINTR. */
 int do_set_home_node(unsigned long start, unsigned long end, int node);
 
 /* Some task or region has, or had, a policy, and there is more than one node. */
@@ -124,7 +124,7 @@ int migrate_user_page(struct mm_struct *mm, unsigned long addr, int nid, bool al
 /* The node of the page at addr: -ENOENT, -EFAULT as above. mmap_lock held. */
 int user_page_node(struct mm_struct *mm, unsigned long addr);
 /*
- * migrate_pages(2): every page on a node of from to that of to in its place; how many could not.
+ * migrate_pages(2): every page on a node of from to that of to in its place; how many could not, or -EINTR.
  * Takes mmap_lock.
  */
 long migrate_mm(struct mm_struct *mm, nodemask_t from, nodemask_t to, bool all);

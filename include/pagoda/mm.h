@@ -195,9 +195,9 @@ long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end, e
  */
 struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force);
 /*
- * Up to nr pages from addr on, for a device to read, or with write to fill: these stay mapped,
- * and what the entries map, while mmap_lock, held for read, is not let go. How many there are.
- * May sleep.
+ * Up to nr pages from addr on, for a device to read, or with write to fill: these stay what the address space has
+ * there, unless it unmaps them (gup.c). How many there are: a page that has too many pins ends it, as a bad address
+ * and a fatal signal do. Takes mmap_lock, not held on return. May sleep.
  */
 unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write, struct page **pages);
 /* Let go of one of them; write as it was then: it is dirty, with all its buffers. May sleep. */
@@ -222,8 +222,8 @@ void unmap_mapping_range(struct address_space *mapping, pgoff_t start, pgoff_t e
 enum clear_refs_kind {
 	CLEAR_REFS_ALL = 1, CLEAR_REFS_ANON, CLEAR_REFS_MAPPED, CLEAR_REFS_SOFT_DIRTY, CLEAR_REFS_HIWATER
 };
-/* Takes mmap_lock. May sleep. */
-void clear_refs(struct mm_struct *mm, enum clear_refs_kind kind);
+/* 0, or -EINTR (a fatal signal): nothing changed. Takes mmap_lock. May sleep. */
+int clear_refs(struct mm_struct *mm, enum clear_refs_kind kind) __must_check;
 
 /* ---- Counting for /proc ------------------------------------------------------------------ */
 static inline unsigned long get_mm_rss(struct mm_struct *mm)

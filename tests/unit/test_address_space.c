@@ -687,11 +687,11 @@ PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
 	map_at(BASE, 6, RW);
 	hosted_user_fill(BASE, 1, PG(5));
 	CHECK_STR(uses(mm, BASE, 6), "AAAAA.");
-	clear_refs(mm, CLEAR_REFS_MAPPED);
+	CHECK_EQ(clear_refs(mm, CLEAR_REFS_MAPPED), 0);
 	CHECK_STR(uses(mm, BASE, 6), "AAAAA.");
-	clear_refs(mm, CLEAR_REFS_ANON);
+	CHECK_EQ(clear_refs(mm, CLEAR_REFS_ANON), 0);
 	CHECK_STR(uses(mm, BASE, 6), "DDDDD.");
-	clear_refs(mm, CLEAR_REFS_SOFT_DIRTY);
+	CHECK_EQ(clear_refs(mm, CLEAR_REFS_SOFT_DIRTY), 0);
 	CHECK_STR(uses(mm, BASE, 6), "-----.");
 	(void)hosted_read32(BASE);
 	hosted_write32(BASE + PG(1), 2);
@@ -706,7 +706,7 @@ PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
 	mmput(child);
 	CHECK_EQ(do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9)), BASE + PG(9));
 	CHECK_STR(uses(mm, BASE + PG(9), 1), "D");
-	clear_refs(mm, CLEAR_REFS_SOFT_DIRTY);
+	CHECK_EQ(clear_refs(mm, CLEAR_REFS_SOFT_DIRTY), 0);
 	hosted_write32(BASE + PG(2), 3);
 	hosted_write32(BASE + PG(5), 3);
 	CHECK_STR(uses(mm, BASE, 6), "aaA.-A");
@@ -716,7 +716,7 @@ PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
 	(void)hosted_read32(BASE + PG(6));
 	CHECK_STR(uses(mm, BASE, 7), "aaA.DAA");
 	mm->hiwater_rss = 1000;
-	clear_refs(mm, CLEAR_REFS_HIWATER);
+	CHECK_EQ(clear_refs(mm, CLEAR_REFS_HIWATER), 0);
 	CHECK_EQ(mm->hiwater_rss, get_mm_rss(mm));
 	check_mm();
 }
@@ -731,7 +731,7 @@ PAGODA_TEST(first_store_to_shared_memory_after_clear_refs_is_seen, "")
 	CHECK_EQ(do_mmap(file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
 	put_vm_file(file);
 	hosted_user_fill(BASE, 1, PG(2));
-	clear_refs(mm, CLEAR_REFS_SOFT_DIRTY);
+	CHECK_EQ(clear_refs(mm, CLEAR_REFS_SOFT_DIRTY), 0);
 	(void)hosted_read32(BASE);
 	(void)hosted_read32(BASE + PG(2));
 	hosted_write32(BASE + PG(1), 2);

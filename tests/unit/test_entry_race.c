@@ -49,11 +49,11 @@ static void change_rights(void)
 }
 static void forget_stores(void)
 {
-	clear_refs(current_vm->mm, CLEAR_REFS_SOFT_DIRTY);
+	CHECK_EQ(clear_refs(current_vm->mm, CLEAR_REFS_SOFT_DIRTY), 0);
 }
 static void forget_use(void)
 {
-	clear_refs(current_vm->mm, CLEAR_REFS_ALL);
+	CHECK_EQ(clear_refs(current_vm->mm, CLEAR_REFS_ALL), 0);
 }
 static void look_for_use(void)
 {

@@ -513,7 +513,7 @@ PAGODA_TEST(soft_dirty_goes_to_swap_and_back, "")
 	process_with(4);
 	swap_out_range(4);
 	CHECK(pte_swp_soft_dirty(pte_at(BASE)));
-	clear_refs(current_vm->mm, CLEAR_REFS_SOFT_DIRTY);
+	CHECK_EQ(clear_refs(current_vm->mm, CLEAR_REFS_SOFT_DIRTY), 0);
 	check_filled(3);
 	hosted_write64(BASE, 0x1234567);
 	for (unsigned long i = 0; i < 4; i++)
