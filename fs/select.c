@@ -26,6 +26,23 @@
 
 /* ---- Tables of queues ------------------------------------------------------------------- */
 
+/* Memory for as long as the running task polls; it counts as the task's. NULL: there is none. */
+static void *poll_alloc(size_t bytes)
+{
+	void *copy = kmalloc(bytes, GFP_KERNEL);
+
+	if (copy)
+		WRITE_ONCE(fs_current()->poll_bytes, fs_current()->poll_bytes + ksize(copy));
+	return copy;
+}
+
+static void poll_free(void *copy)
+{
+	if (copy)
+		WRITE_ONCE(fs_current()->poll_bytes, fs_current()->poll_bytes - ksize(copy));
+	kfree(copy);
+}
+
 static struct poll_entry *next_entry(struct poll_set *set)
 {
 	struct poll_chunk *chunk = set->chunks;
@@ -33,7 +50,7 @@ static struct poll_entry *next_entry(struct poll_set *set)
 	if (set->used < POLL_INLINE)
 		return &set->entries[set->used++];
 	if (!chunk || chunk->used == ARRAY_SIZE(chunk->entries)) {
-		chunk = kmalloc(sizeof(*chunk), GFP_KERNEL);
+		chunk = poll_alloc(sizeof(*chunk));
 		if (!chunk) {
 			set->table.error = -ENOMEM;
 			return NULL;
@@ -72,7 +89,7 @@ void poll_end(struct poll_set *set)
 		for (unsigned int i = 0; i < chunk->used; i++)
 			finish_wait(chunk->entries[i].wq, &chunk->entries[i].wait);
 		set->chunks = chunk->next;
-		kfree(chunk);
+		poll_free(chunk);
 	}
 }
 
@@ -206,7 +223,7 @@ static long poll_user(unsigned long user, unsigned int nr, u64 deadline_ns)
 
 	if (rlim && nr > rlim[RLIMIT_NOFILE].rlim_cur)
 		return -EINVAL;
-	if (nr > POLL_FAST && !(fds = kmalloc(nr * sizeof(*fds), GFP_KERNEL)))
+	if (nr > POLL_FAST && !(fds = poll_alloc(nr * sizeof(*fds))))
 		return -ENOMEM;
 	if (copy_from_user(fds, user, nr * sizeof(*fds))) {
 		ret = -EFAULT;
@@ -217,7 +234,7 @@ static long poll_user(unsigned long user, unsigned int nr, u64 deadline_ns)
 			ret = err;
 	}
 	if (fds != fast)
-		kfree(fds);
+		poll_free(fds);
 	return ret;
 }
 
@@ -416,12 +433,14 @@ static long do_select(unsigned long n, const unsigned long user[3], u64 deadline
 		return -EINVAL;
 	s.nr = min(s.nr, files_capacity(fs_current()->files));
 	s.words = DIV_ROUND_UP(s.nr, BITS_PER_WORD);
-	s.bits = kcalloc(3 * s.words + 1, sizeof(long), GFP_KERNEL);
-	fds = kmalloc((s.nr + 1) * sizeof(*fds), GFP_KERNEL);
-	if (s.bits && fds)
+	s.bits = poll_alloc((3 * s.words + 1) * sizeof(long));
+	fds = poll_alloc((s.nr + 1) * sizeof(*fds));
+	if (s.bits && fds) {
+		memset(s.bits, 0, (3 * s.words + 1) * sizeof(long));
 		ret = select_with(&s, fds, deadline_ns);
-	kfree(fds);
-	kfree(s.bits);
+	}
+	poll_free(fds);
+	poll_free(s.bits);
 	return ret == -EINTR ? -ERESTARTNOHAND : ret;
 }
 

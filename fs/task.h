@@ -65,6 +65,7 @@ struct fs_task {
 	struct fs_process *process;
 	struct fs_restart restart;
 	struct task_io io; /* written by the task itself */
+	unsigned long poll_bytes; /* (O) copies that a poll or select keeps while it waits: for the OOM killer */
 };
 
 /* Capabilities that calls on files ask for, by Linux's numbers. */

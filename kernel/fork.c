@@ -68,11 +68,25 @@ void fork_init(void)
 	max_tasks = (unsigned int)clamp(totalram_pages() / PAGES_PER_TASK, 64ul, PID_MAX - 2ul);
 }
 
+/* What the threads of a process copied to poll. tasklist_lock held. */
+static unsigned long poll_bytes_of(const struct task_struct *t)
+{
+	const struct task_struct *thread;
+	unsigned long bytes = 0;
+
+	lockdep_assert_held(&tasklist_lock);
+	list_for_each_entry(thread, &t->signal->threads, thread_link)
+		bytes += READ_ONCE(thread->fs.poll_bytes);
+	return bytes;
+}
+
 unsigned long task_kernel_pages(struct vm_task *task)
 {
 	struct task_struct *t = vm_to_task(task);
+	unsigned long bytes = poll_bytes_of(t) + READ_ONCE(task->mm->context_bytes);
 
-	return t->arg_pages + fs_task_kernel_pages(&t->fs, (unsigned long)atomic_long_read(&task->mm->rss_shmem));
+	return t->arg_pages + bytes / PAGE_SIZE +
+	       fs_task_kernel_pages(&t->fs, (unsigned long)atomic_long_read(&task->mm->rss_shmem));
 }
 
 /* ---- Structures ------------------------------------------------------------------------ */

@@ -19,11 +19,12 @@
  * off after it has set its bit in cpu_vm_mask; who replaces stores first and reads the mask then, so
  * one of the two sees the other.
  *
- * Failure: -ENOMEM before anything changes.
+ * Failure: -ENOMEM, -EINTR (a fatal signal) before anything changes.
  * Seen in: vm event ldt_load.
  */
 #include <asm/ldt.h>
 #include <asm/tlb.h>
+#include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/mm.h>
 #include <pagoda/slab.h>
@@ -60,7 +61,7 @@ static struct ldt *alloc_ldt(unsigned int nr)
 	return ldt;
 }
 
-/* A copy of mm's, NULL if it has none; or -ENOMEM. */
+/* A copy of mm's, NULL if it has none; or -ENOMEM, -EINTR. */
 static int copy_ldt(struct mm_struct *mm, struct ldt **copy)
 {
 	const struct ldt *ldt;
@@ -68,7 +69,8 @@ static int copy_ldt(struct mm_struct *mm, struct ldt **copy)
 	*copy = NULL;
 	if (likely(!read_ldt_of(mm)))
 		return 0;
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	ldt = mm->context;
 	*copy = alloc_ldt(ldt->nr);
 	if (*copy)
@@ -83,6 +85,7 @@ int ldt_dup(struct mm_struct *mm, struct mm_struct *oldmm)
 	int err = copy_ldt(oldmm, &copy);
 
 	mm->context = copy;
+	mm->context_bytes = copy ? ksize(copy) : 0;
 	return err;
 }
 
@@ -90,6 +93,7 @@ void ldt_free(struct mm_struct *mm)
 {
 	kfree(mm->context);
 	mm->context = NULL;
+	mm->context_bytes = 0;
 }
 
 /* ---- Loading ---------------------------------------------------------------------------------- */
@@ -121,7 +125,9 @@ static void replace_ldt(struct mm_struct *mm, struct ldt *ldt)
 {
 	struct ldt *old = mm->context;
 
+	lockdep_assert_held(&mm->mmap_lock);
 	__atomic_store_n((struct ldt **)&mm->context, ldt, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&mm->context_bytes, ksize(ldt), __ATOMIC_RELAXED);
 	port_on_each_cpu(__atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_SEQ_CST), reload_ldt, mm);
 	kfree(old);
 }
@@ -167,7 +173,8 @@ static int set_entry(struct mm_struct *mm, unsigned int number, u64 entry)
 {
 	struct ldt *old, *ldt;
 
-	down_write(&mm->mmap_lock);
+	if (down_write_killable(&mm->mmap_lock))
+		return -EINTR;
 	old = mm->context;
 	ldt = alloc_ldt(max(old ? old->nr : 0, number + 1));
 	if (ldt) {

@@ -287,7 +287,7 @@ static void show_zone(struct proc_text *t, const zone_t *zone)
 	proc_printf(t, "        min      %lu\n        low      %lu\n        high     %lu\n",
 		    zone->pages_min, zone->pages_low, zone->pages_high);
 	proc_printf(t, "        spanned  %lu\n        present  %lu\n        managed  %lu\n",
-		    zone->size, zone->present_pages, zone->present_pages);
+		    zone->size, zone->present_pages, zone->managed_pages);
 	show_zone_lists(t, zone);
 	proc_printf(t, "      numa_local   %lu\n      numa_other   %lu\n", zone_allocations(zone).local,
 		    zone_allocations(zone).other);

@@ -95,8 +95,9 @@ struct vm_operations_struct {
 	unsigned int (*ready_pages)(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
 				    struct page **pages);
 	/*
-	 * vmf->page, locked, will be writable in a shared region: 0, VM_FAULT_NOPAGE (try again) or
-	 * an error; the page stays locked. NULL: nobody wants to know. May sleep.
+	 * vmf->page, locked, will be writable in a shared region: 0, VM_FAULT_NOPAGE (try again),
+	 * VM_FAULT_RETRY (mmap_lock and the page lock were dropped to wait, with an error bit: in vain), or an error;
+	 * else the page stays locked. NULL: nobody wants to know. May sleep.
 	 */
 	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
 	/* Name for /proc/PID/maps where there is no file, or NULL. */
@@ -154,6 +155,7 @@ struct mm_struct {
 	unsigned int membarrier; /* (A) the kernel's: commands the process has registered for */
 	struct vm_file *exe_file;
 	void *context;			   /* the architecture's */
+	unsigned long context_bytes;	   /* (M) what context takes; read without lock by the OOM killer */
 	unsigned long saved_auxv[48];
 };
 

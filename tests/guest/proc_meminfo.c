@@ -104,6 +104,21 @@ static int many_tasks(void *unused)
 	return failures;
 }
 
+/* The sum of what /proc/zoneinfo calls so, over all zones, in kB. */
+static long zones(const char *name)
+{
+	static char lines[32768];
+	size_t length = strlen(name);
+	long pages = 0;
+	MUST(read_file("/proc/zoneinfo", lines, sizeof(lines)));
+	for (char *line = lines; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		line += strspn(line, " ");
+		if (!strncmp(line, name, length) && line[length] == ' ')
+			pages += atol(line + length);
+	}
+	return pages * (PAGE / 1024);
+}
+
 int main(void)
 {
 	static const char *const names[] = { "Slab", "SReclaimable", "SUnreclaim", "KReclaimable", "KernelStack",
@@ -112,6 +127,8 @@ int main(void)
 		is(names[i], field(names[i]) >= 0);
 	is("slabs are reclaimable, or not", field("Slab") == field("SReclaimable") + field("SUnreclaim"));
 	is("most of the free memory is available", field("MemAvailable") > field("MemFree") / 2);
+	is("all RAM is managed by a zone", zones("managed") == field("MemTotal"));
+	is("zones have more than they manage", zones("present") > zones("managed"));
 	pipes();
 	failures += run_child(many_tasks, NULL) != 0;
 	return failures != 0;
