@@ -12,6 +12,7 @@ import shutil
 import stat
 
 from lab import guest_programs, image
+from lab.common import ROOT
 from lab.testing import PAGODA, Skip, report_problems, test
 
 GOOD = b"children failed: 0, words wrong: 0\n"
@@ -109,6 +110,17 @@ def full_swap(bench):
 def bomb(bench):
     _, events = under_pressure(bench, [program(bench, "oom_fork_bomb")], "24M", "32M")
     bench.check(events["oom_kill"] > 0 and events["pswpout"] > 4000, "memory was not exhausted")
+
+
+@test("pressure/a_hog_among_a_thousand_small_processes_is_killed", "OM-07", quick=False)
+def small_processes(bench):
+    """As many processes as 128 MiB allow, each of a few pages, and no swap: the hog dies, and soon: not after long reclaim."""
+    source = os.path.join(ROOT, "tests", "host", "small_processes.c")
+    small = guest_programs.compile_program(source, "musl", bench.log)
+    done, events = under_pressure(bench, [small, "950"], "128M", "0")
+    bench.equal(done.out, b"950 started\nhog: signal 15\n950 alive\ndone\n", "output")
+    bench.equal(events["oom_kill"], 1, "kills")
+    bench.check(events["allocstall"] < 200, f"{events['allocstall']} allocations reclaimed by themselves")
 
 
 # ---- Programs from a disk -------------------------------------------------------------------------------------
