@@ -370,7 +370,7 @@ static u64 index_bytes(pgoff_t index)
 	return (u64)index << PAGE_SHIFT;
 }
 
-/* The next place at or after pos with (data) or without a page; files end with a hole. */
+/* The next place at or after pos with or without data; files end with a hole. */
 static s64 seek_page(struct inode *inode, u64 pos, bool data)
 {
 	u64 size = inode->i_size;
@@ -381,10 +381,10 @@ static s64 seek_page(struct inode *inode, u64 pos, bool data)
 	if (inode->i_data.a_ops->readpage) /* what is not cached may be on the disk: all of it counts as data */
 		return data ? (s64)pos : (s64)size;
 	if (data)
-		return page_cache_next(&inode->i_data, &index) && index_bytes(index) < size ?
+		return page_cache_next_data(&inode->i_data, &index) && index_bytes(index) < size ?
 			       (s64)max(pos, index_bytes(index)) :
 			       -ENXIO;
-	while (index_bytes(index) < size && page_cache_has(&inode->i_data, index))
+	while (index_bytes(index) < size && page_cache_has_data(&inode->i_data, index))
 		index++;
 	return (s64)min(max(pos, index_bytes(index)), size);
 }

@@ -329,14 +329,13 @@ static long tmpfs_write(struct file *file, struct iov_user buf, size_t count, u6
 static long allocate_pages(struct inode *inode, u64 offset, u64 end)
 {
 	for (unsigned long index = offset >> PAGE_SHIFT; PFN_PHYS(index) < end; index++) {
-		struct page *page;
+		int err;
 
 		if (!writable_bytes(inode, PFN_PHYS(index), 1))
 			return -ENOSPC;
-		page = read_cache_page(&inode->i_data, NULL, index);
-		if (IS_ERR(page))
-			return PTR_ERR(page);
-		put_page(page);
+		err = allocate_own_page(&inode->i_data, index);
+		if (err)
+			return err;
 		note_pages(inode);
 		if (fs_hook_signal_pending())
 			return -EINTR;

@@ -30,14 +30,12 @@
  * either of the two may win.
  *
  * The caller's pages: reading into memory breaks copy-on-write first, and the page stays the
- * entry's own until it is filled: reclaim leaves a pinned page mapped (rmap.c), and mmap_lock,
- * held for read over a chunk, keeps fork, mprotect and clear_refs from taking the entry's right
- * to write, which would make the next store go to a copy that the disk knows nothing of. So all of
- * these wait for the disk, as they do for a page fault. Afterwards the pages are
- * dirty, those of files with all their buffers.
+ * entry's own until it is filled, as it is pinned (gup.c). mmap_lock is not held while the disk works, so fork,
+ * mprotect and munmap do not wait for it: they go by the pin. Afterwards the pages are dirty, those of files with all
+ * their buffers; a page that was unmapped meanwhile is filled all the same, and freed with the pin.
  *
  * Locking: the file system holds the inode's lock, for write if it writes, so that blocks are not
- * given to another file meanwhile; then mmap_lock, page locks, the file system's own.
+ * given to another file meanwhile; then mmap_lock while pages are pinned, page locks, the file system's own.
  *
  * Invariants: (I1) no bio of a chunk is under way when its pages are let go; (I2) a new block is
  * written whole, as nobody has zeroed it.
@@ -233,7 +231,7 @@ static long transfer_chunk(struct dio *dio, size_t n)
 
 /* ---- The caller's pages ---------------------------------------------------------------------------- */
 
-/* Pin what there is of count bytes at addr, up to a chunk; bytes, 0: none. mmap_lock held for read. */
+/* Pin what there is of count bytes at addr, up to a chunk; bytes, 0: none. */
 static size_t pin_chunk(struct dio *dio, unsigned long addr, size_t count)
 {
 	unsigned int wanted;
@@ -259,15 +257,11 @@ static void unpin_chunk(struct dio *dio)
 /* As much of count bytes at addr as one chunk takes: bytes, 0: go by the cache, or -errno. */
 static long direct_chunk(struct dio *dio, unsigned long addr, size_t count)
 {
-	struct mm_struct *mm = current_vm->mm;
-	long ret;
+	long ret = (long)pin_chunk(dio, addr, count);
 
-	down_read(&mm->mmap_lock);
-	ret = (long)pin_chunk(dio, addr, count);
 	if (ret > 0)
 		ret = transfer_chunk(dio, (size_t)ret);
 	unpin_chunk(dio);
-	up_read(&mm->mmap_lock);
 	count_vm_events(dio->write ? VM_EVENT_direct_io_write : VM_EVENT_direct_io_read, 1);
 	return ret;
 }

@@ -4,7 +4,7 @@
  *
  * A fault takes mmap_lock for read. If it waited for a disk with the lock held, every writer (mmap, munmap,
  * fork) of the process would wait for that disk, too, and every later reader behind the writer. So a handler
- * that must wait, for a read or for a page's lock, drops the lock, waits, and returns VM_FAULT_RETRY; its
+ * that must wait, for a read, for a page's lock, or for a place on the disk (page_mkwrite), drops the lock, waits, and returns VM_FAULT_RETRY; its
  * caller takes the lock again, finds the region anew and calls the handler again:
  *
  *	fault			handler				caller
@@ -18,8 +18,10 @@
  *							fault_retry_end: page let go
  *
  * The page that was waited for is kept (a reference) until the fault ends, so that reclaim cannot take it
- * before it is mapped. There are two tries at most (FT-29): the second waits only if the page was truncated, or
- * others hold its lock again, and it waits with mmap_lock, so that no fault is retried for ever.
+ * before it is mapped. The first try does all that the fault may need a disk for: a write to a missing page of a shared
+ * region reads the page and finds its place in one go. There are two tries at most (FT-29): the second waits only if
+ * the page was truncated, lost its buffers, or others hold or held its lock, and it waits with mmap_lock, so that no
+ * fault is retried for ever.
  *
  * Locking: the kept page belongs to the running task. Failure: VM_FAULT_RETRY with an error bit says that mmap_lock
  * was dropped and the fault has failed.

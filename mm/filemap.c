@@ -328,11 +328,31 @@ void wait_for_read(struct page *page)
 }
 
 /* The only place of its contents is memory, and swap. */
-static void fill_own_page(struct page *page)
+void fill_own_page(struct page *page)
 {
 	clear_highpage(page);
 	SetPageUptodate(page);
 	(void)set_page_dirty(page);
+}
+
+int allocate_own_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page = NULL;
+
+	VM_BUG_ON(mapping->a_ops->readpage);
+	if (!page_cache_has(mapping, index)) {
+		page = add_new_page(mapping, index, mapping->gfp_mask);
+		if (page && !IS_ERR(page)) {
+			(void)set_page_dirty(page); /* memory is all that it has */
+			unlock_page(page);
+		}
+	}
+	if (!page) /* it is there, or in swap */
+		page = read_cache_page(mapping, NULL, index);
+	if (IS_ERR(page))
+		return (int)PTR_ERR(page);
+	put_page(page);
+	return 0;
 }
 
 /* Has it to be read, as it is not Uptodate? */
@@ -462,11 +482,15 @@ static int wait_for_started_read(struct address_space *mapping, pgoff_t pgoff)
 	return err;
 }
 
-/* Drop mmap_lock, then read the page and keep it for the next try of the fault (fault_retry.c). */
+/*
+ * Drop mmap_lock, then read the page and keep it for the next try of the fault (fault_retry.c). If the fault is a
+ * write to a shared region, the page becomes writable here, too, as the next try must not wait for that.
+ */
 static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 {
 	struct vm_file *file = get_vm_file(vmf->vma->vm_file);
 	unsigned long vm_flags = vmf->vma->vm_flags;
+	bool shared_write = vm_flags & VM_SHARED && vmf->flags & FAULT_FLAG_WRITE;
 	vm_fault_t fault = 0;
 	struct page *page;
 	bool read;
@@ -478,6 +502,8 @@ static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 	if (!wait_for_started_read(file->f_mapping, vmf->pgoff)) {
 		fault = read_for_fault(file, vmf->pgoff, &page, &read);
 		if (!fault) {
+			if (shared_write)
+				fault = make_page_writable(file, page) & VM_FAULT_ERROR;
 			unlock_page(page);
 			fault_keep_page(page);
 		}
@@ -586,30 +612,6 @@ unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first
 		put_page(pages[i]);
 	}
 	return ready;
-}
-
-/*
- * The mapping's page, locked, is about to become writable in a shared region: from now on
- * it counts as dirty, and has a place on the disk.
- */
-vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
-{
-	struct vm_file *file = vmf->vma->vm_file;
-	u64 size = file->f_mapping->size(file->f_mapping), start = (u64)vmf->page->index << PAGE_SHIFT;
-	unsigned int to;
-	int err;
-
-	if (vmf->page->mapping != file->f_mapping || start >= size)
-		return VM_FAULT_NOPAGE; /* truncated: fault again */
-	to = (unsigned int)min_t(u64, size - start, PAGE_SIZE);
-	err = prepare_page(file, vmf->page, 0, to);
-	if (!err)
-		err = commit_page(file, vmf->page, 0, to);
-	if (err)
-		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	if (file->f_vmops->mapped_write)
-		file->f_vmops->mapped_write(file);
-	return 0;
 }
 
 static const struct vm_operations_struct generic_file_vm_ops = {

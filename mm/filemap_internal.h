@@ -17,6 +17,13 @@ void forget_page_tags(struct address_space *mapping, struct page *page);
  * -EAGAIN if it left the mapping meanwhile. May sleep.
  */
 int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page) __must_check;
+/*
+ * filemap_mkwrite.c: the locked page is about to become writable in a shared region of the file: it is dirty and has its
+ * places on the disk. 0, VM_FAULT_NOPAGE (truncated), VM_FAULT_SIGBUS, VM_FAULT_OOM. May wait for the disk.
+ */
+vm_fault_t make_page_writable(struct vm_file *file, struct page *page);
+/* Zeroes: a locked page of a mapping that is its own backing store, which holds no data yet. */
+void fill_own_page(struct page *page);
 /* A page has just become an item of the tree: its identity and counters. pages_lock held. */
 void link_page(struct page *page, struct address_space *mapping, pgoff_t index);
 /* It has: its place on the lists. */

@@ -91,6 +91,10 @@ static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned 
 	struct address_space *mapping = file->f_mapping;
 	struct page *page = find_get_page(mapping, index);
 
+	if (page && !mapping->a_ops->readpage && !PageUptodate(page) && !page->private) { /* allocated, never used */
+		put_page(page);
+		return NULL;
+	}
 	if (!page && !mapping->a_ops->readpage)
 		return page_cache_has(mapping, index) ? read_cache_page(mapping, file, index) : NULL;
 	if (!page) {

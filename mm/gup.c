@@ -8,13 +8,21 @@
  * private page breaks copy-on-write first, so that it can reach neither the file nor
  * the zero page.
  *
- * A pin is PAGE_PIN references at once, so that it can be told from others: reclaim leaves a pinned
- * anonymous page where it is mapped (rmap.c). It is taken with page_table_lock held, under which
- * reclaim looks before it takes the entry out.
+ * A pin is PAGE_PIN references at once, so that it can be told from others. It lasts while mmap_lock is free, as a
+ * disk is waited for meanwhile, and a pinned anonymous page stays what the address space shows at that place:
  *
- * Locking: mmap_lock for read, by the caller (pin_user_pages) or here.
- * Failure: what is there already stays.
+ *	reclaim		leaves it where it is mapped (rmap.c)
+ *	fork		gives the child a copy at once (tables.c)
+ *	mprotect, clear_refs	take away the right to write; the next store gets it back for the same page (memory.c)
+ *	migration	moves no page with other users (migrate.c)
+ *
+ * Invariant: (G1) a pinned anonymous page is mapped by one entry. It holds when the pin is taken, as the entry is
+ * writable (memory.c, F3), and fork keeps it. A pin is taken with page_table_lock held, under which all of these look.
+ *
+ * Locking: mmap_lock for read, taken here, and dropped by a fault that waits (fault_retry.c).
+ * Failure: what is there already stays. A page with PAGE_PINS_MAX pins gets no more.
  */
+#include <pagoda/errno.h>
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/uaccess.h>
@@ -54,7 +62,17 @@ static bool gup_allowed(const struct vm_area_struct *vma, bool write, bool force
 	return flags & VM_WRITE || (force && is_cow_mapping(flags));
 }
 
-/* The page if the entry serves the purpose, with a reference. */
+/* False: the page has as many pins as it may have. page_table_lock held, the page is mapped for writing. */
+static bool pin_page(struct page *page)
+{
+	VM_BUG_ON(PageAnon(page) && page_mapcount(page) != 1); /* (G1) */
+	if (page_count(page) >= PAGE_PIN * PAGE_PINS_MAX)
+		return false;
+	atomic_add(&page->count, PAGE_PIN);
+	return true;
+}
+
+/* The page if the entry serves the purpose, with a reference, and a pin if asked for. ERR_PTR(-EBUSY): no more pins. */
 static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, bool write, bool force, bool pin)
 {
 	pte_t *ptep, pte;
@@ -70,10 +88,10 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 		if (page && write && !pte_write(pte) &&
 		    !(force && PageAnon(page) && page_count_no_batch(page) == 1))
 			page = NULL;
-		if (page)
+		if (page && pin && !pin_page(page))
+			page = ERR_PTR(-EBUSY);
+		else if (page)
 			get_page(page);
-		if (page && pin)
-			atomic_add(&page->count, PAGE_PIN);
 	}
 	spin_unlock(&mm->page_table_lock);
 	return page;
@@ -95,7 +113,7 @@ static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long add
 		struct page *page = grab_mapped_page(mm, addr, write, force, pin);
 
 		if (page)
-			return page;
+			return IS_ERR(page) ? NULL : page;
 		count_vm_event(pgfault);
 		*fault = handle_mm_fault(vma, addr, flags | FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0));
 		if (*fault & (VM_FAULT_ERROR | VM_FAULT_RETRY) || port_fatal_signal_pending())
@@ -103,7 +121,8 @@ static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long add
 	}
 }
 
-struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force)
+/* Takes mmap_lock, which faults let go of while they wait. NULL: no such page, or a fatal signal. */
+static struct page *get_page_of(struct mm_struct *mm, unsigned long addr, bool write, bool force, bool pin)
 {
 	unsigned int flags = FAULT_FLAG_ALLOW_RETRY;
 	struct page *page;
@@ -114,7 +133,7 @@ struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write,
 		page = NULL;
 		if (down_read_killable(&mm->mmap_lock))
 			break;
-		page = get_user_page_locked(mm, addr, write, force, false, flags, &fault);
+		page = get_user_page_locked(mm, addr, write, force, pin, flags, &fault);
 		if (fault & VM_FAULT_RETRY)
 			flags = fault_retry_flags(flags, fault);
 		else
@@ -122,6 +141,11 @@ struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write,
 	} while ((fault & (VM_FAULT_RETRY | VM_FAULT_ERROR)) == VM_FAULT_RETRY && !port_fatal_signal_pending());
 	fault_retry_end();
 	return page;
+}
+
+struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force)
+{
+	return get_page_of(mm, addr, write, force, false);
 }
 
 /*
@@ -141,11 +165,9 @@ static void dirty_user_page(struct page *page)
 unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write, struct page **pages)
 {
 	unsigned int pinned = 0;
-	vm_fault_t fault;
 
-	lockdep_assert_held(&mm->mmap_lock);
 	while (pinned < nr && access_ok(addr, PAGE_SIZE)) {
-		struct page *page = get_user_page_locked(mm, addr, write, false, write, 0, &fault);
+		struct page *page = get_page_of(mm, addr, write, false, write);
 
 		if (!page)
 			break;
@@ -158,6 +180,7 @@ unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned i
 void unpin_user_page(struct page *page, bool write)
 {
 	if (write) {
+		VM_BUG_ON(!page_pinned(page));
 		dirty_user_page(page);
 		atomic_sub(&page->count, PAGE_PIN); /* our plain reference is left */
 	}

@@ -134,7 +134,8 @@ static int remove_region(struct mm_struct *mm, unsigned long *start, unsigned lo
 	u64 first = 0, bytes = 0;
 	int err = 0;
 
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	vma = find_vma(mm, *start);
 	if (!vma || vma->vm_start >= end) {
 		err = -ENOMEM;
@@ -157,13 +158,53 @@ static int remove_region(struct mm_struct *mm, unsigned long *start, unsigned lo
 	return err;
 }
 
-static int remove_range(struct mm_struct *mm, unsigned long start, unsigned long end)
+/*
+ * Start reading what one region has in [*start, end); *start moves behind it. A file is read without mmap_lock, as its
+ * file system may have to read first where the pages are. 0 or -errno; *hole: an unmapped part was met.
+ */
+static int need_region(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole)
+{
+	struct vm_file *file = NULL;
+	struct vm_area_struct *vma;
+	unsigned long stop;
+	pgoff_t first = 0;
+
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
+	vma = find_vma(mm, *start);
+	if (!vma || vma->vm_start >= end) {
+		up_read(&mm->mmap_lock);
+		return -ENOMEM;
+	}
+	*hole |= vma->vm_start > *start;
+	*start = max(*start, vma->vm_start);
+	stop = min(end, vma->vm_end);
+	advise_willneed(vma, *start, stop);
+	if (vma->vm_file) {
+		file = get_vm_file(vma->vm_file);
+		first = vma_pgoff(vma, *start);
+	}
+	up_read(&mm->mmap_lock);
+	if (file) {
+		force_page_cache_readahead(file, first, (stop - *start) >> PAGE_SHIFT);
+		put_vm_file(file);
+	}
+	*start = stop;
+	return 0;
+}
+
+typedef int (*region_step_t)(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole);
+
+/* Region by region, with mmap_lock only while a region is looked at. */
+static int step_through(struct mm_struct *mm, unsigned long start, unsigned long end, region_step_t step)
 {
 	bool hole = false;
 	int err = 0;
 
-	while (start < end && !err)
-		err = remove_region(mm, &start, end, &hole);
+	while (start < end && !err) {
+		err = step(mm, &start, end, &hole);
+		port_cond_resched();
+	}
 	return err ? err : hole ? -ENOMEM : 0;
 }
 
@@ -190,12 +231,6 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 		if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
 			return -EINVAL;
 		(advice == MADV_COLD ? advise_cold : advise_pageout)(vma, start, end);
-		return 0;
-	case MADV_WILLNEED:
-		advise_willneed(vma, start, end);
-		if (vma->vm_file)
-			force_page_cache_readahead(vma->vm_file, vma_pgoff(vma, start),
-						   (end - start) >> PAGE_SHIFT);
 		return 0;
 	}
 	err = hint_flags(vma, advice, &flags);
@@ -246,7 +281,9 @@ int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice
 	if (end == start)
 		return 0;
 	if (advice == MADV_REMOVE)
-		return remove_range(mm, start, end);
+		return step_through(mm, start, end, remove_region);
+	if (advice == MADV_WILLNEED)
+		return step_through(mm, start, end, need_region);
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
 		return (int)mm_populate(mm, start, end,
 					advice == MADV_POPULATE_READ ? POPULATE_FOR_READ : POPULATE_FOR_WRITE);
@@ -256,7 +293,8 @@ int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice
 		err = advise_range(mm, start, end, advice);
 		up_write(&mm->mmap_lock);
 	} else {
-		down_read(&mm->mmap_lock);
+		if (down_read_killable(&mm->mmap_lock))
+			return -EINTR;
 		err = advise_range(mm, start, end, advice);
 		up_read(&mm->mmap_lock);
 	}
@@ -278,6 +316,7 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 	pmd_t *pmd = walk_to_pmd(vma->vm_mm, addr);
 	pte_t pte = pmd && !pmd_none(pmdp_get(pmd)) ? ptep_get(pte_offset(pmd, addr)) : __pte(0);
 	struct page *page;
+	bool up_to_date;
 
 	VM_BUG_ON(addr >= TASK_SIZE);
 	if (pte_present(pte))
@@ -293,8 +332,9 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 	page = find_get_page(vma->vm_file->f_mapping, vma_pgoff(vma, addr));
 	if (!page)
 		return 0;
+	up_to_date = PageUptodate(page);
 	put_page(page);
-	return 1;
+	return up_to_date;
 }
 
 /*
@@ -308,14 +348,15 @@ static bool may_see_residency(const struct vm_area_struct *vma)
 	return !file || !file->f_vmops || !file->f_vmops->may_evict || file->f_vmops->may_evict(file);
 }
 
-/* Up to pages pages from addr on, as far as one VMA goes. How many, or -ENOMEM at a hole. */
+/* Up to pages pages from addr on, as far as one VMA goes. How many, -ENOMEM at a hole, or -EINTR. */
 static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
 {
 	struct vm_area_struct *vma;
 	long n = -ENOMEM;
 	bool may_see;
 
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr) {
 		n = (long)min(pages, (vma->vm_end - addr) >> PAGE_SHIFT);
@@ -375,7 +416,8 @@ static int msync_region(struct mm_struct *mm, unsigned long *start, unsigned lon
 	u64 first = 0, last = 0;
 	int err = 0;
 
-	down_read(&mm->mmap_lock);
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
 	vma = find_vma(mm, *start);
 	if (!vma || vma->vm_start >= end) {
 		*hole = true;

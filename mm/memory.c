@@ -146,7 +146,7 @@ static void release_object_page(struct page *page, vm_fault_t ret)
 
 /*
  * The object learns that its page, locked, will be written through a shared region; false: *ret
- * says what to do instead.
+ * says what to do instead: VM_FAULT_RETRY: mmap_lock and the page lock were dropped, as the object waited.
  */
 static bool announce_write(struct vm_fault *vmf, vm_fault_t *ret)
 {
@@ -165,7 +165,7 @@ static vm_fault_t map_object_page(struct vm_fault *vmf, vm_fault_t ret)
 	vm_fault_t refused;
 
 	if (is_write(vmf) && !announce_write(vmf, &refused)) {
-		release_object_page(page, ret);
+		release_object_page(page, refused & VM_FAULT_RETRY ? 0 : ret);
 		return refused;
 	}
 
@@ -379,7 +379,7 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 			return VM_FAULT_RETRY;
 		vmf->page = page;
 		if (!announce_write(vmf, &ret) || !lock_if_unchanged(vmf)) {
-			release_object_page(page, VM_FAULT_LOCKED);
+			release_object_page(page, ret & VM_FAULT_RETRY ? 0 : VM_FAULT_LOCKED);
 			return ret & VM_FAULT_NOPAGE ? 0 : ret; /* the access faults again */
 		}
 	}
@@ -428,6 +428,11 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 		return 0;
 	if (PageAnon(page) && page_count_no_batch(page) == 1) {
 		set_anon_identity(page, vmf->vma); /* it was the parent's, perhaps: walks become shorter */
+		count_vm_event(fault_cow_reuse);
+		return wp_page_reuse(vmf);
+	}
+	if (unlikely(PageAnon(page) && page_pinned(page))) { /* a disk fills this page: a copy would miss what it brings */
+		VM_BUG_ON(page_mapcount(page) != 1); /* (G1) of gup.c */
 		count_vm_event(fault_cow_reuse);
 		return wp_page_reuse(vmf);
 	}

@@ -140,6 +140,8 @@ static int shmem_writepage(struct page *page)
 		unlock_page(page);
 		return -ENOMEM;
 	}
+	if (!PageUptodate(page))
+		fill_own_page(page); /* it was allocated and never used */
 	swap_start_write(page);
 	return 0;
 }
@@ -197,15 +199,40 @@ bool page_cache_has(struct address_space *mapping, pgoff_t index)
 	return has;
 }
 
-bool page_cache_next(struct address_space *mapping, pgoff_t *index)
+/* Data: in swap, or a page that holds something. What fallocate() has only allocated is not (allocate_own_page()). */
+static bool is_data(const void *item)
+{
+	const struct page *page = item;
+
+	return item && (is_swap_item(item) || PageUptodate(page) || page->private);
+}
+
+bool page_cache_has_data(struct address_space *mapping, pgoff_t index)
 {
 	unsigned long flags;
 	bool has;
 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	has = radix_tree_next(&mapping->i_pages, index);
+	has = is_data(radix_tree_lookup(&mapping->i_pages, index));
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	return has;
+}
+
+bool page_cache_next_data(struct address_space *mapping, pgoff_t *index)
+{
+	unsigned long flags;
+	void *item;
+	bool data;
+
+	do { /* one place at a time, as interrupts are off */
+		spin_lock_irqsave(&mapping->pages_lock, flags);
+		item = radix_tree_next(&mapping->i_pages, index);
+		data = is_data(item);
+		spin_unlock_irqrestore(&mapping->pages_lock, flags);
+		*index += item && !data;
+		port_cond_resched();
+	} while (item && !data);
+	return item;
 }
 
 unsigned long mapping_data_pages(struct address_space *mapping)

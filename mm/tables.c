@@ -21,9 +21,12 @@
  *
  * The law of tlb.h holds: pages and tables go through the mmu_gather.
  *
- * Failure: only copy_page_range allocates (tables of the child); what it has copied
+ * Failure: only copy_page_range allocates (tables of the child, copies of pinned pages); what it has copied
  * is torn down with the child.
  */
+#include <pagoda/highmem.h>
+#include <pagoda/mempolicy.h>
+#include <pagoda/page_alloc.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
@@ -321,8 +324,19 @@ static bool share_swap_entry(swp_entry_t entry)
 }
 
 /*
+ * A page that a disk fills is the parent's alone (gup.c, G1): the child gets a copy. Read-only entries are looked at,
+ * too, as the parent's may become writable again. page_table_lock held.
+ */
+static bool needs_copy(pte_t pte, bool cow)
+{
+	struct page *page = cow && pte_present(pte) ? normal_page(pte) : NULL;
+
+	return page && PageAnon(page) && page_pinned(page);
+}
+
+/*
  * The entries of one table. Private writable pages become read-only in both (AS-44). How many were copied:
- * all nr, or up to a swap entry that needs a continuation.
+ * all nr, or up to a swap entry that needs a continuation or a pinned page.
  */
 static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, pte_t *from,
 		      unsigned long nr, bool cow)
@@ -345,6 +359,8 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 			rss.swap++;
 			continue;
 		}
+		if (unlikely(needs_copy(pte, cow)))
+			break;
 		if (cow && pte_write(pte)) {
 			ptep_set_wrprotect(from);
 			pte = pte_wrprotect(pte);
@@ -363,11 +379,65 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 	return done;
 }
 
-/* copy_ptes() stopped at this entry, which others may change meanwhile: then it is copied as it is. */
-static int prepare_to_share(pte_t pte)
+/* An entry that fork cannot share as it is: of the parent's mm (src), and of the child's region (dst). */
+struct fork_entry {
+	struct mm_struct *src;
+	struct vm_area_struct *dst;
+	unsigned long addr;
+	pte_t *from, *to;
+};
+
+/* A copy of the pinned page into the child's entry. False: it is pinned no more. */
+static bool give_copy(const struct fork_entry *e, struct page *copy)
 {
-	if (pte_none(pte) || pte_present(pte))
+	struct mm_struct *dst = e->dst->vm_mm;
+	pte_t pte;
+	bool given;
+
+	VM_BUG_ON(!e->dst->anon_vma || !pte_none(ptep_get(e->to)));
+	spin_lock(&e->src->page_table_lock);
+	spin_lock(&dst->page_table_lock);
+	pte = ptep_get(e->from);
+	given = needs_copy(pte, true);
+	if (given) {
+		copy_highpage(copy, pte_page(pte));
+		set_anon_page(copy, e->dst, e->addr);
+		add_rss(&dst->rss_anon, 1);
+		pte = pte_wrprotect(pte_mkwritten(mk_pte(copy, e->dst->vm_page_prot)));
+		set_pte_at(dst, e->addr, e->to, pte_old(pte));
+	}
+	spin_unlock(&dst->page_table_lock);
+	spin_unlock(&e->src->page_table_lock);
+	return given;
+}
+
+/* 1: the child has its own page, 0: that page is pinned no more, -ENOMEM. */
+static int copy_pinned(const struct fork_entry *e)
+{
+	struct page *copy = alloc_page_vma(GFP_HIGHUSER_MOVABLE, e->dst, e->addr);
+
+	if (!copy)
+		return -ENOMEM;
+	if (!give_copy(e, copy)) {
+		put_page(copy);
 		return 0;
+	}
+	count_vm_event(fork_pinned_copy);
+	return 1;
+}
+
+/*
+ * copy_ptes() stopped at this entry. Others may change it meanwhile: then it is copied as it is by then. 1: the child
+ * has its own page there, 0: to be copied now, -ENOMEM.
+ */
+static int prepare_to_share(const struct fork_entry *e, bool cow)
+{
+	pte_t pte = ptep_get(e->from);
+
+	if (pte_none(pte))
+		return 0;
+	if (pte_present(pte))
+		return cow ? copy_pinned(e) : 0;
 	return swap_add_continuation(pte_to_swp_entry(pte)) == -ENOMEM ? -ENOMEM : 0;
 }
 
@@ -378,13 +448,13 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 	bool cow = is_cow_mapping(src_vma->vm_flags);
 	pmd_t *pmd;
 
-	(void)dst_vma;
 	/* Without private pages everything can be found again by faulting. */
 	if (!src_vma->anon_vma && !(src_vma->vm_flags & (VM_IO | VM_RESERVED)))
 		return 0;
 	for (; (pmd = next_pmd(src, &addr, end)); addr = next) {
 		pte_t *from = pte_offset(pmd, addr), *to;
 		unsigned long nr;
+		int done;
 
 		next = pmd_addr_end(addr, end);
 		to = walk_alloc_pte(dst, addr);
@@ -393,8 +463,10 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 		nr = copy_ptes(dst, to, src, from, (next - addr) >> PAGE_SHIFT, cow);
 		if (unlikely(addr + (nr << PAGE_SHIFT) < next)) {
 			next = addr + (nr << PAGE_SHIFT);
-			if (prepare_to_share(ptep_get(from + nr)))
-				return -ENOMEM;
+			done = prepare_to_share(&(struct fork_entry){ src, dst_vma, next, from + nr, to + nr }, cow);
+			if (done < 0)
+				return done;
+			next += (unsigned long)done << PAGE_SHIFT;
 		}
 		if (next < end)
 			port_cond_resched();

@@ -188,8 +188,10 @@ static inline bool get_page_unless_zero(struct page *page)
 {
 	return atomic_inc_not_zero(&page->count);
 }
-/* References that a pin counts as (gup.c): no page has as many plain ones. 2^15 pins fit. */
-#define PAGE_PIN (1 << 16)
+/* References that a pin counts as (gup.c): no page has as many plain ones, as each takes memory, or a process. */
+#define PAGE_PIN (1 << 22)
+/* Pins that a page may have at a time, so that its count cannot overflow. */
+#define PAGE_PINS_MAX 256
 /* Is a device filling it? */
 static inline bool page_pinned(const struct page *page)
 {

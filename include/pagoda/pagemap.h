@@ -164,8 +164,15 @@ struct page *find_lock_page(struct address_space *mapping, pgoff_t index);
 struct page *grab_cache_page(struct address_space *mapping, pgoff_t index) __must_check;
 /* Is there a page at index, in memory or in swap? Any context. */
 bool page_cache_has(struct address_space *mapping, pgoff_t index);
-/* Move *index to the first such page at or after it; false: there is none. Any context. */
-bool page_cache_next(struct address_space *mapping, pgoff_t *index);
+/* Is there data at index, in memory or in swap? Not a page that was only allocated (allocate_own_page()). */
+bool page_cache_has_data(struct address_space *mapping, pgoff_t index);
+/* *index: the first place with data at or after it; false: none. May sleep. */
+bool page_cache_next_data(struct address_space *mapping, pgoff_t *index);
+/*
+ * For mappings that are their own backing store: have a page at index, as fallocate(2) wants it. A new one holds no data
+ * (not Uptodate): it reads as zeroes, and is zeroed when it is first used, or allocated again. 0, -ENOMEM, -EIO. May sleep.
+ */
+int allocate_own_page(struct address_space *mapping, pgoff_t index) __must_check;
 /* How many such pages a mapping has. Any context. */
 unsigned long mapping_data_pages(struct address_space *mapping);
 /* Put a new locked page into the cache, in place of a swap entry, if any; -EEXIST, -ENOMEM. */

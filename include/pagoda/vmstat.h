@@ -9,7 +9,7 @@
 
 #define VM_EVENTS(X)                                                                               \
 	X(pgalloc) X(pgfree) X(pgfault) X(pgmajfault) X(fault_anon) X(fault_zero_map)              \
-	X(fault_file) X(fault_around) X(fault_cow_copy) X(fault_cow_reuse) X(fault_cow_early) X(fault_swap)        \
+	X(fault_file) X(fault_around) X(fault_cow_copy) X(fault_cow_reuse) X(fault_cow_early) X(fork_pinned_copy) X(fault_swap)        \
 	X(fault_stack_grow) X(fault_spurious) X(fault_vmalloc) X(fault_segv) X(fault_sigbus)       \
 	X(fault_kernel_fixup) X(fault_mkwrite) X(pgtable_alloc) X(pgtable_free) X(tlb_flush_page)                    \
 	X(tlb_flush_range) X(tlb_flush_mm) X(tlb_flush_all) X(tlb_ipi) X(pgpgin) X(pgpgout) X(pswpin)     \

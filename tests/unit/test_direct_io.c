@@ -373,11 +373,21 @@ static void read_half(void *arg)
 	CHECK_EQ(direct_read(arg, BUF, PAGE_SIZE / 2, 0), PAGE_SIZE / 2);
 }
 
-/* While the disk fills a page, the page stays where it is: for stores beside, reclaim, and fork. */
+static void child_has_what_was_there(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(hosted_read8(BUF + PAGE_SIZE / 2), 0x5a);
+	CHECK_EQ(hosted_read8(BUF + PAGE_SIZE / 2 + 1), 0x5b);
+	CHECK_EQ(do_mprotect(BUF, PG(1), RW), 0);
+	hosted_write8(BUF + PAGE_SIZE / 2, 0x77); /* its own */
+}
+
+/* While the disk fills a page, the page stays where it is: for stores beside, reclaim, mprotect and fork. */
 PAGODA_TEST_CONFIG(a_page_that_is_filled_stays_the_entrys_own, "AS-71", .nr_cpus = 2)
 {
 	struct block_file *f = new_file(PAGE_SIZE, 0);
 	struct hosted_task *task;
+	struct mm_struct *copy;
 	unsigned long frame;
 	struct page *page;
 
@@ -394,15 +404,70 @@ PAGODA_TEST_CONFIG(a_page_that_is_filled_stays_the_entrys_own, "AS-71", .nr_cpus
 	unlock_page(page);
 	hosted_write8(BUF + PAGE_SIZE / 2, 0x5a);
 	CHECK_EQ(frame_at(BUF), frame);
-	CHECK(!down_write_trylock(&current_vm->mm->mmap_lock)); /* nobody forks now */
 	while (!memory_disk_has_waiting(&f->disk))
 		port_cond_resched();
+	copy = dup_mm(current_vm->mm); /* forking does not wait for the disk, and takes nothing away from it */
+	CHECK(copy);
+	hosted_write8(BUF + PAGE_SIZE / 2 + 1, 0x5b);
+	CHECK_EQ(frame_at(BUF), frame);
+	CHECK_EQ(page_mapcount(page), 1);
+	CHECK_EQ(do_mprotect(BUF, PG(1), PROT_READ), 0); /* nor does this */
+	hosted_wait(hosted_fork(1, child_has_what_was_there, NULL));
+	CHECK_EQ(do_mprotect(BUF, PG(1), RW), 0);
+	hosted_write8(BUF + PAGE_SIZE / 2 + 2, 0x5c);
+	CHECK_EQ(frame_at(BUF), frame);
+	CHECK(vm_event(fork_pinned_copy) >= 2);
 	memory_disk_release(&f->disk);
 	hosted_wait(task);
 	CHECK(!page_pinned(page));
 	CHECK(PageDirty(page));
 	check_user(BUF, 0, PAGE_SIZE / 2, 8);
-	CHECK_EQ(hosted_read8(BUF + PAGE_SIZE / 2), 0x5a);
+	for (unsigned int i = 0; i < 3; i++)
+		CHECK_EQ(hosted_read8(BUF + PAGE_SIZE / 2 + i), 0x5a + i);
+	mmput(copy);
+	close_file(f);
+}
+
+/* A page that is given back while the disk fills it stays the disk's until then. */
+PAGODA_TEST_CONFIG(memory_may_go_while_the_disk_fills_it, "AS-71", .nr_cpus = 2)
+{
+	struct block_file *f = new_file(PAGE_SIZE, 0);
+	struct hosted_task *task;
+	struct page *page;
+
+	CHECK_EQ(direct_fill(f, PAGE_SIZE, 0, 8), PAGE_SIZE);
+	hosted_write8(BUF, 0);
+	page = pfn_to_page(frame_at(BUF));
+	f->disk.held = true;
+	task = hosted_clone(1, read_half, f);
+	while (!memory_disk_has_waiting(&f->disk))
+		port_cond_resched();
+	CHECK_EQ(do_munmap(BUF, PG(1)), 0);
+	CHECK(page_pinned(page));
+	CHECK_EQ(do_mmap(NULL, BUF, PG(1), RW, FIXED, 0), BUF);
+	CHECK_EQ(hosted_read8(BUF), 0);
+	memory_disk_release(&f->disk);
+	hosted_wait(task);
+	CHECK_EQ(hosted_read8(BUF), 0);
+	close_file(f);
+}
+
+/* A page has a bounded number of pins; then transfers go by the cache. */
+PAGODA_TEST(a_page_with_too_many_pins_is_filled_by_the_cache, "")
+{
+	struct block_file *f = new_file(PAGE_SIZE, 0);
+	struct page *pages[PAGE_PINS_MAX], *one_more;
+
+	CHECK_EQ(direct_fill(f, PAGE_SIZE, 0, 8), PAGE_SIZE);
+	hosted_write8(BUF, 0);
+	for (unsigned int i = 0; i < PAGE_PINS_MAX; i++)
+		CHECK_EQ(pin_user_pages(current_vm->mm, BUF, 1, true, &pages[i]), 1);
+	CHECK_EQ(pin_user_pages(current_vm->mm, BUF, 1, true, &one_more), 0);
+	CHECK_EQ(direct_read(f, BUF, PAGE_SIZE, 0), PAGE_SIZE);
+	check_user(BUF, 0, PAGE_SIZE, 8);
+	for (unsigned int i = 0; i < PAGE_PINS_MAX; i++)
+		unpin_user_page(pages[i], true);
+	CHECK(!page_pinned(pages[0]));
 	close_file(f);
 }
 
