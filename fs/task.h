@@ -205,6 +205,8 @@ struct mm_struct *fs_hook_task_mm(struct pid *pid);
 bool fs_hook_with_task(struct pid *pid, void (*fn)(struct fs_task *task, void *arg), void *arg);
 /* Call fn for every process until it returns false; fn must not sleep. Any context. */
 void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg), void *arg);
+/* Thousandths of RAM and swap that the end of a process would give back, by what the OOM killer counts; -1: it is not to be killed. */
+long fs_hook_oom_thousandths(struct pid *pid);
 /* -1000 .. 1000, by oom_score_adj or oom_adj (old_file); 0, -ESRCH, -EACCES (lower than allowed without privilege). */
 int fs_hook_set_oom_score_adj(struct pid *pid, int value, bool old_file);
 /* 0, -ESRCH, -EINVAL (not a thread of the caller's process). */

@@ -9,6 +9,7 @@
 #include <pagoda/errno.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
+#include <pagoda/oom.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
@@ -432,6 +433,17 @@ static int set_oom_score_adj_locked(struct task_struct *leader, int value, bool 
 	list_for_each_entry(t, &sig->threads, thread_link)
 		t->vm.oom_score_adj = value;
 	return 0;
+}
+
+long fs_hook_oom_thousandths(struct pid *pid)
+{
+	unsigned long pages = 0, total = 1, flags;
+
+	spin_lock_irqsave(&tasklist_lock, flags);
+	if (pid->task)
+		pages = oom_task_pages(&pid->task->vm, &total);
+	spin_unlock_irqrestore(&tasklist_lock, flags);
+	return pages ? (long)((u64)pages * 1000 / total) : -1;
 }
 
 int fs_hook_set_oom_score_adj(struct pid *pid, int value, bool old_file)

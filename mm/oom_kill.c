@@ -247,6 +247,17 @@ static void look_at(const struct vm_task *task, struct oom_candidate *c)
 	};
 }
 
+unsigned long oom_task_pages(struct vm_task *task, unsigned long *total)
+{
+	unsigned long flags = lock_task_mm(), pages = 0;
+
+	if (may_be_killed(task))
+		pages = pages_of(task->mm) + kernel_pages_of(task);
+	unlock_task_mm(flags);
+	*total = total_pages();
+	return pages;
+}
+
 unsigned long oom_task_score(struct vm_task *task)
 {
 	unsigned long flags = lock_task_mm(), score = 0;

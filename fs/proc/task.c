@@ -220,22 +220,18 @@ static long write_oom_adj(const struct proc_node *node, const char *text, size_t
 	return err ? err : (long)len;
 }
 
-/* Resident part of RAM in thousandths, as the killer sees it, shifted by the adjustment. */
+/* What the killer counts, in thousandths of RAM and swap, shifted by the adjustment. */
 static int show_oom_score(struct proc_text *t, const struct proc_node *node)
 {
 	struct fs_task_info *info = proc_task_info(node);
-	struct mm_struct *mm;
-	long points = 0;
+	long points;
 
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
-	mm = fs_hook_task_mm(node->pid);
-	if (mm) {
-		points = (long)(get_mm_rss(mm) * 1000 / totalram_pages()) + info->oom_score_adj;
-		mmput(mm);
-	}
-	/* Linux 5.10 and later: between 0 and 2000, 666 for a small process unadjusted. */
-	proc_printf(t, "%ld\n", max((1000 + points) * 2 / 3, 0l));
+	points = fs_hook_oom_thousandths(node->pid);
+	/* Linux 5.10 and later: between 0 and 2000, 666 for a small process unadjusted, 0 for one that is spared. */
+	points = points < 0 ? 0 : (1000 + points + info->oom_score_adj) * 2 / 3;
+	proc_printf(t, "%ld\n", max(points, 0l));
 	kfree(info);
 	return 0;
 }

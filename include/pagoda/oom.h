@@ -50,5 +50,10 @@ unsigned long badness(const struct oom_candidate *candidate, unsigned long total
  * must not sleep or take a lock that an allocation may be made under. The kernel sets it at boot.
  */
 extern unsigned long (*oom_kernel_pages)(struct vm_task *task);
+/*
+ * The pages that the end of the task's process would give back, as oom_task_score() counts them; 0: it is not to be killed.
+ * *total: all pages of RAM and swap. Locks: what oom_kernel_pages() wants.
+ */
+unsigned long oom_task_pages(struct vm_task *task, unsigned long *total);
 /* The same of a task now; 0 also for those that must not be killed (OM-07). The task stays there meanwhile. */
 unsigned long oom_task_score(struct vm_task *task);
