@@ -174,7 +174,7 @@ static struct page *hold_edge(struct inode *inode, u64 pos)
 {
 	pgoff_t index = (pgoff_t)(pos >> PAGE_SHIFT);
 
-	if (!(pos & (PAGE_SIZE - 1)) || !page_cache_has(&inode->i_data, index))
+	if (!(pos & (PAGE_SIZE - 1)) || !page_cache_has_data(&inode->i_data, index))
 		return NULL;
 	return read_cache_page(&inode->i_data, NULL, index);
 }
