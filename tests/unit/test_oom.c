@@ -595,6 +595,39 @@ PAGODA_TEST_CONFIG(adjusted_task_is_spared, "FX-23", .nr_cpus = 2, .ram = RAM, .
 	CHECK_EQ(hosted_signal().signo, 0);
 }
 
+PAGODA_TEST(tasks_that_give_nothing_back_are_no_candidates, "OM-07")
+{
+	struct oom_candidate c = { .oom_score_adj = 500 };
+	struct vm_task *task;
+
+	new_process();
+	map_at(BASE, 100, RW);
+	for (unsigned int i = 0; i < 100; i++)
+		hosted_write8(BASE + PG(i), 1);
+	task = hosted_vm_task(hosted_current());
+	CHECK_GE(oom_task_score(task), 100);
+	task->flags |= PF_EXITING; /* on its way out */
+	CHECK_EQ(oom_task_score(task), 0);
+	task->flags &= ~PF_EXITING;
+	task->flags |= PF_KTHREAD; /* with a user's mm for a while */
+	CHECK_EQ(oom_task_score(task), 0);
+	task->flags &= ~PF_KTHREAD;
+	CHECK_EQ(badness(&c, 100000), 0); /* without pages, however it is adjusted */
+	c.pages = 1;
+	CHECK_GT(badness(&c, 100000), 0);
+}
+
+/* swapoff is refused memory at once, whatever has failed before, and nobody is killed for it. */
+OOM_TEST(nobody_is_killed_for_a_call_that_can_be_refused, "")
+{
+	new_process();
+	current_vm->flags |= PF_OOM_ORIGIN;
+	for (int i = 0; i < 50; i++)
+		CHECK(!out_of_memory(GFP_KERNEL, 0));
+	current_vm->flags &= ~PF_OOM_ORIGIN;
+	CHECK_EQ(vm_event(oom_kill), 0);
+}
+
 PAGODA_TEST_CONFIG(twenty_ooms_leak_nothing, "OM-16", .nr_cpus = 2, .ram = RAM, .start_threads = true,
 		   .deterministic = true)
 {

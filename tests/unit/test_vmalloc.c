@@ -288,6 +288,46 @@ PAGODA_TEST_CONFIG(frees_are_flushed_in_batches, "FX-36 NC-04", .nr_cpus = 2)
 	CHECK_EQ(test_free_frames(), free);
 }
 
+/* Flushes while n areas of that many pages each are made and freed. */
+static unsigned long flushes_of_frees(unsigned int n, unsigned long pages)
+{
+	unsigned long before;
+
+	vmalloc_purge();
+	before = vm_event(tlb_flush_all) + vm_event(tlb_flush_range);
+	for (unsigned int i = 0; i < n; i++) {
+		void *area = vmalloc(pages * PAGE_SIZE);
+
+		CHECK(area);
+		vfree(area);
+	}
+	return vm_event(tlb_flush_all) + vm_event(tlb_flush_range) - before;
+}
+
+PAGODA_TEST_CONFIG(freed_areas_wait_for_their_flush_in_small_numbers, "FX-36", .nr_cpus = 2)
+{
+	CHECK_EQ(flushes_of_frees(64 * 4, 1), 4);  /* that many areas ... */
+	CHECK_EQ(flushes_of_frees(16 * 4, 32), 4); /* ... or that many pages */
+	vmalloc_purge();
+}
+
+/* Half of all addresses is freed, a third is in use: without a purge there is no other half left. */
+PAGODA_TEST_CONFIG(addresses_of_freed_areas_are_purged_before_a_request_fails, "", .nr_cpus = 2)
+{
+	unsigned long all = VMALLOC_END - VMALLOC_START;
+	void *area;
+
+	if (all > SZ_1G)
+		return; /* mapping half of it takes too long; the code is the same */
+	area = ioremap(0xe0000000ul, all / 2);
+	CHECK(area);
+	iounmap(area);
+	area = ioremap(0xe0000000ul, all / 3 * 2);
+	CHECK(area);
+	iounmap(area);
+	vmalloc_purge();
+}
+
 static char *volatile touch_here;
 
 static void touch(void *unused)

@@ -6,6 +6,8 @@
 #include "address_space.h"
 #include "block_file.h"
 
+#include <mm/filemap_internal.h>
+
 #include <pagoda/blkdev.h>
 
 #define FILE_BYTES (64 * 1024u)
@@ -183,7 +185,27 @@ PAGODA_TEST(a_write_error_is_told_once_to_each_who_has_the_file_open, "")
 	put_vm_file(&f->file);
 }
 
-/* ---- What is searched --------------------------------------------------------------------- */
+PAGODA_TEST(a_second_error_is_told_to_those_that_came_after_the_first, "")
+{
+	struct block_file *f = block_file_create(1024, 0);
+	struct vm_file later;
+	u8 byte = 'e';
+
+	f->disk.fail_writes = true;
+	f->disk.bad_to = ~0ull;
+	for (int i = 0; i < 2; i++) { /* the first is told to the writer, the second to none yet */
+		CHECK_EQ(block_file_write(&f->file, &byte, 1, 0), 1);
+		(void)filemap_fdatawrite_range(&f->mapping, 0, ~0ul);
+		if (!i)
+			CHECK_EQ(fsync_file(&f->file), -EIO);
+	}
+	block_file_open(f, &later);
+	CHECK_EQ(fsync_file(&later), -EIO);
+	CHECK_EQ(fsync_file(&later), 0);
+	CHECK_EQ(fsync_file(&f->file), -EIO);
+	f->disk.fail_writes = false;
+	put_vm_file(&f->file);
+}
 
 static struct buffer_head *waiting_buffer(struct block_device *bdev, u64 block, struct list_head *list,
 					  unsigned int rank)
@@ -498,6 +520,60 @@ PAGODA_TEST_CONFIG(truncation_waits_for_pages_on_their_way_to_the_disk, "AS-73 A
 		port_yield();
 	CHECK_EQ(f->mapping.nrpages, 0);
 	CHECK_EQ(f->disk.bytes[PAGE_SIZE + 5], buf[5]);
+	put_vm_file(&f->file);
+}
+
+static bool any_mapping(struct address_space *mapping, u64 arg)
+{
+	(void)mapping, (void)arg;
+	return true;
+}
+
+/* In deterministic mode, where time passes at once when all wait: a lost wake-up is a deadlock or a late return. */
+PAGODA_TEST_CONFIG(truncation_goes_on_when_the_flusher_lets_go, "", .nr_cpus = 2, .deterministic = true)
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+	struct address_space *held;
+	u8 byte = 't';
+
+	CHECK_EQ(block_file_write(&f->file, &byte, 1, 0), 1);
+	held = hold_mapping(any_mapping, 0);
+	CHECK_EQ(held, &f->mapping);
+	CHECK(port_thread_create("cut", cut_file, f));
+	for (int i = 0; i < 1000; i++)
+		port_yield();
+	CHECK(!__atomic_load_n(&f->full, __ATOMIC_ACQUIRE));
+	release_mapping(held);
+	for (int i = 0; i < 10000 && !__atomic_load_n(&f->full, __ATOMIC_ACQUIRE); i++)
+		port_yield();
+	CHECK(__atomic_load_n(&f->full, __ATOMIC_ACQUIRE));
+	put_vm_file(&f->file);
+}
+
+static u64 wait_until, came_back_at;
+
+static void wait_for_pages(void *unused)
+{
+	(void)unused;
+	wait_for_written_pages(wait_until);
+	__atomic_store_n(&came_back_at, port_clock_ns(), __ATOMIC_RELEASE);
+}
+
+PAGODA_TEST_CONFIG(a_throttled_writer_goes_on_when_pages_come_back, "", .nr_cpus = 2, .deterministic = true)
+{
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+	struct hosted_task *task;
+	u8 byte = 'p';
+
+	wait_until = port_clock_ns() + 100000ull * 1000000000ull;
+	task = hosted_spawn("waiter", HOSTED_ANY_CPU, wait_for_pages, NULL);
+	for (int i = 0; i < 1000 && !__atomic_load_n(&came_back_at, __ATOMIC_ACQUIRE); i++) {
+		CHECK_EQ(block_file_write(&f->file, &byte, 1, 0), 1);
+		CHECK_EQ(fsync_file(&f->file), 0);
+		port_yield();
+	}
+	hosted_wait(task);
+	CHECK_LT(came_back_at, wait_until);
 	put_vm_file(&f->file);
 }
 
