@@ -26,11 +26,16 @@
  *	 and no debug register is ever set, so "mov ss" has no breakpoint to put off.
  *  (E7) User mode has three ways in: SYSCALL, the gates of INT 3 and INT 4, and faults. SYSENTER
  *	 and the other gates are general protection faults.
+ *  (E8) The registers of a trap from user mode hold no I/O privilege level and no reserved flag, so neither does
+ *	 what an IRET to user mode loads. No instruction of user mode can set these in a CPU; but in QEMU 7.2, when the
+ *	 load of RCL or RCR faults after ROR, any flag can come out set (tests/guest/trap_flags.c). With IOPL 3
+ *	 a program could clear IF, and keep the CPU for ever.
  */
 #include <machine/asm.h>
 
 #define VECTOR_PAGE_FAULT 14
 #define FLAGS_TF_RF 0x10100 /* SYSRET does not restore RF; TF must trap after one instruction */
+#define USER_FLAGS 0x254fd7 /* (E8) CF PF AF ZF SF TF IF DF OF NT RF AC ID, and the bit that is always set */
 #define USER_CS 0x33
 #define USER_DS 0x2b
 #define ENOSYS 38
@@ -104,6 +109,7 @@ enter_trap:
 	USER_ACCESS_END
 	testb	$3, REGS_CS(%rsp)
 	jz	enter_from_kernel
+	andl	$USER_FLAGS, REGS_FLAGS(%rsp)
 	swapgs
 enter_swapped:
 	cmpl	$VECTOR_PAGE_FAULT, %edi
