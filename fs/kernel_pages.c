@@ -13,7 +13,7 @@
  * A socket counts what lies in files that are on their way in its queue, too, one level deep. Counting costs
  * nothing but here: the numbers are taken from the objects when memory is gone.
  *
- * Locking: called under tasklist_lock with interrupts off, while a task may hold any sleeping lock: locks are tried
+ * Locking: called under tasklist_lock, while a task may hold any sleeping lock: locks are tried
  * only, and words read without; what cannot be looked at counts as nothing. Failure: none.
  * Observability: the killer's lines in the log; /proc/PID/oom_score; tests/guest/kernel_memory_hogs.
  */

@@ -323,7 +323,7 @@ static void send_signal(struct tty *tty, u8 c, int signo)
 	if (local(tty, ECHO))
 		echo(tty, c);
 	if (tty->pgrp)
-		(void)fs_hook_signal_pgrp(tty->pgrp, signo); /* -ESRCH: nobody there */
+		fs_hook_signal_pgrp_later(&tty->signals, tty->pgrp, signo);
 }
 
 /* Returns true if the byte was a signal or flow control. */

@@ -103,8 +103,10 @@ static void put_pair_unlock(struct pty *pty)
 	if (last)
 		pairs[pty->index] = NULL;
 	spin_unlock(&pairs_lock);
-	if (last)
-		vfree(pty);
+	if (!last)
+		return;
+	fs_hook_forget_signals(&pty->slave.signals);
+	vfree(pty);
 }
 
 static void slave_closed(struct tty *tty)
@@ -282,6 +284,7 @@ static size_t type_bytes(struct pty *pty, const u8 *bytes, size_t n)
 		n_tty_receive(&pty->slave, bytes[done++]);
 	pty->typing = false;
 	spin_unlock_irqrestore(&pty->slave.lock, flags);
+	fs_hook_run_deferred();
 	return done;
 }
 

@@ -107,9 +107,20 @@ struct fs_task *fs_hook_current(void);
  */
 bool fs_hook_signal_pending(void);
 
-/* Signal every process of a group; 0 or -ESRCH. Any context. */
+/* Signal every process of a group; 0 or -ESRCH. May sleep. */
 int fs_hook_signal_pgrp(int pgrp, int signo);
-/* Signal one process (tgid); 0 or -ESRCH. Any context. */
+/* Signals that a process group is to get in a moment; no user but the three hooks below looks inside. */
+struct fs_group_signals {
+	struct list_head link; /* empty: none */
+	int pgrp;
+	u64 set;
+};
+/* The same from an interrupt handler or under a spinlock, when that ends. s stays until fs_hook_forget_signals(). */
+void fs_hook_signal_pgrp_later(struct fs_group_signals *s, int pgrp, int signo);
+/* After such a spinlock: send them now. */
+void fs_hook_run_deferred(void);
+void fs_hook_forget_signals(struct fs_group_signals *s);
+/* Signal one process (tgid); 0 or -ESRCH. Not from an interrupt handler. */
 int fs_hook_signal_pid(int pid, int signo);
 /* Signal the running thread (SIGPIPE, SIGXFSZ, SIGTTIN ...). */
 void fs_hook_signal_self(int signo);

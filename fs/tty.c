@@ -46,6 +46,7 @@ void tty_setup(struct tty *tty, u64 dev)
 	spin_lock_init(&tty->lock, RANK_NONE);
 	init_waitqueue_head(&tty->read_wait);
 	init_waitqueue_head(&tty->write_wait);
+	INIT_LIST_HEAD(&tty->signals.link);
 	tty->termios = default_termios;
 	tty->dev = dev;
 }
@@ -110,14 +111,13 @@ static void take_session_locked(struct tty *tty, struct fs_process *process)
 void tty_open_controlling(struct tty *tty, struct file *file)
 {
 	struct fs_process *process = current_process();
-	unsigned long flags;
 
 	if ((file->f_flags & O_NOCTTY) || !leads_session(process) || process->tty)
 		return;
-	spin_lock_irqsave(&session_lock, flags);
+	spin_lock(&session_lock);
 	if (!tty->session && !tty->hung_up)
 		take_session_locked(tty, process);
-	spin_unlock_irqrestore(&session_lock, flags);
+	spin_unlock(&session_lock);
 }
 
 static bool forget_tty(struct fs_process *process, void *session)
@@ -136,16 +136,15 @@ void fs_tty_numbers(const struct tty *tty, u64 *dev, int *pgrp)
 /* Take the terminal from its session. */
 static void release_session(struct tty *tty)
 {
-	unsigned long flags;
 	int session;
 
-	spin_lock_irqsave(&session_lock, flags);
+	spin_lock(&session_lock);
 	session = tty->session;
 	tty->session = 0;
 	tty->pgrp = 0;
 	if (session)
 		fs_hook_for_each_process(forget_tty, &session);
-	spin_unlock_irqrestore(&session_lock, flags);
+	spin_unlock(&session_lock);
 }
 
 static void signal_foreground(const struct tty *tty, int signo)
@@ -168,11 +167,9 @@ void tty_hangup(struct tty *tty)
 
 void fs_process_fork(struct fs_process *child, struct fs_process *parent)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&session_lock, flags); /* child can be found: whoever takes the tty away takes it from both */
+	spin_lock(&session_lock); /* child can be found: whoever takes the tty away takes it from both */
 	child->tty = parent->tty;
-	spin_unlock_irqrestore(&session_lock, flags);
+	spin_unlock(&session_lock);
 }
 
 void fs_process_setsid(struct fs_process *process)
@@ -194,7 +191,6 @@ void fs_process_exit(struct fs_process *process)
 static long set_controlling(struct tty *tty, unsigned long steal)
 {
 	struct fs_process *process = current_process();
-	unsigned long flags;
 	long ret = -EPERM;
 
 	if (leads_session(process) && tty->session == process->sid)
@@ -206,14 +202,14 @@ static long set_controlling(struct tty *tty, unsigned long steal)
 			return -EPERM;
 		release_session(tty);
 	}
-	spin_lock_irqsave(&session_lock, flags);
+	spin_lock(&session_lock);
 	if (tty->hung_up) {
 		ret = -EIO;
 	} else if (!tty->session) { /* else another one was faster */
 		take_session_locked(tty, process);
 		ret = 0;
 	}
-	spin_unlock_irqrestore(&session_lock, flags);
+	spin_unlock(&session_lock);
 	return ret;
 }
 
@@ -548,6 +544,7 @@ static long insert_input(struct tty *tty, unsigned long arg)
 	spin_lock_irqsave(&tty->lock, flags);
 	n_tty_receive(tty, c);
 	spin_unlock_irqrestore(&tty->lock, flags);
+	fs_hook_run_deferred();
 	return 0;
 }
 
@@ -641,14 +638,13 @@ void tty_attach(struct tty *tty, struct file *file)
 /* The caller's terminal; that it is opened is counted before it can go. */
 static int open_own_tty(struct file *file)
 {
-	unsigned long flags;
 	struct tty *tty;
 
-	spin_lock_irqsave(&session_lock, flags);
+	spin_lock(&session_lock);
 	tty = current_process()->tty;
 	if (tty)
 		tty_attach(tty, file);
-	spin_unlock_irqrestore(&session_lock, flags);
+	spin_unlock(&session_lock);
 	return tty ? 0 : -ENXIO;
 }
 

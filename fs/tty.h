@@ -70,6 +70,7 @@ struct tty {
 	spinlock_t lock; /* (T) everything below; interrupts off */
 	struct termios termios;
 	struct winsize winsize;
+	struct fs_group_signals signals; /* that were typed and are not sent yet */
 	int pgrp, session; /* foreground group; session this is the terminal of */
 	unsigned int head, tail, canon_head;
 	unsigned int column, canon_column; /* of output; where the line being edited began */

@@ -90,26 +90,24 @@ static u64 time_of_locked(struct task_struct *t, bool thread, unsigned int part)
 int cpu_clock_read(int id, u64 *ns)
 {
 	struct task_struct *t;
-	unsigned long flags;
 
 	id = made_of_number(id);
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = find_measured_locked(id, true);
 	if (t)
 		*ns = time_of_locked(t, id & ID_THREAD, id & ID_PART);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return t ? 0 : -EINVAL;
 }
 
 int cpu_clock_resolution(int id, u64 *ns)
 {
 	struct task_struct *t;
-	unsigned long flags;
 
 	id = made_of_number(id);
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = find_measured_locked(id, false);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	*ns = (id & ID_PART) == CPU_SCHED ? 1 : TICK_NS;
 	return t ? 0 : -EINVAL;
 }
@@ -119,20 +117,19 @@ int cpu_clock_resolution(int id, u64 *ns)
 int cpu_timer_init(struct cpu_timer *timer, int id, void (*fn)(struct cpu_timer *timer, u64 times))
 {
 	struct task_struct *t;
-	unsigned long flags;
 
 	id = made_of_number(id);
 	*timer = (struct cpu_timer){.fn = fn};
 	INIT_LIST_HEAD(&timer->link);
 	timer->clock.thread = id & ID_THREAD;
 	timer->clock.part = id & ID_PART;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = find_measured_locked(id, false);
 	if (t) {
 		timer->clock.pid = t->pid_struct;
 		timer->clock.pid->refs++;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return t ? 0 : -EINVAL;
 }
 
@@ -183,40 +180,36 @@ int cpu_timer_set(struct cpu_timer *timer, const struct clock_timer_spec *new, b
 		  struct clock_timer_spec *old)
 {
 	struct task_struct *t;
-	unsigned long flags;
 	u64 now;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = timer->clock.pid->task;
 	if (t) {
 		now = time_of_locked(t, timer->clock.thread, timer->clock.part);
 		get_locked(timer, now, old);
 		set_locked(timer, t, new, absolute, now);
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return t ? 0 : -ESRCH;
 }
 
 void cpu_timer_get(struct cpu_timer *timer, struct clock_timer_spec *out)
 {
 	struct task_struct *t;
-	unsigned long flags;
 
 	*out = (struct clock_timer_spec){0, 0};
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = timer->clock.pid->task;
 	if (t)
 		get_locked(timer, time_of_locked(t, timer->clock.thread, timer->clock.part), out);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 void cpu_timer_destroy(struct cpu_timer *timer)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	disarm_locked(timer);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	put_pid_ref(timer->clock.pid);
 }
 
@@ -241,9 +234,8 @@ void cpu_timers_tick(struct signal_struct *sig)
 {
 	struct cpu_timer *timer, *first = NULL;
 	struct task_usage process;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	process_usage(sig, &process);
 	for (int n = 0; n < TIMERS_PER_TICK && !list_empty(&sig->cpu_timers); n++) {
 		timer = list_first_entry(&sig->cpu_timers, struct cpu_timer, link);
@@ -255,7 +247,7 @@ void cpu_timers_tick(struct signal_struct *sig)
 		if (!timer->expires_ns && timer == first)
 			first = NULL;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 void cpu_timers_forget_locked(struct signal_struct *sig)

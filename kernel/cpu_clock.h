@@ -20,7 +20,7 @@ struct cpu_timer {
 	struct list_head link; /* (T) in the measured process's cpu_timers, while armed */
 	struct cpu_clock clock;
 	u64 expires_ns, interval_ns; /* (T) on the clock; 0: not armed */
-	/* Expired that often. Called with tasklist_lock held and interrupts off. */
+	/* Expired that often. Called with tasklist_lock held. */
 	void (*fn)(struct cpu_timer *timer, u64 times);
 };
 

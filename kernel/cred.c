@@ -125,7 +125,6 @@ static void update_caps(struct task_struct *me, const struct fs_cred *old)
 static int become_user(struct task_struct *me, u32 uid)
 {
 	struct user_struct *old = me->fs.user, *new;
-	unsigned long flags;
 
 	if (uid == old->uid)
 		return 0;
@@ -135,9 +134,9 @@ static int become_user(struct task_struct *me, u32 uid)
 	me->nproc_exceeded = uid && (unsigned long)atomic_long_read(&new->nr_tasks) > rlimit(RLIMIT_NPROC);
 	atomic_long_inc(&new->nr_tasks);
 	atomic_long_dec(&old->nr_tasks);
-	spin_lock_irqsave(&me->sighand->siglock, flags); /* senders of signals read it under siglock */
+	spin_lock_deferring(&me->sighand->siglock); /* senders of signals read it under siglock */
 	me->fs.user = new;
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 	put_user_struct(old);
 	return 0;
 }

@@ -483,9 +483,7 @@ static unsigned long build_stack(struct exec_program *prog, const struct elf_sta
 
 static void reset_signals(struct task_struct *me)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	for (int i = 0; i < NSIG; i++) {
 		struct k_sigaction *action = &me->sighand->action[i];
 
@@ -495,7 +493,7 @@ static void reset_signals(struct task_struct *me)
 		action->mask = 0;
 	}
 	me->altstack = (stack_t){ .flags = SS_DISABLE };
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 }
 
 /*
@@ -505,19 +503,18 @@ static void reset_signals(struct task_struct *me)
 static void unshare_sighand(struct task_struct *me, struct sighand_struct *new)
 {
 	struct sighand_struct *old = me->sighand;
-	unsigned long flags;
 
 	if (!new || atomic_read(&old->count) == 1) {
 		if (new)
 			put_sighand(new);
 		return;
 	}
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	spin_lock(&old->siglock);
 	memcpy(new->action, old->action, sizeof(new->action));
 	me->sighand = new;
 	spin_unlock(&old->siglock);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	put_sighand(old);
 }
 
@@ -533,11 +530,9 @@ static void set_comm(struct task_struct *me, const char *path)
 /* The process runs another program now: the signal that clone() chose for a child's end was not meant for it. */
 static void count_exec(struct signal_struct *sig)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	sig->exec_id++;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 static void reset_task(struct task_struct *me, struct exec_program *prog)

@@ -95,13 +95,12 @@ void prepare_exec_cred(struct exec_cred *new, const struct fs_exec_attr *attr, b
 void limit_secure_stack(const struct exec_cred *new)
 {
 	struct rlimit *limit = &current->signal->rlim[RLIMIT_STACK];
-	unsigned long flags;
 
 	if (!new->secure)
 		return;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	limit->rlim_cur = min(limit->rlim_cur, STACK_LIMIT);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 void commit_exec_cred(const struct exec_cred *new, bool unreadable)

@@ -5,10 +5,13 @@
  * do_exit() gives back what the thread has, outermost user-visible effects first: it leaves a
  * stop in progress, wakes who joins it (futex, robust list), drops the address space (a vfork
  * parent wakes), files and directories; the last thread of a process also takes its terminal
- * from the session and stops the timers. Then, under tasklist_lock, exit_notify():
+ * from the session and stops the timers. Then comes exit_notify():
  *
  *	children	get a living thread group's leader: a sub-reaper ancestor, or pid 1;
- *			dead ones are announced to it
+ *			dead ones are announced to it. There may be thousands: tasklist_lock is let go in between
+ *
+ * and at once, under tasklist_lock:
+ *
  *	groups		a group that becomes orphaned with a stopped member gets SIGHUP, SIGCONT
  *	a leader	becomes a ZOMBIE; its parent is told when it is the last thread
  *	other threads	are released at once
@@ -131,8 +134,8 @@ static struct task_struct *find_new_parent(struct task_struct *t)
 	return child_reaper;
 }
 
-/* If leaving parent makes child's stopped group an orphan, it is woken (POSIX). */
-static void kill_orphaned_pgrp_locked(struct task_struct *t, struct task_struct *parent)
+/* Does leaving parent (NULL: its own end) make the group of t an orphan with a stopped member? */
+static bool is_left_stopped_locked(struct task_struct *t, struct task_struct *parent)
 {
 	struct pid *pgrp = t->signal->pgrp;
 	struct task_struct *ignored = parent ? NULL : t;
@@ -140,13 +143,19 @@ static void kill_orphaned_pgrp_locked(struct task_struct *t, struct task_struct 
 	if (!parent)
 		parent = t->parent;
 	if (!pgrp || !parent->signal->pgrp)
-		return;
+		return false;
 	if (parent->signal->pgrp == pgrp || parent->signal->session != t->signal->session)
+		return false;
+	return pgrp_is_orphaned_locked(pgrp, ignored) && pgrp_has_stopped_locked(pgrp);
+}
+
+/* If the end of t makes its stopped group an orphan, it is woken (POSIX). */
+static void kill_orphaned_pgrp_locked(struct task_struct *t)
+{
+	if (!is_left_stopped_locked(t, NULL))
 		return;
-	if (!pgrp_is_orphaned_locked(pgrp, ignored) || !pgrp_has_stopped_locked(pgrp))
-		return;
-	kill_pgrp_locked(pgrp, SIGHUP, NULL);
-	kill_pgrp_locked(pgrp, SIGCONT, NULL);
+	kill_pgrp_locked(t->signal->pgrp, SIGHUP, NULL);
+	kill_pgrp_locked(t->signal->pgrp, SIGCONT, NULL);
 }
 
 /* An adopted zombie: announce it; release it at once if its new parent does not care. */
@@ -160,27 +169,99 @@ static void announce_zombie_locked(struct task_struct *child)
 	}
 }
 
-static void forget_children_locked(struct task_struct *me)
+/* The groups of the children of one parent that ends. */
+struct left_groups {
+	u64 id;
+	struct list_head list; /* (T) struct pid, left_link, each with a use */
+};
+
+static void note_group_locked(struct left_groups *left, struct pid *pgrp)
 {
-	struct task_struct *reaper, *child, *tmp;
-
-	if (list_empty(&me->signal->children))
+	if (!pgrp || pgrp->left_by == left->id)
 		return;
-	reaper = find_new_parent(me->signal->leader);
-	list_for_each_entry_safe(child, tmp, &me->signal->children, sibling) {
-		struct task_struct *t;
+	pgrp->left_by = left->id;
+	if (list_empty(&pgrp->left_link))
+		get_pid_locked(pgrp);
+	list_move_tail(&pgrp->left_link, &left->list); /* of two parents the one that ends later looks at it */
+}
 
-		list_move_tail(&child->sibling, &reaper->signal->children);
-		child->exit_signal = SIGCHLD; /* a new parent waits for no other: clone's choice ends */
-		list_for_each_entry(t, &child->signal->threads, thread_link) {
-			t->parent = reaper;
-			if (t->pdeath_signal && may_signal(t, t->pdeath_signal))
-				send_signal_listed(t->pdeath_signal, NULL, t, true);
-		}
-		announce_zombie_locked(child);
-		if (child->parent == reaper && child->signal)
-			kill_orphaned_pgrp_locked(child, me->signal->leader);
+static void adopt_locked(struct task_struct *child, struct task_struct *reaper)
+{
+	struct task_struct *t;
+
+	list_move_tail(&child->sibling, &reaper->signal->children);
+	child->exit_signal = SIGCHLD; /* a new parent waits for no other: clone's choice ends */
+	list_for_each_entry(t, &child->signal->threads, thread_link) {
+		t->parent = reaper;
+		if (t->pdeath_signal && may_signal(t, t->pdeath_signal))
+			send_signal_listed(t->pdeath_signal, NULL, t, true);
 	}
+	announce_zombie_locked(child);
+}
+
+#define CHILD_BATCH 32 /* adopted without a pause */
+
+/* Some children get a new parent; true: there are more. */
+static bool leave_some_children(struct signal_struct *sig, struct left_groups *left)
+{
+	struct task_struct *reaper;
+	bool more;
+
+	spin_lock_deferring(&tasklist_lock);
+	reaper = find_new_parent(sig->leader);
+	for (int i = 0; i < CHILD_BATCH && !list_empty(&sig->children); i++) {
+		struct task_struct *child = list_first_entry(&sig->children, struct task_struct, sibling);
+
+		note_group_locked(left, child->signal->pgrp);
+		adopt_locked(child, reaper);
+	}
+	more = !list_empty(&sig->children);
+	spin_unlock_deferring(&tasklist_lock);
+	return more;
+}
+
+/* Look at one group that children are in, and wake it if it was left stopped. False: there is none. */
+static bool look_at_left_group(struct signal_struct *sig, struct left_groups *left)
+{
+	struct task_struct *member;
+	struct pid *pgrp = NULL;
+	bool woken = false;
+
+	spin_lock_deferring(&tasklist_lock);
+	if (!list_empty(&left->list)) {
+		pgrp = list_first_entry(&left->list, struct pid, left_link);
+		list_del_init(&pgrp->left_link);
+		pgrp->left_by = 0;
+		member = first_member_locked(pgrp);
+		woken = member && is_left_stopped_locked(member, sig->leader);
+	}
+	spin_unlock_deferring(&tasklist_lock);
+	if (woken) {
+		kill_pgrp_in_batches(pgrp, SIGHUP);
+		kill_pgrp_in_batches(pgrp, SIGCONT);
+	}
+	if (pgrp)
+		put_pid(pgrp);
+	return pgrp;
+}
+
+/*
+ * All children get a new parent, with pauses. A group is looked at when none of its members has the old parent any
+ * more, and once, however many of the children are in it: a look goes through all members.
+ */
+static void leave_children(struct signal_struct *sig)
+{
+	static u64 nr_left; /* (T) */
+	struct left_groups left;
+
+	INIT_LIST_HEAD(&left.list);
+	spin_lock_deferring(&tasklist_lock);
+	left.id = ++nr_left;
+	spin_unlock_deferring(&tasklist_lock);
+	while (leave_some_children(sig, &left))
+		port_cond_resched();
+	while (look_at_left_group(sig, &left))
+		port_cond_resched();
 }
 
 /* ---- The end of a thread --------------------------------------------------------------------- */
@@ -215,16 +296,18 @@ static void exit_notify(struct task_struct *me)
 {
 	struct signal_struct *sig = me->signal;
 	struct task_struct *leader, *released[2] = { NULL, NULL };
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
+	while (sig->live == 1 && !list_empty(&sig->children)) { /* others may have left theirs to us meanwhile */
+		spin_unlock_deferring(&tasklist_lock);
+		leave_children(sig);
+		spin_lock_deferring(&tasklist_lock);
+	}
 	leader = sig->leader;
 	sig->live--;
 	sig->nr_exiting--;
-	if (sig->live == 0) {
-		forget_children_locked(me);
-		kill_orphaned_pgrp_locked(leader, NULL);
-	}
+	if (sig->live == 0)
+		kill_orphaned_pgrp_locked(leader);
 	me->state = TASK_ZOMBIE;
 	if (sig->live == 0)
 		wake_up_events(&leader->pid_struct->ended, POLLIN | POLLRDNORM);
@@ -237,7 +320,7 @@ static void exit_notify(struct task_struct *me)
 		released[1] = leader;
 	}
 	wake_group_waiter_locked(sig);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	for (int i = 0; i < 2; i++)
 		if (released[i])
 			put_task(released[i]);
@@ -245,28 +328,26 @@ static void exit_notify(struct task_struct *me)
 
 static void leave_stop(struct task_struct *me)
 {
-	unsigned long flags;
 	bool last;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	spin_lock(&me->sighand->siglock);
 	__atomic_fetch_or(&me->vm.flags, PF_EXITING, __ATOMIC_RELAXED);
 	last = leave_group_stop_locked(me);
 	spin_unlock(&me->sighand->siglock);
 	if (last)
 		notify_parent_stop_locked(me->signal->leader, CLD_STOPPED);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 /* Is this the last thread of its process to come here? True for exactly one. */
 static bool enter_exit(struct signal_struct *sig)
 {
-	unsigned long flags;
 	bool last;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	last = ++sig->nr_exiting == sig->live;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return last;
 }
 
@@ -292,16 +373,15 @@ void do_exit(int code)
 void do_group_exit(int code)
 {
 	struct signal_struct *sig = current->signal;
-	unsigned long flags;
 
-	spin_lock_irqsave(&current->sighand->siglock, flags);
+	spin_lock_deferring(&current->sighand->siglock);
 	if (sig->group_exit)
 		code = sig->group_exit_code;
 	else if (sig->exec_task)
 		code = sig->exec_task == current ? code : 0;
 	else
 		start_group_exit_locked(sig, code);
-	spin_unlock_irqrestore(&current->sighand->siglock, flags);
+	spin_unlock_deferring(&current->sighand->siglock);
 	do_exit(code);
 }
 
@@ -343,12 +423,11 @@ static void swap_leader_locked(struct task_struct *me, struct task_struct *old)
 
 static bool alone(struct signal_struct *sig)
 {
-	unsigned long flags;
 	bool is;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	is = sig->live == 1;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return is;
 }
 
@@ -356,15 +435,14 @@ int kill_other_threads(void)
 {
 	struct task_struct *me = current, *old;
 	struct signal_struct *sig = me->signal;
-	unsigned long flags;
 
 	if (READ_ONCE(sig->nr_threads) == 1)
 		return 0;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	spin_lock(&me->sighand->siglock);
 	if (sig->group_exit || sig->exec_task) {
 		spin_unlock(&me->sighand->siglock);
-		spin_unlock_irqrestore(&tasklist_lock, flags);
+		spin_unlock_deferring(&tasklist_lock);
 		return -EAGAIN;
 	}
 	sig->exec_task = me;
@@ -372,19 +450,19 @@ int kill_other_threads(void)
 	sig->group_exit = false; /* only the others go: exec_task says so */
 	recalc_sigpending_locked();
 	spin_unlock(&me->sighand->siglock);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 
 	while (!alone(sig))
 		port_park(UINT64_MAX);
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	old = sig->leader;
 	if (old != me) {
 		swap_leader_locked(me, old);
 		release_task_locked(old);
 	}
 	sig->exec_task = NULL;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	if (old != me)
 		put_task(old);
 	return 0;

@@ -446,10 +446,9 @@ static int publish(struct task_struct *t, const struct clone_request *req)
 {
 	struct task_struct *me = current;
 	bool thread = req->flags & CLONE_THREAD;
-	unsigned long flags;
 	int error = 0;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	spin_lock(&me->sighand->siglock);
 	if (!req->fn && signal_pending()) {
 		error = -ERESTARTNOINTR;
@@ -471,7 +470,7 @@ static int publish(struct task_struct *t, const struct clone_request *req)
 		link_process_locked(t, choose_parent(req));
 out:
 	spin_unlock(&me->sighand->siglock);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 

@@ -63,7 +63,7 @@ bool fs_hook_signal_pending(void)
 
 int fs_hook_signal_pgrp(int pgrp, int signo)
 {
-	return kill_pgrp(pgrp, signo);
+	return kill_pgrp_with_pauses(pgrp, signo);
 }
 
 int fs_hook_signal_pid(int pid, int signo)
@@ -97,17 +97,16 @@ int fs_hook_pgrp_session(int pgrp)
 {
 	struct task_struct *t;
 	struct pid *pid;
-	unsigned long flags;
 	int session = -ESRCH;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	pid = find_pid_locked(pgrp);
 	if (pid && !list_empty(&pid->members[PIDTYPE_PGRP])) {
 		t = list_first_entry(&pid->members[PIDTYPE_PGRP], struct task_struct,
 				     pid_link[PIDTYPE_PGRP]);
 		session = t->signal->fs_process.sid;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return session;
 }
 
@@ -238,30 +237,28 @@ static void fill_info(struct task_struct *t, bool thread, struct fs_task_info *i
 struct pid *fs_hook_find_pid(int nr)
 {
 	struct pid *pid;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	pid = find_pid_locked(nr);
 	if (pid && pid->task)
 		pid->refs++;
 	else
 		pid = NULL;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return pid;
 }
 
 struct pid *fs_hook_find_thread(struct pid *process, int tid)
 {
 	struct pid *pid;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	pid = find_pid_locked(tid);
 	if (pid && pid->task && process->task && pid->task->signal == process->task->signal)
 		pid->refs++;
 	else
 		pid = NULL;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return pid;
 }
 
@@ -284,49 +281,45 @@ bool fs_hook_pid_alive(struct pid *pid)
 
 bool fs_hook_pid_is_mine(struct pid *pid)
 {
-	unsigned long flags;
 	bool mine;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	mine = pid->task && pid->task->signal == current->signal;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return mine;
 }
 
 bool fs_hook_task_exists(int tid)
 {
-	unsigned long flags;
 	bool exists;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	exists = find_task_locked(tid);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return exists;
 }
 
 bool fs_hook_task_info(struct pid *pid, bool thread, struct fs_task_info *info)
 {
-	unsigned long flags;
 	bool found;
 
 	memset(info, 0, sizeof(*info));
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	found = pid->task;
 	if (found)
 		fill_info(pid->task, thread, info);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return found;
 }
 
 int fs_hook_may_access(struct pid *pid)
 {
-	unsigned long flags;
 	int err = -ESRCH;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid->task)
 		err = may_access_task(pid->task, true) ? 0 : -EACCES;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return err;
 }
 
@@ -334,9 +327,8 @@ int fs_hook_may_access(struct pid *pid)
 struct mm_struct *fs_hook_open_mm(struct pid *pid)
 {
 	struct mm_struct *mm = ERR_PTR(-ESRCH);
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid->task) {
 		mm = pid->task->vm.mm;
 		if (mm && mm != current->vm.mm && !may_access_task(pid->task, true))
@@ -344,35 +336,33 @@ struct mm_struct *fs_hook_open_mm(struct pid *pid)
 		else if (mm)
 			atomic_inc(&mm->mm_count);
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return mm;
 }
 
 int fs_hook_next_process(int pid)
 {
 	struct task_struct *t;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	do
 		pid = next_pid_locked(pid, &t);
 	while (pid && !thread_group_leader(t));
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return pid;
 }
 
 int fs_hook_next_thread(struct pid *process, int tid)
 {
 	struct task_struct *t;
-	unsigned long flags;
 	int next = 0;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (process->task)
 		list_for_each_entry(t, &process->task->signal->threads, thread_link)
 			if (t->vm.pid > tid && (!next || t->vm.pid < next))
 				next = t->vm.pid;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return next;
 }
 
@@ -380,39 +370,36 @@ struct mm_struct *fs_hook_task_mm(struct pid *pid)
 {
 	struct mm_struct *mm = NULL;
 	struct task_struct *t;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = pid->task;
 	if (t && t->vm.mm && atomic_inc_not_zero(&t->vm.mm->mm_users))
 		mm = t->vm.mm;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return mm;
 }
 
 bool fs_hook_with_task(struct pid *pid, void (*fn)(struct fs_task *task, void *arg), void *arg)
 {
 	struct task_struct *t;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = pid->task;
 	if (t)
 		fn(&t->fs, arg);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return t;
 }
 
 void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg), void *arg)
 {
 	struct task_struct *t;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	list_for_each_entry(t, &all_tasks, task_link)
 		if (thread_group_leader(t) && !fn(&t->signal->fs_process, arg))
 			break;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 /*
@@ -437,34 +424,32 @@ static int set_oom_score_adj_locked(struct task_struct *leader, int value, bool 
 
 long fs_hook_oom_thousandths(struct pid *pid)
 {
-	unsigned long pages = 0, total = 1, flags;
+	unsigned long pages = 0, total = 1;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid->task)
 		pages = oom_task_pages(&pid->task->vm, &total);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return pages ? (long)((u64)pages * 1000 / total) : -1;
 }
 
 int fs_hook_set_oom_score_adj(struct pid *pid, int value, bool old_file)
 {
-	unsigned long flags;
 	int error = -ESRCH;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid->task)
 		error = set_oom_score_adj_locked(pid->task, value, old_file);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 
 int fs_hook_set_comm(struct pid *pid, const char *name)
 {
 	struct task_struct *t;
-	unsigned long flags;
 	int error = 0;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = pid->task;
 	if (!t)
 		error = -ESRCH;
@@ -472,7 +457,7 @@ int fs_hook_set_comm(struct pid *pid, const char *name)
 		error = -EINVAL;
 	else
 		pagoda_strlcpy(t->vm.comm, name, sizeof(t->vm.comm));
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 

@@ -19,7 +19,8 @@
  * so a change followed by a wake is never missed. CMP_REQUEUE compares with both buckets locked,
  * where a page that is not there cannot be brought in: it lets go, touches the word and starts over.
  *
- * Robust lists are in robust.c. Locking: bucket->lock; two buckets in address order.
+ * Robust lists are in robust.c. Locking: bucket->lock; two buckets in address order. No interrupt handler takes
+ * it, so interrupts stay on while thousands of waiters are woken.
  * Failure: as futex(2); operations with priority inheritance are ENOSYS.
  */
 #include <pagoda/bug.h>
@@ -149,30 +150,28 @@ static bool same_key(const struct futex_key *a, const struct futex_key *b)
 static void queue_waiter(struct futex_waiter *w)
 {
 	struct futex_bucket *b = bucket_of(&w->key);
-	unsigned long flags;
 
-	spin_lock_irqsave(&b->lock, flags);
+	spin_lock(&b->lock);
 	list_add_tail(&w->link, &b->waiters);
-	spin_unlock_irqrestore(&b->lock, flags);
+	spin_unlock(&b->lock);
 }
 
 /* Take w off; false if a waker had done so. A requeue may move it meanwhile. */
 static bool unqueue_waiter(struct futex_waiter *w)
 {
 	struct futex_bucket *b;
-	unsigned long flags;
 	bool queued;
 
 	for (;;) {
 		b = bucket_of(&w->key);
-		spin_lock_irqsave(&b->lock, flags);
+		spin_lock(&b->lock);
 		if (b == bucket_of(&w->key))
 			break;
-		spin_unlock_irqrestore(&b->lock, flags);
+		spin_unlock(&b->lock);
 	}
 	queued = !list_empty(&w->link);
 	list_del_init(&w->link);
-	spin_unlock_irqrestore(&b->lock, flags);
+	spin_unlock(&b->lock);
 	return queued;
 }
 
@@ -374,10 +373,9 @@ static int wake_key(const struct futex_key *key, int nr, u32 bitset)
 {
 	struct futex_bucket *b = bucket_of(key);
 	struct futex_waiter *w, *tmp;
-	unsigned long flags;
 	int woken = 0;
 
-	spin_lock_irqsave(&b->lock, flags);
+	spin_lock(&b->lock);
 	list_for_each_entry_safe(w, tmp, &b->waiters, link) {
 		if (woken && woken >= nr)
 			break;
@@ -386,7 +384,7 @@ static int wake_key(const struct futex_key *key, int nr, u32 bitset)
 		wake_waiter(w);
 		woken++;
 	}
-	spin_unlock_irqrestore(&b->lock, flags);
+	spin_unlock(&b->lock);
 	return woken;
 }
 
@@ -470,7 +468,6 @@ static int compare_without_fault(const struct requeue *r)
 static long try_requeue(const struct requeue *r)
 {
 	struct futex_bucket *b = bucket_of(&r->from), *b2 = bucket_of(&r->to);
-	unsigned long flags = port_irq_save();
 	long ret;
 
 	lock_two(b, b2);
@@ -478,7 +475,6 @@ static long try_requeue(const struct requeue *r)
 	if (!ret)
 		ret = requeue_locked(r, b, b2);
 	unlock_two(b, b2);
-	port_irq_restore(flags);
 	return ret;
 }
 

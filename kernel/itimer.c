@@ -27,16 +27,15 @@ void itimer_real_expired(struct ktimer *timer)
 {
 	struct signal_struct *sig = container_of(timer, struct signal_struct, real_timer);
 	struct itimer *it = &sig->itimer[ITIMER_REAL];
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (it->value_ns && !timer->expires_ns) {
 		(void)send_signal_listed(SIGALRM, NULL, sig->leader, true); /* never real-time */
 		it->value_ns = it->interval_ns ? it->value_ns + it->interval_ns : 0;
 		if (it->value_ns)
 			ktimer_start(timer, it->value_ns);
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 static void count_down(struct signal_struct *sig, int which, int signo)
@@ -73,30 +72,27 @@ static void check_cpu_limit(struct task_struct *t)
 void itimer_tick(struct task_struct *t, bool user)
 {
 	struct signal_struct *sig = t->signal;
-	unsigned long flags;
 
 	if (!list_empty(&sig->cpu_timers))
 		cpu_timers_tick(sig);
 	if (!sig->itimer[ITIMER_VIRTUAL].value_ns && !sig->itimer[ITIMER_PROF].value_ns &&
 	    sig->rlim[RLIMIT_CPU].rlim_cur == RLIM_INFINITY)
 		return;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (user)
 		count_down(sig, ITIMER_VIRTUAL, SIGVTALRM);
 	count_down(sig, ITIMER_PROF, SIGPROF);
 	check_cpu_limit(t);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 void itimers_stop(struct signal_struct *sig)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	for (int i = 0; i < 3; i++)
 		sig->itimer[i] = (struct itimer){ 0, 0 };
 	ktimer_cancel(&sig->real_timer);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 /* ---- The calls --------------------------------------------------------------------------------- */
@@ -116,9 +112,8 @@ static struct itimer exchange(int which, const struct itimer *new)
 {
 	struct signal_struct *sig = current->signal;
 	struct itimer *it = &sig->itimer[which], old;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	old = (struct itimer){ remaining_ns(it, which), it->interval_ns };
 	if (new) {
 		*it = *new;
@@ -130,7 +125,7 @@ static struct itimer exchange(int which, const struct itimer *new)
 			}
 		}
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return old;
 }
 

@@ -13,7 +13,7 @@ struct signal_struct;
 #define ITIMER_PROF    2
 
 void itimer_real_expired(struct ktimer *timer);
-/* The tick met t: count its CPU timers and RLIMIT_CPU. Interrupts off. */
+/* The tick met t: count its CPU timers and RLIMIT_CPU. From deferred work. */
 void itimer_tick(struct task_struct *t, bool user);
 /* The process ends. */
 void itimers_stop(struct signal_struct *sig);

@@ -29,13 +29,12 @@ struct task_struct *find_task_locked(int tid)
 struct task_struct *get_task_by_pid(int tid)
 {
 	struct task_struct *t;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = find_task_locked(tid);
 	if (t)
 		get_task(t);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return t;
 }
 
@@ -43,6 +42,13 @@ struct task_struct *get_task_by_pid(int tid)
 
 #define for_each_member(t, pid, type)                                                              \
 	list_for_each_entry(t, &(pid)->members[type], pid_link[type])
+
+struct task_struct *first_member_locked(struct pid *pgrp)
+{
+	if (list_empty(&pgrp->members[PIDTYPE_PGRP]))
+		return NULL;
+	return list_first_entry(&pgrp->members[PIDTYPE_PGRP], struct task_struct, pid_link[PIDTYPE_PGRP]);
+}
 
 bool pgrp_is_orphaned_locked(struct pid *pgrp, struct task_struct *ignored)
 {
@@ -72,13 +78,12 @@ bool pgrp_has_stopped_locked(struct pid *pgrp)
 bool is_orphaned_pgrp(int pgrp)
 {
 	struct pid *pid;
-	unsigned long flags;
 	bool orphaned;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	pid = find_pid_locked(pgrp);
 	orphaned = !pid || pgrp_is_orphaned_locked(pid, NULL);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return orphaned;
 }
 
@@ -94,14 +99,61 @@ int kill_pgrp_locked(struct pid *pgrp, int signo, const struct siginfo *info)
 	return result;
 }
 
-int kill_pgrp(int pgrp, int signo)
+/* Is there a member after the first KILL_BATCH? */
+bool is_large_group_locked(const struct pid *pgrp)
 {
-	unsigned long flags;
+	int n = 0;
+
+	for (const struct list_head *l = pgrp->members[PIDTYPE_PGRP].next; l != &pgrp->members[PIDTYPE_PGRP]; l = l->next)
+		if (++n > KILL_BATCH)
+			return true;
+	return false;
+}
+
+void kill_pgrp_in_batches(struct pid *pgrp, int signo)
+{
+	struct task_struct *t;
+	int nr = 0, n = 0;
+
+	spin_lock_deferring(&tasklist_lock);
+	while ((nr = next_pid_locked(nr, &t))) {
+		if (thread_group_leader(t) && t->signal->pgrp == pgrp)
+			(void)send_signal_listed(signo, NULL, t, true); /* no real-time signal: it cannot fail */
+		if (++n % KILL_BATCH)
+			continue;
+		spin_unlock_deferring(&tasklist_lock);
+		port_cond_resched();
+		spin_lock_deferring(&tasklist_lock);
+	}
+	spin_unlock_deferring(&tasklist_lock);
+}
+
+int kill_pgrp_with_pauses(int nr, int signo)
+{
+	struct pid *pgrp;
 	int error;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
+	pgrp = find_pid_locked(nr);
+	if (!pgrp || !is_large_group_locked(pgrp)) {
+		error = kill_pgrp_locked(pgrp, signo, NULL);
+		spin_unlock_deferring(&tasklist_lock);
+		return error;
+	}
+	get_pid_locked(pgrp);
+	spin_unlock_deferring(&tasklist_lock);
+	kill_pgrp_in_batches(pgrp, signo);
+	put_pid(pgrp);
+	return 0;
+}
+
+int kill_pgrp(int pgrp, int signo)
+{
+	int error;
+
+	spin_lock_deferring(&tasklist_lock);
 	error = kill_pgrp_locked(find_pid_locked(pgrp), signo, NULL);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 
@@ -119,12 +171,11 @@ long sys_gettid(void)
 
 long sys_getppid(void)
 {
-	unsigned long flags;
 	long ppid;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	ppid = current->parent->tgid;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return ppid;
 }
 
@@ -136,15 +187,14 @@ long sys_getpgrp(void)
 static long group_or_session(int pid, bool session)
 {
 	struct task_struct *t = current;
-	unsigned long flags;
 	long nr = -ESRCH;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid)
 		t = find_task_locked(pid);
 	if (t)
 		nr = session ? t->signal->fs_process.sid : t->signal->fs_process.pgrp;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return nr;
 }
 
@@ -209,14 +259,13 @@ long sys_setpgid(unsigned long upid, unsigned long upgid)
 {
 	int pid = (int)upid ? (int)upid : current->tgid;
 	int pgid = (int)upgid ? (int)upgid : pid;
-	unsigned long flags;
 	long ret;
 
 	if (pgid < 0)
 		return -EINVAL;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	ret = setpgid_locked(pid, pgid);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return ret;
 }
 
@@ -224,11 +273,10 @@ long sys_setsid(void)
 {
 	struct task_struct *me = current->signal->leader;
 	struct signal_struct *sig = me->signal;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (sig->session_leader || !list_empty(&me->pid_struct->members[PIDTYPE_PGRP])) {
-		spin_unlock_irqrestore(&tasklist_lock, flags);
+		spin_unlock_deferring(&tasklist_lock);
 		return -EPERM;
 	}
 	detach_pid_locked(me, PIDTYPE_PGRP);
@@ -236,7 +284,7 @@ long sys_setsid(void)
 	attach_pid_locked(me, PIDTYPE_PGRP, me->pid_struct);
 	attach_pid_locked(me, PIDTYPE_SESSION, me->pid_struct);
 	sig->session_leader = true;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	fs_process_setsid(&sig->fs_process);
 	return me->tgid;
 }

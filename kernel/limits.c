@@ -32,19 +32,18 @@ static int change_limit(struct task_struct *t, unsigned int which, const struct 
 {
 	int error = check_limit(which, new);
 	struct rlimit *limit;
-	unsigned long flags;
 
 	if (error)
 		return error;
 	limit = &t->signal->rlim[which];
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (old)
 		*old = *limit;
 	if (new && new->rlim_max > limit->rlim_max && !capable(CAP_SYS_RESOURCE))
 		error = -EPERM;
 	else if (new)
 		*limit = *new;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 
@@ -134,19 +133,19 @@ int put_rusage(unsigned long uaddr, const struct task_usage *u)
 long sys_getrusage(unsigned long who, unsigned long uaddr)
 {
 	struct task_struct *me = current;
-	unsigned long flags, rss_kb = get_mm_hiwater_rss(me->vm.mm) * (PAGE_SIZE / 1024);
+	unsigned long rss_kb = get_mm_hiwater_rss(me->vm.mm) * (PAGE_SIZE / 1024);
 	struct task_usage u;
 
 	if ((int)who != RUSAGE_SELF && (int)who != RUSAGE_CHILDREN && (int)who != RUSAGE_THREAD)
 		return -EINVAL;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if ((int)who == RUSAGE_SELF)
 		process_usage(me->signal, &u);
 	else if ((int)who == RUSAGE_CHILDREN)
 		u = me->signal->kids;
 	else
 		task_usage(me, &u);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	if ((int)who != RUSAGE_CHILDREN)
 		u.maxrss_kb = max(u.maxrss_kb, rss_kb);
 	return put_rusage(uaddr, &u);
@@ -155,13 +154,12 @@ long sys_getrusage(unsigned long who, unsigned long uaddr)
 long sys_times(unsigned long uaddr)
 {
 	struct task_usage u, kids;
-	unsigned long flags;
 	long tms[4];
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	process_usage(current->signal, &u);
 	kids = current->signal->kids;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	tms[0] = (long)(u.utime_ns / TICK_NS);
 	tms[1] = (long)(u.stime_ns / TICK_NS);
 	tms[2] = (long)(kids.utime_ns / TICK_NS);
@@ -196,16 +194,15 @@ static bool is_meant(struct task_struct *t, int which, int who)
 long sys_getpriority(unsigned long which, unsigned long who)
 {
 	struct task_struct *t;
-	unsigned long flags;
 	long best = -ESRCH;
 
 	if ((int)which < PRIO_PROCESS || (int)which > PRIO_USER)
 		return -EINVAL;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	list_for_each_entry(t, &all_tasks, task_link)
 		if (is_meant(t, (int)which, (int)who))
 			best = max(best, 20l - t->nice);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return best;
 }
 
@@ -225,13 +222,12 @@ long sys_setpriority(unsigned long which, unsigned long who, unsigned long unice
 {
 	int nice = clamp((int)unice, NICE_MIN, NICE_MAX);
 	struct task_struct *t;
-	unsigned long flags;
 	long ret = -ESRCH;
 	int error;
 
 	if ((int)which < PRIO_PROCESS || (int)which > PRIO_USER)
 		return -EINVAL;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	list_for_each_entry(t, &all_tasks, task_link) {
 		if (!is_meant(t, (int)which, (int)who))
 			continue;
@@ -239,6 +235,6 @@ long sys_setpriority(unsigned long which, unsigned long who, unsigned long unice
 		if (error || ret == -ESRCH)
 			ret = error;
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return ret;
 }

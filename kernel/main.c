@@ -219,18 +219,17 @@ static void first_task(void *arg)
 static void start_first_task(void)
 {
 	struct task_struct *t = kthread_alloc("init", first_task, NULL);
-	unsigned long flags;
 
 	if (!t)
 		panic("no memory for the first task");
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	child_reaper = t;
 	t->signal->unkillable = true;
 	t->exit_signal = SIGCHLD;
 	attach_pid_locked(t, PIDTYPE_PGRP, t->pid_struct);
 	attach_pid_locked(t, PIDTYPE_SESSION, t->pid_struct);
 	t->signal->session_leader = true;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	wake_up_new_task(t);
 }
 

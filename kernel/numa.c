@@ -151,9 +151,8 @@ static struct mm_struct *mm_of(int pid)
 {
 	struct mm_struct *mm = NULL;
 	struct task_struct *t = current;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid)
 		t = find_task_locked(pid);
 	if (!t)
@@ -162,7 +161,7 @@ static struct mm_struct *mm_of(int pid)
 		mm = ERR_PTR(-EPERM);
 	else if (t->vm.mm && atomic_inc_not_zero(&t->vm.mm->mm_users))
 		mm = t->vm.mm;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return mm;
 }
 

@@ -83,7 +83,6 @@ static int take_this_number(int nr)
 struct pid *alloc_pid(int wanted)
 {
 	struct pid *pid = kmem_cache_alloc(pid_cache, GFP_KERNEL | __GFP_ZERO);
-	unsigned long flags;
 	int nr;
 
 	if (!pid)
@@ -92,13 +91,14 @@ struct pid *alloc_pid(int wanted)
 		INIT_LIST_HEAD(&pid->members[i]);
 	pid->users = 1;
 	pid->refs = 1;
+	INIT_LIST_HEAD(&pid->left_link);
 	init_waitqueue_head(&pid->ended);
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	nr = wanted ? take_this_number(wanted) : take_number();
 	pid->nr = nr;
 	if (nr > 0)
 		list_add(&pid->hash, &pid_hash[nr % PID_HASH_SIZE]);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	if (nr < 0) {
 		kmem_cache_free(pid_cache, pid);
 		return ERR_PTR(nr);
@@ -114,20 +114,16 @@ static void put_ref_locked(struct pid *pid)
 
 void get_pid_ref(struct pid *pid)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	pid->refs++;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 void put_pid_ref(struct pid *pid)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	put_ref_locked(pid);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 void get_pid_locked(struct pid *pid)
@@ -148,11 +144,9 @@ void put_pid_locked(struct pid *pid)
 
 void put_pid(struct pid *pid)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	put_pid_locked(pid);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 struct pid *find_pid_locked(int nr)

@@ -22,6 +22,8 @@ struct pid {
 	struct list_head hash;	     /* (T) */
 	struct task_struct *task;    /* (T) whose tid it is, or NULL */
 	struct list_head members[NR_PID_LISTS]; /* (T) group leaders' pid_link[type] */
+	u64 left_by;		     /* (T) a parent that ends has children in this group: its number (exit.c) */
+	struct list_head left_link;  /* (T) of that parent's list */
 	unsigned int refs;	     /* (T) of the struct: one for all users, one for each pidfd */
 	wait_queue_head_t ended;     /* woken when the process ends */
 };

@@ -17,13 +17,12 @@
 static bool has_ended(struct pid *pid)
 {
 	struct task_struct *t;
-	unsigned long flags;
 	bool ended;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = pid->task;
 	ended = !t || (t->state == TASK_ZOMBIE && t->signal->live == 0);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return ended;
 }
 
@@ -92,9 +91,8 @@ struct pid *pidfd_or_proc_pid(int fd)
 static struct pid *get_process_pid(int nr)
 {
 	struct pid *pid;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	pid = find_pid_locked(nr);
 	if (!pid || !pid->task)
 		pid = ERR_PTR(-ESRCH);
@@ -102,7 +100,7 @@ static struct pid *get_process_pid(int nr)
 		pid = ERR_PTR(-EINVAL);
 	else
 		pid->refs++;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return pid;
 }
 
@@ -140,16 +138,15 @@ long sys_pidfd_open(unsigned long nr, unsigned long flags)
 static struct files_struct *hold_files_of(struct pid *pid)
 {
 	struct files_struct *files = ERR_PTR(-ESRCH);
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid->task && !may_access_task(pid->task, false))
 		files = ERR_PTR(-EPERM);
 	else if (pid->task && pid->task->fs.files) {
 		files = pid->task->fs.files;
 		files_hold(files);
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return files;
 }
 

@@ -29,7 +29,7 @@ void port_send_signal(struct vm_task *task, int signo)
 	send_sig(signo, vm_to_task(task));
 }
 
-/* Tasks looked at, or sent a signal, with interrupts off: some 10,000 instructions. */
+/* Tasks looked at, or sent a signal, without a pause: some 10,000 instructions. */
 #define TASK_BATCH 32
 
 /*
@@ -42,14 +42,13 @@ static void for_each_task_in_batches(bool (*fn)(struct task_struct *t, void *arg
 
 	for (int nr = 0; more;) {
 		struct task_struct *t;
-		unsigned long flags;
 
-		spin_lock_irqsave(&tasklist_lock, flags);
+		spin_lock_deferring(&tasklist_lock);
 		for (int i = 0; i < TASK_BATCH && more; i++) {
 			nr = next_pid_locked(nr, &t);
 			more = nr && fn(t, arg);
 		}
-		spin_unlock_irqrestore(&tasklist_lock, flags);
+		spin_unlock_deferring(&tasklist_lock);
 		port_cond_resched();
 	}
 }

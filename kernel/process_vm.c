@@ -87,15 +87,14 @@ struct mm_struct *mm_access(int pid)
 {
 	struct mm_struct *mm = ERR_PTR(-ESRCH);
 	struct task_struct *t;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = find_task_locked(pid);
 	if (t && t->vm.mm && !may_access_task(t, false))
 		mm = ERR_PTR(-EPERM);
 	else if (t && t->vm.mm && atomic_inc_not_zero(&t->vm.mm->mm_users))
 		mm = t->vm.mm;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return mm;
 }
 
@@ -180,10 +179,9 @@ static struct mm_struct *mm_for_advice(const struct pid *pid, int advice)
 {
 	struct mm_struct *mm = NULL;
 	struct task_struct *t;
-	unsigned long flags;
 	int error = 0;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = pid->task;
 	if (!t)
 		error = -ESRCH;
@@ -199,7 +197,7 @@ static struct mm_struct *mm_for_advice(const struct pid *pid, int advice)
 		mm = t->vm.mm;
 	else
 		error = -ESRCH;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error ? ERR_PTR(error) : mm;
 }
 

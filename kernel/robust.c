@@ -103,11 +103,11 @@ long sys_set_robust_list(unsigned long head, unsigned long len)
 
 long sys_get_robust_list(unsigned long pid, unsigned long uhead, unsigned long ulen)
 {
-	unsigned long head = 0, len = 3 * sizeof(long), flags;
+	unsigned long head = 0, len = 3 * sizeof(long);
 	struct task_struct *t = current;
 	int error = 0;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if ((int)pid)
 		t = find_task_locked((int)pid);
 	if (!t)
@@ -116,7 +116,7 @@ long sys_get_robust_list(unsigned long pid, unsigned long uhead, unsigned long u
 		error = -EPERM;
 	else
 		head = t->robust_list;
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	if (error)
 		return error;
 	return put_user(len, ulen) || put_user(head, uhead) ? -EFAULT : 0;

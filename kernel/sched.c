@@ -65,7 +65,7 @@
 #include <fs/user.h>
 #include <lib/rbtree.h>
 #include <kernel/sched.h>
-#include <kernel/itimer.h>
+#include <kernel/deferred.h>
 #include <kernel/latency.h>
 #include <kernel/process.h>
 
@@ -225,8 +225,7 @@ static __always_inline void wake_from(struct task_struct *t, enum task_state sta
 	enqueue(t);
 }
 
-/* An interrupt ends, and may have woken a task that is to run at once. Interrupts off. */
-void kernel_interrupt_end(void)
+void preempt_for_woken(void)
 {
 	struct task_struct *me = current;
 
@@ -289,6 +288,7 @@ static void schedule_locked(unsigned long flags)
 	struct task_struct *prev = current, *next;
 	u64 now = port_clock_ns();
 
+	VM_BUG_ON(deferred_holds);
 	lockdep_assert_held(&rq_lock);
 	clear_work(prev, WORK_RESCHED);
 	prev->vm.cpu_time_ns += now - prev->run_start_ns;
@@ -400,14 +400,14 @@ void wake_up_new_task(struct task_struct *t)
 	spin_unlock_irqrestore(&rq_lock, flags);
 }
 
-void stop_current(spinlock_t *siglock, unsigned long flags)
+void stop_current(spinlock_t *siglock)
 {
-	unsigned long rq_flags;
+	unsigned long flags;
 
-	spin_lock_irqsave(&rq_lock, rq_flags);
+	spin_lock_irqsave(&rq_lock, flags);
 	current->state = TASK_STOPPED;
-	spin_unlock_irqrestore(&rq_lock, rq_flags);
-	spin_unlock_irqrestore(siglock, flags);
+	spin_unlock_irqrestore(&rq_lock, flags);
+	spin_unlock_deferring(siglock);
 	schedule();
 }
 
@@ -439,8 +439,9 @@ static u64 task_cpu_ns(struct task_struct *t)
  */
 void task_cpu_split(struct task_struct *t, u64 *utime_ns, u64 *stime_ns)
 {
-	u64 total = task_cpu_ns(t), ticks = t->user_ticks + t->system_ticks;
-	u64 user = ticks ? total / ticks * t->user_ticks : total;
+	u64 user_ticks = READ_ONCE(t->user_ticks); /* once: the tick may come in between */
+	u64 total = task_cpu_ns(t), ticks = user_ticks + READ_ONCE(t->system_ticks);
+	u64 user = ticks ? total / ticks * user_ticks : total;
 
 	lockdep_assert_held(&tasklist_lock);
 	if (total > t->told_utime_ns + t->told_stime_ns) {
@@ -489,15 +490,12 @@ void kernel_tick(struct pt_regs *regs)
 {
 	struct task_struct *t = current;
 	bool user = user_mode(regs);
-	u64 now = port_clock_ns();
 
 	account_tick(t, user);
-	raise_floor(now);
-	if (port_cpu_id() == 0) {
+	raise_floor(port_clock_ns());
+	if (port_cpu_id() == 0)
 		update_loadavg();
-		ktimers_run(now);
-	}
-	itimer_tick(t, user);
+	raise_deferred(user ? DEFERRED_TICK | DEFERRED_USER_TICK : DEFERRED_TICK);
 	if (--t->slice_ticks <= 0 && first)
 		set_work(t, WORK_RESCHED);
 }

@@ -8,13 +8,15 @@
 
 /* Give the CPU to the next task; the caller's state says whether it wants it back. May sleep. */
 void schedule(void);
+/* An interrupt ends, and may have woken a task that is to preempt the current one. Interrupts off. */
+void preempt_for_woken(void);
 /* Put a new task on the run queue. */
 void wake_up_new_task(struct task_struct *t);
 /*
- * Sleep as TASK_STOPPED until continue_task(); may return early. flags: of the caller's
- * spin_lock_irqsave of siglock, which is dropped here.
+ * Sleep as TASK_STOPPED until continue_task(); may return early. The caller's
+ * siglock is dropped here.
  */
-void stop_current(spinlock_t *siglock, unsigned long flags);
+void stop_current(spinlock_t *siglock);
 void continue_task(struct task_struct *t);
 /* The current task never runs again; its reference for running is dropped. */
 __noreturn void schedule_dead(void);

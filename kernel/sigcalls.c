@@ -23,9 +23,8 @@
 static void install_action(int signo, const struct k_sigaction *action)
 {
 	struct task_struct *me = current, *t;
-	unsigned long flags;
 
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	me->sighand->action[signo - 1] = *action;
 	me->sighand->action[signo - 1].mask &= ~SIGS_UNBLOCKABLE;
 	if (action_ignores(me, signo)) {
@@ -34,7 +33,7 @@ static void install_action(int signo, const struct k_sigaction *action)
 			flush_sigpending_locked(&t->pending, sigmask(signo));
 	}
 	recalc_sigpending_locked();
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 }
 
 long sys_rt_sigaction(unsigned long sig, unsigned long unew, unsigned long uold, unsigned long size)
@@ -155,25 +154,24 @@ long sys_rt_sigsuspend(unsigned long uset, unsigned long size)
 static int wait_for_signal(sigset_t wanted, u64 deadline_ns, struct siginfo *info)
 {
 	struct task_struct *me = current;
-	unsigned long flags;
 	sigset_t blocked;
 	int signo;
 
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	blocked = me->real_blocked = me->blocked;
 	me->blocked &= ~wanted;
 	recalc_sigpending_locked();
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 
 	while (!signal_pending() && port_clock_ns() < deadline_ns)
 		port_park(deadline_ns);
 
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	me->blocked = blocked;
 	me->real_blocked = 0;
 	signo = dequeue_signal_locked(~wanted, info);
 	recalc_sigpending_locked();
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 	return signo;
 }
 
@@ -238,20 +236,6 @@ static int kill_one(int pid, int signo, const struct siginfo *info)
 	return t ? check_and_send(signo, info, t, true) : -ESRCH;
 }
 
-/* Signals sent with interrupts off: some 20,000 instructions. */
-#define KILL_BATCH 32
-
-/* Is there a member after the first KILL_BATCH? */
-static bool is_large_group(const struct pid *pgrp)
-{
-	int n = 0;
-
-	for (const struct list_head *l = pgrp->members[PIDTYPE_PGRP].next; l != &pgrp->members[PIDTYPE_PGRP]; l = l->next)
-		if (++n > KILL_BATCH)
-			return true;
-	return false;
-}
-
 /* Every member: success with one is success; else the last error. */
 static int kill_small_group(struct pid *pgrp, int signo, const struct siginfo *info)
 {
@@ -280,7 +264,7 @@ static bool is_wanted(const struct task_struct *t, const struct pid *pgrp)
  * be signalled or there are none; a group is an error only if all its members are. tasklist_lock held; it is let go
  * of in between.
  */
-static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info, unsigned long *flags)
+static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info)
 {
 	int result = pgrp ? -ESRCH : check_number(signo), nr = 0, n = 0;
 	struct task_struct *t;
@@ -294,23 +278,23 @@ static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info, un
 		}
 		if (++n % KILL_BATCH)
 			continue;
-		spin_unlock_irqrestore(&tasklist_lock, *flags);
+		spin_unlock_deferring(&tasklist_lock);
 		port_cond_resched();
-		spin_lock_irqsave(&tasklist_lock, *flags);
+		spin_lock_deferring(&tasklist_lock);
 	}
 	return result;
 }
 
-static int kill_group(struct pid *pgrp, int signo, const struct siginfo *info, unsigned long *flags)
+static int kill_group(struct pid *pgrp, int signo, const struct siginfo *info)
 {
 	int result;
 
 	if (!pgrp)
 		return -ESRCH;
-	if (!is_large_group(pgrp))
+	if (!is_large_group_locked(pgrp))
 		return kill_small_group(pgrp, signo, info);
 	get_pid_locked(pgrp);
-	result = kill_many(pgrp, signo, info, flags);
+	result = kill_many(pgrp, signo, info);
 	put_pid_locked(pgrp);
 	return result;
 }
@@ -319,19 +303,18 @@ long sys_kill(unsigned long upid, unsigned long usig)
 {
 	int pid = (int)upid, signo = (int)usig;
 	struct siginfo info = own_info(signo, SI_USER);
-	unsigned long flags;
 	int error;
 
 	if (pid == (int)0x80000000)
 		return -ESRCH;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	if (pid > 0)
 		error = kill_one(pid, signo, &info);
 	else if (pid == -1)
-		error = kill_many(NULL, signo, &info, &flags);
+		error = kill_many(NULL, signo, &info);
 	else
-		error = kill_group(pid ? find_pid_locked(-pid) : current->signal->pgrp, signo, &info, &flags);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+		error = kill_group(pid ? find_pid_locked(-pid) : current->signal->pgrp, signo, &info);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 
@@ -339,14 +322,13 @@ long sys_kill(unsigned long upid, unsigned long usig)
 static int send_to_thread(int tgid, int tid, int signo, const struct siginfo *info)
 {
 	struct task_struct *t;
-	unsigned long flags;
 	int error = -ESRCH;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	t = find_task_locked(tid);
 	if (t && (!tgid || t->tgid == tgid))
 		error = check_and_send(signo, info, t, false);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 
@@ -397,7 +379,6 @@ static int get_pidfd_info(struct siginfo *info, unsigned long uinfo, int signo, 
 long sys_rt_sigqueueinfo(unsigned long pid, unsigned long sig, unsigned long uinfo)
 {
 	struct siginfo info;
-	unsigned long flags;
 	int error = copy_info(&info, uinfo);
 
 	if (error)
@@ -405,9 +386,9 @@ long sys_rt_sigqueueinfo(unsigned long pid, unsigned long sig, unsigned long uin
 	if (is_pretence(&info) && (int)pid != current->vm.pid)
 		return -EPERM;
 	info.si_signo = (int)sig;
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	error = kill_one((int)pid, (int)sig, &info);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 
@@ -432,7 +413,6 @@ long sys_pidfd_send_signal(unsigned long pidfd, unsigned long sig, unsigned long
 			   unsigned long uflags)
 {
 	struct siginfo info = own_info((int)sig, SI_USER);
-	unsigned long flags;
 	struct pid *pid;
 	int error = 0;
 
@@ -444,9 +424,9 @@ long sys_pidfd_send_signal(unsigned long pidfd, unsigned long sig, unsigned long
 	if (uinfo)
 		error = get_pidfd_info(&info, uinfo, (int)sig, pid);
 	if (!error) {
-		spin_lock_irqsave(&tasklist_lock, flags);
+		spin_lock_deferring(&tasklist_lock);
 		error = pid->task ? check_and_send((int)sig, &info, pid->task, true) : -ESRCH;
-		spin_unlock_irqrestore(&tasklist_lock, flags);
+		spin_unlock_deferring(&tasklist_lock);
 	}
 	put_pid_ref(pid);
 	return error;

@@ -20,7 +20,7 @@
  *	SIGCONT: group_stop = false, all woken    -> the first back: CLD_CONTINUED
  *
  * Locking: siglock for pending sets, actions, stop and exit state; tasklist_lock around it
- * where another process is involved. Sending works from interrupts.
+ * where another process is involved. Interrupt handlers leave sending to deferred.c.
  * Invariant: (I1) WORK_SIGNAL is set whenever recalc_sigpending_locked() would set it.
  * Failure: -EAGAIN as above. Memory for a siginfo missing: the signal arrives without.
  */
@@ -116,24 +116,22 @@ int dequeue_signal_locked(sigset_t mask, struct siginfo *info)
 int take_signal(sigset_t wanted, struct siginfo *info)
 {
 	struct task_struct *me = current;
-	unsigned long flags;
 	int signo;
 
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	signo = dequeue_signal_locked(~wanted, info);
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 	return signo;
 }
 
 void set_current_blocked(sigset_t set)
 {
 	struct task_struct *me = current;
-	unsigned long flags;
 
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	me->blocked = set & ~SIGS_KERNEL_ONLY;
 	recalc_sigpending_locked();
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 }
 
 /* ---- Sending ---------------------------------------------------------------------------------- */
@@ -298,35 +296,31 @@ void send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct tas
 void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 		       struct signal_struct *sig)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	send_timer_signal_listed(q, times, thread, sig);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 int send_signal_listed(int signo, const struct siginfo *info, struct task_struct *t, bool group)
 {
-	unsigned long flags;
 	int error;
 
 	lockdep_assert_held(&tasklist_lock);
 	if (!t->sighand)
 		return 0;
-	spin_lock_irqsave(&t->sighand->siglock, flags);
+	spin_lock_deferring(&t->sighand->siglock);
 	error = send_signal_locked(signo, info, t, group);
-	spin_unlock_irqrestore(&t->sighand->siglock, flags);
+	spin_unlock_deferring(&t->sighand->siglock);
 	return error;
 }
 
 int send_signal(int signo, const struct siginfo *info, struct task_struct *t, bool group)
 {
-	unsigned long flags;
 	int error;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	error = send_signal_listed(signo, info, t, group);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
 
@@ -345,9 +339,8 @@ static void force_signal(int signo, const struct siginfo *info)
 {
 	struct task_struct *me = current;
 	struct k_sigaction *action = &me->sighand->action[signo - 1];
-	unsigned long flags;
 
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	if (sig_in(me->blocked, signo) || action->handler == SIG_IGN) {
 		action->handler = SIG_DFL;
 		me->blocked &= ~sigmask(signo);
@@ -356,7 +349,7 @@ static void force_signal(int signo, const struct siginfo *info)
 		me->signal->unkillable = false;
 	(void)send_signal_locked(signo, info, me, false);
 	recalc_sigpending_locked();
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 }
 
 void force_sig_fault(int signo, int si_code, unsigned long addr)
@@ -479,42 +472,40 @@ static void begin_group_stop_locked(struct signal_struct *sig, int signo)
 
 static void tell_parent_of_stop(struct task_struct *leader, int why)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	notify_parent_stop_locked(leader, why);
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 }
 
 /* Stay here while the process is stopped. siglock held on entry and exit; dropped meanwhile. */
-static void stay_stopped(struct task_struct *me, unsigned long *flags)
+static void stay_stopped(struct task_struct *me)
 {
 	struct signal_struct *sig = me->signal;
 	spinlock_t *siglock = &me->sighand->siglock;
 
 	if (leave_group_stop_locked(me)) {
-		spin_unlock_irqrestore(siglock, *flags);
+		spin_unlock_deferring(siglock);
 		tell_parent_of_stop(sig->leader, CLD_STOPPED);
-		spin_lock_irqsave(siglock, *flags);
+		spin_lock_deferring(siglock);
 	}
 	while (sig->group_stop && !must_exit_locked(me)) {
-		stop_current(siglock, *flags);
-		spin_lock_irqsave(siglock, *flags);
+		stop_current(siglock);
+		spin_lock_deferring(siglock);
 	}
 }
 
 /* ---- Acting on a signal --------------------------------------------------------------------------- */
 
 /* A stop signal with its default action. siglock held on entry and exit. */
-static void default_stop(struct task_struct *me, int signo, unsigned long *flags)
+static void default_stop(struct task_struct *me, int signo)
 {
 	struct signal_struct *sig = me->signal;
 
 	if (signo != SIGSTOP) {
 		/* the group may only be looked at without siglock; a SIGCONT meanwhile wins */
-		spin_unlock_irqrestore(&me->sighand->siglock, *flags);
+		spin_unlock_deferring(&me->sighand->siglock);
 		bool orphaned = is_orphaned_pgrp(sig->fs_process.pgrp);
-		spin_lock_irqsave(&me->sighand->siglock, *flags);
+		spin_lock_deferring(&me->sighand->siglock);
 		if (orphaned)
 			return;
 	}
@@ -524,32 +515,32 @@ static void default_stop(struct task_struct *me, int signo, unsigned long *flags
 }
 
 /* Take what must be done before the next signal is looked at. True if there was something. */
-static bool attend_process_state(struct task_struct *me, unsigned long *flags)
+static bool attend_process_state(struct task_struct *me)
 {
 	struct signal_struct *sig = me->signal;
 
 	if (must_exit_locked(me)) {
 		int code = sig->group_exit ? sig->group_exit_code : 0;
 
-		spin_unlock_irqrestore(&me->sighand->siglock, *flags);
+		spin_unlock_deferring(&me->sighand->siglock);
 		do_exit(code);
 	}
 	if (sig->cont_notify) {
 		sig->cont_notify = false;
-		spin_unlock_irqrestore(&me->sighand->siglock, *flags);
+		spin_unlock_deferring(&me->sighand->siglock);
 		tell_parent_of_stop(sig->leader, CLD_CONTINUED);
-		spin_lock_irqsave(&me->sighand->siglock, *flags);
+		spin_lock_deferring(&me->sighand->siglock);
 		return true;
 	}
 	if (sig->group_stop) {
-		stay_stopped(me, flags);
+		stay_stopped(me);
 		return true;
 	}
 	return false;
 }
 
 /* Perform a default action; true if it was one. siglock held; may not return. */
-static bool default_action(struct task_struct *me, int signo, unsigned long *flags)
+static bool default_action(struct task_struct *me, int signo)
 {
 	unsigned long handler = me->sighand->action[signo - 1].handler;
 
@@ -560,10 +551,10 @@ static bool default_action(struct task_struct *me, int signo, unsigned long *fla
 	if (sig_in(SIGS_IGNORE, signo) || me->signal->unkillable)
 		return true;
 	if (sig_in(SIGS_STOP, signo)) {
-		default_stop(me, signo, flags);
+		default_stop(me, signo);
 		return true;
 	}
-	spin_unlock_irqrestore(&me->sighand->siglock, *flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 	do_group_exit(signo);
 }
 
@@ -571,17 +562,16 @@ bool get_signal(struct signal_delivery *out)
 {
 	struct task_struct *me = current;
 	struct sighand_struct *sighand = me->sighand;
-	unsigned long flags;
 	bool found = false;
 
-	spin_lock_irqsave(&sighand->siglock, flags);
+	spin_lock_deferring(&sighand->siglock);
 	for (;;) {
-		if (attend_process_state(me, &flags))
+		if (attend_process_state(me))
 			continue;
 		out->signo = dequeue_signal_locked(me->blocked, &out->info);
 		if (!out->signo)
 			break;
-		if (default_action(me, out->signo, &flags))
+		if (default_action(me, out->signo))
 			continue;
 		out->action = sighand->action[out->signo - 1];
 		if (out->action.flags & SA_RESETHAND)
@@ -590,7 +580,7 @@ bool get_signal(struct signal_delivery *out)
 		break;
 	}
 	recalc_sigpending_locked();
-	spin_unlock_irqrestore(&sighand->siglock, flags);
+	spin_unlock_deferring(&sighand->siglock);
 	return found;
 }
 

@@ -147,7 +147,7 @@ static_assert(sizeof(stack_t) == 24, "stack_t's layout");
 
 struct task_struct;
 
-/* ---- Sending. From any context, no siglock held. ---------------------------------- */
+/* ---- Sending. Not from interrupt handlers (deferred.c), no siglock held. ---------------------------------- */
 
 /* To one task, as the kernel (SI_KERNEL): SIGPIPE, SIGXFSZ and their like. */
 void send_sig(int signo, struct task_struct *task);
@@ -155,6 +155,8 @@ void send_sig(int signo, struct task_struct *task);
 int send_group_sig(int signo, const struct siginfo *info, struct task_struct *task);
 /* To every process of a group, as the kernel: what a terminal does. -ESRCH: there is none. */
 int kill_pgrp(int pgrp, int signo);
+/* The same for a caller that may sleep. */
+int kill_pgrp_with_pauses(int pgrp, int signo);
 /*
  * A fault of the current task: cannot be ignored; if it is blocked or ignored, or its
  * handler cannot run, the process dies of it.

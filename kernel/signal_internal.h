@@ -38,7 +38,7 @@ int send_signal(int signo, const struct siginfo *info, struct task_struct *t, bo
  */
 void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 		       struct signal_struct *sig);
-/* ... with tasklist_lock held and interrupts off. */
+/* ... with tasklist_lock held. */
 void send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 			      struct signal_struct *sig);
 /* Would the current task's action for signo be to ignore it? siglock held. */
@@ -54,6 +54,14 @@ bool leave_group_stop_locked(struct task_struct *t);
 /* Is the process group orphaned, not counting (t may be NULL) process t? tasklist_lock held. */
 bool pgrp_is_orphaned_locked(struct pid *pgrp, struct task_struct *ignored);
 bool pgrp_has_stopped_locked(struct pid *pgrp);
+/* A process of the group, or NULL. */
+struct task_struct *first_member_locked(struct pid *pgrp);
+/* Signals sent without a pause: some 20,000 instructions. */
+#define KILL_BATCH 32
+/* Has it more members than KILL_BATCH? */
+bool is_large_group_locked(const struct pid *pgrp);
+/* Signal all members, with pauses, without tasklist_lock. pgrp: a use is held. May sleep. */
+void kill_pgrp_in_batches(struct pid *pgrp, int signo);
 int kill_pgrp_locked(struct pid *pgrp, int signo, const struct siginfo *info);
 
 /* ---- sigqueue.c: all with siglock held but the first two ---------------------------------- */

@@ -143,13 +143,12 @@ struct sigqueue *timer_queue_alloc(void)
 void timer_queue_free(struct sigqueue *q)
 {
 	struct task_struct *me = current;
-	unsigned long flags;
 
-	spin_lock_irqsave(&me->sighand->siglock, flags);
+	spin_lock_deferring(&me->sighand->siglock);
 	q->timer = false;
 	if (list_empty(&q->link))
 		free_entry(q);
-	spin_unlock_irqrestore(&me->sighand->siglock, flags);
+	spin_unlock_deferring(&me->sighand->siglock);
 }
 
 void enqueue_timer_locked(struct sigpending *pending, struct sigqueue *q)

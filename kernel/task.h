@@ -11,7 +11,8 @@
  *			directories, ids, terminal (fs/task.h)
  *
  * Locks, outermost first: tasklist_lock > sighand->siglock > run queue lock (sched.c).
- * All three are taken with interrupts off.
+ * The first two are taken with interrupts on, by spin_lock_deferring(): interrupt handlers leave
+ * what needs them to kernel/deferred.c. The third is taken with interrupts off.
  * Letters: (T) tasklist_lock; (S) sighand->siglock; (Q) run queue lock; (O) the task
  * itself only; (C) constant once the task runs. Single words read without a lock are read once.
  */
@@ -23,6 +24,7 @@
 #include <fs/task.h>
 #include <lib/rbtree.h>
 #include <kernel/cred.h>
+#include <kernel/deferred.h>
 #include <kernel/pid.h>
 #include <kernel/signal.h>
 #include <kernel/time.h>

@@ -138,10 +138,9 @@ static bool look_at_all(struct wait_request *w)
 {
 	struct signal_struct *sig = current->signal;
 	struct task_struct *child, *tmp;
-	unsigned long flags;
 	bool found = false;
 
-	spin_lock_irqsave(&tasklist_lock, flags);
+	spin_lock_deferring(&tasklist_lock);
 	w->have_children = false;
 	if (w->type == P_PID || w->type == P_PIDFD) {
 		child = w->pid_struct ? w->pid_struct->task : find_task_locked(w->id);
@@ -154,7 +153,7 @@ static bool look_at_all(struct wait_request *w)
 				break;
 		}
 	}
-	spin_unlock_irqrestore(&tasklist_lock, flags);
+	spin_unlock_deferring(&tasklist_lock);
 	return found;
 }
 

@@ -11,7 +11,7 @@
  * once, and tables.c copies what is present. Shared file pages need no copy, the child
  * finds them in the page cache.
  *
- * Locking: mmlist_lock for the list of all mms. dup_mm holds the parent's mmap_lock for
+ * Locking: mmlist_lock for the list of all mms; no interrupt handler takes it, so interrupts stay on. dup_mm holds the parent's mmap_lock for
  * write; nobody else knows the child yet (its VMAs are on file lists, though, so its
  * page_table_lock counts).
  *
@@ -70,8 +70,6 @@ static void free_mm(struct mm_struct *mm)
 /* The fields of a new mm, its PGD included; NULL: no memory, mm is freed. */
 static struct mm_struct *mm_init(struct mm_struct *mm)
 {
-	unsigned long flags;
-
 	atomic_set(&mm->mm_users, 1);
 	atomic_set(&mm->mm_count, 1);
 	init_rwsem(&mm->mmap_lock, RANK_MMAP);
@@ -81,9 +79,9 @@ static struct mm_struct *mm_init(struct mm_struct *mm)
 		free_mm(mm);
 		return NULL;
 	}
-	spin_lock_irqsave(&mmlist_lock, flags);
+	spin_lock(&mmlist_lock);
 	list_add_tail(&mm->mmlist, &init_mm.mmlist);
-	spin_unlock_irqrestore(&mmlist_lock, flags);
+	spin_unlock(&mmlist_lock);
 	return mm;
 }
 
@@ -107,37 +105,33 @@ static struct mm_struct *next_mm(const struct mm_struct *mm)
 struct mm_struct *swap_mm_get(void)
 {
 	struct mm_struct *mm;
-	unsigned long flags;
 
-	spin_lock_irqsave(&mmlist_lock, flags);
+	spin_lock(&mmlist_lock);
 	mm = swap_mm == &init_mm ? next_mm(swap_mm) : swap_mm;
 	while (mm != &init_mm && !atomic_inc_not_zero(&mm->mm_users))
 		mm = next_mm(mm);
 	swap_mm = mm;
-	spin_unlock_irqrestore(&mmlist_lock, flags);
+	spin_unlock(&mmlist_lock);
 	return mm == &init_mm ? NULL : mm;
 }
 
 void swap_mm_advance(struct mm_struct *mm)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&mmlist_lock, flags);
+	spin_lock(&mmlist_lock);
 	if (swap_mm == mm)
 		swap_mm = next_mm(mm);
-	spin_unlock_irqrestore(&mmlist_lock, flags);
+	spin_unlock(&mmlist_lock);
 }
 
 struct mm_struct *next_user_mm(struct mm_struct *prev)
 {
 	struct mm_struct *mm;
-	unsigned long flags;
 
-	spin_lock_irqsave(&mmlist_lock, flags);
+	spin_lock(&mmlist_lock);
 	mm = next_mm(prev ? prev : &init_mm);
 	while (mm != &init_mm && !atomic_inc_not_zero(&mm->mm_users))
 		mm = next_mm(mm);
-	spin_unlock_irqrestore(&mmlist_lock, flags);
+	spin_unlock(&mmlist_lock);
 	if (prev)
 		mmput(prev);
 	return mm == &init_mm ? NULL : mm;
@@ -145,30 +139,29 @@ struct mm_struct *next_user_mm(struct mm_struct *prev)
 
 unsigned long nr_mms(void)
 {
-	unsigned long flags, n = 0;
+	unsigned long n = 0;
 	struct list_head *pos;
 
-	spin_lock_irqsave(&mmlist_lock, flags);
+	spin_lock(&mmlist_lock);
 	list_for_each(pos, &init_mm.mmlist)
 		n++;
-	spin_unlock_irqrestore(&mmlist_lock, flags);
+	spin_unlock(&mmlist_lock);
 	return n;
 }
 
 void sum_mm_rss(unsigned long *anon, unsigned long *file)
 {
 	struct list_head *pos;
-	unsigned long flags;
 
 	*anon = *file = 0;
-	spin_lock_irqsave(&mmlist_lock, flags);
+	spin_lock(&mmlist_lock);
 	list_for_each(pos, &init_mm.mmlist) {
 		struct mm_struct *mm = list_entry(pos, struct mm_struct, mmlist);
 
 		*anon += (unsigned long)max(atomic_long_read(&mm->rss_anon), 0l);
 		*file += (unsigned long)max(atomic_long_read(&mm->rss_file) + atomic_long_read(&mm->rss_shmem), 0l);
 	}
-	spin_unlock_irqrestore(&mmlist_lock, flags);
+	spin_unlock(&mmlist_lock);
 }
 
 /* ---- Ending one ----------------------------------------------------------------------------- */
@@ -180,16 +173,14 @@ void mmget(struct mm_struct *mm)
 
 void mmdrop(struct mm_struct *mm)
 {
-	unsigned long flags;
-
 	if (!atomic_dec_and_test(&mm->mm_count))
 		return;
 	BUG_ON(mm == &init_mm || mm->mmap);
-	spin_lock_irqsave(&mmlist_lock, flags);
+	spin_lock(&mmlist_lock);
 	if (swap_mm == mm)
 		swap_mm = next_mm(mm);
 	list_del(&mm->mmlist);
-	spin_unlock_irqrestore(&mmlist_lock, flags);
+	spin_unlock(&mmlist_lock);
 	pgd_free(mm, mm->pgd);
 	ldt_free(mm);
 	WARN_ON_ONCE(atomic_long_read(&mm->pgtables_bytes) != 0);

@@ -39,8 +39,10 @@ void kernel_syscall(struct pt_regs *regs);
 /* The periodic tick, HZ = 100 times a second per CPU, interrupts off. */
 void kernel_tick(struct pt_regs *regs);
 
-/* The handler of an interrupt, whichever, has done its work. Interrupts off. */
+/* The handler of an interrupt, whichever, has done its work. Interrupts off; they may be turned on meanwhile. */
 void kernel_interrupt_end(void);
+/* Turn interrupts on; for kernel_interrupt_end(). */
+void machine_irqs_on(void);
 
 /*
  * Called as often as machine_start_samples() asked for, with interrupts off. regs: of the interrupted code.

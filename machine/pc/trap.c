@@ -151,6 +151,11 @@ static unsigned long take_error_code(struct pt_regs *regs, unsigned int vector, 
 	return error_code;
 }
 
+void machine_irqs_on(void)
+{
+	__asm__ __volatile__("sti" : : : "memory");
+}
+
 static void irqs_as_before(const struct pt_regs *regs)
 {
 	if (regs->flags & X86_EFLAGS_IF)

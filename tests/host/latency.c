@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -317,6 +318,65 @@ static void processes(void)
 	usleep(300000);
 }
 
+/* A terminal with this process's group in the foreground; returns the master's descriptor. */
+static int own_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), unlock = 0, slave;
+	char name[32];
+	unsigned int nr;
+
+	must(master >= 0 && ioctl(master, TIOCSPTLCK, &unlock) == 0 && ioctl(master, TIOCGPTN, &nr) == 0, "pty");
+	must(setsid() > 0, "setsid");
+	snprintf(name, sizeof(name), "/dev/pts/%u", nr);
+	slave = open(name, O_RDWR);
+	must(slave >= 0, name);
+	return master;
+}
+
+#define FAMILY 6000
+
+/*
+ * One process with thousands of children, half of them in a group of their own: its waits, signals to all from kill() and from
+ * a terminal, the children's stop, continuation and adoption.
+ */
+static void family(void)
+{
+	int status, n = 0, master;
+	pid_t top = fork(), group = 0, pid;
+	siginfo_t info;
+
+	if (top) {
+		must(waitpid(top, &status, 0) == top && status == 0, "family");
+		kill(-1, SIGKILL);
+		return;
+	}
+	master = own_terminal();
+	signal(SIGINT, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	for (; n < FAMILY && (pid = fork()) >= 0; n++) {
+		if (!pid) {
+			pause();
+			_exit(0);
+		}
+		if (n % 2)
+			continue;
+		group = group ? group : pid;
+		must(setpgid(pid, group) == 0, "setpgid");
+	}
+	must(n == FAMILY, "fork");
+	must(waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED) == 0, "waitpid");
+	must(waitpid(-group, &status, WNOHANG) == 0, "waitpid");
+	must(waitid(P_PGID, (id_t)getpgrp(), &info, WNOHANG | WSTOPPED) == 0, "waitid");
+	must(kill(-group, SIGUSR1) == 0 && kill(0, SIGUSR1) == 0 && kill(-1, 0) == 0, "kill");
+	must(write(master, "\3", 1) == 1, "write");
+	must(kill(group, SIGSTOP) == 0 && waitpid(group, &status, WUNTRACED) == group && WIFSTOPPED(status), "stop");
+	read_all("/proc/loadavg");
+	getpriority(PRIO_USER, 0);
+	printf("%d children\n", n);
+	fflush(stdout);
+	_exit(0); /* all get a new parent, and the group with a stopped member gets SIGHUP */
+}
+
 static int futex_word, started;
 
 static void *futex_waiter(void *arg)
@@ -326,6 +386,8 @@ static void *futex_waiter(void *arg)
 	syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 	return NULL;
 }
+
+#define WAITERS 4500
 
 static void threads(void)
 {
@@ -337,18 +399,19 @@ static void threads(void)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 16384);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	while (n < 1500 && !pthread_create(&t, &attr, futex_waiter, NULL))
+	while (n < WAITERS && !pthread_create(&t, &attr, futex_waiter, NULL))
 		n++;
+	must(n == WAITERS, "threads");
 	while (__atomic_load_n(&started, __ATOMIC_SEQ_CST) < n)
 		usleep(1000);
 	usleep(100000);
 	syscall(SYS_futex, &futex_word, FUTEX_REQUEUE_PRIVATE, 0, 2000000000, &other, 0);
 	syscall(SYS_futex, &other, FUTEX_WAKE_PRIVATE, 2000000000, NULL, NULL, 0);
 	usleep(100000);
-	while (n-- > 500 && !pthread_create(&t, &attr, futex_waiter, NULL))
+	while (n-- > WAITERS / 3 && !pthread_create(&t, &attr, futex_waiter, NULL))
 		;
 	usleep(100000);
-	_exit(0); /* ends a group of a thousand */
+	_exit(0); /* ends a group of thousands */
 }
 
 static void timers(void)
@@ -619,7 +682,7 @@ static const struct {
 	{ "munmap", tables_munmap }, { "mprotect", tables_mprotect }, { "mremap", tables_mremap },
 	{ "fork", tables_fork },     { "advice", tables_advice },     { "lock", tables_lock },
 	{ "look", tables_look },     { "regions", regions },	      { "big_files", big_files },
-	{ "many_files", many_files }, { "descriptors", descriptors }, { "processes", processes },
+	{ "many_files", many_files }, { "descriptors", descriptors }, { "processes", processes }, { "family", family },
 	{ "threads", threads },	     { "timers", timers },	      { "arguments", arguments },
 	{ "starve", writers_among_readers }, { "sleep_beside_hogs", sleep_beside_hogs }, { "shares", shares },
 	{ "pressure", pressure },    { "oom", out_of_memory },	      { "nothing", nothing },
