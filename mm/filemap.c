@@ -505,7 +505,10 @@ static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 			if (shared_write)
 				fault = make_page_writable(file, page) & VM_FAULT_ERROR;
 			unlock_page(page);
-			fault_keep_page(page);
+			if (fault)
+				put_page(page);
+			else
+				fault_keep_page(page);
 		}
 	}
 	put_vm_file(file);

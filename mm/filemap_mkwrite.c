@@ -77,12 +77,14 @@ static noinline vm_fault_t make_writable_for_next_try(struct vm_fault *vmf)
 	vm_fault_t fault;
 
 	fault_unlock_mm(vmf);
-	fault = make_page_writable(file, page);
-	get_page(page);
-	fault_keep_page(page);
+	fault = make_page_writable(file, page) & VM_FAULT_ERROR;
+	if (!fault) { /* a fault that has failed keeps no page */
+		get_page(page);
+		fault_keep_page(page);
+	}
 	unlock_page(page);
 	put_vm_file(file);
-	return VM_FAULT_RETRY | (fault & VM_FAULT_ERROR);
+	return VM_FAULT_RETRY | fault;
 }
 
 vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
