@@ -327,6 +327,34 @@ PAGODA_TEST_CONFIG(a_store_to_a_clean_page_waits_for_its_place_without_mmap_lock
 	stores_without_lock(store_after_read);
 }
 
+static int no_place(struct vm_file *f, struct page *page, unsigned from, unsigned to)
+{
+	(void)f;
+	(void)page;
+	(void)from;
+	(void)to;
+	return -ENOSPC;
+}
+
+/* Whether the page was missing or clean, the store fails, and no page is kept for a next try. */
+PAGODA_TEST(a_store_that_finds_no_place_fails_and_keeps_no_page, "")
+{
+	static struct address_space_operations a_ops;
+	u32 value;
+
+	map_uncached_file(MAP_SHARED);
+	file->disk.held = false;
+	a_ops = block_file_a_ops;
+	a_ops.prepare_write = no_place;
+	file->mapping.a_ops = &a_ops;
+	CHECK(!user_write32(BASE + PG(2), 1));
+	CHECK(!current_vm->fault_page);
+	CHECK(user_read32(BASE + PG(4), &value));
+	CHECK(!user_write32(BASE + PG(4), 1));
+	CHECK(!current_vm->fault_page);
+	unmap_file();
+}
+
 /* The region goes while the fault waits: there is nothing to map any more. */
 static void read_what_goes(void *unused)
 {
