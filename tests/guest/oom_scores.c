@@ -35,9 +35,13 @@ static void is(const char *what, int before, int after, int least)
 static int segments(void *unused)
 {
 	struct user_desc desc = { .entry_number = 8191, .limit = 1, .seg_32bit = 1, .useable = 1 };
-	int before = score();
+	struct user_desc first = { .limit = 1, .seg_32bit = 1, .useable = 1 };
+	int before;
+	MUST((int)syscall(SYS_modify_ldt, 1, &first, sizeof(first)));
+	score(); /* what it touches is resident now */
+	before = score();
 	MUST((int)syscall(SYS_modify_ldt, 1, &desc, sizeof(desc)));
-	is("64 KiB of segments", before, score(), 1);
+	is("8192 segments", before, score(), 2);
 	return failures + (unused != NULL);
 }
 
