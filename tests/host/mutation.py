@@ -325,6 +325,23 @@ MUTANTS = [
            "swapoff_looks_at_each_place_of_each_process_once", binary="test_swap"),
     Mutant("free slabs stand in any order", "mm/slab.c", "page_in_dma_zone(slabp->page) && first_free", "0 && first_free",
            "slabs_of_other_zones_are_not_looked_at_for_dma_memory", binary="test_slab"),
+    Mutant("kmap: the end of a flush wakes nobody", "mm/highmem.c", "\twake_up(&pkmap_wait);\n\treturn true;", "\treturn true;",
+           "the_end_of_a_flush_wakes_those_that_wait_for_slots", geometry="i386", binary="test_highmem"),
+    Mutant("vmalloc: areas are gone through one by one", "mm/vmalloc.c",
+           "\tarea = get_vm_area_or_purge(PAGE_ALIGN(size), VM_ALLOC);",
+           "\tfor (struct vm_struct *a = vmlist; a; a = a->next)\n\t\t__asm__ volatile(\"\");\n"
+           "\tarea = get_vm_area_or_purge(PAGE_ALIGN(size), VM_ALLOC);",
+           "ten_thousand_areas_are_searched_in_logarithmic_steps", binary="test_vmalloc"),
+    Mutant("classic: page tables are searched one page later", "mm/swap_out.c", "--sc->max_mapped <= 0", "--sc->max_mapped < 0",
+           "the_tenth_anonymous_page_starts_swap_out", binary="test_vmscan"),
+    Mutant("a page's count is raised in two steps", "include/pagoda/page.h",
+           "static inline void get_page(struct page *page)\n{\n\tatomic_inc(&page->count);",
+           "static inline void get_page(struct page *page)\n{\n\tatomic_set(&page->count, atomic_read(&page->count) + 1);",
+           "counts_and_flags_of_a_page_are_exact_on_four_cpus"),
+    Mutant("validate_mm does not count anonymous pages' anon_vmas", "mm/validate.c",
+           "\t\tBUG_ON(!anon_vma_covers(page, vma));\n", "", "validate_mm_finds_damaged_tables", binary="test_validate"),
+    Mutant("validate_swap does not count uses", "mm/swapfile.c", "\tif (word)\n\t\tBUG_ON(", "\tif (0 && word)\n\t\tBUG_ON(",
+           "validate_swap_finds_damage", binary="test_validate"),
 ]
 
 SKIPPED = shutil.ignore_patterns("build*", ".git", "__pycache__")

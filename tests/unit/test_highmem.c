@@ -204,6 +204,94 @@ HIGH_TEST(kmap_waits_when_all_slots_are_taken, "HM-05", .nr_cpus = 2)
 	__free_page(wanted);
 }
 
+static int nr_begun, nr_mapped;
+
+static void map_and_wait_for_the_other(void *arg)
+{
+	__atomic_fetch_add(&nr_begun, 1, __ATOMIC_SEQ_CST);
+	(void)kmap(arg);
+	__atomic_fetch_add(&nr_mapped, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&nr_mapped, __ATOMIC_SEQ_CST) < 2)
+		port_yield();
+	kunmap(arg);
+}
+
+/*
+ * All slots are idle, and two tasks want one each; neither lets go before the other has its own. One flushes, for which
+ * it needs this CPU, whose interrupts are off; the other finds no slot meanwhile, and hears of the end of the flush.
+ */
+HIGH_TEST(the_end_of_a_flush_wakes_those_that_wait_for_slots, "HM-05", .nr_cpus = 3)
+{
+	struct page *idle, *page[2];
+	struct hosted_task *task[2];
+	unsigned long flags;
+	u64 until;
+
+	need_highmem();
+	idle = high_page();
+	for (unsigned int i = 0; i < LAST_PKMAP; i++) {
+		(void)kmap(idle);
+		kunmap(idle);
+		__free_page(idle);
+		idle = high_page();
+	}
+	flags = port_irq_save();
+	for (int i = 0; i < 2; i++)
+		task[i] = hosted_spawn("map", 1 + i, map_and_wait_for_the_other, page[i] = high_page());
+	while (__atomic_load_n(&nr_begun, __ATOMIC_SEQ_CST) < 2)
+		port_cpu_relax();
+	for (until = port_clock_ns() + 20000000; port_clock_ns() < until;)
+		port_cpu_relax();
+	CHECK_EQ(__atomic_load_n(&nr_mapped, __ATOMIC_SEQ_CST), 0);
+	port_irq_restore(flags);
+	for (int i = 0; i < 2; i++) {
+		hosted_wait(task[i]);
+		__free_page(page[i]);
+	}
+	__free_page(idle);
+}
+
+static unsigned int nr_through;
+
+static void map_a_page_for_a_while(void *arg)
+{
+	volatile u32 *p = kmap(arg);
+
+	*p = 34;
+	for (int i = 0; i < 3; i++)
+		port_yield();
+	CHECK_EQ(*p, 34);
+	kunmap(arg);
+	__atomic_fetch_add(&nr_through, 1, __ATOMIC_RELAXED);
+}
+
+/* All slots but ten are taken for good, and more tasks than the others at a time want one each: all come through. */
+HIGH_TEST(two_thousand_tasks_share_the_slots, "FX-34", .nr_cpus = 2)
+{
+	static struct hosted_task *task[100];
+	static struct page *kept[LAST_PKMAP], *page[100];
+	unsigned int nr_kept = LAST_PKMAP - 10;
+
+	need_highmem();
+	for (unsigned int i = 0; i < nr_kept; i++)
+		(void)kmap(kept[i] = high_page());
+	for (int i = 0; i < 100; i++)
+		page[i] = high_page();
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 100; i++)
+			task[i] = hosted_spawn("map", HOSTED_ANY_CPU, map_a_page_for_a_while, page[i]);
+		for (int i = 0; i < 100; i++)
+			hosted_wait(task[i]);
+	}
+	CHECK_EQ(nr_through, 2000);
+	for (int i = 0; i < 100; i++)
+		__free_page(page[i]);
+	for (unsigned int i = 0; i < nr_kept; i++) {
+		kunmap(kept[i]);
+		__free_page(kept[i]);
+	}
+}
+
 /* ---- kmap_atomic ------------------------------------------------------------------------ */
 
 HIGH_TEST(atomic_maps_nest, "HM-07 HM-09", .nr_cpus = 1)

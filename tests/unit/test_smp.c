@@ -770,6 +770,53 @@ static void stress(unsigned int threads, unsigned int steps)
 	stress_threads(threads, steps);
 }
 
+/* ---- Counts and flags ------------------------------------------------------------------------- */
+
+static struct page *shared_page;
+static int nr_started;
+
+/* Each task has a flag of its own; all share the count, and the number of entries. */
+static void get_put_and_toggle(void *arg)
+{
+	static const enum page_flag flag[4] = { PG_referenced, PG_dirty, PG_uptodate, PG_workingset };
+	unsigned long task = (unsigned long)arg;
+
+	__atomic_fetch_add(&nr_started, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&nr_started, __ATOMIC_SEQ_CST) < 4)
+		port_cpu_relax();
+	for (unsigned int i = 0; i < test_scale(100000); i++) {
+		get_page(shared_page);
+		CHECK(!test_and_set_bit(flag[task], &shared_page->flags));
+		atomic_inc(&shared_page->mapcount);
+		CHECK(test_and_clear_bit(flag[task], &shared_page->flags));
+		atomic_dec(&shared_page->mapcount);
+		put_page(shared_page);
+		if (i % 4 == task) /* each keeps a quarter of its rounds' references */
+			get_page(shared_page);
+	}
+	set_bit(flag[task], &shared_page->flags);
+}
+
+PAGODA_TEST_CONFIG(counts_and_flags_of_a_page_are_exact_on_four_cpus, "SM-10", .nr_cpus = 4)
+{
+	unsigned long flags, kept = 4 * (unsigned long)(test_scale(100000) / 4);
+	struct hosted_task *task[4];
+
+	CHECK_EQ(test_scale(100000) % 4, 0);
+	shared_page = alloc_page(GFP_KERNEL);
+	flags = shared_page->flags;
+	for (unsigned long i = 0; i < 4; i++)
+		task[i] = hosted_spawn("toggle", (int)i, get_put_and_toggle, (void *)i);
+	for (int i = 0; i < 4; i++)
+		hosted_wait(task[i]);
+	CHECK_EQ(page_count(shared_page), (int)(1 + kept));
+	CHECK_EQ(page_mapcount(shared_page), 0);
+	CHECK_EQ(shared_page->flags, flags | 1ul << PG_referenced | 1ul << PG_dirty | 1ul << PG_uptodate | 1ul << PG_workingset);
+	shared_page->flags = flags;
+	atomic_set(&shared_page->count, 1);
+	__free_page(shared_page);
+}
+
 PAGODA_TEST_CONFIG(four_cpus_under_stress, "SM-13", .nr_cpus = 4)
 {
 	stress(6, test_scale(2000));

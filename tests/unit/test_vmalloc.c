@@ -311,6 +311,45 @@ PAGODA_TEST_CONFIG(freed_areas_wait_for_their_flush_in_small_numbers, "FX-36", .
 	vmalloc_purge();
 }
 
+static unsigned int depth_of(const struct vm_struct *area)
+{
+	unsigned int depth = 0;
+
+	for (const struct rb_node *n = &area->node; n; n = rb_parent(n))
+		depth++;
+	return depth;
+}
+
+/* In the middle the list's links are broken: a search that walked it would fall over. */
+PAGODA_TEST_CONFIG(ten_thousand_areas_are_searched_in_logarithmic_steps, "FX-06", .ram = 256 * SZ_1M)
+{
+	enum { NR = 10000 };
+	void **areas = vmalloc(NR * sizeof(*areas)), *at_the_end;
+	struct vm_struct *middle = vmlist, *next;
+	unsigned int deepest = 0;
+
+	CHECK(areas);
+	for (unsigned int i = 0; i < NR; i++)
+		CHECK((areas[i] = vmalloc(1)));
+	for (struct vm_struct *area = vmlist; area; area = area->next)
+		deepest = max(deepest, depth_of(area));
+	CHECK_LE(deepest, 27); /* 2 log2(10001) */
+	for (unsigned int i = 0; i < NR / 2; i++)
+		middle = middle->next;
+	next = middle->next;
+	middle->next = (void *)16;
+	vfree(areas[NR - 2]);
+	CHECK_EQ(areas[NR - 2], vmalloc(1)); /* its gap is the lowest */
+	at_the_end = vmalloc(8 * PAGE_SIZE);
+	CHECK(at_the_end > areas[NR - 1]);
+	vfree(at_the_end);
+	middle->next = next;
+	validate_vmalloc();
+	for (unsigned int i = 0; i < NR; i++)
+		vfree(areas[i]);
+	vfree(areas);
+}
+
 /* Half of all addresses is freed, a third is in use: without a purge there is no other half left. */
 PAGODA_TEST_CONFIG(addresses_of_freed_areas_are_purged_before_a_request_fails, "", .nr_cpus = 2)
 {

@@ -349,6 +349,26 @@ PAGODA_TEST_CONFIG(enough_mapped_pages_start_swap_out, "RC-23 RC-39 RC-43 RC-36"
 	disk_close(&disk);
 }
 
+PAGODA_TEST_CONFIG(the_tenth_anonymous_page_starts_swap_out, "RC-27", .options = "reclaim=classic")
+{
+	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = SWAP_CLUSTER_MAX };
+	unsigned long before;
+
+	new_process();
+	map_at(BASE, 20, RW);
+	for (int i = 0; i < 20; i++)
+		hosted_write32(BASE + PG(i), 1);
+	lru_add_drain_all();
+	reclaim_policy->init();
+	before = vm_event(swap_out_scan);
+	sc.classzone = page_zone(pfn_to_page(frame_at(BASE)));
+	shrink_cache(&sc, sc.classzone, LRU_KIND_FILE, 100); /* max_mapped 10 */
+	CHECK_EQ(sc.nr_scanned, 10);
+	CHECK_EQ(vm_event(swap_out_scan) - before, 20);
+	for (int i = 0; i < 20; i++)
+		CHECK(!PageLocked(pfn_to_page(frame_at(BASE + PG(i)))));
+}
+
 /* ---- Whole passes ---------------------------------------------------------------------------------- */
 
 static unsigned int nr_passes;
