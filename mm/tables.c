@@ -327,11 +327,9 @@ static bool share_swap_entry(swp_entry_t entry)
  * A page that a disk fills is the parent's alone (gup.c, G1): the child gets a copy. Read-only entries are looked at,
  * too, as the parent's may become writable again. page_table_lock held.
  */
-static bool needs_copy(pte_t pte, bool cow)
+static inline bool needs_copy(const struct page *page, bool cow)
 {
-	struct page *page = cow && pte_present(pte) ? normal_page(pte) : NULL;
-
-	return page && PageAnon(page) && page_pinned(page);
+	return cow && page && page_pinned(page) && PageAnon(page);
 }
 
 /*
@@ -359,13 +357,13 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 			rss.swap++;
 			continue;
 		}
-		if (unlikely(needs_copy(pte, cow)))
+		page = normal_page(pte);
+		if (unlikely(needs_copy(page, cow)))
 			break;
 		if (cow && pte_write(pte)) {
 			ptep_set_wrprotect(from);
 			pte = pte_wrprotect(pte);
 		}
-		page = normal_page(pte);
 		if (page) {
 			get_page(page);
 			atomic_inc(&page->mapcount);
@@ -398,7 +396,7 @@ static bool give_copy(const struct fork_entry *e, struct page *copy)
 	spin_lock(&e->src->page_table_lock);
 	spin_lock(&dst->page_table_lock);
 	pte = ptep_get(e->from);
-	given = needs_copy(pte, true);
+	given = pte_present(pte) && needs_copy(normal_page(pte), true);
 	if (given) {
 		copy_highpage(copy, pte_page(pte));
 		set_anon_page(copy, e->dst, e->addr);
