@@ -54,9 +54,13 @@ atomic_long_t nr_dirty_pages, nr_writeback_pages;
 
 /* Pages looked up at once. */
 #define WRITE_BATCH_PAGES      16
+/* Pages tagged, or mappings looked at, with interrupts off. */
+#define SEARCH_BATCH	       64
 static spinlock_t dirty_lock = SPIN_LOCK_INIT(RANK_LEAF);
 static LIST_HEAD(dirty_mappings);
+static unsigned long nr_listed;		/* dirty_lock */
 static unsigned int current_sync_round; /* dirty_lock */
+static struct mutex search_mutex = MUTEX_INIT(search_mutex, RANK_NONE); /* one search at a time turns the list */
 
 static wait_queue_head_t written_wait = WAIT_QUEUE_HEAD_INIT(written_wait); /* pages came back */
 static wait_queue_head_t users_wait = WAIT_QUEUE_HEAD_INIT(users_wait); /* a wb_users became 0 */
@@ -77,6 +81,7 @@ static void list_mapping(struct address_space *mapping)
 	spin_lock(&dirty_lock);
 	mapping->dirtied_when = port_clock_ns();
 	list_add_tail(&mapping->dirty_link, &dirty_mappings);
+	nr_listed++;
 	spin_unlock(&dirty_lock);
 }
 static void unlist_mapping(struct address_space *mapping)
@@ -85,6 +90,7 @@ static void unlist_mapping(struct address_space *mapping)
 		return;
 	spin_lock(&dirty_lock);
 	list_del_init(&mapping->dirty_link);
+	nr_listed--;
 	spin_unlock(&dirty_lock);
 }
 
@@ -358,7 +364,7 @@ static void tag_pages_for_writeback(struct address_space *mapping, pgoff_t start
 		(void)radix_tree_tag_set(&mapping->i_pages, start, PAGECACHE_TAG_TOWRITE);
 		if (start++ == ~0ul)
 			break;
-		if (++n % 256 == 0) { /* let others have the lock */
+		if (++n % SEARCH_BATCH == 0) { /* let interrupts and others in */
 			spin_unlock_irqrestore(&mapping->pages_lock, flags);
 			port_cond_resched();
 			spin_lock_irqsave(&mapping->pages_lock, flags);
@@ -438,25 +444,59 @@ unsigned long writeback_some(struct address_space *mapping, unsigned long nr)
 
 /* ---- All mappings ---------------------------------------------------------------------------- */
 
-struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg),
-					  u64 arg)
+/* A walk over the list of dirty mappings. */
+struct search {
+	bool (*wanted)(struct address_space *mapping, u64 arg);
+	u64 arg;
+	unsigned long left; /* mappings to look at */
+};
+
+/*
+ * Look at the next mappings. The list is turned behind those looked at, so that the next batch, and the next search, go on
+ * there and come to these last. The wanted one, held, or NULL.
+ */
+static struct address_space *search_some(struct search *s)
 {
-	struct address_space *mapping, *found = NULL;
+	struct address_space *mapping, *last = NULL, *found = NULL;
+	unsigned int n = 0;
 	unsigned long flags;
 
+	lockdep_assert_held(&search_mutex);
 	spin_lock_irqsave(&dirty_lock, flags);
-	list_for_each_entry (mapping, &dirty_mappings, dirty_link)
-		if (wanted(mapping, arg)) {
+	s->left = min(s->left, nr_listed);
+	list_for_each_entry (mapping, &dirty_mappings, dirty_link) {
+		if (!s->left || n++ == SEARCH_BATCH)
+			break;
+		s->left--;
+		last = mapping;
+		if (s->wanted(mapping, s->arg)) {
 			found = mapping;
+			atomic_inc(&found->wb_users);
 			break;
 		}
-	if (found) {
-		atomic_inc(&found->wb_users);
-		/* Turn the list: the next search goes on behind it, and comes to those passed over now last. */
+	}
+	if (last) {
 		list_del(&dirty_mappings);
-		list_add(&dirty_mappings, &found->dirty_link);
+		list_add(&dirty_mappings, &last->dirty_link);
 	}
 	spin_unlock_irqrestore(&dirty_lock, flags);
+	return found;
+}
+
+/*
+ * Nobody else turns the list meanwhile, and mappings that become dirty are put behind those looked at: so each mapping
+ * that is on the list from the beginning to the end of the search is looked at.
+ */
+struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg),
+				   u64 arg)
+{
+	struct search s = {.wanted = wanted, .arg = arg, .left = ~0ul};
+	struct address_space *found;
+
+	mutex_lock(&search_mutex);
+	while (!(found = search_some(&s)) && s.left)
+		port_cond_resched();
+	mutex_unlock(&search_mutex);
 	return found;
 }
 

@@ -407,22 +407,44 @@ void shmem_forget(struct address_space *mapping)
 
 /* ---- swapoff (SW-15) --------------------------------------------------------------------------------- */
 
-/* The first place at or after *index with a slot in the area. */
-static bool find_slot(struct address_space *mapping, unsigned long type, pgoff_t *index)
+#define FIND_BATCH 64 /* places looked at with interrupts off */
+
+/*
+ * The first place with a slot in the area, of the next ones at or after *index. False: there is none, and
+ * *index is behind them. *more: others come after these.
+ */
+static bool find_slot_in_batch(struct address_space *mapping, unsigned long type, pgoff_t *index, bool *more)
 {
 	unsigned long flags;
 	bool found = false;
-	void *item;
+	void *item = NULL;
 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	while (!found && (item = radix_tree_next(&mapping->i_pages, index))) {
-		swp_entry_t entry = item_slot(item);
+	for (int i = 0; i < FIND_BATCH && !found; i++) {
+		swp_entry_t entry;
 
-		found = entry.val && swp_type(entry) == type;
-		if (!found && !++*index)
+		item = radix_tree_next(&mapping->i_pages, index);
+		if (!item)
 			break;
+		entry = item_slot(item);
+		found = entry.val && swp_type(entry) == type;
+		if (!found && !++*index) {
+			item = NULL; /* the very last place */
+			break;
+		}
 	}
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	*more = item;
+	return found;
+}
+
+/* The first place at or after *index with a slot in the area. */
+static bool find_slot(struct address_space *mapping, unsigned long type, pgoff_t *index)
+{
+	bool found, more;
+
+	while (!(found = find_slot_in_batch(mapping, type, index, &more)) && more)
+		port_cond_resched();
 	return found;
 }
 
