@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * swap.c: swapon(2) and swapoff(2): from a path to the core's swap areas (mm/swapfile.c).
+ * swap.c: swapon(2) and swapoff(2): from a path to the core's swap areas (mm/swap/swapfile.c).
  *
  * A block device is found by its node's major:minor. A regular file must have a disk below it and
  * tell where on it its blocks lie (bmap, s_bdev). While it is swapped to it has i_swapfile, which

@@ -5,7 +5,7 @@
  *
  * A regular file is its inode's address_space: a page exists where something was written
  * or mapped, the rest reads as zero. Pages hold the data; under pressure they go to swap, and
- * come back when they are read, written or mapped (mm/shmem_swap.c). A directory is a
+ * come back when they are read, written or mapped (mm/swap/shmem_swap.c). A directory is a
  * dentry with children; a symbolic link a string.
  *
  * Limits: a file system may have at most max_pages of data, by default half of the RAM

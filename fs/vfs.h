@@ -495,7 +495,7 @@ struct chrdev {
 };
 void register_chrdev(struct chrdev *dev);
 
-/* Block devices (blockdev.c): opening a node, and boot's nodes in /dev. 0 or -errno. */
+/* Block devices (disk_files.c): opening a node, and boot's nodes in /dev. 0 or -errno. */
 extern const struct file_operations blkdev_fops;
 int make_block_nodes(void) __must_check;
 

@@ -2,7 +2,7 @@
 /*
  * cmdline.c: which words of the command line this kernel and its file systems listen to.
  *
- * The core has a table of its own (mm/options.c). What stands in neither goes to the first
+ * The core has a table of its own (mm/base/options.c). What stands in neither goes to the first
  * program (init_words.c), and the report lists it, so that a misspelt word is seen.
  * Constant; no locks, no failure.
  */

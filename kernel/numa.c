@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * numa.c: the NUMA system calls, from user bitmaps and vectors to mm/mempolicy.c and migrate.c.
+ * numa.c: the NUMA system calls, from user bitmaps and vectors to mm/space/mempolicy.c and migrate.c.
  *
  * A set of nodes is a bitmap of longs in user memory, maxnode - 1 bits of it. Programs may
  * name more nodes than there are; up to LINUX_MAX_NODES that is no error in itself.
@@ -10,7 +10,7 @@
  * each page in its status.
  */
 #include <kernel/cred.h>
-#include <kernel/memory.h>
+#include <kernel/mmcalls.h>
 #include <kernel/syscalls.h>
 #include <kernel/task.h>
 #include <pagoda/errno.h>

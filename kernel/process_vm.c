@@ -15,7 +15,7 @@
  */
 #include <fs/iovec.h>
 #include <kernel/task.h>
-#include <kernel/memory.h>
+#include <kernel/mmcalls.h>
 #include <kernel/pidfd.h>
 #include <pagoda/errno.h>
 #include <pagoda/mm.h>

@@ -14,7 +14,7 @@
 #include <kernel/itimer.h>
 #include <kernel/job.h>
 #include <kernel/limits.h>
-#include <kernel/memory.h>
+#include <kernel/mmcalls.h>
 #include <kernel/pidfd.h>
 #include <kernel/posix_timer.h>
 #include <kernel/process.h>

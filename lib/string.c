@@ -4,7 +4,7 @@
  *
  * Linked on machines without a C library only; the hosted machine uses its own
  * (where the sanitizers watch each access). The block routines memcpy, memmove and
- * memset are the architecture's (arch/x86/memory.c): they decide how fast pages are
+ * memset are the architecture's (arch/x86/string.c): they decide how fast pages are
  * copied and cleared. What is here runs on short strings and is kept simple.
  *
  * Meaning and edge cases are those of ISO C.

@@ -4,7 +4,7 @@
  *
  * Three questions, in this order (Kernel Architecture 4.10): is the address one the
  * interrupted code may use at all; does a region (or the kernel's reference table)
- * promise something there; which mechanism supplies it. The third is mm/memory.c's.
+ * promise something there; which mechanism supplies it. The third is mm/space/memory.c's.
  *
  *	do_page_fault
  *	  kernel half  do_kernel_addr_fault

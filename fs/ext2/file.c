@@ -2,7 +2,7 @@
 /*
  * file.c: regular files of ext2: reading, writing, mapping, and their size.
  *
- * The data goes through the page cache; mm/buffer.c moves it between pages and blocks, and
+ * The data goes through the page cache; mm/cache/buffer.c moves it between pages and blocks, and
  * asks ext2_get_block() where those are. Space is allocated when a page is about to be
  * written to by a call (so ENOSPC is told there and then), and for pages changed through
  * mappings when they go to the disk.

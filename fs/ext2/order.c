@@ -16,7 +16,7 @@
  * For that, memory is ahead of the disk, and of the buffers that anybody may write at any time:
  *
  *	inode in memory --copy_inode--> inode table's buffer --anybody--> disk
- *	names, pointers: waiting buffers (mm/buffer_order.c) -----us-----> disk
+ *	names, pointers: waiting buffers (mm/cache/buffer_order.c) -----us-----> disk
  *	blocks cut off: ext2_held_run, still taken in the bitmap ---us---> free
  *	inode without names or users: on the orphans list ----------us---> free
  *

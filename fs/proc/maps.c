@@ -118,7 +118,7 @@ void proc_walk_tables(struct mm_struct *mm, struct maps_region *region,
 
 struct file_identity {
 	u64 dev, ino;
-	bool anonymous_object; /* of mm/shmem.c: no name */
+	bool anonymous_object; /* of mm/cache/shmem.c: no name */
 };
 
 static struct file_identity identify(const struct vm_area_struct *vma)

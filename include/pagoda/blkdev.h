@@ -12,7 +12,7 @@
  * that has not plugged, or when anybody runs the disk queue (the documents' tq_disk, RC-04).
  *
  * A driver (machine/hosted, machine/pc) embeds struct block_device and fills in the
- * constant members; the queue is the core's (mm/blkdev.c).
+ * constant members; the queue is the core's (mm/block/request_queue.c).
  */
 #pragma once
 
@@ -86,7 +86,7 @@ struct block_device {
 	unsigned long nr_requests[3], nr_bios[3]; /* (Q) statistics, by op: started since boot */
 	u64 sectors_done[3];			  /* (Q) */
 	u64 ns_spent[3];			  /* (Q) from the driver's taking requests to their ends */
-	/* Its users and their cache (mm/block_dev.c). */
+	/* Its users and their cache (mm/cache/device_cache.c). */
 	struct mutex bd_mutex;		  /* guards what is marked (M); sleeps */
 	struct address_space *bd_mapping; /* page cache of the raw device, or NULL */
 	unsigned int bd_users;		  /* (M) open files, mounts, swap areas */

@@ -33,3 +33,6 @@ extern void (*fault_trace)(const struct fault_answers *answers);
 
 /* One line of text, without the line's end; its length. */
 int format_fault_answers(char *buf, size_t size, const struct fault_answers *answers);
+
+/* Reads the boot option fault_trace. Once, at boot. */
+void fault_trace_init(void);

@@ -89,7 +89,7 @@ void lru_rescue_mlocked(struct page *page);
 
 /*
  * An anonymous page that may be dropped rather than swapped, on the inactive file list (lazily
- * freed, pageout.c) / an ordinary one again, active. False: it was already, or it is on no list. Any context.
+ * freed, advise_pages.c) / an ordinary one again, active. False: it was already, or it is on no list. Any context.
  */
 bool lru_set_lazyfree(struct page *page, bool lazyfree);
 static inline bool PageLazyFree(const struct page *page)

@@ -55,7 +55,7 @@ enum lru_list {
 	NR_LRU_LISTS,
 };
 
-/* A zone's lists (mm/lru.c) and what reclaim remembers of it (mm/vmscan.c). */
+/* A zone's lists (mm/lists/lru.c) and what reclaim remembers of it (mm/reclaim/vmscan.c). */
 struct lruvec {
 	spinlock_t lock; /* RANK_LRU, interrupts off */
 	struct list_head lists[NR_LRU_LISTS];

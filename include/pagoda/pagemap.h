@@ -334,8 +334,8 @@ extern const struct address_space_operations shmem_aops;
  * A file of size bytes of zeroes with no name, for MAP_SHARED|MAP_ANONYMOUS, with one reference;
  * NULL: no memory. reserve: all of it counts as committed (vm_enough_memory) until the file's end,
  * and NULL also means that there is not so much. May sleep. The core has its own
- * (mm/shmem.c); whoever has a better one may put it here at boot.
+ * (mm/cache/shmem.c); whoever has a better one may put it here at boot.
  */
 extern struct vm_file *(*shmem_zero_setup)(u64 size, bool reserve);
-/* Is this one of mm/shmem.c's? They have no inode; *id becomes a number of their own. */
+/* Is this one of mm/cache/shmem.c's? They have no inode; *id becomes a number of their own. */
 bool is_shmem_zero_file(const struct vm_file *file, u64 *id);

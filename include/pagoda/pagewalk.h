@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pagewalk.h: looking at the page tables of an address space, a table at a time (mm/pagewalk.c). */
+/* pagewalk.h: looking at the page tables of an address space, a table at a time (mm/space/pagewalk.c). */
 #pragma once
 
 #include <asm/pgtable.h>

@@ -187,7 +187,7 @@ static inline void wake_up(wait_queue_head_t *wq)
 
 /*
  * Exclusive; may sleep. Waiters get it in the order in which they came. A task that does not wait may take
- * a free mutex before the first waiter, but only until that waiter has been woken once (mm/locks.c). The
+ * a free mutex before the first waiter, but only until that waiter has been woken once (mm/base/locks.c). The
  * _killable form gives up with -EINTR, without the mutex, when a fatal signal is pending.
  */
 struct mutex {
@@ -205,7 +205,7 @@ void mutex_unlock(struct mutex *m);
 /*
  * Many readers or one writer; may sleep. First come, first served: nobody passes a waiter, not even by
  * a trylock, so a reader must not take it twice. The fast paths are here, one atomic operation each;
- * who must wait, or has waiters to serve, goes to mm/locks.c.
+ * who must wait, or has waiters to serve, goes to mm/base/locks.c.
  */
 struct rw_semaphore {
 	unsigned int count; /* (A) readers, and the two flags below */

@@ -45,7 +45,7 @@ extern void (*run_reclaim_io)(void);
 extern bool (*page_release_buffers)(struct page *page, gfp_t gfp_mask);
 
 /*
- * Reverse-map walks (mm/rmap.c). The caller has a reference, and the page locked (for
+ * Reverse-map walks (mm/space/rmap.c). The caller has a reference, and the page locked (for
  * anonymous pages page_referenced() does without). No spinlock held.
  * page_referenced: PTEs that had the accessed bit, which is cleared; info may be NULL.
  * try_to_unmap: every PTE of the page becomes a swap entry (anonymous, in the swap cache)
@@ -88,7 +88,7 @@ extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather tha
 unsigned long reclaim_progress(void);
 
 /*
- * The OOM killer (mm/oom_kill.c, oom.h): reclaim has just freed nothing. True: try again, as
+ * The OOM killer (mm/reclaim/oom_kill.c, oom.h): reclaim has just freed nothing. True: try again, as
  * something was killed, or progress is made, or it is too early to tell (it has waited a
  * little). False: nobody can be killed. May sleep.
  */

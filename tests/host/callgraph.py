@@ -39,7 +39,7 @@ def call_graph(bench, files):
 
 
 def core_calls(bench, pattern):
-    return call_graph(bench, sorted(glob.glob(os.path.join(ROOT, "mm", pattern))))
+    return call_graph(bench, sorted(glob.glob(os.path.join(ROOT, "mm", "*", pattern))))
 
 
 def reaches(calls, start, goal):

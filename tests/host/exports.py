@@ -11,7 +11,7 @@ from lab.testing import test
 PUBLIC = ["include/pagoda/*.h", "lib/*.h", "arch/x86/include/asm/*.h", "machine/hosted/include/machine/hosted*.h"]
 STARTS = re.compile(r"[A-Za-z_][\w *]*[ *](\w+)\(")
 NOT_ONE = ("static", "#", "typedef", "return", "\t", " ", "}")
-GUIDE = ["mm/oom_kill.c", "mm/vmalloc.c", "mm/page_alloc.c", "mm/mmap.c"]
+GUIDE = ["mm/reclaim/oom_kill.c", "mm/kernel_map/vmalloc.c", "mm/physical/page_alloc.c", "mm/space/mmap.c"]
 
 
 def undocumented(text):

@@ -5,10 +5,15 @@ The table below is DESIGN.md's ("The house"), written as: files under this folde
 headers of these layers. A layer is the first word of an include in angle brackets (pagoda,
 lib, asm, port, machine, kernel, fs); "libc" stands for headers of the system. Headers in quotes
 are a folder's own; unit tests may look into mm/'s.
+
+Within mm/ the rooms are in the order of mm/meson.build, lowest first. A room includes headers and uses
+functions and variables of itself and of lower rooms. What a lower room needs of a higher one goes through a table
+of operations that the lower room declares. DEBTS lists the symbols that still go upwards; it can only get shorter.
 """
 import json
 import os
 import re
+import subprocess
 
 from lab.common import BUILD, ROOT
 from lab.testing import test
@@ -86,7 +91,7 @@ def broken_includes(path):
     for bracket, header in INCLUDE.findall(read(path)):
         if bracket == '"':
             target = os.path.normpath(os.path.join(os.path.dirname(path), header))
-            own = (folder + "/", "mm/") if folder == "tests/unit" else folder + "/"
+            own = {"tests/unit": (folder + "/", "mm/"), "mm": os.path.dirname(path) + "/"}.get(folder, folder + "/")
             if not target.startswith(own):
                 yield f"{path} includes \"{header}\", which is not its own folder's"
             continue
@@ -113,7 +118,7 @@ def includes(bench):
 
 
 # What a libc brings along on the hosted machine: filling and copying memory.
-FREESTANDING_ONLY = {"arch/x86/memory.c"}
+FREESTANDING_ONLY = {"arch/x86/string.c"}
 
 
 def core_sources(target_name):
@@ -147,3 +152,66 @@ def licences(bench):
 @test("style/headers_are_included_once")
 def once(bench):
     expect_none(bench, (p for p in source_files() if p.endswith(".h") and "#pragma once" not in read(p)))
+
+
+# ---- The rooms of mm/ --------------------------------------------------------------------------
+
+ROOM_HEADER = re.compile(r"<mm/(\w+)/([\w-]+\.h)>")
+
+# Room: symbols of higher rooms that it still uses.
+DEBTS = {
+@DEBTS@}
+
+
+def rooms():
+    """Names of the rooms, lowest first."""
+    return re.findall(r"^    '(\w+)': files\(", read("mm/meson.build"), re.MULTILINE)
+
+
+def room_of(path):
+    return path.split("/")[1]
+
+
+def upward_includes(order):
+    for path in source_files():
+        if path.startswith("mm/") and path.endswith((".c", ".h")):
+            for room, header in ROOM_HEADER.findall(read(path)):
+                if order.index(room) > order.index(room_of(path)):
+                    yield f"{path} includes {room}/{header}"
+
+
+def core_objects():
+    """{room: its object files} of the kernel image."""
+    folder = os.path.join(BUILD, "machine", "pc", "libkernel.a.p")
+    objects = {}
+    for name in os.listdir(folder):
+        found = re.fullmatch(r".*_mm_(" + "|".join(rooms()) + r")_[\w-]+\.c\.o", name)
+        if found:
+            objects.setdefault(found[1], []).append(os.path.join(folder, name))
+    return objects
+
+
+def symbols(objects, kinds):
+    out = subprocess.run(["nm", *objects], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1] for line in out.splitlines() if len(line.split()) >= 2 and line.split()[-2] in kinds}
+
+
+@test("style/rooms_of_mm_include_lower_rooms_only", ids="XC-01", needs=[])
+def room_includes(bench):
+    order = rooms()
+    bench.equal(sorted(order), sorted(d for d in os.listdir(os.path.join(ROOT, "mm")) if d != "meson.build"), "rooms")
+    bench.equal(list(upward_includes(order)), [], "includes that go upwards")
+
+
+@test("style/rooms_of_mm_use_lower_rooms_only", ids="XC-01")
+def room_symbols(bench):
+    objects = core_objects()
+    bench.equal(sorted(objects), sorted(rooms()), "rooms with objects")
+    defined = {room: symbols(paths, "TDBRVWC") for room, paths in objects.items()}
+    upward = {}
+    for at, room in enumerate(rooms()):
+        used = symbols(objects[room], "U")
+        higher = {name for above in rooms()[at + 1:] for name in used & defined[above]}
+        if higher:
+            upward[room] = sorted(higher)
+    bench.equal(upward, {room: sorted(names) for room, names in DEBTS.items()}, "symbols that go upwards")

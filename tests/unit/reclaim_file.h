@@ -9,7 +9,7 @@
 #include <pagoda/spinlock.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmscan.h>
-#include <mm/reclaim_policy.h>
+#include <mm/reclaim/reclaim_policy.h>
 
 #include <stdlib.h>
 #include <string.h>

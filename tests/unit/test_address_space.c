@@ -6,7 +6,7 @@
  */
 #include "address_space.h"
 
-#include <mm/vma_internal.h>
+#include <mm/space/vma_internal.h>
 #include <pagoda/highmem.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>

@@ -5,7 +5,7 @@
  */
 #include "reclaim_file.h"
 
-#include <mm/filemap_internal.h>
+#include <mm/cache/filemap_internal.h>
 
 /* ---- The flusher's search ------------------------------------------------------------------- */
 

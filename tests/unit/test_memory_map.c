@@ -4,7 +4,7 @@
  */
 #include "report.h"
 
-#include <mm/page_alloc_internal.h>
+#include <mm/physical/page_alloc_internal.h>
 #include <pagoda/bootmem.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>

@@ -9,7 +9,7 @@
 #undef disk
 
 #include <pagoda/mempolicy.h>
-#include <mm/page_alloc_internal.h>
+#include <mm/physical/page_alloc_internal.h>
 
 #define TWO_NODES .nr_nodes = 2, .nr_cpus = 2
 #define NODE(n)	  (1u << (n))

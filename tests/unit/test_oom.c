@@ -8,7 +8,7 @@
 #include <pagoda/oom.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmscan.h>
-#include <mm/reclaim_policy.h>
+#include <mm/reclaim/reclaim_policy.h>
 
 #include <string.h>
 

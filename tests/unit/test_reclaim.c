@@ -6,8 +6,8 @@
 #include "reclaim_file.h"
 #include "swap_process.h"
 
-#include <mm/slab_internal.h>
-#include <mm/vma_internal.h>
+#include <mm/slab/slab_internal.h>
+#include <mm/space/vma_internal.h>
 #include <pagoda/oom.h>
 
 #define SMALL	  (16 * SZ_1M)

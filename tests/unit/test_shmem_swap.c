@@ -10,8 +10,8 @@
 
 #include <pagoda/lru.h>
 #include <pagoda/vmscan.h>
-#include <mm/reclaim_policy.h>
-#include <mm/filemap_internal.h>
+#include <mm/reclaim/reclaim_policy.h>
+#include <mm/cache/filemap_internal.h>
 
 #define FILE_PAGES 64ul
 

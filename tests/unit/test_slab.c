@@ -2,13 +2,13 @@
 /*
  * test_slab.c: caches and slabs: making, growing, allocating, shrinking, reaping.
  *
- * Tests look at a cache's own figures through mm/slab_internal.h. Per-CPU arrays are in
+ * Tests look at a cache's own figures through mm/slab/slab_internal.h. Per-CPU arrays are in
  * test_slab_cpu.c, red zones and poison in test_slab_debug.c. Where an exact number of
  * slabs matters, "slab_percpu=off" takes the arrays out of the way.
  */
 #include "report.h"
 
-#include <mm/slab_internal.h>
+#include <mm/slab/slab_internal.h>
 
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>

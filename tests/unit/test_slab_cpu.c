@@ -4,7 +4,7 @@
  */
 #include "report.h"
 
-#include <mm/slab_internal.h>
+#include <mm/slab/slab_internal.h>
 
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>

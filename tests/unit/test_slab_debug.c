@@ -4,7 +4,7 @@
  */
 #include "report.h"
 
-#include <mm/slab_internal.h>
+#include <mm/slab/slab_internal.h>
 
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>

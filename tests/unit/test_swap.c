@@ -5,7 +5,7 @@
  */
 #include "swap_process.h"
 
-#include <mm/swap_internal.h>
+#include <mm/swap/swap_internal.h>
 #include <pagoda/highmem.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/vmalloc.h>

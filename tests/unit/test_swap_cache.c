@@ -5,7 +5,7 @@
  */
 #include "swap_process.h"
 
-#include <mm/vma_internal.h>
+#include <mm/space/vma_internal.h>
 
 #define ADDR(i) (BASE + PG(i))
 

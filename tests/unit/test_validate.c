@@ -13,9 +13,9 @@
 #include "swap_process.h"
 
 #include <asm/pgalloc.h>
-#include <mm/slab_internal.h>
-#include <mm/swap_internal.h>
-#include <mm/vma_internal.h>
+#include <mm/slab/slab_internal.h>
+#include <mm/swap/swap_internal.h>
+#include <mm/space/vma_internal.h>
 #include <pagoda/vmalloc.h>
 
 #define B_AT	  (BASE + PG(8))

@@ -6,7 +6,7 @@
 #include "address_space.h"
 #include "block_file.h"
 
-#include <mm/filemap_internal.h>
+#include <mm/cache/filemap_internal.h>
 
 #include <pagoda/blkdev.h>
 

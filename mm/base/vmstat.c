@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmstat.c: the event counters' storage and their sums (see vmstat.h).
+ *
+ * Each CPU counts into its own cache lines. A sum read while others count is some
+ * value between those before and after; at a quiet point it is exact. Single pages are
+ * counted where they pass, in the per-CPU stacks of the page allocator.
+ */
+#include <mm/physical/page_alloc_internal.h>
+#include <pagoda/vmstat.h>
+#include <pagoda/task_io.h>
+
+struct task_io *(*current_task_io)(void); /* set once, at boot */
+
+struct vm_event_state vm_event_states[VMSTAT_MAX_CPUS];
+
+const char *const vm_event_names[NR_VM_EVENTS] = {
+#define X(name) #name,
+	VM_EVENTS(X)
+#undef X
+};
+
+unsigned long vm_event_sum(enum vm_event e)
+{
+	unsigned long sum = 0;
+
+	for (unsigned int cpu = 0; cpu < VMSTAT_MAX_CPUS; cpu++)
+		sum += __atomic_load_n(&vm_event_states[cpu].event[e], __ATOMIC_RELAXED);
+	if (e == VM_EVENT_pgalloc)
+		sum += pcp_pages_taken();
+	else if (e == VM_EVENT_pgfree)
+		sum += pcp_pages_put();
+	return sum;
+}

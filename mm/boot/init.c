@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init.c: bringing the core up, stage by stage, and handing boot memory back.
+ *
+ *	memmap_init		the firmware's map, sorted
+ *	setup_memory		limits (min_low_pfn ... max_pfn), a bootmem bitmap per node
+ *	paging_init		the kernel's final page tables (arch)
+ *	zone_sizes_init		nodes, zones, descriptors; pfn_to_page() works
+ *	build_all_zonelists
+ *	mem_init		all free frames to the buddy allocator, bootmem retires
+ *	kmem_cache_init		slab; kmem_cache_sizes_init: kmalloc
+ *	vmalloc_init, kmap_init
+ *	mm_structs_init, page_cache_init
+ *
+ * A node's range runs from its first to its last frame of RAM, holes included; the
+ * node with the lowest memory starts at frame 0, so that zone sizes are those of the
+ * documents. Low memory ends at MAX_LOWMEM, where the direct map does.
+ *
+ * Locking: one CPU, interrupts off, until mm_boot() returns.
+ * Failure: not enough memory for the core's own tables is a panic. If descriptors for
+ * all frames would take more than half of low memory, the highest frames are left
+ * out, with a message (PM-42).
+ * Observability: the lines printed by mem_init() and zone_sizes_init().
+ */
+#include <mm/physical/boot_internal.h>
+#include <mm/space/fault_internal.h>
+#include <mm/reclaim/reclaim_policy.h>
+#include <pagoda/boot_option.h>
+#include <pagoda/bug.h>
+#include <pagoda/fault_trace.h>
+#include <pagoda/highmem.h>
+#include <pagoda/lru.h>
+#include <pagoda/mm.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/pagemap.h>
+#include <pagoda/slab.h>
+#include <pagoda/vmalloc.h>
+#include <asm/pgtable.h>
+
+/* At most this part of low memory may be spent on descriptors. */
+#define MEM_MAP_LOWMEM_SHARE 2
+
+static struct mm_boot_info boot_info;
+
+/* ---- Limits (BM-03 to BM-06) ----------------------------------------------------------- */
+
+static unsigned long __init find_max_pfn(void)
+{
+	return ram_ranges[nr_ram_ranges - 1].end_pfn;
+}
+
+static unsigned long __init find_max_low_pfn(void)
+{
+	return min_t(u64, max_pfn, MAX_LOWMEM >> PAGE_SHIFT);
+}
+
+static unsigned long to_mb(unsigned long pages)
+{
+	return pages >> (20 - PAGE_SHIFT);
+}
+
+/* Leave out frames whose descriptors would crowd low memory. */
+static void __init limit_memory(void)
+{
+	unsigned long low = ram_pages_between(0, find_max_low_pfn());
+	unsigned long room = low / MEM_MAP_LOWMEM_SHARE * (PAGE_SIZE / sizeof(struct page)), lost;
+
+	if (max_pfn <= room)
+		return;
+	lost = memmap_clip(room);
+	max_pfn = find_max_pfn();
+	pr_warn("memory: descriptors of %lu MiB would not fit low memory, %lu MiB are not used\n",
+		to_mb(max_pfn + lost), to_mb(lost));
+}
+
+/* "nohighmem": only what the direct map covers (HM-13). */
+static void __init drop_high_memory(void)
+{
+	unsigned long lost;
+
+	if (!boot_option("nohighmem", NULL) || max_pfn <= MAX_LOWMEM >> PAGE_SHIFT)
+		return;
+	lost = memmap_clip((unsigned long)(MAX_LOWMEM >> PAGE_SHIFT));
+	max_pfn = find_max_pfn();
+	pr_warn("memory: %lu MiB of high memory are not used (nohighmem)\n", to_mb(lost));
+}
+
+static void __init find_limits(void)
+{
+	min_low_pfn = PFN_UP(boot_info.kernel_end);
+	max_pfn = find_max_pfn();
+	drop_high_memory();
+	limit_memory();
+	max_low_pfn = find_max_low_pfn();
+	highstart_pfn = max_low_pfn;
+	highend_pfn = max_pfn;
+	pr_info("memory: frames %#lx to %#lx, low memory to %#lx\n", min_low_pfn, max_pfn,
+		max_low_pfn);
+}
+
+/* ---- Boot memory of each node -------------------------------------------------------------- */
+
+struct node_span {
+	unsigned long start_pfn, end_pfn;
+};
+static struct node_span node_spans[MAX_NR_NODES] __initdata;
+
+static void __init find_node_spans(void)
+{
+	for (unsigned int i = 0; i < nr_ram_ranges; i++) {
+		const struct ram_range *r = &ram_ranges[i];
+		struct node_span *span = &node_spans[r->nid];
+
+		if (!span->end_pfn)
+			span->start_pfn = r->start_pfn;
+		span->end_pfn = r->end_pfn;
+	}
+	if (!node_spans[0].end_pfn)
+		panic("memory: node 0 has none");
+	if (node_spans[0].start_pfn < MAX_DMA_ADDRESS >> PAGE_SHIFT)
+		node_spans[0].start_pfn = 0;
+	for (int a = 0; a < MAX_NR_NODES; a++)
+		for (int b = 0; b < a; b++)
+			if (node_spans[a].start_pfn < node_spans[b].end_pfn &&
+			    node_spans[b].start_pfn < node_spans[a].end_pfn)
+				panic("memory: nodes %d and %d interleave", b, a);
+}
+
+static bool __init overlaps(unsigned long start_pfn, unsigned long nr, phys_addr_t from,
+			    phys_addr_t to)
+{
+	return from < to && PFN_PHYS(start_pfn) < to && PFN_PHYS(start_pfn + nr) > from;
+}
+
+/* Room for a node's bitmap: the first free frames after the kernel image (CT-41). 0: none. */
+static unsigned long __init find_bitmap_room(int nid, unsigned long nr)
+{
+	for (unsigned int i = 0; i < nr_ram_ranges; i++) {
+		const struct ram_range *r = &ram_ranges[i];
+		unsigned long pfn = max(r->start_pfn, max(min_low_pfn, 1ul));
+
+		if (r->nid != nid || r->busy)
+			continue;
+		if (overlaps(pfn, nr, boot_info.initrd_start, boot_info.initrd_end))
+			pfn = PFN_UP(boot_info.initrd_end);
+		if (pfn + nr <= min(r->end_pfn, max_low_pfn))
+			return pfn;
+	}
+	return 0;
+}
+
+/* Free what the firmware calls usable (BM-09). */
+static void __init register_bootmem_low_pages(pg_data_t *pgdat)
+{
+	for (unsigned int i = 0; i < nr_ram_ranges; i++) {
+		const struct ram_range *r = &ram_ranges[i];
+		unsigned long end = min(r->end_pfn, max_low_pfn);
+
+		if (r->nid == pgdat->node_id && !r->busy && r->start_pfn < end)
+			free_bootmem_node(pgdat, r->start_pfn << PAGE_SHIFT,
+					  (end - r->start_pfn) << PAGE_SHIFT);
+	}
+}
+
+static void __init reserve_range(pg_data_t *pgdat, phys_addr_t start, phys_addr_t end)
+{
+	if (start < end && start < PFN_PHYS(max_low_pfn))
+		reserve_bootmem_node(pgdat, (unsigned long)start, (unsigned long)(end - start));
+}
+
+static void __init setup_node_memory(int nid)
+{
+	const struct node_span *span = &node_spans[nid];
+	unsigned long end = min(span->end_pfn, max_low_pfn), map_pages, map_pfn;
+	pg_data_t *pgdat = nid ? alloc_bootmem(sizeof(*pgdat)) : &contig_page_data;
+
+	pgdat->node_id = nid;
+	if (span->start_pfn >= end) {
+		pg_data_t **link = &pgdat_list;
+
+		while (*link) /* all high: no boot memory, but a node all the same */
+			link = &(*link)->node_next;
+		*link = pgdat;
+		return;
+	}
+	map_pages = bootmem_bootmap_pages(end - span->start_pfn);
+	map_pfn = find_bitmap_room(nid, map_pages);
+	if (!map_pfn)
+		panic("memory: no room for the boot bitmap of node %d", nid);
+	init_bootmem_node(pgdat, map_pfn, span->start_pfn, end);
+	register_bootmem_low_pages(pgdat);
+	reserve_range(pgdat, PFN_PHYS(map_pfn), PFN_PHYS(map_pfn + map_pages));
+	reserve_range(pgdat, 0, PAGE_SIZE); /* firmware data */
+	reserve_range(pgdat, boot_info.kernel_start, boot_info.kernel_end);
+	reserve_range(pgdat, boot_info.initrd_start, boot_info.initrd_end);
+}
+
+static void __init setup_memory(void)
+{
+	memmap_init();
+	find_limits();
+	find_node_spans();
+	for (int nid = 0; nid < MAX_NR_NODES; nid++)
+		if (node_spans[nid].end_pfn)
+			setup_node_memory(nid);
+}
+
+/* ---- Zones (PM-08) ------------------------------------------------------------------------------ */
+
+/* Where a zone of this kind ends. */
+static unsigned long __init zone_limit_pfn(int zone)
+{
+	return zone == ZONE_DMA	   ? MAX_DMA_ADDRESS >> PAGE_SHIFT :
+	       zone == ZONE_NORMAL ? (unsigned long)(MAX_LOWMEM >> PAGE_SHIFT) :
+				     ~0ul;
+}
+
+static void __init init_node_zones(pg_data_t *pgdat)
+{
+	const struct node_span *span = &node_spans[pgdat->node_id];
+	unsigned long sizes[MAX_NR_ZONES], holes[MAX_NR_ZONES], start = span->start_pfn;
+
+	for (int i = 0; i < MAX_NR_ZONES; i++) {
+		unsigned long end = clamp(span->end_pfn, start, max(zone_limit_pfn(i), start));
+
+		sizes[i] = end - start;
+		holes[i] = sizes[i] - ram_pages_between(start, end);
+		start = end;
+	}
+	free_area_init_node(pgdat->node_id, pgdat, sizes, span->start_pfn, holes);
+	pr_info("node %d: DMA %lu, Normal %lu, HighMem %lu pages\n", pgdat->node_id, sizes[0],
+		sizes[1], sizes[2]);
+}
+
+static void __init zone_sizes_init(void)
+{
+	pg_data_t *pgdat;
+
+	for_each_pgdat(pgdat)
+		init_node_zones(pgdat);
+	sections_init();
+}
+
+/* ---- Handing memory over (BM-26, BM-27) ----------------------------------------------------------- */
+
+static void __init one_highpage_init(struct page *page, unsigned long pfn, bool usable)
+{
+	if (pfn < highstart_pfn)
+		return;
+	set_bit(PG_highmem, &page->flags);
+	if (usable)
+		free_boot_block(page, 0);
+}
+
+/* High frames were never in bootmem: give RAM to the buddy allocator, mark the rest. */
+static void __init free_high_memory(void)
+{
+	unsigned long pfn = highstart_pfn;
+
+	for (unsigned int i = 0; i < nr_ram_ranges; i++) {
+		const struct ram_range *r = &ram_ranges[i];
+
+		for (; pfn < min(r->start_pfn, highend_pfn); pfn++)
+			if (pfn_valid(pfn))
+				one_highpage_init(pfn_to_page(pfn), pfn, false);
+		for (pfn = max(pfn, r->start_pfn); pfn < r->end_pfn; pfn++)
+			one_highpage_init(pfn_to_page(pfn), pfn, !r->busy);
+	}
+}
+
+static unsigned long __init free_pages_init(void)
+{
+	unsigned long low_ram = ram_pages_between(0, max_low_pfn);
+	unsigned long released = free_all_bootmem();
+
+	free_high_memory();
+	return low_ram - released;
+}
+
+static unsigned long to_kb(unsigned long pages)
+{
+	return pages << (PAGE_SHIFT - 10);
+}
+
+static void __init mem_init(void)
+{
+	unsigned long ram = ram_pages_between(0, max_pfn), absent = max_pfn - ram;
+	unsigned long reserved = free_pages_init();
+	unsigned long init_kb = (unsigned long)(boot_info.init_end - boot_info.init_start) >> 10;
+	unsigned long image_kb = (unsigned long)(boot_info.kernel_end - boot_info.kernel_start) >> 10;
+
+	pr_info("Memory: %luk/%luk available (%luk kernel image, %luk reserved, %luk absent, %luk init, "
+		"%luk highmem), %zu bytes a descriptor\n",
+		to_kb(nr_free_pages()), to_kb(max_pfn), image_kb, to_kb(reserved), to_kb(absent),
+		init_kb, to_kb(totalhigh_pages()), sizeof(struct page));
+}
+
+/* ---- The whole boot ------------------------------------------------------------------------------------ */
+
+void mm_boot(const struct mm_boot_info *info)
+{
+	boot_info = *info;
+	boot_options_init(boot_info.options);
+	setup_memory();
+	paging_init();
+	zone_sizes_init();
+	build_all_zonelists();
+	mem_init();
+	kmem_cache_init();
+	kmem_cache_sizes_init();
+	vmalloc_init();
+	kmap_init();
+	mm_structs_init();
+	fault_around_init();
+	fault_trace_init();
+	page_cache_init();
+	reclaim_policy_choose();
+}
+
+void mm_start_threads(void)
+{
+	lock_debug_tasks_start();
+	kmem_cache_cpus_up();
+	kswapd_init();
+	writeback_init();
+}
+
+/* ---- Boot memory that is given back later (BM-28) ----------------------------------------------------- */
+
+unsigned long mm_free_range(phys_addr_t start, phys_addr_t end)
+{
+	unsigned long freed = 0;
+
+	for (unsigned long pfn = PFN_UP(start); pfn < PFN_DOWN(end); pfn++) {
+		struct page *page = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+
+		if (!page || !PageReserved(page) || !page_is_ram(pfn))
+			continue;
+		free_boot_block(page, 0);
+		freed++;
+	}
+	return freed;
+}
+
+void free_initmem(void)
+{
+	unsigned long freed = 0;
+
+	if (boot_info.init_start < boot_info.init_end)
+		freed = mm_free_range(boot_info.init_start, boot_info.init_end);
+	pr_info("freed %luk of init memory\n", to_kb(freed));
+}
+
+void mm_validate_all(void)
+{
+	validate_buddy();
+	validate_lru();
+	validate_slab();
+	validate_vmalloc();
+}

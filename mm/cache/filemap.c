@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filemap.c: the page cache, and mapping files through it. Reading and writing: filemap_rw.c.
+ *
+ * A file's pages are found by (mapping, index) in the mapping's radix tree:
+ *
+ *	address_space.i_pages -> struct page { mapping, index } -> frame
+ *
+ * A lookup costs one step per six bits of the index: a file of one page is a pointer
+ * fetch, one of 256 KiB a single node. read(2), write(2) and faults all use the same
+ * pages, so shared mappings and system calls agree at every moment.
+ *
+ * A page in the cache is in one of these states:
+ *
+ *	absent --grab--> locked, not Uptodate --filled--> Uptodate
+ *	   ^                                                 |
+ *	   +------- remove (locked, unmapped) <--------------+
+ *
+ * Who sees a page that is not Uptodate locks it and looks again; it never shows its
+ * contents to anyone. A mapping without readpage is its own backing store (tmpfs): its
+ * missing pages are zeroes, made only when somebody writes or maps them; what was swapped is an
+ * entry in place of the page (shmem_swap.c), which look-ups pass by and adding replaces.
+ *
+ * Locking. pages_lock guards the tree, nrpages and the cache's identity of a page
+ * (page->mapping, page->index): changing them also needs the page lock, so either lock is
+ * enough to rely on them. References: the cache holds one, each finder one of its own. A
+ * cached page is on the inactive list until it is used (lru.h); its last put takes it off.
+ * Tree nodes are allocated outside pages_lock (lib/radix_tree.h, pools).
+ *
+ * Truncation against faults: truncation shrinks the size first, then for each page takes
+ * its lock, unmaps it and removes it. A fault locks the page, then checks that it still
+ * belongs to the mapping and lies inside the size, and returns it locked, so its PTE is
+ * set before truncation can pass by:
+ *
+ *	fault					truncate
+ *	lock page				size = new
+ *	page->mapping, size right?		lock page: waits
+ *	set PTE, unlock page		->	unmap, remove
+ *
+ * Invariants: (I1) a page in a tree at index i has page->mapping and page->index saying
+ * so; (I2) an Uptodate page was zeroed or filled entirely before the bit was set; (I3)
+ * nrpages is the number of items in the tree.
+ *
+ * Failure: only allocations and readpage fail; nothing stays behind then.
+ * Observability: nr_pagecache_pages, nr_shmem_pages; events pgpgin.
+ */
+#include "filemap_internal.h"
+#include <pagoda/buffer_head.h>
+#include <pagoda/mempolicy.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/highmem.h>
+#include <pagoda/lru.h>
+#include <pagoda/slab.h>
+#include <pagoda/mm.h>
+#include <pagoda/vmscan.h>
+#include <pagoda/vmstat.h>
+#include <pagoda/bug.h>
+#include <pagoda/errno.h>
+#include <mm/space/fault_internal.h>
+#include <mm/swap/swap_internal.h>
+
+atomic_long_t nr_pagecache_pages, nr_shmem_pages;
+
+static kmem_cache_t *node_cache; /* struct radix_tree_node */
+
+void page_cache_init(void)
+{
+	node_cache = kmem_cache_create("radix_tree_node", sizeof(struct radix_tree_node), 0,
+				       SLAB_HWCACHE_ALIGN, NULL, NULL);
+	if (!node_cache)
+		panic("no memory for the page cache");
+	buffer_init();
+}
+
+void address_space_init(struct address_space *mapping, void *host,
+			const struct address_space_operations *a_ops,
+			u64 (*size)(struct address_space *mapping))
+{
+	mapping->host = host;
+	radix_tree_init(&mapping->i_pages);
+	spin_lock_init(&mapping->pages_lock, RANK_I_PAGES);
+	mapping->nrpages = 0;
+	mapping->a_ops = a_ops;
+	mapping->i_mmap = mapping->i_mmap_shared = (struct rb_root)RB_ROOT;
+	init_rwsem(&mapping->i_mmap_rwsem, RANK_I_MMAP);
+	init_rwsem(&mapping->invalidate_lock, RANK_INVALIDATE);
+	mapping->gfp_mask = GFP_HIGHUSER_MOVABLE;
+	mapping->shmem = mapping->swap_locked = mapping->was_swapped = false;
+	mapping->nrswapped = mapping->nr_slots = 0;
+	INIT_LIST_HEAD(&mapping->swap_link);
+	mapping->nr_dirty = mapping->nr_writeback = 0;
+	INIT_LIST_HEAD(&mapping->dirty_link);
+	mapping->dirtied_when = 0;
+	mapping->sync_round = 0;
+	atomic_set(&mapping->wb_users, 0);
+	mapping->wb_seq = 0;
+	mapping->wb_err = 0;
+	mapping->wb_seen = false;
+	mapping->size = size;
+}
+
+/* ---- The index --------------------------------------------------------------------------- */
+
+void page_tree_free_pool(struct radix_tree_pool *pool)
+{
+	struct radix_tree_node *node;
+
+	while ((node = radix_tree_pool_get(pool)))
+		kmem_cache_free(node_cache, node);
+}
+
+int page_tree_fill_pool(struct radix_tree_pool *pool, int nr)
+{
+	while (nr-- > 0) {
+		struct radix_tree_node *node = kmem_cache_alloc(node_cache, GFP_KERNEL);
+
+		if (!node)
+			return -ENOMEM;
+		radix_tree_pool_put(pool, node);
+	}
+	return 0;
+}
+
+struct page *find_get_page(struct address_space *mapping, pgoff_t index)
+{
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	page = radix_tree_lookup(&mapping->i_pages, index);
+	if (is_swap_item(page))
+		page = NULL;
+	if (page)
+		get_page(page);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return page;
+}
+
+struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page;
+
+	while ((page = find_get_page(mapping, index))) {
+		lock_page(page);
+		if (page->mapping == mapping)
+			break;
+		/* Truncated while we waited: look again. */
+		unlock_page(page);
+		put_page(page);
+	}
+	return page;
+}
+
+void link_page(struct page *page, struct address_space *mapping, pgoff_t index)
+{
+	get_page(page);
+	page->mapping = mapping;
+	page->index = index;
+	page->private = NULL;
+	if (mapping->shmem) {
+		SetPageSwapBacked(page);
+		atomic_long_inc(&nr_shmem_pages);
+	}
+	mapping->nrpages++;
+	atomic_long_inc(&nr_pagecache_pages);
+}
+
+void page_was_added(struct page *page)
+{
+	lru_cache_add(page);
+	workingset_refault(page);
+}
+
+/* pages_lock held. 0, -EEXIST, or the tree nodes that lack. */
+static int insert_page(struct page *page, struct address_space *mapping, pgoff_t index,
+		       struct radix_tree_pool *pool)
+{
+	int ret;
+
+	if (shmem_entry_to_page(mapping, index, page))
+		return 0;
+	ret = radix_tree_insert(&mapping->i_pages, index, page, pool);
+	if (!ret)
+		link_page(page, mapping, index);
+	return ret;
+}
+
+int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t index)
+{
+	struct radix_tree_pool pool = { NULL, 0 };
+	unsigned long flags;
+	int ret;
+
+	VM_BUG_ON(!PageLocked(page));
+	do {
+		spin_lock_irqsave(&mapping->pages_lock, flags);
+		ret = insert_page(page, mapping, index, &pool);
+		spin_unlock_irqrestore(&mapping->pages_lock, flags);
+		if (ret > 0 && page_tree_fill_pool(&pool, ret))
+			ret = -ENOMEM;
+	} while (ret > 0);
+	page_tree_free_pool(&pool);
+	if (!ret)
+		page_was_added(page);
+	return ret;
+}
+
+/* Out of the index; swapped: its slot, if it has one, takes its place. pages_lock held. */
+static void unlink_page(struct page *page, struct address_space *mapping,
+			struct radix_tree_pool *pool, bool swapped)
+{
+	struct page *found;
+
+	forget_page_tags(mapping, page);
+	if (!swapped || !shmem_page_to_entry(mapping, page)) {
+		found = radix_tree_delete(&mapping->i_pages, page->index, pool);
+		BUG_ON(found != page);
+	}
+	mapping->nrpages--;
+	__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELAXED);
+}
+
+static void count_removed(const struct address_space *mapping)
+{
+	if (mapping->shmem)
+		atomic_long_dec(&nr_shmem_pages);
+	atomic_long_dec(&nr_pagecache_pages);
+}
+
+void remove_from_page_cache(struct page *page)
+{
+	struct address_space *mapping = page->mapping;
+	struct radix_tree_pool pool = { NULL, 0 };
+	unsigned long flags;
+
+	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	unlink_page(page, mapping, &pool, false);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	count_removed(mapping);
+	shmem_page_removed(mapping, page);
+	ClearPageDirty(page);
+	page_tree_free_pool(&pool);
+	put_page(page);
+}
+
+bool remove_unused_from_page_cache(struct page *page, int count)
+{
+	struct address_space *mapping = page->mapping;
+	struct radix_tree_pool pool = { NULL, 0 };
+	unsigned long flags;
+	bool unused;
+
+	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	unused = page_count(page) == count && !PageDirty(page) && !PageWriteback(page);
+	if (unused)
+		unlink_page(page, mapping, &pool, true);
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	if (!unused)
+		return false;
+	count_removed(mapping);
+	page_tree_free_pool(&pool);
+	put_page(page);
+	return true;
+}
+
+unsigned int find_get_pages(struct address_space *mapping, struct page **pages, unsigned int nr,
+			    pgoff_t first, pgoff_t end)
+{
+	unsigned int found = 0;
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	while (found < nr && first <= end && (page = radix_tree_next(&mapping->i_pages, &first)) &&
+	       first <= end) {
+		if (!is_swap_item(page)) {
+			get_page(page);
+			pages[found++] = page;
+		}
+		if (first++ == ~0ul)
+			break;
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	return found;
+}
+
+struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp)
+{
+	struct page *page = alloc_page_vma(gfp, NULL, index);
+	int err;
+
+	if (!page)
+		return ERR_PTR(-ENOMEM);
+	LockPage(page);
+	err = add_to_page_cache(page, mapping, index);
+	if (!err)
+		return page;
+	unlock_page(page);
+	put_page(page);
+	return err == -EEXIST ? NULL : ERR_PTR(err);
+}
+
+struct page *grab_cache_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page;
+
+	do {
+		page = find_lock_page(mapping, index);
+		if (!page)
+			page = add_new_page(mapping, index, mapping->gfp_mask);
+	} while (!page);
+	return IS_ERR(page) ? NULL : page;
+}
+
+void wait_for_read(struct page *page)
+{
+	struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+
+	if (!TryLockPage(page))
+		return;
+	if (mapping && mapping->a_ops->sync_page)
+		mapping->a_ops->sync_page(page);
+	else
+		run_disk_queue();
+	lock_page(page);
+}
+
+/* The only place of its contents is memory, and swap. */
+void fill_own_page(struct page *page)
+{
+	clear_highpage(page);
+	SetPageUptodate(page);
+	(void)set_page_dirty(page);
+}
+
+int allocate_own_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page = NULL;
+
+	VM_BUG_ON(mapping->a_ops->readpage);
+	if (!page_cache_has(mapping, index)) {
+		page = add_new_page(mapping, index, mapping->gfp_mask);
+		if (page && !IS_ERR(page)) {
+			(void)set_page_dirty(page); /* memory is all that it has */
+			unlock_page(page);
+		}
+	}
+	if (!page) /* it is there, or in swap */
+		page = read_cache_page(mapping, NULL, index);
+	if (IS_ERR(page))
+		return (int)PTR_ERR(page);
+	put_page(page);
+	return 0;
+}
+
+/* Has it to be read, as it is not Uptodate? */
+static bool must_be_read(const struct address_space *mapping, const struct page *page)
+{
+	return !PageUptodate(page) && (mapping->a_ops->readpage || page->private);
+}
+
+int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page)
+{
+	if (PageUptodate(page))
+		return 0;
+	if (mapping->a_ops->readpage) {
+		count_vm_event(pgpgin);
+		(void)mapping->a_ops->readpage(file, page); /* the page shows whether it worked */
+	} else if (page->private) {
+		shmem_swap_in(mapping, page);
+	} else {
+		fill_own_page(page);
+		return 0;
+	}
+	wait_for_read(page);
+	if (page->mapping != mapping)
+		return -EAGAIN;
+	if (!PageUptodate(page))
+		return -EIO;
+	if (mapping->shmem)
+		shmem_slot_read(page);
+	return 0;
+}
+
+/* The page at index locked, up to date, with a reference, or ERR_PTR(-ENOMEM, -EIO). */
+static struct page *get_filled_locked_page(struct address_space *mapping, struct vm_file *file,
+					   pgoff_t index, bool *read)
+{
+	for (;;) {
+		struct page *page = grab_cache_page(mapping, index);
+		int err;
+
+		if (!page)
+			return ERR_PTR(-ENOMEM);
+		*read |= must_be_read(mapping, page);
+		err = fill_locked_page(mapping, file, page);
+		if (!err)
+			return page;
+		unlock_page(page);
+		put_page(page);
+		if (err != -EAGAIN)
+			return ERR_PTR(err);
+	}
+}
+
+struct page *read_cache_page(struct address_space *mapping, struct vm_file *file, pgoff_t index)
+{
+	struct page *page = find_get_page(mapping, index);
+	bool read = false;
+
+	if (page && PageUptodate(page))
+		return page;
+	if (page)
+		put_page(page);
+	page = get_filled_locked_page(mapping, file, index, &read);
+	if (!IS_ERR(page))
+		unlock_page(page);
+	return page;
+}
+
+/* ---- Mapping ------------------------------------------------------------------------------------ */
+
+/* Drop a page that a fault found, or made, past the file's end. */
+static vm_fault_t past_the_end(struct address_space *mapping, struct page *page)
+{
+	/* What truncation has not come to yet is its own business. */
+	if (page->mapping == mapping && !page_mapcount(page) && !PageWriteback(page) &&
+	    release_page_private(page, GFP_KERNEL))
+		remove_from_page_cache(page);
+	unlock_page(page);
+	put_page(page);
+	return VM_FAULT_SIGBUS;
+}
+
+/* Start read-ahead, before the page is locked, if it is missing (then return true) or marked PG_readahead. */
+static bool readahead_for_fault(struct vm_file *file, pgoff_t pgoff, unsigned long vm_flags)
+{
+	struct page *page;
+
+	if (!file->f_mapping->a_ops->readpage)
+		return false;
+	page = find_get_page(file->f_mapping, pgoff);
+	if (!page)
+		page_cache_fault_readahead(file, pgoff, vm_flags);
+	else if (PageReadahead(page) && !(vm_flags & VM_RAND_READ))
+		page_cache_async_readahead(file, page, 1);
+	note_read(file, pgoff);
+	if (page)
+		put_page(page);
+	return !page;
+}
+
+/*
+ * Find or read the page at pgoff: *ppage is locked, with a reference; *read is set if it was read. 0 or
+ * VM_FAULT_ERROR bits.
+ */
+static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct page **ppage, bool *read)
+{
+	struct address_space *mapping = file->f_mapping;
+	struct page *page = get_filled_locked_page(mapping, file, pgoff, read);
+
+	if (IS_ERR(page))
+		return PTR_ERR(page) == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	if (pgoff >= pages_in_file(mapping)) /* truncated between the check and the lock */
+		return past_the_end(mapping, page);
+	*ppage = page;
+	return 0;
+}
+
+/* If the page is being read, wait until that has ended. 0, or -EINTR if a fatal signal is pending. */
+static int wait_for_started_read(struct address_space *mapping, pgoff_t pgoff)
+{
+	struct page *page = find_get_page(mapping, pgoff);
+	int err;
+
+	if (!page)
+		return 0;
+	err = wait_on_page_killable(page);
+	put_page(page);
+	return err;
+}
+
+/*
+ * Drop mmap_lock, then read the page and keep it for the next try of the fault (fault_retry.c). If the fault is a
+ * write to a shared region, the page becomes writable here, too, as the next try must not wait for that.
+ */
+static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
+{
+	struct vm_file *file = get_vm_file(vmf->vma->vm_file);
+	unsigned long vm_flags = vmf->vma->vm_flags;
+	bool shared_write = vm_flags & VM_SHARED && vmf->flags & FAULT_FLAG_WRITE;
+	vm_fault_t fault = 0;
+	struct page *page;
+	bool read;
+
+	fault_unlock_mm(vmf); /* the region may go now; the file stays */
+	read = readahead_for_fault(file, vmf->pgoff, vm_flags);
+	if (read)
+		start_read_for_fault(file, vmf->pgoff);
+	if (!wait_for_started_read(file->f_mapping, vmf->pgoff)) {
+		fault = read_for_fault(file, vmf->pgoff, &page, &read);
+		if (!fault) {
+			if (shared_write)
+				fault = make_page_writable(file, page) & VM_FAULT_ERROR;
+			unlock_page(page);
+			if (fault)
+				put_page(page);
+			else
+				fault_keep_page(page);
+		}
+	}
+	put_vm_file(file);
+	return VM_FAULT_RETRY | fault | (read ? VM_FAULT_MAJOR : 0);
+}
+
+/* The page if it can be mapped without a wait, locked, with a reference; else NULL. */
+static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff, unsigned long vm_flags)
+{
+	struct page *page = find_get_page(mapping, pgoff);
+
+	if (!page)
+		return NULL;
+	if (likely((!PageReadahead(page) || vm_flags & VM_RAND_READ) && !TryLockPage(page))) {
+		if (likely(page->mapping == mapping && PageUptodate(page) && pgoff < pages_in_file(mapping)))
+			return page;
+		unlock_page(page);
+	}
+	put_page(page);
+	return NULL;
+}
+
+/* Is a page that the mapping lacks a page of zeroes, to be made without a disk? (tmpfs with nothing in swap) */
+static bool makes_its_own(const struct address_space *mapping)
+{
+	return !mapping->a_ops->readpage && !__atomic_load_n(&mapping->nrswapped, __ATOMIC_RELAXED);
+}
+
+/*
+ * Add a page of zeroes: locked, with a reference. NULL: somebody else has just added one, there is no memory, or the
+ * file has just become too short.
+ */
+static struct page *make_own_page(struct address_space *mapping, pgoff_t pgoff)
+{
+	struct page *page = add_new_page(mapping, pgoff, mapping->gfp_mask);
+
+	if (unlikely(!page || IS_ERR(page)))
+		return NULL;
+	fill_own_page(page);
+	if (likely(pgoff < pages_in_file(mapping)))
+		return page;
+	(void)past_the_end(mapping, page);
+	return NULL;
+}
+
+vm_fault_t filemap_nopage(struct vm_fault *vmf)
+{
+	struct vm_file *file = vmf->vma->vm_file;
+	struct address_space *mapping = file->f_mapping;
+	bool read = vmf->flags & FAULT_FLAG_MAJOR;
+	vm_fault_t fault;
+
+	if (vmf->pgoff >= pages_in_file(mapping))
+		return VM_FAULT_SIGBUS;
+	vmf->page = lock_ready_page(mapping, vmf->pgoff, vmf->vma->vm_flags);
+	if (likely(vmf->page)) {
+		if (mapping->a_ops->readpage)
+			note_read(file, vmf->pgoff);
+		return VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
+	}
+	if (makes_its_own(mapping)) {
+		vmf->page = make_own_page(mapping, vmf->pgoff);
+		if (likely(vmf->page))
+			return VM_FAULT_LOCKED;
+	} else if (vmf->flags & FAULT_FLAG_ALLOW_RETRY) {
+		return read_for_next_try(vmf);
+	}
+	read |= readahead_for_fault(file, vmf->pgoff, vmf->vma->vm_flags);
+	fault = read_for_fault(file, vmf->pgoff, &vmf->page, &read);
+	return fault ? fault : VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
+}
+
+/* Truncation shrinks the size before it takes a page's lock: under the lock, size and mapping hold. */
+static bool page_is_ready(struct address_space *mapping, struct page *page)
+{
+	return page->mapping == mapping && PageUptodate(page) && !PageReadahead(page) &&
+	       page->index < pages_in_file(mapping);
+}
+
+unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
+				 struct page **pages)
+{
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	unsigned int found = 0, ready = 0;
+	pgoff_t index = first;
+	unsigned long flags;
+	struct page *page;
+
+	spin_lock_irqsave(&mapping->pages_lock, flags);
+	while ((page = radix_tree_next(&mapping->i_pages, &index)) && index < first + nr) {
+		if (!is_swap_item(page) && !TryLockPage(page)) {
+			get_page(page);
+			pages[found++] = page;
+		}
+		index++;
+	}
+	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	for (unsigned int i = 0; i < found; i++) {
+		if (page_is_ready(mapping, pages[i])) {
+			pages[ready++] = pages[i];
+			continue;
+		}
+		unlock_page(pages[i]);
+		put_page(pages[i]);
+	}
+	return ready;
+}
+
+static const struct vm_operations_struct generic_file_vm_ops = {
+	.nopage = filemap_nopage,
+	.ready_pages = filemap_ready_pages,
+	.page_mkwrite = filemap_page_mkwrite,
+};
+
+int generic_file_mmap(struct vm_file *file, struct vm_area_struct *vma)
+{
+	if (!file->f_mapping)
+		return -ENODEV;
+	vma->vm_ops = &generic_file_vm_ops;
+	return 0;
+}

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: MIT
+/*
+ * madvise.c: hints and orders about ranges, and looking at and syncing what is mapped
+ * (mincore, msync).
+ *
+ * All three go VMA by VMA and agree on holes: the mapped parts are worked on, then
+ * the answer is ENOMEM. Hints that only set flags split and merge VMAs; MADV_DONTNEED and
+ * MADV_REMOVE drop pages, which come back zero (private) or from the file; advise_pages.c has the
+ * hints about pages.
+ *
+ * Locking: mmap_lock, for write where VMAs change, else for read. Failure: what was done
+ * before stays done.
+ */
+#include <pagoda/page_alloc.h>
+#include <pagoda/string.h>
+#include <pagoda/uaccess.h>
+#include <pagoda/swap.h>
+#include "vma_internal.h"
+
+#define MADV_NORMAL	    0
+#define MADV_RANDOM	    1
+#define MADV_SEQUENTIAL	    2
+#define MADV_WILLNEED	    3
+#define MADV_DONTNEED	    4
+#define MADV_FREE	    8
+#define MADV_REMOVE	    9
+#define MADV_DONTFORK	    10
+#define MADV_DOFORK	    11
+#define MADV_DONTDUMP	    16
+#define MADV_DODUMP	    17
+#define MADV_WIPEONFORK	    18
+#define MADV_KEEPONFORK	    19
+#define MADV_COLD	    20
+#define MADV_PAGEOUT	    21
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#define MADV_DONTNEED_LOCKED 24
+#define MS_ASYNC	    1
+#define MS_INVALIDATE	    2
+#define MS_SYNC		    4
+
+static bool is_known_advice(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL ... MADV_DONTNEED:
+	case MADV_FREE ... MADV_DOFORK:
+	case MADV_DONTDUMP ... MADV_DONTNEED_LOCKED:
+		return true;
+	}
+	return false;
+}
+
+/* The flags a hint leads to, or an error for regions it does not suit. */
+static int hint_flags(const struct vm_area_struct *vma, int advice, unsigned long *flags)
+{
+	*flags = vma->vm_flags;
+	switch (advice) {
+	case MADV_NORMAL:
+		*flags &= ~(VM_RAND_READ | VM_SEQ_READ);
+		return 0;
+	case MADV_RANDOM:
+		*flags = (*flags & ~VM_SEQ_READ) | VM_RAND_READ;
+		return 0;
+	case MADV_SEQUENTIAL:
+		*flags = (*flags & ~VM_RAND_READ) | VM_SEQ_READ;
+		return 0;
+	case MADV_DONTFORK:
+		*flags |= VM_DONTCOPY;
+		return 0;
+	case MADV_DOFORK:
+		*flags &= ~VM_DONTCOPY;
+		return vma->vm_flags & VM_IO ? -EINVAL : 0;
+	case MADV_WIPEONFORK:
+		*flags |= VM_WIPEONFORK;
+		return vma->vm_file || vma->vm_flags & VM_SHARED ? -EINVAL : 0;
+	case MADV_KEEPONFORK:
+		*flags &= ~VM_WIPEONFORK;
+		return 0;
+	case MADV_DONTDUMP:
+		*flags |= VM_DONTDUMP;
+		return 0;
+	case MADV_DODUMP:
+		*flags &= ~VM_DONTDUMP;
+		return vma->vm_flags & VM_IO ? -EINVAL : 0;
+	}
+	return 0;
+}
+
+static bool changes_vmas(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL ... MADV_SEQUENTIAL:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_DONTDUMP ... MADV_KEEPONFORK:
+		return true;
+	}
+	return false;
+}
+
+/* Drop the pages of a part of a VMA. The region stays. */
+static int drop_pages(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+		      unsigned long forbidden)
+{
+	struct mmu_gather tlb;
+
+	if (vma->vm_flags & (forbidden | VM_IO | VM_RESERVED))
+		return -EINVAL;
+	update_hiwater_rss(vma->vm_mm);
+	tlb_gather_mmu(&tlb, vma->vm_mm, false);
+	zap_page_range(&tlb, start, end);
+	tlb_finish_mmu(&tlb);
+	return 0;
+}
+
+/* May the pages of this region's object be taken away through it? 0 or -errno. */
+static int check_removable(const struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_LOCKED || !vma->vm_file || !vma->vm_file->f_mapping)
+		return -EINVAL;
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
+		return -EACCES;
+	return 0;
+}
+
+/*
+ * Punch one region's part of [*start, end) out of the object behind it; *start moves behind it.
+ * The object's locks are outside mmap_lock. 0 or -errno; *hole: an unmapped part was met.
+ */
+static int remove_region(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole)
+{
+	struct vm_area_struct *vma;
+	struct vm_file *file = NULL;
+	u64 first = 0, bytes = 0;
+	int err = 0;
+
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
+	vma = find_vma(mm, *start);
+	if (!vma || vma->vm_start >= end) {
+		err = -ENOMEM;
+	} else {
+		*hole |= vma->vm_start > *start;
+		*start = max(*start, vma->vm_start);
+		err = check_removable(vma);
+	}
+	if (!err) {
+		file = get_vm_file(vma->vm_file);
+		first = (u64)vma_pgoff(vma, *start) << PAGE_SHIFT;
+		bytes = min(end, vma->vm_end) - *start;
+		*start = vma->vm_end;
+	}
+	up_read(&mm->mmap_lock);
+	if (!file)
+		return err;
+	err = file->f_vmops->punch_hole ? file->f_vmops->punch_hole(file, first, first + bytes) : -EOPNOTSUPP;
+	put_vm_file(file);
+	return err;
+}
+
+/*
+ * Start reading what one region has in [*start, end); *start moves behind it. A file is read without mmap_lock, as its
+ * file system may have to read first where the pages are. 0 or -errno; *hole: an unmapped part was met.
+ */
+static int need_region(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole)
+{
+	struct vm_file *file = NULL;
+	struct vm_area_struct *vma;
+	unsigned long stop;
+	pgoff_t first = 0;
+
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
+	vma = find_vma(mm, *start);
+	if (!vma || vma->vm_start >= end) {
+		up_read(&mm->mmap_lock);
+		return -ENOMEM;
+	}
+	*hole |= vma->vm_start > *start;
+	*start = max(*start, vma->vm_start);
+	stop = min(end, vma->vm_end);
+	advise_willneed(vma, *start, stop);
+	if (vma->vm_file) {
+		file = get_vm_file(vma->vm_file);
+		first = vma_pgoff(vma, *start);
+	}
+	up_read(&mm->mmap_lock);
+	if (file) {
+		force_page_cache_readahead(file, first, (stop - *start) >> PAGE_SHIFT);
+		put_vm_file(file);
+	}
+	*start = stop;
+	return 0;
+}
+
+typedef int (*region_step_t)(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole);
+
+/* Region by region, with mmap_lock only while a region is looked at. */
+static int step_through(struct mm_struct *mm, unsigned long start, unsigned long end, region_step_t step)
+{
+	bool hole = false;
+	int err = 0;
+
+	while (start < end && !err) {
+		err = step(mm, &start, end, &hole);
+		port_cond_resched();
+	}
+	return err ? err : hole ? -ENOMEM : 0;
+}
+
+/* One VMA's part of [start, end); *pvma: the VMA that covers it then. */
+static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
+		      int advice)
+{
+	struct vm_area_struct *vma = *pvma;
+	unsigned long flags;
+	int err;
+
+	switch (advice) {
+	case MADV_DONTNEED:
+		return drop_pages(vma, start, end, VM_LOCKED);
+	case MADV_DONTNEED_LOCKED:
+		return drop_pages(vma, start, end, 0);
+	case MADV_FREE:
+		if (vma->vm_file || vma->vm_flags & (VM_SHARED | VM_LOCKED))
+			return -EINVAL;
+		advise_free(vma, start, end);
+		return 0;
+	case MADV_PAGEOUT:
+	case MADV_COLD:
+		if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
+			return -EINVAL;
+		(advice == MADV_COLD ? advise_cold : advise_pageout)(vma, start, end);
+		return 0;
+	}
+	err = hint_flags(vma, advice, &flags);
+	if (err || flags == vma->vm_flags)
+		return err;
+	vma = vma_modify(vma, start, end, flags);
+	if (IS_ERR(vma))
+		return -EAGAIN;
+	*pvma = vma;
+	return 0;
+}
+
+static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long end, int advice)
+{
+	struct vm_area_struct *vma = find_vma(mm, start);
+	unsigned int turns = 0;
+	bool hole = false;
+
+	while (start < end) {
+		unsigned long stop;
+		int err;
+
+		if (!vma || vma->vm_start >= end)
+			return -ENOMEM;
+		if (vma->vm_start > start) {
+			hole = true;
+			start = vma->vm_start;
+		}
+		stop = min(end, vma->vm_end);
+		err = advise_vma(&vma, start, stop, advice);
+		if (err)
+			return err;
+		start = stop;
+		if (vma->vm_end <= start)
+			vma = vma->vm_next;
+		pause_now_and_then(&turns);
+	}
+	return hole ? -ENOMEM : 0;
+}
+
+int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice)
+{
+	unsigned long end = start + PAGE_ALIGN(len);
+	int err;
+
+	if (!is_known_advice(advice) || start & ~PAGE_MASK || (len && !PAGE_ALIGN(len)) || end < start)
+		return -EINVAL;
+	if (end == start)
+		return 0;
+	if (advice == MADV_REMOVE)
+		return step_through(mm, start, end, remove_region);
+	if (advice == MADV_WILLNEED)
+		return step_through(mm, start, end, need_region);
+	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
+		return (int)mm_populate(mm, start, end,
+					advice == MADV_POPULATE_READ ? POPULATE_FOR_READ : POPULATE_FOR_WRITE);
+	if (changes_vmas(advice)) {
+		if (down_write_killable(&mm->mmap_lock))
+			return -EINTR;
+		err = advise_range(mm, start, end, advice);
+		up_write(&mm->mmap_lock);
+	} else {
+		if (down_read_killable(&mm->mmap_lock))
+			return -EINTR;
+		err = advise_range(mm, start, end, advice);
+		up_read(&mm->mmap_lock);
+	}
+	return err;
+}
+
+int do_madvise(unsigned long start, size_t len, int advice)
+{
+	return madvise_mm(current_vm->mm, start, len, advice);
+}
+
+/* ---- mincore ---------------------------------------------------------------------------------- */
+
+/* Results handed to the user in pieces of this many pages. */
+#define MINCORE_CHUNK 256
+
+static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
+{
+	pmd_t *pmd = walk_to_pmd(vma->vm_mm, addr);
+	pte_t pte = pmd && !pmd_none(pmdp_get(pmd)) ? ptep_get(pte_offset(pmd, addr)) : __pte(0);
+	struct page *page;
+	bool up_to_date;
+
+	VM_BUG_ON(addr >= TASK_SIZE);
+	if (pte_present(pte))
+		return 1;
+	if (!pte_none(pte)) {
+		page = lookup_swap_cache(pte_to_swp_entry(pte));
+		if (page)
+			put_page(page);
+		return page != NULL;
+	}
+	if (!vma->vm_file || !vma->vm_file->f_mapping)
+		return 0;
+	page = find_get_page(vma->vm_file->f_mapping, vma_pgoff(vma, addr));
+	if (!page)
+		return 0;
+	up_to_date = PageUptodate(page);
+	put_page(page);
+	return up_to_date;
+}
+
+/*
+ * Which pages of a file are in memory shows what other processes do with the file. A caller that neither owns the
+ * file nor may write to it could not have its pages evicted either; mincore() tells it that all of them are in memory.
+ */
+static bool may_see_residency(const struct vm_area_struct *vma)
+{
+	struct vm_file *file = vma->vm_file;
+
+	return !file || !file->f_vmops || !file->f_vmops->may_evict || file->f_vmops->may_evict(file);
+}
+
+/* Up to pages pages from addr on, as far as one VMA goes. How many, -ENOMEM at a hole, or -EINTR. */
+static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
+{
+	struct vm_area_struct *vma;
+	long n = -ENOMEM;
+	bool may_see;
+
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
+	vma = find_vma(mm, addr);
+	if (vma && vma->vm_start <= addr) {
+		n = (long)min(pages, (vma->vm_end - addr) >> PAGE_SHIFT);
+		may_see = may_see_residency(vma);
+		memset(vec, 1, (size_t)n);
+		for (long i = 0; may_see && i < n; i++)
+			vec[i] = page_is_resident(vma, addr + ((unsigned long)i << PAGE_SHIFT));
+	}
+	up_read(&mm->mmap_lock);
+	return n;
+}
+
+int do_mincore(unsigned long start, size_t len, unsigned long vec)
+{
+	struct mm_struct *mm = current_vm->mm;
+	unsigned long pages = (len >> PAGE_SHIFT) + !!(len & ~PAGE_MASK);
+	u8 chunk[MINCORE_CHUNK];
+
+	if (start & ~PAGE_MASK)
+		return -EINVAL;
+	if (!access_ok(start, len))
+		return -ENOMEM;
+	if (!access_ok(vec, pages))
+		return -EFAULT;
+	while (pages) {
+		long n = mincore_chunk(mm, start, min_t(unsigned long, pages, MINCORE_CHUNK), chunk);
+
+		if (n < 0)
+			return (int)n;
+		if (copy_to_user(vec, chunk, (size_t)n)) /* before a later hole is found, as on Linux */
+			return -EFAULT;
+		pages -= (unsigned long)n;
+		vec += (unsigned long)n;
+		start += (unsigned long)n << PAGE_SHIFT;
+		port_cond_resched();
+	}
+	return 0;
+}
+
+/* ---- msync ------------------------------------------------------------------------------------- */
+
+/* The part of a file that a region shows in [start, end), written back; mmap_lock dropped. */
+static int msync_file(struct vm_file *file, u64 first, u64 last)
+{
+	int err = file->f_vmops->fsync ? file->f_vmops->fsync(file, first, last, true) : 0;
+
+	put_vm_file(file);
+	return err;
+}
+
+/* One region at a time; *start moves behind it. 0, or the error to end with; *hole: unmapped part met. */
+static int msync_region(struct mm_struct *mm, unsigned long *start, unsigned long end, int flags,
+			bool *hole)
+{
+	struct vm_file *file = NULL;
+	struct vm_area_struct *vma;
+	u64 first = 0, last = 0;
+	int err = 0;
+
+	if (down_read_killable(&mm->mmap_lock))
+		return -EINTR;
+	vma = find_vma(mm, *start);
+	if (!vma || vma->vm_start >= end) {
+		*hole = true;
+		*start = end;
+	} else if (flags & MS_INVALIDATE && vma->vm_flags & VM_LOCKED) {
+		err = -EBUSY;
+	} else {
+		*hole |= vma->vm_start > *start;
+		*start = max(*start, vma->vm_start);
+		if (flags & MS_SYNC && vma->vm_flags & VM_SHARED && vma->vm_file) {
+			file = get_vm_file(vma->vm_file);
+			first = (u64)vma_pgoff(vma, *start) << PAGE_SHIFT;
+			last = first + (min(end, vma->vm_end) - *start) - 1;
+		}
+		*start = vma->vm_end;
+	}
+	up_read(&mm->mmap_lock);
+	return file ? msync_file(file, first, last) : err;
+}
+
+int do_msync(unsigned long start, size_t len, int flags)
+{
+	unsigned long end = start + PAGE_ALIGN(len);
+	bool hole = false;
+	int err = 0;
+
+	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || start & ~PAGE_MASK ||
+	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+		return -EINVAL;
+	if (end < start)
+		return -ENOMEM;
+	while (start < end && !err)
+		err = msync_region(current_vm->mm, &start, end, flags, &hole);
+	return err ? err : hole ? -ENOMEM : 0;
+}

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * swap_state.c: the swap cache: pages that have a slot, and their reading and writing
+ * (thesis 9.5.3, 11.7, 12).
+ *
+ *	swap_areas[type].space.i_pages [offset] -> page { PG_swapcache, private = entry }
+ *
+ * page->mapping stays the anon_vma's. The cache holds a reference of the page, and
+ * SWAP_HAS_CACHE in the slot's word. The page is locked while it is read or written:
+ *
+ *	add_to_swap, swap_writepage		read_swap_cache_async
+ *	slot, in the cache, dirty		in the cache, locked, reading
+ *	locked, writing -> clean		-> Uptodate or Error, unlocked
+ *
+ * Locking: being in the cache changes under swap_lock and the area's pages_lock with the page
+ * locked; so the tree and SWAP_HAS_CACHE always agree, and any of the three is enough to rely on
+ * it. The ends of transfers take no lock. Tree nodes are allocated outside (pools).
+ *
+ * Invariants: (S1) in the tree at offset o of area a <=> PG_swapcache and private = (a, o) <=>
+ * SWAP_HAS_CACHE; (S2) a page whose contents differ from its slot's is dirty: add_to_swap makes
+ * it so, only an unmapped page is cleaned, and a page gets a writable entry from the cache
+ * only by leaving it.
+ *
+ * A page nobody uses any more leaves at once, unless it is locked (being written): then
+ * swap_writepage or reclaim finds it unused.
+ *
+ * Failure: no memory: no page; a slot that cannot be written: the page stays, dirty, marked as
+ * error, and is written again until the slot is given up (swapfile.c); an unreadable slot: the
+ * page never becomes Uptodate, who finds that takes it out, so that the next fault tries again.
+ * Observability: pswpin, pswpout; SwapCached; validate_swap().
+ */
+#include "swap_internal.h"
+#include <pagoda/blkdev.h>
+#include <pagoda/errno.h>
+#include <pagoda/lru.h>
+#include <pagoda/mempolicy.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/vmscan.h>
+#include <pagoda/vmstat.h>
+#include <mm/space/fault_internal.h>
+
+/* Below this page_cluster is 2 (FT-51). */
+#define SMALL_RAM_PAGES (SZ_16M / PAGE_SIZE)
+#define PAGE_CLUSTER_MAX 5
+
+int page_cluster = -1; /* not chosen yet */
+
+static const struct address_space_operations swap_aops = { .writepage = swap_writepage };
+
+static struct swap_area *area_of(swp_entry_t entry)
+{
+	return &swap_areas[swp_type(entry)];
+}
+
+void swap_cache_init(struct swap_area *area)
+{
+	if (!area->space.a_ops)
+		address_space_init(&area->space, area, &swap_aops, NULL);
+	if (page_cluster < 0)
+		page_cluster = totalram_pages() < SMALL_RAM_PAGES ? 2 : 3;
+}
+
+struct address_space *page_mapping(const struct page *page)
+{
+	if (PageSwapCache(page))
+		return &area_of(page_swap_entry(page))->space;
+	return PageAnon(page) ? NULL : page->mapping;
+}
+
+unsigned long nr_swap_cache_pages(void)
+{
+	unsigned long sum = nr_shmem_cached_slots();
+
+	for (int i = 0; i < MAX_SWAPFILES; i++)
+		sum += __atomic_load_n(&swap_areas[i].space.nrpages, __ATOMIC_RELAXED);
+	return sum;
+}
+
+/* ---- Going in and out ------------------------------------------------------------------- */
+
+static void set_nrpages(struct address_space *space, unsigned long n)
+{
+	__atomic_store_n(&space->nrpages, n, __ATOMIC_RELAXED);
+}
+
+/* swap_lock held. 0, -ENOENT, -EEXIST, or the tree nodes that lack. */
+static int insert_locked(struct page *page, swp_entry_t entry, struct radix_tree_pool *pool)
+{
+	struct swap_area *area = swap_entry_area(entry);
+	unsigned long offset = swp_offset(entry), flags;
+	int ret;
+
+	if (!area || !area->map[offset])
+		return -ENOENT;
+	if (area->map[offset] & SWAP_HAS_CACHE)
+		return -EEXIST;
+	spin_lock_irqsave(&area->space.pages_lock, flags);
+	ret = radix_tree_insert(&area->space.i_pages, offset, page, pool);
+	if (!ret) {
+		get_page(page);
+		page->private = (void *)entry.val;
+		SetPageSwapCache(page);
+		set_nrpages(&area->space, area->space.nrpages + 1);
+		area->map[offset] |= SWAP_HAS_CACHE;
+	}
+	spin_unlock_irqrestore(&area->space.pages_lock, flags);
+	return ret;
+}
+
+static int add_to_swap_cache(struct page *page, swp_entry_t entry)
+{
+	struct radix_tree_pool pool = { NULL, 0 };
+	int ret;
+
+	VM_BUG_ON(!PageLocked(page) || PageSwapCache(page));
+	do {
+		spin_lock(&swap_lock);
+		ret = insert_locked(page, entry, &pool);
+		spin_unlock(&swap_lock);
+		if (ret > 0 && page_tree_fill_pool(&pool, ret))
+			ret = -ENOMEM;
+	} while (ret > 0);
+	page_tree_free_pool(&pool);
+	return ret;
+}
+
+/* Out of the tree if count is the number of references and the page clean; -1: in any case. */
+static bool take_out(struct page *page, int count)
+{
+	swp_entry_t entry = page_swap_entry(page);
+	struct swap_area *area = area_of(entry);
+	struct radix_tree_pool pool = { NULL, 0 };
+	unsigned long offset = swp_offset(entry), flags;
+	bool ok;
+
+	BUG_ON(!PageLocked(page) || !PageSwapCache(page));
+	spin_lock(&swap_lock);
+	spin_lock_irqsave(&area->space.pages_lock, flags);
+	ok = count < 0 || (page_count(page) == count && !PageDirty(page) && !page_mapcount(page));
+	if (ok) {
+		BUG_ON(radix_tree_delete(&area->space.i_pages, offset, &pool) != page);
+		set_nrpages(&area->space, area->space.nrpages - 1);
+		ClearPageSwapCache(page);
+		ClearPageError(page); /* was that slot's */
+		page->private = NULL;
+	}
+	spin_unlock_irqrestore(&area->space.pages_lock, flags);
+	if (ok) {
+		BUG_ON(!(area->map[offset] & SWAP_HAS_CACHE));
+		area->map[offset] &= (unsigned short)~SWAP_HAS_CACHE;
+		if (!(area->map[offset] & ~SWAP_FAILURES))
+			swap_slot_unused(area, offset);
+	}
+	spin_unlock(&swap_lock);
+	page_tree_free_pool(&pool);
+	if (ok)
+		put_page(page);
+	return ok;
+}
+
+void delete_from_swap_cache(struct page *page)
+{
+	(void)take_out(page, -1); /* unconditional */
+}
+
+bool remove_unused_swap_cache(struct page *page, int count)
+{
+	return take_out(page, count);
+}
+
+struct page *lookup_swap_cache(swp_entry_t entry)
+{
+	struct address_space *space = &area_of(entry)->space;
+
+	return space->a_ops ? find_get_page(space, swp_offset(entry)) : NULL;
+}
+
+bool add_to_swap(struct page *page)
+{
+	swp_entry_t entry = get_swap_page_near(page);
+	int err;
+
+	VM_BUG_ON(!PageLocked(page) || !PageAnon(page));
+	if (!entry.val)
+		return false;
+	err = add_to_swap_cache(page, entry);
+	if (!err) {
+		SetPageUptodate(page);
+		SetPageDirty(page); /* the slot has nothing yet (S2) */
+	}
+	swap_free(entry); /* the cache's hold is enough */
+	return !err;
+}
+
+/*
+ * An area that swapoff empties, or a slot that is given up, gets no new entries; false: the page
+ * cannot leave it yet.
+ */
+static bool leave_bad_slot(struct page *page)
+{
+	if (swap_slot_takes_entries(page_swap_entry(page)))
+		return true;
+	if (swap_count(page_swap_entry(page)))
+		return false;
+	SetPageDirty(page);
+	delete_from_swap_cache(page);
+	return true;
+}
+
+bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask)
+{
+	VM_BUG_ON(!PageLocked(page));
+	if (!PageAnon(page))
+		return !is_shmem_page(page) || shmem_may_go(page);
+	if (PageLazyFree(page))
+		return true;
+	if (PageSwapCache(page) && !leave_bad_slot(page))
+		return false;
+	return PageSwapCache(page) || (gfp_mask & __GFP_IO && add_to_swap(page));
+}
+
+/* ---- Who uses a page ------------------------------------------------------------------------ */
+
+/*
+ * Exact while the page is locked: entries become PTEs and PTEs entries only then, and a
+ * sole user's page_table_lock, held, keeps that one from forking.
+ */
+bool can_share_swap_page(struct page *page)
+{
+	int users = page_mapcount(page);
+
+	VM_BUG_ON(!PageLocked(page));
+	if (!PageAnon(page) && !PageSwapCache(page))
+		return false;
+	if (PageSwapCache(page))
+		users += swap_count(page_swap_entry(page));
+	return users <= 1;
+}
+
+bool can_reuse_swap_page(struct page *page, int held)
+{
+	held += current_vm->fault_page == page; /* this fault waited for it (fault_retry.c) */
+	return can_share_swap_page(page) && page_count_no_batch(page) == held + 1 + PageSwapCache(page);
+}
+
+bool remove_exclusive_swap_page(struct page *page)
+{
+	if (!PageSwapCache(page) || !can_share_swap_page(page))
+		return false;
+	SetPageDirty(page);
+	delete_from_swap_cache(page);
+	return true;
+}
+
+void free_unused_swap_page(struct page *page)
+{
+	if (!PageSwapCache(page) || page_mapcount(page) || TryLockPage(page))
+		return;
+	if (PageSwapCache(page) && !page_mapcount(page) && !swap_count(page_swap_entry(page)))
+		delete_from_swap_cache(page);
+	unlock_page(page);
+}
+
+void free_swap_and_cache(swp_entry_t entry)
+{
+	struct page *page;
+
+	swap_free(entry);
+	page = lookup_swap_cache(entry);
+	if (!page)
+		return;
+	free_unused_swap_page(page);
+	put_page(page);
+}
+
+/* ---- Transfers ---------------------------------------------------------------------------------- */
+
+static void end_transfer(struct bio *bio)
+{
+	struct page *page = bio->vecs[0].page;
+
+	if (bio->op == BIO_WRITE && bio->error)
+		SetPageDirty(page);
+	else if (bio->op == BIO_READ && !bio->error)
+		SetPageUptodate(page);
+	if (bio->error)
+		SetPageError(page);
+	bio_put(bio);
+	unlock_page(page);
+	put_page(page);
+}
+
+/* Of a locked page of the cache; unlocks it in the end. */
+static void start_transfer(struct page *page, enum bio_op op)
+{
+	swp_entry_t entry = page_swap_entry(page);
+	struct bio *bio = bio_alloc(area_of(entry)->bdev, op,
+				    swap_sector(area_of(entry), swp_offset(entry)), 1, GFP_NOIO);
+	bool added;
+
+	BUG_ON(!bio); /* who may wait is not refused */
+	added = bio_add_page(bio, page, 0, PAGE_SIZE);
+	BUG_ON(!added);
+	get_page(page); /* the transfer's */
+	bio->end_io = end_transfer;
+	submit_bio(bio);
+}
+
+void swap_start_write(struct page *page)
+{
+	ClearPageError(page);
+	count_vm_event(pswpout);
+	start_transfer(page, BIO_WRITE);
+}
+
+void swap_start_read(struct page *page)
+{
+	count_vm_event(pswpin);
+	start_transfer(page, BIO_READ);
+}
+
+int swap_writepage(struct page *page)
+{
+	BUG_ON(!PageLocked(page) || !PageSwapCache(page));
+	if (!page_mapcount(page) && !swap_count(page_swap_entry(page))) {
+		delete_from_swap_cache(page);
+		unlock_page(page);
+		return 0;
+	}
+	if (PageError(page) && swap_slot_failed(page_swap_entry(page))) {
+		SetPageDirty(page);
+		unlock_page(page);
+		return -EIO;
+	}
+	swap_start_write(page);
+	return 0;
+}
+
+/* A swapped page: its entry, and the region (or NULL) and address whose memory policy its new frame obeys. */
+struct swapped_page {
+	swp_entry_t entry;
+	struct vm_area_struct *vma;
+	unsigned long addr;
+	bool ahead; /* nobody asked for it */
+};
+
+/* A new page in the cache of the entry, locked, with a reference. 0 or -errno. */
+static int new_cached_page(const struct swapped_page *s, struct page **ppage)
+{
+	struct page *page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, s->vma, s->addr);
+	int err;
+
+	if (!page)
+		return -ENOMEM;
+	LockPage(page);
+	SetPageSwapBacked(page);
+	if (s->ahead)
+		SetPageReadahead(page);
+	err = add_to_swap_cache(page, s->entry);
+	if (err) {
+		unlock_page(page);
+		put_page(page);
+		return err;
+	}
+	lru_cache_add(page);
+	if (!s->ahead)
+		workingset_refault(page);
+	*ppage = page;
+	return 0;
+}
+
+/* *started: it is being read now. */
+static struct page *get_or_read(const struct swapped_page *s, bool *started)
+{
+	struct page *page;
+	int err;
+
+	*started = false;
+	do {
+		page = lookup_swap_cache(s->entry);
+		if (page)
+			return page;
+		err = new_cached_page(s, &page);
+	} while (err == -EEXIST);
+	if (err)
+		return NULL;
+	*started = true;
+	swap_start_read(page);
+	return page;
+}
+
+struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
+{
+	struct swapped_page s = { .entry = entry, .vma = vma, .addr = addr };
+	bool started;
+
+	return get_or_read(&s, &started);
+}
+
+/* ---- Read-ahead ------------------------------------------------------------------------------------ */
+
+/*
+ * How far to read ahead is up to what came of it in this region: the window is halved when less
+ * than half of what the last miss read was used until the next one, down to the page alone,
+ * and doubled again when all was well, or when a miss lies beside the last. The state is one
+ * word, a hint that may lose an update:
+ *
+ *	page of the last miss | used:4 | read ahead:5 | halvings:3
+ */
+#define RA_HALVINGS   7ul
+#define RA_READ_SHIFT 3
+#define RA_READ_MAX   31ul
+#define RA_USED_SHIFT 8
+#define RA_USED_MAX   15ul
+
+static unsigned long ra_used(unsigned long word)
+{
+	return word >> RA_USED_SHIFT & RA_USED_MAX;
+}
+
+/* A miss at addr: the window's pages, as a power of two. */
+static unsigned int ra_window(unsigned long *state, unsigned long addr)
+{
+	unsigned long word = __atomic_load_n(state, __ATOMIC_RELAXED), halvings = word & RA_HALVINGS;
+	unsigned long read = word >> RA_READ_SHIFT & RA_READ_MAX, last = word & PAGE_MASK;
+	unsigned int max = (unsigned int)clamp(page_cluster, 0, PAGE_CLUSTER_MAX);
+	bool beside = addr - last == PAGE_SIZE || last - addr == PAGE_SIZE;
+
+	if (beside || (read && ra_used(word) * 2 >= min(read, 2 * RA_USED_MAX)))
+		halvings -= halvings > 0;
+	else if (read)
+		halvings += halvings < max;
+	__atomic_store_n(state, addr | halvings, __ATOMIC_RELAXED);
+	return max - (unsigned int)min(halvings, (unsigned long)max);
+}
+
+static void ra_note_read(unsigned long *state, unsigned long pages)
+{
+	unsigned long word = __atomic_load_n(state, __ATOMIC_RELAXED);
+
+	__atomic_store_n(state, word | min(pages, RA_READ_MAX) << RA_READ_SHIFT, __ATOMIC_RELAXED);
+}
+
+void swap_readahead_used(struct vm_area_struct *vma, struct page *page)
+{
+	unsigned long word = __atomic_load_n(&vma->vm_raend, __ATOMIC_RELAXED);
+
+	ClearPageReadahead(page);
+	workingset_refault(page); /* only now it is one */
+	if (ra_used(word) < RA_USED_MAX)
+		__atomic_store_n(&vma->vm_raend, word + (1ul << RA_USED_SHIFT), __ATOMIC_RELAXED);
+}
+
+struct neighbours {
+	swp_entry_t entries[1 << PAGE_CLUSTER_MAX];
+	unsigned long addrs[1 << PAGE_CLUSTER_MAX];
+	unsigned int nr;
+};
+
+static void note_entry(struct neighbours *n, unsigned long addr, pte_t pte)
+{
+	if (pte_present(pte))
+		return;
+	n->entries[n->nr] = pte_to_swp_entry(pte);
+	n->addrs[n->nr++] = addr;
+}
+
+/* Entries around addr, in its aligned window of 2^order pages, in both directions up to an empty one. */
+static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, unsigned long addr,
+			    unsigned int order)
+{
+	unsigned long size = PAGE_SIZE << order;
+	unsigned long start = max(addr & ~(size - 1), vma->vm_start);
+	unsigned long end = min((addr & ~(size - 1)) + size, vma->vm_end);
+	struct mm_struct *mm = vma->vm_mm;
+	pmd_t *pmd;
+
+	VM_BUG_ON(vma->vm_end > TASK_SIZE);
+	spin_lock(&mm->page_table_lock);
+	pmd = walk_to_pmd(mm, addr);
+	if (pmd && !pmd_none(pmdp_get(pmd))) {
+		unsigned long a = addr;
+
+		while (a > start && !pte_none(ptep_get(pte_offset(pmd, a - PAGE_SIZE))))
+			a -= PAGE_SIZE;
+		for (; a < end && !pte_none(ptep_get(pte_offset(pmd, a))); a += PAGE_SIZE)
+			note_entry(n, a, ptep_get(pte_offset(pmd, a)));
+	}
+	spin_unlock(&mm->page_table_lock);
+}
+
+struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
+{
+	struct swapped_page s = { .entry = entry, .vma = vma, .addr = addr & PAGE_MASK };
+	struct neighbours n = { .nr = 0 };
+	unsigned long read = 0;
+	unsigned int order = 0;
+	struct page *wanted;
+	bool started;
+
+	if (vma && !(vma->vm_flags & VM_RAND_READ))
+		order = ra_window(&vma->vm_raend, s.addr);
+	if (order)
+		find_neighbours(&n, vma, s.addr, order);
+	blk_start_plug();
+	wanted = get_or_read(&s, &started);
+	s.ahead = true;
+	for (unsigned int i = 0; wanted && i < n.nr; i++) {
+		struct page *page;
+
+		s.entry = n.entries[i];
+		s.addr = n.addrs[i];
+		page = get_or_read(&s, &started);
+		read += started;
+		if (page)
+			put_page(page);
+	}
+	blk_finish_plug();
+	if (read)
+		ra_note_read(&vma->vm_raend, read);
+	return wanted;
+}
