@@ -108,7 +108,7 @@ PAGE_FLAG(Table, table)
 PAGE_FLAG(Workingset, workingset)
 PAGE_FLAG(Mlocked, mlocked)
 PAGE_FLAG(Readahead, readahead)
-PAGE_FLAG(Wanted, wanted) /* unlock_page() is to hand the lock to a waiter that others overtook (mm/base/wait.c) */
+PAGE_FLAG(Wanted, wanted) /* unlock_page() is to hand the lock to a waiter that others overtook (mm/physical/page_wait.c) */
 
 static inline void PageSetSlab(struct page *page)
 {

@@ -67,6 +67,20 @@ struct reclaim_ops {
 };
 extern const struct reclaim_ops *reclaim_ops;
 
+/*
+ * What the page allocator asks of rooms that keep frames for later, or on lists. NULL: there is no such room. Set at
+ * boot, before the second CPU runs.
+ */
+struct frame_keepers {
+	/* Without page reclaim: give back what the kernel's own caches do not use. May sleep. Returns frames freed. */
+	unsigned long (*shrink_caches)(gfp_t gfp_mask);
+	/* Put this CPU's new pages, which wait in a batch, on their lists; some may be freed. Any context. */
+	void (*drain_batches)(void);
+	/* A page of a reclaim list (PG_lru), or one counted as locked (PG_mlocked), is being freed: forget it. */
+	void (*forget_page)(struct page *page);
+};
+extern struct frame_keepers frame_keepers;
+
 /* Boot: lay out zones of a node from its sizes and holes (frames per zone). (PM-05, PM-12) */
 void free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *zones_size,
 			 unsigned long zone_start_pfn, const unsigned long *zholes_size);

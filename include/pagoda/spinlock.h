@@ -164,6 +164,8 @@ void add_wait_func(wait_queue_head_t *wq, struct wait_queue_entry *entry);
 void wake_up_key(wait_queue_head_t *wq, const void *key);
 /* The same for any key, and tell what happened: WAKE_, or poll bits. From any context. */
 void wake_up_events(wait_queue_head_t *wq, unsigned int events);
+/* Both: waiters whose key matches, or that have none, are told what happened. From any context. */
+void wake_up_key_events(wait_queue_head_t *wq, const void *key, unsigned int events);
 /* Wake the waiter that came first. From any context. */
 void wake_up_one(wait_queue_head_t *wq);
 static inline void wake_up(wait_queue_head_t *wq)

@@ -45,6 +45,12 @@ static inline void __count_vm_events(enum vm_event e, unsigned long n)
 	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 #define count_vm_event(name) count_vm_events(VM_EVENT_##name, 1)
+/*
+ * Occurrences of an event that its owner counts itself, where that is cheaper: added to the sum. NULL: none. Set at
+ * boot, before the event first occurs. The function may be called from any context.
+ */
+extern unsigned long (*vm_event_elsewhere[NR_VM_EVENTS])(void);
+
 /* What all CPUs have counted since boot. */
 unsigned long vm_event_sum(enum vm_event e);
 #define vm_event(name) vm_event_sum(VM_EVENT_##name)

@@ -6,12 +6,12 @@
  * value between those before and after; at a quiet point it is exact. Single pages are
  * counted where they pass, in the per-CPU stacks of the page allocator.
  */
-#include <mm/physical/page_alloc_internal.h>
 #include <pagoda/vmstat.h>
 #include <pagoda/task_io.h>
 
 struct task_io *(*current_task_io)(void); /* set once, at boot */
 
+unsigned long (*vm_event_elsewhere[NR_VM_EVENTS])(void);
 struct vm_event_state vm_event_states[VMSTAT_MAX_CPUS];
 
 const char *const vm_event_names[NR_VM_EVENTS] = {
@@ -26,9 +26,5 @@ unsigned long vm_event_sum(enum vm_event e)
 
 	for (unsigned int cpu = 0; cpu < VMSTAT_MAX_CPUS; cpu++)
 		sum += __atomic_load_n(&vm_event_states[cpu].event[e], __ATOMIC_RELAXED);
-	if (e == VM_EVENT_pgalloc)
-		sum += pcp_pages_taken();
-	else if (e == VM_EVENT_pgfree)
-		sum += pcp_pages_put();
-	return sum;
+	return vm_event_elsewhere[e] ? sum + vm_event_elsewhere[e]() : sum;
 }

@@ -23,8 +23,10 @@
  * Observability: the lines printed by mem_init() and zone_sizes_init().
  */
 #include <mm/physical/boot_internal.h>
+#include <mm/physical/page_alloc_internal.h>
 #include <mm/space/fault_internal.h>
 #include <mm/reclaim/reclaim_policy.h>
+#include <pagoda/blkdev.h>
 #include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
 #include <pagoda/fault_trace.h>
@@ -32,6 +34,7 @@
 #include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
+#include <pagoda/page_wait.h>
 #include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
@@ -297,14 +300,38 @@ static void __init mem_init(void)
 
 /* ---- The whole boot ------------------------------------------------------------------------------------ */
 
+/* ---- What rooms ask of rooms above them ---------------------------------------------------- */
+
+static const struct page_wait_ops page_waiting = {
+	.start_io = run_disk_queue,
+	.laundered = lru_rotate_written,
+};
+
+static unsigned long shrink_kernel_caches(gfp_t gfp_mask)
+{
+	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
+}
+
+static void __init connect_rooms(void)
+{
+	page_wait_ops = &page_waiting;
+	frame_keepers = (struct frame_keepers){
+		.shrink_caches = shrink_kernel_caches,
+		.drain_batches = lru_add_drain,
+		.forget_page = lru_cache_del,
+	};
+}
+
 void mm_boot(const struct mm_boot_info *info)
 {
 	boot_info = *info;
 	boot_options_init(boot_info.options);
+	connect_rooms();
 	setup_memory();
 	paging_init();
 	zone_sizes_init();
 	build_all_zonelists();
+	page_count_init();
 	mem_init();
 	kmem_cache_init();
 	kmem_cache_sizes_init();

@@ -75,11 +75,12 @@ static void wake_node_kswapd(zone_t *zone)
 	wake_up(&zone->zone_pgdat->kswapd_wait);
 }
 
-/* Without page reclaim: what the kernel's own caches hold. */
+struct frame_keepers frame_keepers;
+
 static unsigned long shrink_kernel_caches(zone_t *zone, gfp_t gfp_mask, unsigned int order)
 {
 	(void)zone, (void)order;
-	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
+	return frame_keepers.shrink_caches ? frame_keepers.shrink_caches(gfp_mask) : 0;
 }
 
 static const struct reclaim_ops kernel_caches_only = {
@@ -186,7 +187,8 @@ void drain_local_pages(void)
 	pg_data_t *pgdat;
 	zone_t *zone;
 
-	lru_add_drain(); /* may free */
+	if (frame_keepers.drain_batches)
+		frame_keepers.drain_batches();
 	for_each_pgdat(pgdat)
 		for_each_zone(zone, pgdat)
 			if (zone->size)
@@ -271,7 +273,7 @@ static noinline bool clean_page(struct page *page)
 	unsigned long flags;
 
 	if (PageLRU(page) || PageMlocked(page))
-		lru_cache_del(page);
+		frame_keepers.forget_page(page);
 	flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
 	if (PageAnon(page))
 		page->mapping = NULL;

@@ -26,9 +26,8 @@ void free_bulk(zone_t *zone, unsigned int nr, struct page **pages);
 /* Put a block on the free lists, merging it with its buddies. Locks: takes zone->lock. Any context. */
 void free_block_to_zone(zone_t *zone, struct page *page, unsigned int order);
 
-/* Pages that were taken from per-CPU stacks, or put there, since boot: part of pgalloc, pgfree. */
-unsigned long pcp_pages_taken(void);
-unsigned long pcp_pages_put(void);
+/* Let the sums of pgalloc and pgfree include what passed through the per-CPU stacks. Once, at boot. */
+void page_count_init(void);
 
 /* The largest block of a zone, in frames. */
 #define BLOCK_PAGES (1ul << (MAX_ORDER - 1))

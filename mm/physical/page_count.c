@@ -11,6 +11,7 @@
  * Failure: none.
  */
 #include "page_alloc_internal.h"
+#include <pagoda/vmstat.h>
 
 static unsigned long zone_all_free_pages(const zone_t *zone)
 {
@@ -82,14 +83,20 @@ unsigned long totalhigh_pages(void)
 	return sum_zones(ZONE_HIGHMEM, zone_managed_pages);
 }
 
-unsigned long pcp_pages_taken(void)
+static unsigned long pcp_pages_taken(void)
 {
 	return sum_zones(ZONE_DMA, zone_pages_taken);
 }
 
-unsigned long pcp_pages_put(void)
+static unsigned long pcp_pages_put(void)
 {
 	return sum_zones(ZONE_DMA, zone_pages_put);
+}
+
+void page_count_init(void)
+{
+	vm_event_elsewhere[VM_EVENT_pgalloc] = pcp_pages_taken;
+	vm_event_elsewhere[VM_EVENT_pgfree] = pcp_pages_put;
 }
 
 struct node_allocations zone_allocations(const zone_t *zone)
