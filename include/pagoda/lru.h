@@ -16,6 +16,26 @@ void deactivate_page(struct page *page);
 /* Note a use: the first marks the page referenced, the second activates it. */
 void mark_page_accessed(struct page *page);
 
+/* What the rooms above want to know of pages on the lists. NULL: there are none. Set once, at boot. */
+struct page_list_ops {
+	/* A page with contents from its store is back in memory and on its list. */
+	void (*refaulted)(struct page *page);
+	/* A page of the swap cache was unmapped; the caller has a reference: its slot may be of no use any more. */
+	void (*unmapped_swap_page)(struct page *page);
+};
+extern const struct page_list_ops *page_list_ops;
+
+/*
+ * What reclaim evicted is remembered for a while by its place, mapping and index or swap entry
+ * (FX-13): whoever has put a page with contents from its store back into
+ * its mapping or the swap cache, and on the LRU, says so; it may become active at once.
+ */
+static inline void page_refaulted(struct page *page)
+{
+	if (page_list_ops)
+		page_list_ops->refaulted(page);
+}
+
 /* ---- New anonymous pages: a batch for each CPU ------------------------------------------- */
 
 /*

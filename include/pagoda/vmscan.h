@@ -76,12 +76,6 @@ bool try_to_unmap(struct page *page) __must_check;
 /* Write-protect and clean every PTE of a file page (before writeback); true if one was dirty. Page locked. */
 bool page_mkclean(struct page *page);
 
-/*
- * What reclaim evicted is remembered for a while by its place, mapping and index or swap entry
- * (FX-13): whoever has put a page with contents from its store back into
- * its mapping or the swap cache, and on the LRU, says so; it may become active at once.
- */
-void workingset_refault(struct page *page);
 extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather than those of files */
 
 /* Progress accounting for the OOM decision (FX-23): pages reclaimed and written since boot. */

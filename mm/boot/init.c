@@ -25,9 +25,12 @@
 #include <mm/physical/boot_internal.h>
 #include <mm/physical/page_alloc_internal.h>
 #include <mm/space/fault_internal.h>
+#include <mm/cache/filemap_internal.h>
+#include <mm/swap/swap_internal.h>
 #include <mm/reclaim/reclaim_policy.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/boot_option.h>
+#include <pagoda/buffer_head.h>
 #include <pagoda/bug.h>
 #include <pagoda/fault_trace.h>
 #include <pagoda/highmem.h>
@@ -307,6 +310,17 @@ static const struct page_wait_ops page_waiting = {
 	.laundered = lru_rotate_written,
 };
 
+static const struct page_list_ops page_lists = {
+	.refaulted = workingset_refault,
+	.unmapped_swap_page = free_unused_swap_page,
+};
+
+static bool release_buffers(struct page *page, gfp_t gfp_mask)
+{
+	(void)gfp_mask; /* freeing them needs nothing */
+	return try_to_free_buffers(page);
+}
+
 static unsigned long shrink_kernel_caches(gfp_t gfp_mask)
 {
 	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
@@ -315,6 +329,10 @@ static unsigned long shrink_kernel_caches(gfp_t gfp_mask)
 static void __init connect_rooms(void)
 {
 	page_wait_ops = &page_waiting;
+	page_list_ops = &page_lists;
+	shmem_swap_ops = &shmem_slots;
+	page_release_buffers = release_buffers;
+	run_reclaim_io = run_disk_queue;
 	frame_keepers = (struct frame_keepers){
 		.shrink_caches = shrink_kernel_caches,
 		.drain_batches = lru_add_drain,

@@ -56,16 +56,8 @@ static spinlock_t *io_lock(const struct page *page)
 	return &io_locks[(unsigned long)page / sizeof(struct page) % IO_LOCKS].lock;
 }
 
-static bool release_buffers(struct page *page, gfp_t gfp_mask)
-{
-	(void)gfp_mask; /* freeing them needs nothing */
-	return try_to_free_buffers(page);
-}
-
 void buffer_init(void)
 {
-	page_release_buffers = release_buffers;
-	run_reclaim_io = run_disk_queue;
 	bh_cache = kmem_cache_create("buffer_head", sizeof(struct buffer_head), 0, 0, NULL, NULL);
 	if (!bh_cache)
 		panic("no memory for buffer heads");

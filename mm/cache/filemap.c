@@ -57,7 +57,6 @@
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <mm/space/fault_internal.h>
-#include <mm/swap/swap_internal.h>
 
 atomic_long_t nr_pagecache_pages, nr_shmem_pages;
 
@@ -168,7 +167,7 @@ void link_page(struct page *page, struct address_space *mapping, pgoff_t index)
 void page_was_added(struct page *page)
 {
 	lru_cache_add(page);
-	workingset_refault(page);
+	page_refaulted(page);
 }
 
 /* pages_lock held. 0, -EEXIST, or the tree nodes that lack. */
@@ -177,7 +176,7 @@ static int insert_page(struct page *page, struct address_space *mapping, pgoff_t
 {
 	int ret;
 
-	if (shmem_entry_to_page(mapping, index, page))
+	if (mapping->nrswapped && shmem_swap_ops->entry_to_page(mapping, index, page))
 		return 0;
 	ret = radix_tree_insert(&mapping->i_pages, index, page, pool);
 	if (!ret)
@@ -205,6 +204,11 @@ int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t 
 	return ret;
 }
 
+static bool has_slot(const struct address_space *mapping, const struct page *page)
+{
+	return mapping->shmem && page->private;
+}
+
 /* Out of the index; swapped: its slot, if it has one, takes its place. pages_lock held. */
 static void unlink_page(struct page *page, struct address_space *mapping,
 			struct radix_tree_pool *pool, bool swapped)
@@ -212,7 +216,9 @@ static void unlink_page(struct page *page, struct address_space *mapping,
 	struct page *found;
 
 	forget_page_tags(mapping, page);
-	if (!swapped || !shmem_page_to_entry(mapping, page)) {
+	if (swapped && has_slot(mapping, page)) {
+		shmem_swap_ops->page_to_entry(mapping, page);
+	} else {
 		found = radix_tree_delete(&mapping->i_pages, page->index, pool);
 		BUG_ON(found != page);
 	}
@@ -238,7 +244,8 @@ void remove_from_page_cache(struct page *page)
 	unlink_page(page, mapping, &pool, false);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	count_removed(mapping);
-	shmem_page_removed(mapping, page);
+	if (has_slot(mapping, page))
+		shmem_swap_ops->page_removed(mapping, page);
 	ClearPageDirty(page);
 	page_tree_free_pool(&pool);
 	put_page(page);
@@ -369,7 +376,7 @@ int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct
 		count_vm_event(pgpgin);
 		(void)mapping->a_ops->readpage(file, page); /* the page shows whether it worked */
 	} else if (page->private) {
-		shmem_swap_in(mapping, page);
+		shmem_swap_ops->swap_in(mapping, page);
 	} else {
 		fill_own_page(page);
 		return 0;
@@ -379,8 +386,8 @@ int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct
 		return -EAGAIN;
 	if (!PageUptodate(page))
 		return -EIO;
-	if (mapping->shmem)
-		shmem_slot_read(page);
+	if (has_slot(mapping, page))
+		shmem_swap_ops->page_read(page);
 	return 0;
 }
 

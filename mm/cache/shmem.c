@@ -14,6 +14,7 @@
  * changes. Failure: creation fails with NULL and nothing left behind.
  * Observability: nr_shmem_pages; the object's number shows as the inode in maps.
  */
+#include "filemap_internal.h"
 #include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
 #include <mm/space/vma_internal.h>
@@ -64,6 +65,15 @@ static bool commit_pages(struct shmem_object *object, u64 size)
 	object->committed = pages;
 	return true;
 }
+
+const struct shmem_swap_ops *shmem_swap_ops;
+
+static int shmem_writepage(struct page *page)
+{
+	return shmem_swap_ops->writepage(page);
+}
+
+const struct address_space_operations shmem_aops = { .writepage = shmem_writepage };
 
 static struct vm_file *shmem_create(u64 size, bool reserve)
 {

@@ -116,7 +116,7 @@ static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t
 		port_cond_resched();
 	}
 	if (__atomic_load_n(&mapping->was_swapped, __ATOMIC_RELAXED)) /* entries, and what they have become meanwhile */
-		shmem_truncate(mapping, start, end);
+		shmem_swap_ops->truncate(mapping, start, end);
 }
 
 static bool is_mapped_anywhere(struct address_space *mapping)
@@ -158,7 +158,8 @@ void truncate_inode_pages(struct address_space *mapping, u64 size)
 	if (size & (PAGE_SIZE - 1))
 		zero_part_page(mapping, first - 1, size & (PAGE_SIZE - 1), PAGE_SIZE);
 	if (!size) {
-		shmem_forget(mapping);
+		if (shmem_swap_ops)
+			shmem_swap_ops->forget(mapping);
 		writeback_let_go(mapping);
 	}
 }

@@ -37,6 +37,7 @@
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 
+const struct page_list_ops *page_list_ops;
 struct lru_batch lru_batches[NR_CPUS];
 unsigned long lru_kind_flag = 1ul << PG_swapbacked;
 
@@ -345,7 +346,7 @@ void release_pages(struct page **pages, unsigned int nr)
 		if (unlikely(PageMlocked(pages[i])) && page_count(pages[i]) > 1)
 			lru_rescue_mlocked(pages[i]);
 		if (unlikely(PageSwapCache(pages[i])))
-			free_unused_swap_page(pages[i]);
+			page_list_ops->unmapped_swap_page(pages[i]);
 		put_page(pages[i]);
 	}
 }

@@ -131,6 +131,8 @@ unsigned long all_lru_pages(const zone_t *zone);
 void reclaim_policy_choose(void); /* boot, once options are known */
 /* workingset.c */
 void workingset_init(void);
+/* page_list_ops->refaulted. */
+void workingset_refault(struct page *page);
 /* A hash of the object and the place in it, or the slot, whose contents a locked page holds. */
 u64 page_identity(const struct page *page);
 void workingset_eviction(u64 identity);

@@ -118,12 +118,10 @@ static void drop_slot(struct page *page)
 	free_slot(page->mapping, entry);
 }
 
-void shmem_page_removed(struct address_space *mapping, struct page *page)
+static void shmem_page_removed(struct address_space *mapping, struct page *page)
 {
 	swp_entry_t entry = page_swap_entry(page);
 
-	if (!mapping->shmem || !entry.val)
-		return;
 	page->private = NULL;
 	atomic_long_dec(&nr_cached_slots);
 	free_slot(mapping, entry);
@@ -146,8 +144,6 @@ static int shmem_writepage(struct page *page)
 	return 0;
 }
 
-const struct address_space_operations shmem_aops = { .writepage = shmem_writepage };
-
 /* ---- Items of the tree ------------------------------------------------------------------------ */
 
 /* One place more or less that is in swap alone. A fault looks at the number without the lock (filemap_nopage). */
@@ -157,26 +153,21 @@ static void count_swapped(struct address_space *mapping, long change)
 	__atomic_store_n(&mapping->nrswapped, mapping->nrswapped + (unsigned long)change, __ATOMIC_RELAXED);
 }
 
-bool shmem_page_to_entry(struct address_space *mapping, struct page *page)
+static void shmem_page_to_entry(struct address_space *mapping, struct page *page)
 {
 	lockdep_assert_held(&mapping->pages_lock);
-	if (!mapping->shmem || !page->private)
-		return false;
 	BUG_ON(radix_tree_replace(&mapping->i_pages, page->index,
 				  entry_to_item(page_swap_entry(page))) != page);
 	page->private = NULL;
 	count_swapped(mapping, 1);
 	atomic_long_dec(&nr_cached_slots);
-	return true;
 }
 
-bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct page *page)
+static bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct page *page)
 {
 	void *item;
 
 	lockdep_assert_held(&mapping->pages_lock);
-	if (!mapping->nrswapped)
-		return false;
 	item = radix_tree_lookup(&mapping->i_pages, index);
 	if (!is_swap_item(item))
 		return false;
@@ -186,63 +177,6 @@ bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct pa
 	count_swapped(mapping, -1);
 	atomic_long_inc(&nr_cached_slots);
 	return true;
-}
-
-bool page_cache_has(struct address_space *mapping, pgoff_t index)
-{
-	unsigned long flags;
-	bool has;
-
-	spin_lock_irqsave(&mapping->pages_lock, flags);
-	has = radix_tree_lookup(&mapping->i_pages, index);
-	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-	return has;
-}
-
-/* Data: in swap, or a page that holds something. What fallocate() has only allocated is not (allocate_own_page()). */
-static bool is_data(const void *item)
-{
-	const struct page *page = item;
-
-	return item && (is_swap_item(item) || PageUptodate(page) || page->private);
-}
-
-bool page_cache_has_data(struct address_space *mapping, pgoff_t index)
-{
-	unsigned long flags;
-	bool has;
-
-	spin_lock_irqsave(&mapping->pages_lock, flags);
-	has = is_data(radix_tree_lookup(&mapping->i_pages, index));
-	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-	return has;
-}
-
-bool page_cache_next_data(struct address_space *mapping, pgoff_t *index)
-{
-	unsigned long flags;
-	void *item;
-	bool data;
-
-	do { /* one place at a time, as interrupts are off */
-		spin_lock_irqsave(&mapping->pages_lock, flags);
-		item = radix_tree_next(&mapping->i_pages, index);
-		data = is_data(item);
-		spin_unlock_irqrestore(&mapping->pages_lock, flags);
-		*index += item && !data;
-		port_cond_resched();
-	} while (item && !data);
-	return item;
-}
-
-unsigned long mapping_data_pages(struct address_space *mapping)
-{
-	unsigned long flags, nr;
-
-	spin_lock_irqsave(&mapping->pages_lock, flags);
-	nr = mapping->nrpages + mapping->nrswapped;
-	spin_unlock_irqrestore(&mapping->pages_lock, flags);
-	return nr;
 }
 
 static bool is_swapped(struct address_space *mapping, pgoff_t index)
@@ -300,7 +234,7 @@ static void read_neighbours(struct address_space *mapping, pgoff_t index)
 	}
 }
 
-void shmem_swap_in(struct address_space *mapping, struct page *page)
+static void shmem_swap_in(struct address_space *mapping, struct page *page)
 {
 	pgoff_t index = page->index;
 
@@ -313,9 +247,9 @@ void shmem_swap_in(struct address_space *mapping, struct page *page)
 	blk_finish_plug();
 }
 
-void shmem_slot_read(struct page *page)
+static void shmem_slot_read(struct page *page)
 {
-	if (swap_is_scarce() && page->private && PageUptodate(page))
+	if (swap_is_scarce() && PageUptodate(page))
 		drop_slot(page);
 }
 
@@ -381,7 +315,7 @@ static bool next_item(struct address_space *mapping, pgoff_t *index, pgoff_t end
  * A page that went out, or came back, while its lock was waited for is met again at the same
  * place, as what it is by then.
  */
-void shmem_truncate(struct address_space *mapping, pgoff_t first, pgoff_t end)
+static void shmem_truncate(struct address_space *mapping, pgoff_t first, pgoff_t end)
 {
 	struct page *page;
 	swp_entry_t entry;
@@ -397,7 +331,7 @@ void shmem_truncate(struct address_space *mapping, pgoff_t first, pgoff_t end)
 	}
 }
 
-void shmem_forget(struct address_space *mapping)
+static void shmem_forget(struct address_space *mapping)
 {
 	spin_lock(&list_lock);
 	if (!mapping->nr_slots && !list_empty(&mapping->swap_link))
@@ -550,3 +484,14 @@ unsigned long shmem_count_slot(swp_entry_t wanted)
 	}
 	return nr;
 }
+
+const struct shmem_swap_ops shmem_slots = {
+	.writepage = shmem_writepage,
+	.page_to_entry = shmem_page_to_entry,
+	.entry_to_page = shmem_entry_to_page,
+	.page_removed = shmem_page_removed,
+	.swap_in = shmem_swap_in,
+	.page_read = shmem_slot_read,
+	.truncate = shmem_truncate,
+	.forget = shmem_forget,
+};

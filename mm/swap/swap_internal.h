@@ -118,6 +118,5 @@ extern unsigned long swap_places_searched;
 /* The first swap entry of mm at or above *addr, which becomes its address. mmap_lock held. */
 bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *entry);
 
-/* Tree nodes outside the tree's lock (filemap.c). */
-int page_tree_fill_pool(struct radix_tree_pool *pool, int nr) __must_check;
-void page_tree_free_pool(struct radix_tree_pool *pool);
+/* shmem_swap.c: what the page cache asks of swap. */
+extern const struct shmem_swap_ops shmem_slots;

@@ -37,6 +37,7 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
+#include <mm/cache/filemap_internal.h>
 #include <mm/space/fault_internal.h>
 
 /* Below this page_cluster is 2 (FT-51). */
@@ -364,7 +365,7 @@ static int new_cached_page(const struct swapped_page *s, struct page **ppage)
 	}
 	lru_cache_add(page);
 	if (!s->ahead)
-		workingset_refault(page);
+		page_refaulted(page);
 	*ppage = page;
 	return 0;
 }
@@ -446,7 +447,7 @@ void swap_readahead_used(struct vm_area_struct *vma, struct page *page)
 	unsigned long word = __atomic_load_n(&vma->vm_raend, __ATOMIC_RELAXED);
 
 	ClearPageReadahead(page);
-	workingset_refault(page); /* only now it is one */
+	page_refaulted(page); /* only now it is one */
 	if (ra_used(word) < RA_USED_MAX)
 		__atomic_store_n(&vma->vm_raend, word + (1ul << RA_USED_SHIFT), __ATOMIC_RELAXED);
 }
