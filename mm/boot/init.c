@@ -25,8 +25,10 @@
 #include <mm/physical/boot_internal.h>
 #include <mm/physical/page_alloc_internal.h>
 #include <mm/space/fault_internal.h>
+#include <mm/cache/buffer_internal.h>
 #include <mm/cache/filemap_internal.h>
 #include <mm/swap/swap_internal.h>
+#include <mm/reclaim/advise_pages.h>
 #include <mm/reclaim/reclaim_policy.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/boot_option.h>
@@ -315,6 +317,32 @@ static const struct page_list_ops page_lists = {
 	.unmapped_swap_page = free_unused_swap_page,
 };
 
+static const struct swap_entry_ops swap_entries = {
+	.duplicate = swap_duplicate,
+	.add_continuation = swap_add_continuation,
+	.count = swap_count,
+	.free = free_swap_and_cache,
+	.fault = do_swap_page,
+	.lookup = lookup_swap_cache,
+	.take_for_writing = take_swap_page,
+	.unmapped = free_unused_swap_page,
+	.nr_slots = nr_usable_slots,
+};
+
+static const struct file_page_ops file_pages = {
+	.dirtied = set_page_dirty,
+	.dirtied_whole = block_dirty_page,
+	.find = find_get_page,
+	.read_ahead = force_page_cache_readahead,
+};
+
+static const struct page_advice_ops page_advice = {
+	.cold = advise_cold,
+	.pageout = advise_pageout,
+	.willneed = advise_willneed,
+	.free = advise_free,
+};
+
 static bool release_buffers(struct page *page, gfp_t gfp_mask)
 {
 	(void)gfp_mask; /* freeing them needs nothing */
@@ -331,6 +359,10 @@ static void __init connect_rooms(void)
 	page_wait_ops = &page_waiting;
 	page_list_ops = &page_lists;
 	shmem_swap_ops = &shmem_slots;
+	shmem_zero_setup = shmem_create;
+	swap_entry_ops = &swap_entries;
+	file_page_ops = &file_pages;
+	page_advice_ops = &page_advice;
 	page_release_buffers = release_buffers;
 	run_reclaim_io = run_disk_queue;
 	frame_keepers = (struct frame_keepers){

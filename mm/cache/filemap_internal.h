@@ -90,6 +90,9 @@ static inline swp_entry_t item_slot(const void *item)
 int page_tree_fill_pool(struct radix_tree_pool *pool, int nr) __must_check;
 void page_tree_free_pool(struct radix_tree_pool *pool);
 
+/* shmem.c: shmem_zero_setup (pagemap.h). */
+struct vm_file *shmem_create(u64 size, bool reserve);
+
 /*
  * What swap does for mappings of shared memory (mapping->shmem), of which it keeps pages in slots (shmem_swap.c). Each
  * is called only if there is a slot, or an entry, so not before swapon. NULL: there is no swap. Set once, at boot.

@@ -75,7 +75,7 @@ static int shmem_writepage(struct page *page)
 
 const struct address_space_operations shmem_aops = { .writepage = shmem_writepage };
 
-static struct vm_file *shmem_create(u64 size, bool reserve)
+struct vm_file *shmem_create(u64 size, bool reserve)
 {
 	struct shmem_object *object = kzalloc(sizeof(*object), GFP_KERNEL);
 
@@ -93,8 +93,6 @@ static struct vm_file *shmem_create(u64 size, bool reserve)
 	object->file.f_may_read = object->file.f_may_write = true;
 	return &object->file;
 }
-
-struct vm_file *(*shmem_zero_setup)(u64 size, bool reserve) = shmem_create;
 
 bool is_shmem_zero_file(const struct vm_file *file, u64 *id)
 {

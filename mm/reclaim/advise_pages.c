@@ -30,6 +30,8 @@
  * Seen in: events pglazyfree, pglazyfreed, pgdeactivate, pgsteal, pswpin, pswpout; LazyFree in
  * smaps.
  */
+#include "advise_pages.h"
+#include <mm/swap/swap_internal.h>
 #include "reclaim_policy.h"
 #include <mm/space/vma_internal.h>
 #include <pagoda/blkdev.h>

@@ -2,6 +2,7 @@
 /* fault_internal.h: what the files that serve page faults share (memory.c, memory_swap.c). */
 #pragma once
 
+#include "space_ops.h"
 #include "vma_internal.h"
 
 static inline bool is_write(const struct vm_fault *vmf)
@@ -44,16 +45,8 @@ void fault_keep_page(struct page *page);
  */
 bool lock_page_or_retry(struct vm_fault *vmf, struct page *page) __must_check;
 
-/*
- * May the sole mapper of a locked anonymous page write to it in place? Only if its entry, the swap cache and the
- * caller (held references) are all who have it: a pipe, a transfer or another task's peek has a reference, and
- * must not see a later store. page_table_lock held, so that no reference can come by way of the entry. (swap_state.c)
- */
-bool can_reuse_swap_page(struct page *page, int held);
 /* A write to a page that is there and write-protected (memory.c). */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
-/* An entry of a page that was swapped (memory_swap.c). */
-vm_fault_t do_swap_page(struct vm_fault *vmf);
 
 /* Reads the boot option fault_around. Once, at boot. */
 void fault_around_init(void);

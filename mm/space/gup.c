@@ -27,7 +27,6 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/vmstat.h>
-#include <mm/cache/buffer_internal.h>
 #include "vma_internal.h"
 
 static pte_t *find_pte(struct mm_struct *mm, unsigned long addr)
@@ -156,9 +155,9 @@ static void dirty_user_page(struct page *page)
 {
 	lock_page(page);
 	if (PageAnon(page))
-		(void)set_page_dirty(page); /* true or not, it is dirty now */
+		SetPageDirty(page);
 	else if (page->mapping)
-		block_dirty_page(page);
+		file_page_ops->dirtied_whole(page);
 	unlock_page(page);
 }
 

@@ -179,14 +179,15 @@ static int need_region(struct mm_struct *mm, unsigned long *start, unsigned long
 	*hole |= vma->vm_start > *start;
 	*start = max(*start, vma->vm_start);
 	stop = min(end, vma->vm_end);
-	advise_willneed(vma, *start, stop);
+	if (page_advice_ops)
+		page_advice_ops->willneed(vma, *start, stop);
 	if (vma->vm_file) {
 		file = get_vm_file(vma->vm_file);
 		first = vma_pgoff(vma, *start);
 	}
 	up_read(&mm->mmap_lock);
 	if (file) {
-		force_page_cache_readahead(file, first, (stop - *start) >> PAGE_SHIFT);
+		file_page_ops->read_ahead(file, first, (stop - *start) >> PAGE_SHIFT);
 		put_vm_file(file);
 	}
 	*start = stop;
@@ -224,13 +225,15 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 	case MADV_FREE:
 		if (vma->vm_file || vma->vm_flags & (VM_SHARED | VM_LOCKED))
 			return -EINVAL;
-		advise_free(vma, start, end);
+		if (page_advice_ops)
+			page_advice_ops->free(vma, start, end);
 		return 0;
 	case MADV_PAGEOUT:
 	case MADV_COLD:
 		if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
 			return -EINVAL;
-		(advice == MADV_COLD ? advise_cold : advise_pageout)(vma, start, end);
+		if (page_advice_ops)
+			(advice == MADV_COLD ? page_advice_ops->cold : page_advice_ops->pageout)(vma, start, end);
 		return 0;
 	}
 	err = hint_flags(vma, advice, &flags);
@@ -322,14 +325,14 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 	if (pte_present(pte))
 		return 1;
 	if (!pte_none(pte)) {
-		page = lookup_swap_cache(pte_to_swp_entry(pte));
+		page = swap_entry_ops->lookup(pte_to_swp_entry(pte));
 		if (page)
 			put_page(page);
 		return page != NULL;
 	}
 	if (!vma->vm_file || !vma->vm_file->f_mapping)
 		return 0;
-	page = find_get_page(vma->vm_file->f_mapping, vma_pgoff(vma, addr));
+	page = file_page_ops->find(vma->vm_file->f_mapping, vma_pgoff(vma, addr));
 	if (!page)
 		return 0;
 	up_to_date = PageUptodate(page);

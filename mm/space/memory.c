@@ -334,7 +334,7 @@ static void break_cow(struct vm_fault *vmf, struct page *copy, struct page *old)
 	if (unlikely(PageMlocked(old))) /* perhaps for this region alone */
 		lru_rescue_mlocked(old);
 	if (unlikely(PageSwapCache(old)))
-		free_unused_swap_page(old);
+		swap_entry_ops->unmapped(old);
 	put_page(old); /* the entry's reference */
 	count_vm_event(fault_cow_copy);
 }
@@ -403,7 +403,7 @@ static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
 		put_page(page);
 		return 0;
 	}
-	if (can_reuse_swap_page(page, 1) && remove_exclusive_swap_page(page)) {
+	if (swap_entry_ops->take_for_writing(page, 1)) {
 		set_anon_identity(page, vmf->vma);
 		count_vm_event(fault_cow_reuse);
 		wp_page_reuse(vmf);
@@ -491,7 +491,7 @@ static vm_fault_t handle_pte_fault(struct vm_fault *vmf)
 	case FAULT_BY_ANONYMOUS:
 		return do_anonymous_page(vmf);
 	case FAULT_BY_SWAP:
-		return do_swap_page(vmf);
+		return swap_entry_ops->fault(vmf);
 	case FAULT_BY_COPY:
 		return do_wp_page(vmf);
 	default:

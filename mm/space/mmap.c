@@ -87,7 +87,7 @@ int mlock_future_check(const struct mm_struct *mm, unsigned long flags, unsigned
 
 static unsigned long swap_pages(void)
 {
-	return (unsigned long)__atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
+	return swap_entry_ops ? swap_entry_ops->nr_slots() : 0;
 }
 
 unsigned long vm_commit_limit(void)
@@ -517,6 +517,9 @@ static int check_rights(struct mmap_request *r)
 		r->vm_flags |= VM_NORESERVE;
 	return 0;
 }
+
+/* Made by the page cache (shmem.c); NULL: there is none. Set once, at boot. */
+struct vm_file *(*shmem_zero_setup)(u64 size, bool reserve);
 
 /* Shared anonymous memory is an object of its own. */
 static int map_with_object(struct mmap_request *r)

@@ -231,7 +231,7 @@ static pte_t replacement(const struct rmap_walk *walk, bool *ok)
 		return __pte(0);
 	BUG_ON(!PageSwapCache(walk->page));
 	entry = page_swap_entry(walk->page);
-	*ok = swap_duplicate(entry);
+	*ok = swap_entry_ops->duplicate(entry);
 	return swp_entry_to_pte(entry);
 }
 

@@ -30,7 +30,6 @@
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
-#include <mm/swap/swap_internal.h>
 #include "vma_internal.h"
 
 void update_hiwater_rss(struct mm_struct *mm)
@@ -110,7 +109,7 @@ static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, p
 	if (z->keep_anon)
 		return;
 	pte_clear(z->tlb->mm, addr, ptep);
-	free_swap_and_cache(pte_to_swp_entry(pte));
+	swap_entry_ops->free(pte_to_swp_entry(pte));
 	rss->swap--;
 }
 
@@ -320,7 +319,7 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 /* One more user of a swapped page; false: its count needs a continuation first. page_table_lock held. */
 static bool share_swap_entry(swp_entry_t entry)
 {
-	return swap_duplicate(entry) || WARN_ON_ONCE(!swap_count(entry));
+	return swap_entry_ops->duplicate(entry) || WARN_ON_ONCE(!swap_entry_ops->count(entry));
 }
 
 /*
@@ -436,7 +435,7 @@ static int prepare_to_share(const struct fork_entry *e, bool cow)
 		return 0;
 	if (pte_present(pte))
 		return cow ? copy_pinned(e) : 0;
-	return swap_add_continuation(pte_to_swp_entry(pte)) == -ENOMEM ? -ENOMEM : 0;
+	return swap_entry_ops->add_continuation(pte_to_swp_entry(pte)) == -ENOMEM ? -ENOMEM : 0;
 }
 
 int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area_struct *dst_vma,

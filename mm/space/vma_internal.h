@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "space_ops.h"
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/lru.h>
@@ -181,15 +182,6 @@ void anon_vma_unlock(struct vm_area_struct *vma);
  */
 bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned long addr);
 
-/* madvise about the pages of a part of vma (advise_pages.c); mmap_lock for read. May sleep. */
-void advise_cold(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-void advise_pageout(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-/* Start to read what is swapped of pages [first, end] of shared memory or tmpfs (shmem_swap.c). May sleep. */
-void shmem_willneed(struct address_space *mapping, unsigned long first, unsigned long end);
-/* vma is private and anonymous. */
-void advise_free(struct vm_area_struct *vma, unsigned long start, unsigned long end);
-
 /* While locked, no task's mm changes or goes (mm_struct.c). Interrupts are off. */
 unsigned long lock_task_mm(void);
 void unlock_task_mm(unsigned long flags);
@@ -219,11 +211,19 @@ static inline struct page *normal_page(pte_t pte)
 		return NULL;
 	return pfn_to_page(pfn);
 }
+/* Somebody stored to the page. A full barrier: who cleans it next must see what was stored. */
+static inline void page_dirtied(struct page *page)
+{
+	if (PageAnon(page))
+		SetPageDirty(page); /* swap's business */
+	else
+		(void)file_page_ops->dirtied(page);
+}
 /* An entry of page goes: a store through it must reach the file, or the swap slot (AS-51). */
 static inline void keep_dirty(struct page *page, pte_t pte)
 {
 	if (pte_dirty(pte) && !PageDirty(page))
-		(void)set_page_dirty(page);
+		page_dirtied(page);
 }
 /*
  * Rights of a VMA's entries. Stores to a file that is written back must be noticed: its

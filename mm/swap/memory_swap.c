@@ -20,6 +20,7 @@
  */
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
+#include "swap_internal.h"
 #include <mm/space/fault_internal.h>
 
 /*

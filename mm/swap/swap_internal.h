@@ -120,3 +120,19 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 
 /* shmem_swap.c: what the page cache asks of swap. */
 extern const struct shmem_swap_ops shmem_slots;
+
+/* memory_swap.c, swap_state.c: what address spaces ask of swap. */
+struct vm_fault;
+vm_fault_t do_swap_page(struct vm_fault *vmf);
+/*
+ * May the sole mapper of a locked anonymous page write to it in place? Only if its entry, the swap cache and the
+ * caller (held references) are all who have it: a pipe, a transfer or another task's peek has a reference, and
+ * must not see a later store. page_table_lock held, so that no reference can come by way of the entry.
+ */
+bool can_reuse_swap_page(struct page *page, int held);
+/* Make such a page an ordinary anonymous one, out of the swap cache. The same locks. */
+bool take_swap_page(struct page *page, int held);
+/* Usable slots of all areas. */
+unsigned long nr_usable_slots(void);
+/* Start to read what is swapped of pages [first, end] of shared memory or tmpfs (shmem_swap.c). May sleep. */
+void shmem_willneed(struct address_space *mapping, unsigned long first, unsigned long end);

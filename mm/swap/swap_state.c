@@ -253,6 +253,11 @@ bool remove_exclusive_swap_page(struct page *page)
 	return true;
 }
 
+bool take_swap_page(struct page *page, int held)
+{
+	return can_reuse_swap_page(page, held) && remove_exclusive_swap_page(page);
+}
+
 void free_unused_swap_page(struct page *page)
 {
 	if (!PageSwapCache(page) || page_mapcount(page) || TryLockPage(page))

@@ -40,6 +40,11 @@ spinlock_t swap_lock = SPIN_LOCK_INIT(RANK_SWAP);
 atomic_long_t nr_swap_pages;
 long total_swap_pages;
 
+unsigned long nr_usable_slots(void)
+{
+	return (unsigned long)READ_ONCE(total_swap_pages);
+}
+
 static int least_priority; /* (W) of areas that ask for none: -1, -2, ... */
 
 /* ---- swapon (SW-13) ----------------------------------------------------------------------------- */
