@@ -44,7 +44,6 @@
 #include <pagoda/errno.h>
 #include <pagoda/fault_trace.h>
 #include <pagoda/mm.h>
-#include <pagoda/pagemap.h>
 #include <pagoda/vmstat.h>
 #include <asm/cpufeature.h>
 #include <asm/fault.h>
@@ -394,8 +393,8 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 		fault = retry_fault(&f, fault, &done);
 	if (unlikely(!done))
 		mm_fault_error(&f, fault);
-	else if (user_mode(regs) && error_code & PF_WRITE)
-		balance_dirty_pages_ratelimited(NULL);
+	else if (unlikely(current_vm->nr_dirtied >= DIRTIED_BETWEEN_CHECKS) && user_mode(regs) && error_code & PF_WRITE)
+		fault_throttle_writer();
 }
 
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address)

@@ -166,6 +166,11 @@ extern unsigned long fault_around_bytes;
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags);
 /* The FAULT_FLAG_ bits for the second try; flags and fault are those of the first, which had VM_FAULT_RETRY. */
 unsigned int fault_retry_flags(unsigned int flags, vm_fault_t fault);
+/*
+ * After a write fault of user mode, when current_vm->nr_dirtied has reached DIRTIED_BETWEEN_CHECKS: the task waits here
+ * while too many pages are dirty. No locks held. May sleep.
+ */
+void fault_throttle_writer(void);
 /* Drop the reference to the page that was kept between the tries of a fault, if there is one. */
 void fault_retry_end(void);
 /* The entry from the trap (arch/x86). error_code as the CPU gives it. */

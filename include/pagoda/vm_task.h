@@ -34,6 +34,9 @@ struct rlimit {
 #define PF_KTHREAD    0x10u
 #define PF_OOM_ORIGIN 0x20u /* is refused memory before anybody is killed for it */
 
+/* A task may dirty so many pages of files before it is looked at whether too many are dirty. */
+#define DIRTIED_BETWEEN_CHECKS 32u
+
 struct vm_task {
 	struct mm_struct *mm;		/* (S), task_mm_lock to write; NULL for kernel threads */
 	struct mm_struct *active_mm;	/* (S) the tables this task runs on */

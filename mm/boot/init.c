@@ -333,6 +333,7 @@ static const struct file_page_ops file_pages = {
 	.dirtied = set_page_dirty,
 	.dirtied_whole = block_dirty_page,
 	.find = find_get_page,
+	.throttle = balance_dirty_pages_ratelimited,
 	.read_ahead = force_page_cache_readahead,
 };
 

@@ -40,7 +40,6 @@ int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
 #define FLUSH_CHUNK_PAGES      1024
 #define THROTTLE_CHUNK_PAGES   128
 /* Pages a task dirties between two looks at the limits. */
-#define DIRTIED_BETWEEN_CHECKS 32
 /* A throttled writer waits that often, that long, if nothing comes back; then it goes on, slowly. */
 #define THROTTLE_PAUSE_NS      10000000ull
 #define THROTTLE_PAUSES	       100

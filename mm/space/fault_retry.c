@@ -71,3 +71,9 @@ bool lock_page_or_retry(struct vm_fault *vmf, struct page *page)
 	(void)wait_on_page_killable(page); /* after -EINTR the caller does not try again: a fatal signal is pending */
 	return false;
 }
+
+void fault_throttle_writer(void)
+{
+	might_sleep();
+	file_page_ops->throttle(NULL); /* of whatever file: which ones the task stored to is not known */
+}

@@ -44,6 +44,8 @@ struct file_page_ops {
 	void (*dirtied_whole)(struct page *page);
 	/* The page at index, with a reference, or NULL. */
 	struct page *(*find)(struct address_space *mapping, pgoff_t index);
+	/* balance_dirty_pages_ratelimited(): the task has dirtied pages; wait while too many are. May sleep. */
+	void (*throttle)(struct address_space *mapping);
 	/* Start reading nr pages from index on (MADV_WILLNEED). May sleep; mmap_lock not held. */
 	void (*read_ahead)(struct vm_file *file, pgoff_t index, unsigned long nr);
 };
