@@ -2,6 +2,7 @@
 /*
  * init.c: bringing the core up, stage by stage, and handing boot memory back.
  *
+ *	connect_rooms		what rooms ask of rooms above them (connect.c)
  *	memmap_init		the firmware's map, sorted
  *	setup_memory		limits (min_low_pfn ... max_pfn), a bootmem bitmap per node
  *	paging_init		the kernel's final page tables (arch)
@@ -22,24 +23,19 @@
  * out, with a message (PM-42).
  * Observability: the lines printed by mem_init() and zone_sizes_init().
  */
+#include "connect.h"
 #include <mm/physical/boot_internal.h>
 #include <mm/physical/page_alloc_internal.h>
 #include <mm/space/fault_internal.h>
-#include <mm/cache/buffer_internal.h>
-#include <mm/cache/filemap_internal.h>
-#include <mm/swap/swap_internal.h>
-#include <mm/reclaim/advise_pages.h>
 #include <mm/reclaim/reclaim_policy.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/boot_option.h>
-#include <pagoda/buffer_head.h>
 #include <pagoda/bug.h>
 #include <pagoda/fault_trace.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
-#include <pagoda/page_wait.h>
 #include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
@@ -304,74 +300,6 @@ static void __init mem_init(void)
 }
 
 /* ---- The whole boot ------------------------------------------------------------------------------------ */
-
-/* ---- What rooms ask of rooms above them ---------------------------------------------------- */
-
-static const struct page_wait_ops page_waiting = {
-	.start_io = run_disk_queue,
-	.laundered = lru_rotate_written,
-};
-
-static const struct page_list_ops page_lists = {
-	.refaulted = workingset_refault,
-	.unmapped_swap_page = free_unused_swap_page,
-};
-
-static const struct swap_entry_ops swap_entries = {
-	.duplicate = swap_duplicate,
-	.add_continuation = swap_add_continuation,
-	.count = swap_count,
-	.free = free_swap_and_cache,
-	.fault = do_swap_page,
-	.lookup = lookup_swap_cache,
-	.take_for_writing = take_swap_page,
-	.unmapped = free_unused_swap_page,
-	.nr_slots = nr_usable_slots,
-};
-
-static const struct file_page_ops file_pages = {
-	.dirtied = set_page_dirty,
-	.dirtied_whole = block_dirty_page,
-	.find = find_get_page,
-	.throttle = balance_dirty_pages_ratelimited,
-	.read_ahead = force_page_cache_readahead,
-};
-
-static const struct page_advice_ops page_advice = {
-	.cold = advise_cold,
-	.pageout = advise_pageout,
-	.willneed = advise_willneed,
-	.free = advise_free,
-};
-
-static bool release_buffers(struct page *page, gfp_t gfp_mask)
-{
-	(void)gfp_mask; /* freeing them needs nothing */
-	return try_to_free_buffers(page);
-}
-
-static unsigned long shrink_kernel_caches(gfp_t gfp_mask)
-{
-	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
-}
-
-static void __init connect_rooms(void)
-{
-	page_wait_ops = &page_waiting;
-	page_list_ops = &page_lists;
-	shmem_swap_ops = &shmem_slots;
-	shmem_zero_setup = shmem_create;
-	swap_entry_ops = &swap_entries;
-	file_page_ops = &file_pages;
-	page_advice_ops = &page_advice;
-	page_release_buffers = release_buffers;
-	run_reclaim_io = run_disk_queue;
-	frame_keepers = (struct frame_keepers){
-		.shrink_caches = shrink_kernel_caches,
-		.drain_batches = lru_add_drain,
-		.forget_page = lru_cache_del,
-	};
-}
 
 void mm_boot(const struct mm_boot_info *info)
 {

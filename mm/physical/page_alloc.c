@@ -49,10 +49,7 @@
 #include "page_alloc_internal.h"
 #include <pagoda/bug.h>
 #include <pagoda/highmem.h>
-#include <pagoda/lru.h>
-#include <pagoda/slab.h>
 #include <pagoda/vm_task.h>
-#include <pagoda/vmalloc.h>
 #include <pagoda/vmstat.h>
 
 /* Rounds of direct reclaim with progress but without a fitting block. */

@@ -9,7 +9,7 @@ are a folder's own; unit tests may look into mm/'s.
 Within mm/ the rooms are in the order of mm/meson.build, lowest first. A room includes headers and uses
 functions and variables of itself and of lower rooms. What a lower room needs of a higher one goes through a table
 of operations that the lower room declares.
-The tables are filled in mm/boot/init.c.
+The tables are filled in mm/boot/connect.c.
 """
 import json
 import os
