@@ -17,6 +17,7 @@ import re
 import subprocess
 
 from lab.common import BUILD, ROOT
+from lab.sources import read, source_files
 from lab.testing import test
 
 LAYERS = {"pagoda", "lib", "asm", "port", "machine", "kernel", "fs", "mm"}
@@ -53,22 +54,6 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", re.MULTILINE)
 SPDX = "SPDX-License-Identifier: MIT"
 WITHOUT_CONDITIONALS = ("mm/", "lib/", "kernel/", "fs/", "arch/", "machine/pc/")
-SOURCE_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".ld", "meson.build")
-SKIPPED_FOLDERS = {".git", "__pycache__"}
-
-
-def source_files():
-    for folder, folders, files in os.walk(ROOT):
-        folders[:] = [f for f in folders if f not in SKIPPED_FOLDERS and not f.startswith("build")]
-        for name in files:
-            path = os.path.relpath(os.path.join(folder, name), ROOT)
-            if path.endswith(SOURCE_SUFFIXES):
-                yield path
-
-
-def read(path):
-    with open(os.path.join(ROOT, path), errors="replace") as file:
-        return file.read()
 
 
 def layer_of(header):
