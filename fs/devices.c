@@ -14,7 +14,7 @@
  * Locking: none; the machine's streams have their own.
  */
 #include <fs/vfs.h>
-#include <fs/tty.h>
+#include <fs/tty/tty.h>
 #include <fs/wait.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>

@@ -11,7 +11,7 @@
  * stat and wchan show others zeros where addresses would be.
  */
 #include <fs/proc/proc.h>
-#include <fs/tty.h>
+#include <fs/tty/tty.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>

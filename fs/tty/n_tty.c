@@ -21,7 +21,7 @@
  *
  * Locking: tty->lock (T) for all of it; called from interrupts as well.
  */
-#include <fs/tty.h>
+#include <fs/tty/tty.h>
 #include <fs/wait.h>
 #include <pagoda/string.h>
 

@@ -17,7 +17,7 @@
  *
  * Locking: slave.lock (T) for the ring too; pairs_lock for the table and counts of opens.
  */
-#include <fs/tty.h>
+#include <fs/tty/tty.h>
 #include <fs/wait.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>

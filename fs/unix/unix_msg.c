@@ -21,7 +21,7 @@
  * Failure: EFAULT or ENOMEM before anything is queued; a stream that had sent something tells
  * how much.
  */
-#include <fs/unix.h>
+#include <fs/unix/unix.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 

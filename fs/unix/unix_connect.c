@@ -13,7 +13,7 @@
  * Locking: unix_lock; waiting is outside it, and all is looked up again afterwards.
  * Failure: memory is allocated before the lock is taken; after that nothing fails halfway.
  */
-#include <fs/unix.h>
+#include <fs/unix/unix.h>
 
 #define SOMAXCONN 4096u
 

@@ -11,7 +11,7 @@
  *
  * Words on the command line: tty.rows=N, tty.cols=N.
  */
-#include <fs/tty.h>
+#include <fs/tty/tty.h>
 #include <pagoda/boot_option.h>
 #include <pagoda/machine.h>
 #include <pagoda/string.h>

@@ -8,7 +8,7 @@
  * Failure: ENOPROTOOPT for what is unknown or cannot be set; nothing changes then.
  */
 #include <fs/syscalls.h>
-#include <fs/unix.h>
+#include <fs/unix/unix.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 

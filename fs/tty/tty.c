@@ -20,7 +20,7 @@
  * terminal: a hung-up one gets no process any more, and those that had it are told before it may be freed, so
  * that what process->tty points to is there as long as session_lock or tasklist_lock is held.
  */
-#include <fs/tty.h>
+#include <fs/tty/tty.h>
 #include <fs/wait.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>

@@ -11,7 +11,7 @@
  * transfer; so do we.
  */
 #include <fs/syscalls.h>
-#include <fs/unix.h>
+#include <fs/unix/unix.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>

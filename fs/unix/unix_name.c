@@ -14,7 +14,7 @@
  * Failure: EINVAL for a bad length or a second bind, EADDRINUSE, and what making a file says;
  * nothing has changed then.
  */
-#include <fs/unix.h>
+#include <fs/unix/unix.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 

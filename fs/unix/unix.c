@@ -14,7 +14,7 @@
  * Failure: only unix_new and unix_file, of memory.
  * Observability: the file shows as socket:[inode] in /proc/PID/fd.
  */
-#include <fs/unix.h>
+#include <fs/unix/unix.h>
 #include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>

@@ -24,7 +24,7 @@
  * Failure: EBADF, EINVAL (more than SCM_MAX_FD), ETOOMANYREFS (more files of the user in flight than
  * RLIMIT_NOFILE, but for root); nothing is in flight then.
  */
-#include <fs/unix.h>
+#include <fs/unix/unix.h>
 #include <fs/user.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
