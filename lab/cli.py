@@ -346,6 +346,8 @@ def main(words):
         if str(refusal):
             say(str(refusal))
         return refusal.status
+    except BrokenPipeError:
+        raise
     except OSError as error:  # whatever file it was that vanished or may not be read
         say(f"{error.filename or 'failed'}: {error.strerror}")
         return EXIT_HOST

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import struct
+import subprocess
 from unittest import mock
 
 from lab import build, packages
@@ -118,6 +119,16 @@ def help_text(bench):
         others = [c for c in ("run", "shell", "test", "bench", "sim") if c != command]
         bench.check(done.out.startswith(b"usage: ./pagoda " + command.encode()) and not done.err, f"usage of {command}")
         bench.check(not any(f"usage: ./pagoda {c} ".encode() in done.out for c in others), f"only of {command}")
+
+
+@test("cli/a_reader_that_leaves_ends_the_command_silently")
+def reader_leaves(bench):
+    for words in (["run", "--help"], ["--help"], ["test", "--help"], ["sim", "--help"]):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        with os.fdopen(write_end, "wb") as closed:
+            done = subprocess.run([os.path.join(ROOT, "pagoda"), *words], stdout=closed, stderr=subprocess.PIPE, timeout=60)
+        bench.equal((done.returncode, done.stderr), (141, b""), f"{' '.join(words)} into a pipe that nobody reads")
 
 
 @test("cli/version_names_the_release")
