@@ -10,6 +10,11 @@
  * tick, or a tick was late), the next one is set, and fn is told the number. Who looks at a timer
  * first lets it catch up, so that nobody sees a timer that is over but not yet expired.
  *
+ * A periodic timer whose expiration nobody has taken notice of yet (a descriptor that is not read, a signal that stays
+ * pending) is not started anew: the number of expirations follows from the clock as soon as somebody looks. So
+ * however many timers of however short intervals a user has, those that are not used cost nothing. (As in Linux: timerfd_read()
+ * and posixtimer_rearm().)
+ *
  * Locking: clock_timers_lock, interrupts off, for all of them; not held while fn runs. The timer
  * wheel's lock is inside. Failure: none.
  */
@@ -52,7 +57,7 @@ static u64 expire_locked(struct clock_timer *ct)
 	return times;
 }
 
-void clock_timer_catch_up(struct clock_timer *ct)
+u64 clock_timer_missed(struct clock_timer *ct)
 {
 	unsigned long flags;
 	u64 times;
@@ -62,17 +67,43 @@ void clock_timer_catch_up(struct clock_timer *ct)
 	if (times || !ct->timer.expires_ns)
 		start_locked(ct);
 	spin_unlock_irqrestore(&clock_timers_lock, flags);
+	return times;
+}
+
+void clock_timer_catch_up(struct clock_timer *ct)
+{
+	u64 times = clock_timer_missed(ct);
+
 	if (times)
-		ct->fn(ct, times);
+		(void)ct->fn(ct, times); /* it goes on in any case, as somebody looks */
+}
+
+/* Start a timer whose expirations are done with, unless somebody has looked at it meanwhile. */
+static void go_on(struct clock_timer *ct)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&clock_timers_lock, flags);
+	if (!ct->timer.expires_ns)
+		start_locked(ct);
+	spin_unlock_irqrestore(&clock_timers_lock, flags);
 }
 
 static void timer_due(struct ktimer *timer)
 {
-	clock_timer_catch_up(container_of(timer, struct clock_timer, timer));
+	struct clock_timer *ct = container_of(timer, struct clock_timer, timer);
+	unsigned long flags;
+	u64 times;
+
+	spin_lock_irqsave(&clock_timers_lock, flags);
+	times = expire_locked(ct);
+	spin_unlock_irqrestore(&clock_timers_lock, flags);
+	if (!times || ct->fn(ct, times))
+		go_on(ct);
 }
 
 void clock_timer_init(struct clock_timer *ct, int clock,
-		      void (*fn)(struct clock_timer *ct, u64 times))
+		      bool (*fn)(struct clock_timer *ct, u64 times))
 {
 	*ct = (struct clock_timer){.fn = fn, .clock = clock};
 	ktimer_init(&ct->timer, timer_due);

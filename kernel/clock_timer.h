@@ -8,9 +8,12 @@
 
 struct clock_timer {
 	struct ktimer timer;
-	/* Called with the number of expirations since the last call: interrupts off, or from a
-	 * catch-up. */
-	void (*fn)(struct clock_timer *ct, u64 times);
+	/*
+	 * Told of the number of expirations since the last call, by the tick or from a catch-up. Does the timer go on by
+	 * itself? False: somebody has yet to take notice of these, and calls clock_timer_catch_up() or
+	 * clock_timer_missed() then.
+	 */
+	bool (*fn)(struct clock_timer *ct, u64 times);
 	/* The time of day was set, and this timer is for a time of day (NULL: does not care). Any
 	 * context. */
 	void (*clock_set)(struct clock_timer *ct);
@@ -32,7 +35,7 @@ struct clock_timer_spec {
 int check_waiting_clock(int clock) __must_check;
 /* clock: any but those of CPU time. */
 void clock_timer_init(struct clock_timer *ct, int clock,
-		      void (*fn)(struct clock_timer *ct, u64 times));
+		      bool (*fn)(struct clock_timer *ct, u64 times));
 /*
  * Arm, or disarm (value 0). absolute: value_ns is a time on the clock. old (may be NULL): as get.
  * The caller holds no lock that fn takes.
@@ -41,8 +44,10 @@ void clock_timer_set(struct clock_timer *ct, const struct clock_timer_spec *new,
 		     struct clock_timer_spec *old);
 /* Time left (0: not armed, at least 1 if it is) and interval. */
 void clock_timer_get(struct clock_timer *ct, struct clock_timer_spec *out);
-/* If it is due, but the tick has not come yet: now. */
+/* If it is due, but the tick has not come yet, or it waited to be looked at: now, and it goes on. */
 void clock_timer_catch_up(struct clock_timer *ct);
+/* The same, but fn is not told: returns the number of expirations that it was not told of. Any context. */
+u64 clock_timer_missed(struct clock_timer *ct);
 /* For good: fn is not called any more when it returns. As for set. */
 void clock_timer_stop(struct clock_timer *ct);
 /* The time of day was set. */

@@ -12,7 +12,7 @@
  *	 `-- none is held -------> kernel_interrupt_end() ------------------> deferred_run()
  *
  * deferred_run() turns interrupts on, on the stack of the interrupted task, and does the work; another interrupt may
- * come in between, which only notes more. It is the softirq of Linux and the bottom half of others.
+ * come in between, which only notes more, for the next interrupt. It is the softirq of Linux and the bottom half of others.
  *
  * Work does not sleep, and takes only locks that are taken with spin_lock_deferring() or with interrupts off everywhere.
  *
@@ -96,19 +96,22 @@ static void do_work(unsigned int bits)
 		send_signals();
 }
 
-/* Interrupts off; they are turned on meanwhile. */
+/*
+ * What is pending now, once: what comes meanwhile is done at the end of the next interrupt, so work that takes longer than
+ * a tick slows down the task here and does not stop it. Interrupts off; they are turned on meanwhile.
+ */
 static void run_pending(void)
 {
-	while (deferred_pending && !deferred_holds) {
-		unsigned int bits = deferred_pending;
+	unsigned int bits = deferred_pending;
 
-		deferred_pending = 0;
-		deferred_holds++;
-		machine_irqs_on();
-		do_work(bits);
-		(void)port_irq_save();
-		deferred_holds--;
-	}
+	if (deferred_holds)
+		return;
+	deferred_pending = 0;
+	deferred_holds++;
+	machine_irqs_on();
+	do_work(bits);
+	(void)port_irq_save();
+	deferred_holds--;
 }
 
 void deferred_run(void)

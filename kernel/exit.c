@@ -95,12 +95,21 @@ static void unlink_process_locked(struct task_struct *t)
 	detach_pid_locked(t, PIDTYPE_SESSION);
 }
 
+/* Who gains by a task's end: the thread that waited for it, else its parent; of a thread, its group's leader. */
+static struct task_struct *whom_to_charge(const struct task_struct *t)
+{
+	if (!thread_group_leader(t))
+		return t->signal->leader;
+	return current->signal == t->parent->signal ? current : t->parent;
+}
+
 void release_task_locked(struct task_struct *t)
 {
 	struct signal_struct *sig = t->signal;
 	struct task_usage u;
 
 	lockdep_assert_held(&tasklist_lock);
+	sched_charge(whom_to_charge(t), t);
 	task_usage(t, &u);
 	add_usage(&sig->dead, &u);
 	flush_sigpending_locked(&t->pending, ~0ull);

@@ -23,6 +23,17 @@ struct itimerval {
 	struct timeval interval, value;
 };
 
+/*
+ * When a timer that was due by now is due next, 0: never. Periods that have passed are left out: the signal cannot be
+ * pending twice, and a period may be much shorter than a tick.
+ */
+static u64 next_period(const struct itimer *it, u64 now)
+{
+	u64 passed = now > it->value_ns ? now - it->value_ns : 0;
+
+	return it->interval_ns ? it->value_ns + (passed / it->interval_ns + 1) * it->interval_ns : 0;
+}
+
 void itimer_real_expired(struct ktimer *timer)
 {
 	struct signal_struct *sig = container_of(timer, struct signal_struct, real_timer);
@@ -31,7 +42,7 @@ void itimer_real_expired(struct ktimer *timer)
 	spin_lock_deferring(&tasklist_lock);
 	if (it->value_ns && !timer->expires_ns) {
 		(void)send_signal_listed(SIGALRM, NULL, sig->leader, true); /* never real-time */
-		it->value_ns = it->interval_ns ? it->value_ns + it->interval_ns : 0;
+		it->value_ns = next_period(it, port_clock_ns());
 		if (it->value_ns)
 			ktimer_start(timer, it->value_ns);
 	}

@@ -260,6 +260,7 @@ long sys_move_pages(unsigned long pid, unsigned long nr, unsigned long pages, un
 			break;
 		}
 		failed += ret;
+		port_cond_resched();
 		if (port_fatal_signal_pending())
 			break;
 	}

@@ -6,7 +6,8 @@
  *	clocks of CPU time	a cpu_timer (cpu_clock.c): of this process, a thread of it, any process
  *
  * Each has a queue entry for its signal from the start (sigqueue.c), so expiring cannot fail; what
- * expires while the signal is pending is an overrun, told with the signal and by timer_getoverrun.
+ * expires while the signal is pending is an overrun, told with the signal and by timer_getoverrun. A periodic timer rests while
+ * its signal is pending, and a silent one (SIGEV_NONE) until somebody looks: what they missed is counted then.
  * Numbers are given out upwards and per process; a tree finds a timer by its number. Timers are not inherited by fork and end with
  * execve.
  *
@@ -56,12 +57,17 @@ static unsigned int expirations(u64 times)
 	return (unsigned int)min(times, (u64)0x7fffffff);
 }
 
-static void expired(struct clock_timer *ct, u64 times)
+static bool expired(struct clock_timer *ct, u64 times)
 {
 	struct posix_timer *timer = container_of(ct, struct posix_timer, timer);
 
-	if (!timer->silent)
-		send_timer_signal(timer->queue, expirations(times), timer->thread, timer->sig);
+	return !timer->silent && !send_timer_signal(timer->queue, expirations(times), timer->thread, timer->sig);
+}
+
+/* The timer's signal is being taken: the overruns since it became pending, and the timer goes on. */
+static unsigned int missed(void *timer)
+{
+	return expirations(clock_timer_missed(&((struct posix_timer *)timer)->timer));
 }
 
 static void cpu_expired(struct cpu_timer *ct, u64 times)
@@ -69,7 +75,7 @@ static void cpu_expired(struct cpu_timer *ct, u64 times)
 	struct posix_timer *timer = container_of(ct, struct posix_timer, cpu);
 
 	if (!timer->silent)
-		send_timer_signal_listed(timer->queue, expirations(times), timer->thread, timer->sig);
+		(void)send_timer_signal_listed(timer->queue, expirations(times), timer->thread, timer->sig);
 }
 
 /* ---- Making and unmaking --------------------------------------------------------------------- */
@@ -121,6 +127,8 @@ static int start_clock(struct posix_timer *timer, int clock)
 	if ((clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM) && !capable(CAP_WAKE_ALARM))
 		return -EPERM;
 	clock_timer_init(&timer->timer, clock, expired);
+	timer->queue->missed = missed;
+	timer->queue->owner = timer;
 	return 0;
 }
 

@@ -14,21 +14,23 @@
  *	virtual runtime ->
  *	     <---- SLEEP_CREDIT ---- floor
  *	     |        queue keys of woken tasks      |
- *	                             | hog 3   hog 1   hog 2 | new task
+ *	                             | new task   hog 3   hog 1   hog 2
  *
  * A task that slept did not use its share meanwhile. When it wakes up, its virtual runtime is raised to at least the
  * floor, as it has no claim on the time before, and it is queued as if it had had SLEEP_CREDIT less: so it
  * goes before all that compute as long as it has not run ahead of them by that much. One that has waits like the
- * others. A new task goes behind all that are ready, and is not before its parent: nobody gains by forking,
- * however short a time each child lives.
+ * others. A new task begins where its parent is, or at the floor, so a shell's short commands need not wait for a
+ * whole round. When a task ends, its parent is charged for what it ran, up to a slice: so a family that forks children
+ * one after the other moves on as one task would, however short a time each child lives. (The parent is charged only up to
+ * CHARGE_LIMIT ahead of the floor, as it may have had many children at once and has to go on, too.)
  *
- * A woken task that is behind the running one by WAKE_GRANULARITY preempts it, if an interrupt (a timer, a device)
- * woke it. If the running task woke it itself, it waits for the next tick: most wakers sleep soon, or
+ * A woken or new task that is behind the running one by WAKE_GRANULARITY preempts it at the end of an interrupt; a
+ * woken one at once if an interrupt (a timer, a device) woke it. If the running task woke it itself, it waits for the next tick: most wakers sleep soon, or
  * have more to hand over (a pipe), and each switch less is time for both.
  *
- * No starvation: the key of a queued task stays, and new tasks go behind it. Another task is before it only until it has
- * run for SLEEP_CREDIT more than the distance from the floor to that key, which is a slice at most, as whoever runs has
- * the least key. So a hog beside w others that sleep and wake waits at most w times (SLEEP_CREDIT + a
+ * No starvation: the key of a queued task stays. Another task is before it only until it, or its children one after the
+ * other, have run for SLEEP_CREDIT more than the distance from the floor to that key, which is a slice at most, as
+ * whoever runs has the least key. So a hog beside w others that sleep and wake waits at most w times (SLEEP_CREDIT + a
  * slice), however they do it, and in the long run all have the same.
  *
  * The slice is SLICE_TICKS, and less with many ready tasks, so that a round of all takes ROUND_TICKS if it can. Nothing
@@ -71,6 +73,7 @@
 
 #define SLEEP_CREDIT_NS	    (SLICE_TICKS * TICK_NS) /* before those that compute by a slice at most */
 #define WAKE_GRANULARITY_NS (TICK_NS / 10)
+#define CHARGE_LIMIT_NS	    (2 * SLICE_TICKS * TICK_NS)
 #define ROUND_TICKS	    40 /* 0.4 s */
 
 struct cpu_sched {
@@ -395,8 +398,24 @@ void wake_up_new_task(struct task_struct *t)
 
 	spin_lock_irqsave(&rq_lock, flags);
 	t->state = TASK_RUNNING;
-	t->queue_key_ns = raise_vruntime(t, max(last_key(), vruntime(current)));
+	t->queue_key_ns = raise_vruntime(t, max(floor_ns, current_vruntime(port_clock_ns())));
+	t->woken = true;
 	enqueue(t);
+	spin_unlock_irqrestore(&rq_lock, flags);
+}
+
+void sched_charge(struct task_struct *parent, const struct task_struct *ended)
+{
+	u64 ran = ended->vm.cpu_time_ns + (ended == current ? port_clock_ns() - ended->run_start_ns : 0);
+	unsigned long flags;
+	u64 is, limit;
+
+	lockdep_assert_held(&tasklist_lock);
+	spin_lock_irqsave(&rq_lock, flags);
+	is = vruntime(parent);
+	limit = floor_ns + CHARGE_LIMIT_NS;
+	if (is < limit)
+		parent->vruntime_offset_ns += min(min(ran, SLEEP_CREDIT_NS), limit - is);
 	spin_unlock_irqrestore(&rq_lock, flags);
 }
 

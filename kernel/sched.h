@@ -13,6 +13,11 @@ void preempt_for_woken(void);
 /* Put a new task on the run queue. */
 void wake_up_new_task(struct task_struct *t);
 /*
+ * A task has ended: its parent, or for a thread its group's leader, is charged for the time that it had, so that forking
+ * gains nothing. tasklist_lock held.
+ */
+void sched_charge(struct task_struct *parent, const struct task_struct *ended);
+/*
  * Sleep as TASK_STOPPED until continue_task(); may return early. The caller's
  * siglock is dropped here.
  */

@@ -274,31 +274,37 @@ int send_signal_locked(int signo, const struct siginfo *info, struct task_struct
 	return error;
 }
 
-void send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+bool send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 			      struct signal_struct *sig)
 {
-	bool group = !thread;
+	bool group = !thread, pending;
 	struct task_struct *t = group ? sig->leader : thread;
 	int signo = q->info.si_signo;
 
 	lockdep_assert_held(&tasklist_lock);
 	if (!t->sighand)
-		return;
+		return false;
 	spin_lock(&t->sighand->siglock);
-	if (!count_expirations(q, times) && prepare_locked(signo, t)) {
+	pending = count_expirations(q, times);
+	if (!pending && prepare_locked(signo, t)) {
 		enqueue_timer_locked(group ? &t->signal->shared_pending : &t->pending, q);
 		signalfd_notify(t);
 		complete_locked(signo, t, group);
+		pending = true;
 	}
 	spin_unlock(&t->sighand->siglock);
+	return pending;
 }
 
-void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+bool send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 		       struct signal_struct *sig)
 {
+	bool pending;
+
 	spin_lock_deferring(&tasklist_lock);
-	send_timer_signal_listed(q, times, thread, sig);
+	pending = send_timer_signal_listed(q, times, thread, sig);
 	spin_unlock_deferring(&tasklist_lock);
+	return pending;
 }
 
 int send_signal_listed(int signo, const struct siginfo *info, struct task_struct *t, bool group)

@@ -128,6 +128,9 @@ struct sigqueue {
 	struct user_struct *user; /* counted for it, with a reference */
 	bool timer;	  /* a timer's: kept for the next expiration */
 	int last_overrun; /* of the signal that was taken last */
+	/* A timer's that rests while its signal is pending: how often it would have expired; it goes on. siglock held. */
+	unsigned int (*missed)(void *owner);
+	void *owner;
 };
 
 struct sigpending {

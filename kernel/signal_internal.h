@@ -34,12 +34,13 @@ int send_signal_listed(int signo, const struct siginfo *info, struct task_struct
 int send_signal(int signo, const struct siginfo *info, struct task_struct *t, bool group);
 /*
  * A timer expired so many times: its signal becomes pending, or, if it still is, counts them as
- * overruns. To thread, or (NULL) to the process. No lock held, any context.
+ * overruns. To thread, or (NULL) to the process. Is it pending now? False: it is ignored, or nobody is there any more.
+ * No lock held, any context.
  */
-void send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+bool send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 		       struct signal_struct *sig);
 /* ... with tasklist_lock held. */
-void send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct task_struct *thread,
+bool send_timer_signal_listed(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 			      struct signal_struct *sig);
 /* Would the current task's action for signo be to ignore it? siglock held. */
 bool action_ignores(const struct task_struct *t, int signo);

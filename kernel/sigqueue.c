@@ -79,6 +79,13 @@ void flush_sigpending_locked(struct sigpending *pending, sigset_t mask)
 			drop_entry(q);
 }
 
+static void add_overruns(struct sigqueue *q, u64 times)
+{
+	u64 overrun = (u64)(unsigned int)q->info.timer.overrun + times;
+
+	q->info.timer.overrun = (int)min(overrun, (u64)0x7fffffff);
+}
+
 void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo *info)
 {
 	struct sigqueue *q, *found = NULL;
@@ -97,6 +104,8 @@ void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo
 		*info = (struct siginfo){.si_signo = signo, .si_code = SI_USER};
 		return;
 	}
+	if (found->missed)
+		add_overruns(found, found->missed(found->owner));
 	*info = found->info;
 	found->last_overrun = info->timer.overrun;
 	drop_entry(found);
@@ -146,6 +155,7 @@ void timer_queue_free(struct sigqueue *q)
 
 	spin_lock_deferring(&me->sighand->siglock);
 	q->timer = false;
+	q->missed = NULL;
 	if (list_empty(&q->link))
 		free_entry(q);
 	spin_unlock_deferring(&me->sighand->siglock);
@@ -160,8 +170,9 @@ void enqueue_timer_locked(struct sigpending *pending, struct sigqueue *q)
 bool count_expirations(struct sigqueue *q, unsigned int times)
 {
 	bool pending = !list_empty(&q->link);
-	u64 overrun = times - 1u + (pending ? (u64)(unsigned int)q->info.timer.overrun + 1 : 0);
 
-	q->info.timer.overrun = (int)min(overrun, (u64)0x7fffffff);
+	if (!pending)
+		q->info.timer.overrun = 0;
+	add_overruns(q, pending ? times : times - 1u);
 	return pending;
 }

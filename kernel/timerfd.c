@@ -28,7 +28,8 @@ struct timerfd {
 	bool canceled;	    /* lock */
 };
 
-static void timerfd_expired(struct clock_timer *ct, u64 times)
+/* The next expirations are counted when somebody reads or polls. */
+static bool timerfd_expired(struct clock_timer *ct, u64 times)
 {
 	struct timerfd *ctx = container_of(ct, struct timerfd, timer);
 	unsigned long flags;
@@ -40,6 +41,7 @@ static void timerfd_expired(struct clock_timer *ct, u64 times)
 	spin_unlock_irqrestore(&ctx->lock, flags);
 	if (first) /* else everybody knows */
 		wake_up_events(&ctx->wait, POLLIN);
+	return false;
 }
 
 static void timerfd_clock_set(struct clock_timer *ct)

@@ -17,6 +17,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/futex.h>
@@ -542,6 +544,104 @@ static void sleep_beside_hogs(void)
 	printf("alone %lu beside %lu\n", alone, beside);
 }
 
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* Children that end at once, one after the other, made in so many ns of the machine's time. */
+static unsigned long children_in(long long ns)
+{
+	long long end = now() + ns;
+	unsigned long children = 0;
+
+	for (; now() < end; children++) {
+		pid_t pid = fork();
+
+		must(pid >= 0, "fork");
+		if (!pid)
+			_exit(0);
+		must(waitpid(pid, NULL, 0) == pid, "waitpid");
+	}
+	return children;
+}
+
+static void fork_beside_hog(void)
+{
+	unsigned long alone, beside;
+
+	share();
+	alone = children_in(1000000000LL);
+	start_hog();
+	beside = children_in(1000000000LL);
+	shared->stop = 1;
+	printf("alone %lu beside %lu\n", alone, beside);
+}
+
+/* The turns of a loop of a process that only computes, in a second of the machine's time. */
+static unsigned long turns_in_a_second(void)
+{
+	unsigned long before = shared->turns;
+
+	usleep(1000000);
+	return shared->turns - before;
+}
+
+static void start_resting_timers(void)
+{
+	struct itimerspec often = { { 0, 1 }, { 0, 1 } };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+	sigset_t signals;
+	long id;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR2);
+	must(sigprocmask(SIG_BLOCK, &signals, NULL) == 0, "sigprocmask");
+	must(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 6000, 6000 }) == 0, "nofile");
+	for (int i = 0; i < 5000; i++) {
+		int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+
+		must(fd >= 0 && timerfd_settime(fd, 0, &often, NULL) == 0, "timerfd");
+	}
+	for (int i = 0; i < 400; i++) {
+		must(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &id) == 0, "timer_create");
+		must(syscall(SYS_timer_settime, id, 0, &often, NULL) == 0, "timer_settime");
+		event.sigev_notify = i % 2 ? SIGEV_SIGNAL : SIGEV_NONE;
+	}
+}
+
+/* Sleeping processes with timers of the shortest periods, whose expirations nobody takes notice of. */
+static void resting_timers(void)
+{
+	struct itimerval often = { { 0, 1 }, { 0, 1 } };
+	unsigned long alone;
+	pid_t hog, sleepers[20];
+
+	share();
+	hog = fork();
+	if (!hog)
+		for (;;)
+			shared->turns++;
+	alone = turns_in_a_second();
+	start_resting_timers();
+	for (int i = 0; i < 20; i++) {
+		sleepers[i] = fork();
+		if (sleepers[i])
+			continue;
+		signal(SIGALRM, SIG_IGN);
+		setitimer(ITIMER_REAL, &often, NULL);
+		for (;;)
+			pause();
+	}
+	printf("alone %lu beside %lu\n", alone, turns_in_a_second());
+	for (int i = 0; i < 20; i++)
+		kill(sleepers[i], SIGKILL);
+	kill(hog, SIGKILL);
+}
+
 /* Two processes that wake each other all the time, and do nothing else. */
 static void start_ping_pong(void)
 {
@@ -685,6 +785,7 @@ static const struct {
 	{ "many_files", many_files }, { "descriptors", descriptors }, { "processes", processes }, { "family", family },
 	{ "threads", threads },	     { "timers", timers },	      { "arguments", arguments },
 	{ "starve", writers_among_readers }, { "sleep_beside_hogs", sleep_beside_hogs }, { "shares", shares },
+	{ "fork_beside_hog", fork_beside_hog }, { "resting_timers", resting_timers },
 	{ "pressure", pressure },    { "oom", out_of_memory },	      { "nothing", nothing },
 };
 

@@ -131,6 +131,20 @@ def shares(bench):
         bench.check(200 <= ms <= 400, f"a process that computes had {ms} ms of the 285 that it was due")
 
 
+@test("latency/a_new_process_does_not_wait_for_one_that_computes")
+def forks(bench):
+    """With slices of 50 ms a child that waited for one would make 20 a second; half of the CPU makes half of them."""
+    alone, beside = map(int, re.fullmatch(r"alone (\d+) beside (\d+)\n", counted(bench, "fork_beside_hog")).groups())
+    bench.check(beside * 4 > alone, f"{alone} children in a second alone, {beside} beside one process")
+
+
+@test("latency/timers_that_nobody_looks_at_cost_nothing")
+def resting(bench):
+    """5,000 descriptors, 400 timers and 20 interval timers, all due all the time."""
+    alone, beside = map(int, re.fullmatch(r"alone (\d+) beside (\d+)\n", counted(bench, "resting_timers")).groups())
+    bench.check(beside * 100 > alone * 90, f"a process made {alone} turns a second alone, {beside} beside sleeping ones")
+
+
 @test("latency/what_takes_too_long_is_named")
 def named(bench):
     """The measure itself: a kernel that keeps the CPU, and interrupts off, for longer than it may."""
