@@ -4,8 +4,10 @@ import fnmatch
 import glob
 import os
 import re
+import shlex
 
-from lab.common import ROOT
+from lab import cli, sim
+from lab.common import ROOT, Refusal
 from lab.sources import read, source_files
 from lab.testing import test
 
@@ -65,9 +67,8 @@ def files(bench):
 def rows(text):
     """(the documents' names, ours, where, how to see it) of each row."""
     for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
-        if line.startswith("|") and len(cells) == 4 and not cells[0].startswith(("---", "the documents")):
-            yield cells
+        if line.startswith("| ") and not line.startswith(("| --- |", "| the documents |")):
+            yield ([cell.strip() for cell in line.strip().strip("|").split(" | ")] + [""] * 4)[:4]
 
 
 def identifiers(text):
@@ -80,7 +81,9 @@ def words_of(paths):
 
 def wrong_rows(text):
     """Names called ours that are no word of a file of their row. "Same" calls the documents' names ours."""
-    for theirs, ours, where, _ in rows(text):
+    for theirs, ours, where, how in rows(text):
+        if not how:
+            yield f"{theirs}: not four cells"
         paths = [name for name in QUOTED.findall(where) if not IDENTIFIER.match(name)]
         names = identifiers(ours) + (identifiers(theirs) if ours.startswith("same") else [])
         if names and not paths:
@@ -97,9 +100,10 @@ HEAD = "| the documents | ours | where | how to see it |\n| --- | --- | --- | --
 @test("concepts/checker_sees_a_name_that_is_not_in_its_file", needs=[])
 def row_checker(bench):
     text = HEAD + ("| `find_vma` | same | `mm/space/vma.c` | - |\n| `find_vmas` | same | `mm/space/vma.c` | - |\n"
-                   "| `a` | `find_vma`, `none_such` | `mm/space/vma.c`, `lib/list.h` | - |\n| `a` | `find_vma` | - | - |\n")
+                   "| `a` | `find_vma`, `none_such` | `mm/space/vma.c`, `lib/list.h` | - |\n| `a` | `find_vma` | - | - |\n"
+                   "| `a` | - | - |\n")
     bench.equal(list(wrong_rows(text)), ["find_vmas is not in mm/space/vma.c", "none_such is not in mm/space/vma.c, lib/list.h",
-                                         "`a`: no file is named"], "complaints")
+                                         "`a`: no file is named", "`a`: not four cells"], "complaints")
 
 
 @test("concepts/names_called_ours_are_in_their_files", needs=[])
@@ -156,6 +160,21 @@ def wrong_commands(text, tests):
             yield f"no test's name contains {name}"
 
 
+def wrong_runs(text, sources):
+    """Commands ./pagoda run and sim with options, or boot options in --append, that do not exist."""
+    for command in sorted({name for name in QUOTED.findall(text) if re.match(r"\./pagoda (run|sim) ", name)}):
+        _, verb, *words = shlex.split(command)
+        try:
+            options = cli.parse(words, cli.RUN_OPTIONS if verb == "run" else sim.OPTIONS, verb)
+        except Refusal as refusal:
+            yield f"{command}: {refusal}"
+            continue
+        for word in getattr(options, "append", None) or []:
+            for name in word.split():
+                if f'"{name.partition("=")[0]}"' not in sources:
+                    yield f"{command}: no boot option {name}"
+
+
 def wrong_cases(text):
     """Names in back quotes in the last column are cases of the unit test that is named before them."""
     for _, _, _, how in rows(text):
@@ -176,6 +195,9 @@ def command_checker(bench):
     tests = list(test_names())
     bench.equal(list(wrong_commands("`./pagoda test test_vma`, `./pagoda test zero_page`, `./pagoda test nothing_such`", tests)),
                 ["no test's name contains nothing_such"], "commands")
+    runs = "`./pagoda run --ram 16M --append slab_debug=x -- a`, `./pagoda run --ran 16M a`, `./pagoda run --append slabs -- a`"
+    bench.equal([line.split(":")[0] for line in wrong_runs(runs, '"slab_debug"')],
+                ["./pagoda run --append slabs -- a", "./pagoda run --ran 16M a"], "runs")
     case = HEAD + "| a | b | c | `./pagoda test test_lru`: `batches_of_all_cpus_are_drained`, `no_such_case` |\n"
     bench.equal(list(wrong_cases(case)), ["no no_such_case in tests/unit/test_lru.c"], "cases")
     bench.equal(list(wrong_proc_files("`/proc/meminfo`, `/proc/self/nothing`", '"meminfo"')), ["no /proc/self/nothing"], "files")
@@ -186,6 +208,8 @@ def commands(bench):
     text = read("docs/CONCEPTS.md")
     proc = "".join(read(path) for path in source_files() if path.startswith("fs/proc/"))
     bench.equal(list(wrong_commands(text, list(test_names()))), [], "commands without a test")
+    sources = "".join(read(path) for path in source_files() if path.endswith(".c"))
+    bench.equal(list(wrong_runs(text, sources)), [], "commands that would be refused")
     bench.equal(list(wrong_cases(text)), [], "cases that are no test")
     bench.equal(list(wrong_proc_files(text, proc)), [], "files of /proc that are none")
 
