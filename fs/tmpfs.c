@@ -18,7 +18,8 @@
  * 1 KiB of the kernel's memory, which cannot be swapped. A symbolic link of LONG_LINK bytes and more counts as a page.
  *
  * Locking: i_rwsem (writers, truncation); reading needs none, as the page cache has its
- * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part.
+ * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part, a fallocate() that fails
+ * takes back what it has allocated.
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
@@ -325,23 +326,69 @@ static long tmpfs_write(struct file *file, struct iov_user buf, size_t count, u6
 	return ret;
 }
 
-/* Make every page of [offset, end) present. */
-static long allocate_pages(struct inode *inode, u64 offset, u64 end)
+/* ---- fallocate ------------------------------------------------------------------------------- */
+
+/* Make the pages [first, end) present. *reached: the first one that was not reached. */
+static long allocate_pages(struct inode *inode, pgoff_t first, pgoff_t end, pgoff_t *reached)
 {
-	for (unsigned long index = offset >> PAGE_SHIFT; PFN_PHYS(index) < end; index++) {
+	for (*reached = first; *reached < end; ++*reached) {
 		int err;
 
-		if (!writable_bytes(inode, PFN_PHYS(index), 1))
+		if (fs_hook_signal_pending())
+			return -EINTR;
+		if (!writable_bytes(inode, (u64)*reached << PAGE_SHIFT, 1))
 			return -ENOSPC;
-		err = allocate_own_page(&inode->i_data, index);
+		err = allocate_own_page(&inode->i_data, *reached);
 		if (err)
 			return err;
 		note_pages(inode);
-		if (fs_hook_signal_pending())
-			return -EINTR;
 		port_cond_resched();
 	}
 	return 0;
+}
+
+/* The page at index goes if nobody has used it since it was allocated: it holds no data, and nobody maps it. */
+static void drop_unused_page(struct address_space *mapping, pgoff_t index)
+{
+	struct page *page = find_lock_page(mapping, index);
+
+	if (!page)
+		return; /* a swapped one holds data */
+	if (!PageUptodate(page) && !page->private) {
+		VM_BUG_ON(page_mapcount(page));
+		remove_from_page_cache(page);
+	}
+	unlock_page(page);
+	put_page(page);
+}
+
+/*
+ * Take back what allocate_pages() has made of [first, end). It has turned the pages that earlier calls had
+ * allocated there into data (allocate_own_page()), so the pages without data are its own.
+ */
+static void drop_unused_pages(struct inode *inode, pgoff_t first, pgoff_t end)
+{
+	lockdep_assert_held(&inode->i_rwsem);
+	for (pgoff_t index = first; index < end; index++) {
+		drop_unused_page(&inode->i_data, index);
+		port_cond_resched();
+	}
+	note_pages(inode);
+}
+
+/* All pages of [offset, end), or none: then -ENOSPC, -EINTR, -ENOMEM, -EIO, and the file is as before. */
+static long allocate_range(struct inode *inode, u64 offset, u64 end)
+{
+	u64 first = offset >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
+	pgoff_t reached;
+	long ret;
+
+	if (last - first >= page_limit(tmpfs_of(inode->i_sb)))
+		return -ENOSPC;
+	ret = allocate_pages(inode, (pgoff_t)first, (pgoff_t)last + 1, &reached);
+	if (ret)
+		drop_unused_pages(inode, (pgoff_t)first, reached);
+	return ret;
 }
 
 static long punch_hole(struct inode *inode, u64 offset, u64 end)
@@ -364,7 +411,7 @@ static long allocate(struct inode *inode, int mode, u64 offset, u64 end)
 		return ret;
 	if (end > inode->i_size && (inode->i_seals & F_SEAL_GROW))
 		return -EPERM;
-	ret = allocate_pages(inode, offset, end);
+	ret = allocate_range(inode, offset, end);
 	if (!ret && !(mode & FALLOC_FL_KEEP_SIZE) && end > inode->i_size)
 		WRITE_ONCE(inode->i_size, end);
 	return ret;
