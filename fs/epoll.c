@@ -658,6 +658,7 @@ void epoll_forget_file(struct file *file)
 		mutex_lock(&ep->mutex);
 		remove_item(item);
 		mutex_unlock(&ep->mutex);
+		port_cond_resched();
 	}
 	mutex_unlock(&epoll_mutex);
 }

@@ -50,6 +50,7 @@
 
 #define LOCK_END_MAX   ((u64)INT64_MAX)
 #define MAX_WAIT_CHAIN 32
+#define REMOVE_BATCH   512u /* locks that a close gives up between two scheduling points */
 
 enum lock_kind { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK };
 
@@ -482,26 +483,44 @@ long sys_flock(unsigned long fd, unsigned long op)
 	return ret;
 }
 
-static void remove_owned(struct inode *inode, const void *owner)
+/* Up to REMOVE_BATCH locks of owner leave the list, for *dead; true: there may be more. */
+static bool take_owned(struct inode *inode, const void *owner, struct file_lock **dead)
 {
-	struct file_lock **link, *lock, *dead = NULL;
+	struct file_lock **link, *lock;
+	unsigned int taken = 0;
 
-	if (!READ_ONCE(inode->i_locks))
-		return;
 	spin_lock(&file_locks_lock);
-	for (link = &inode->i_locks; (lock = *link);) {
+	for (link = &inode->i_locks; (lock = *link) && taken < REMOVE_BATCH;) {
 		if (lock->owner != owner) {
 			link = &lock->next;
 			continue;
 		}
 		*link = lock->next;
-		lock->next = dead;
-		dead = lock;
+		lock->next = *dead;
+		*dead = lock;
+		taken++;
 	}
 	spin_unlock(&file_locks_lock);
-	if (dead)
+	return taken == REMOVE_BATCH;
+}
+
+/* Those who wait are woken when all are gone. */
+static void remove_owned(struct inode *inode, const void *owner)
+{
+	bool more, any = false;
+
+	if (!READ_ONCE(inode->i_locks))
+		return;
+	do {
+		struct file_lock *dead = NULL;
+
+		more = take_owned(inode, owner, &dead);
+		any = any || dead;
+		free_all(dead);
+		port_cond_resched();
+	} while (more);
+	if (any)
 		wake_up_key(&lock_changed, inode);
-	free_all(dead);
 }
 
 void locks_remove_posix(struct file *file, struct files_struct *owner)

@@ -29,6 +29,8 @@
 #define PAGE  4096ul
 #define ZEROS (1ul << 30) /* of the zero page: 262,144 entries in 512 tables */
 #define OWN   (64ul << 20)
+#define EPOLLS 20000 /* closed in some 250 instructions each */
+#define LOCKS  12000 /* given up in some 150 each; each is taken by walks over all there are, so not more */
 
 static void die(const char *what)
 {
@@ -270,6 +272,35 @@ static void descriptors(void)
 	}
 	wait(&status);
 	close(ep);
+}
+
+/* One object in very many epolls, from all of which its last close takes it. */
+static void epolls(void)
+{
+	int n = raise_files(EPOLLS + 16), ep, fds[2];
+	struct epoll_event e = { .events = EPOLLIN };
+
+	must(pipe(fds) == 0, "pipe");
+	for (int i = 0; i < EPOLLS; i++) {
+		ep = epoll_create1(0);
+		must(ep >= 0 && ep < n, "epoll_create1");
+		must(epoll_ctl(ep, EPOLL_CTL_ADD, fds[0], &e) == 0, "epoll_ctl");
+	}
+	close(fds[0]);
+}
+
+/* Very many record locks in one file, all given up by a close. */
+static void record_locks(void)
+{
+	int fd = open("/tmp/locks", O_RDWR | O_CREAT, 0600);
+	struct flock lock = { .l_type = F_WRLCK, .l_len = 1 };
+
+	must(fd >= 0, "open");
+	for (long i = LOCKS; i > 0; i--) {
+		lock.l_start = 2 * i;
+		must(fcntl(fd, F_SETLK, &lock) == 0, "lock");
+	}
+	close(fd);
 }
 
 /* Children that wait; returns how many there are. */
@@ -782,7 +813,8 @@ static const struct {
 	{ "munmap", tables_munmap }, { "mprotect", tables_mprotect }, { "mremap", tables_mremap },
 	{ "fork", tables_fork },     { "advice", tables_advice },     { "lock", tables_lock },
 	{ "look", tables_look },     { "regions", regions },	      { "big_files", big_files },
-	{ "many_files", many_files }, { "descriptors", descriptors }, { "processes", processes }, { "family", family },
+	{ "many_files", many_files }, { "descriptors", descriptors }, { "epolls", epolls },
+	{ "record_locks", record_locks }, { "processes", processes }, { "family", family },
 	{ "threads", threads },	     { "timers", timers },	      { "arguments", arguments },
 	{ "starve", writers_among_readers }, { "sleep_beside_hogs", sleep_beside_hogs }, { "shares", shares },
 	{ "fork_beside_hog", fork_beside_hog }, { "resting_timers", resting_timers },
