@@ -376,6 +376,15 @@ static long write_and_flush(struct vm_file *file, struct iov_user buf, size_t n,
 	return ret;
 }
 
+/* Once: any user who can write a file can have this happen as often as they like. */
+static void warn_of_stores(void)
+{
+	static bool warned;
+
+	if (!__atomic_exchange_n(&warned, true, __ATOMIC_RELAXED))
+		pr_warn("direct write beside stores through a mapping, or beside a mounted file system (told once)\n");
+}
+
 /* By direct_IO, the cache being of one mind with it: bytes, 0: it cannot be, or -errno. */
 static long write_past_cache(struct vm_file *file, struct iov_user buf, size_t count, u64 pos)
 {
@@ -385,7 +394,7 @@ static long write_past_cache(struct vm_file *file, struct iov_user buf, size_t c
 		return 0;
 	ret = file->f_mapping->a_ops->direct_IO(file, true, buf, count, pos);
 	if (ret && drop_range(file, pos, count)) /* an error may come after something was written */
-		pr_warn("direct write beside stores through a mapping, or beside a mounted file system\n");
+		warn_of_stores();
 	return ret;
 }
 

@@ -16,8 +16,8 @@ def program(bench):
     return guest_programs.compile_program(source, "glibc", bench.log)
 
 
-def in_pagoda(bench, disk, script):
-    done = bench.ran(ext2.busybox(bench, disk, script, "--copy", f"{program(bench)}:/x"))
+def in_pagoda(bench, disk, script, *options):
+    done = bench.ran(ext2.busybox(bench, disk, script, "--copy", f"{program(bench)}:/x", *options))
     ext2.is_clean(bench, disk)
     return done.out.decode()
 
@@ -41,6 +41,15 @@ def small(bench):
     disk = ext2.make_image(bench, "-b", "1024")
     out = in_pagoda(bench, disk, f"({CALLS}) | grep -c DIFFERENT; {MOUNT} && /x fork /mnt/g && /x kill /mnt/h")
     bench.equal(out, "0\nnothing is lost\nkilled\n", "output")
+
+
+@test("direct_io/a_user_who_stores_beside_direct_writes_is_told_of_once")
+def stores(bench):
+    out = in_pagoda(bench, ext2.make_image(bench, "-b", "4096"), f"{MOUNT} && /x stores /mnt/f && umount /mnt",
+                    "--log", "log")
+    bench.equal(out, "written\n", "output")
+    with open(bench.file("log"), errors="replace") as file:
+        bench.equal(file.read().count("direct write beside stores"), 1, "warnings")
 
 
 @test("direct_io/debians_dd_copies_past_the_cache_and_is_told_of_errors")

@@ -7,6 +7,7 @@
  *	device PATH		a disk: the same; its first 64 KiB are restored
  *	fork FILE		reads beside a thread that forks and stores (Linux promises less)
  *	kill FILE		children killed in the midst of writing
+ *	stores FILE		writes beside a thread that stores through a mapping, in which both can win
  *
  * tests/host/direct_io.py runs this.
  */
@@ -329,6 +330,30 @@ static int killed(const char *path)
 	return 0;
 }
 
+static void *store_always(void *mapped)
+{
+	while (!done)
+		++*(volatile char *)mapped;
+	return NULL;
+}
+
+static int stores(const char *path)
+{
+	int direct = MUST(open(path, O_RDWR | O_CREAT | O_TRUNC | DIRECT, 0600));
+	char *p = memory(1), *mapped;
+	pthread_t thread;
+
+	MUST(pwrite(direct, p, PAGE, 0));
+	mapped = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, direct, 0));
+	pthread_create(&thread, NULL, store_always, mapped);
+	for (int i = 0; i < 5 * ROUNDS; i++)
+		MUST(pwrite(direct, p, PAGE, 0));
+	done = 1;
+	pthread_join(thread, NULL);
+	printf("written\n");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -345,5 +370,7 @@ int main(int argc, char **argv)
 		return forks(argv[2]);
 	if (!strcmp(what, "kill"))
 		return killed(argv[2]);
+	if (!strcmp(what, "stores"))
+		return stores(argv[2]);
 	return 2;
 }
