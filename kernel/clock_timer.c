@@ -15,8 +15,8 @@
  * however many timers of however short intervals a user has, those that are not used cost nothing. (As in Linux: timerfd_read()
  * and posixtimer_rearm().)
  *
- * Locking: clock_timers_lock, interrupts off, for all of them; not held while fn runs. The timer
- * wheel's lock is inside. Failure: none.
+ * Locking: clock_timers_lock, interrupts off, for all of them; not held while fn runs. timer_lock
+ * (timer.c) is inside. Failure: none.
  */
 #include <pagoda/errno.h>
 #include <pagoda/spinlock.h>

@@ -29,7 +29,7 @@
 #define CPU_VIRT  1u
 #define CPU_SCHED 2u
 
-#define TIMERS_PER_TICK 64 /* looked at with interrupts off */
+#define TIMERS_PER_TICK 64 /* looked at under tasklist_lock, without a scheduling point */
 
 #define ID_PART	  3
 #define ID_THREAD 4

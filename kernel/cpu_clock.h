@@ -51,7 +51,7 @@ int cpu_timer_set(struct cpu_timer *timer, const struct clock_timer_spec *new, b
 void cpu_timer_get(struct cpu_timer *timer, struct clock_timer_spec *out);
 /* Disarm the timer for good: fn is not called any more when this returns. */
 void cpu_timer_destroy(struct cpu_timer *timer);
-/* The tick met a process that has timers in cpu_timers. Interrupts off. */
+/* The tick met a process that has timers in cpu_timers. Deferred work: interrupts on, no lock held. */
 void cpu_timers_tick(struct signal_struct *sig);
 /* The process has ended: disarm all timers that measure it or its threads. tasklist_lock held. */
 void cpu_timers_forget_locked(struct signal_struct *sig);

@@ -8,7 +8,7 @@
  *
  * The CPU timers count what is left, in nanoseconds, and lose a tick's worth at each tick.
  *
- * Locking: tasklist_lock for the fields (the timer and tick come from interrupts and send
+ * Locking: tasklist_lock for the fields (the timer and the tick, as deferred work, send
  * signals, which need it anyhow). Failure: -EINVAL, -EFAULT.
  */
 #include <pagoda/errno.h>

@@ -42,7 +42,7 @@ int put_timespec_ns(unsigned long uaddr, u64 ns) __must_check;
 /* Now + ns on port_clock_ns()'s scale, UINT64_MAX (never) on overflow. */
 u64 deadline_after(u64 ns);
 
-/* ---- Timers: fn is called from the tick, interrupts off, no lock held. --------------- */
+/* ---- Timers: fn is called after the tick as deferred work (kernel/deferred.h), interrupts on, no lock held; it does not sleep. */
 struct ktimer {
 	struct rb_node node;
 	u64 expires_ns; /* 0: not armed */
@@ -55,6 +55,6 @@ void ktimer_start(struct ktimer *timer, u64 expires_ns);
 bool ktimer_cancel(struct ktimer *timer);
 /* Disarm, and wait until fn has returned. The caller holds no lock that fn takes. */
 void ktimer_cancel_sync(struct ktimer *timer);
-void ktimers_run(u64 now_ns); /* the tick */
+void ktimers_run(u64 now_ns); /* deferred work of the tick */
 void timers_init(void);
 void time_init(u64 boot_wallclock_ns);

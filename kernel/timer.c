@@ -6,7 +6,7 @@
  *	a tick			O(log timers) for each timer that is due, and a look at the first that is not
  *
  * Any user can have thousands of timers (RLIMIT_SIGPENDING, descriptors, sleeping tasks) and choose when they are
- * due, so nothing that the tick does with interrupts off may depend on those that are not due. A timing
+ * due, so nothing that is done after a tick may depend on those that are not due. A timing
  * wheel (Varghese and Lauck, 1987) starts a timer in O(1), but its tick looks at every timer of a slot.
  * A timer never fires early, and at most a tick late; timers that are due at the same tick fire in the order of
  * their times, those of one time in the order in which they were started.

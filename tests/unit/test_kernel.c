@@ -154,7 +154,7 @@ PAGODA_TEST(timers_fire_once_never_early_and_at_most_a_tick_late, "")
 {
 	timers_init();
 	now = port_clock_ns();
-	for (unsigned int i = 0; i < NR_TIMERS; i++) { /* up to 8 s: several rounds of the wheel */
+	for (unsigned int i = 0; i < NR_TIMERS; i++) { /* up to 8 s, most of them between two ticks */
 		timers[i].due = now + (u64)i * 20011003;
 		ktimer_init(&timers[i].timer, count_firing);
 		ktimer_start(&timers[i].timer, timers[i].due);
