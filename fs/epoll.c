@@ -352,20 +352,31 @@ static int depth_below(struct eventpoll *ep, const struct eventpoll *goal, int l
 		if (below == -ELOOP)
 			return -ELOOP;
 		depth = max(depth, below + 1);
+		port_cond_resched();
 	}
 	ep->walk = walks;
 	ep->walk_depth = depth;
 	return depth;
 }
 
-static int depth_above(const struct eventpoll *ep, int level)
+/*
+ * Levels of epolls above ep: at most MAX_NESTING, as every watch was checked. Each epoll is looked at once in a walk,
+ * by however many ways it is reached.
+ */
+static int depth_above(struct eventpoll *ep, int level)
 {
 	int depth = 0;
 
-	if (level > MAX_NESTING)
+	if (WARN_ON_ONCE(level > MAX_NESTING))
 		return level;
-	for (struct epitem *item = ep->file->f_epitems; item; item = item->next_of_file)
+	if (ep->walk == walks)
+		return ep->walk_depth;
+	for (struct epitem *item = ep->file->f_epitems; item; item = item->next_of_file) {
 		depth = max(depth, depth_above(item->ep, level + 1) + 1);
+		port_cond_resched();
+	}
+	ep->walk = walks;
+	ep->walk_depth = depth;
 	return depth;
 }
 
@@ -376,9 +387,10 @@ static long check_nesting(struct eventpoll *ep, struct eventpoll *inner)
 
 	walks++;
 	below = depth_below(inner, ep, 0);
-	if (below < 0 || depth_above(ep, 0) + 1 + below > MAX_NESTING)
+	if (below < 0)
 		return -ELOOP;
-	return 0;
+	walks++;
+	return depth_above(ep, 0) + 1 + below > MAX_NESTING ? -ELOOP : 0;
 }
 
 /* ---- epoll_ctl

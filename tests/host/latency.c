@@ -30,6 +30,8 @@
 #define ZEROS (1ul << 30) /* of the zero page: 262,144 entries in 512 tables */
 #define OWN   (64ul << 20)
 #define EPOLLS 20000 /* closed in some 250 instructions each */
+#define LAYERS 4
+#define LAYER_EPOLLS 60 /* 216,000 ways up from the lowest layer */
 #define LOCKS  12000 /* given up in some 150 each; each is taken by walks over all there are, so not more */
 
 static void die(const char *what)
@@ -287,6 +289,23 @@ static void epolls(void)
 		must(epoll_ctl(ep, EPOLL_CTL_ADD, fds[0], &e) == 0, "epoll_ctl");
 	}
 	close(fds[0]);
+}
+
+/* Layers of epolls, each of which watches all of the layer below; the lowest ones get another to watch. */
+static void epoll_layers(void)
+{
+	int layer[LAYERS][LAYER_EPOLLS], n = raise_files(LAYERS * LAYER_EPOLLS + 16);
+	struct epoll_event e = { .events = EPOLLIN };
+
+	for (int i = 0; i < LAYERS; i++)
+		for (int j = 0; j < LAYER_EPOLLS; j++) {
+			layer[i][j] = epoll_create1(0);
+			must(layer[i][j] >= 0 && layer[i][j] < n, "epoll_create1");
+			for (int k = 0; i && k < LAYER_EPOLLS; k++)
+				must(epoll_ctl(layer[i][j], EPOLL_CTL_ADD, layer[i - 1][k], &e) == 0, "epoll_ctl");
+		}
+	must(epoll_ctl(layer[0][0], EPOLL_CTL_ADD, epoll_create1(0), &e) == 0, "one below");
+	must(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, layer[LAYERS - 1][0], &e) != 0 && errno == ELOOP, "one too many");
 }
 
 /* Very many record locks in one file, all given up by a close. */
@@ -814,6 +833,7 @@ static const struct {
 	{ "fork", tables_fork },     { "advice", tables_advice },     { "lock", tables_lock },
 	{ "look", tables_look },     { "regions", regions },	      { "big_files", big_files },
 	{ "many_files", many_files }, { "descriptors", descriptors }, { "epolls", epolls },
+	{ "epoll_layers", epoll_layers },
 	{ "record_locks", record_locks }, { "processes", processes }, { "family", family },
 	{ "threads", threads },	     { "timers", timers },	      { "arguments", arguments },
 	{ "starve", writers_among_readers }, { "sleep_beside_hogs", sleep_beside_hogs }, { "shares", shares },
