@@ -13,12 +13,15 @@
  *
  * Shrinking: zero the rest of the last block, set the size, drop the pages (the last one
  * forgets where its blocks that are cut off were), free the blocks. Growing: what a mapping
- * left behind the old end is zeroed first.
+ * left behind the old end is zeroed first; when the size has grown, the page of the old end is
+ * write-protected in mappings, as with blocks smaller than pages it has blocks of the file
+ * then that no store has asked a place for (block_size_grown()).
  *
  * Locking: i_rwsem for write while the size changes; reading needs none. Then page locks,
  * then map_lock in ext2_map_block().
  */
 #include <fs/ext2/ext2.h>
+#include <pagoda/bug.h>
 #include <pagoda/mm.h>
 
 static int ext2_get_block(struct address_space *mapping, u64 block, struct buffer_head *bh,
@@ -130,14 +133,30 @@ static void clear_old_tail(struct inode *inode)
 		truncate_inode_pages_range(&inode->i_data, size, ALIGN(size, (u64)PAGE_SIZE));
 }
 
+/* The file has grown: stores through mappings behind the old end are noticed from now on. i_rwsem held for write. */
+static void note_growth(struct inode *inode, u64 old_size)
+{
+	lockdep_assert_held(&inode->i_rwsem);
+	if (inode->i_size > old_size)
+		block_size_grown(&inode->i_data, old_size, ext2_sb(inode->i_sb)->block_size);
+}
+
+static void grow(struct inode *inode, u64 size)
+{
+	u64 old_size = inode->i_size;
+
+	clear_old_tail(inode);
+	WRITE_ONCE(inode->i_size, size);
+	note_growth(inode, old_size);
+}
+
 static int ext2_setsize(struct inode *inode, u64 size)
 {
 	int err;
 
 	if (size >= inode->i_size) {
 		if (size > inode->i_size)
-			clear_old_tail(inode);
-		WRITE_ONCE(inode->i_size, size);
+			grow(inode, size);
 		return 0;
 	}
 	err = block_truncate_page(&inode->i_data, size, ext2_sb(inode->i_sb)->block_size,
@@ -182,6 +201,7 @@ static long write_locked(struct file *file, struct iov_user buf, size_t count, u
 		WRITE_ONCE(inode->i_size, min(inode->i_size, max(old_size, *pos)));
 		cut_at_end(inode);
 	}
+	note_growth(inode, old_size);
 	if (ret > 0)
 		file_update_time(file);
 	return ret;

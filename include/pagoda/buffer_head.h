@@ -79,6 +79,12 @@ void block_cut_range(struct page *page, unsigned int from, unsigned int to);
  */
 int block_truncate_page(struct address_space *mapping, u64 size, unsigned int block_size,
 			get_block_t get_block) __must_check;
+/*
+ * After a file has grown from old_size on, with the inode's lock held since before: the next store through a mapping to the
+ * page that the old end lies in faults, so that the blocks which that page got in the file find a place, or the store is
+ * told that there is none. Nothing to do if the old end's block is the last of its page. May sleep.
+ */
+void block_size_grown(struct address_space *mapping, u64 old_size, unsigned int block_size);
 /* direct_IO in terms of get_block, with the same block sizes. (direct_io.c) */
 long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos,
 			unsigned int block_size, get_block_t get_block);

@@ -19,6 +19,7 @@
 #include "buffer_internal.h"
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
+#include <pagoda/vmscan.h>
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
@@ -289,6 +290,31 @@ int block_truncate_page(struct address_space *mapping, u64 size, unsigned int bl
 	unlock_page(page);
 	put_page(page);
 	return err;
+}
+
+/*
+ * The page has been writable in mappings since a store that saw the old size, and gave no place to the blocks past it:
+ *
+ *	store to block 0	page_mkwrite: block 0 has a place and is dirty, the entry is writable
+ *	the file grows		blocks 1 .. 3 are the file's
+ *	store to block 2	no fault: nothing would tell that block 2 is dirty
+ *
+ * What was stored since the file has grown marks the entry dirty only, so all blocks count as dirty then.
+ */
+void block_size_grown(struct address_space *mapping, u64 old_size, unsigned int block_size)
+{
+	u64 first_new = ALIGN(old_size, (u64)block_size);
+	struct page *page;
+
+	if (!(first_new & (PAGE_SIZE - 1)))
+		return;
+	page = find_lock_page(mapping, (pgoff_t)(first_new >> PAGE_SHIFT));
+	if (!page)
+		return;
+	if (page_mkclean(page))
+		block_dirty_page(page);
+	unlock_page(page);
+	put_page(page);
 }
 
 void block_invalidatepage(struct page *page, unsigned int offset)

@@ -148,7 +148,7 @@ bool clear_page_dirty_for_io(struct page *page)
 {
 	VM_BUG_ON(!PageLocked(page));
 	if (page_mkclean(page))
-		(void)set_page_dirty(page); /* we clear it at once */
+		block_dirty_page(page); /* we clear it at once, its blocks when they are sent */
 	return TestClearPageDirty(page);
 }
 

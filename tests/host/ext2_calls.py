@@ -3,7 +3,7 @@
 import os
 
 from lab import guest_programs
-from lab.ext2 import busybox, is_clean, make_image
+from lab.ext2 import busybox, is_clean, make_image, tool
 from lab.testing import test
 
 MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt && chmod 777 /mnt"
@@ -59,3 +59,20 @@ def mapped_times(bench):
     bench.equal(changed, ["first store", "store to another page", "store after fsync", "read into the mapping",
                           "store by a child", "memfd"], "stores that changed the times")
     bench.check(all("mode 106711" in line for line in lines[:-1]), "a store took set-id bits")
+
+
+GROWN = ("ftruncate pwrite pwrite_to_another_page pwritev direct_write direct_write_to_another_page posix_fallocate "
+         "copy_file_range sendfile splice steps shrinking_first").split()
+
+
+@test("ext2/a_store_to_the_page_of_the_old_end_is_kept_however_the_file_grew")
+def grown_under_a_mapping(bench):
+    source = os.path.join(guest_programs.SOURCES, "disk", "grow_mapped.c")
+    program = guest_programs.compile_program(source, "glibc", bench.log)
+    for size in (1024, 2048, 4096):
+        disk = make_image(bench, "-b", str(size))
+        done = bench.ran(busybox(bench, disk, f"{MOUNT} && /x /mnt && umount /mnt", "--copy", f"{program}:/x"))
+        bench.equal(done.out.decode().splitlines(), GROWN, f"ways of growing, blocks of {size} bytes")
+        is_clean(bench, disk)
+        left = bench.command([tool("debugfs"), "-R", "cat /left", disk]).out
+        bench.equal((len(left), left[0:1], left[2500:2501]), (4096, b"a", b"z"), "the file on the disk")

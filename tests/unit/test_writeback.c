@@ -361,6 +361,74 @@ PAGODA_TEST(stores_through_a_mapping_reach_the_disk_each_time, "AS-51")
 	put_vm_file(&f->file);
 }
 
+/* A file of 1,000 bytes in blocks of 1,024, mapped and writable; then it has size bytes. */
+static struct block_file *grown_under_a_mapping(u64 size)
+{
+	struct block_file *f = block_file_create(1024, 0);
+	u8 buf[1000];
+
+	new_process();
+	memset(buf, 'a', sizeof(buf));
+	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), 1000);
+	CHECK_EQ(do_mmap(&f->file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	hosted_write8(BASE, 'b');
+	CHECK(hosted_lookup_user(current_vm->mm, BASE).write);
+	f->size = size;
+	return f;
+}
+
+PAGODA_TEST(a_store_to_a_page_of_which_more_is_in_the_file_finds_a_place, "AS-51")
+{
+	struct block_file *f = grown_under_a_mapping(PAGE_SIZE);
+
+	hosted_write8(BASE + 1500, 'c'); /* before block_size_grown() */
+	block_size_grown(&f->mapping, 1000, 1024);
+	CHECK(!hosted_lookup_user(current_vm->mm, BASE).write);
+	CHECK_EQ(f->mapping.nr_dirty, 1);
+	CHECK(!f->place[2]);
+	hosted_write8(BASE + 2500, 'd');
+	CHECK(f->place[2]); /* at once */
+	CHECK_EQ(fsync_file(&f->file), 0);
+	CHECK_EQ(block_file_disk_byte(f, 0), 'b');
+	CHECK_EQ(block_file_disk_byte(f, 1500), 'c');
+	CHECK_EQ(block_file_disk_byte(f, 2500), 'd');
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(growing_inside_the_last_block_of_a_page_leaves_its_entries_alone, "")
+{
+	struct block_file *f = grown_under_a_mapping(PG(2));
+
+	block_size_grown(&f->mapping, PAGE_SIZE - 24, 1024);
+	block_size_grown(&f->mapping, 1000, PAGE_SIZE);
+	CHECK(hosted_lookup_user(current_vm->mm, BASE).write);
+	put_vm_file(&f->file);
+}
+
+/* Only the entry tells of a store between the growth and block_size_grown(), be it the flusher that finds it. */
+static void store_without_a_fault(bool told)
+{
+	struct block_file *f = grown_under_a_mapping(PAGE_SIZE);
+
+	hosted_write8(BASE + 2500, 'd');
+	if (told)
+		block_size_grown(&f->mapping, 1000, 1024);
+	CHECK_EQ(fsync_file(&f->file), 0);
+	CHECK_EQ(block_file_disk_byte(f, 0), 'b');
+	CHECK_EQ(block_file_disk_byte(f, 2500), 'd');
+	put_vm_file(&f->file);
+}
+
+PAGODA_TEST(what_was_stored_without_a_fault_goes_to_the_disk_whichever_block_it_is_in, "AS-51")
+{
+	store_without_a_fault(false);
+}
+
+PAGODA_TEST(what_was_stored_before_the_growth_was_told_goes_to_the_disk, "AS-51")
+{
+	store_without_a_fault(true);
+}
+
 /* ---- Clean, dirty, on the way --------------------------------------------------------------- */
 
 /* A page is in one of three states, which the documents keep as three lists of its mapping. */
