@@ -641,7 +641,7 @@ static void check_slabs_asked_about(unsigned int n)
 		CHECK(kmem_cache_grow(cachep, i % 3 ? GFP_KERNEL : GFP_KERNEL | GFP_DMA));
 	validate_slab(); /* (I5) */
 	slabs_asked_about = 0;
-	CHECK_EQ(destroy_free_slabs(cachep, n, in_dma_zone, GFP_DMA), DIV_ROUND_UP(n, 3));
+	CHECK_EQ(destroy_free_slabs(cachep, n, in_dma_zone, GFP_DMA), DIV_ROUND_UP(n, 3) << cachep->gfporder);
 	CHECK_EQ(slabs_asked_about, DIV_ROUND_UP(n, 3) + 1); /* and one that ends the search */
 	CHECK_EQ(cachep->nr_free_slabs, n - DIV_ROUND_UP(n, 3));
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);

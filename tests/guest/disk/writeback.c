@@ -273,6 +273,26 @@ static int cold_file(const char *path)
 	return fd;
 }
 
+/* Reading ahead does not wait for the disk, and mincore() tells of a page once it was read. */
+static void wait_for_pages(int fd, unsigned int first, unsigned int nr)
+{
+	for (int ms = 0; ms < 10000 && cached_pages(fd, first, nr) < nr; ms++)
+		sleep_ms(1);
+}
+
+/* The pages that are cached when reading ahead has come to its end. */
+static unsigned int settled_pages(int fd)
+{
+	unsigned int nr = cached_pages(fd, 0, ADVISED), before;
+
+	do {
+		before = nr;
+		sleep_ms(50);
+		nr = cached_pages(fd, 0, ADVISED);
+	} while (nr != before);
+	return nr;
+}
+
 static void read_page(int fd, unsigned int page)
 {
 	MUST(pread(fd, bytes, PAGE, (off_t)(page * PAGE)));
@@ -285,6 +305,7 @@ static void advice_has_its_effects(void)
 	unsigned int normal, sequential;
 
 	CHECK(posix_fadvise(fd, 16 * PAGE, 32 * PAGE, POSIX_FADV_WILLNEED) == 0, "WILLNEED");
+	wait_for_pages(fd, 16, 32);
 	CHECK(cached_pages(fd, 16, 32) == 32 && cached_pages(fd, 0, ADVISED) == 32, "%u",
 	      cached_pages(fd, 0, ADVISED));
 	for (unsigned int i = 16; i < 48; i++)
@@ -302,14 +323,14 @@ static void advice_has_its_effects(void)
 	posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
 	for (unsigned int i = 0; i < 100; i++)
 		read_page(fd, i);
-	normal = cached_pages(fd, 0, ADVISED);
+	normal = settled_pages(fd);
 	CHECK(normal > 101, "%u", normal);
 
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	for (unsigned int i = 0; i < 100; i++)
 		read_page(fd, i);
-	sequential = cached_pages(fd, 0, ADVISED);
+	sequential = settled_pages(fd);
 	CHECK(sequential >= normal, "%u, without %u", sequential, normal);
 
 	write_pages(fd, 200, 4); /* dirty pages are written, not lost */
@@ -323,6 +344,7 @@ static void readahead_reads(void)
 	int fd = cold_file("/mnt/ahead");
 
 	MUST(readahead(fd, 100 * PAGE, 20 * PAGE));
+	wait_for_pages(fd, 100, 20);
 	CHECK(cached_pages(fd, 100, 20) == 20 && cached_pages(fd, 0, ADVISED) == 20, "%u",
 	      cached_pages(fd, 0, ADVISED));
 	close(fd);
