@@ -42,7 +42,7 @@ long total_swap_pages;
 
 unsigned long nr_usable_slots(void)
 {
-	return (unsigned long)READ_ONCE(total_swap_pages);
+	return (unsigned long)__atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
 }
 
 static int least_priority; /* (W) of areas that ask for none: -1, -2, ... */
