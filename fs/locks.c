@@ -504,7 +504,7 @@ static bool take_owned(struct inode *inode, const void *owner, struct file_lock 
 	return taken == REMOVE_BATCH;
 }
 
-/* Those who wait are woken when all are gone. */
+/* Tasks that wait for one of these locks are woken when all of them have been removed. */
 static void remove_owned(struct inode *inode, const void *owner)
 {
 	bool more, any = false;

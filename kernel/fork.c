@@ -68,7 +68,7 @@ void fork_init(void)
 	max_tasks = (unsigned int)clamp(totalram_pages() / PAGES_PER_TASK, 64ul, PID_MAX - 2ul);
 }
 
-/* What the threads of a process copied to poll. tasklist_lock held. */
+/* Bytes that poll() and select() of the process's threads hold in kernel memory. tasklist_lock held. */
 static unsigned long poll_bytes_of(const struct task_struct *t)
 {
 	const struct task_struct *thread;

@@ -50,7 +50,7 @@ struct hosted_disk {
 	void *watch_arg;		      /* (lock) */
 };
 
-/* Who is told of each transfer. */
+/* The function that a test wants to be called for each transfer, with its argument. */
 struct watcher {
 	hosted_disk_watch_t *call;
 	void *arg;
