@@ -37,10 +37,9 @@
 /* Another thread may be changing other flags. */
 static void change_flags(struct file *file, unsigned int mask, unsigned int value)
 {
-	unsigned int old = __atomic_load_n(&file->f_flags, __ATOMIC_RELAXED);
+	unsigned int old = READ_ONCE(file->f_flags);
 
-	while (!__atomic_compare_exchange_n(&file->f_flags, &old, (old & ~mask) | value, true, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED))
+	while (!rmw_cmpxchg_relaxed(&file->f_flags, &old, (old & ~mask) | value))
 		;
 }
 

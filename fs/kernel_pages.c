@@ -25,7 +25,7 @@ static unsigned long nameless_pages(const struct file *file)
 
 	if (!S_ISREG(inode->i_mode) || inode->i_nlink || !inode->i_sb->s_pinned)
 		return 0;
-	return __atomic_load_n(&inode->i_data.nrpages, __ATOMIC_RELAXED);
+	return READ_ONCE(inode->i_data.nrpages);
 }
 
 static unsigned long share_of(const struct file *file, unsigned long pages)

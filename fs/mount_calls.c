@@ -452,7 +452,7 @@ static int expire(struct vfsmount *mnt)
 	spin_unlock(&mount_lock);
 	if (busy)
 		return -EBUSY;
-	return __atomic_exchange_n(&mnt->mnt_expiring, true, __ATOMIC_RELAXED) ? 0 : -EAGAIN;
+	return rmw_xchg_relaxed(&mnt->mnt_expiring, true) ? 0 : -EAGAIN;
 }
 
 /* A root cannot go; it becomes read-only instead. */

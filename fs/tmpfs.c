@@ -161,7 +161,7 @@ static long tmpfs_readlink(struct dentry *dentry, char *buf, size_t size)
 static void note_pages(struct inode *inode)
 {
 	unsigned long pages = mapping_data_pages(&inode->i_data); /* faults may add to it */
-	unsigned long counted = __atomic_exchange_n(&inode->i_private, pages, __ATOMIC_RELAXED);
+	unsigned long counted = rmw_xchg_relaxed(&inode->i_private, pages);
 
 	if (pages != counted)
 		atomic_long_add(&tmpfs_of(inode->i_sb)->pages, (long)(pages - counted));

@@ -542,7 +542,7 @@ static void reset_task(struct task_struct *me, struct exec_program *prog)
 	set_comm(me, prog->path);
 	commit_exec_cred(&prog->cred, prog->unreadable);
 	count_exec(me->signal);
-	__atomic_fetch_and(&me->vm.flags, ~PF_KTHREAD, __ATOMIC_RELAXED);
+	rmw_and_relaxed(&me->vm.flags, ~PF_KTHREAD);
 	me->signal->did_exec = true;
 	me->clear_child_tid = me->set_child_tid = 0;
 	me->robust_list = 0;

@@ -341,7 +341,7 @@ static void leave_stop(struct task_struct *me)
 
 	spin_lock_deferring(&tasklist_lock);
 	spin_lock(&me->sighand->siglock);
-	__atomic_fetch_or(&me->vm.flags, PF_EXITING, __ATOMIC_RELAXED);
+	rmw_or_relaxed(&me->vm.flags, PF_EXITING);
 	last = leave_group_stop_locked(me);
 	spin_unlock(&me->sighand->siglock);
 	if (last)

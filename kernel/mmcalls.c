@@ -137,11 +137,11 @@ long sys_membarrier(unsigned long cmd, unsigned long flags, unsigned long cpu)
 	case MEMBARRIER_REGISTER_GLOBAL_EXPEDITED:
 	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
 	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
-		__atomic_fetch_or(registered, (unsigned int)cmd, __ATOMIC_RELAXED);
+		rmw_or_relaxed(registered, (unsigned int)cmd);
 		return 0;
 	case MEMBARRIER_PRIVATE_EXPEDITED:
 	case MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE:
-		if (!(__atomic_load_n(registered, __ATOMIC_RELAXED) & (unsigned int)cmd << 1))
+		if (!(READ_ONCE(*registered) & (unsigned int)cmd << 1))
 			return -EPERM;
 		return barrier_everywhere();
 	case MEMBARRIER_GLOBAL:

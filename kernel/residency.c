@@ -185,7 +185,7 @@ static void look(struct mm_struct *mm)
 
 static bool may_look(void)
 {
-	return __atomic_load_n(&res.pid, __ATOMIC_ACQUIRE) && !__atomic_load_n(&res.stopped, __ATOMIC_RELAXED);
+	return smp_load_acquire(&res.pid) && !READ_ONCE(res.stopped);
 }
 
 /* The program's address space with mm_users raised, or NULL. */
@@ -246,7 +246,7 @@ void residency_watch(void)
 		return;
 	get_fs_root(&res.root);
 	res.start_ns = port_clock_ns();
-	__atomic_store_n(&res.pid, current->tgid, __ATOMIC_RELEASE);
+	smp_store_release(&res.pid, current->tgid);
 	port_unpark(res.thread);
 }
 
@@ -263,7 +263,7 @@ void residency_stop(void)
 {
 	if (!may_look())
 		return;
-	__atomic_store_n(&res.stopped, 1, __ATOMIC_RELAXED);
+	WRITE_ONCE(res.stopped, 1);
 	mutex_lock(&look_mutex);
 	mutex_unlock(&look_mutex);
 	path_put(&res.root);

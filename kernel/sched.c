@@ -250,7 +250,7 @@ static void finish_switch(void)
 
 	c->prev = NULL;
 	c->dropped_mm = NULL;
-	__atomic_store_n(&prev->on_cpu, false, __ATOMIC_RELEASE);
+	smp_store_release(&prev->on_cpu, false);
 	if (mm)
 		mmdrop(mm);
 	if (gone)
@@ -261,7 +261,7 @@ static void switch_to(struct task_struct *prev, struct task_struct *next)
 {
 	struct cpu_sched *c = this_cpu();
 
-	while (__atomic_load_n(&next->on_cpu, __ATOMIC_ACQUIRE))
+	while (smp_load_acquire(&next->on_cpu))
 		port_cpu_relax();
 	next->on_cpu = true;
 	c->prev = prev;

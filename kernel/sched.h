@@ -32,11 +32,11 @@ void task_cpu_split(struct task_struct *t, u64 *utime_ns, u64 *stime_ns);
 
 static inline void set_work(struct task_struct *t, unsigned int bits)
 {
-	__atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+	rmw_or(&t->work, bits);
 }
 static inline void clear_work(struct task_struct *t, unsigned int bits)
 {
-	__atomic_fetch_and(&t->work, ~bits, __ATOMIC_SEQ_CST);
+	rmw_and(&t->work, ~bits);
 }
 
 /* The boot context becomes CPU 0's idle task, and current. */

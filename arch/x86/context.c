@@ -53,12 +53,12 @@ static void load_mm(struct tlb_state *state, struct mm_struct *next)
 	VM_BUG_ON(port_irqs_enabled());
 	state->state = TLBSTATE_OK;
 	state->active_mm = next;
-	__atomic_fetch_or(&next->cpu_vm_mask, bit, __ATOMIC_SEQ_CST);
+	rmw_or(&next->cpu_vm_mask, bit);
 	map_current_stack(next);
 	ldt_switch(state, next);
 	port_load_pgd(__pa(next->pgd));
 	if (prev && prev != next)
-		__atomic_fetch_and(&prev->cpu_vm_mask, ~bit, __ATOMIC_SEQ_CST);
+		rmw_and(&prev->cpu_vm_mask, ~bit);
 }
 
 void switch_mm(struct mm_struct *prev, struct mm_struct *next)
@@ -72,7 +72,7 @@ void switch_mm(struct mm_struct *prev, struct mm_struct *next)
 	}
 	state->state = TLBSTATE_OK;
 	/* The same tables, unless a flush made this CPU leave them while lazy. */
-	if (unlikely(!(__atomic_load_n(&next->cpu_vm_mask, __ATOMIC_RELAXED) & cpu_bit())))
+	if (unlikely(!(READ_ONCE(next->cpu_vm_mask) & cpu_bit())))
 		load_mm(state, next);
 }
 

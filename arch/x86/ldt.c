@@ -49,7 +49,7 @@ struct ldt {
 
 static struct ldt *read_ldt_of(struct mm_struct *mm)
 {
-	return __atomic_load_n((struct ldt **)&mm->context, __ATOMIC_SEQ_CST);
+	return smp_load_mb((struct ldt **)&mm->context);
 }
 
 static struct ldt *alloc_ldt(unsigned int nr)
@@ -116,7 +116,7 @@ static void reload_ldt(void *arg)
 	struct tlb_state *state = &cpu_tlbstate[port_cpu_id()];
 	struct mm_struct *mm = arg;
 
-	if (state->active_mm == mm && __atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_RELAXED) & here)
+	if (state->active_mm == mm && READ_ONCE(mm->cpu_vm_mask) & here)
 		ldt_switch(state, mm);
 }
 
@@ -126,9 +126,9 @@ static void replace_ldt(struct mm_struct *mm, struct ldt *ldt)
 	struct ldt *old = mm->context;
 
 	lockdep_assert_held(&mm->mmap_lock);
-	__atomic_store_n((struct ldt **)&mm->context, ldt, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&mm->context_bytes, ksize(ldt), __ATOMIC_RELAXED);
-	port_on_each_cpu(__atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_SEQ_CST), reload_ldt, mm);
+	smp_store_mb((struct ldt **)&mm->context, ldt);
+	WRITE_ONCE(mm->context_bytes, ksize(ldt));
+	port_on_each_cpu(smp_load_mb(&mm->cpu_vm_mask), reload_ldt, mm);
 	kfree(old);
 }
 

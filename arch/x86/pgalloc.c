@@ -156,10 +156,9 @@ void *pte_alloc_one(void)
 /* Raise mm's mark to bytes, whoever else does so at the same time. */
 static void update_hiwater_pgtables(struct mm_struct *mm, unsigned long bytes)
 {
-	unsigned long mark = __atomic_load_n(&mm->hiwater_pgtables_bytes, __ATOMIC_RELAXED);
+	unsigned long mark = READ_ONCE(mm->hiwater_pgtables_bytes);
 
-	while (bytes > mark && !__atomic_compare_exchange_n(&mm->hiwater_pgtables_bytes, &mark, bytes, true,
-							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (bytes > mark && !rmw_cmpxchg_relaxed(&mm->hiwater_pgtables_bytes, &mark, bytes))
 		;
 }
 

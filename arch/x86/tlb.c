@@ -47,7 +47,7 @@ static void leave_mm(struct tlb_state *state)
 	VM_BUG_ON(port_irqs_enabled());
 	ldt_switch(state, NULL);
 	port_load_pgd(__pa(swapper_pg_dir));
-	__atomic_fetch_and(&mm->cpu_vm_mask, ~(1ul << port_cpu_id()), __ATOMIC_SEQ_CST);
+	rmw_and(&mm->cpu_vm_mask, ~(1ul << port_cpu_id()));
 }
 
 static bool single_pages(const struct flush *f)
@@ -125,7 +125,7 @@ static void flush_on(unsigned long mask, struct flush *f)
 unsigned long tlb_cpus_of(const struct mm_struct *mm)
 {
 	smp_mb();
-	return __atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_RELAXED);
+	return READ_ONCE(mm->cpu_vm_mask);
 }
 
 void flush_tlb_cpus(unsigned long cpus)

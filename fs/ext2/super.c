@@ -125,12 +125,12 @@ static int check_metadata(struct ext2_sb *sbi, u32 *cursor)
 static void sync_inode(struct inode *inode)
 {
 	struct address_space *mapping = &inode->i_data;
-	u32 errors = __atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED);
+	u32 errors = READ_ONCE(mapping->wb_seq);
 
 	if (!mapping->nrpages)
 		return;
 	if (!filemap_write_and_wait(mapping) &&
-	    __atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED) == errors)
+	    READ_ONCE(mapping->wb_seq) == errors)
 		return;
 	WRITE_ONCE(ext2_sb(inode->i_sb)->data_lost, true);
 	pr_warn("ext2: inode %llu could not be written", (unsigned long long)inode->i_ino);

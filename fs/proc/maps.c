@@ -80,7 +80,7 @@ void proc_region_done(struct proc_open *open, const struct maps_region *region)
 /* Does anybody wait for mmap_lock, which we hold for reading? */
 static bool mmap_lock_is_contended(const struct mm_struct *mm)
 {
-	return __atomic_load_n(&mm->mmap_lock.count, __ATOMIC_RELAXED) & RWSEM_WAITERS;
+	return READ_ONCE(mm->mmap_lock.count) & RWSEM_WAITERS;
 }
 
 /* Let writers in. What is at addr may be another region by then: the walk goes on to its end at most. */

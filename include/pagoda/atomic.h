@@ -1,14 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * atomic.h: atomic counters and bit operations.
+ * atomic.h: ordered accesses, atomic operations on words, counters and bits.
  *
- * Read-modify-write operations are sequentially consistent unless the name ends
- * in _relaxed; plain reads and sets are relaxed. Built on the compiler's
- * __atomic builtins, so ThreadSanitizer sees each of them on the hosted machine.
+ * Read-modify-write operations are sequentially consistent unless the name ends in _acquire, _release
+ * or _relaxed; plain reads and sets of counters are relaxed. All atomic accesses of the core and the
+ * kernel go through this header, READ_ONCE() and WRITE_ONCE() (a style test holds it), so that one
+ * place decides how they are made. They are built on the compiler's __atomic builtins, which
+ * ThreadSanitizer understands on the hosted machine.
  */
 #pragma once
 
 #include <pagoda/types.h>
+
+/* Read *p: no later access of this CPU is made before it. Pairs with smp_store_release(). */
+#define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
+/* Write *p after all earlier accesses of this CPU. Pairs with smp_load_acquire(). */
+#define smp_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+/* Read or write *p in one order, on which all CPUs agree, with all other sequentially consistent accesses. */
+#define smp_load_mb(p)		__atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define smp_store_mb(p, v)	__atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+
+/* Change *p in one step. Return: the value before. */
+#define rmw_add(p, n)		__atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST)
+#define rmw_add_acquire(p, n)	__atomic_fetch_add((p), (n), __ATOMIC_ACQUIRE)
+#define rmw_add_relaxed(p, n)	__atomic_fetch_add((p), (n), __ATOMIC_RELAXED)
+#define rmw_sub(p, n)		__atomic_fetch_sub((p), (n), __ATOMIC_SEQ_CST)
+#define rmw_sub_release(p, n)	__atomic_fetch_sub((p), (n), __ATOMIC_RELEASE)
+#define rmw_or(p, bits)		__atomic_fetch_or((p), (bits), __ATOMIC_SEQ_CST)
+#define rmw_or_acquire(p, bits) __atomic_fetch_or((p), (bits), __ATOMIC_ACQUIRE)
+#define rmw_or_relaxed(p, bits) __atomic_fetch_or((p), (bits), __ATOMIC_RELAXED)
+#define rmw_and(p, bits)	__atomic_fetch_and((p), (bits), __ATOMIC_SEQ_CST)
+#define rmw_and_release(p, bits) __atomic_fetch_and((p), (bits), __ATOMIC_RELEASE)
+#define rmw_and_relaxed(p, bits) __atomic_fetch_and((p), (bits), __ATOMIC_RELAXED)
+#define rmw_xchg(p, v)		__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define rmw_xchg_relaxed(p, v)	__atomic_exchange_n((p), (v), __ATOMIC_RELAXED)
+/*
+ * Write new_value if *p is *old. Return: whether it was; if not, *old is what was found, and nothing was
+ * ordered.
+ */
+#define rmw_cmpxchg(p, old, new_value)                                                             \
+	__atomic_compare_exchange_n((p), (old), (new_value), false, __ATOMIC_SEQ_CST,              \
+				    __ATOMIC_RELAXED)
+#define rmw_cmpxchg_acquire(p, old, new_value)                                                     \
+	__atomic_compare_exchange_n((p), (old), (new_value), false, __ATOMIC_ACQUIRE,              \
+				    __ATOMIC_RELAXED)
+#define rmw_cmpxchg_relaxed(p, old, new_value)                                                     \
+	__atomic_compare_exchange_n((p), (old), (new_value), false, __ATOMIC_RELAXED,              \
+				    __ATOMIC_RELAXED)
 
 typedef struct {
 	int counter;
@@ -18,7 +56,7 @@ typedef struct {
 	long counter;
 } atomic_long_t;
 
-#define ATOMIC_INIT(i) { (i) }
+#define ATOMIC_INIT(i) {.counter = (i)}
 
 #define PAGODA_ATOMIC_OPS(T, prefix, I)                                                            \
 	static inline I prefix##_read(const T *v)                                                  \

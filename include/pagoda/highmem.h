@@ -26,7 +26,7 @@
 static inline void *page_address(const struct page *page)
 {
 	if (HAVE_HIGHMEM && PageHighMem(page))
-		return __atomic_load_n(&page->virtual, __ATOMIC_RELAXED);
+		return READ_ONCE(page->virtual);
 	return __va(PFN_PHYS(page_to_pfn(page)));
 }
 

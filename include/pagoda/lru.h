@@ -56,8 +56,7 @@ static inline void lru_cache_add_anon(struct page *page)
 	unsigned long flags = port_irq_save();
 	struct lru_batch *batch = &lru_batches[port_cpu_id()];
 
-	__atomic_store_n(&page->flags, page->flags | 1ul << PG_lru_add | 1ul << PG_swapbacked,
-			 __ATOMIC_RELAXED);
+	WRITE_ONCE(page->flags, page->flags | 1ul << PG_lru_add | 1ul << PG_swapbacked);
 	atomic_set(&page->count, 2);
 	batch->pages[batch->nr++] = page;
 	if (unlikely(batch->nr == LRU_BATCH_PAGES))
@@ -93,7 +92,7 @@ static inline enum lru_list flags_lru(unsigned long flags)
 }
 static inline enum lru_list page_lru(const struct page *page)
 {
-	return flags_lru(__atomic_load_n(&page->flags, __ATOMIC_RELAXED));
+	return flags_lru(READ_ONCE(page->flags));
 }
 /*
  * The page at the cold end of a list, with a reference, moved to the hot end so that the

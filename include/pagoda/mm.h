@@ -238,7 +238,7 @@ static inline unsigned long get_mm_rss(struct mm_struct *mm)
 }
 static inline unsigned long get_mm_hiwater_rss(struct mm_struct *mm)
 {
-	return max(__atomic_load_n(&mm->hiwater_rss, __ATOMIC_RELAXED), get_mm_rss(mm));
+	return max(READ_ONCE(mm->hiwater_rss), get_mm_rss(mm));
 }
 /*
  * List, tree, gaps, counts, totals and page tables of mm agree. mmap_lock held, nobody faulting.

@@ -143,7 +143,7 @@ extern struct per_cpu_pages *zone_pcp[MAX_NR_ZONES * MAX_NR_NODES][NR_CPUS];
 
 static inline zone_t *page_zone(const struct page *page)
 {
-	return zone_table[__atomic_load_n(&page->flags, __ATOMIC_RELAXED) >> ZONE_SHIFT];
+	return zone_table[READ_ONCE(page->flags) >> ZONE_SHIFT];
 }
 
 /*

@@ -167,13 +167,13 @@ struct wait_queue_head *page_waitqueue(struct page *page);
 static inline bool PageAnon(const struct page *page)
 {
 	/* Which family it belongs to may be changing; that it is anonymous is not. */
-	return (unsigned long)__atomic_load_n(&page->mapping, __ATOMIC_RELAXED) & PAGE_MAPPING_ANON;
+	return (unsigned long)READ_ONCE(page->mapping) & PAGE_MAPPING_ANON;
 }
 
 /* Acquire: who sees itself alone also sees all that the holders before did with the page. */
 static inline int page_count(const struct page *page)
 {
-	return __atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE);
+	return smp_load_acquire(&page->count.counter);
 }
 static inline int page_mapcount(const struct page *page)
 {
@@ -203,6 +203,6 @@ void put_page(struct page *page);
 /* The order an allocated block was asked for with; page is its first. */
 static inline unsigned int page_order(const struct page *page)
 {
-	return __atomic_load_n(&page->flags, __ATOMIC_RELAXED) >> PAGE_ORDER_SHIFT &
+	return READ_ONCE(page->flags) >> PAGE_ORDER_SHIFT &
 	       ((1u << PAGE_ORDER_BITS) - 1);
 }

@@ -89,8 +89,7 @@ static inline bool spin_trylock(spinlock_t *lock)
 	int expected = 0;
 
 	port_interleave();
-	if (!__atomic_compare_exchange_n(&lock->locked, &expected, 1, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
+	if (!rmw_cmpxchg_acquire(&lock->locked, &expected, 1))
 		return false;
 	lock_acquired(lock, lock->rank, false);
 	return true;
@@ -98,17 +97,17 @@ static inline bool spin_trylock(spinlock_t *lock)
 static inline void spin_lock(spinlock_t *lock)
 {
 	while (!spin_trylock(lock))
-		while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED))
+		while (READ_ONCE(lock->locked))
 			port_cpu_relax();
 }
 static inline void spin_unlock(spinlock_t *lock)
 {
 	lock_released(lock);
-	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+	smp_store_release(&lock->locked, 0);
 }
 static inline bool spin_is_locked(const spinlock_t *lock)
 {
-	return __atomic_load_n(&lock->locked, __ATOMIC_RELAXED);
+	return READ_ONCE(lock->locked);
 }
 #define spin_lock_irqsave(lock, flags)                                                             \
 	do {                                                                                       \
@@ -228,12 +227,11 @@ void rwsem_release_slow(struct rw_semaphore *sem, bool was_held);
 
 static inline bool rwsem_set(struct rw_semaphore *sem, unsigned int *old, unsigned int new)
 {
-	return __atomic_compare_exchange_n(&sem->count, old, new, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
+	return rmw_cmpxchg(&sem->count, old, new);
 }
 static inline bool down_read_trylock(struct rw_semaphore *sem)
 {
-	unsigned int old = __atomic_load_n(&sem->count, __ATOMIC_RELAXED);
+	unsigned int old = READ_ONCE(sem->count);
 
 	port_interleave();
 	while (old < RWSEM_WAITERS) /* neither flag */
@@ -281,7 +279,7 @@ static inline void up_read(struct rw_semaphore *sem)
 	unsigned int old;
 
 	lock_released(sem);
-	old = __atomic_fetch_sub(&sem->count, 1, __ATOMIC_SEQ_CST);
+	old = rmw_sub(&sem->count, 1);
 	if (unlikely(old - 1 >= RWSEM_WAITERS - 1))
 		rwsem_release_slow(sem, !(old & RWSEM_WRITER) && old & (RWSEM_WAITERS - 1));
 }
@@ -290,14 +288,14 @@ static inline void up_write(struct rw_semaphore *sem)
 	unsigned int old;
 
 	lock_released(sem);
-	old = __atomic_fetch_sub(&sem->count, RWSEM_WRITER, __ATOMIC_SEQ_CST);
+	old = rmw_sub(&sem->count, RWSEM_WRITER);
 	if (unlikely(old != RWSEM_WRITER))
 		rwsem_release_slow(sem, (old | RWSEM_WAITERS) == (RWSEM_WRITER | RWSEM_WAITERS));
 }
 /* From one writer to one reader. */
 static inline void downgrade_write(struct rw_semaphore *sem)
 {
-	unsigned int old = __atomic_fetch_add(&sem->count, 1 - RWSEM_WRITER, __ATOMIC_SEQ_CST);
+	unsigned int old = rmw_add(&sem->count, 1 - RWSEM_WRITER);
 
 	if (unlikely(old != RWSEM_WRITER))
 		rwsem_release_slow(sem, (old | RWSEM_WAITERS) == (RWSEM_WRITER | RWSEM_WAITERS));

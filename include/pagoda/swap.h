@@ -101,7 +101,7 @@ void free_swap_and_cache(swp_entry_t entry);
 /* Are so few slots free that pages in memory should not keep theirs? */
 static inline bool swap_is_scarce(void)
 {
-	return atomic_long_read(&nr_swap_pages) * 2 < __atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
+	return atomic_long_read(&nr_swap_pages) * 2 < READ_ONCE(total_swap_pages);
 }
 /* Pages of shared memory that are in memory and have a slot. */
 unsigned long nr_shmem_cached_slots(void);

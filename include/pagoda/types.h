@@ -38,8 +38,14 @@ typedef unsigned int gfp_t;
 #define likely(x)	 __builtin_expect(!!(x), 1)
 #define unlikely(x)	 __builtin_expect(!!(x), 0)
 #define barrier()	 __asm__ __volatile__("" : : : "memory")
-#define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+/*
+ * Read or write a scalar that another CPU may access at the same time: one access of its whole width,
+ * with no ordering towards other memory. What must be ordered uses smp_load_acquire() and its
+ * relatives in atomic.h. ThreadSanitizer reports every other access to shared data that no lock
+ * orders.
+ */
+#define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
 #define __must_check	__attribute__((warn_unused_result))
 #define __packed	__attribute__((packed))

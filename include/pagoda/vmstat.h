@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <pagoda/atomic.h>
 #include <pagoda/port.h>
 
 #define VM_EVENTS(X)                                                                               \
@@ -35,14 +36,14 @@ extern struct vm_event_state vm_event_states[VMSTAT_MAX_CPUS];
 
 static inline void count_vm_events(enum vm_event e, unsigned long n)
 {
-	__atomic_fetch_add(&vm_event_states[port_cpu_id()].event[e], n, __ATOMIC_RELAXED);
+	rmw_add_relaxed(&vm_event_states[port_cpu_id()].event[e], n);
 }
 /* The same without a locked instruction: interrupts are off, or a race does not matter. */
 static inline void __count_vm_events(enum vm_event e, unsigned long n)
 {
 	unsigned long *counter = &vm_event_states[port_cpu_id()].event[e];
 
-	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+	WRITE_ONCE(*counter, READ_ONCE(*counter) + n);
 }
 #define count_vm_event(name) count_vm_events(VM_EVENT_##name, 1)
 /*

@@ -84,12 +84,11 @@ void mutex_init(struct mutex *m, enum lock_rank rank)
 /* Take the mutex if it is free and reserved for nobody. */
 static bool try_mutex(struct mutex *m)
 {
-	unsigned int old = __atomic_load_n(&m->state, __ATOMIC_RELAXED);
+	unsigned int old = READ_ONCE(m->state);
 
 	port_interleave();
 	while (!(old & (MUTEX_HELD | MUTEX_RESERVED)))
-		if (__atomic_compare_exchange_n(&m->state, &old, old | MUTEX_HELD, false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
+		if (rmw_cmpxchg_acquire(&m->state, &old, old | MUTEX_HELD))
 			return true;
 	return false;
 }
@@ -109,9 +108,9 @@ static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
 
 	dequeue(&m->wait, w);
 	if (was_first)
-		__atomic_fetch_and(&m->state, ~MUTEX_RESERVED, __ATOMIC_RELAXED);
+		rmw_and_relaxed(&m->state, ~MUTEX_RESERVED);
 	if (!first_waiter(&m->wait))
-		__atomic_fetch_and(&m->state, ~MUTEX_WAITERS, __ATOMIC_RELAXED);
+		rmw_and_relaxed(&m->state, ~MUTEX_WAITERS);
 }
 
 /* If w is the first waiter: take the mutex if it is free, else reserve it for w if w was woken before. */
@@ -119,7 +118,7 @@ static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
 {
 	if (first_waiter(&m->wait) != w)
 		return false;
-	if (!(__atomic_fetch_or(&m->state, MUTEX_HELD | (woken ? MUTEX_RESERVED : 0), __ATOMIC_ACQUIRE) & MUTEX_HELD)) {
+	if (!(rmw_or_acquire(&m->state, MUTEX_HELD | (woken ? MUTEX_RESERVED : 0)) & MUTEX_HELD)) {
 		leave_mutex_queue(m, w);
 		return true;
 	}
@@ -144,7 +143,7 @@ static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 
 	spin_lock_irqsave(&m->wait.lock, flags);
 	enqueue(&m->wait, &w);
-	__atomic_fetch_or(&m->state, MUTEX_WAITERS, __ATOMIC_SEQ_CST);
+	rmw_or(&m->state, MUTEX_WAITERS);
 	while (!(taken = take_in_turn(m, &w, woken)) && !(doomed = is_doomed(killable))) {
 		spin_unlock_irqrestore(&m->wait.lock, flags);
 		port_park(UINT64_MAX);
@@ -165,7 +164,7 @@ static inline bool try_idle_mutex(struct mutex *m)
 	unsigned int idle = 0;
 
 	port_interleave();
-	return __atomic_compare_exchange_n(&m->state, &idle, MUTEX_HELD, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return rmw_cmpxchg_acquire(&m->state, &idle, MUTEX_HELD);
 }
 
 void mutex_lock(struct mutex *m)
@@ -200,7 +199,7 @@ void mutex_unlock(struct mutex *m)
 	unsigned int old;
 
 	lock_released(m);
-	old = __atomic_fetch_sub(&m->state, MUTEX_HELD, __ATOMIC_SEQ_CST);
+	old = rmw_sub(&m->state, MUTEX_HELD);
 	if (unlikely(old != MUTEX_HELD))
 		mutex_unlock_slow(m, old);
 }
@@ -216,7 +215,7 @@ void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank)
 
 static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
 {
-	__atomic_fetch_add(&sem->count, w->writer ? RWSEM_WRITER : 1, __ATOMIC_ACQUIRE);
+	rmw_add_acquire(&sem->count, w->writer ? RWSEM_WRITER : 1);
 	dequeue(&sem->wait, w);
 	w->granted = true;
 	port_unpark(w->task);
@@ -229,13 +228,13 @@ static void serve_queue(struct rw_semaphore *sem)
 
 	lockdep_assert_held(&sem->wait.lock);
 	while ((w = first_waiter(&sem->wait))) {
-		unsigned int held = __atomic_load_n(&sem->count, __ATOMIC_RELAXED) & ~RWSEM_WAITERS;
+		unsigned int held = READ_ONCE(sem->count) & ~RWSEM_WAITERS;
 
 		if (w->writer ? held : held & RWSEM_WRITER)
 			return;
 		grant(sem, w);
 	}
-	__atomic_fetch_and(&sem->count, ~RWSEM_WAITERS, __ATOMIC_RELEASE);
+	rmw_and_release(&sem->count, ~RWSEM_WAITERS);
 }
 
 static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
@@ -245,7 +244,7 @@ static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
 
 	spin_lock_irqsave(&sem->wait.lock, flags);
 	enqueue(&sem->wait, &w);
-	__atomic_fetch_or(&sem->count, RWSEM_WAITERS, __ATOMIC_SEQ_CST);
+	rmw_or(&sem->count, RWSEM_WAITERS);
 	serve_queue(sem); /* the last holder may have released it before RWSEM_WAITERS was set */
 	while (!w.granted && !is_doomed(killable)) {
 		spin_unlock_irqrestore(&sem->wait.lock, flags);

@@ -61,7 +61,7 @@ static void remember_report(const char *text)
 {
 	unsigned long flags;
 
-	__atomic_fetch_add(&nr_warnings, 1, __ATOMIC_RELAXED);
+	rmw_add_relaxed(&nr_warnings, 1);
 	spin_lock_irqsave(&report_lock, flags);
 	pagoda_strlcpy(last_report, text, sizeof(last_report));
 	spin_unlock_irqrestore(&report_lock, flags);

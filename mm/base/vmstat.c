@@ -25,6 +25,6 @@ unsigned long vm_event_sum(enum vm_event e)
 	unsigned long sum = 0;
 
 	for (unsigned int cpu = 0; cpu < VMSTAT_MAX_CPUS; cpu++)
-		sum += __atomic_load_n(&vm_event_states[cpu].event[e], __ATOMIC_RELAXED);
+		sum += READ_ONCE(vm_event_states[cpu].event[e]);
 	return vm_event_elsewhere[e] ? sum + vm_event_elsewhere[e]() : sum;
 }

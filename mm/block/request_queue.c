@@ -229,8 +229,7 @@ int claim_block_device(struct block_device *bdev, void *holder)
 {
 	void *nobody = NULL;
 
-	if (__atomic_compare_exchange_n(&bdev->holder, &nobody, holder, false, __ATOMIC_SEQ_CST,
-					__ATOMIC_SEQ_CST))
+	if (rmw_cmpxchg(&bdev->holder, &nobody, holder))
 		return 0;
 	return nobody == holder ? 0 : -EBUSY;
 }
@@ -238,7 +237,7 @@ int claim_block_device(struct block_device *bdev, void *holder)
 void release_block_device(struct block_device *bdev, void *holder)
 {
 	BUG_ON(bdev->holder != holder);
-	__atomic_store_n(&bdev->holder, NULL, __ATOMIC_SEQ_CST);
+	smp_store_mb(&bdev->holder, NULL);
 }
 
 /* ---- Bios -------------------------------------------------------------------------------------- */
@@ -348,7 +347,7 @@ static void end_bounce(struct bio *bounce)
 		free_bounce_page(bounce->vecs[i].page);
 	}
 	if (bounce->error)
-		__atomic_store_n(&bio->error, bounce->error, __ATOMIC_RELAXED);
+		WRITE_ONCE(bio->error, bounce->error);
 	bio_put(bounce);
 	end_part(bio);
 }
@@ -584,7 +583,7 @@ static void wake_bio_waiter(struct bio *bio)
 {
 	int *done = bio->private;
 
-	__atomic_store_n(done, 1, __ATOMIC_RELEASE);
+	smp_store_release(done, 1);
 	wake_up_key(&bio_wait, done);
 }
 
@@ -599,7 +598,7 @@ int submit_bio_wait(struct bio *bio)
 	submit_bio(bio);
 	run_disk_queue();
 	prepare_to_wait(&bio_wait, &entry, &done);
-	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+	while (!smp_load_acquire(&done))
 		port_park(UINT64_MAX);
 	finish_wait(&bio_wait, &entry);
 	return bio->error;

@@ -125,7 +125,7 @@ struct buffer_head *buffer_at(struct page *page, unsigned int offset)
 static bool buffer_busy(const struct buffer_head *bh)
 {
 	return bh->flags & (1ul << BH_dirty | 1ul << BH_io | 1ul << BH_locked) ||
-	       __atomic_load_n(&bh->count.counter, __ATOMIC_ACQUIRE);
+	       smp_load_acquire(&bh->count.counter);
 }
 
 bool try_to_free_buffers(struct page *page)

@@ -139,7 +139,7 @@ bool is_blkdev_mapping(const struct address_space *mapping)
 
 struct address_space *blkdev_mapping(struct block_device *bdev)
 {
-	struct address_space *mapping = __atomic_load_n(&bdev->bd_mapping, __ATOMIC_ACQUIRE);
+	struct address_space *mapping = smp_load_acquire(&bdev->bd_mapping);
 
 	if (mapping)
 		return mapping;
@@ -151,7 +151,7 @@ struct address_space *blkdev_mapping(struct block_device *bdev)
 			address_space_init(mapping, bdev, &bdev_a_ops, bdev_size);
 			mapping->gfp_mask = GFP_NOFS; /* file systems read their metadata in the
 							 midst of things */
-			__atomic_store_n(&bdev->bd_mapping, mapping, __ATOMIC_RELEASE);
+			smp_store_release(&bdev->bd_mapping, mapping);
 		}
 	}
 	mutex_unlock(&mapping_mutex);
@@ -188,7 +188,7 @@ unsigned long nr_blkdev_pages(void)
 
 	while ((bdev = next_block_device(bdev))) {
 		const struct address_space *mapping =
-			__atomic_load_n(&bdev->bd_mapping, __ATOMIC_ACQUIRE);
+			smp_load_acquire(&bdev->bd_mapping);
 
 		sum += mapping ? READ_ONCE(mapping->nrpages) : 0;
 	}
@@ -319,7 +319,7 @@ struct buffer_head *bread(struct block_device *bdev, u64 block, unsigned int siz
 void brelse(struct buffer_head *bh)
 {
 	if (bh) /* after all that its user did: who finds 0 may free it */
-		__atomic_sub_fetch(&bh->count.counter, 1, __ATOMIC_RELEASE);
+		rmw_sub_release(&bh->count.counter, 1);
 }
 
 void *bh_data(const struct buffer_head *bh)
@@ -364,7 +364,7 @@ int sync_dirty_buffer(struct buffer_head *bh)
 
 void bforget(struct block_device *bdev, u64 block, unsigned int size)
 {
-	struct address_space *mapping = __atomic_load_n(&bdev->bd_mapping, __ATOMIC_ACQUIRE);
+	struct address_space *mapping = smp_load_acquire(&bdev->bd_mapping);
 	u64 pos = block * size;
 	struct buffer_head *bh;
 	struct page *page;

@@ -86,7 +86,7 @@ static void dio_end_io(struct bio *bio)
 	struct dio *dio = bio->private;
 
 	if (bio->error)
-		__atomic_store_n(&dio->error, bio->error, __ATOMIC_RELAXED);
+		WRITE_ONCE(dio->error, bio->error);
 	bio_put(bio);
 	if (atomic_dec_and_test(&dio->pending))
 		wake_up_key(&dio_wait, dio);
@@ -381,7 +381,7 @@ static void warn_of_stores(void)
 {
 	static bool warned;
 
-	if (!__atomic_exchange_n(&warned, true, __ATOMIC_RELAXED))
+	if (!rmw_xchg_relaxed(&warned, true))
 		pr_warn("direct write beside stores through a mapping, or beside a mounted file system (told once)\n");
 }
 

@@ -223,7 +223,7 @@ static void unlink_page(struct page *page, struct address_space *mapping,
 		BUG_ON(found != page);
 	}
 	mapping->nrpages--;
-	__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELAXED);
+	WRITE_ONCE(page->mapping, NULL);
 }
 
 static void count_removed(const struct address_space *mapping)
@@ -323,7 +323,7 @@ struct page *grab_cache_page(struct address_space *mapping, pgoff_t index)
 
 void wait_for_read(struct page *page)
 {
-	struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+	struct address_space *mapping = READ_ONCE(page->mapping);
 
 	if (!TryLockPage(page))
 		return;
@@ -541,7 +541,7 @@ static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff
 /* Is a page that the mapping lacks a page of zeroes, to be made without a disk? (tmpfs with nothing in swap) */
 static bool makes_its_own(const struct address_space *mapping)
 {
-	return !mapping->a_ops->readpage && !__atomic_load_n(&mapping->nrswapped, __ATOMIC_RELAXED);
+	return !mapping->a_ops->readpage && !READ_ONCE(mapping->nrswapped);
 }
 
 /*

@@ -53,7 +53,7 @@ bool release_page_private(struct page *page, gfp_t gfp);
 /* The page last read, so that the next read can tell whether it goes on from there. */
 static inline void note_read(struct vm_file *file, pgoff_t index)
 {
-	__atomic_store_n(&file->f_ra.prev, index, __ATOMIC_RELAXED);
+	WRITE_ONCE(file->f_ra.prev, index);
 }
 /* The mapping gets ready for bytes [from, to) of a locked page. By default: all of it is known. */
 int prepare_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to) __must_check;
@@ -121,7 +121,7 @@ extern const struct shmem_swap_ops *shmem_swap_ops;
 
 static inline bool has_dirty_pages(const struct address_space *mapping)
 {
-	return __atomic_load_n(&mapping->nr_dirty, __ATOMIC_RELAXED);
+	return READ_ONCE(mapping->nr_dirty);
 }
 /*
  * The first mapping on the list of those with dirty or written pages that is wanted, held by

@@ -75,7 +75,7 @@ static bool over_background_limit(void)
 
 void writeback_wake(void)
 {
-	struct vm_task *task = __atomic_load_n(&flusher_task, __ATOMIC_ACQUIRE);
+	struct vm_task *task = smp_load_acquire(&flusher_task);
 
 	if (task)
 		port_unpark(task);
@@ -186,7 +186,7 @@ static void write_sources(u64 now)
 static void flusher(void *unused)
 {
 	(void)unused;
-	__atomic_store_n(&flusher_task, port_current(), __ATOMIC_RELEASE);
+	smp_store_release(&flusher_task, port_current());
 	for (;;) {
 		u64 pause = (u64)dirty_writeback_centisecs * NS_PER_CENTISEC;
 

@@ -70,7 +70,7 @@ static wait_queue_head_t users_wait = WAIT_QUEUE_HEAD_INIT(users_wait); /* a wb_
 /* Read without the lock by the flusher. */
 static void add_pages(unsigned long *counter, long n)
 {
-	__atomic_fetch_add(counter, (unsigned long)n, __ATOMIC_RELAXED);
+	rmw_add_relaxed(counter, (unsigned long)n);
 }
 
 /* One page more / less to write. pages_lock held. */
@@ -121,7 +121,7 @@ static void untag_dirty(struct address_space *mapping, pgoff_t index)
 
 bool set_page_dirty(struct page *page)
 {
-	struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+	struct address_space *mapping = READ_ONCE(page->mapping);
 	unsigned long flags;
 
 	if (!PageAnon(page) && (!mapping || !mapping->a_ops->writepage))
@@ -213,7 +213,7 @@ void mapping_set_error(struct address_space *mapping, int err)
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	mapping->wb_err = err;
 	mapping->wb_seen = false;
-	__atomic_store_n(&mapping->wb_seq, mapping->wb_seq + 1, __ATOMIC_RELAXED);
+	WRITE_ONCE(mapping->wb_seq, mapping->wb_seq + 1);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 }
 
@@ -235,14 +235,14 @@ int mapping_check_wb_err(struct address_space *mapping, u32 *cursor)
 	unsigned long flags;
 	int err = 0;
 
-	if (__atomic_load_n(&mapping->wb_seq, __ATOMIC_RELAXED) ==
-	    __atomic_load_n(cursor, __ATOMIC_RELAXED))
+	if (READ_ONCE(mapping->wb_seq) ==
+	    READ_ONCE(*cursor))
 		return 0;
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	if (*cursor != mapping->wb_seq) {
 		err = mapping->wb_err;
 		mapping->wb_seen = true;
-		__atomic_store_n(cursor, mapping->wb_seq, __ATOMIC_RELAXED);
+		WRITE_ONCE(*cursor, mapping->wb_seq);
 	}
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	return err;
@@ -251,7 +251,7 @@ int mapping_check_wb_err(struct address_space *mapping, u32 *cursor)
 void file_sample_wb_err(struct vm_file *file)
 {
 	if (file->f_mapping)
-		__atomic_store_n(&file->f_wb_seq, mapping_sample_wb_err(file->f_mapping), __ATOMIC_RELAXED);
+		WRITE_ONCE(file->f_wb_seq, mapping_sample_wb_err(file->f_mapping));
 }
 
 int file_check_and_advance_wb_err(struct vm_file *file)

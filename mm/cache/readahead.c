@@ -128,7 +128,7 @@ void force_page_cache_readahead(struct vm_file *file, pgoff_t start, unsigned lo
 
 static u8 mode_of(const struct vm_file *file)
 {
-	return __atomic_load_n(&file->f_ra.mode, __ATOMIC_RELAXED);
+	return READ_ONCE(file->f_ra.mode);
 }
 
 static unsigned long max_window(const struct vm_file *file)
@@ -157,7 +157,7 @@ static bool is_cached(struct address_space *mapping, pgoff_t index)
 
 static bool is_sequential(struct vm_file *file, pgoff_t index)
 {
-	pgoff_t prev = __atomic_load_n(&file->f_ra.prev, __ATOMIC_RELAXED);
+	pgoff_t prev = READ_ONCE(file->f_ra.prev);
 
 	if (!index || index == prev + 1 || index == prev || mode_of(file) == RA_SEQUENTIAL)
 		return true;
@@ -288,10 +288,10 @@ void page_cache_async_readahead(struct vm_file *file, struct page *page, unsigne
 /* A fault that looks random: does reading around it pay? */
 static bool reads_around(struct vm_file *file)
 {
-	unsigned int miss = __atomic_load_n(&file->f_ra.mmap_miss, __ATOMIC_RELAXED);
+	unsigned int miss = READ_ONCE(file->f_ra.mmap_miss);
 
 	if (miss < 2 * MMAP_MISS_MAX)
-		__atomic_store_n(&file->f_ra.mmap_miss, miss + 1, __ATOMIC_RELAXED);
+		WRITE_ONCE(file->f_ra.mmap_miss, miss + 1);
 	return miss < MMAP_MISS_MAX;
 }
 
@@ -344,7 +344,7 @@ int generic_fadvise(struct vm_file *file, u64 offset, u64 len, int advice)
 	if (!mapping || !mapping->a_ops->readpage)
 		return 0;
 	if (advice <= FADV_SEQUENTIAL)
-		__atomic_store_n(&file->f_ra.mode, modes[advice], __ATOMIC_RELAXED);
+		WRITE_ONCE(file->f_ra.mode, modes[advice]);
 	else if (advice == FADV_WILLNEED)
 		force_page_cache_readahead(file, first, (pgoff_t)(end >> PAGE_SHIFT) - first + 1);
 	else if (advice == FADV_DONTNEED)

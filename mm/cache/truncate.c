@@ -115,7 +115,7 @@ static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t
 		}
 		port_cond_resched();
 	}
-	if (__atomic_load_n(&mapping->was_swapped, __ATOMIC_RELAXED)) /* entries, and what they have become meanwhile */
+	if (READ_ONCE(mapping->was_swapped)) /* entries, and what they have become meanwhile */
 		shmem_swap_ops->truncate(mapping, start, end);
 }
 
@@ -247,11 +247,11 @@ int invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t start, 
 /* Drop what can go of one list; each page is looked at once. */
 static unsigned long drop_list(zone_t *zone, enum lru_list list)
 {
-	unsigned long left = __atomic_load_n(&zone->lruvec.nr[list], __ATOMIC_RELAXED), gone = 0;
+	unsigned long left = READ_ONCE(zone->lruvec.nr[list]), gone = 0;
 	struct page *page;
 
 	for (; left && (page = lru_take_coldest(zone, list)); left--) {
-		struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+		struct address_space *mapping = READ_ONCE(page->mapping);
 
 		if (mapping && !PageAnon(page))
 			gone += invalidate_page(mapping, page);

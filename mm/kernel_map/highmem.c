@@ -60,7 +60,7 @@ static unsigned int pkmap_nr(const void *addr)
 
 static void set_virtual(struct page *page, void *addr)
 {
-	__atomic_store_n(&page->virtual, addr, __ATOMIC_RELAXED);
+	WRITE_ONCE(page->virtual, addr);
 }
 
 static pte_t window_pte(struct page *page)

@@ -262,7 +262,7 @@ unsigned long vmalloc_purge(void)
 	LIST_HEAD(pages);
 
 	/* Reclaim asks often; and its IPIs take locks, which must not happen inside this one. */
-	if (!__atomic_load_n(&lazy.nr_areas, __ATOMIC_RELAXED))
+	if (!READ_ONCE(lazy.nr_areas))
 		return 0;
 	spin_lock_irqsave(&vmlist_lock, flags);
 	purged = lazy.areas;
@@ -270,7 +270,7 @@ unsigned long vmalloc_purge(void)
 	list_splice_init(&lazy.pages, &pages);
 	lazy.areas = NULL;
 	lazy.nr_pages = 0;
-	__atomic_store_n(&lazy.nr_areas, 0, __ATOMIC_RELAXED);
+	WRITE_ONCE(lazy.nr_areas, 0);
 	spin_unlock_irqrestore(&vmlist_lock, flags);
 	if (purged)
 		release_areas(purged, &pages);
@@ -285,7 +285,7 @@ static bool add_lazy(struct vm_struct *area, struct list_head *pages, unsigned l
 	spin_lock(&vmlist_lock);
 	area->lazy_next = lazy.areas;
 	lazy.areas = area;
-	__atomic_store_n(&lazy.nr_areas, lazy.nr_areas + 1, __ATOMIC_RELAXED);
+	WRITE_ONCE(lazy.nr_areas, lazy.nr_areas + 1);
 	lazy.nr_pages += nr;
 	list_splice_init(pages, &lazy.pages);
 	full = lazy.nr_areas >= MAX_LAZY_AREAS || lazy.nr_pages >= MAX_LAZY_PAGES;

@@ -49,7 +49,7 @@ static struct lruvec *page_lruvec(const struct page *page)
 static void count_pages(struct lruvec *lruvec, enum lru_list list, long n)
 {
 	lockdep_assert_held(&lruvec->lock);
-	__atomic_store_n(&lruvec->nr[list], lruvec->nr[list] + (unsigned long)n, __ATOMIC_RELAXED);
+	WRITE_ONCE(lruvec->nr[list], lruvec->nr[list] + (unsigned long)n);
 }
 
 static void add_locked(struct lruvec *lruvec, struct page *page)
@@ -68,8 +68,7 @@ static void del_locked(struct lruvec *lruvec, struct page *page)
 
 static void count_mlocked(struct lruvec *lruvec, long n)
 {
-	__atomic_store_n(&lruvec->nr_mlocked, lruvec->nr_mlocked + (unsigned long)n,
-			 __ATOMIC_RELAXED);
+	WRITE_ONCE(lruvec->nr_mlocked, lruvec->nr_mlocked + (unsigned long)n);
 }
 
 /* ---- One page ----------------------------------------------------------------------------- */
@@ -251,8 +250,7 @@ static struct lruvec *relock(struct lruvec *held, const struct page *page)
  */
 static inline void add_from_batch(struct lruvec *lruvec, struct page *page)
 {
-	unsigned long flags = __atomic_fetch_add(&page->flags, (1ul << PG_lru) - (1ul << PG_lru_add),
-						 __ATOMIC_SEQ_CST);
+	unsigned long flags = rmw_add(&page->flags, (1ul << PG_lru) - (1ul << PG_lru_add));
 	enum lru_list list = flags_lru(flags);
 
 	list_add(&page->lru, &lruvec->lists[list]);
@@ -320,8 +318,8 @@ void lru_add_drain_all(void)
 static void retire_anon_page(struct lruvec *lruvec, struct page *page)
 {
 	del_locked(lruvec, page);
-	__atomic_store_n(&page->flags, page->flags & ~ANON_END_FLAGS, __ATOMIC_RELAXED);
-	__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELAXED);
+	WRITE_ONCE(page->flags, page->flags & ~ANON_END_FLAGS);
+	WRITE_ONCE(page->mapping, NULL);
 }
 
 void release_pages(struct page **pages, unsigned int nr)
@@ -356,12 +354,12 @@ void release_pages(struct page **pages, unsigned int nr)
 static unsigned long nr_mlocked_of(const struct lruvec *lruvec, enum lru_list list)
 {
 	(void)list;
-	return __atomic_load_n(&lruvec->nr_mlocked, __ATOMIC_RELAXED);
+	return READ_ONCE(lruvec->nr_mlocked);
 }
 
 static unsigned long nr_of(const struct lruvec *lruvec, enum lru_list list)
 {
-	return __atomic_load_n(&lruvec->nr[list], __ATOMIC_RELAXED);
+	return READ_ONCE(lruvec->nr[list]);
 }
 
 static unsigned long sum_lruvecs(unsigned long (*figure)(const struct lruvec *, enum lru_list),

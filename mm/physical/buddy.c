@@ -77,8 +77,7 @@ static void del_free(zone_t *zone, struct page *page, unsigned int order)
 
 static void change_free_pages(zone_t *zone, long delta)
 {
-	__atomic_store_n(&zone->free_pages, zone->free_pages + (unsigned long)delta,
-			 __ATOMIC_RELAXED);
+	WRITE_ONCE(zone->free_pages, zone->free_pages + (unsigned long)delta);
 }
 
 /* A block that was never used is about to be: make the descriptors behind its first. */
@@ -125,9 +124,9 @@ static struct page *take_block(zone_t *zone, unsigned int order)
 /* A zone that has recovered needs no work from kswapd any more (PM-14). */
 static void note_balance(zone_t *zone)
 {
-	if (unlikely(__atomic_load_n(&zone->need_balance, __ATOMIC_RELAXED)) &&
+	if (unlikely(READ_ONCE(zone->need_balance)) &&
 	    zone->free_pages >= zone->pages_high)
-		__atomic_store_n(&zone->need_balance, 0, __ATOMIC_RELAXED);
+		WRITE_ONCE(zone->need_balance, 0);
 }
 
 /* Locks: zone->lock held. */

@@ -95,20 +95,20 @@ static struct per_cpu_pages *this_cpu_pages(zone_t *zone)
 
 static void pcp_set_count(struct per_cpu_pages *pcp, unsigned int count)
 {
-	__atomic_store_n(&pcp->count, count, __ATOMIC_RELAXED);
+	WRITE_ONCE(pcp->count, count);
 }
 
 /* nr pages came from the free lists, or went back (negative); other CPUs may be reading. */
 static void pcp_note_refill(struct per_cpu_pages *pcp, long nr)
 {
-	__atomic_store_n(&pcp->nr_refilled, pcp->nr_refilled + nr, __ATOMIC_RELAXED);
+	WRITE_ONCE(pcp->nr_refilled, pcp->nr_refilled + nr);
 }
 
 /* The page at height count of a stack that is one higher. Interrupts off. */
 static __always_inline struct page *pcp_take_at(struct per_cpu_pages *pcp, unsigned long count)
 {
 	pcp_set_count(pcp, (unsigned int)count);
-	__atomic_store_n(&pcp->nr_taken, pcp->nr_taken + 1, __ATOMIC_RELAXED);
+	WRITE_ONCE(pcp->nr_taken, pcp->nr_taken + 1);
 	return pcp->pages[count];
 }
 
@@ -229,15 +229,14 @@ static void zero_block(struct page *page, unsigned int order)
  */
 static void check_new_page(const struct page *page)
 {
-	VM_BUG_ON(__atomic_load_n(&page->flags, __ATOMIC_RELAXED) & ~PERMANENT_FLAGS);
+	VM_BUG_ON(READ_ONCE(page->flags) & ~PERMANENT_FLAGS);
 	VM_BUG_ON(page_count(page) || page_mapcount(page));
 	VM_BUG_ON(page->mapping || page->private || page->virtual);
 }
 
 static void set_page_order(struct page *page, unsigned int order)
 {
-	__atomic_store_n(&page->flags, page->flags | (unsigned long)order << PAGE_ORDER_SHIFT,
-			 __ATOMIC_RELAXED);
+	WRITE_ONCE(page->flags, page->flags | (unsigned long)order << PAGE_ORDER_SHIFT);
 }
 
 static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int order)
@@ -271,7 +270,7 @@ static noinline bool clean_page(struct page *page)
 
 	if (PageLRU(page) || PageMlocked(page))
 		frame_keepers.forget_page(page);
-	flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	flags = READ_ONCE(page->flags);
 	if (PageAnon(page))
 		page->mapping = NULL;
 	if (flags & IN_USE_FLAGS || page->mapping || page_mapcount(page) || page_count(page)) {
@@ -282,14 +281,14 @@ static noinline bool clean_page(struct page *page)
 		kmap_forget_page(page);
 	page->private = NULL; /* a word of the owner's, by now without meaning */
 	page->virtual = NULL;
-	__atomic_store_n(&page->flags, flags & PERMANENT_FLAGS, __ATOMIC_RELAXED);
+	WRITE_ONCE(page->flags, flags & PERMANENT_FLAGS);
 	return true;
 }
 
 /* The tail pages of a block have no references of their own. */
 static __always_inline bool free_page_ok(struct page *page)
 {
-	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	unsigned long flags = READ_ONCE(page->flags);
 
 	return likely(page_is_clean(page, flags) && !page_mapcount(page) && !page_count(page)) ||
 	       clean_page(page);
@@ -344,7 +343,7 @@ static void wake_kswapds(const zonelist_t *zonelist)
 	zone_t *zone;
 
 	for (unsigned int i = 0; (zone = zonelist->zones[i]) != NULL; i++) {
-		if (__atomic_exchange_n(&zone->need_balance, 1, __ATOMIC_RELAXED))
+		if (rmw_xchg_relaxed(&zone->need_balance, 1))
 			continue;
 		count_vm_event(kswapd_wake);
 		reclaim_ops->wakeup_kswapd(zone);
@@ -396,16 +395,16 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
 				       unsigned int order, struct page **page)
 {
 	struct vm_task *task = current_vm;
-	unsigned int mine = (PF_MEMALLOC | PF_FREE_PAGES) & ~__atomic_load_n(&task->flags, __ATOMIC_RELAXED);
+	unsigned int mine = (PF_MEMALLOC | PF_FREE_PAGES) & ~READ_ONCE(task->flags);
 	unsigned long freed;
 
 	count_vm_event(allocstall);
 	might_sleep();
 	if (!task->local_pages.next)
 		INIT_LIST_HEAD(&task->local_pages);
-	__atomic_fetch_or(&task->flags, mine, __ATOMIC_RELAXED);
+	rmw_or_relaxed(&task->flags, mine);
 	freed = reclaim_ops->try_to_free_pages(zonelist->zones[0], gfp_mask, order);
-	__atomic_fetch_and(&task->flags, ~mine, __ATOMIC_RELAXED); /* PF_MEMDIE may have come */
+	rmw_and_relaxed(&task->flags, ~mine); /* PF_MEMDIE may have come */
 	*page = take_local_block(task, zonelist, order);
 	release_local_blocks(task);
 	return freed;
@@ -414,7 +413,7 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
 /* The caller is to die: it gets what there is, rather than keep others waiting. */
 static bool is_dying(void)
 {
-	return __atomic_load_n(&current_vm->flags, __ATOMIC_RELAXED) & PF_MEMDIE ||
+	return READ_ONCE(current_vm->flags) & PF_MEMDIE ||
 	       port_fatal_signal_pending();
 }
 
@@ -473,7 +472,7 @@ static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t 
 	page = get_page_from_zonelist(zonelist, order, mark);
 	if (page)
 		return page;
-	if (__atomic_load_n(&current_vm->flags, __ATOMIC_RELAXED) & (PF_MEMALLOC | PF_MEMDIE))
+	if (READ_ONCE(current_vm->flags) & (PF_MEMALLOC | PF_MEMDIE))
 		return get_page_from_zonelist(zonelist, order, WMARK_NONE);
 	if (!(gfp_mask & __GFP_WAIT)) {
 		drain_local_pages();
@@ -604,7 +603,7 @@ unsigned long get_zeroed_page(gfp_t gfp_mask)
 /* From one block to as many single pages, each with its own reference. */
 static void split_block(struct page *page, unsigned int order)
 {
-	__atomic_store_n(&page->flags, page->flags & PERMANENT_FLAGS, __ATOMIC_RELAXED);
+	WRITE_ONCE(page->flags, page->flags & PERMANENT_FLAGS);
 	for (unsigned long i = 1; i < 1ul << order; i++)
 		atomic_set(&page[i].count, 1);
 }
@@ -635,7 +634,7 @@ static bool keep_local_block(struct page *page, unsigned int order)
 {
 	struct vm_task *task = current_vm;
 
-	if (likely(!(__atomic_load_n(&task->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES)) ||
+	if (likely(!(READ_ONCE(task->flags) & PF_FREE_PAGES)) ||
 	    task->nr_local_pages || !port_irqs_enabled())
 		return false;
 	page->index = order;
@@ -660,7 +659,7 @@ static void __free_pages_ok(struct page *page, unsigned int order)
 static bool drop_reference(struct page *page)
 {
 	/* The last holder needs no atomic: nobody else can find the page, unless by its list. */
-	if (likely(__atomic_load_n(&page->count.counter, __ATOMIC_ACQUIRE) == 1) && !PageLRU(page)) {
+	if (likely(smp_load_acquire(&page->count.counter) == 1) && !PageLRU(page)) {
 		atomic_set(&page->count, 0);
 		return true;
 	}
@@ -695,13 +694,13 @@ static noinline void put_block_reference(struct page *page, unsigned int order, 
  */
 static __always_inline bool free_sole_page(struct page *page)
 {
-	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED), irq;
+	unsigned long flags = READ_ONCE(page->flags), irq;
 	struct per_cpu_pages *pcp;
 	unsigned int count;
 	bool fits;
 
-	if (unlikely(__atomic_load_n(&page->refs, __ATOMIC_ACQUIRE) != PAGE_REFS_SOLE ||
-		     !page_is_clean(page, flags) || __atomic_load_n(&current_vm->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES))
+	if (unlikely(smp_load_acquire(&page->refs) != PAGE_REFS_SOLE ||
+		     !page_is_clean(page, flags) || READ_ONCE(current_vm->flags) & PF_FREE_PAGES))
 		return false;
 	irq = port_irq_save_short();
 	pcp = zone_pcp[flags >> ZONE_SHIFT][port_cpu_id()];

@@ -7,7 +7,7 @@
 /* Read without the lock: may be stale, never torn. */
 static inline unsigned long zone_free_pages(const zone_t *zone)
 {
-	return __atomic_load_n(&zone->free_pages, __ATOMIC_RELAXED);
+	return READ_ONCE(zone->free_pages);
 }
 
 /*

@@ -18,7 +18,7 @@ static unsigned long zone_all_free_pages(const zone_t *zone)
 	unsigned long nr = zone_free_pages(zone);
 
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
-		nr += __atomic_load_n(&zone->pcp[cpu].count, __ATOMIC_RELAXED);
+		nr += READ_ONCE(zone->pcp[cpu].count);
 	return nr;
 }
 
@@ -27,7 +27,7 @@ static unsigned long zone_pages_taken(const zone_t *zone)
 	unsigned long nr = 0;
 
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
-		nr += __atomic_load_n(&zone->pcp[cpu].nr_taken, __ATOMIC_RELAXED);
+		nr += READ_ONCE(zone->pcp[cpu].nr_taken);
 	return nr;
 }
 
@@ -39,9 +39,9 @@ static unsigned long zone_pages_put(const zone_t *zone)
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		const struct per_cpu_pages *pcp = &zone->pcp[cpu];
 
-		nr += __atomic_load_n(&pcp->count, __ATOMIC_RELAXED) +
-		      __atomic_load_n(&pcp->nr_taken, __ATOMIC_RELAXED) -
-		      (unsigned long)__atomic_load_n(&pcp->nr_refilled, __ATOMIC_RELAXED);
+		nr += READ_ONCE(pcp->count) +
+		      READ_ONCE(pcp->nr_taken) -
+		      (unsigned long)READ_ONCE(pcp->nr_refilled);
 	}
 	return nr;
 }
@@ -104,7 +104,7 @@ struct node_allocations zone_allocations(const zone_t *zone)
 	struct node_allocations sum = { 0, 0 };
 
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
-		unsigned long taken = __atomic_load_n(&zone->pcp[cpu].nr_taken, __ATOMIC_RELAXED);
+		unsigned long taken = READ_ONCE(zone->pcp[cpu].nr_taken);
 
 		*(cpu_pgdat[cpu] == zone->zone_pgdat ? &sum.local : &sum.other) += taken;
 	}

@@ -56,7 +56,7 @@ static bool note_page_event(struct wait_queue_entry *entry, unsigned int events)
 {
 	struct page_waiter *w = container_of(entry, struct page_waiter, entry);
 
-	__atomic_store_n(&w->seen, w->seen | events, __ATOMIC_RELEASE);
+	smp_store_release(&w->seen, w->seen | events);
 	port_unpark(entry->task);
 	return true;
 }
@@ -87,7 +87,7 @@ static int wait_for_page_event(struct page *page, enum page_flag flag, unsigned 
 
 	before_page_wait();
 	queue_for_page(wq, &w, page);
-	while (test_bit(flag, &page->flags) && !(__atomic_load_n(&w.seen, __ATOMIC_ACQUIRE) & event)) {
+	while (test_bit(flag, &page->flags) && !(smp_load_acquire(&w.seen) & event)) {
 		if (killable && port_fatal_signal_pending()) {
 			err = -EINTR;
 			break;
@@ -127,7 +127,7 @@ static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct 
 
 	spin_lock_irqsave(&wq->lock, flags);
 	if (!w->granted) {
-		__atomic_store_n(&w->wants, true, __ATOMIC_RELAXED);
+		WRITE_ONCE(w->wants, true);
 		SetPageWanted(page);
 	}
 	spin_unlock_irqrestore(&wq->lock, flags);
@@ -135,7 +135,7 @@ static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct 
 
 static bool got_page_lock(struct page *page, struct page_waiter *w)
 {
-	return __atomic_load_n(&w->granted, __ATOMIC_ACQUIRE) || !TryLockPage(page);
+	return smp_load_acquire(&w->granted) || !TryLockPage(page);
 }
 
 static int lock_page_slow(struct page *page, bool killable)
@@ -147,8 +147,8 @@ static int lock_page_slow(struct page *page, bool killable)
 	before_page_wait();
 	queue_for_page(wq, &w, page);
 	while (!(got = got_page_lock(page, &w)) && !(killable && port_fatal_signal_pending())) {
-		if (__atomic_load_n(&w.seen, __ATOMIC_RELAXED) & PAGE_UNLOCKED &&
-		    !__atomic_load_n(&w.wants, __ATOMIC_RELAXED))
+		if (READ_ONCE(w.seen) & PAGE_UNLOCKED &&
+		    !READ_ONCE(w.wants))
 			ask_to_be_next(wq, &w, page);
 		else
 			port_park(UINT64_MAX);
@@ -200,8 +200,8 @@ static noinline bool hand_over_page(struct page *page)
 	spin_lock_irqsave(&wq->lock, flags);
 	w = next_owner(wq, page);
 	if (w) {
-		__atomic_store_n(&w->wants, false, __ATOMIC_RELAXED); /* w reads it without the lock */
-		__atomic_store_n(&w->granted, true, __ATOMIC_RELEASE);
+		WRITE_ONCE(w->wants, false); /* w reads it without the lock */
+		smp_store_release(&w->granted, true);
 		port_unpark(w->entry.task);
 	}
 	spin_unlock_irqrestore(&wq->lock, flags);
@@ -222,7 +222,7 @@ static noinline void rotate_unlocked(struct page *page)
 
 void unlock_page(struct page *page)
 {
-	unsigned long flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+	unsigned long flags = READ_ONCE(page->flags);
 
 	if (unlikely(flags & (1ul << PG_launder | 1ul << PG_wanted))) {
 		rotate_unlocked(page);

@@ -117,7 +117,7 @@ static bool dies_of_oom(struct vm_task *task, void *arg)
 	unsigned long flags = lock_task_mm();
 	bool *found = arg;
 
-	*found = task->mm && __atomic_load_n(&task->flags, __ATOMIC_RELAXED) & PF_MEMDIE;
+	*found = task->mm && READ_ONCE(task->flags) & PF_MEMDIE;
 	unlock_task_mm(flags);
 	return !*found;
 }
@@ -197,7 +197,7 @@ unsigned long badness(const struct oom_candidate *c, unsigned long total_pages)
 static unsigned long pages_of(const struct mm_struct *mm)
 {
 	if (reclaim_policy->one_pair)
-		return __atomic_load_n(&mm->total_vm, __ATOMIC_RELAXED);
+		return READ_ONCE(mm->total_vm);
 	return get_mm_rss((struct mm_struct *)mm) +
 	       (unsigned long)atomic_long_read(&mm->swap_usage) +
 	       (unsigned long)(atomic_long_read(&mm->pgtables_bytes) >> PAGE_SHIFT);
@@ -209,7 +209,7 @@ static unsigned long pages_of(const struct mm_struct *mm)
  */
 static unsigned long kernel_pages_of(const struct vm_task *task)
 {
-	int regions = __atomic_load_n(&task->mm->map_count, __ATOMIC_RELAXED);
+	int regions = READ_ONCE(task->mm->map_count);
 	unsigned long elsewhere = oom_kernel_pages ? oom_kernel_pages((struct vm_task *)task) : 0;
 
 	if (reclaim_policy->one_pair) /* reclaim=classic: the documents count no descriptors */
@@ -219,12 +219,12 @@ static unsigned long kernel_pages_of(const struct vm_task *task)
 
 static unsigned long total_pages(void)
 {
-	return totalram_pages() + (unsigned long)__atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
+	return totalram_pages() + (unsigned long)READ_ONCE(total_swap_pages);
 }
 
 static unsigned int task_flags(const struct vm_task *task)
 {
-	return __atomic_load_n(&task->flags, __ATOMIC_RELAXED);
+	return READ_ONCE(task->flags);
 }
 
 /* Neither init, nor a kernel thread, nor on its way out. task_mm_lock held. */
@@ -235,7 +235,7 @@ static bool may_be_killed(const struct vm_task *task)
 
 static void look_at(const struct vm_task *task, struct oom_candidate *c)
 {
-	u64 ns = __atomic_load_n(&task->cpu_time_ns, __ATOMIC_RELAXED);
+	u64 ns = READ_ONCE(task->cpu_time_ns);
 
 	*c = (struct oom_candidate){
 		.pages = pages_of(task->mm) + kernel_pages_of(task),
@@ -243,7 +243,7 @@ static void look_at(const struct vm_task *task, struct oom_candidate *c)
 		.cpu_time_min = ns / 60000000000ull,
 		.sys_admin = task->cap_sys_admin,
 		.sys_rawio = task->cap_sys_rawio,
-		.oom_score_adj = __atomic_load_n(&task->oom_score_adj, __ATOMIC_RELAXED),
+		.oom_score_adj = READ_ONCE(task->oom_score_adj),
 	};
 }
 
@@ -322,9 +322,9 @@ static bool gets_signal(struct vm_task *task, void *arg)
 {
 	struct mm_struct *mm = arg;
 
-	if (__atomic_load_n(&task->mm, __ATOMIC_RELAXED) != mm)
+	if (READ_ONCE(task->mm) != mm)
 		return false;
-	__atomic_fetch_or(&task->flags, PF_MEMALLOC | PF_MEMDIE, __ATOMIC_RELAXED);
+	rmw_or_relaxed(&task->flags, PF_MEMALLOC | PF_MEMDIE);
 	return true;
 }
 

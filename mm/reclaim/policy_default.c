@@ -58,19 +58,19 @@ int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages
 #define ENOUGH	     16ul
 #define OLD_SET_PART 5ul
 
-#define LOAD(word)	   __atomic_load_n(&(word), __ATOMIC_RELAXED)
-#define STORE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
+#define LOAD(word)	   READ_ONCE((word))
+#define STORE(word, value) WRITE_ONCE((word), value)
 
 static unsigned long costs[NR_LRU_LISTS]; /* by kind */
 
 static unsigned long read_cost(enum lru_kind kind)
 {
-	return __atomic_load_n(&costs[kind], __ATOMIC_RELAXED);
+	return READ_ONCE(costs[kind]);
 }
 
 static void write_cost(enum lru_kind kind, unsigned long cost)
 {
-	__atomic_store_n(&costs[kind], cost, __ATOMIC_RELAXED);
+	WRITE_ONCE(costs[kind], cost);
 }
 
 static void default_note_cost(zone_t *zone, enum lru_kind kind)
@@ -91,7 +91,7 @@ static bool may_swap(const struct scan_control *sc)
 	if (!(sc->gfp_mask & __GFP_IO))
 		return false;
 	return atomic_long_read(&nr_swap_pages) > 0 ||
-	       (sc->priority <= 2 && __atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED) > 0);
+	       (sc->priority <= 2 && READ_ONCE(total_swap_pages) > 0);
 }
 
 /* In 1/1024 of what is examined of both kinds together, if their lists are alike. */
@@ -132,9 +132,9 @@ static bool recent_favoured;			 /* the last answer */
 static void note_demoted(struct page *page, bool used)
 {
 	ClearPageWorkingset(page);
-	__atomic_fetch_add(&demoted_seen, 1, __ATOMIC_RELAXED);
+	rmw_add_relaxed(&demoted_seen, 1);
 	if (used)
-		__atomic_fetch_add(&demoted_used, 1, __ATOMIC_RELAXED);
+		rmw_add_relaxed(&demoted_used, 1);
 }
 
 /* Recent pages are favoured: are they to be in the next window? */
@@ -154,8 +154,8 @@ static bool stay_with_recent(bool old_set, bool hardly_reused)
 static bool turn_to_recent(unsigned long evicted, unsigned long reused)
 {
 	static bool popular; /* old pages were, when recent ones were favoured last; until hardly any page is reused */
-	unsigned long seen = __atomic_exchange_n(&demoted_seen, 0, __ATOMIC_RELAXED);
-	unsigned long used = __atomic_exchange_n(&demoted_used, 0, __ATOMIC_RELAXED);
+	unsigned long seen = rmw_xchg_relaxed(&demoted_seen, 0);
+	unsigned long used = rmw_xchg_relaxed(&demoted_used, 0);
 	bool old_set = seen >= ENOUGH && used * OLD_SET_PART < seen;
 	bool hardly_reused = reused * FEW_REUSED_PART <= evicted;
 

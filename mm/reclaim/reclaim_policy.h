@@ -94,7 +94,7 @@ static inline long max_mapped_of(unsigned long max_scan, long nr_pages, int prio
 
 static inline unsigned long zone_lru_pages(const zone_t *zone, enum lru_list list)
 {
-	return __atomic_load_n(&zone->lruvec.nr[list], __ATOMIC_RELAXED);
+	return READ_ONCE(zone->lruvec.nr[list]);
 }
 
 /* ---- shrink.c ---------------------------------------------------------------------------- */

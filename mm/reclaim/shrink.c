@@ -358,8 +358,8 @@ static void count_reclaimed(struct scan_control *sc, zone_t *zone)
 	sc->nr_pages--;
 	count_vm_event(pgsteal);
 	note_reclaim_progress(1);
-	__atomic_store_n(&zone->lruvec.pages_scanned, 0, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&zone->lruvec.turnover, TURNOVER_UNIT / max(all_lru_pages(zone), 1ul), __ATOMIC_RELAXED);
+	WRITE_ONCE(zone->lruvec.pages_scanned, 0);
+	rmw_add_relaxed(&zone->lruvec.turnover, TURNOVER_UNIT / max(all_lru_pages(zone), 1ul));
 }
 
 void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
@@ -377,7 +377,7 @@ void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		if (!page)
 			break;
 		scanned++;
-		__atomic_fetch_add(&zone->lruvec.pages_scanned, 1, __ATOMIC_RELAXED);
+		rmw_add_relaxed(&zone->lruvec.pages_scanned, 1);
 		if (shrink_page(sc, page))
 			count_reclaimed(sc, zone);
 		put_page(page);

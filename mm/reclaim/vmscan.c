@@ -183,7 +183,7 @@ static zone_t *next_class_zone(const struct scan_control *sc, zone_t *zone)
 
 static unsigned long turnover(const zone_t *zone)
 {
-	return __atomic_load_n(&zone->lruvec.turnover, __ATOMIC_RELAXED);
+	return READ_ONCE(zone->lruvec.turnover);
 }
 
 /*
@@ -205,7 +205,7 @@ static zone_t *zone_to_shrink(zone_t *classzone)
 			best = zone;
 	}
 	if (most - turnover(best) > TURNOVER_UNIT)
-		__atomic_store_n(&best->lruvec.turnover, most - TURNOVER_UNIT, __ATOMIC_RELAXED);
+		WRITE_ONCE(best->lruvec.turnover, most - TURNOVER_UNIT);
 	return best;
 }
 
@@ -272,7 +272,7 @@ void try_to_free_pages_zone(struct scan_control *sc)
 
 static bool zone_needs_balance(const zone_t *zone)
 {
-	return zone->size && __atomic_load_n(&zone->need_balance, __ATOMIC_RELAXED);
+	return zone->size && READ_ONCE(zone->need_balance);
 }
 
 bool kswapd_can_sleep_pgdat(const pg_data_t *pgdat)
@@ -295,7 +295,7 @@ bool kswapd_can_sleep(void)
 
 static void set_balanced(zone_t *zone)
 {
-	__atomic_store_n(&zone->need_balance, 0, __ATOMIC_RELAXED);
+	WRITE_ONCE(zone->need_balance, 0);
 }
 
 /* Still below pages_high? Zones that can serve the same requests are looked at together. */
@@ -312,7 +312,7 @@ static bool check_classzone_need_balance(const zone_t *zone)
 
 static bool is_hopeless(const zone_t *zone)
 {
-	return __atomic_load_n(&zone->lruvec.pages_scanned, __ATOMIC_RELAXED) >
+	return READ_ONCE(zone->lruvec.pages_scanned) >
 	       HOPELESS_SCANS * all_lru_pages(zone);
 }
 
@@ -332,7 +332,7 @@ static bool balance_zone(zone_t *zone)
 		try_to_free_pages_zone(&sc);
 	}
 	if (!sc.nr_scanned && !sc.nr_reclaimed) /* nothing to look at is no better than in vain */
-		__atomic_fetch_add(&zone->lruvec.pages_scanned, all_lru_pages(zone) + 1, __ATOMIC_RELAXED);
+		rmw_add_relaxed(&zone->lruvec.pages_scanned, all_lru_pages(zone) + 1);
 	drain_local_pages(); /* what was freed counts in the zone */
 	if (check_classzone_need_balance(zone))
 		return sc.nr_reclaimed || !is_hopeless(zone);
@@ -373,7 +373,7 @@ static void kswapd(void *arg)
 {
 	pg_data_t *pgdat = arg;
 
-	__atomic_fetch_or(&current_vm->flags, PF_MEMALLOC | PF_KTHREAD, __ATOMIC_RELAXED);
+	rmw_or_relaxed(&current_vm->flags, PF_MEMALLOC | PF_KTHREAD);
 	for (;;) {
 		wait_event(&pgdat->kswapd_wait, !kswapd_can_sleep_pgdat(pgdat));
 		kswapd_balance_pgdat(pgdat);

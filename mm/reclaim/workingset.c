@@ -78,7 +78,7 @@ static u32 fingerprint(u64 id)
 
 static u64 read_entry(const struct bucket *b, int i)
 {
-	return __atomic_load_n(&b->entry[i], __ATOMIC_RELAXED);
+	return READ_ONCE(b->entry[i]);
 }
 
 /* Evictions since the entry was made. */
@@ -106,7 +106,7 @@ void workingset_eviction(u64 id)
 		if (age_of(entry, now) > age_of(read_entry(b, oldest), now))
 			oldest = i;
 	}
-	__atomic_store_n(&b->entry[oldest], (u64)fingerprint(id) << 32 | now, __ATOMIC_RELAXED);
+	WRITE_ONCE(b->entry[oldest], (u64)fingerprint(id) << 32 | now);
 	count_vm_event(workingset_evict);
 }
 
@@ -121,7 +121,7 @@ static bool take_record(u64 id, u32 *distance)
 		if (entry >> 32 != fingerprint(id))
 			continue;
 		*distance = age_of(entry, (u32)atomic_read(&evictions));
-		__atomic_store_n(&b->entry[i], 0, __ATOMIC_RELAXED);
+		WRITE_ONCE(b->entry[i], 0);
 		return true;
 	}
 	return false;

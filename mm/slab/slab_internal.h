@@ -188,7 +188,7 @@ extern struct last_taken last_taken[NR_CPUS];
 
 static __always_inline void forget_last_taken(unsigned int cpu)
 {
-	__atomic_store_n(&last_taken[cpu].obj, NULL, __ATOMIC_RELAXED);
+	WRITE_ONCE(last_taken[cpu].obj, NULL);
 }
 
 /* Give a CPU another array; the old one. Locks: on that CPU, interrupts off, or before it uses the cache. */

@@ -104,7 +104,7 @@ void *kmalloc(size_t size, gfp_t flags)
 		port_irq_restore_short(irq);
 		return kmalloc_slow(size, flags, __builtin_return_address(0));
 	}
-	__atomic_store_n(&last_taken[cpu].obj, obj, __ATOMIC_RELAXED);
+	WRITE_ONCE(last_taken[cpu].obj, obj);
 	last_taken[cpu].cc = cc;
 	port_irq_restore_short(irq);
 	return obj;
@@ -177,7 +177,7 @@ void kfree(const void *obj)
 	cpucache_t *cc = last->cc;
 	bool put;
 
-	if (__atomic_load_n(&last->obj, __ATOMIC_RELAXED) != obj || unlikely(!obj))
+	if (READ_ONCE(last->obj) != obj || unlikely(!obj))
 		cc = array_of(obj, cpu);
 	put = cpucache_put_quick(cc, (void *)obj);
 	port_irq_restore_short(irq);
@@ -188,7 +188,7 @@ void kfree(const void *obj)
 void kfree_forget(const void *start, size_t bytes)
 {
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
-		void *obj = __atomic_load_n(&last_taken[cpu].obj, __ATOMIC_RELAXED);
+		void *obj = READ_ONCE(last_taken[cpu].obj);
 
 		if ((unsigned long)obj - (unsigned long)start < bytes)
 			forget_last_taken(cpu);

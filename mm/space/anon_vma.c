@@ -80,7 +80,7 @@ void anon_vma_cache_init(void)
 
 static struct address_space *read_mapping(const struct page *page)
 {
-	return __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+	return READ_ONCE(page->mapping);
 }
 
 static struct anon_vma *name_of(const struct page *page)
@@ -167,9 +167,7 @@ static void rename_pages(pte_t *ptep, unsigned long nr, const struct anon_vma *t
 		struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
 
 		if (page && PageAnon(page) && name_of(page)->depth > top->depth)
-			__atomic_store_n(&page->mapping,
-					 (struct address_space *)((unsigned long)top | PAGE_MAPPING_ANON),
-					 __ATOMIC_RELAXED);
+			WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)top | PAGE_MAPPING_ANON));
 	}
 }
 
@@ -198,7 +196,7 @@ static void move_vmas(struct mm_struct *mm, struct anon_vma *from, struct anon_v
 	VM_BUG_ON(!list_empty(&to->vmas));
 	list_for_each_entry(vma, &from->vmas, anon_vma_chain) {
 		VM_BUG_ON(vma->vm_mm != mm); /* (V1) */
-		__atomic_store_n(&vma->anon_vma, to, __ATOMIC_RELEASE);
+		smp_store_release(&vma->anon_vma, to);
 	}
 	list_splice_init(&from->vmas, &to->vmas);
 	spin_unlock(&mm->page_table_lock);
@@ -280,7 +278,7 @@ bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma)
 	const struct anon_vma *anon = vma->anon_vma;
 
 	/* Another process may give the page to its own family meanwhile: mapping is one of the two. */
-	const struct address_space *mapping = __atomic_load_n(&page->mapping, __ATOMIC_RELAXED);
+	const struct address_space *mapping = READ_ONCE(page->mapping);
 
 	while (anon && ((unsigned long)anon | PAGE_MAPPING_ANON) != (unsigned long)mapping)
 		anon = anon->parent;
@@ -304,7 +302,7 @@ static struct anon_vma *neighbours_anon_vma(const struct vm_area_struct *vma)
 		    n->vm_pgoff - (n->vm_start >> PAGE_SHIFT) !=
 			    vma->vm_pgoff - (vma->vm_start >> PAGE_SHIFT))
 			continue;
-		anon = __atomic_load_n(&n->anon_vma, __ATOMIC_ACQUIRE);
+		anon = smp_load_acquire(&n->anon_vma);
 		if (anon)
 			return anon;
 	}
@@ -321,7 +319,7 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 	spin_lock(&vma->vm_mm->page_table_lock);
 	if (!vma->anon_vma) {
 		list_add_tail(&vma->anon_vma_chain, &anon->vmas);
-		__atomic_store_n(&vma->anon_vma, anon, __ATOMIC_RELEASE);
+		smp_store_release(&vma->anon_vma, anon);
 		near = anon;
 	}
 	spin_unlock(&vma->vm_mm->page_table_lock);
@@ -333,9 +331,7 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 
 void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vma)
 {
-	__atomic_store_n(&page->mapping,
-			 (struct address_space *)((unsigned long)vma->anon_vma->root | PAGE_MAPPING_ANON),
-			 __ATOMIC_RELAXED);
+	WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)vma->anon_vma->root | PAGE_MAPPING_ANON));
 }
 
 /* ---- For walks ------------------------------------------------------------------------------- */

@@ -83,7 +83,7 @@ static int clear_hiwater(struct mm_struct *mm)
 {
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
-	__atomic_store_n(&mm->hiwater_rss, get_mm_rss(mm), __ATOMIC_RELAXED);
+	WRITE_ONCE(mm->hiwater_rss, get_mm_rss(mm));
 	up_write(&mm->mmap_lock);
 	return 0;
 }

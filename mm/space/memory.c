@@ -504,10 +504,10 @@ static void account_fault(vm_fault_t ret)
 	struct vm_task *task = current_vm;
 
 	if (ret & VM_FAULT_MAJOR) {
-		__atomic_store_n(&task->maj_flt, task->maj_flt + 1, __ATOMIC_RELAXED);
+		WRITE_ONCE(task->maj_flt, task->maj_flt + 1);
 		count_vm_event(pgmajfault);
 	} else {
-		__atomic_store_n(&task->min_flt, task->min_flt + 1, __ATOMIC_RELAXED);
+		WRITE_ONCE(task->min_flt, task->min_flt + 1);
 	}
 }
 

@@ -236,7 +236,7 @@ void exit_mmap(struct mm_struct *mm)
 	mm->mm_rb = (struct rb_root)RB_ROOT;
 	mm->map_count = 0;
 	/* With no CPU on these tables nothing needs flushing. */
-	tlb_gather_mmu(&tlb, mm, !__atomic_load_n(&mm->cpu_vm_mask, __ATOMIC_SEQ_CST));
+	tlb_gather_mmu(&tlb, mm, !smp_load_mb(&mm->cpu_vm_mask));
 	unmap_all(&tlb, vma);
 	tlb_finish_mmu(&tlb);
 	mm->total_vm = mm->locked_vm = mm->data_vm = mm->exec_vm = mm->stack_vm = 0;
@@ -360,7 +360,7 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
 		mmput(mm);
 		return NULL;
 	}
-	__atomic_store_n(&mm->hiwater_rss, get_mm_rss(mm), __ATOMIC_RELAXED); /* reclaim may be at it */
+	WRITE_ONCE(mm->hiwater_rss, get_mm_rss(mm)); /* reclaim may be at it */
 	mm->hiwater_vm = mm->total_vm;
 	count_vm_event(fork_mm);
 	return mm;
@@ -391,7 +391,7 @@ void unlock_task_mm(unsigned long flags)
 static void set_task_mm(struct vm_task *task, struct mm_struct *mm)
 {
 	spin_lock(&task_mm_lock);
-	__atomic_store_n(&task->mm, mm, __ATOMIC_RELAXED);
+	WRITE_ONCE(task->mm, mm);
 	spin_unlock(&task_mm_lock);
 }
 

@@ -90,7 +90,7 @@ static bool walk_tree(struct rmap_walk *walk, const struct rb_root *vmas)
 /* False: the file's lock is busy. */
 static bool walk_file(struct rmap_walk *walk)
 {
-	struct address_space *mapping = __atomic_load_n(&walk->page->mapping, __ATOMIC_RELAXED);
+	struct address_space *mapping = READ_ONCE(walk->page->mapping);
 
 	VM_BUG_ON(!PageLocked(walk->page));
 	if (!mapping)
@@ -132,7 +132,7 @@ static pte_t *lock_entry_of(struct page *page, struct mm_struct *mm, unsigned lo
 
 static unsigned long read_vm_flags(const struct vm_area_struct *vma)
 {
-	return __atomic_load_n(&vma->vm_flags, __ATOMIC_RELAXED);
+	return READ_ONCE(vma->vm_flags);
 }
 
 /* ---- Accessed bits -------------------------------------------------------------------------- */

@@ -35,11 +35,10 @@
 void update_hiwater_rss(struct mm_struct *mm)
 {
 	unsigned long rss = get_mm_rss(mm);
-	unsigned long seen = __atomic_load_n(&mm->hiwater_rss, __ATOMIC_RELAXED);
+	unsigned long seen = READ_ONCE(mm->hiwater_rss);
 
 	/* Several threads may be here (MADV_DONTNEED): a lower mark must not replace a higher one. */
-	while (seen < rss && !__atomic_compare_exchange_n(&mm->hiwater_rss, &seen, rss, true,
-							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (seen < rss && !rmw_cmpxchg_relaxed(&mm->hiwater_rss, &seen, rss))
 		;
 }
 

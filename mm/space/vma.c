@@ -255,11 +255,11 @@ unsigned long find_gap_bottomup(struct mm_struct *mm, const struct gap_search *s
 
 static inline struct vm_area_struct *read_mmap_cache(struct mm_struct *mm)
 {
-	return __atomic_load_n(&mm->mmap_cache, __ATOMIC_RELAXED);
+	return READ_ONCE(mm->mmap_cache);
 }
 static inline void write_mmap_cache(struct mm_struct *mm, struct vm_area_struct *vma)
 {
-	__atomic_store_n(&mm->mmap_cache, vma, __ATOMIC_RELAXED);
+	WRITE_ONCE(mm->mmap_cache, vma);
 }
 
 static struct vm_area_struct *search_tree(const struct mm_struct *mm, unsigned long addr)
@@ -505,7 +505,7 @@ void vma_set_flags(struct vm_area_struct *vma, unsigned long flags)
 
 	/* Reclaim looks at VM_LOCKED under this lock before it takes a page away (rmap.c). */
 	spin_lock(&vma->vm_mm->page_table_lock);
-	__atomic_store_n(&vma->vm_flags, flags, __ATOMIC_RELAXED);
+	WRITE_ONCE(vma->vm_flags, flags);
 	spin_unlock(&vma->vm_mm->page_table_lock);
 	vma->vm_page_prot = vma_page_prot(vma, flags);
 	if (gap_moves)

@@ -48,7 +48,7 @@ static inline unsigned long rlimit(unsigned int limit)
 {
 	const struct rlimit *r = current_vm->rlim;
 
-	return r ? __atomic_load_n(&r[limit].rlim_cur, __ATOMIC_RELAXED) : RLIM_INFINITY;
+	return r ? READ_ONCE(r[limit].rlim_cur) : RLIM_INFINITY;
 }
 
 /* ---- The set of VMAs (vma.c) ---------------------------------------------------------- */
@@ -164,7 +164,7 @@ int __anon_vma_prepare(struct vm_area_struct *vma) __must_check;
 /* Before the first anonymous page of a VMA. mmap_lock for read. (FT-44) */
 static inline int __must_check anon_vma_prepare(struct vm_area_struct *vma)
 {
-	if (likely(__atomic_load_n(&vma->anon_vma, __ATOMIC_ACQUIRE)))
+	if (likely(smp_load_acquire(&vma->anon_vma)))
 		return 0;
 	return __anon_vma_prepare(vma);
 }
@@ -244,9 +244,7 @@ void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vm
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end);
 static inline void set_anon_identity(struct page *page, const struct vm_area_struct *vma)
 {
-	__atomic_store_n(&page->mapping,
-			 (struct address_space *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON),
-			 __ATOMIC_RELAXED);
+	WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON));
 }
 /* New anonymous page in a PTE of vma: its identity and its place on the LRU (FT-41), before it can be seen. */
 static inline void set_anon_page(struct page *page, const struct vm_area_struct *vma,

@@ -81,7 +81,7 @@ static void set_slot(struct page *page, swp_entry_t entry)
 	unsigned long flags;
 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	__atomic_store_n(&mapping->was_swapped, true, __ATOMIC_RELAXED); /* truncation looks without the lock */
+	WRITE_ONCE(mapping->was_swapped, true); /* truncation looks without the lock */
 	page->private = (void *)entry.val;
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	atomic_long_add(&nr_cached_slots, entry.val ? 1 : -1);
@@ -150,7 +150,7 @@ static int shmem_writepage(struct page *page)
 static void count_swapped(struct address_space *mapping, long change)
 {
 	lockdep_assert_held(&mapping->pages_lock);
-	__atomic_store_n(&mapping->nrswapped, mapping->nrswapped + (unsigned long)change, __ATOMIC_RELAXED);
+	WRITE_ONCE(mapping->nrswapped, mapping->nrswapped + (unsigned long)change);
 }
 
 static void shmem_page_to_entry(struct address_space *mapping, struct page *page)

@@ -332,7 +332,7 @@ void swap_slot_unused(struct swap_area *area, unsigned long offset)
 	if (failures == SWAP_FAILURES) {
 		area->map[offset] = SWAP_MAP_BAD;
 		area->pages--;
-		__atomic_store_n(&total_swap_pages, total_swap_pages - area->writable, __ATOMIC_RELAXED);
+		WRITE_ONCE(total_swap_pages, total_swap_pages - area->writable);
 		pr_warn("swap: slot %lu of %s cannot be written\n", offset, area->name);
 		return;
 	}

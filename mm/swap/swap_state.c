@@ -73,7 +73,7 @@ unsigned long nr_swap_cache_pages(void)
 	unsigned long sum = nr_shmem_cached_slots();
 
 	for (int i = 0; i < MAX_SWAPFILES; i++)
-		sum += __atomic_load_n(&swap_areas[i].space.nrpages, __ATOMIC_RELAXED);
+		sum += READ_ONCE(swap_areas[i].space.nrpages);
 	return sum;
 }
 
@@ -81,7 +81,7 @@ unsigned long nr_swap_cache_pages(void)
 
 static void set_nrpages(struct address_space *space, unsigned long n)
 {
-	__atomic_store_n(&space->nrpages, n, __ATOMIC_RELAXED);
+	WRITE_ONCE(space->nrpages, n);
 }
 
 /* swap_lock held. 0, -ENOENT, -EEXIST, or the tree nodes that lack. */
@@ -427,7 +427,7 @@ static unsigned long ra_used(unsigned long word)
 /* A miss at addr: the window's pages, as a power of two. */
 static unsigned int ra_window(unsigned long *state, unsigned long addr)
 {
-	unsigned long word = __atomic_load_n(state, __ATOMIC_RELAXED), halvings = word & RA_HALVINGS;
+	unsigned long word = READ_ONCE(*state), halvings = word & RA_HALVINGS;
 	unsigned long read = word >> RA_READ_SHIFT & RA_READ_MAX, last = word & PAGE_MASK;
 	unsigned int max = (unsigned int)clamp(page_cluster, 0, PAGE_CLUSTER_MAX);
 	bool beside = addr - last == PAGE_SIZE || last - addr == PAGE_SIZE;
@@ -436,25 +436,25 @@ static unsigned int ra_window(unsigned long *state, unsigned long addr)
 		halvings -= halvings > 0;
 	else if (read)
 		halvings += halvings < max;
-	__atomic_store_n(state, addr | halvings, __ATOMIC_RELAXED);
+	WRITE_ONCE(*state, addr | halvings);
 	return max - (unsigned int)min(halvings, (unsigned long)max);
 }
 
 static void ra_note_read(unsigned long *state, unsigned long pages)
 {
-	unsigned long word = __atomic_load_n(state, __ATOMIC_RELAXED);
+	unsigned long word = READ_ONCE(*state);
 
-	__atomic_store_n(state, word | min(pages, RA_READ_MAX) << RA_READ_SHIFT, __ATOMIC_RELAXED);
+	WRITE_ONCE(*state, word | min(pages, RA_READ_MAX) << RA_READ_SHIFT);
 }
 
 void swap_readahead_used(struct vm_area_struct *vma, struct page *page)
 {
-	unsigned long word = __atomic_load_n(&vma->vm_raend, __ATOMIC_RELAXED);
+	unsigned long word = READ_ONCE(vma->vm_raend);
 
 	ClearPageReadahead(page);
 	page_refaulted(page); /* only now it is one */
 	if (ra_used(word) < RA_USED_MAX)
-		__atomic_store_n(&vma->vm_raend, word + (1ul << RA_USED_SHIFT), __ATOMIC_RELAXED);
+		WRITE_ONCE(vma->vm_raend, word + (1ul << RA_USED_SHIFT));
 }
 
 struct neighbours {

@@ -42,7 +42,7 @@ long total_swap_pages;
 
 unsigned long nr_usable_slots(void)
 {
-	return (unsigned long)__atomic_load_n(&total_swap_pages, __ATOMIC_RELAXED);
+	return (unsigned long)READ_ONCE(total_swap_pages);
 }
 
 static int least_priority; /* (W) of areas that ask for none: -1, -2, ... */
@@ -134,8 +134,7 @@ void swap_area_hand_out(struct swap_area *area, bool on)
 
 	area->writable = on;
 	atomic_long_add(&nr_swap_pages, sign * (long)(area->pages - area->inuse));
-	__atomic_store_n(&total_swap_pages, total_swap_pages + sign * (long)area->pages,
-			 __ATOMIC_RELAXED);
+	WRITE_ONCE(total_swap_pages, total_swap_pages + sign * (long)area->pages);
 }
 
 static void start_area(struct swap_area *area, const struct swap_area *new)

@@ -56,7 +56,7 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 			found = true;
 			break;
 		}
-		__atomic_fetch_add(&swap_places_searched, ((*addr - start) >> PAGE_SHIFT) + found, __ATOMIC_RELAXED);
+		rmw_add_relaxed(&swap_places_searched, ((*addr - start) >> PAGE_SHIFT) + found);
 		if (found)
 			break;
 		page_table_pause(mm);
@@ -203,7 +203,7 @@ bool swapoff_give_up(void)
 
 	for (int i = 0; i < MAX_SWAPFILES; i++)
 		if (READ_ONCE(swap_areas[i].emptying) &&
-		    !__atomic_exchange_n(&swap_areas[i].give_up, true, __ATOMIC_RELAXED))
+		    !rmw_xchg_relaxed(&swap_areas[i].give_up, true))
 			told = true;
 	return told;
 }
@@ -245,9 +245,9 @@ static int empty_area(struct swap_area *area, unsigned short **map)
 static void set_refusable(bool on)
 {
 	if (on)
-		__atomic_fetch_or(&current_vm->flags, PF_OOM_ORIGIN, __ATOMIC_RELAXED);
+		rmw_or_relaxed(&current_vm->flags, PF_OOM_ORIGIN);
 	else
-		__atomic_fetch_and(&current_vm->flags, ~PF_OOM_ORIGIN, __ATOMIC_RELAXED);
+		rmw_and_relaxed(&current_vm->flags, ~PF_OOM_ORIGIN);
 }
 
 static int empty_area_politely(struct swap_area *area, unsigned short **map)
@@ -255,10 +255,10 @@ static int empty_area_politely(struct swap_area *area, unsigned short **map)
 	int err;
 
 	set_refusable(true);
-	__atomic_store_n(&area->give_up, false, __ATOMIC_RELAXED);
-	__atomic_store_n(&area->emptying, true, __ATOMIC_RELAXED);
+	WRITE_ONCE(area->give_up, false);
+	WRITE_ONCE(area->emptying, true);
 	err = empty_area(area, map);
-	__atomic_store_n(&area->emptying, false, __ATOMIC_RELAXED);
+	WRITE_ONCE(area->emptying, false);
 	set_refusable(false);
 	return err;
 }

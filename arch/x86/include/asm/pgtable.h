@@ -97,11 +97,11 @@ static inline pgprot_t vm_get_page_prot(unsigned long vm_flags)
 /* ---- Reading and writing entries --------------------------------------------------------- */
 static inline pteval_t entry_read(const pteval_t *entry)
 {
-	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+	return smp_load_acquire(entry);
 }
 static inline void entry_write(pteval_t *entry, pteval_t val)
 {
-	__atomic_store_n(entry, val, __ATOMIC_RELEASE);
+	smp_store_release(entry, val);
 }
 static inline pte_t ptep_get(const pte_t *p)
 {
@@ -178,7 +178,7 @@ static inline void set_pte_at(struct mm_struct *mm, unsigned long addr, pte_t *p
 static inline pte_t ptep_get_and_clear(struct mm_struct *mm, unsigned long addr, pte_t *p)
 {
 	(void)mm, (void)addr;
-	return __pte(__atomic_exchange_n(&p->pte, 0, __ATOMIC_ACQ_REL));
+	return __pte(rmw_xchg(&p->pte, 0));
 }
 /* The same for tables that no CPU can be walking: the address space has lost its last user. */
 static inline pte_t ptep_get_and_clear_unused(const struct mm_struct *mm, pte_t *p)
@@ -201,20 +201,20 @@ static inline void ptep_set_used(pte_t *p, bool written)
 {
 	pteval_t bits = _PAGE_ACCESSED | (written ? _PAGE_DIRTY | _PAGE_SOFT_DIRTY : 0);
 
-	(void)__atomic_fetch_or(&p->pte, bits, __ATOMIC_ACQ_REL); /* the old value is not needed */
+	(void)rmw_or(&p->pte, bits); /* the old value is not needed */
 }
 static inline void ptep_set_wrprotect(pte_t *p)
 {
-	__atomic_fetch_and(&p->pte, (pteval_t)~_PAGE_RW, __ATOMIC_ACQ_REL);
+	rmw_and(&p->pte, (pteval_t)~_PAGE_RW);
 }
 static inline bool ptep_test_and_clear_young(pte_t *p)
 {
-	return __atomic_fetch_and(&p->pte, (pteval_t)~_PAGE_ACCESSED, __ATOMIC_ACQ_REL) &
+	return rmw_and(&p->pte, (pteval_t)~_PAGE_ACCESSED) &
 	       _PAGE_ACCESSED;
 }
 static inline bool ptep_test_and_clear_dirty(pte_t *p)
 {
-	return __atomic_fetch_and(&p->pte, (pteval_t)~_PAGE_DIRTY, __ATOMIC_ACQ_REL) & _PAGE_DIRTY;
+	return rmw_and(&p->pte, (pteval_t)~_PAGE_DIRTY) & _PAGE_DIRTY;
 }
 
 /* ---- Page-table entries: state and permissions (PT-12 to PT-17) --------------------------- */
