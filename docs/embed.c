@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* embed.c: the core in a program of one's own, on the hosted machine. Shown in README.md, run by the tests. */
+/*
+ * embed.c: the core in a program of one's own, on the hosted machine. Shown in README.md, run by
+ * the tests.
+ */
 #include <machine/hosted.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
@@ -8,7 +11,7 @@
 
 int main(void)
 {
-	struct hosted_config machine = { .ram = 64 * SZ_1M, .nr_cpus = 2 };
+	struct hosted_config machine = {.ram = 64 * SZ_1M, .nr_cpus = 2};
 	int rw = PROT_READ | PROT_WRITE, anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
 
 	hosted_boot(&machine); /* a kernel calls mm_boot() here */

@@ -67,7 +67,7 @@ long sys_access(unsigned long name, unsigned long mode)
 	return sys_faccessat2((unsigned long)AT_FDCWD, name, mode, 0);
 }
 
-/* ---- chmod, chown, times ----------------------------------------------------------------------------------- */
+/* ---- chmod, chown, times --------------------------------------------------------------------- */
 
 static long change_user_path(int dfd, unsigned long name, unsigned int lookup, struct iattr *attr)
 {
@@ -98,7 +98,7 @@ static long change_fd(unsigned long fd, struct iattr *attr)
 
 long sys_fchmodat(unsigned long dfd, unsigned long name, unsigned long mode)
 {
-	struct iattr attr = { .valid = ATTR_MODE, .mode = (u32)mode };
+	struct iattr attr = {.valid = ATTR_MODE, .mode = (u32)mode};
 
 	return change_user_path((int)dfd, name, LOOKUP_FOLLOW, &attr);
 }
@@ -110,14 +110,14 @@ long sys_chmod(unsigned long name, unsigned long mode)
 
 long sys_fchmod(unsigned long fd, unsigned long mode)
 {
-	struct iattr attr = { .valid = ATTR_MODE, .mode = (u32)mode };
+	struct iattr attr = {.valid = ATTR_MODE, .mode = (u32)mode};
 
 	return change_fd(fd, &attr);
 }
 
 static struct iattr owner_change(unsigned long uid, unsigned long gid)
 {
-	struct iattr attr = { .valid = ATTR_KILL_SUID, .uid = (u32)uid, .gid = (u32)gid };
+	struct iattr attr = {.valid = ATTR_KILL_SUID, .uid = (u32)uid, .gid = (u32)gid};
 
 	if ((u32)uid != ~0u)
 		attr.valid |= ATTR_UID;
@@ -156,8 +156,8 @@ long sys_fchown(unsigned long fd, unsigned long uid, unsigned long gid)
 	return change_fd(fd, &attr);
 }
 
-#define UTIME_NOW  0x3fffffffl
-#define UTIME_OMIT 0x3ffffffel
+#define UTIME_NOW    0x3fffffffl
+#define UTIME_OMIT   0x3ffffffel
 #define NSEC_PER_SEC 1000000000ll
 
 struct timespec64 {
@@ -177,7 +177,9 @@ static int set_time(struct iattr *attr, const struct timespec64 *ts, unsigned in
 	if (ts->nsec < 0 || ts->nsec >= NSEC_PER_SEC)
 		return -EINVAL;
 	/* What ns since 1970 do not reach becomes the first or the last second that they do. */
-	*where = min_t(s64, max_t(s64, ts->sec, -INT64_MAX / NSEC_PER_SEC), INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC +
+	*where = min_t(s64, max_t(s64, ts->sec, -INT64_MAX / NSEC_PER_SEC),
+		       INT64_MAX / NSEC_PER_SEC - 1) *
+			 NSEC_PER_SEC +
 		 ts->nsec;
 	attr->valid |= ATTR_TIMES_SET;
 	return 0;
@@ -204,7 +206,8 @@ static int time_change(const struct timespec64 *times, struct iattr *attr)
 }
 
 /* A file and how its times change: by name, by descriptor (name 0), or both at once. */
-static long change_times(int dfd, unsigned long name, struct iattr *attr, long bad_times, unsigned long flags)
+static long change_times(int dfd, unsigned long name, struct iattr *attr, long bad_times,
+			 unsigned long flags)
 {
 	unsigned int lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
 	struct path path;
@@ -280,7 +283,7 @@ long sys_utimes(unsigned long name, unsigned long times)
 
 long sys_utime(unsigned long name, unsigned long times)
 {
-	struct timespec64 ts[2] = { { 0, 0 }, { 0, 0 } };
+	struct timespec64 ts[2] = {{0, 0}, {0, 0}};
 	s64 seconds[2];
 
 	if (!times)

@@ -2,8 +2,9 @@
 /*
  * copy.c: from file to file within the kernel: sendfile and copy_file_range.
  *
- * sendfile reads a file that has a position into a page and writes that; to a pipe it is what splice does, so that
- * anything which can be spliced from will do. copy_file_range takes two regular files of one file system.
+ * sendfile reads a file that has a position into a page and writes that; to a pipe it is what
+ * splice does, so that anything which can be spliced from will do. copy_file_range takes two
+ * regular files of one file system.
  *
  * The order of checks is Linux's: first what is read, then what is written.
  */
@@ -21,8 +22,8 @@ static long check_area(u64 pos, size_t count)
 }
 
 /*
- * Up to count bytes from in to out through a page. Done, or -errno if nothing was. *in_pos ends behind what was
- * written.
+ * Up to count bytes from in to out through a page. Done, or -errno if nothing was. *in_pos ends
+ * behind what was written.
  */
 static long copy_bytes(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count)
 {
@@ -33,12 +34,16 @@ static long copy_bytes(struct file *in, u64 *in_pos, struct file *out, u64 *out_
 		return -ENOMEM;
 	while (count) {
 		u64 start = *in_pos;
-		long n = in->f_op->splice_in ? in->f_op->read(in, iov_kernel_buf(page), min(count, PAGE_SIZE), in_pos) : -EINVAL;
+		long n = in->f_op->splice_in ? in->f_op->read(in, iov_kernel_buf(page),
+							      min(count, PAGE_SIZE), in_pos)
+					     : -EINVAL;
 
 		ret = n;
 		if (n <= 0)
 			break;
-		ret = out->f_op->splice_out ? out->f_op->write(out, iov_kernel_buf(page), (size_t)n, out_pos) : -EINVAL;
+		ret = out->f_op->splice_out
+			      ? out->f_op->write(out, iov_kernel_buf(page), (size_t)n, out_pos)
+			      : -EINVAL;
 		if (ret < n)
 			*in_pos = start + (u64)max(ret, 0l);
 		if (ret <= 0)
@@ -72,12 +77,14 @@ static long send_to_file(struct file *in, u64 *pos, struct file *out, size_t cou
 
 	if (err)
 		return err;
-	if ((out->f_flags & O_APPEND) || !in->f_op->llseek) /* what is read and cannot be written would be lost */
+	/* what is read and cannot be written would be lost */
+	if ((out->f_flags & O_APPEND) || !in->f_op->llseek)
 		return -EINVAL;
 	return copy_bytes(in, pos, out, &out->f_pos, count);
 }
 
-static long do_sendfile(struct file *in, u64 *pos, bool has_offset, unsigned long out_fd, size_t count)
+static long do_sendfile(struct file *in, u64 *pos, bool has_offset, unsigned long out_fd,
+			size_t count)
 {
 	long ret = check_source(in, has_offset, *pos, count);
 	struct fd out;
@@ -135,7 +142,8 @@ static long check_copy_files(const struct file *in, const struct file *out)
 }
 
 /* Of count bytes those that the source has, and that the other file may have. */
-static long limit_copy(const struct file *in, u64 in_pos, const struct file *out, u64 out_pos, size_t *count)
+static long limit_copy(const struct file *in, u64 in_pos, const struct file *out, u64 out_pos,
+		       size_t *count)
 {
 	u64 size = READ_ONCE(in->f_inode->i_size);
 
@@ -145,7 +153,8 @@ static long limit_copy(const struct file *in, u64 in_pos, const struct file *out
 	return inode_limit_write(out->f_inode, out_pos, count);
 }
 
-static bool overlap(const struct file *in, u64 in_pos, const struct file *out, u64 out_pos, size_t count)
+static bool overlap(const struct file *in, u64 in_pos, const struct file *out, u64 out_pos,
+		    size_t count)
 {
 	return in->f_inode == out->f_inode && in_pos < out_pos + count && out_pos < in_pos + count;
 }
@@ -167,8 +176,8 @@ static long copy_range(struct file *in, u64 *in_pos, struct file *out, u64 *out_
 	return copy_bytes(in, in_pos, out, out_pos, min(count, MAX_RW_COUNT));
 }
 
-static long copy_between(struct file *in, unsigned long in_off, struct file *out, unsigned long out_off, size_t count,
-			 unsigned long flags)
+static long copy_between(struct file *in, unsigned long in_off, struct file *out,
+			 unsigned long out_off, size_t count, unsigned long flags)
 {
 	u64 in_pos = in->f_pos, out_pos = out->f_pos;
 	long ret;
@@ -184,7 +193,9 @@ static long copy_between(struct file *in, unsigned long in_off, struct file *out
 		in->f_pos = in_pos;
 	if (!out_off)
 		out->f_pos = out_pos;
-	return (in_off && put_user(in_pos, in_off)) || (out_off && put_user(out_pos, out_off)) ? -EFAULT : ret;
+	return (in_off && put_user(in_pos, in_off)) || (out_off && put_user(out_pos, out_off))
+		       ? -EFAULT
+		       : ret;
 }
 
 long sys_copy_file_range(unsigned long in_fd, unsigned long in_off, unsigned long out_fd,

@@ -37,14 +37,15 @@
 #define FRAMES_PER_CHAIN   16ul /* one chain of 8 bytes for 64 KiB of memory */
 #define MIN_CHAINS	   256ul
 #define MAX_CHAINS	   65536ul
-#define FIRST_CHILD_COOKIE 2u		 /* 0 and 1 are "." and ".." */
+#define FIRST_CHILD_COOKIE 2u		/* 0 and 1 are "." and ".." */
 #define COOKIE_START	   (1ull << 62) /* counted down from here */
 
 static kmem_cache_t *dentry_cache;
 static struct dentry **hash_table;
 static unsigned long hash_chains; /* a power of two */
 static spinlock_t dcache_lock = SPIN_LOCK_INIT(RANK_NONE);
-static LIST_HEAD(droppable); /* dcache_lock: hashed dentries of s_cached file systems, oldest first */
+/* dcache_lock: hashed dentries of s_cached file systems, oldest first */
+static LIST_HEAD(droppable);
 struct mutex cache_shrink_mutex;
 static unsigned long nr_droppable; /* dcache_lock: their number */
 
@@ -63,7 +64,7 @@ static struct dentry **chain_of(u32 hash)
 	return &hash_table[hash & (hash_chains - 1)];
 }
 
-/* ---- Life --------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 /* Give dentry a name of its own; 0 or -ENOMEM. */
 static int set_name(struct dentry *dentry, const char *name, size_t len)
@@ -140,7 +141,7 @@ struct dentry *d_parent_get(struct dentry *dentry)
 	return parent;
 }
 
-/* ---- Names ----------------------------------------------------------------------------------------- */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 static struct dentry *find_in_chain(struct dentry *parent, const char *name, size_t len, u32 hash)
 {
@@ -324,7 +325,7 @@ void d_exchange(struct dentry *a, struct dentry *b, char *room_a, char *room_b)
 	dput(b_parent);
 }
 
-/* ---- Dropping what a disk can bring back ------------------------------------------------------------------ */
+/* ---- Dropping what a disk can bring back ----------------------------------------------------- */
 
 /*
  * The oldest dentry that nobody uses, unhashed, or NULL. A used one goes to the end; one that was
@@ -357,7 +358,8 @@ static unsigned long count_droppable(void)
 	return READ_ONCE(nr_droppable);
 }
 
-unsigned long shrink_vfs_cache(unsigned long nr, unsigned long budget, gfp_t gfp, bool (*drop_one)(unsigned long *budget))
+unsigned long shrink_vfs_cache(unsigned long nr, unsigned long budget, gfp_t gfp,
+			       bool (*drop_one)(unsigned long *budget))
 {
 	unsigned long freed = 0, left = budget;
 
@@ -389,7 +391,7 @@ struct shrinker dentry_shrinker = {
 	.scan = drop_dentries,
 };
 
-/* ---- Paths -------------------------------------------------------------------------------------------- */
+/* ---- Paths ----------------------------------------------------------------------------------- */
 
 /* Put a string in front of *at, not below buf; false: no room. */
 static bool prepend(char **at, const char *buf, const char *text, size_t len)
@@ -453,7 +455,7 @@ char *d_path(const struct path *path, const struct path *root, char *buf, size_t
 	return at;
 }
 
-/* ---- Reading directories of pinned file systems ------------------------------------------------------------ */
+/* ---- Reading directories of pinned file systems ---------------------------------------------- */
 
 /* The first child with cookie >= pos, with a reference, or NULL. last: where the reader was. */
 static struct dentry *next_child(struct dentry *dir, struct dentry *last, u64 pos)
@@ -462,7 +464,8 @@ static struct dentry *next_child(struct dentry *dir, struct dentry *last, u64 po
 	struct dentry *found = NULL;
 
 	spin_lock(&dcache_lock);
-	if (last && (last->d_flags & DENTRY_HASHED) && last->d_parent == dir && last->d_cookie < pos)
+	if (last && (last->d_flags & DENTRY_HASHED) && last->d_parent == dir &&
+	    last->d_cookie < pos)
 		at = &last->d_child;
 	for (at = at->next; at != &dir->d_children; at = at->next) {
 		struct dentry *child = list_entry(at, struct dentry, d_child);

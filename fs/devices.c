@@ -29,7 +29,7 @@
 /* Bytes of random or zero data, or of a stream, moved through the stack at a time. */
 #define CHUNK_BYTES 256ul
 
-/* ---- null, zero, full, random ----------------------------------------------------------------- */
+/* ---- null, zero, full, random ---------------------------------------------------------------- */
 
 static long null_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
@@ -49,7 +49,10 @@ static long full_write(struct file *file, struct iov_user buf, size_t count, u64
 	return -ENOSPC;
 }
 
-/* Fill a buffer piece by piece; put returns what it could not copy of n bytes at offset. A signal ends it. */
+/*
+ * Fill a buffer piece by piece; put returns what it could not copy of n bytes at offset. A signal
+ * ends it.
+ */
 static long produce(struct iov_user buf, size_t count, size_t piece,
 		    size_t (*put)(struct iov_user buf, size_t offset, size_t n))
 {
@@ -101,8 +104,12 @@ static int zero_mmap(struct file *file, struct vm_area_struct *vma)
 		vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
 		return 0;
 	}
-	/* As large as the mapping, from an offset of 0: what an offset leaves over is SIGBUS, as on Linux. */
-	object = shmem_zero_setup((u64)(vma->vm_end - vma->vm_start), !(vma->vm_flags & VM_NORESERVE));
+	/*
+	 * As large as the mapping, from an offset of 0: what an offset leaves over is SIGBUS, as on
+	 * Linux.
+	 */
+	object = shmem_zero_setup((u64)(vma->vm_end - vma->vm_start),
+				  !(vma->vm_flags & VM_NORESERVE));
 	if (!object)
 		return -ENOMEM;
 	put_vm_file(vma->vm_file);
@@ -123,22 +130,18 @@ static long kmsg_write(struct file *file, struct iov_user buf, size_t count, u64
 	return (long)count;
 }
 
-static const struct file_operations null_fops = { .read = null_read,
-						  .splice_out = true,
-						  .write = null_write,
-						  .llseek = noop_llseek };
+static const struct file_operations null_fops = {
+	.read = null_read, .splice_out = true, .write = null_write, .llseek = noop_llseek};
 static const struct file_operations zero_fops = {
-	.read = zero_read, .write = null_write, .llseek = noop_llseek, .mmap = zero_mmap
-};
-static const struct file_operations full_fops = { .read = zero_read,
-						  .write = full_write,
-						  .llseek = noop_llseek };
-static const struct file_operations random_fops = { .read = random_read,
-						    .splice_in = true,
-						    .splice_out = true,
-						    .write = null_write,
-						    .llseek = noop_llseek };
-static const struct file_operations kmsg_fops = { .write = kmsg_write, .llseek = noop_llseek };
+	.read = zero_read, .write = null_write, .llseek = noop_llseek, .mmap = zero_mmap};
+static const struct file_operations full_fops = {
+	.read = zero_read, .write = full_write, .llseek = noop_llseek};
+static const struct file_operations random_fops = {.read = random_read,
+						   .splice_in = true,
+						   .splice_out = true,
+						   .write = null_write,
+						   .llseek = noop_llseek};
+static const struct file_operations kmsg_fops = {.write = kmsg_write, .llseek = noop_llseek};
 
 static int memory_open(struct inode *inode, struct file *file)
 {
@@ -154,10 +157,10 @@ static int memory_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations memory_fops = { .open = memory_open };
-static struct chrdev memory_dev = { MEM_MAJOR, 0, 12, &memory_fops, NULL };
+static const struct file_operations memory_fops = {.open = memory_open};
+static struct chrdev memory_dev = {MEM_MAJOR, 0, 12, &memory_fops, NULL};
 
-/* ---- Streams --------------------------------------------------------------------------------------- */
+/* ---- Streams --------------------------------------------------------------------------------- */
 
 static wait_queue_head_t stream_wait[NR_STREAMS];
 
@@ -284,7 +287,7 @@ static void stream_notify(enum machine_stream s)
 	wake_up(&stream_wait[s]);
 }
 
-/* ---- The control device --------------------------------------------------------------------------------- */
+/* ---- The control device ---------------------------------------------------------------------- */
 
 static long control_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
@@ -302,40 +305,40 @@ static long control_write(struct file *file, struct iov_user buf, size_t count, 
 	return ret < 0 ? ret : (long)count;
 }
 
-static const struct file_operations control_fops = { .write = control_write };
-static struct chrdev control_dev = { PAGODA_MAJOR, 0, 1, &control_fops, NULL };
+static const struct file_operations control_fops = {.write = control_write};
+static struct chrdev control_dev = {PAGODA_MAJOR, 0, 1, &control_fops, NULL};
 
-/* ---- /dev -------------------------------------------------------------------------------------------------- */
+/* ---- /dev ------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *name;
 	u32 mode;
 	u64 dev;
 } nodes[] = {
-	{ "null", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 3) },
-	{ "zero", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 5) },
-	{ "full", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 7) },
-	{ "random", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 8) },
-	{ "urandom", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 9) },
-	{ "kmsg", S_IFCHR | 0644, MKDEV(MEM_MAJOR, 11) },
-	{ "tty", S_IFCHR | 0666, MKDEV(TTYAUX_MAJOR, 0) },
-	{ "console", S_IFCHR | 0600, MKDEV(TTYAUX_MAJOR, 1) },
-	{ "ptmx", S_IFCHR | 0666, MKDEV(TTYAUX_MAJOR, 2) },
-	{ "pagoda", S_IFCHR | 0600, MKDEV(PAGODA_MAJOR, 0) },
-	{ "pts", S_IFDIR | 0755, 0 },
-	{ "shm", S_IFDIR | 01777, 0 },
-	{ "stdio.in", S_IFIFO | 0666, 0 },
-	{ "stdio.out", S_IFIFO | 0666, 1 },
-	{ "stdio.err", S_IFIFO | 0666, 2 },
+	{"null", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 3)},
+	{"zero", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 5)},
+	{"full", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 7)},
+	{"random", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 8)},
+	{"urandom", S_IFCHR | 0666, MKDEV(MEM_MAJOR, 9)},
+	{"kmsg", S_IFCHR | 0644, MKDEV(MEM_MAJOR, 11)},
+	{"tty", S_IFCHR | 0666, MKDEV(TTYAUX_MAJOR, 0)},
+	{"console", S_IFCHR | 0600, MKDEV(TTYAUX_MAJOR, 1)},
+	{"ptmx", S_IFCHR | 0666, MKDEV(TTYAUX_MAJOR, 2)},
+	{"pagoda", S_IFCHR | 0600, MKDEV(PAGODA_MAJOR, 0)},
+	{"pts", S_IFDIR | 0755, 0},
+	{"shm", S_IFDIR | 01777, 0},
+	{"stdio.in", S_IFIFO | 0666, 0},
+	{"stdio.out", S_IFIFO | 0666, 1},
+	{"stdio.err", S_IFIFO | 0666, 2},
 };
 
 static const struct {
 	const char *name, *target;
 } links[] = {
-	{ "fd", "/proc/self/fd" },
-	{ "stdin", "/proc/self/fd/0" },
-	{ "stdout", "/proc/self/fd/1" },
-	{ "stderr", "/proc/self/fd/2" },
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"},
 };
 
 /* A fifo made as a node becomes the stream of that number. */

@@ -2,20 +2,24 @@
 /*
  * disk_files.c: block devices as files: /dev/vda and the like, /proc/partitions, /proc/diskstats.
  *
- * A node's major:minor finds the device. Its file is the device's page cache (mm/cache/device_cache.c):
+ * A node's major:minor finds the device. Its file is the device's page cache
+ * (mm/cache/device_cache.c):
  *
  *	read, write, mmap -> bd_mapping's pages <- ext2's metadata buffers
  *
  * Writing dirties pages, which go to the disk like a file's: some time, with fsync, or at the last
- * close. O_DIRECT goes past these pages (mm/cache/direct_io.c), and the disk's error is the call's own.
+ * close. O_DIRECT goes past these pages (mm/cache/direct_io.c), and the disk's error is the call's
+ * own.
  *
  * Each open file is a user of the device; with O_EXCL it claims it, as mounts and swap areas do:
  * EBUSY if somebody has it so already. A disk that is swapped to is not written: ETXTBSY.
  *
  * Locking: none of its own; page locks order writes to the same page.
- * Failure: -ENXIO no such device, -EACCES writing to a read-only one, -EBUSY, -ENOSPC at its end, -EIO
- * (reading; writing is told by fsync, once to each open file), -ENOMEM. Bytes done before come first.
- * Observability: /proc/diskstats, Linux's columns; the time that a device was busy at all shows as 0.
+ * Failure: -ENXIO no such device, -EACCES writing to a read-only one, -EBUSY, -ENOSPC at its end,
+ * -EIO (reading; writing is told by fsync, once to each open file), -ENOMEM. Bytes done before come
+ * first.
+ * Observability: /proc/diskstats, Linux's columns; the time that a device was busy at all shows as
+ * 0.
  */
 #include <fs/proc/proc.h>
 #include <fs/vfs.h>
@@ -43,7 +47,7 @@ static u64 bdev_bytes(const struct block_device *bdev)
 	return bdev->nr_sectors << SECTOR_SHIFT;
 }
 
-/* ---- Reading and writing ----------------------------------------------------------------------- */
+/* ---- Reading and writing --------------------------------------------------------------------- */
 
 static long block_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
@@ -193,7 +197,7 @@ static int block_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-const struct file_operations blkdev_fops = { .open = block_open };
+const struct file_operations blkdev_fops = {.open = block_open};
 
 int make_block_nodes(void)
 {
@@ -209,7 +213,7 @@ int make_block_nodes(void)
 	return err;
 }
 
-/* ---- /proc ---------------------------------------------------------------------------------------- */
+/* ---- /proc ----------------------------------------------------------------------------------- */
 
 /* Disks are few, and there are no more of them after boot. NULL: there is no n-th. */
 static struct block_device *nth_block_device(u64 n)
@@ -235,7 +239,7 @@ static int print_partition(struct proc_text *t, struct proc_open *open, u64 *ind
 	++*index;
 	return 1;
 }
-const struct proc_records proc_partitions_records = { .print = print_partition };
+const struct proc_records proc_partitions_records = {.print = print_partition};
 
 static unsigned long long ms_spent(const struct block_device *bdev, enum bio_op op)
 {
@@ -245,7 +249,8 @@ static unsigned long long ms_spent(const struct block_device *bdev, enum bio_op 
 /* Transfers done, of them joined to another, sectors, ms. */
 static void show_direction(struct proc_text *t, const struct block_device *bdev, enum bio_op op)
 {
-	unsigned long bios = READ_ONCE(bdev->nr_bios[op]), requests = READ_ONCE(bdev->nr_requests[op]);
+	unsigned long bios = READ_ONCE(bdev->nr_bios[op]),
+		      requests = READ_ONCE(bdev->nr_requests[op]);
 
 	proc_printf(t, " %lu %lu %llu %llu", requests, bios > requests ? bios - requests : 0,
 		    (unsigned long long)READ_ONCE(bdev->sectors_done[op]), ms_spent(bdev, op));
@@ -262,8 +267,9 @@ static int print_diskstats(struct proc_text *t, struct proc_open *open, u64 *ind
 	show_direction(t, bdev, BIO_READ);
 	show_direction(t, bdev, BIO_WRITE);
 	proc_printf(t, " %u 0 %llu 0 0 0 0 %lu %llu\n", READ_ONCE(bdev->nr_in_flight),
-		    ms_spent(bdev, BIO_READ) + ms_spent(bdev, BIO_WRITE) + ms_spent(bdev, BIO_FLUSH),
+		    ms_spent(bdev, BIO_READ) + ms_spent(bdev, BIO_WRITE) +
+			    ms_spent(bdev, BIO_FLUSH),
 		    READ_ONCE(bdev->nr_requests[BIO_FLUSH]), ms_spent(bdev, BIO_FLUSH));
 	return 1;
 }
-const struct proc_records proc_diskstats_records = { .print = print_diskstats };
+const struct proc_records proc_diskstats_records = {.print = print_diskstats};

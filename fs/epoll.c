@@ -37,9 +37,9 @@
 #include <pagoda/slab.h>
 #include <pagoda/uaccess.h>
 
-#define EPOLL_CTL_ADD  1
-#define EPOLL_CTL_DEL  2
-#define EPOLL_CTL_MOD  3
+#define EPOLL_CTL_ADD 1
+#define EPOLL_CTL_DEL 2
+#define EPOLL_CTL_MOD 3
 
 #define EPOLLEXCLUSIVE (1u << 28)
 #define EPOLLWAKEUP    (1u << 29)
@@ -48,10 +48,10 @@
 #define MODE_BITS      (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 #define EXCLUSIVE_OK   (POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
-#define MAX_NESTING    4  /* epolls below an epoll, one below the other */
-#define WATCH_SHARE    25 /* of RAM, its 25th part may be items of one user */
-#define INLINE_QUEUES  2
-#define MAX_EVENTS     (0x7fffffffu / sizeof(struct epoll_event))
+#define MAX_NESTING   4	 /* epolls below an epoll, one below the other */
+#define WATCH_SHARE   25 /* of RAM, its 25th part may be items of one user */
+#define INLINE_QUEUES 2
+#define MAX_EVENTS    (0x7fffffffu / sizeof(struct epoll_event))
 
 /* As programs have it: without padding. */
 struct epoll_event {
@@ -360,8 +360,8 @@ static int depth_below(struct eventpoll *ep, const struct eventpoll *goal, int l
 }
 
 /*
- * Levels of epolls above ep: at most MAX_NESTING, as every watch was checked. Each epoll is looked at once in a walk,
- * by however many ways it is reached.
+ * Levels of epolls above ep: at most MAX_NESTING, as every watch was checked. Each epoll is looked
+ * at once in a walk, by however many ways it is reached.
  */
 static int depth_above(struct eventpoll *ep, int level)
 {
@@ -657,7 +657,8 @@ static void epoll_release(struct file *file)
 	kfree(ep);
 }
 
-static const struct file_operations epoll_fops = {.poll = epoll_poll, .llseek = noop_llseek, .release = epoll_release};
+static const struct file_operations epoll_fops = {
+	.poll = epoll_poll, .llseek = noop_llseek, .release = epoll_release};
 
 void epoll_forget_file(struct file *file)
 {
@@ -726,5 +727,6 @@ void epoll_init(void)
 	item_cache = kmem_cache_create("eventpoll_epi", sizeof(struct epitem), 0, 0, NULL, NULL);
 	if (!item_cache)
 		panic("no memory for epoll");
-	epoll_max_user_watches = (int)(totalram_pages() / WATCH_SHARE * PAGE_SIZE / sizeof(struct epitem));
+	epoll_max_user_watches =
+		(int)(totalram_pages() / WATCH_SHARE * PAGE_SIZE / sizeof(struct epitem));
 }

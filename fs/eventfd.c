@@ -63,7 +63,8 @@ static bool has_room(const struct eventfd *ctx, u64 value)
 static long wait_until(struct eventfd *ctx, const struct file *file,
 		       bool (*ready)(const struct eventfd *ctx, u64 value), u64 value)
 {
-	return file->f_flags & O_NONBLOCK ? -EAGAIN : wait_event_interruptible(&ctx->wait, ready(ctx, value));
+	return file->f_flags & O_NONBLOCK ? -EAGAIN
+					  : wait_event_interruptible(&ctx->wait, ready(ctx, value));
 }
 
 static long eventfd_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
@@ -144,7 +145,8 @@ long sys_eventfd2(unsigned long count, unsigned long uflags)
 	init_waitqueue_head(&ctx->wait);
 	ctx->count = (unsigned int)count;
 	ctx->semaphore = flags & EFD_SEMAPHORE;
-	fd = anon_object_fd("anon_inode:[eventfd]", &eventfd_fops, ctx, O_RDWR | (flags & ~EFD_SEMAPHORE));
+	fd = anon_object_fd("anon_inode:[eventfd]", &eventfd_fops, ctx,
+			    O_RDWR | (flags & ~EFD_SEMAPHORE));
 	if (fd < 0)
 		kfree(ctx);
 	return fd;

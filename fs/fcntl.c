@@ -45,7 +45,8 @@ static void change_flags(struct file *file, unsigned int mask, unsigned int valu
 
 static long set_flags(struct file *file, unsigned int arg)
 {
-	if ((arg & O_NOATIME) && !(file->f_flags & O_NOATIME) && !inode_owner_or_capable(file->f_inode))
+	if ((arg & O_NOATIME) && !(file->f_flags & O_NOATIME) &&
+	    !inode_owner_or_capable(file->f_inode))
 		return -EPERM;
 	/* A pipe in packets says so by the same bit. */
 	if ((arg & O_DIRECT) && !S_ISFIFO(file->f_inode->i_mode) && !file_can_direct(file))
@@ -54,7 +55,7 @@ static long set_flags(struct file *file, unsigned int arg)
 	return 0;
 }
 
-/* ---- Owners: who would be told of a file's being ready ---------------------------------------- */
+/* ---- Owners: who would be told of a file's being ready --------------------------------------- */
 
 struct f_owner_ex {
 	int type, pid;
@@ -101,7 +102,7 @@ static long set_owner_ex(struct file *file, unsigned long arg)
 
 static long get_owner_ex(const struct file *file, unsigned long arg)
 {
-	struct f_owner_ex ex = { (int)file->f_owner_type, owner_of(file) };
+	struct f_owner_ex ex = {(int)file->f_owner_type, owner_of(file)};
 
 	return copy_to_user(arg, &ex, sizeof(ex)) ? -EFAULT : 0;
 }
@@ -190,17 +191,17 @@ long sys_fcntl(unsigned long fd, unsigned long cmd, unsigned long arg)
 	return ret;
 }
 
-/* ---- ioctl ------------------------------------------------------------------------------------ */
+/* ---- ioctl ----------------------------------------------------------------------------------- */
 
-#define FIONREAD  0x541bu
-#define FIONBIO	  0x5421u
-#define FIONCLEX  0x5450u
-#define FIOCLEX	  0x5451u
-#define FIOASYNC  0x5452u
-#define FIOQSIZE  0x5460u
-#define FIBMAP	  1u
-#define FIGETBSZ  2u
-#define FICLONE	  0x40049409u
+#define FIONREAD 0x541bu
+#define FIONBIO	 0x5421u
+#define FIONCLEX 0x5450u
+#define FIOCLEX	 0x5451u
+#define FIOASYNC 0x5452u
+#define FIOQSIZE 0x5460u
+#define FIBMAP	 1u
+#define FIGETBSZ 2u
+#define FICLONE	 0x40049409u
 
 static long set_file_flag(struct file *file, unsigned int flag, unsigned long arg)
 {

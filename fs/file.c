@@ -26,9 +26,9 @@
 #include <pagoda/string.h>
 #include <pagoda/bug.h>
 
-#define FDS_INLINE  64u /* one word of bits */
-#define WORD_BITS   64u
-#define FULL_WORDS  (FS_NR_OPEN / WORD_BITS / WORD_BITS)
+#define FDS_INLINE 64u /* one word of bits */
+#define WORD_BITS  64u
+#define FULL_WORDS (FS_NR_OPEN / WORD_BITS / WORD_BITS)
 
 struct files_struct {
 	atomic_t count;
@@ -50,7 +50,10 @@ int file_max;
 
 /* ---- struct file ---------------------------------------------------------------------------- */
 
-/* The file is open for writing: nobody executes it, and its mount stays writable. 0, -ETXTBSY, -EROFS. */
+/*
+ * The file is open for writing: nobody executes it, and its mount stays writable. 0, -ETXTBSY,
+ * -EROFS.
+ */
 static int begin_writing(struct file *file)
 {
 	int err = get_write_access(file->f_inode);
@@ -94,7 +97,8 @@ static int mmap_file(struct vm_file *vm, struct vm_area_struct *vma)
 {
 	struct file *file = file_of(vm);
 
-	if (file->f_inode->i_swapfile && (vma->vm_flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE))
+	if (file->f_inode->i_swapfile &&
+	    (vma->vm_flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE))
 		return -ETXTBSY;
 	file_accessed(file);
 	return file->f_op->mmap(file, vma);
@@ -111,7 +115,8 @@ static int punch_file(struct vm_file *vm, u64 start, u64 end)
 
 	if (!file->f_op->fallocate)
 		return -EOPNOTSUPP;
-	return (int)file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, end - start);
+	return (int)file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start,
+					  end - start);
 }
 
 static void file_mapped_write(struct vm_file *vm)
@@ -135,9 +140,12 @@ static const struct vm_file_operations file_vm_ops = {
 	.release = release_file,
 };
 /* Of files without memory; that they have none is found out before any limit. */
-static const struct vm_file_operations file_without_mmap_vm_ops = { .release = release_file };
+static const struct vm_file_operations file_without_mmap_vm_ops = {.release = release_file};
 
-/* Open files of the whole system are limited, but for root: memory of the kernel that no process is charged for. */
+/*
+ * Open files of the whole system are limited, but for root: memory of the kernel that no process is
+ * charged for.
+ */
 static bool may_have_file(void)
 {
 	return atomic_long_read(&nr_files) < READ_ONCE(file_max) || fs_capable(CAP_SYS_ADMIN);
@@ -146,8 +154,9 @@ static bool may_have_file(void)
 /* Or ERR_PTR: ENFILE, ENOMEM. */
 static struct file *new_file(const struct path *path, unsigned int flags)
 {
-	static const u8 modes[] = { FMODE_READ, FMODE_WRITE, FMODE_READ | FMODE_WRITE, 0 };
-	struct file *file = may_have_file() ? kmem_cache_alloc(file_cache, GFP_KERNEL | __GFP_ZERO) : ERR_PTR(-ENFILE);
+	static const u8 modes[] = {FMODE_READ, FMODE_WRITE, FMODE_READ | FMODE_WRITE, 0};
+	struct file *file = may_have_file() ? kmem_cache_alloc(file_cache, GFP_KERNEL | __GFP_ZERO)
+					    : ERR_PTR(-ENFILE);
 
 	if (IS_ERR(file))
 		return file;
@@ -168,7 +177,8 @@ static struct file *new_file(const struct path *path, unsigned int flags)
 static void set_vm_access(struct file *file)
 {
 	if (S_ISREG(file->f_inode->i_mode))
-		file->vm.f_mapping = &file->f_inode->i_data; /* others set it in open, or have none */
+		/* others set it in open, or have none */
+		file->vm.f_mapping = &file->f_inode->i_data;
 	file->vm.f_vmops = file->f_op->mmap ? &file_vm_ops : &file_without_mmap_vm_ops;
 	file->vm.f_may_read = file->f_mode & FMODE_READ;
 	file->vm.f_may_write = file->f_mode & FMODE_WRITE;
@@ -211,7 +221,7 @@ struct file *anon_file(struct vfsmount *mnt, const char *name, struct inode *ino
 		       const struct file_operations *fops, unsigned int flags)
 {
 	struct dentry *dentry = d_make(NULL, name, strlen(name), inode);
-	struct path path = { mnt, dentry };
+	struct path path = {mnt, dentry};
 	struct file *file;
 
 	if (!dentry)
@@ -238,7 +248,7 @@ struct vm_file *file_vm(struct file *file)
 	return &file->vm;
 }
 
-/* ---- Bits ----------------------------------------------------------------------------------------- */
+/* ---- Bits ------------------------------------------------------------------------------------ */
 
 static unsigned int words_of(const struct files_struct *files)
 {
@@ -286,8 +296,8 @@ static unsigned int lowest_free(const struct files_struct *files, unsigned int f
 	if (from >= files->size)
 		return from;
 	if (~files->open[word] & (~0ul << from % WORD_BITS))
-		return word * WORD_BITS +
-		       (unsigned int)__builtin_ctzl(~files->open[word] & (~0ul << from % WORD_BITS));
+		return word * WORD_BITS + (unsigned int)__builtin_ctzl(~files->open[word] &
+								       (~0ul << from % WORD_BITS));
 	word++;
 	for (unsigned int i = word / WORD_BITS; i < FULL_WORDS; i++, word = i * WORD_BITS) {
 		unsigned long candidates = ~files->full[i] & (~0ul << word % WORD_BITS);
@@ -302,7 +312,7 @@ static unsigned int lowest_free(const struct files_struct *files, unsigned int f
 	return FS_NR_OPEN;
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------------- */
+/* ---- Tables ---------------------------------------------------------------------------------- */
 
 static size_t table_bytes(unsigned int size)
 {
@@ -404,8 +414,8 @@ static void close_all(struct files_struct *files)
 {
 	for (unsigned int word = 0; word < words_of(files); word++)
 		while (files->open[word]) {
-			unsigned int fd = word * WORD_BITS +
-					  (unsigned int)__builtin_ctzl(files->open[word]);
+			unsigned int fd =
+				word * WORD_BITS + (unsigned int)__builtin_ctzl(files->open[word]);
 			struct file *file = files->fd[fd];
 
 			mark_free(files, fd);
@@ -475,7 +485,7 @@ static struct files_struct *copy_files(struct files_struct *old)
 	return new;
 }
 
-/* ---- Descriptors ------------------------------------------------------------------------------------------ */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
 
 static unsigned int fd_limit(void)
 {
@@ -561,10 +571,10 @@ struct fd fdget_raw(unsigned int fd)
 	struct files_struct *files = fs_current()->files;
 
 	if (likely(atomic_read(&files->count) == 1))
-		return (struct fd){ file_at(files, fd), false };
+		return (struct fd){file_at(files, fd), false};
 	struct file *file = files_get(files, fd);
 
-	return (struct fd){ file, file != NULL };
+	return (struct fd){file, file != NULL};
 }
 
 struct fd fdget(unsigned int fd)
@@ -573,7 +583,7 @@ struct fd fdget(unsigned int fd)
 
 	if (f.file && (f.file->f_mode & FMODE_PATH)) {
 		fdput(f);
-		f = (struct fd){ NULL, false };
+		f = (struct fd){NULL, false};
 	}
 	return f;
 }
@@ -703,7 +713,7 @@ long sys_close_range(unsigned long first, unsigned long last, unsigned long flag
 	return 0;
 }
 
-/* ---- Duplicating ----------------------------------------------------------------------------------------------- */
+/* ---- Duplicating ----------------------------------------------------------------------------- */
 
 long fd_dup_from(struct file *file, unsigned int from, unsigned int flags)
 {
@@ -787,7 +797,7 @@ long sys_dup2(unsigned long oldfd, unsigned long newfd)
 	return sys_dup3(oldfd, newfd, 0);
 }
 
-/* ---- fork, exec, exit ------------------------------------------------------------------------------------------- */
+/* ---- fork, exec, exit ------------------------------------------------------------------------ */
 
 int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files, bool share_fs)
 {
@@ -816,7 +826,10 @@ void fs_task_exit(struct fs_task *task)
 	struct files_struct *files = task->files;
 	struct fs_struct *fs = task->fs;
 
-	/* Nobody may hold a table that is being closed. What files need of the process is still there. */
+	/*
+	 * Nobody may hold a table that is being closed. What files need of the process is still
+	 * there.
+	 */
 	task->files = NULL;
 	task->fs = NULL;
 	if (files)
@@ -866,8 +879,8 @@ int fs_task_first(struct fs_task *task)
 void file_init(void)
 {
 	file_max = (int)max(totalram_pages() * (PAGE_SIZE / SZ_1K) / FILE_SHARE, FILES_MIN);
-	file_cache = kmem_cache_create("filp", sizeof(struct file), 0, SLAB_HWCACHE_ALIGN, NULL,
-				       NULL);
+	file_cache =
+		kmem_cache_create("filp", sizeof(struct file), 0, SLAB_HWCACHE_ALIGN, NULL, NULL);
 	files_cache = kmem_cache_create("files_cache", sizeof(struct files_struct), 0,
 					SLAB_HWCACHE_ALIGN, NULL, NULL);
 	if (!file_cache || !files_cache)

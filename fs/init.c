@@ -7,8 +7,8 @@
  *	/proc	proc
  *
  * With root=vda on the kernel's command line the ext2 file system of that disk is
- * mounted on /.root, with the same /dev and /proc inside. /init, which is the archive's, reads its errand
- * and then makes that its root, so that programs see nothing else.
+ * mounted on /.root, with the same /dev and /proc inside. /init, which is the archive's, reads its
+ * errand and then makes that its root, so that programs see nothing else.
  *
  * Missing directories are made. A failure is the kernel's to report: without a root there
  * is nothing to run.
@@ -53,7 +53,8 @@ static int mount_root(struct fs_task *task, size_t archive_bytes)
 	char options[48];
 	int err;
 
-	pagoda_snprintf(options, sizeof(options), "mode=755,size=%luk", pages * 9 / 10 * (PAGE_SIZE / SZ_1K));
+	pagoda_snprintf(options, sizeof(options), "mode=755,size=%luk",
+			pages * 9 / 10 * (PAGE_SIZE / SZ_1K));
 	sb = tmpfs_mount("tmpfs", options);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);

@@ -237,7 +237,8 @@ static int unpack_member(struct cpio *cpio)
 
 int initramfs_unpack(const void *archive, size_t size, void (*consumed)(size_t bytes))
 {
-	struct cpio cpio = { .at = archive, .end = (const char *)archive + size, .consumed = consumed };
+	struct cpio cpio = {
+		.at = archive, .end = (const char *)archive + size, .consumed = consumed};
 	int err;
 
 	cpio.start = cpio.given_back = archive;

@@ -200,7 +200,8 @@ void iput(struct inode *inode)
 
 	if (!(sb->s_cached ? put_cached(inode) : atomic_dec_and_test(&inode->i_count)))
 		return;
-	note_nameless(inode, false); /* what is left to do is up to the file system: a remount waits for it */
+	/* what is left to do is up to the file system: a remount waits for it */
+	note_nameless(inode, false);
 	if (!inode->i_nlink && sb->s_op && sb->s_op->defer_end && sb->s_op->defer_end(inode))
 		return;
 	inode_end(inode);
@@ -217,8 +218,8 @@ static bool has_to_stay(const struct inode *inode)
 }
 
 /*
- * An unused inode (of sb; NULL: one that need not stay, of any), out of the table, or NULL. Looks at *budget at
- * most.
+ * An unused inode (of sb; NULL: one that need not stay, of any), out of the table, or NULL. Looks
+ * at *budget at most.
  */
 static struct inode *take_unused(struct super_block *sb, unsigned long *budget)
 {
@@ -405,9 +406,11 @@ static bool may_chown(const struct inode *inode, const struct iattr *attr)
 {
 	bool owner = fs_current()->cred.fsuid == inode->i_uid;
 
-	if ((attr->valid & ATTR_UID) && !(owner && attr->uid == inode->i_uid) && !fs_capable(CAP_CHOWN))
+	if ((attr->valid & ATTR_UID) && !(owner && attr->uid == inode->i_uid) &&
+	    !fs_capable(CAP_CHOWN))
 		return false;
-	return !(attr->valid & ATTR_GID) || (owner && (attr->gid == inode->i_gid || in_group(attr->gid))) ||
+	return !(attr->valid & ATTR_GID) ||
+	       (owner && (attr->gid == inode->i_gid || in_group(attr->gid))) ||
 	       fs_capable(CAP_CHOWN);
 }
 
@@ -423,7 +426,10 @@ static int may_change(struct inode *inode, const struct iattr *attr)
 	return 0;
 }
 
-/* Everybody who may write to the file may set its times to now; checked before anything else. 0 or -errno. */
+/*
+ * Everybody who may write to the file may set its times to now; checked before anything else. 0 or
+ * -errno.
+ */
 static int may_touch(struct inode *inode, const struct iattr *attr)
 {
 	if (!(attr->valid & (ATTR_ATIME | ATTR_MTIME)) || (attr->valid & ATTR_TIMES_SET) ||
@@ -433,14 +439,15 @@ static int may_touch(struct inode *inode, const struct iattr *attr)
 }
 
 /*
- * The set-id bits that chown(2) takes from a file: set-group-id only where it means execution or is not the
- * caller's to keep.
+ * The set-id bits that chown(2) takes from a file: set-group-id only where it means execution or is
+ * not the caller's to keep.
  */
 static u32 set_id_to_drop(const struct inode *inode)
 {
 	u32 drop = inode->i_mode & S_ISUID;
 
-	if ((inode->i_mode & S_ISGID) && ((inode->i_mode & S_IXGRP) || !in_group_or_capable(inode->i_gid)))
+	if ((inode->i_mode & S_ISGID) &&
+	    ((inode->i_mode & S_IXGRP) || !in_group_or_capable(inode->i_gid)))
 		drop |= S_ISGID;
 	return drop;
 }
@@ -513,10 +520,11 @@ void file_accessed(struct file *file)
 	const struct vfsmount *mnt = file->f_path.mnt;
 
 	/* relatime: only if older than the last change (or a day, which no run lasts). */
-	if (inode->i_atime > inode->i_mtime && inode->i_atime > inode->i_ctime && mnt && (mnt->mnt_flags & MS_RELATIME))
+	if (inode->i_atime > inode->i_mtime && inode->i_atime > inode->i_ctime && mnt &&
+	    (mnt->mnt_flags & MS_RELATIME))
 		return;
-	if ((file->f_flags & O_NOATIME) || !mnt || (mnt->mnt_flags & (MS_NOATIME | MS_RDONLY)) || inode->i_sb->s_readonly ||
-	    (S_ISDIR(inode->i_mode) && (mnt->mnt_flags & MS_NODIRATIME)))
+	if ((file->f_flags & O_NOATIME) || !mnt || (mnt->mnt_flags & (MS_NOATIME | MS_RDONLY)) ||
+	    inode->i_sb->s_readonly || (S_ISDIR(inode->i_mode) && (mnt->mnt_flags & MS_NODIRATIME)))
 		return;
 	inode->i_atime = current_time_ns();
 	mark_inode_dirty(inode);
@@ -558,7 +566,8 @@ u32 inode_new_mode(const struct inode *dir, u32 mode)
 	bool runs_as_group = (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
 
 	/* Who is not of the directory's group makes no program that runs as that group. */
-	if (runs_as_group && !S_ISDIR(mode) && (dir->i_mode & S_ISGID) && !in_group_or_capable(dir->i_gid))
+	if (runs_as_group && !S_ISDIR(mode) && (dir->i_mode & S_ISGID) &&
+	    !in_group_or_capable(dir->i_gid))
 		mode &= ~S_ISGID;
 	return S_ISLNK(mode) ? mode : mode & ~fs_current()->fs->umask;
 }
@@ -577,7 +586,7 @@ void file_update_time(struct file *file)
 	inode_written(file->f_inode);
 }
 
-/* ---- Writers against execution ---------------------------------------------------------------- */
+/* ---- Writers against execution --------------------------------------------------------------- */
 
 static int change_writecount(struct inode *inode, int by)
 {
@@ -620,7 +629,7 @@ void allow_write_access(struct inode *inode)
 	restore_writecount(inode, 1);
 }
 
-/* ---- Device nodes ------------------------------------------------------------------------------- */
+/* ---- Device nodes ---------------------------------------------------------------------------- */
 
 static struct chrdev *chrdevs; /* written at boot only */
 
@@ -650,8 +659,8 @@ static int nothing_open(struct inode *inode, struct file *file)
 	return -ENXIO;
 }
 
-static const struct file_operations chrdev_fops = { .open = chrdev_open };
-static const struct file_operations nothing_fops = { .open = nothing_open };
+static const struct file_operations chrdev_fops = {.open = chrdev_open};
+static const struct file_operations nothing_fops = {.open = nothing_open};
 
 void init_special_inode(struct inode *inode, u32 mode, u64 rdev)
 {

@@ -17,6 +17,6 @@ struct iovec {
  * addresses are another process's and are not looked at. Lengths are cut so that all
  * together stay below 2 GiB. ERR_PTR: EINVAL EFAULT ENOMEM. May sleep.
  */
-struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iovec *fast, bool foreign)
-	__must_check;
+struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iovec *fast,
+			bool foreign) __must_check;
 void put_iovec(struct iovec *iov, struct iovec *fast);

@@ -2,20 +2,21 @@
 /*
  * kernel_pages.c: kernel memory that a process keeps through its descriptors, for the OOM killer.
  *
- * Bytes that nobody has read yet lie in pipes and sockets, and files without a name (memfd, O_TMPFILE,
- * unlinked ones) keep their pages: all of it goes when the process that has them open ends, but none of it is in
- * any address space. So that the killer finds a process that fills memory that way, and not a bystander, it asks
- * here how many pages each would give back.
+ * Bytes that nobody has read yet lie in pipes and sockets, and files without a name (memfd,
+ * O_TMPFILE, unlinked ones) keep their pages: all of it goes when the process that has them open
+ * ends, but none of it is in any address space. So that the killer finds a process that fills
+ * memory that way, and not a bystander, it asks here how many pages each would give back.
  *
  *	descriptor -> file -> f_op->kernel_pages(file), or the pages of a nameless file of tmpfs
  *	shared by n descriptors, tables, messages: each has an n-th of it
  *
- * A socket counts what lies in files that are on their way in its queue, too, one level deep. Counting costs
- * nothing but here: the numbers are taken from the objects when memory is gone.
+ * A socket counts what lies in files that are on their way in its queue, too, one level deep.
+ * Counting costs nothing but here: the numbers are taken from the objects when memory is gone.
  *
  * Locking: called under tasklist_lock, while a task may hold any sleeping lock: locks are tried
  * only, and words read without; what cannot be looked at counts as nothing. Failure: none.
- * Observability: the killer's lines in the log; /proc/PID/oom_score; tests/guest/kernel_memory_hogs.
+ * Observability: the killer's lines in the log; /proc/PID/oom_score;
+ * tests/guest/kernel_memory_hogs.
  */
 #include <fs/vfs.h>
 
@@ -37,7 +38,9 @@ static unsigned long share_of(const struct file *file, unsigned long pages)
 
 unsigned long file_kernel_pages(struct file *file)
 {
-	return file->f_op && file->f_op->kernel_pages ? share_of(file, file->f_op->kernel_pages(file)) : 0;
+	return file->f_op && file->f_op->kernel_pages
+		       ? share_of(file, file->f_op->kernel_pages(file))
+		       : 0;
 }
 
 static unsigned long file_nameless_pages(struct file *file)

@@ -3,23 +3,23 @@
  * locks.c: advisory locks on files: POSIX record locks (fcntl), open file description
  * locks (F_OFD_*), and flock(2).
  *
- * Each inode has a list of locks. Locks of one owner stand together, by offset; owners stand in the order
- * of their first lock. So the first conflict in the list, which F_GETLK tells, is the one that Linux finds.
- * The three kinds differ in who owns a lock:
+ * Each inode has a list of locks. Locks of one owner stand together, by offset; owners stand in the
+ * order of their first lock. So the first conflict in the list, which F_GETLK tells, is the one
+ * that Linux finds. The three kinds differ in who owns a lock:
  *
  *	POSIX	the table of descriptors (a process); gone at any close of the file by it
  *	OFD	the open file, by byte range like POSIX
  *	flock	the open file, always whole; separate from the other two
  *
- * A request splits and merges the owner's own locks: the new lock is put in its place first (so the owner keeps its
- * place in the list even if all older locks go), its range is cut out of the others, and those of the same type
- * that touch it are joined with it.
- * All that needs memory is allocated before the list is touched (a cut needs at most one lock more). Locks are counted
- * for their user (fs/user.h): ENOLCK when the user has too many.
+ * A request splits and merges the owner's own locks: the new lock is put in its place first (so the
+ * owner keeps its place in the list even if all older locks go), its range is cut out of the
+ * others, and those of the same type that touch it are joined with it. All that needs memory is
+ * allocated before the list is touched (a cut needs at most one lock more). Locks are counted for
+ * their user (fs/user.h): ENOLCK when the user has too many.
  *
- * Waiting: one queue for all, with the inode as the key; a waiter looks again at each change of its inode's
- * locks, and no change of another file runs its task. POSIX waits are checked
- * for a cycle of processes (EDEADLK), following at most MAX_WAIT_CHAIN owners.
+ * Waiting: one queue for all, with the inode as the key; a waiter looks again at each change of its
+ * inode's locks, and no change of another file runs its task. POSIX waits are checked for a cycle
+ * of processes (EDEADLK), following at most MAX_WAIT_CHAIN owners.
  *
  * Locking: file_locks_lock, for all lists.
  */
@@ -42,10 +42,10 @@
 #define F_OFD_SETLK  37u
 #define F_OFD_SETLKW 38u
 
-#define LOCK_SH 1ul
-#define LOCK_EX 2ul
-#define LOCK_NB 4ul
-#define LOCK_UN 8ul
+#define LOCK_SH	  1ul
+#define LOCK_EX	  2ul
+#define LOCK_NB	  4ul
+#define LOCK_UN	  8ul
 #define LOCK_MAND 32ul /* of old: accepted, means nothing */
 
 #define LOCK_END_MAX   ((u64)INT64_MAX)
@@ -59,7 +59,7 @@ struct file_lock {
 	enum lock_kind kind;
 	int type; /* F_RDLCK, F_WRLCK */
 	const void *owner;
-	int pid; /* for F_GETLK: -1 for OFD */
+	int pid;		  /* for F_GETLK: -1 for OFD */
 	struct user_struct *user; /* counted for it, with a reference */
 	u64 start, end; /* bytes [start, end], end included: it may be the largest offset */
 };
@@ -121,7 +121,9 @@ static void add_lock(struct inode *inode, struct file_lock *lock)
 	*link = lock;
 }
 
-/* A lock to be filled in, counted for the caller's user; NULL: no memory, or the user has too many. */
+/*
+ * A lock to be filled in, counted for the caller's user; NULL: no memory, or the user has too many.
+ */
 static struct file_lock *new_lock(void)
 {
 	struct user_struct *user = current_user();
@@ -136,7 +138,9 @@ static struct file_lock *new_lock(void)
 	return lock;
 }
 
-/* Copy all fields but user: the memory of *to stays counted for the user for whom it was allocated. */
+/*
+ * Copy all fields but user: the memory of *to stays counted for the user for whom it was allocated.
+ */
 static void copy_lock(struct file_lock *to, const struct file_lock *from)
 {
 	struct user_struct *user = to->user;
@@ -165,8 +169,9 @@ static void cut_own(struct inode *inode, struct file_lock *want, struct file_loc
 	struct file_lock **link = &inode->i_locks, *lock;
 
 	while ((lock = *link)) {
-		bool touches = lock->start <= (want->end == LOCK_END_MAX ? want->end : want->end + 1) &&
-			       want->start <= (lock->end == LOCK_END_MAX ? lock->end : lock->end + 1);
+		bool touches =
+			lock->start <= (want->end == LOCK_END_MAX ? want->end : want->end + 1) &&
+			want->start <= (lock->end == LOCK_END_MAX ? lock->end : lock->end + 1);
 
 		if (lock == want || !same_owner(lock, want) || !touches ||
 		    (lock->type != want->type && !overlaps(lock, want))) {
@@ -205,8 +210,8 @@ static void cut_own(struct inode *inode, struct file_lock *want, struct file_loc
 static bool cuts_in_two(struct inode *inode, const struct file_lock *want)
 {
 	for (const struct file_lock *lock = inode->i_locks; lock; lock = lock->next)
-		if (same_space(lock, want) && lock->owner == want->owner && lock->type != want->type &&
-		    lock->start < want->start && lock->end > want->end)
+		if (same_space(lock, want) && lock->owner == want->owner &&
+		    lock->type != want->type && lock->start < want->start && lock->end > want->end)
 			return true;
 	return false;
 }
@@ -281,7 +286,7 @@ static long try_lock(struct inode *inode, const struct file_lock *want, struct f
 static long lock_waiting(struct inode *inode, const struct file_lock *want,
 			 struct file_lock *ready[2])
 {
-	struct lock_wait waiting = { .owner = want->owner };
+	struct lock_wait waiting = {.owner = want->owner};
 	struct wait_queue_entry entry;
 	long ret;
 
@@ -306,8 +311,8 @@ static long lock_waiting(struct inode *inode, const struct file_lock *want,
 static long set_lock(struct inode *inode, const struct file_lock *want, bool wait)
 {
 	/* Giving up locks must not fail for want of memory, unless one is cut in two. */
-	struct file_lock cutter = { .user = NULL };
-	struct file_lock *ready[2] = { want->type == F_UNLCK ? &cutter : new_lock(), new_lock() };
+	struct file_lock cutter = {.user = NULL};
+	struct file_lock *ready[2] = {want->type == F_UNLCK ? &cutter : new_lock(), new_lock()};
 	long ret = -ENOLCK;
 
 	if (ready[0])
@@ -324,7 +329,7 @@ static long set_lock(struct inode *inode, const struct file_lock *want, bool wai
 /* The range a struct flock means, as [start, end]. 0, -EINVAL, -EOVERFLOW. */
 static long get_range(struct file *file, const struct user_flock *fl, struct file_lock *lock)
 {
-	s64 base = fl->whence == 0 ? 0
+	s64 base = fl->whence == 0   ? 0
 		   : fl->whence == 1 ? (s64)file->f_pos
 		   : fl->whence == 2 ? (s64)file->f_inode->i_size
 				     : -1;
@@ -356,7 +361,8 @@ static bool is_ofd_cmd(unsigned int cmd)
 }
 
 /* What lock is asked for: its owner, its range, then its type. 0 or -errno. */
-static long get_request(struct file *file, const struct user_flock *fl, bool ofd, struct file_lock *lock)
+static long get_request(struct file *file, const struct user_flock *fl, bool ofd,
+			struct file_lock *lock)
 {
 	long err;
 
@@ -371,7 +377,10 @@ static long get_request(struct file *file, const struct user_flock *fl, bool ofd
 	return err;
 }
 
-/* The answer of F_GETLK: the first conflict, or that there is none, in which case only the type changes. */
+/*
+ * The answer of F_GETLK: the first conflict, or that there is none, in which case only the type
+ * changes.
+ */
 static void tell_conflict(struct inode *inode, const struct file_lock *want, struct user_flock *fl)
 {
 	struct file_lock *conflict;
@@ -383,7 +392,9 @@ static void tell_conflict(struct inode *inode, const struct file_lock *want, str
 		fl->type = (s16)conflict->type;
 		fl->whence = 0;
 		fl->start = (s64)conflict->start;
-		fl->len = conflict->end == LOCK_END_MAX ? 0 : (s64)(conflict->end - conflict->start + 1);
+		fl->len = conflict->end == LOCK_END_MAX
+				  ? 0
+				  : (s64)(conflict->end - conflict->start + 1);
 		fl->pid = conflict->pid;
 	}
 	spin_unlock(&file_locks_lock);
@@ -447,14 +458,15 @@ long fcntl_setlk(struct file *file, unsigned int fd, unsigned int cmd, unsigned 
 	if (ret)
 		return ret;
 	ret = set_lock(file->f_inode, &want, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
-	return ret || want.kind != LOCK_POSIX || want.type == F_UNLCK ? ret : keep_if_open(file, fd);
+	return ret || want.kind != LOCK_POSIX || want.type == F_UNLCK ? ret
+								      : keep_if_open(file, fd);
 }
 
-/* ---- flock, closing ---------------------------------------------------------------------------- */
+/* ---- flock, closing -------------------------------------------------------------------------- */
 
 long sys_flock(unsigned long fd, unsigned long op)
 {
-	struct file_lock want = { .kind = LOCK_FLOCK, .start = 0, .end = LOCK_END_MAX };
+	struct file_lock want = {.kind = LOCK_FLOCK, .start = 0, .end = LOCK_END_MAX};
 	struct fd f;
 	long ret;
 

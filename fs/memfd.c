@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memfd.c: memfd_create(2), a file of tmpfs without a name, and seals (F_ADD_SEALS), which forbid changes for good.
+ * memfd.c: memfd_create(2), a file of tmpfs without a name, and seals (F_ADD_SEALS), which forbid
+ * changes for good.
  *
- * All memfds are on one tmpfs without a limit of its own. Other files of tmpfs have F_SEAL_SEAL from the start, so that
- * they cannot be sealed. Seals are obeyed where the change would happen (tmpfs.c).
+ * All memfds are on one tmpfs without a limit of its own. Other files of tmpfs have F_SEAL_SEAL
+ * from the start, so that they cannot be sealed. Seals are obeyed where the change would happen
+ * (tmpfs.c).
  *
- * Locking: i_seals under i_rwsem. Failure: EINVAL, EPERM, EBUSY (F_SEAL_WRITE while the file is mapped shared), ENOMEM.
+ * Locking: i_seals under i_rwsem. Failure: EINVAL, EPERM, EBUSY (F_SEAL_WRITE while the file is
+ * mapped shared), ENOMEM.
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
@@ -45,7 +48,8 @@ long sys_memfd_create(unsigned long name, unsigned long flags)
 	long len, fd;
 
 	flags = (unsigned int)flags;
-	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | (flags & MFD_HUGETLB ? MFD_HUGE_SIZES : 0)))
+	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB |
+		      (flags & MFD_HUGETLB ? MFD_HUGE_SIZES : 0)))
 		return -EINVAL;
 	len = strncpy_from_user(text + 7, name, MFD_NAME_MAX + 1);
 	if (len < 0)

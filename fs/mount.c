@@ -10,12 +10,14 @@
  * that meets a dentry with DENTRY_MOUNTED looks at it. Mounts stack: a later one on the
  * same place hides the earlier.
  *
- * References: the list holds one, every path into the mount one. A mount that is taken off the list lives as
- * long as something leads there. A super block goes with its last mount, and with it all that its names held.
+ * References: the list holds one, every path into the mount one. A mount that is taken off the list
+ * lives as long as something leads there. A super block goes with its last mount, and with it all
+ * that its names held.
  *
- * Writing: a mount can be read-only (MS_RDONLY in mnt_flags), and its whole file system (s_readonly). Files open for
- * writing count in mnt_writers of the mount through which they were opened: while there are any, the mount does not
- * become read-only. mount(2) and umount2(2) are in mount_calls.c.
+ * Writing: a mount can be read-only (MS_RDONLY in mnt_flags), and its whole file system
+ * (s_readonly). Files open for writing count in mnt_writers of the mount through which they were
+ * opened: while there are any, the mount does not become read-only. mount(2) and umount2(2) are in
+ * mount_calls.c.
  *
  * Locking: mount_lock for the list, flags and mnt_writers; other fields of a mount are constant.
  */
@@ -150,7 +152,7 @@ void follow_mounts(struct path *path)
 bool follow_up(struct path *path)
 {
 	struct vfsmount *mnt = path->mnt;
-	struct path up = { mnt->mnt_parent, mnt->mnt_mountpoint };
+	struct path up = {mnt->mnt_parent, mnt->mnt_mountpoint};
 
 	if (!up.mnt)
 		return false;
@@ -230,7 +232,7 @@ void fs_shutdown(void)
 	}
 }
 
-/* ---- /proc/mounts and mountinfo ------------------------------------------------------------------ */
+/* ---- /proc/mounts and mountinfo -------------------------------------------------------------- */
 
 static void options_text(const struct vfsmount *mnt, bool read_only, char *buf, size_t size)
 {
@@ -238,8 +240,10 @@ static void options_text(const struct vfsmount *mnt, bool read_only, char *buf, 
 		unsigned long flag;
 		const char *text;
 	} words[] = {
-		{ MS_NOSUID, ",nosuid" }, { MS_NODEV, ",nodev" }, { MS_NOEXEC, ",noexec" }, { MS_NOATIME, ",noatime" },
-		{ MS_NODIRATIME, ",nodiratime" }, { MS_RELATIME, ",relatime" }, { MS_NOSYMFOLLOW, ",nosymfollow" },
+		{MS_NOSUID, ",nosuid"},		  {MS_NODEV, ",nodev"},
+		{MS_NOEXEC, ",noexec"},		  {MS_NOATIME, ",noatime"},
+		{MS_NODIRATIME, ",nodiratime"},	  {MS_RELATIME, ",relatime"},
+		{MS_NOSYMFOLLOW, ",nosymfollow"},
 	};
 
 	pagoda_strlcpy(buf, read_only ? "ro" : "rw", size);
@@ -261,8 +265,8 @@ static void super_options(const struct vfsmount *mnt, char *buf, size_t size)
 #define MOUNT_ESCAPES " \t\n\\"
 
 /*
- * The mount with the smallest id above that of prev, which has a reference and loses it, or above id
- * if prev is NULL; with a reference, or NULL.
+ * The mount with the smallest id above that of prev, which has a reference and loses it, or above
+ * id if prev is NULL; with a reference, or NULL.
  */
 static struct vfsmount *mount_after(struct vfsmount *prev, int id)
 {
@@ -281,7 +285,10 @@ static struct vfsmount *mount_after(struct vfsmount *prev, int id)
 	return next;
 }
 
-/* The mount that *index, the id of the last one shown, leads to; in open->cursor until end_mounts(). */
+/*
+ * The mount that *index, the id of the last one shown, leads to; in open->cursor until
+ * end_mounts().
+ */
 static const struct vfsmount *step_mount(struct proc_open *open, u64 *index)
 {
 	struct vfsmount *mnt = mount_after(open->cursor, (int)*index);
@@ -307,7 +314,7 @@ static void end_mounts(struct proc_open *open)
 /* Where it is, as seen from the process's root; false: it cannot be seen from there. */
 static bool put_place(struct proc_text *t, const struct proc_open *open, const struct vfsmount *mnt)
 {
-	struct path path = { (struct vfsmount *)mnt, mnt->mnt_root };
+	struct path path = {(struct vfsmount *)mnt, mnt->mnt_root};
 
 	return proc_put_path(t, &path, &open->root, MOUNT_ESCAPES);
 }
@@ -350,5 +357,5 @@ static int print_mountinfo(struct proc_text *t, struct proc_open *open, u64 *ind
 	return 1;
 }
 
-const struct proc_records proc_mounts_records = { begin_mounts, print_mount, end_mounts };
-const struct proc_records proc_mountinfo_records = { begin_mounts, print_mountinfo, end_mounts };
+const struct proc_records proc_mounts_records = {begin_mounts, print_mount, end_mounts};
+const struct proc_records proc_mountinfo_records = {begin_mounts, print_mountinfo, end_mounts};

@@ -2,18 +2,20 @@
 /*
  * mount_calls.c: mount(2) and umount2(2): new mounts, bind mounts, remounts, and the end of mounts.
  *
- * Flags of mount(2) are of three kinds: what to do (MS_REMOUNT, MS_BIND ...), what the mount allows (MS_NOSUID,
- * MS_NODEV, MS_NOEXEC, MS_NOSYMFOLLOW, MS_RDONLY, atime: mnt_flags), and what the file system allows (MS_RDONLY:
- * s_readonly, for all its mounts). MS_REMOUNT changes both, MS_REMOUNT | MS_BIND only the mount.
+ * Flags of mount(2) are of three kinds: what to do (MS_REMOUNT, MS_BIND ...), what the mount allows
+ * (MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOSYMFOLLOW, MS_RDONLY, atime: mnt_flags), and what the file
+ * system allows (MS_RDONLY: s_readonly, for all its mounts). MS_REMOUNT changes both, MS_REMOUNT |
+ * MS_BIND only the mount.
  *
- * Becoming read-only is refused (EBUSY) while a file is open for writing, and for a whole file system also while a
- * file without a name is in use, as its end would be a write.
+ * Becoming read-only is refused (EBUSY) while a file is open for writing, and for a whole file
+ * system also while a file without a name is in use, as its end would be a write.
  *
- * A mount is busy while anything but its list refers to it: an open file, a working directory, a mount inside it.
- * MNT_DETACH takes it and all mounts inside it off the list all the same; MNT_EXPIRE only the second time, when it was
- * not used in between.
+ * A mount is busy while anything but its list refers to it: an open file, a working directory, a
+ * mount inside it. MNT_DETACH takes it and all mounts inside it off the list all the same;
+ * MNT_EXPIRE only the second time, when it was not used in between.
  *
- * One file system, one super block: devtmpfs and devpts are the same wherever they are mounted, and so is a disk.
+ * One file system, one super block: devtmpfs and devpts are the same wherever they are mounted, and
+ * so is a disk.
  *
  * Order of checks as in Linux: the strings, the place, then rights, then what is asked for.
  */
@@ -49,7 +51,7 @@ unsigned long mount_flags_of(unsigned long flags, const struct vfsmount *remount
 	return flags & MS_NOATIME ? kept : kept | MS_RELATIME;
 }
 
-/* ---- New mounts ------------------------------------------------------------------------------- */
+/* ---- New mounts ------------------------------------------------------------------------------ */
 
 /* The device that a block special file stands for, or NULL. */
 static struct block_device *device_of(const struct inode *inode)
@@ -80,7 +82,10 @@ static int find_device(const char *name, struct block_device **bdev)
 	return err || *bdev ? err : -ENXIO;
 }
 
-/* The file system of this disk if it is mounted, counted as one more mount until put_super(); or NULL. */
+/*
+ * The file system of this disk if it is mounted, counted as one more mount until put_super(); or
+ * NULL.
+ */
 static struct super_block *get_mounted(const struct block_device *bdev)
 {
 	struct super_block *found = NULL;
@@ -117,7 +122,8 @@ static struct super_block *mount_device(const char *devname, const char *options
 }
 
 /* A file system of that kind, counted as mounted once until put_super(), or ERR_PTR. */
-static struct super_block *get_super(const char *type, const char *devname, const char *options, unsigned long flags)
+static struct super_block *get_super(const char *type, const char *devname, const char *options,
+				     unsigned long flags)
 {
 	struct super_block *sb;
 
@@ -149,15 +155,20 @@ static int check_place(const struct path *where, const struct dentry *root)
 {
 	if (where->dentry->d_flags & DENTRY_DELETED)
 		return -ENOENT;
-	return S_ISDIR(where->dentry->d_inode->i_mode) != S_ISDIR(root->d_inode->i_mode) ? -ENOTDIR : 0;
+	return S_ISDIR(where->dentry->d_inode->i_mode) != S_ISDIR(root->d_inode->i_mode) ? -ENOTDIR
+											 : 0;
 }
 
-/* The first mount of a file system decides whether it is read-only; later ones have to want the same. */
+/*
+ * The first mount of a file system decides whether it is read-only; later ones have to want the
+ * same.
+ */
 static int agree_on_writing(struct super_block *sb, bool read_only)
 {
 	if (atomic_read(&sb->s_mounts) == 1 && read_only)
 		sb->s_readonly = true; /* nobody has it yet but the caller */
-	return sb->s_bdev && sb->s_readonly != read_only && atomic_read(&sb->s_mounts) > 1 ? -EBUSY : 0;
+	return sb->s_bdev && sb->s_readonly != read_only && atomic_read(&sb->s_mounts) > 1 ? -EBUSY
+											   : 0;
 }
 
 static int mount_new(const struct path *where, const char *type, const char *devname,
@@ -177,14 +188,18 @@ static int mount_new(const struct path *where, const char *type, const char *dev
 	if (!err)
 		err = check_place(where, sb->s_root);
 	if (!err)
-		err = attach_mount(sb, sb->s_root, where, devname ? devname : "none", mount_flags_of(flags, NULL));
+		err = attach_mount(sb, sb->s_root, where, devname ? devname : "none",
+				   mount_flags_of(flags, NULL));
 	put_super(sb);
 	return err;
 }
 
-/* ---- Bind mounts ------------------------------------------------------------------------------ */
+/* ---- Bind mounts ----------------------------------------------------------------------------- */
 
-/* The copy has the flags of the source, whatever the call says. Mounts inside the source (MS_REC) are left out. */
+/*
+ * The copy has the flags of the source, whatever the call says. Mounts inside the source (MS_REC)
+ * are left out.
+ */
 static int mount_bind(const struct path *where, const char *from)
 {
 	struct path source;
@@ -199,12 +214,13 @@ static int mount_bind(const struct path *where, const char *from)
 	if (!err && (source.mnt->mnt_detached || where->mnt->mnt_detached))
 		err = -EINVAL;
 	if (!err)
-		err = attach_mount(source.mnt->mnt_sb, source.dentry, where, source.mnt->mnt_devname, source.mnt->mnt_flags);
+		err = attach_mount(source.mnt->mnt_sb, source.dentry, where,
+				   source.mnt->mnt_devname, source.mnt->mnt_flags);
 	path_put(&source);
 	return err;
 }
 
-/* ---- Remounting ------------------------------------------------------------------------------- */
+/* ---- Remounting ------------------------------------------------------------------------------ */
 
 /* The mount gets these flags; -EBUSY: it becomes read-only and a file is open for writing. */
 static int change_mount(struct vfsmount *mnt, unsigned long flags)
@@ -220,7 +236,10 @@ static int change_mount(struct vfsmount *mnt, unsigned long flags)
 	return err;
 }
 
-/* Has the file system a file that is open for writing, or one without a name, whose end will be a write? */
+/*
+ * Has the file system a file that is open for writing, or one without a name, whose end will be a
+ * write?
+ */
 static bool has_writers(const struct super_block *sb)
 {
 	struct vfsmount *mnt;
@@ -234,7 +253,9 @@ static bool has_writers(const struct super_block *sb)
 	return false;
 }
 
-/* Let nobody open a file of sb for writing from now on. 0, or -EBUSY if it has such files already. */
+/*
+ * Let nobody open a file of sb for writing from now on. 0, or -EBUSY if it has such files already.
+ */
 static int stop_writers(struct super_block *sb)
 {
 	int err = 0;
@@ -296,10 +317,10 @@ static int change_propagation(const struct path *where, unsigned long flags)
 	return 0;
 }
 
-/* ---- mount(2) --------------------------------------------------------------------------------- */
+/* ---- mount(2) -------------------------------------------------------------------------------- */
 
-static int mount_at_path(const struct path *where, const char *devname, const char *type, const char *options,
-			 unsigned long flags)
+static int mount_at_path(const struct path *where, const char *devname, const char *type,
+			 const char *options, unsigned long flags)
 {
 	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
 		flags &= ~MS_MGC_MSK;
@@ -318,8 +339,8 @@ static int mount_at_path(const struct path *where, const char *devname, const ch
 	return mount_new(where, type, devname, options, flags);
 }
 
-static int do_mount(const char *devname, const char *target, const char *type,
-		    const char *options, unsigned long flags)
+static int do_mount(const char *devname, const char *target, const char *type, const char *options,
+		    unsigned long flags)
 {
 	struct path where;
 	int err = path_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &where);
@@ -331,7 +352,9 @@ static int do_mount(const char *devname, const char *target, const char *type,
 	return err;
 }
 
-/* A string argument that may be absent (NULL then). One that is too long is -EINVAL, unlike a path. */
+/*
+ * A string argument that may be absent (NULL then). One that is too long is -EINVAL, unlike a path.
+ */
 static char *optional_string(unsigned long user)
 {
 	char *text = user ? fs_getname(user, true) : NULL;
@@ -359,7 +382,8 @@ static char *option_string(unsigned long user)
 	return text;
 }
 
-static long mount_strings(unsigned long dev, const char *type, unsigned long dir, unsigned long data, unsigned long flags)
+static long mount_strings(unsigned long dev, const char *type, unsigned long dir,
+			  unsigned long data, unsigned long flags)
 {
 	char *devname = optional_string(dev), *options, *target;
 	long ret;
@@ -392,7 +416,7 @@ long sys_mount(unsigned long dev, unsigned long dir, unsigned long type, unsigne
 	return ret;
 }
 
-/* ---- umount2(2) ------------------------------------------------------------------------------- */
+/* ---- umount2(2) ------------------------------------------------------------------------------ */
 
 /* A mount inside mnt, or NULL. */
 static struct vfsmount *inner_mount(const struct vfsmount *mnt)

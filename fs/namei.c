@@ -13,8 +13,8 @@
  * link and go on, or works on the name in its parent (create, unlink, rename).
  *
  * Limits: PATH_MAX for a path, NAME_MAX for a component, MAXSYMLINKS followed in one walk
- * (ELOOP). Nothing recurses. That a component is too long is told when it is looked up, as in Linux: after
- * the right to search its directory.
+ * (ELOOP). Nothing recurses. That a component is too long is told when it is looked up, as in
+ * Linux: after the right to search its directory.
  *
  * References: nd.path and nd.root each hold a mount and a dentry. Errors drop all.
  * Locking: none of its own; dcache_lock inside d_lookup.
@@ -67,7 +67,7 @@ void fs_putname(char *name)
 		kfree(name);
 }
 
-/* ---- The state of a walk -------------------------------------------------------------------------- */
+/* ---- The state of a walk --------------------------------------------------------------------- */
 
 /* Where an *at() call starts. */
 static int start_path(int dfd, struct path *out)
@@ -147,7 +147,7 @@ void nd_end(struct nameidata *nd)
 	path_put(&path);
 }
 
-/* ---- Steps ----------------------------------------------------------------------------------------------- */
+/* ---- Steps ----------------------------------------------------------------------------------- */
 
 static const char *skip_slashes(const char *s)
 {
@@ -271,7 +271,7 @@ static int push_link_text(struct nameidata *nd, struct dentry *link, const char 
 		return len ? (int)len : -ENOENT;
 	}
 	body[len] = '\0';
-	nd->stack[nd->depth++] = (struct nd_link){ rest, body };
+	nd->stack[nd->depth++] = (struct nd_link){rest, body};
 	nd->at = body;
 	if (*body == '/') {
 		path_get(&nd->root);
@@ -281,15 +281,17 @@ static int push_link_text(struct nameidata *nd, struct dentry *link, const char 
 }
 
 /*
- * Debian's protected_symlinks: in a directory where everybody makes names, and only owners remove them, a link at the
- * end of a path is followed if it is the caller's own or the directory's owner's.
+ * Debian's protected_symlinks: in a directory where everybody makes names, and only owners remove
+ * them, a link at the end of a path is followed if it is the caller's own or the directory's
+ * owner's.
  */
 static bool may_follow_last(const struct nameidata *nd, const struct inode *link)
 {
 	const struct inode *dir = nd->path.dentry->d_inode;
 	const u32 shared = S_ISVTX | 0002;
 
-	return (dir->i_mode & shared) != shared || link->i_uid == fs_current()->cred.fsuid || link->i_uid == dir->i_uid;
+	return (dir->i_mode & shared) != shared || link->i_uid == fs_current()->cred.fsuid ||
+	       link->i_uid == dir->i_uid;
 }
 
 int nd_follow_last(struct nameidata *nd, struct dentry *link)
@@ -440,7 +442,7 @@ int nd_walk(struct nameidata *nd, unsigned int flags)
 	return ret;
 }
 
-/* ---- Whole walks --------------------------------------------------------------------------------------- */
+/* ---- Whole walks ----------------------------------------------------------------------------- */
 
 int path_lookup(int dfd, const char *name, unsigned int flags, struct path *out)
 {
@@ -487,7 +489,9 @@ int path_parent(int dfd, const char *name, struct path *parent, struct last_name
 	if (!err && nd.last.type != LAST_ROOT && !S_ISDIR(nd.path.dentry->d_inode->i_mode))
 		err = -ENOTDIR;
 	if (!err) {
-		/* Links in the middle are done with, so the last name lies in the caller's string. */
+		/*
+		 * Links in the middle are done with, so the last name lies in the caller's string.
+		 */
 		*last = nd.last;
 		nd_end_at(&nd, parent);
 		return 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* namei_internal.h: the state of a path walk, shared by namei.c and open.c (O_CREAT goes on after a link). */
+/*
+ * namei_internal.h: the state of a path walk, shared by namei.c and open.c (O_CREAT goes on after a
+ * link).
+ */
 #pragma once
 
 #include <fs/vfs.h>
@@ -34,5 +37,8 @@ int nd_follow(struct nameidata *nd, struct dentry *link, const char *rest) __mus
 int nd_follow_last(struct nameidata *nd, struct dentry *link) __must_check;
 /* Walk all. */
 int nd_walk(struct nameidata *nd, unsigned int flags) __must_check;
-/* s_names held (of an s_cached file system): the child of that name with a reference, or ERR_PTR(-ENOENT ...). */
+/*
+ * s_names held (of an s_cached file system): the child of that name with a reference, or
+ * ERR_PTR(-ENOENT ...).
+ */
 struct dentry *nd_child(struct dentry *dir, const char *name, size_t len) __must_check;

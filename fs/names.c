@@ -55,7 +55,8 @@ static bool is_kept_by_sticky_bit(const struct inode *dir, const struct inode *i
 {
 	u32 fsuid = fs_current()->cred.fsuid;
 
-	return (dir->i_mode & S_ISVTX) && inode->i_uid != fsuid && dir->i_uid != fsuid && !fs_capable(CAP_FOWNER);
+	return (dir->i_mode & S_ISVTX) && inode->i_uid != fsuid && dir->i_uid != fsuid &&
+	       !fs_capable(CAP_FOWNER);
 }
 
 int may_remove(const struct dir_change *change, const struct dentry *victim, bool dir)
@@ -108,7 +109,8 @@ static int may_create(const struct dir_change *change, u32 mode, u64 rdev)
 /* Give a new inode (its reference is taken over) its name. */
 static int name_inode(const struct dir_change *change, struct inode *inode, struct dentry **out)
 {
-	struct dentry *dentry = d_make(change->parent.dentry, change->last.name, change->last.len, igrab(inode));
+	struct dentry *dentry =
+		d_make(change->parent.dentry, change->last.name, change->last.len, igrab(inode));
 	int err = dentry ? add_name(dir_of(change), dentry) : -ENOMEM;
 
 	if (err)
@@ -123,7 +125,7 @@ static int name_inode(const struct dir_change *change, struct inode *inode, stru
 int vfs_create_locked(struct path *parent, const struct last_name *last, u32 mode, u64 rdev,
 		      const char *target, struct dentry **out)
 {
-	struct dir_change change = { *parent, *last };
+	struct dir_change change = {*parent, *last};
 	struct inode *dir = dir_of(&change), *inode;
 	struct dentry *dentry;
 	int err = may_create(&change, mode, rdev);
@@ -147,7 +149,10 @@ int vfs_create_locked(struct path *parent, const struct last_name *last, u32 mod
 	return 0;
 }
 
-/* Is the last component a new name, and may the file system be written? What mkdir, mknod, symlink and link say first. */
+/*
+ * Is the last component a new name, and may the file system be written? What mkdir, mknod, symlink
+ * and link say first.
+ */
 static int check_new_name(const struct dir_change *change, bool dir)
 {
 	struct dentry *there;
@@ -166,7 +171,8 @@ static int check_new_name(const struct dir_change *change, bool dir)
 	return mnt_want_write(change->parent.mnt);
 }
 
-static int mknod_at(int dfd, const char *name, u32 mode, u64 rdev, const char *target, struct path *out)
+static int mknod_at(int dfd, const char *name, u32 mode, u64 rdev, const char *target,
+		    struct path *out)
 {
 	struct dir_change change;
 	int err = begin_change(&change, dfd, name);
@@ -195,7 +201,7 @@ int vfs_mksocket(const char *name, u32 mode, struct path *out)
 	return mknod_at(AT_FDCWD, name, S_IFSOCK | mode, 0, NULL, out);
 }
 
-/* ---- Removing ------------------------------------------------------------------------------------- */
+/* ---- Removing -------------------------------------------------------------------------------- */
 
 void drop_dir_link(struct inode *dir)
 {
@@ -289,11 +295,12 @@ int vfs_unlink(int dfd, const char *name, bool dir)
 	return (int)PTR_ERR(victim);
 }
 
-/* ---- Linking ------------------------------------------------------------------------------------------ */
+/* ---- Linking --------------------------------------------------------------------------------- */
 
 /*
- * Debian's protected_hardlinks: a second name of somebody else's file would keep it alive, or in reach, against its
- * owner's will. Only files that the caller may read and write anyway get one. 0 or -EPERM.
+ * Debian's protected_hardlinks: a second name of somebody else's file would keep it alive, or in
+ * reach, against its owner's will. Only files that the caller may read and write anyway get one. 0
+ * or -EPERM.
  */
 static int may_link(struct inode *inode)
 {
@@ -301,7 +308,8 @@ static int may_link(struct inode *inode)
 
 	if (inode_owner_or_capable(inode))
 		return 0;
-	if (!S_ISREG(inode->i_mode) || (inode->i_mode & S_ISUID) || (inode->i_mode & runs_as_group) == runs_as_group)
+	if (!S_ISREG(inode->i_mode) || (inode->i_mode & S_ISUID) ||
+	    (inode->i_mode & runs_as_group) == runs_as_group)
 		return -EPERM;
 	return inode_permission(inode, MAY_READ | MAY_WRITE) ? -EPERM : 0;
 }
@@ -340,7 +348,10 @@ static int link_locked(struct dir_change *change, struct path *old)
 	dentry = d_make(change->parent.dentry, change->last.name, change->last.len, igrab(inode));
 	if (!dentry)
 		return -ENOMEM;
-	/* Counted before it is named: stopped in between, there is a link too many, never one too few. */
+	/*
+	 * Counted before it is named: stopped in between, there is a link too many, never one too
+	 * few.
+	 */
 	inc_nlink(inode);
 	inode->i_ctime = current_time_ns();
 	mark_inode_dirty(inode);
@@ -372,9 +383,12 @@ int vfs_link(int olddfd, const char *old, int newdfd, const char *new, unsigned 
 	return err;
 }
 
-/* ---- The system calls ------------------------------------------------------------------------------------------ */
+/* ---- The system calls ------------------------------------------------------------------------ */
 
-/* A name that could not be copied from user memory is told of when its turn comes: the walk returns its error. */
+/*
+ * A name that could not be copied from user memory is told of when its turn comes: the walk returns
+ * its error.
+ */
 
 long sys_mkdirat(unsigned long dfd, unsigned long path, unsigned long mode)
 {
@@ -425,7 +439,8 @@ long sys_mknodat(unsigned long dfd, unsigned long path, unsigned long mode, unsi
 	name = fs_getname(path, false);
 	if (!(m & S_IFMT))
 		m |= S_IFREG;
-	err = vfs_mknod((int)dfd, name, m & (S_IFMT | 07777), S_ISCHR(m) || S_ISBLK(m) ? unpack_dev(dev) : 0, NULL);
+	err = vfs_mknod((int)dfd, name, m & (S_IFMT | 07777),
+			S_ISCHR(m) || S_ISBLK(m) ? unpack_dev(dev) : 0, NULL);
 	fs_putname(name);
 	return err;
 }
@@ -490,7 +505,8 @@ long sys_linkat(unsigned long olddfd, unsigned long oldpath, unsigned long newdf
 		lookup |= LOOKUP_FOLLOW;
 	if (flags & AT_EMPTY_PATH) {
 		if (!fs_capable(CAP_DAC_READ_SEARCH))
-			return -ENOENT; /* a descriptor that came from elsewhere does not become a name */
+			/* a descriptor that came from elsewhere does not become a name */
+			return -ENOENT;
 		lookup |= LOOKUP_EMPTY;
 	}
 	old = fs_getname(oldpath, flags & AT_EMPTY_PATH);

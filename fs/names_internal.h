@@ -2,8 +2,8 @@
 /*
  * names_internal.h: a directory that is about to change, for names.c and rename.c.
  *
- * The checks of this header come in Linux's order: what the last component is, whether the file system may be
- * written, what the name leads to, and only then what the caller may do.
+ * The checks of this header come in Linux's order: what the last component is, whether the file
+ * system may be written, what the name leads to, and only then what the caller may do.
  *
  * (N): called with s_names of the file system held.
  */

@@ -18,14 +18,14 @@
 
 /* ---- open ---------------------------------------------------------------------------------- */
 
-#define OPEN_KNOWN_FLAGS                                                                           \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |      \
-	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC |     \
+#define OPEN_KNOWN_FLAGS                                                                       \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |  \
+	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | \
 	 O_PATH | __O_TMPFILE)
 
 static unsigned int access_mask(unsigned int flags)
 {
-	static const u8 masks[] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE };
+	static const u8 masks[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
 	unsigned int mask = masks[flags & O_ACCMODE];
 
 	if (flags & O_TRUNC)
@@ -52,15 +52,16 @@ static int may_open(const struct path *path, unsigned int mask, unsigned int fla
 }
 
 /*
- * In a directory where everybody makes names, O_CREAT does not open a device or socket that somebody else put
- * there.
+ * In a directory where everybody makes names, O_CREAT does not open a device or socket that
+ * somebody else put there.
  */
 static bool is_trap(const struct inode *dir, const struct inode *found)
 {
 	const u32 shared = S_ISVTX | 0002;
 
-	return (dir->i_mode & shared) == shared && !S_ISREG(found->i_mode) && !S_ISFIFO(found->i_mode) &&
-	       found->i_uid != dir->i_uid && found->i_uid != fs_current()->cred.fsuid;
+	return (dir->i_mode & shared) == shared && !S_ISREG(found->i_mode) &&
+	       !S_ISFIFO(found->i_mode) && found->i_uid != dir->i_uid &&
+	       found->i_uid != fs_current()->cred.fsuid;
 }
 
 /* O_CREAT finds something that is there already. */
@@ -203,7 +204,10 @@ static int may_make_tmpfile(const struct path *dir)
 	return err || dir->dentry->d_inode->i_op->create ? err : -EOPNOTSUPP;
 }
 
-/* A new file that no name leads to, as an entry of the directory that is removed already; or ERR_PTR. */
+/*
+ * A new file that no name leads to, as an entry of the directory that is removed already; or
+ * ERR_PTR.
+ */
 static struct dentry *make_tmpfile(struct dentry *dir, unsigned int flags, u32 mode)
 {
 	struct inode *inode;
@@ -211,7 +215,8 @@ static struct dentry *make_tmpfile(struct dentry *dir, unsigned int flags, u32 m
 	char name[24];
 
 	mutex_lock(&dir->d_sb->s_names);
-	inode = dir->d_inode->i_op->create(dir->d_inode, inode_new_mode(dir->d_inode, S_IFREG | mode), 0, NULL);
+	inode = dir->d_inode->i_op->create(dir->d_inode,
+					   inode_new_mode(dir->d_inode, S_IFREG | mode), 0, NULL);
 	if (!IS_ERR(inode)) {
 		clear_nlink(inode);
 		inode->i_linkable = !(flags & O_EXCL);
@@ -228,7 +233,10 @@ static struct dentry *make_tmpfile(struct dentry *dir, unsigned int flags, u32 m
 	return dentry;
 }
 
-/* O_TMPFILE: a file without a name in the directory path. linkat(2) may give it one, but for O_EXCL. */
+/*
+ * O_TMPFILE: a file without a name in the directory path. linkat(2) may give it one, but for
+ * O_EXCL.
+ */
 static struct file *open_tmpfile(struct nameidata *nd, unsigned int flags, u32 mode)
 {
 	struct path path;
@@ -335,7 +343,7 @@ long sys_creat(unsigned long path, unsigned long mode)
 	return sys_open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-/* ---- Programs ---------------------------------------------------------------------------------- */
+/* ---- Programs -------------------------------------------------------------------------------- */
 
 static struct file *open_program(const struct path *path)
 {
@@ -397,7 +405,9 @@ bool fs_exec_unreadable(struct file *file)
 	return inode_permission(file->f_inode, MAY_READ) != 0;
 }
 
-/* Owner and mode are of one moment: chown() to root takes the set-id bits away under the same lock. */
+/*
+ * Owner and mode are of one moment: chown() to root takes the set-id bits away under the same lock.
+ */
 void fs_exec_attributes(struct file *file, struct fs_exec_attr *attr)
 {
 	struct inode *inode = file->f_inode;
@@ -429,7 +439,8 @@ struct vm_file *fs_fget_vm(int fd)
 
 	if (!file)
 		return ERR_PTR(-EBADF);
-	file->vm.f_noexec = file->f_path.mnt->mnt_flags & MS_NOEXEC; /* a remount may have changed it */
+	/* a remount may have changed it */
+	file->vm.f_noexec = file->f_path.mnt->mnt_flags & MS_NOEXEC;
 	return &file->vm;
 }
 
@@ -442,7 +453,7 @@ u64 fs_mapping_id(struct vm_file *vm)
 	return vm->f_mapping ? container_of(vm, struct file, vm)->f_inode->i_ino : 0;
 }
 
-/* ---- Size ---------------------------------------------------------------------------------------- */
+/* ---- Size ------------------------------------------------------------------------------------ */
 
 int do_truncate(struct inode *inode, u64 size)
 {
@@ -534,21 +545,26 @@ long sys_ftruncate(unsigned long fd, unsigned long length)
 #define FALLOC_FL_ZERO_RANGE	 16u
 #define FALLOC_FL_INSERT_RANGE	 32u
 #define FALLOC_FL_UNSHARE_RANGE	 64u
-#define FALLOC_FL_KNOWN                                                                            \
-	(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | \
-	 FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE)
+#define FALLOC_FL_KNOWN                                                          \
+	(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | \
+	 FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE)
 
 /* Modes that no file system takes, and combinations that make no sense. */
 static int check_fallocate_mode(unsigned int mode)
 {
 	if (mode & ~FALLOC_FL_KNOWN)
 		return -EOPNOTSUPP;
-	if ((mode & FALLOC_FL_PUNCH_HOLE) && ((mode & FALLOC_FL_ZERO_RANGE) || !(mode & FALLOC_FL_KEEP_SIZE)))
+	if ((mode & FALLOC_FL_PUNCH_HOLE) &&
+	    ((mode & FALLOC_FL_ZERO_RANGE) || !(mode & FALLOC_FL_KEEP_SIZE)))
 		return -EOPNOTSUPP;
-	for (unsigned int alone = FALLOC_FL_COLLAPSE_RANGE; alone <= FALLOC_FL_INSERT_RANGE; alone <<= 2)
+	for (unsigned int alone = FALLOC_FL_COLLAPSE_RANGE; alone <= FALLOC_FL_INSERT_RANGE;
+	     alone <<= 2)
 		if ((mode & alone) && (mode & ~alone))
 			return -EINVAL;
-	return (mode & FALLOC_FL_UNSHARE_RANGE) && (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE)) ? -EINVAL : 0;
+	return (mode & FALLOC_FL_UNSHARE_RANGE) &&
+			       (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE))
+		       ? -EINVAL
+		       : 0;
 }
 
 /* What kind of file can have space allocated? */
@@ -580,7 +596,8 @@ static long do_fallocate(struct file *file, unsigned int mode, u64 offset, u64 l
 		return ret;
 	if ((s64)(offset + len) < 0 || offset + len > file->f_inode->i_sb->s_max_bytes)
 		return -EFBIG;
-	return file->f_op->fallocate ? file->f_op->fallocate(file, (int)mode, offset, len) : -EOPNOTSUPP;
+	return file->f_op->fallocate ? file->f_op->fallocate(file, (int)mode, offset, len)
+				     : -EOPNOTSUPP;
 }
 
 long sys_fallocate(unsigned long fd, unsigned long mode, unsigned long offset, unsigned long len)
@@ -595,7 +612,7 @@ long sys_fallocate(unsigned long fd, unsigned long mode, unsigned long offset, u
 	return ret;
 }
 
-/* ---- Where a task stands ------------------------------------------------------------------------------ */
+/* ---- Where a task stands --------------------------------------------------------------------- */
 
 static long change_dir(const struct path *path, struct path *which)
 {

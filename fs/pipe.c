@@ -12,8 +12,8 @@
  * of its piece fits, and then new slots. A writer of up to PIPE_BUF bytes waits until a
  * slot is free (or the newest has room), so its bytes stay together.
  *
- * With O_DIRECT each piece of up to a page is a packet: it has slots of its own, and a read takes one packet,
- * losing what it has no room for.
+ * With O_DIRECT each piece of up to a page is a packet: it has slots of its own, and a read takes
+ * one packet, losing what it has no room for.
  *
  * Pages come when needed. An emptied page is kept as spare, so that a pipe in steady use
  * allocates nothing. Pages that splice.c has put in belong to others as well: they are not
@@ -22,11 +22,12 @@
  * Locking: pipe->mutex for everything; copies to and from user space happen under it (a
  * fault takes mmap_lock, which is never held around a pipe operation). Two wait queues,
  * one for readers and one for writers, are woken when the state they wait for may be there.
- * Ends are counted; the one who closes the last frees the pipe (users_lock: who opens a fifo meanwhile makes a new
- * one).
+ * Ends are counted; the one who closes the last frees the pipe (users_lock: who opens a fifo
+ * meanwhile makes a new one).
  *
- * Slots are counted for the user that made the pipe, filled or not. Above pipe-user-pages-soft the user's new pipes
- * have two slots, and none can be enlarged; above pipe-user-pages-hard the user gets no more pipes.
+ * Slots are counted for the user that made the pipe, filled or not. Above pipe-user-pages-soft the
+ * user's new pipes have two slots, and none can be enlarged; above pipe-user-pages-hard the user
+ * gets no more pipes.
  *
  * Errors: no reader: SIGPIPE and EPIPE; no writer: end of file; O_NONBLOCK: EAGAIN.
  */
@@ -58,7 +59,7 @@ static unsigned int used_slots(const struct pipe *pipe)
 	return pipe->head - pipe->tail;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 /* Count new slots for the user in place of old ones. How many its pipes have then. */
 static unsigned long account_slots(struct user_struct *user, unsigned int old, unsigned int new)
@@ -77,8 +78,8 @@ static bool may_exceed(void)
 }
 
 /*
- * How many slots a new pipe of the caller gets, and are counted: those of a user with many pipes are small
- * (pipe-user-pages-soft). 0: the user has too many (pipe-user-pages-hard).
+ * How many slots a new pipe of the caller gets, and are counted: those of a user with many pipes
+ * are small (pipe-user-pages-soft). 0: the user has too many (pipe-user-pages-hard).
  */
 static unsigned int take_slots(struct user_struct *user)
 {
@@ -152,7 +153,7 @@ static struct pipe *pipe_of(const struct file *file)
 	return file->private_data;
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 void pipe_drop_slot(struct pipe *pipe)
 {
@@ -213,7 +214,8 @@ static long pipe_read(struct file *file, struct iov_user buf, size_t count, u64 
 		if (file->f_flags & O_NONBLOCK)
 			goto out;
 		mutex_unlock(&pipe->mutex);
-		ret = wait_event_interruptible(&pipe->readable, !pipe_empty(pipe) || !READ_ONCE(pipe->writers));
+		ret = wait_event_interruptible(&pipe->readable,
+					       !pipe_empty(pipe) || !READ_ONCE(pipe->writers));
 		if (ret)
 			return ret;
 		mutex_lock(&pipe->mutex);
@@ -230,9 +232,11 @@ out:
 	return ret;
 }
 
-/* ---- Writing -------------------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
-/* Append count bytes to the newest slot's page if all fit there. Bytes, 0: do not fit, or -EFAULT. */
+/*
+ * Append count bytes to the newest slot's page if all fit there. Bytes, 0: do not fit, or -EFAULT.
+ */
 static long append_bytes(struct pipe *pipe, struct iov_user buf, size_t done, size_t count)
 {
 	struct pipe_slot *slot;
@@ -264,7 +268,8 @@ static struct page *page_for_slot(struct pipe *pipe)
 }
 
 /* Fill one new slot (there is a free one) with up to a page. Bytes or -errno. */
-static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_t count, bool packet)
+static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_t count,
+		      bool packet)
 {
 	struct page *page = page_for_slot(pipe);
 	size_t n = min(count, PAGE_SIZE), left;
@@ -279,7 +284,8 @@ static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_
 		pipe->spare = page;
 		return -EFAULT;
 	}
-	*pipe_slot_at(pipe, pipe->head) = (struct pipe_slot){ page, 0, (unsigned int)n, packet, false };
+	*pipe_slot_at(pipe, pipe->head) =
+		(struct pipe_slot){page, 0, (unsigned int)n, packet, false};
 	pipe->head++;
 	return (long)n;
 }
@@ -293,7 +299,8 @@ static long wait_for_room(struct pipe *pipe, const struct file *file)
 		return -EAGAIN;
 	wake_up(&pipe->readable);
 	mutex_unlock(&pipe->mutex);
-	ret = wait_event_interruptible(&pipe->writable, !pipe_full(pipe) || !READ_ONCE(pipe->readers));
+	ret = wait_event_interruptible(&pipe->writable,
+				       !pipe_full(pipe) || !READ_ONCE(pipe->readers));
 	mutex_lock(&pipe->mutex);
 	return ret;
 }
@@ -345,7 +352,7 @@ static long pipe_write(struct file *file, struct iov_user buf, size_t count, u64
 	return ret;
 }
 
-/* ---- Polling, control ---------------------------------------------------------------------------------------- */
+/* ---- Polling, control ------------------------------------------------------------------------ */
 
 static unsigned int pipe_poll(struct file *file, struct poll_table *pt)
 {
@@ -408,7 +415,10 @@ void pipe_max_size_changed(void)
 	pipe_max_size = (int)min(round_size((unsigned long)pipe_max_size), 1u << 30);
 }
 
-/* May the caller give the pipe so many slots? all: slots of the user's pipes, the new ones counted. 0 or -EPERM. */
+/*
+ * May the caller give the pipe so many slots? all: slots of the user's pipes, the new ones counted.
+ * 0 or -EPERM.
+ */
 static int check_growth(const struct pipe *pipe, unsigned int slots, unsigned long all)
 {
 	if (slots <= pipe->nr_slots)
@@ -525,7 +535,9 @@ static void count_ends(struct pipe *pipe, const struct file *file)
 	wake_up(&pipe->openers);
 }
 
-/* The pipe of a fifo, made if it is not open; counted as used. NULL: no memory, or too many pipes. */
+/*
+ * The pipe of a fifo, made if it is not open; counted as used. NULL: no memory, or too many pipes.
+ */
 static struct pipe *fifo_pipe(struct inode *inode)
 {
 	struct pipe *new = READ_ONCE(inode->i_pipe) ? NULL : new_pipe(), *pipe;
@@ -618,7 +630,7 @@ static const struct file_operations pipe_fops = {
 	.release = pipe_release,
 };
 
-const struct file_operations fifo_fops = { .open = fifo_open };
+const struct file_operations fifo_fops = {.open = fifo_open};
 
 /* ---- pipe(2) ---- */
 
@@ -663,7 +675,8 @@ static int make_pipe(struct file *ends[2], unsigned int flags)
 	if (!inode)
 		return -ENFILE;
 	ends[0] = pipe_end(inode, O_RDONLY | (flags & O_NONBLOCK));
-	ends[1] = IS_ERR(ends[0]) ? ends[0] : pipe_end(inode, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
+	ends[1] = IS_ERR(ends[0]) ? ends[0]
+				  : pipe_end(inode, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
 	if (IS_ERR(ends[1])) {
 		err = (int)PTR_ERR(ends[1]);
 		if (!IS_ERR(ends[0]))

@@ -11,7 +11,8 @@
 struct pipe_slot {
 	struct page *page; /* with a reference */
 	unsigned int offset, len;
-	bool packet; /* of one write (O_DIRECT): nothing is appended, and one read is for it alone */
+	/* of one write (O_DIRECT): nothing is appended, and one read is for it alone */
+	bool packet;
 	bool shared; /* others have the page, too: it is only read, and not used again */
 };
 
@@ -22,13 +23,16 @@ struct pipe {
 	unsigned int nr_slots;	 /* a power of two */
 	unsigned int readers, writers;
 	unsigned int reader_opens, writer_opens; /* counts of opens, for those who wait for one */
-	unsigned int users;	 /* users_lock (pipe.c): open files */
+	unsigned int users;			 /* users_lock (pipe.c): open files */
 	struct page *spare;
 	struct pipe_slot *slots;
 	struct user_struct *user; /* (C) its maker, for whom nr_slots are counted */
 };
 
-/* /proc/sys/fs: the largest size that F_SETPIPE_SZ gives, bytes; slots of a user's pipes (0: no limit). */
+/*
+ * /proc/sys/fs: the largest size that F_SETPIPE_SZ gives, bytes; slots of a user's pipes (0: no
+ * limit).
+ */
 extern int pipe_max_size, pipe_user_pages_soft, pipe_user_pages_hard;
 /* pipe-max-size was written: round it up to a size that a pipe can have. */
 void pipe_max_size_changed(void);

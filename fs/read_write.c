@@ -7,9 +7,10 @@
  * so two writers never write to the same place; a file that only one refers to skips it.
  * Vectors of buffers are done one after the other, stopping at the first short transfer.
  *
- * One text serves both directions, but is expanded for each (__always_inline), so that the direction is a constant
- * and the operation a direct call: a write and a read of one byte take 107 instructions less than with one function
- * that is told the direction (./pagoda bench mm, pipe_write_read).
+ * One text serves both directions, but is expanded for each (__always_inline), so that the
+ * direction is a constant and the operation a direct call: a write and a read of one byte take 107
+ * instructions less than with one function that is told the direction (./pagoda bench mm,
+ * pipe_write_read).
  */
 #include <fs/vfs.h>
 #include <fs/iovec.h>
@@ -55,16 +56,19 @@ static long check_end(const struct file *file, u64 pos, size_t count)
 	return (s64)(pos + count) < 0 ? -EINVAL : 0;
 }
 
-static __always_inline long transfer_piece(struct file *file, unsigned long buf, size_t count, u64 *pos, bool write)
+static __always_inline long transfer_piece(struct file *file, unsigned long buf, size_t count,
+					   u64 *pos, bool write)
 {
 	if (write)
 		return file->f_op->write(file, iov_user_buf(buf), count, pos);
 	if (unlikely(!file->f_op->read))
-		return -EISDIR; /* only directories can be opened for reading and have nothing to read */
+		/* only directories can be opened for reading and have nothing to read */
+		return -EISDIR;
 	return file->f_op->read(file, iov_user_buf(buf), count, pos);
 }
 
-static __always_inline long transfer(struct file *file, unsigned long buf, size_t count, u64 *pos, bool write)
+static __always_inline long transfer(struct file *file, unsigned long buf, size_t count, u64 *pos,
+				     bool write)
 {
 	long ret = write ? check_write(file) : check_read(file);
 
@@ -84,7 +88,8 @@ static __always_inline long transfer(struct file *file, unsigned long buf, size_
 typedef long transfer_fn(struct file *file, unsigned long user, size_t n, u64 *pos, bool write);
 
 /* At the file's own position, which moves. */
-static __always_inline long transfer_at_pos(transfer_fn *fn, unsigned long fd, unsigned long user, size_t n, bool write)
+static __always_inline long transfer_at_pos(transfer_fn *fn, unsigned long fd, unsigned long user,
+					    size_t n, bool write)
 {
 	struct fd f = fdget((unsigned int)fd);
 	bool lock;
@@ -102,7 +107,8 @@ static __always_inline long transfer_at_pos(transfer_fn *fn, unsigned long fd, u
 	return ret;
 }
 
-static __always_inline long transfer_at(transfer_fn *fn, unsigned long fd, unsigned long user, size_t n, u64 pos, bool write)
+static __always_inline long transfer_at(transfer_fn *fn, unsigned long fd, unsigned long user,
+					size_t n, u64 pos, bool write)
 {
 	struct fd f;
 	long ret;
@@ -171,13 +177,18 @@ struct iovec *get_iovec(unsigned long user, unsigned long nr, struct iovec *fast
 	return ERR_PTR(err);
 }
 
-/* Past the cache all pieces are of whole sectors, or none is transferred; reading past the end needs none. */
-static bool is_direct_vector(const struct file *file, const struct iovec *iov, unsigned long nr, u64 pos, bool write)
+/*
+ * Past the cache all pieces are of whole sectors, or none is transferred; reading past the end
+ * needs none.
+ */
+static bool is_direct_vector(const struct file *file, const struct iovec *iov, unsigned long nr,
+			     u64 pos, bool write)
 {
 	const struct address_space *mapping = file->vm.f_mapping;
 	unsigned long bits = 0;
 
-	if (!(file->f_flags & O_DIRECT) || !file_can_direct(file) || (!write && pos >= mapping->size(file->vm.f_mapping)))
+	if (!(file->f_flags & O_DIRECT) || !file_can_direct(file) ||
+	    (!write && pos >= mapping->size(file->vm.f_mapping)))
 		return true;
 	for (unsigned long i = 0; i < nr; i++)
 		bits |= iov[i].base | iov[i].len;
@@ -237,7 +248,8 @@ out:
 }
 
 /* The pieces were read from the program: transfer them. */
-static long do_pieces(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, u64 *pos, bool write)
+static long do_pieces(struct file *file, const struct iovec *iov, unsigned long nr, size_t total,
+		      u64 *pos, bool write)
 {
 	long ret;
 
@@ -252,10 +264,11 @@ static long do_pieces(struct file *file, const struct iovec *iov, unsigned long 
 }
 
 /*
- * unknown_flags: preadv2 or pwritev2 was given flags that are not known: -EOPNOTSUPP, but only if nothing else is
- * wrong.
+ * unknown_flags: preadv2 or pwritev2 was given flags that are not known: -EOPNOTSUPP, but only if
+ * nothing else is wrong.
  */
-static long vector_with_flags(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write, bool unknown_flags)
+static long vector_with_flags(struct file *file, unsigned long user, size_t nr, u64 *pos,
+			      bool write, bool unknown_flags)
 {
 	struct iovec fast[IOV_FAST], *iov = get_iovec(user, nr, fast, false);
 	size_t total;
@@ -283,7 +296,8 @@ static long do_vector(struct file *file, unsigned long user, size_t nr, u64 *pos
 	return ret;
 }
 
-static long do_vector_with_unknown_flags(struct file *file, unsigned long user, size_t nr, u64 *pos, bool write)
+static long do_vector_with_unknown_flags(struct file *file, unsigned long user, size_t nr, u64 *pos,
+					 bool write)
 {
 	return vector_with_flags(file, user, nr, pos, write, true);
 }
@@ -318,8 +332,8 @@ long sys_pwritev(unsigned long fd, unsigned long iov, unsigned long nr, unsigned
 #define RWF_SYNC  4ul
 
 /*
- * The n bytes written before end, or before where the file is now, go to the disk, as O_DSYNC or O_SYNC would have
- * it.
+ * The n bytes written before end, or before where the file is now, go to the disk, as O_DSYNC or
+ * O_SYNC would have it.
  */
 static long sync_written(unsigned long fd, long n, s64 end, bool datasync)
 {
@@ -339,11 +353,13 @@ static long sync_written(unsigned long fd, long n, s64 end, bool datasync)
 static long vector2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
 		    unsigned long flags, bool write)
 {
-	bool at_pos = (long)pos == -1, unknown = (u32)flags & ~(u32)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC);
+	bool at_pos = (long)pos == -1,
+	     unknown = (u32)flags & ~(u32)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC);
 	transfer_fn *fn = unknown ? do_vector_with_unknown_flags : do_vector;
 	long ret, err = 0;
 
-	ret = at_pos ? transfer_at_pos(fn, fd, iov, nr, write) : transfer_at(fn, fd, iov, nr, pos, write);
+	ret = at_pos ? transfer_at_pos(fn, fd, iov, nr, write)
+		     : transfer_at(fn, fd, iov, nr, pos, write);
 	if (write && ret > 0 && (flags & (RWF_DSYNC | RWF_SYNC)))
 		err = sync_written(fd, ret, at_pos ? -1 : (s64)pos + ret, !(flags & RWF_SYNC));
 	return err ? err : ret;
@@ -363,7 +379,7 @@ long sys_pwritev2(unsigned long fd, unsigned long iov, unsigned long nr, unsigne
 	return vector2(fd, iov, nr, pos, flags, true);
 }
 
-/* ---- lseek ------------------------------------------------------------------------------------ */
+/* ---- lseek ----------------------------------------------------------------------------------- */
 
 static u64 index_bytes(pgoff_t index)
 {
@@ -378,12 +394,13 @@ static s64 seek_page(struct inode *inode, u64 pos, bool data)
 
 	if (pos >= size)
 		return -ENXIO;
-	if (inode->i_data.a_ops->readpage) /* what is not cached may be on the disk: all of it counts as data */
+	/* what is not cached may be on the disk: all of it counts as data */
+	if (inode->i_data.a_ops->readpage)
 		return data ? (s64)pos : (s64)size;
 	if (data)
-		return page_cache_next_data(&inode->i_data, &index) && index_bytes(index) < size ?
-			       (s64)max(pos, index_bytes(index)) :
-			       -ENXIO;
+		return page_cache_next_data(&inode->i_data, &index) && index_bytes(index) < size
+			       ? (s64)max(pos, index_bytes(index))
+			       : -ENXIO;
 	while (index_bytes(index) < size && page_cache_has_data(&inode->i_data, index))
 		index++;
 	return (s64)min(max(pos, index_bytes(index)), size);
@@ -461,7 +478,7 @@ long sys_lseek(unsigned long fd, unsigned long offset, unsigned long whence)
 	return ret;
 }
 
-/* ---- To the disk ----------------------------------------------------------------------------------- */
+/* ---- To the disk ----------------------------------------------------------------------------- */
 
 int vfs_fsync(struct file *file, u64 start, u64 end, bool datasync)
 {
@@ -538,7 +555,8 @@ static long sync_range(struct file *file, pgoff_t first, pgoff_t last, unsigned 
 
 static bool has_pages(const struct inode *inode)
 {
-	return S_ISREG(inode->i_mode) || S_ISBLK(inode->i_mode) || S_ISDIR(inode->i_mode) || S_ISLNK(inode->i_mode);
+	return S_ISREG(inode->i_mode) || S_ISBLK(inode->i_mode) || S_ISDIR(inode->i_mode) ||
+	       S_ISLNK(inode->i_mode);
 }
 
 static long do_sync_file_range(struct file *file, u64 offset, u64 len, unsigned int flags)
@@ -590,7 +608,8 @@ static long do_readahead(struct file *file, u64 offset, u64 count)
 		return -EINVAL;
 	if (count)
 		force_page_cache_readahead(&file->vm, offset >> PAGE_SHIFT,
-					   ((offset + count - 1) >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1);
+					   ((offset + count - 1) >> PAGE_SHIFT) -
+						   (offset >> PAGE_SHIFT) + 1);
 	return 0;
 }
 

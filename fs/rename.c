@@ -6,7 +6,8 @@
  * their ancestors to hold still, no harder than the rest. The order of checks is Linux's: the two
  * parents, the mount, what both names lead to, then rights, then what the file systems refuse.
  *
- * Prepare, then commit: room for names first, then the disk, which may fail, then memory, which may not.
+ * Prepare, then commit: room for names first, then the disk, which may fail, then memory, which may
+ * not.
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
@@ -22,7 +23,7 @@
 struct rename {
 	struct dir_change from, to;
 	unsigned int flags;
-	struct dentry *old, *new; /* new NULL: the name is free */
+	struct dentry *old, *new;  /* new NULL: the name is free */
 	char *room_old, *room_new; /* for the names that they get */
 };
 
@@ -31,7 +32,7 @@ static int check_ancestry(const struct rename *r)
 {
 	if (d_is_ancestor(r->old, r->to.parent.dentry))
 		return -EINVAL;
-	if (r->new && d_is_ancestor(r->new, r->from.parent.dentry))
+	if (r->new &&d_is_ancestor(r->new, r->from.parent.dentry))
 		return r->flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
 	return 0;
 }
@@ -62,9 +63,11 @@ static int may_get_parent(const struct dentry *moved)
 }
 
 /* Would the new parent of a directory have too many subdirectories? */
-static bool overfills(const struct dentry *moved, const struct dentry *replaced, const struct inode *to)
+static bool overfills(const struct dentry *moved, const struct dentry *replaced,
+		      const struct inode *to)
 {
-	return S_ISDIR(moved->d_inode->i_mode) && !(replaced && S_ISDIR(replaced->d_inode->i_mode)) && has_max_links(to);
+	return S_ISDIR(moved->d_inode->i_mode) &&
+	       !(replaced && S_ISDIR(replaced->d_inode->i_mode)) && has_max_links(to);
 }
 
 static int check_parents(const struct rename *r)
@@ -93,9 +96,10 @@ static int check_places(const struct rename *r)
 {
 	struct inode *from = dir_of(&r->from), *to = dir_of(&r->to);
 
-	if ((r->old->d_flags & DENTRY_MOUNTED) || (r->new && (r->new->d_flags & DENTRY_MOUNTED)))
+	if ((r->old->d_flags & DENTRY_MOUNTED) || (r->new && (r->new->d_flags &DENTRY_MOUNTED)))
 		return -EBUSY;
-	if (from != to && (overfills(r->old, r->new, to) || ((r->flags & RENAME_EXCHANGE) && overfills(r->new, r->old, from))))
+	if (from != to && (overfills(r->old, r->new, to) ||
+			   ((r->flags & RENAME_EXCHANGE) && overfills(r->new, r->old, from))))
 		return -EMLINK;
 	if (r->new && !(r->flags & RENAME_EXCHANGE) && S_ISDIR(r->old->d_inode->i_mode))
 		return dir_empty(r->new);
@@ -126,8 +130,8 @@ static int check_rename(const struct rename *r)
 }
 
 /*
- * The link counts of both parents, if moved is a directory that changed its parent. note_rename() marks them
- * dirty.
+ * The link counts of both parents, if moved is a directory that changed its parent. note_rename()
+ * marks them dirty.
  */
 static void move_dir_links(const struct dentry *moved, struct inode *from, struct inode *to)
 {
@@ -171,11 +175,13 @@ static void commit_rename(struct rename *r)
 {
 	struct inode *from = dir_of(&r->from), *to = dir_of(&r->to);
 
-	/* The target goes before the move so that no two children have one name; the lock hides it. */
+	/*
+	 * The target goes before the move so that no two children have one name; the lock hides it.
+	 */
 	if (r->new)
 		d_delete(r->new);
 	d_move(r->old, r->to.parent.dentry, r->to.last.name, r->to.last.len, r->room_old);
-	if (r->new && S_ISDIR(r->new->d_inode->i_mode)) {
+	if (r->new &&S_ISDIR(r->new->d_inode->i_mode)) {
 		clear_nlink(r->new->d_inode);
 		mark_inode_dirty(r->new->d_inode);
 		drop_dir_link(to);
@@ -250,13 +256,14 @@ static int rename_parents(struct rename *r)
 	err = rename_locked(r);
 	mutex_unlock(names_lock(&r->from));
 	if (!IS_ERR(r->new))
-		dput(r->new); /* may free the file that was replaced, which must not happen under s_names */
+		/* may free the file that was replaced, which must not happen under s_names */
+		dput(r->new);
 	return err;
 }
 
 int vfs_rename(int olddfd, const char *old, int newdfd, const char *new, unsigned int flags)
 {
-	struct rename r = { .flags = flags };
+	struct rename r = {.flags = flags};
 	int err;
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
@@ -277,7 +284,7 @@ int vfs_rename(int olddfd, const char *old, int newdfd, const char *new, unsigne
 	return err;
 }
 
-/* ---- The system calls -------------------------------------------------------------------------------- */
+/* ---- The system calls ------------------------------------------------------------------------ */
 
 long sys_renameat2(unsigned long olddfd, unsigned long oldpath, unsigned long newdfd,
 		   unsigned long newpath, unsigned long flags)

@@ -74,7 +74,7 @@ static void queue_task(struct poll_table *pt, wait_queue_head_t *wq, const void 
 
 void poll_init(struct poll_set *set)
 {
-	set->table = (struct poll_table){ queue_task, 0 };
+	set->table = (struct poll_table){queue_task, 0};
 	set->used = 0;
 	set->chunks = NULL;
 }
@@ -190,7 +190,7 @@ static void drop_files(struct poll_call *call)
 static long do_poll(struct pollfd *fds, unsigned int nr, u64 deadline_ns)
 {
 	struct file *fast[POLL_FAST];
-	struct poll_call call = { fds, fast, nr };
+	struct poll_call call = {fds, fast, nr};
 	long ret;
 
 	if (nr > POLL_FAST && !(call.files = kcalloc(nr, sizeof(*call.files), GFP_KERNEL)))
@@ -203,13 +203,14 @@ static long do_poll(struct pollfd *fds, unsigned int nr, u64 deadline_ns)
 	return ret;
 }
 
-/* ---- poll ------------------------------------------------------------------------------------- */
+/* ---- poll ------------------------------------------------------------------------------------ */
 
 static long put_revents(unsigned long user, const struct pollfd *fds, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
 		pause_among_many(i);
-		if (put_user(fds[i].revents, user + i * sizeof(*fds) + offsetof(struct pollfd, revents)))
+		if (put_user(fds[i].revents,
+			     user + i * sizeof(*fds) + offsetof(struct pollfd, revents)))
 			return -EFAULT;
 	}
 	return 0;
@@ -297,7 +298,7 @@ long poll_get_deadline(unsigned long user, u64 *deadline_ns)
 static void put_rest(unsigned long user, u64 deadline_ns, s64 unit_ns)
 {
 	u64 now = port_clock_ns(), rest = deadline_ns > now ? deadline_ns - now : 0;
-	struct timespec64 ts = { (s64)(rest / NSEC_PER_SEC), (s64)(rest % NSEC_PER_SEC) / unit_ns };
+	struct timespec64 ts = {(s64)(rest / NSEC_PER_SEC), (s64)(rest % NSEC_PER_SEC) / unit_ns};
 
 	if (user && deadline_ns != UINT64_MAX)
 		(void)!copy_to_user(user, &ts, sizeof(ts));
@@ -323,7 +324,7 @@ long sys_ppoll(unsigned long user, unsigned long nr, unsigned long timeout, unsi
 	return ret == -EINTR ? -ERESTARTNOHAND : ret;
 }
 
-/* ---- select -------------------------------------------------------------------------------------- */
+/* ---- select ---------------------------------------------------------------------------------- */
 
 #define BITS_PER_WORD 64u
 #define SELECT_IN     (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
@@ -337,7 +338,7 @@ struct select_call {
 	unsigned long *bits; /* 3 * words */
 };
 
-static const unsigned int select_events[3] = { SELECT_IN, SELECT_OUT, SELECT_EX };
+static const unsigned int select_events[3] = {SELECT_IN, SELECT_OUT, SELECT_EX};
 
 static bool bit_set(const struct select_call *s, unsigned int set, unsigned int fd)
 {
@@ -378,7 +379,7 @@ static unsigned int list_fds(const struct select_call *s, struct pollfd *fds)
 			if (bit_set(s, set, fd))
 				events |= select_events[set];
 		if (events)
-			fds[nr++] = (struct pollfd){ (s32)fd, (u16)events, 0 };
+			fds[nr++] = (struct pollfd){(s32)fd, (u16)events, 0};
 	}
 	return nr;
 }
@@ -425,7 +426,7 @@ static long select_with(struct select_call *s, struct pollfd *fds, u64 deadline_
 
 static long do_select(unsigned long n, const unsigned long user[3], u64 deadline_ns)
 {
-	struct select_call s = { .nr = (unsigned int)n, .user = { user[0], user[1], user[2] } };
+	struct select_call s = {.nr = (unsigned int)n, .user = {user[0], user[1], user[2]}};
 	struct pollfd *fds;
 	long ret = -ENOMEM;
 
@@ -447,7 +448,7 @@ static long do_select(unsigned long n, const unsigned long user[3], u64 deadline
 long sys_select(unsigned long n, unsigned long in, unsigned long out, unsigned long ex,
 		unsigned long timeout)
 {
-	unsigned long user[3] = { in, out, ex };
+	unsigned long user[3] = {in, out, ex};
 	struct timespec64 tv; /* a timeval: microseconds */
 	u64 deadline = UINT64_MAX;
 	long ret;
@@ -459,7 +460,8 @@ long sys_select(unsigned long n, unsigned long in, unsigned long out, unsigned l
 			return -EINVAL;
 		tv.sec = min(tv.sec, (s64)(INT64_MAX / NSEC_PER_SEC / 4));
 		tv.nsec = min(tv.nsec, (s64)(INT64_MAX / NSEC_PER_USEC / 4));
-		deadline = poll_deadline_after((u64)(tv.sec * NSEC_PER_SEC + tv.nsec * NSEC_PER_USEC));
+		deadline =
+			poll_deadline_after((u64)(tv.sec * NSEC_PER_SEC + tv.nsec * NSEC_PER_USEC));
 	}
 	ret = do_select(n, user, deadline);
 	put_rest(timeout, deadline, NSEC_PER_USEC);
@@ -469,10 +471,10 @@ long sys_select(unsigned long n, unsigned long in, unsigned long out, unsigned l
 long sys_pselect6(unsigned long n, unsigned long in, unsigned long out, unsigned long ex,
 		  unsigned long timeout, unsigned long sig)
 {
-	unsigned long user[3] = { in, out, ex };
+	unsigned long user[3] = {in, out, ex};
 	struct {
 		unsigned long mask, size;
-	} sigarg = { 0, 0 };
+	} sigarg = {0, 0};
 	u64 deadline;
 	long ret;
 

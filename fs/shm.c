@@ -9,9 +9,9 @@
  *
  * Its id is sequence * IPCMNI + index. Indices are given out in turn, round a circle of at least
  * INDEX_CYCLE; the sequence grows each time round, so that an old id meets EINVAL and no foreign
- * segment. Lookup by id is an index, lookup by key a tree of the segments that have one, as any user can make
- * shmmni segments. The table has room for SLOTS_FIRST
- * segments at first, doubles when an index beyond is wanted, and goes with the last segment.
+ * segment. Lookup by id is an index, lookup by key a tree of the segments that have one, as any
+ * user can make shmmni segments. The table has room for SLOTS_FIRST segments at first, doubles when
+ * an index beyond is wanted, and goes with the last segment.
  *
  * SHM_LOCK marks the mapping: its pages are not swapped. Who locks is charged for it
  * (RLIMIT_MEMLOCK; all segments that the same user has locked count).
@@ -21,8 +21,8 @@
  * numbers are Linux's (a split attachment counts twice). A segment marked SHM_DEST goes
  * with its last VMA.
  *
- * Segments stay when their makers end, so no process can be killed for their pages: all segments together may fill half
- * of RAM and half of the swap (SIGBUS), as files in /dev/shm do elsewhere.
+ * Segments stay when their makers end, so no process can be killed for their pages: all segments
+ * together may fill half of RAM and half of the swap (SIGBUS), as files in /dev/shm do elsewhere.
  *
  * Locking: shm_lock (a mutex) for the table and all fields of segments. It is taken inside
  * mmap_lock (vm_ops) and never around a copy to or from user space or do_mmap; shmat counts
@@ -47,7 +47,8 @@
 #define IPCMNI	     32768
 #define SLOTS_FIRST  64
 #define ID_SEQUENCES (0x7fffffff / IPCMNI)
-#define INDEX_CYCLE  64 /* indices used in turn, before the first is used again (Linux's ipc_min_cycle) */
+#define INDEX_CYCLE \
+	64 /* indices used in turn, before the first is used again (Linux's ipc_min_cycle) */
 
 #define IPC_PRIVATE 0
 #define IPC_CREAT   01000u
@@ -117,14 +118,15 @@ int shm_ctlmni = 4096, shm_next_id = -1;
 
 static struct mutex shm_lock;
 static struct shm_segment **slots; /* shm_lock */
-static int nr_slots;		    /* shm_lock: room there */
-static struct rb_root by_key = RB_ROOT; /* shm_lock: the segments that have a key, no two the same */
+static int nr_slots;		   /* shm_lock: room there */
+/* shm_lock: the segments that have a key, no two the same */
+static struct rb_root by_key = RB_ROOT;
 static int nr_segments, top_index = -1, last_index = -1; /* top: the highest in use */
 static unsigned int sequence;
 static u64 shm_pages;
 static struct vfsmount *shm_mount;
 
-/* ---- The table ---------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 static s64 now_seconds(void)
 {
@@ -155,8 +157,8 @@ static size_t slots_bytes(int nr)
 
 static struct shm_segment **alloc_slots(int nr)
 {
-	struct shm_segment **new = slots_bytes(nr) > SZ_64K ? vmalloc(slots_bytes(nr)) :
-							      kmalloc(slots_bytes(nr), GFP_KERNEL);
+	struct shm_segment **new = slots_bytes(nr) > SZ_64K ? vmalloc(slots_bytes(nr))
+							    : kmalloc(slots_bytes(nr), GFP_KERNEL);
 
 	if (new)
 		memset(new, 0, slots_bytes(nr));
@@ -200,7 +202,10 @@ static struct shm_segment *find_segment(int id)
 	return seg && seg->id == id ? seg : ERR_PTR(-EINVAL);
 }
 
-/* Where the segment with that key hangs in the tree, or would; *parent: the node above. shm_lock held. */
+/*
+ * Where the segment with that key hangs in the tree, or would; *parent: the node above. shm_lock
+ * held.
+ */
 static struct rb_node **key_place(s32 key, struct rb_node **parent)
 {
 	struct rb_node **link = &by_key.node;
@@ -252,7 +257,10 @@ static int free_index(int from, int to)
 	return -1;
 }
 
-/* The next free index after the one given out last; the circle grows with the segments. shm_lock held. */
+/*
+ * The next free index after the one given out last; the circle grows with the segments. shm_lock
+ * held.
+ */
 static int next_index(void)
 {
 	int cycle = min(max(nr_segments * 3 / 2, INDEX_CYCLE), IPCMNI);
@@ -264,7 +272,8 @@ static int next_index(void)
 /* Give seg an index and an id: the next free, or what shm_next_id asks for. 0, -ENOSPC, -ENOMEM. */
 static int insert_segment(struct shm_segment *seg)
 {
-	int wanted = shm_next_id, index = wanted >= 0 ? free_index(wanted % IPCMNI, IPCMNI) : next_index();
+	int wanted = shm_next_id,
+	    index = wanted >= 0 ? free_index(wanted % IPCMNI, IPCMNI) : next_index();
 
 	if (index < 0)
 		return -ENOSPC;
@@ -331,7 +340,7 @@ static bool is_owner(const struct shm_segment *seg)
 	return cred->euid == seg->cuid || cred->euid == seg->uid || fs_capable(CAP_SYS_ADMIN);
 }
 
-/* ---- Attachments are VMAs ------------------------------------------------------------------------- */
+/* ---- Attachments are VMAs -------------------------------------------------------------------- */
 
 static struct shm_segment *segment_of(const struct vm_area_struct *vma)
 {
@@ -397,7 +406,7 @@ static long shm_fallocate(struct file *file, int mode, u64 offset, u64 len)
 	return file->f_inode->i_fop->fallocate(file, mode, offset, len); /* the tmpfs inode's */
 }
 
-static const struct file_operations shm_fops = { .mmap = shm_mmap, .fallocate = shm_fallocate };
+static const struct file_operations shm_fops = {.mmap = shm_mmap, .fallocate = shm_fallocate};
 
 /* A file on inode (its reference is taken over) that shows as /SYSV<key> (deleted). */
 static struct file *segment_file(struct inode *inode, s32 key, struct shm_segment *seg,
@@ -415,13 +424,13 @@ static struct file *segment_file(struct inode *inode, s32 key, struct shm_segmen
 	return file;
 }
 
-/* ---- shmget --------------------------------------------------------------------------------------------- */
+/* ---- shmget ---------------------------------------------------------------------------------- */
 
 static struct shm_segment *alloc_segment(s32 key, u64 size, u32 mode)
 {
 	struct shm_segment *seg = kzalloc(sizeof(*seg), GFP_KERNEL);
-	struct inode *inode = seg ? tmpfs_new_inode(shm_mount->mnt_sb, S_IFREG | mode, 0, NULL) :
-				    ERR_PTR(-ENOMEM);
+	struct inode *inode = seg ? tmpfs_new_inode(shm_mount->mnt_sb, S_IFREG | mode, 0, NULL)
+				  : ERR_PTR(-ENOMEM);
 	const struct fs_cred *cred = &fs_current()->cred;
 
 	if (IS_ERR(inode)) {
@@ -430,9 +439,15 @@ static struct shm_segment *alloc_segment(s32 key, u64 size, u32 mode)
 	}
 	inode->i_nlink = 0;
 	inode->i_size = size;
-	*seg = (struct shm_segment){ .key = key, .size = size, .mode = mode, .cpid = own_pid(),
-				     .uid = cred->euid, .gid = cred->egid, .cuid = cred->euid,
-				     .cgid = cred->egid, .ctime = now_seconds() };
+	*seg = (struct shm_segment){.key = key,
+				    .size = size,
+				    .mode = mode,
+				    .cpid = own_pid(),
+				    .uid = cred->euid,
+				    .gid = cred->egid,
+				    .cuid = cred->euid,
+				    .cgid = cred->egid,
+				    .ctime = now_seconds()};
 	seg->file = segment_file(inode, key, seg, O_RDWR);
 	if (IS_ERR(seg->file)) {
 		long err = PTR_ERR(seg->file);
@@ -500,7 +515,7 @@ long sys_shmget(unsigned long key, unsigned long size, unsigned long flags)
 	return ret;
 }
 
-/* ---- shmat, shmdt ------------------------------------------------------------------------------------------ */
+/* ---- shmat, shmdt ---------------------------------------------------------------------------- */
 
 /* Check and round *addr. 0 or -EINVAL. */
 static int check_address(unsigned long *addr, unsigned int flags)
@@ -536,10 +551,12 @@ static struct shm_segment *hold_segment(int id, unsigned int flags)
 }
 
 /* Map a file of its own, so that a read-only attachment can never be made writable. */
-static long map_segment(struct shm_segment *seg, unsigned long addr, bool chosen, unsigned int flags)
+static long map_segment(struct shm_segment *seg, unsigned long addr, bool chosen,
+			unsigned int flags)
 {
 	bool readonly = flags & SHM_RDONLY;
-	unsigned long prot = PROT_READ | (readonly ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+	unsigned long prot =
+		PROT_READ | (readonly ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
 	unsigned long how = MAP_SHARED;
 	struct file *file = segment_file(igrab(seg->file->f_inode), seg->key, seg,
 					 readonly ? O_RDONLY : O_RDWR);
@@ -611,7 +628,7 @@ static bool next_piece(struct attachment *a)
 
 long sys_shmdt(unsigned long addr)
 {
-	struct attachment a = { .addr = addr, .from = addr };
+	struct attachment a = {.addr = addr, .from = addr};
 	long ret = -EINVAL;
 
 	if (addr & (PAGE_SIZE - 1))
@@ -627,18 +644,30 @@ long sys_shmdt(unsigned long addr)
 	return ret;
 }
 
-/* ---- shmctl ---------------------------------------------------------------------------------------------------- */
+/* ---- shmctl ---------------------------------------------------------------------------------- */
 
 static void fill_ds(const struct shm_segment *seg, struct shmid_ds *ds)
 {
-	*ds = (struct shmid_ds){ .key = seg->key, .uid = seg->uid, .gid = seg->gid, .cuid = seg->cuid,
-				 .cgid = seg->cgid, .mode = seg->mode, .seq = (u16)(seg->id / IPCMNI),
-				 .segsz = seg->size, .atime = seg->atime, .dtime = seg->dtime,
-				 .ctime = seg->ctime, .cpid = seg->cpid, .lpid = seg->lpid,
-				 .nattch = seg->nattch };
+	*ds = (struct shmid_ds){.key = seg->key,
+				.uid = seg->uid,
+				.gid = seg->gid,
+				.cuid = seg->cuid,
+				.cgid = seg->cgid,
+				.mode = seg->mode,
+				.seq = (u16)(seg->id / IPCMNI),
+				.segsz = seg->size,
+				.atime = seg->atime,
+				.dtime = seg->dtime,
+				.ctime = seg->ctime,
+				.cpid = seg->cpid,
+				.lpid = seg->lpid,
+				.nattch = seg->nattch};
 }
 
-/* SHM_STAT's: an index, of which the low bits count, so that a whole id does as well. shm_lock held. */
+/*
+ * SHM_STAT's: an index, of which the low bits count, so that a whole id does as well. shm_lock
+ * held.
+ */
 static struct shm_segment *segment_at(int index)
 {
 	struct shm_segment *seg = slot_at(index % IPCMNI);
@@ -667,8 +696,11 @@ static long stat_segment(int id, int cmd, unsigned long user)
 
 static long system_info(unsigned long user)
 {
-	struct shminfo info = { .shmmax = shm_ctlmax, .shmmin = 1, .shmmni = (u64)shm_ctlmni,
-				.shmseg = (u64)shm_ctlmni, .shmall = shm_ctlall };
+	struct shminfo info = {.shmmax = shm_ctlmax,
+			       .shmmin = 1,
+			       .shmmni = (u64)shm_ctlmni,
+			       .shmseg = (u64)shm_ctlmni,
+			       .shmall = shm_ctlall};
 
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : max(READ_ONCE(top_index), 0);
 }
@@ -695,7 +727,7 @@ static u64 sum_of_pages(u64 (*bytes)(const struct shm_segment *seg))
 
 static long usage_info(unsigned long user)
 {
-	struct shm_info info = { 0 };
+	struct shm_info info = {0};
 	int top;
 
 	mutex_lock(&shm_lock);
@@ -772,7 +804,8 @@ static u64 locked_by(u32 uid)
 static long check_lock(const struct shm_segment *seg, bool lock)
 {
 	u32 euid = fs_current()->cred.euid;
-	unsigned long limit = current_vm->rlim ? current_vm->rlim[RLIMIT_MEMLOCK].rlim_cur : RLIM_INFINITY;
+	unsigned long limit =
+		current_vm->rlim ? current_vm->rlim[RLIMIT_MEMLOCK].rlim_cur : RLIM_INFINITY;
 
 	if (current_vm->cap_ipc_lock)
 		return 0;
@@ -802,7 +835,7 @@ static long lock_segment(int id, bool lock)
 
 long sys_shmctl(unsigned long id, unsigned long cmd, unsigned long user)
 {
-	struct shmid_ds ds = { 0 };
+	struct shmid_ds ds = {0};
 
 	if ((int)id < 0 || (int)cmd < 0)
 		return -EINVAL;
@@ -829,7 +862,7 @@ long sys_shmctl(unsigned long id, unsigned long cmd, unsigned long user)
 	}
 }
 
-/* ---- /proc/sysvipc/shm --------------------------------------------------------------------------------------------- */
+/* ---- /proc/sysvipc/shm ----------------------------------------------------------------------- */
 
 bool shm_next_line(u64 *index, struct shm_line *line)
 {
@@ -839,9 +872,10 @@ bool shm_next_line(u64 *index, struct shm_line *line)
 	for (; !s && top_index >= 0 && *index <= (u64)top_index; ++*index)
 		s = slots[*index];
 	if (s)
-		*line = (struct shm_line){ s->key, s->id, s->mode, s->uid, s->gid, s->cuid, s->cgid,
-					   s->cpid, s->lpid, s->size, s->nattch, resident_bytes(s),
-					   swapped_bytes(s), s->atime, s->dtime, s->ctime };
+		*line = (struct shm_line){s->key,	    s->id,    s->mode,	 s->uid,
+					  s->gid,	    s->cuid,  s->cgid,	 s->cpid,
+					  s->lpid,	    s->size,  s->nattch, resident_bytes(s),
+					  swapped_bytes(s), s->atime, s->dtime,	 s->ctime};
 	mutex_unlock(&shm_lock);
 	return s;
 }

@@ -4,7 +4,10 @@
 
 #include <pagoda/types.h>
 
-/* /proc/sys/kernel/shm*: largest segment (bytes), pages of all, number of segments, the next id or -1. */
+/*
+ * /proc/sys/kernel/shm*: largest segment (bytes), pages of all, number of segments, the next id or
+ * -1.
+ */
 extern u64 shm_ctlmax, shm_ctlall;
 extern int shm_ctlmni, shm_next_id;
 
@@ -19,7 +22,10 @@ struct shm_line {
 	u64 resident, swapped; /* bytes */
 	s64 atime, dtime, ctime;
 };
-/* The segment at *index or the first behind it, whose index *index passes; false: there is none. May sleep. */
+/*
+ * The segment at *index or the first behind it, whose index *index passes; false: there is none.
+ * May sleep.
+ */
 bool shm_next_line(u64 *index, struct shm_line *line);
 /* Boot: panics without memory. */
 void shm_init(void);

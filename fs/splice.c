@@ -35,7 +35,10 @@ static struct pipe *pipe_of_file(const struct file *file)
 
 /* ---- Waiting ------------------------------------------------------------------------------- */
 
-/* Until there may be data. Called and returns with the mutex. 0: there is; 1: no more comes; -errno. */
+/*
+ * Until there may be data. Called and returns with the mutex. 0: there is; 1: no more comes;
+ * -errno.
+ */
 static long wait_for_data(struct pipe *pipe, bool nonblock)
 {
 	while (pipe_empty(pipe)) {
@@ -46,7 +49,8 @@ static long wait_for_data(struct pipe *pipe, bool nonblock)
 		if (nonblock)
 			return -EAGAIN;
 		mutex_unlock(&pipe->mutex);
-		err = wait_event_interruptible(&pipe->readable, !pipe_empty(pipe) || !READ_ONCE(pipe->writers));
+		err = wait_event_interruptible(&pipe->readable,
+					       !pipe_empty(pipe) || !READ_ONCE(pipe->writers));
 		mutex_lock(&pipe->mutex);
 		if (err)
 			return err;
@@ -55,8 +59,8 @@ static long wait_for_data(struct pipe *pipe, bool nonblock)
 }
 
 /*
- * Until a slot is free. Likewise; SIGPIPE and -EPIPE without readers. has_data: the caller has already taken what is to
- * go there from its source, so that only its end ends the wait.
+ * Until a slot is free. Likewise; SIGPIPE and -EPIPE without readers. has_data: the caller has
+ * already taken what is to go there from its source, so that only its end ends the wait.
  */
 static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data)
 {
@@ -72,9 +76,11 @@ static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data)
 		if (nonblock)
 			return -EAGAIN;
 		mutex_unlock(&pipe->mutex);
-		err = has_data ? wait_event_killable(&pipe->writable, !pipe_full(pipe) || !READ_ONCE(pipe->readers)) :
-				 wait_event_interruptible(&pipe->writable,
-							  !pipe_full(pipe) || !READ_ONCE(pipe->readers));
+		err = has_data ? wait_event_killable(&pipe->writable,
+						     !pipe_full(pipe) || !READ_ONCE(pipe->readers))
+			       : wait_event_interruptible(&pipe->writable,
+							  !pipe_full(pipe) ||
+								  !READ_ONCE(pipe->readers));
 		mutex_lock(&pipe->mutex);
 		if (err)
 			return err;
@@ -82,9 +88,11 @@ static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data)
 }
 
 /* mutex held, a slot is free; the page's reference is taken over. */
-static void add_slot(struct pipe *pipe, struct page *page, unsigned int offset, size_t len, bool shared)
+static void add_slot(struct pipe *pipe, struct page *page, unsigned int offset, size_t len,
+		     bool shared)
 {
-	*pipe_slot_at(pipe, pipe->head) = (struct pipe_slot){ page, offset, (unsigned int)len, false, shared };
+	*pipe_slot_at(pipe, pipe->head) =
+		(struct pipe_slot){page, offset, (unsigned int)len, false, shared};
 	pipe->head++;
 }
 
@@ -98,7 +106,7 @@ static void consume(struct pipe *pipe, size_t n)
 		pipe_drop_slot(pipe);
 }
 
-/* ---- File to pipe ------------------------------------------------------------------------------ */
+/* ---- File to pipe ---------------------------------------------------------------------------- */
 
 /* Bytes of a cached page from pos on, as a shared slot; 0: not cached, or the end. */
 static long share_cached(struct file *in, u64 pos, struct pipe *pipe, size_t len)
@@ -186,15 +194,15 @@ static long file_to_pipe(struct file *in, u64 *pos, struct pipe *pipe, size_t le
 	mutex_lock(&pipe->mutex);
 	ret = wait_for_slot(pipe, nonblock, false);
 	if (!ret)
-		ret = S_ISREG(in->f_inode->i_mode) ? fill_from_file(in, pos, pipe, len) :
-						     fill_from_stream(in, pos, pipe, len);
+		ret = S_ISREG(in->f_inode->i_mode) ? fill_from_file(in, pos, pipe, len)
+						   : fill_from_stream(in, pos, pipe, len);
 	if (!pipe_empty(pipe))
 		wake_up(&pipe->readable);
 	mutex_unlock(&pipe->mutex);
 	return ret;
 }
 
-/* ---- Pipe to file --------------------------------------------------------------------------------- */
+/* ---- Pipe to file ---------------------------------------------------------------------------- */
 
 static long write_slots(struct pipe *pipe, struct file *out, u64 *pos, size_t len)
 {
@@ -237,7 +245,7 @@ static long pipe_to_file(struct pipe *pipe, struct file *out, u64 *pos, size_t l
 	return done ? done : min(ret, 0l);
 }
 
-/* ---- Pipe to pipe ----------------------------------------------------------------------------------- */
+/* ---- Pipe to pipe ---------------------------------------------------------------------------- */
 
 static void lock_both(struct pipe *a, struct pipe *b)
 {
@@ -334,7 +342,7 @@ static long pipe_to_pipe(struct pipe *in, struct pipe *out, size_t len, bool non
 	return (long)done;
 }
 
-/* ---- splice and tee ------------------------------------------------------------------------------------ */
+/* ---- splice and tee -------------------------------------------------------------------------- */
 
 static bool nonblocking(const struct file *file, unsigned long flags)
 {
@@ -358,7 +366,8 @@ static long check_offsets(struct splice_end *in, struct splice_end *out)
 {
 	if ((in->pipe && in->user) || (out->pipe && out->user))
 		return -ESPIPE;
-	if ((out->user && get_user(out->pos, out->user)) || (in->user && get_user(in->pos, in->user)))
+	if ((out->user && get_user(out->pos, out->user)) ||
+	    (in->user && get_user(in->pos, in->user)))
 		return -EFAULT;
 	return 0;
 }
@@ -380,7 +389,8 @@ long splice_to_pipe(struct file *in, u64 *pos, struct file *out, size_t len)
 	return file_to_pipe(in, pos, pipe_of_file(out), len, nonblocking(out, 0));
 }
 
-static long splice_ends(struct splice_end *in, struct splice_end *out, size_t len, unsigned long flags)
+static long splice_ends(struct splice_end *in, struct splice_end *out, size_t len,
+			unsigned long flags)
 {
 	struct file *from = in->f.file, *to = out->f.file;
 	long err;
@@ -390,20 +400,25 @@ static long splice_ends(struct splice_end *in, struct splice_end *out, size_t le
 	if (in->pipe && out->pipe) {
 		if (in->pipe == out->pipe)
 			return -EINVAL;
-		return pipe_to_pipe(in->pipe, out->pipe, min(len, MAX_RW_COUNT), nonblocking(from, flags) || nonblocking(to, 0),
-				    move_slots);
+		return pipe_to_pipe(in->pipe, out->pipe, min(len, MAX_RW_COUNT),
+				    nonblocking(from, flags) || nonblocking(to, 0), move_slots);
 	}
 	if (in->pipe) {
 		err = to->f_flags & O_APPEND ? -EINVAL : check_file(out, len);
-		return err ? err : pipe_to_file(in->pipe, to, position(out), min(len, MAX_RW_COUNT), nonblocking(from, flags));
+		return err ? err
+			   : pipe_to_file(in->pipe, to, position(out), min(len, MAX_RW_COUNT),
+					  nonblocking(from, flags));
 	}
 	if (!out->pipe)
 		return -EINVAL;
 	err = check_file(in, len);
-	return err ? err : file_to_pipe(from, position(in), out->pipe, min(len, MAX_RW_COUNT), nonblocking(to, flags));
+	return err ? err
+		   : file_to_pipe(from, position(in), out->pipe, min(len, MAX_RW_COUNT),
+				  nonblocking(to, flags));
 }
 
-static long do_splice(struct splice_end *in, struct splice_end *out, size_t len, unsigned long flags)
+static long do_splice(struct splice_end *in, struct splice_end *out, size_t len,
+		      unsigned long flags)
 {
 	long ret;
 
@@ -412,15 +427,16 @@ static long do_splice(struct splice_end *in, struct splice_end *out, size_t len,
 	ret = check_offsets(in, out);
 	if (!ret)
 		ret = splice_ends(in, out, len, flags);
-	if (ret >= 0 && ((out->user && put_user(out->pos, out->user)) || (in->user && put_user(in->pos, in->user))))
+	if (ret >= 0 && ((out->user && put_user(out->pos, out->user)) ||
+			 (in->user && put_user(in->pos, in->user))))
 		ret = -EFAULT;
 	return ret;
 }
 
-long sys_splice(unsigned long in_fd, unsigned long in_off, unsigned long out_fd, unsigned long out_off,
-		unsigned long len, unsigned long flags)
+long sys_splice(unsigned long in_fd, unsigned long in_off, unsigned long out_fd,
+		unsigned long out_off, unsigned long len, unsigned long flags)
 {
-	struct splice_end in = { .user = in_off }, out = { .user = out_off };
+	struct splice_end in = {.user = in_off}, out = {.user = out_off};
 	long ret = -EBADF;
 
 	if (!len)
@@ -447,8 +463,8 @@ static long do_tee(struct file *in, struct file *out, size_t len, unsigned long 
 		return -EBADF;
 	if (!from || !to || from == to)
 		return -EINVAL;
-	return pipe_to_pipe(from, to, min(len, MAX_RW_COUNT), nonblocking(in, flags) || nonblocking(out, 0),
-			    share_slots);
+	return pipe_to_pipe(from, to, min(len, MAX_RW_COUNT),
+			    nonblocking(in, flags) || nonblocking(out, 0), share_slots);
 }
 
 long sys_tee(unsigned long in_fd, unsigned long out_fd, unsigned long len, unsigned long flags)
@@ -472,7 +488,7 @@ long sys_tee(unsigned long in_fd, unsigned long out_fd, unsigned long len, unsig
 	return ret;
 }
 
-/* ---- vmsplice ----------------------------------------------------------------------------------------------- */
+/* ---- vmsplice -------------------------------------------------------------------------------- */
 
 /* Share user memory [addr, addr + len) as far as there are slots. Bytes, or -EFAULT for none. */
 static long share_user(struct pipe *pipe, unsigned long addr, size_t len)
@@ -492,7 +508,8 @@ static long share_user(struct pipe *pipe, unsigned long addr, size_t len)
 	return (long)done;
 }
 
-static long user_to_pipe(struct pipe *pipe, const struct iovec *iov, unsigned long nr, bool nonblock)
+static long user_to_pipe(struct pipe *pipe, const struct iovec *iov, unsigned long nr,
+			 bool nonblock)
 {
 	long ret, done = 0;
 
@@ -515,7 +532,8 @@ static long user_to_pipe(struct pipe *pipe, const struct iovec *iov, unsigned lo
 	return done ? done : ret;
 }
 
-static long pipe_to_user(struct file *file, const struct iovec *iov, unsigned long nr, bool nonblock)
+static long pipe_to_user(struct file *file, const struct iovec *iov, unsigned long nr,
+			 bool nonblock)
 {
 	struct pipe *pipe = pipe_of_file(file);
 	long ret, done = 0;
@@ -541,7 +559,8 @@ static long pipe_to_user(struct file *file, const struct iovec *iov, unsigned lo
 	return done ? done : ret;
 }
 
-static long vmsplice_file(struct file *file, unsigned long user, unsigned long nr, unsigned long flags)
+static long vmsplice_file(struct file *file, unsigned long user, unsigned long nr,
+			  unsigned long flags)
 {
 	bool to_pipe = file->f_mode & FMODE_WRITE;
 	struct iovec fast[IOV_FAST], *iov;
@@ -562,7 +581,8 @@ static long vmsplice_file(struct file *file, unsigned long user, unsigned long n
 	else if (to_pipe)
 		ret = user_to_pipe(pipe_of_file(file), iov, nr, flags & SPLICE_F_NONBLOCK);
 	else
-		ret = pipe_to_user(file, iov, nr, flags & SPLICE_F_NONBLOCK); /* O_NONBLOCK does not count */
+		/* O_NONBLOCK does not count */
+		ret = pipe_to_user(file, iov, nr, flags & SPLICE_F_NONBLOCK);
 	put_iovec(iov, fast);
 	return ret;
 }

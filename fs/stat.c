@@ -23,8 +23,8 @@ static struct timespec64 timespec(s64 ns)
 	s64 sec = ns / NSEC_PER_SEC, nsec = ns % NSEC_PER_SEC;
 
 	if (nsec < 0)
-		return (struct timespec64){ sec - 1, nsec + NSEC_PER_SEC };
-	return (struct timespec64){ sec, nsec };
+		return (struct timespec64){sec - 1, nsec + NSEC_PER_SEC};
+	return (struct timespec64){sec, nsec};
 }
 
 struct user_stat {
@@ -155,7 +155,7 @@ static struct statx_time statx_time(s64 ns)
 {
 	struct timespec64 ts = timespec(ns);
 
-	return (struct statx_time){ ts.sec, (u32)ts.nsec, 0 };
+	return (struct statx_time){ts.sec, (u32)ts.nsec, 0};
 }
 
 static void fill_statx(const struct path *path, struct user_statx *st)
@@ -202,7 +202,7 @@ long sys_statx(unsigned long dfd, unsigned long name, unsigned long flags, unsig
 	return copy_to_user(user, &st, sizeof(st)) ? -EFAULT : 0;
 }
 
-/* ---- statfs ------------------------------------------------------------------------------------- */
+/* ---- statfs ---------------------------------------------------------------------------------- */
 
 #define ST_VALID       0x20
 #define ST_RELATIME    0x1000
@@ -211,7 +211,8 @@ long sys_statx(unsigned long dfd, unsigned long name, unsigned long flags, unsig
 /* ST_RDONLY, NOSUID, NODEV, NOEXEC, NOATIME and NODIRATIME have the values of MS_. */
 static s64 statfs_flags(const struct vfsmount *mnt)
 {
-	const unsigned long same = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME;
+	const unsigned long same =
+		MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME;
 	s64 flags = ST_VALID | (s64)(mnt->mnt_flags & same);
 
 	if (mnt->mnt_flags & MS_RELATIME)
@@ -264,7 +265,7 @@ long sys_fstatfs(unsigned long fd, unsigned long user)
 	return ret;
 }
 
-/* ---- readlink ------------------------------------------------------------------------------------- */
+/* ---- readlink -------------------------------------------------------------------------------- */
 
 static long put_link(struct dentry *dentry, unsigned long user, size_t size)
 {
@@ -305,7 +306,7 @@ long sys_readlink(unsigned long name, unsigned long user, unsigned long size)
 	return sys_readlinkat((unsigned long)AT_FDCWD, name, user, size);
 }
 
-/* ---- getdents ---------------------------------------------------------------------------------------- */
+/* ---- getdents -------------------------------------------------------------------------------- */
 
 /* One record: d_ino, d_off, d_reclen, (64: d_type,) name, (old: d_type in the last byte). */
 #define DIRENT_NAME_OFFSET   18u /* old */
@@ -390,7 +391,10 @@ static long read_directory(struct file *file, struct getdents *g)
 
 static long getdents(unsigned long fd, unsigned long user, unsigned long size, bool old)
 {
-	struct getdents g = { .ctx.emit = emit_record, .user = user, .room = (size_t)max((s32)size, 0), .old = old };
+	struct getdents g = {.ctx.emit = emit_record,
+			     .user = user,
+			     .room = (size_t)max((s32)size, 0),
+			     .old = old};
 	struct fd f = fdget((unsigned int)fd);
 	long ret;
 

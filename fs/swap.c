@@ -101,7 +101,8 @@ static void make_name(const struct path *path, char *name)
 	get_fs_root(&root);
 	at = d_path(path, &root, text, PATH_MAX, &reachable);
 	if (!IS_ERR(at))
-		pagoda_snprintf(name, NAME_BYTES, "%s", at + (strlen(at) < NAME_BYTES ? 0 : strlen(at) - NAME_BYTES + 1));
+		pagoda_snprintf(name, NAME_BYTES, "%s",
+				at + (strlen(at) < NAME_BYTES ? 0 : strlen(at) - NAME_BYTES + 1));
 	path_put(&root);
 	kfree(text);
 }
@@ -109,7 +110,8 @@ static void make_name(const struct path *path, char *name)
 static int swapon_locked_file(const struct path *path, int flags)
 {
 	struct inode *inode = path->dentry->d_inode;
-	struct swap_file file = { inode->i_sb->s_bdev, &inode->i_data, inode->i_sb->s_blocksize, inode->i_size };
+	struct swap_file file = {inode->i_sb->s_bdev, &inode->i_data, inode->i_sb->s_blocksize,
+				 inode->i_size};
 	char name[NAME_BYTES];
 	int err = check_file(path);
 
@@ -147,7 +149,7 @@ static int swapon_file(const struct path *path, int flags)
 
 static void release_file(struct inode *inode)
 {
-	struct path path = { 0 };
+	struct path path = {0};
 
 	down_write(&inode->i_rwsem);
 	inode->i_swapfile = false;
@@ -156,14 +158,14 @@ static void release_file(struct inode *inode)
 	for (int i = 0; i < MAX_SWAPFILES; i++)
 		if (files[i].dentry && files[i].dentry->d_inode == inode) {
 			path = files[i];
-			files[i] = (struct path){ 0 };
+			files[i] = (struct path){0};
 		}
 	mutex_unlock(&files_lock);
 	if (path.dentry)
 		path_put(&path);
 }
 
-/* ---- The calls -------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 static int swapon_device(const struct path *path, int flags)
 {

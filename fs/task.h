@@ -61,11 +61,13 @@ struct fs_task {
 	struct files_struct *files; /* NULL: a kernel thread, or exiting */
 	struct fs_struct *fs;
 	struct fs_cred cred;
-	struct user_struct *user; /* of cred.uid, with a reference: who is counted for what the task makes (fs/user.h) */
+	/* of cred.uid, with a reference: who is counted for what the task makes (fs/user.h) */
+	struct user_struct *user;
 	struct fs_process *process;
 	struct fs_restart restart;
 	struct task_io io; /* written by the task itself */
-	unsigned long poll_bytes; /* (O) copies that a poll or select keeps while it waits: for the OOM killer */
+	/* (O) copies that a poll or select keeps while it waits: for the OOM killer */
+	unsigned long poll_bytes;
 };
 
 /* Capabilities that calls on files ask for, by Linux's numbers. */
@@ -91,8 +93,9 @@ struct fs_task {
 /* Has the running task the capability? */
 bool fs_hook_capable(int cap);
 /*
- * For access(2), which checks for the real user: fs_hook_take_real_caps() gives the running task the capabilities of
- * its real user, and returns its effective ones, which fs_hook_restore_caps() gives back.
+ * For access(2), which checks for the real user: fs_hook_take_real_caps() gives the running task
+ * the capabilities of its real user, and returns its effective ones, which fs_hook_restore_caps()
+ * gives back.
  */
 u64 fs_hook_take_real_caps(void);
 void fs_hook_restore_caps(u64 effective);
@@ -109,13 +112,19 @@ bool fs_hook_signal_pending(void);
 
 /* Signal every process of a group; 0 or -ESRCH. May sleep. */
 int fs_hook_signal_pgrp(int pgrp, int signo);
-/* Signals that a process group is to get in a moment; no user but the three hooks below looks inside. */
+/*
+ * Signals that a process group is to get in a moment; no user but the three hooks below looks
+ * inside.
+ */
 struct fs_group_signals {
 	struct list_head link; /* empty: none */
 	int pgrp;
 	u64 set;
 };
-/* The same from an interrupt handler or under a spinlock, when that ends. s stays until fs_hook_forget_signals(). */
+/*
+ * The same from an interrupt handler or under a spinlock, when that ends. s stays until
+ * fs_hook_forget_signals().
+ */
 void fs_hook_signal_pgrp_later(struct fs_group_signals *s, int pgrp, int signo);
 /* After such a spinlock: send them now. */
 void fs_hook_run_deferred(void);
@@ -160,9 +169,9 @@ struct fs_task_info {
 	int tid, tgid, ppid, pgrp, sid;
 	char state; /* R S D T Z X t I, as Linux */
 	char comm[16];
-	u64 tty_dev;	 /* (P) 0: no terminal */
-	int tty_pgrp;	 /* (P) its foreground, -1: no terminal */
-	int exit_code;	 /* wait status, for zombies */
+	u64 tty_dev;	    /* (P) 0: no terminal */
+	int tty_pgrp;	    /* (P) its foreground, -1: no terminal */
+	int exit_code;	    /* wait status, for zombies */
 	unsigned int flags; /* 0x40: forked, not execed; 0x00200000 kernel thread */
 	unsigned long min_flt, maj_flt, cmin_flt, cmaj_flt;
 	u64 utime, stime, cutime, cstime; /* of the process in /proc/PID/stat, thread in task/TID */
@@ -201,7 +210,10 @@ bool fs_hook_task_exists(int tid);
 bool fs_hook_task_info(struct pid *pid, bool thread, struct fs_task_info *info);
 /* May the caller look into the task (ptrace's rule, by its file-system ids)? 0, -EACCES, -ESRCH. */
 int fs_hook_may_access(struct pid *pid);
-/* Its mm for an open file: mm_count raised (mmdrop it); NULL: it has none; ERR_PTR: ESRCH, EACCES (may not look). */
+/*
+ * Its mm for an open file: mm_count raised (mmdrop it); NULL: it has none; ERR_PTR: ESRCH, EACCES
+ * (may not look).
+ */
 struct mm_struct *fs_hook_open_mm(struct pid *pid) __must_check;
 /* The process with the smallest tgid above pid (0: the first), or 0 at the end. */
 int fs_hook_next_process(int pid);
@@ -216,9 +228,15 @@ struct mm_struct *fs_hook_task_mm(struct pid *pid);
 bool fs_hook_with_task(struct pid *pid, void (*fn)(struct fs_task *task, void *arg), void *arg);
 /* Call fn for every process until it returns false; fn must not sleep. Any context. */
 void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg), void *arg);
-/* Thousandths of RAM and swap that the end of a process would give back, by what the OOM killer counts; -1: it is not to be killed. */
+/*
+ * Thousandths of RAM and swap that the end of a process would give back, by what the OOM killer
+ * counts; -1: it is not to be killed.
+ */
 long fs_hook_oom_thousandths(struct pid *pid);
-/* -1000 .. 1000, by oom_score_adj or oom_adj (old_file); 0, -ESRCH, -EACCES (lower than allowed without privilege). */
+/*
+ * -1000 .. 1000, by oom_score_adj or oom_adj (old_file); 0, -ESRCH, -EACCES (lower than allowed
+ * without privilege).
+ */
 int fs_hook_set_oom_score_adj(struct pid *pid, int value, bool old_file);
 /* 0, -ESRCH, -EINVAL (not a thread of the caller's process). */
 int fs_hook_set_comm(struct pid *pid, const char *name);
@@ -267,15 +285,17 @@ void fs_shutdown(void);
  * Fork: fill the child's files and fs from the parent's, shared or copied. 0 or -ENOMEM,
  * -EMFILE with nothing changed in child. cred and process are the caller's to copy.
  */
-int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files, bool share_fs)
-	__must_check;
+int fs_task_fork(struct fs_task *child, struct fs_task *parent, bool share_files,
+		 bool share_fs) __must_check;
 /* Has the current task's descriptor fd its close-on-exec flag set? */
 bool fs_fd_closes_on_exec(unsigned int fd);
 /* A new process inherits its parent's terminal. */
 void fs_process_fork(struct fs_process *child, struct fs_process *parent);
 /*
- * Pages of kernel memory that the task keeps through its descriptors and its end would give back (kernel_pages.c);
- * mapped: pages of files that its address space counts already. The list of tasks held, interrupts off.
+ * Pages of kernel memory that the task keeps through its descriptors and its end would give back
+ * (kernel_pages.c);
+ * mapped: pages of files that its address space counts already. The list of tasks held, interrupts
+ * off.
  */
 unsigned long fs_task_kernel_pages(struct fs_task *task, unsigned long mapped);
 /* Exit: close files (last user), drop directories. May sleep. Safe to call twice. */
@@ -292,17 +312,23 @@ int fs_task_unshare_files(struct fs_task *task) __must_check;
 /* The same for directories and umask. */
 int fs_task_unshare_fs(struct fs_task *task) __must_check;
 void fs_task_close_on_exec(struct fs_task *task);
-/* Do other processes move the task's directories and change its umask? The other threads of its own have ended. */
+/*
+ * Do other processes move the task's directories and change its umask? The other threads of its own
+ * have ended.
+ */
 bool fs_task_shares_fs(const struct fs_task *task);
-/* May the running task not read this program, only execute it? Then nobody shall see its memory either. */
+/*
+ * May the running task not read this program, only execute it? Then nobody shall see its memory
+ * either.
+ */
 bool fs_exec_unreadable(struct file *file);
 
 /*
  * A program for execve: path in kernel memory, resolved from dirfd (AT_FDCWD -100) with
  * openat's flags AT_EMPTY_PATH 0x1000 and AT_SYMLINK_NOFOLLOW 0x100. Checks x permission;
  * the file cannot be opened for writing while it is referenced (ETXTBSY), unless
- * fs_exec_allow_write(file) was called (interpreters). A reference or ERR_PTR: ENOENT EACCES ENOTDIR
- * ELOOP ENAMETOOLONG ETXTBSY ENOMEM. May sleep.
+ * fs_exec_allow_write(file) was called (interpreters). A reference or ERR_PTR: ENOENT EACCES
+ * ENOTDIR ELOOP ENAMETOOLONG ETXTBSY ENOMEM. May sleep.
  */
 struct file *fs_open_exec(int dirfd, const char *path, int flags) __must_check;
 void fs_exec_allow_write(struct file *file);
@@ -317,13 +343,19 @@ struct fs_exec_attr {
 	bool nosuid;
 };
 void fs_exec_attributes(struct file *file, struct fs_exec_attr *attr);
-/* The path of an open file in buf (for AT_EXECFN of fexecve, core names). Returns its start in buf, or ERR_PTR. */
+/*
+ * The path of an open file in buf (for AT_EXECFN of fexecve, core names). Returns its start in buf,
+ * or ERR_PTR.
+ */
 char *fs_file_path(struct file *file, char *buf, size_t size);
 
 /* mmap(2): the file behind an fd with a reference, -EBADF if none or O_PATH. */
 struct vm_file *fs_fget_vm(int fd) __must_check;
 void fs_put_file(struct file *file);
-/* Copy a path from user memory to a buffer freed by fs_putname(); ERR_PTR EFAULT ENAMETOOLONG ENOENT(empty). */
+/*
+ * Copy a path from user memory to a buffer freed by fs_putname(); ERR_PTR EFAULT ENAMETOOLONG
+ * ENOENT(empty).
+ */
 char *fs_getname(unsigned long user_path, bool allow_empty) __must_check;
 void fs_putname(char *name);
 

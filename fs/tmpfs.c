@@ -14,12 +14,13 @@
  * too: SIGBUS above. Each regular file's i_private says how many of its pages the file system
  * has counted; faults and calls that are under way at once may exceed the limit by a page each.
  *
- * Names are limited as well (nr_inodes= of mount(2)), by default to half as many as RAM has pages: each takes about
- * 1 KiB of the kernel's memory, which cannot be swapped. A symbolic link of LONG_LINK bytes and more counts as a page.
+ * Names are limited as well (nr_inodes= of mount(2)), by default to half as many as RAM has pages:
+ * each takes about 1 KiB of the kernel's memory, which cannot be swapped. A symbolic link of
+ * LONG_LINK bytes and more counts as a page.
  *
  * Locking: i_rwsem (writers, truncation); reading needs none, as the page cache has its
- * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part, a fallocate() that fails
- * takes back what it has allocated.
+ * own. Failure: ENOMEM, ENOSPC, EFBIG; a write that fails half-way has written its part, a
+ * fallocate() that fails takes back what it has allocated.
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
@@ -31,14 +32,14 @@
 #include <pagoda/uaccess.h>
 #include <pagoda/bug.h>
 
-#define TMPFS_MAGIC	  0x01021994u
-#define DEFAULT_SHARE	  2 /* of the RAM that one file system may fill: 1 / this */
-#define LONG_LINK	  128u /* bytes of a symbolic link's target */
+#define TMPFS_MAGIC   0x01021994u
+#define DEFAULT_SHARE 2	   /* of the RAM that one file system may fill: 1 / this */
+#define LONG_LINK     128u /* bytes of a symbolic link's target */
 
 struct tmpfs {
 	unsigned long max_pages, max_names;
 	bool explicit_size, explicit_names;
-	bool counts_swap; /* half of the swap may be filled, too */
+	bool counts_swap;    /* half of the swap may be filled, too */
 	atomic_long_t pages; /* the sum of all files' i_private, and one for each long link */
 };
 
@@ -53,7 +54,8 @@ static const struct file_operations tmpfs_dir_ops;
 
 static unsigned long page_limit(const struct tmpfs *tmpfs)
 {
-	unsigned long swap = tmpfs->counts_swap ? (unsigned long)READ_ONCE(total_swap_pages) / DEFAULT_SHARE : 0;
+	unsigned long swap =
+		tmpfs->counts_swap ? (unsigned long)READ_ONCE(total_swap_pages) / DEFAULT_SHARE : 0;
 
 	return tmpfs->max_pages + swap;
 }
@@ -168,8 +170,8 @@ static void note_pages(struct inode *inode)
 }
 
 /*
- * A cut inside a page zeroes a part of it, for which a swapped one is read first. It is held then, so
- * that it stays. NULL: there is nothing to be zeroed; ERR_PTR(-ENOMEM, -EIO).
+ * A cut inside a page zeroes a part of it, for which a swapped one is read first. It is held then,
+ * so that it stays. NULL: there is nothing to be zeroed; ERR_PTR(-ENOMEM, -EIO).
  */
 static struct page *hold_edge(struct inode *inode, u64 pos)
 {
@@ -242,7 +244,8 @@ static bool has_room(struct inode *inode, u64 pos, size_t count)
 {
 	struct tmpfs *tmpfs = tmpfs_of(inode->i_sb);
 	unsigned long used = (unsigned long)atomic_long_read(&tmpfs->pages);
-	unsigned long want = (unsigned long)(((pos + count - 1) >> PAGE_SHIFT) - (pos >> PAGE_SHIFT) + 1);
+	unsigned long want =
+		(unsigned long)(((pos + count - 1) >> PAGE_SHIFT) - (pos >> PAGE_SHIFT) + 1);
 
 	return used + want <= page_limit(tmpfs) || used + want < used;
 }
@@ -259,7 +262,7 @@ static size_t writable_bytes(struct inode *inode, u64 pos, size_t count)
 	return n;
 }
 
-/* ---- Reading and writing ------------------------------------------------------------------------ */
+/* ---- Reading and writing --------------------------------------------------------------------- */
 
 static long tmpfs_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
@@ -275,7 +278,9 @@ static long tmpfs_read(struct file *file, struct iov_user buf, size_t count, u64
  */
 static size_t piece_to_write(const struct inode *inode, u64 pos, size_t count)
 {
-	return pos + count <= inode->i_size ? count : min_t(u64, count, PAGE_SIZE - (pos & (PAGE_SIZE - 1)));
+	return pos + count <= inode->i_size
+		       ? count
+		       : min_t(u64, count, PAGE_SIZE - (pos & (PAGE_SIZE - 1)));
 }
 
 static long write_pages(struct file *file, struct iov_user buf, size_t count, u64 *pos)
@@ -284,8 +289,9 @@ static long write_pages(struct file *file, struct iov_user buf, size_t count, u6
 	long done = 0;
 
 	while ((size_t)done < count) {
-		size_t n = writable_bytes(inode, *pos, piece_to_write(inode, *pos, count - (size_t)done));
-		struct iov_user rest = { buf.addr + (size_t)done, buf.kernel };
+		size_t n = writable_bytes(inode, *pos,
+					  piece_to_write(inode, *pos, count - (size_t)done));
+		struct iov_user rest = {buf.addr + (size_t)done, buf.kernel};
 		long ret = n ? generic_file_write(&file->vm, rest, n, pos) : -ENOSPC;
 
 		note_pages(inode);
@@ -347,7 +353,10 @@ static long allocate_pages(struct inode *inode, pgoff_t first, pgoff_t end, pgof
 	return 0;
 }
 
-/* The page at index goes if nobody has used it since it was allocated: it holds no data, and nobody maps it. */
+/*
+ * The page at index goes if nobody has used it since it was allocated: it holds no data, and nobody
+ * maps it.
+ */
 static void drop_unused_page(struct address_space *mapping, pgoff_t index)
 {
 	struct page *page = find_lock_page(mapping, index);
@@ -363,8 +372,8 @@ static void drop_unused_page(struct address_space *mapping, pgoff_t index)
 }
 
 /*
- * Take back what allocate_pages() has made of [first, end). It has turned the pages that earlier calls had
- * allocated there into data (allocate_own_page()), so the pages without data are its own.
+ * Take back what allocate_pages() has made of [first, end). It has turned the pages that earlier
+ * calls had allocated there into data (allocate_own_page()), so the pages without data are its own.
  */
 static void drop_unused_pages(struct inode *inode, pgoff_t first, pgoff_t end)
 {
@@ -376,7 +385,10 @@ static void drop_unused_pages(struct inode *inode, pgoff_t first, pgoff_t end)
 	note_pages(inode);
 }
 
-/* All pages of [offset, end), or none: then -ENOSPC, -EINTR, -ENOMEM, -EIO, and the file is as before. */
+/*
+ * All pages of [offset, end), or none: then -ENOSPC, -EINTR, -ENOMEM, -EIO, and the file is as
+ * before.
+ */
 static long allocate_range(struct inode *inode, u64 offset, u64 end)
 {
 	u64 first = offset >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
@@ -428,7 +440,8 @@ static long tmpfs_fallocate(struct file *file, int mode, u64 offset, u64 len)
 	if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
 	down_write(&inode->i_rwsem);
-	ret = mode & FALLOC_FL_PUNCH_HOLE ? punch_hole(inode, offset, end) : allocate(inode, mode, offset, end);
+	ret = mode & FALLOC_FL_PUNCH_HOLE ? punch_hole(inode, offset, end)
+					  : allocate(inode, mode, offset, end);
 	if (!ret)
 		inode_written(inode);
 	up_write(&inode->i_rwsem);
@@ -444,7 +457,8 @@ vm_fault_t tmpfs_nopage(struct vm_fault *vmf)
 	if (!writable_bytes(inode, (u64)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE))
 		return VM_FAULT_SIGBUS;
 	fault = filemap_nopage(vmf);
-	if (!(fault & VM_FAULT_RETRY)) /* else the mapping, and with it the file, may be gone; the next try counts */
+	/* else the mapping, and with it the file, may be gone; the next try counts */
+	if (!(fault & VM_FAULT_RETRY))
 		note_pages(inode);
 	return fault;
 }
@@ -477,7 +491,7 @@ static int tmpfs_fsync(struct file *file, u64 start, u64 end, bool datasync)
 	return 0;
 }
 
-/* ---- The file system ------------------------------------------------------------------------------ */
+/* ---- The file system ------------------------------------------------------------------------- */
 
 static int tmpfs_statfs(struct super_block *sb, struct statfs64 *st)
 {
@@ -487,7 +501,8 @@ static int tmpfs_statfs(struct super_block *sb, struct statfs64 *st)
 	st->f_blocks = tmpfs->max_pages;
 	st->f_bfree = st->f_bavail = tmpfs->max_pages - min(used, tmpfs->max_pages);
 	st->f_files = tmpfs->max_names;
-	st->f_ffree = tmpfs->max_names - min(tmpfs->max_names, READ_ONCE(sb->s_nr_names) + 1); /* and the root */
+	/* and the root */
+	st->f_ffree = tmpfs->max_names - min(tmpfs->max_names, READ_ONCE(sb->s_nr_names) + 1);
 	return 0;
 }
 
@@ -504,7 +519,7 @@ static void tmpfs_show_options(struct super_block *sb, char *buf, size_t size)
 	}
 }
 
-/* ---- Options of mount(2) --------------------------------------------------------------------------- */
+/* ---- Options of mount(2) --------------------------------------------------------------------- */
 
 /* What mount(2) asks for: all that it does not say is as in tmpfs_defaults(). */
 struct tmpfs_options {
@@ -517,13 +532,16 @@ static struct tmpfs_options tmpfs_defaults(void)
 {
 	const struct fs_cred *cred = &fs_current()->cred;
 
-	return (struct tmpfs_options){ .max_pages = totalram_pages() / DEFAULT_SHARE,
-				       .max_names = totalram_pages() / DEFAULT_SHARE, .mode = 01777, .uid = cred->fsuid,
-				       .gid = cred->fsgid };
+	return (struct tmpfs_options){.max_pages = totalram_pages() / DEFAULT_SHARE,
+				      .max_names = totalram_pages() / DEFAULT_SHARE,
+				      .mode = 01777,
+				      .uid = cred->fsuid,
+				      .gid = cred->fsgid};
 }
 
 /* The number that text begins with, to base 8 or 10, and what follows it; false: there is none. */
-static bool parse_number(const char *text, unsigned int base, unsigned long *value, const char **rest)
+static bool parse_number(const char *text, unsigned int base, unsigned long *value,
+			 const char **rest)
 {
 	*value = 0;
 	for (*rest = text; **rest >= '0' && **rest < (char)('0' + base); ++*rest)
@@ -531,7 +549,10 @@ static bool parse_number(const char *text, unsigned int base, unsigned long *val
 	return *rest != text;
 }
 
-/* The power of 1024 that a letter behind a number stands for, 0 if there is none; *text moves behind it. */
+/*
+ * The power of 1024 that a letter behind a number stands for, 0 if there is none; *text moves
+ * behind it.
+ */
 static unsigned int unit_of(const char **text)
 {
 	static const char units[] = "kKmMgGtT";
@@ -589,10 +610,11 @@ static bool parse_u32(const char *text, unsigned int base, u32 *value)
 /* One option with its value, NULL: it has none. false: no such option, or not a value of it. */
 static bool take_option(const char *name, const char *value, struct tmpfs_options *options)
 {
-	static const char *const without_value[] = { "ro", "rw", "sync", "async", "dirsync", "lazytime", "nolazytime",
-						     "mand", "nomand", "inode32", "inode64" };
+	static const char *const without_value[] = {"ro",      "rw",	   "sync",	 "async",
+						    "dirsync", "lazytime", "nolazytime", "mand",
+						    "nomand",  "inode32",  "inode64"};
 	/* Huge pages and where pages come from are not chosen here. */
-	static const char *const ignored[] = { "huge", "mpol" };
+	static const char *const ignored[] = {"huge", "mpol"};
 	u32 blocks;
 
 	for (size_t i = 0; i < ARRAY_SIZE(without_value); i++)
@@ -728,7 +750,7 @@ struct super_block *tmpfs_mount(const char *type, const char *text)
 struct vfsmount *tmpfs_kern_mount(void)
 {
 	static struct vfsmount *mnt; /* set once; a race makes a spare one, which is harmless */
-	const struct tmpfs_options no_limit = { .max_pages = ~0ul >> 1, .max_names = ~0ul >> 1 };
+	const struct tmpfs_options no_limit = {.max_pages = ~0ul >> 1, .max_names = ~0ul >> 1};
 	struct super_block *sb;
 
 	if (mnt)
@@ -737,11 +759,12 @@ struct vfsmount *tmpfs_kern_mount(void)
 	return sb ? mnt = kern_mount(sb) : NULL;
 }
 
-/* ---- Operations ---------------------------------------------------------------------------------------------- */
+/* ---- Operations ------------------------------------------------------------------------------ */
 
-static const struct inode_operations tmpfs_dir_iops = { .create = tmpfs_create, .add_name = tmpfs_add_name };
-static const struct inode_operations tmpfs_file_iops = { .setsize = tmpfs_setsize };
-static const struct inode_operations tmpfs_link_iops = { .readlink = tmpfs_readlink };
+static const struct inode_operations tmpfs_dir_iops = {.create = tmpfs_create,
+						       .add_name = tmpfs_add_name};
+static const struct inode_operations tmpfs_file_iops = {.setsize = tmpfs_setsize};
+static const struct inode_operations tmpfs_link_iops = {.readlink = tmpfs_readlink};
 static const struct inode_operations tmpfs_special_iops;
 
 static const struct file_operations tmpfs_dir_ops = {

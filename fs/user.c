@@ -4,14 +4,16 @@
  *
  *	uid -> hash chain -> user_struct { references, counts }
  *
- * A user_struct exists as long as a task or an object is counted for it. Even tasks that may become any user
- * can make one for each task at most, so the table needs no limit of its own.
+ * A user_struct exists as long as a task or an object is counted for it. Even tasks that may become
+ * any user can make one for each task at most, so the table needs no limit of its own.
  *
  * The small objects for which Linux has no limit of its own (file locks, ...) share one allowance:
  * a USER_SHARE-th of RAM for each unprivileged user. docs/LIMITS.md lists them.
  *
- * Locking: users_lock (RANK_LEAF, interrupts off) for the table and the references; counts are atomic.
- * Failure: NULL without memory. Observability: SigQ in /proc/PID/status; tests/guest/kernel_memory_limits.
+ * Locking: users_lock (RANK_LEAF, interrupts off) for the table and the references; counts are
+ * atomic.
+ * Failure: NULL without memory. Observability: SigQ in /proc/PID/status;
+ * tests/guest/kernel_memory_limits.
  */
 #include <fs/user.h>
 #include <fs/vfs.h>
@@ -22,9 +24,9 @@
 #define USER_HASH  64u
 #define USER_SHARE 16 /* of RAM, this part may be small objects of one user */
 
-struct user_struct root_user = { .count = ATOMIC_INIT(1) }; /* a reference that is never dropped */
+struct user_struct root_user = {.count = ATOMIC_INIT(1)}; /* a reference that is never dropped */
 
-static struct user_struct *users[USER_HASH] = { &root_user };
+static struct user_struct *users[USER_HASH] = {&root_user};
 static spinlock_t users_lock = SPIN_LOCK_INIT(RANK_LEAF);
 
 static struct user_struct **chain_of(u32 uid)
@@ -54,7 +56,8 @@ struct user_struct *find_user(u32 uid)
 		spin_lock_irqsave(&users_lock, flags);
 		user = find_locked(uid);
 		if (!user && new) {
-			*new = (struct user_struct){ .uid = uid, .count = ATOMIC_INIT(1), .next = *chain_of(uid) };
+			*new = (struct user_struct){
+				.uid = uid, .count = ATOMIC_INIT(1), .next = *chain_of(uid)};
 			*chain_of(uid) = user = new;
 			new = NULL;
 		}
@@ -72,9 +75,10 @@ struct user_struct *find_user(u32 uid)
 /* Nothing may be counted for a user without references. */
 static void check_unused(const struct user_struct *user)
 {
-	WARN_ON_ONCE(atomic_long_read(&user->nr_tasks) || atomic_long_read(&user->nr_sigpending) ||
-		     atomic_long_read(&user->pipe_pages) || atomic_long_read(&user->epoll_watches) ||
-		     atomic_long_read(&user->files_in_flight) || atomic_long_read(&user->kernel_bytes));
+	WARN_ON_ONCE(
+		atomic_long_read(&user->nr_tasks) || atomic_long_read(&user->nr_sigpending) ||
+		atomic_long_read(&user->pipe_pages) || atomic_long_read(&user->epoll_watches) ||
+		atomic_long_read(&user->files_in_flight) || atomic_long_read(&user->kernel_bytes));
 }
 
 void put_user_struct(struct user_struct *user)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * user.h: what the tasks of one real user id use together: the kernel memory that is limited per user
- * and not per process, as a user could have any number of processes.
+ * user.h: what the tasks of one real user id use together: the kernel memory that is limited per
+ * user and not per process, as a user could have any number of processes.
  *
  * A task holds a reference to its user (fs_task.user); so does each object that is counted for one
  * (a pipe, an epoll's watch, a queued signal), as it may outlive the task, or the task may become
@@ -13,15 +13,15 @@
 #include <pagoda/types.h>
 
 struct user_struct {
-	u32 uid;			 /* (C) */
-	atomic_t count;			 /* references; users_lock to drop or to find */
-	struct user_struct *next;	 /* users_lock: of the same hash */
-	atomic_long_t nr_tasks;		 /* not yet waited for: RLIMIT_NPROC */
-	atomic_long_t nr_sigpending;	 /* queued signals and POSIX timers: RLIMIT_SIGPENDING */
-	atomic_long_t pipe_pages;	 /* slots of pipes: fs.pipe-user-pages-soft, -hard */
-	atomic_long_t epoll_watches;	 /* fs.epoll.max_user_watches */
-	atomic_long_t files_in_flight;	 /* in unread messages of sockets: RLIMIT_NOFILE */
-	atomic_long_t kernel_bytes;	 /* of small objects: user_charge() */
+	u32 uid;		       /* (C) */
+	atomic_t count;		       /* references; users_lock to drop or to find */
+	struct user_struct *next;      /* users_lock: of the same hash */
+	atomic_long_t nr_tasks;	       /* not yet waited for: RLIMIT_NPROC */
+	atomic_long_t nr_sigpending;   /* queued signals and POSIX timers: RLIMIT_SIGPENDING */
+	atomic_long_t pipe_pages;      /* slots of pipes: fs.pipe-user-pages-soft, -hard */
+	atomic_long_t epoll_watches;   /* fs.epoll.max_user_watches */
+	atomic_long_t files_in_flight; /* in unread messages of sockets: RLIMIT_NOFILE */
+	atomic_long_t kernel_bytes;    /* of small objects: user_charge() */
 };
 
 /* Root's, which is always there. */
@@ -40,8 +40,9 @@ void put_user_struct(struct user_struct *user);
 struct user_struct *current_user(void);
 
 /*
- * Count bytes of kernel memory for user, who may have a share of RAM in such objects (USER_SHARE in user.c);
- * a caller with CAP_SYS_RESOURCE may exceed it. False: the limit is reached, nothing is counted. Any context.
+ * Count bytes of kernel memory for user, who may have a share of RAM in such objects (USER_SHARE in
+ * user.c); a caller with CAP_SYS_RESOURCE may exceed it. False: the limit is reached, nothing is
+ * counted. Any context.
  */
 bool user_charge(struct user_struct *user, size_t bytes) __must_check;
 /* Undo a user_charge() of so many bytes. Any context. */

@@ -33,25 +33,25 @@
 
 /* ---- Linux's numbers ----------------------------------------------------------------- */
 
-#define S_IFMT	 0170000u
-#define S_IFSOCK 0140000u
-#define S_IFLNK	 0120000u
-#define S_IFREG	 0100000u
-#define S_IFBLK	 0060000u
-#define S_IFDIR	 0040000u
-#define S_IFCHR	 0020000u
-#define S_IFIFO	 0010000u
-#define S_ISUID	 0004000u
-#define S_ISGID	 0002000u
-#define S_ISVTX	 0001000u
-#define S_IXGRP	 0000010u
-#define S_ISLNK(m)  (((m) & S_IFMT) == S_IFLNK)
-#define S_ISREG(m)  (((m) & S_IFMT) == S_IFREG)
-#define S_ISDIR(m)  (((m) & S_IFMT) == S_IFDIR)
-#define S_ISCHR(m)  (((m) & S_IFMT) == S_IFCHR)
-#define S_ISBLK(m)  (((m) & S_IFMT) == S_IFBLK)
-#define S_ISFIFO(m) (((m) & S_IFMT) == S_IFIFO)
-#define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
+#define S_IFMT	    0170000u
+#define S_IFSOCK    0140000u
+#define S_IFLNK	    0120000u
+#define S_IFREG	    0100000u
+#define S_IFBLK	    0060000u
+#define S_IFDIR	    0040000u
+#define S_IFCHR	    0020000u
+#define S_IFIFO	    0010000u
+#define S_ISUID	    0004000u
+#define S_ISGID	    0002000u
+#define S_ISVTX	    0001000u
+#define S_IXGRP	    0000010u
+#define S_ISLNK(m)  (((m)&S_IFMT) == S_IFLNK)
+#define S_ISREG(m)  (((m)&S_IFMT) == S_IFREG)
+#define S_ISDIR(m)  (((m)&S_IFMT) == S_IFDIR)
+#define S_ISCHR(m)  (((m)&S_IFMT) == S_IFCHR)
+#define S_ISBLK(m)  (((m)&S_IFMT) == S_IFBLK)
+#define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
+#define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
 
 #define O_ACCMODE   00000003u
 #define O_RDONLY    00000000u
@@ -98,15 +98,15 @@
 #define MAY_WRITE 2u
 #define MAY_READ  4u
 
-#define SIGHUP	1
-#define SIGINT	2
-#define SIGQUIT 3
-#define SIGPIPE 13
-#define SIGCONT 18
-#define SIGTSTP 20
-#define SIGTTIN 21
-#define SIGTTOU 22
-#define SIGXFSZ 25
+#define SIGHUP	 1
+#define SIGINT	 2
+#define SIGQUIT	 3
+#define SIGPIPE	 13
+#define SIGCONT	 18
+#define SIGTSTP	 20
+#define SIGTTIN	 21
+#define SIGTTOU	 22
+#define SIGXFSZ	 25
 #define SIGWINCH 28
 
 /* Device numbers as stat(2) shows them (below 4096 major, 256 minor: one formula does). */
@@ -138,15 +138,15 @@ struct file_operations;
 
 struct inode {
 	atomic_t i_count;
-	u32 i_mode;    /* (I) type bits (C) */
+	u32 i_mode; /* (I) type bits (C) */
 	u32 i_uid, i_gid;
-	u32 i_nlink;   /* (N) changed by inc_nlink() and its like */
-	bool i_linkable; /* (N) of O_TMPFILE: may get a name, though it has none */
-	bool i_nameless; /* (N) counted in s_nameless */
-	u64 i_ino;     /* (C) */
-	u64 i_rdev;    /* (C) */
-	u64 i_size;    /* (I) */
-	u64 i_blocks;  /* s_cached: units of 512 bytes on the disk */
+	u32 i_nlink;		       /* (N) changed by inc_nlink() and its like */
+	bool i_linkable;	       /* (N) of O_TMPFILE: may get a name, though it has none */
+	bool i_nameless;	       /* (N) counted in s_nameless */
+	u64 i_ino;		       /* (C) */
+	u64 i_rdev;		       /* (C) */
+	u64 i_size;		       /* (I) */
+	u64 i_blocks;		       /* s_cached: units of 512 bytes on the disk */
 	s64 i_atime, i_mtime, i_ctime; /* ns since 1970 */
 	int i_writecount;	       /* (D) > 0: open for writing, < 0: being executed */
 	const struct inode_operations *i_op;
@@ -157,7 +157,7 @@ struct inode {
 	struct file_lock *i_locks; /* file_locks_lock */
 	struct pipe *i_pipe;	   /* fifos: (D) */
 	union {
-		char *i_link;	  /* symlinks of tmpfs: the target (C) */
+		char *i_link; /* symlinks of tmpfs: the target (C) */
 		unsigned long i_private;
 		void *i_object;
 	};
@@ -171,27 +171,27 @@ struct inode {
 
 #define DNAME_INLINE 40
 
-#define DENTRY_HASHED  1u /* reachable by name */
-#define DENTRY_DELETED 2u /* was removed: shows as " (deleted)" */
-#define DENTRY_MOUNTED 4u /* something is mounted here */
+#define DENTRY_HASHED	1u /* reachable by name */
+#define DENTRY_DELETED	2u /* was removed: shows as " (deleted)" */
+#define DENTRY_MOUNTED	4u /* something is mounted here */
 #define DENTRY_NOPARENT 8u /* of an object without a directory (pipe:[1], memfd) */
 
 struct dentry {
 	atomic_t d_count;
-	unsigned int d_flags;	   /* (D) */
-	u32 d_hash;		   /* (D) */
-	u32 d_len;		   /* (D) */
-	bool d_used;		   /* (D) was looked up since the shrinker came by */
-	const char *d_name;	   /* (D) d_iname or kmalloc'ed */
-	struct inode *d_inode;	   /* (C) holds a reference */
-	struct dentry *d_parent;   /* (D) holds a reference; a root's is itself */
-	struct super_block *d_sb;  /* (C) */
+	unsigned int d_flags;	  /* (D) */
+	u32 d_hash;		  /* (D) */
+	u32 d_len;		  /* (D) */
+	bool d_used;		  /* (D) was looked up since the shrinker came by */
+	const char *d_name;	  /* (D) d_iname or kmalloc'ed */
+	struct inode *d_inode;	  /* (C) holds a reference */
+	struct dentry *d_parent;  /* (D) holds a reference; a root's is itself */
+	struct super_block *d_sb; /* (C) */
 	struct dentry *d_hash_next, **d_hash_pprev; /* (D) */
-	struct list_head d_child;    /* (D) in d_parent->d_children, by d_cookie */
-	struct list_head d_children; /* (D) */
-	struct list_head d_lru;	     /* (D) s_cached: all that are hashed, oldest first */
-	u64 d_cookie;		     /* (D) position in the directory, for getdents */
-	u64 d_next_cookie;	     /* (D) directories: the next child's */
+	struct list_head d_child;		    /* (D) in d_parent->d_children, by d_cookie */
+	struct list_head d_children;		    /* (D) */
+	struct list_head d_lru; /* (D) s_cached: all that are hashed, oldest first */
+	u64 d_cookie;		/* (D) position in the directory, for getdents */
+	u64 d_next_cookie;	/* (D) directories: the next child's */
 	char d_iname[DNAME_INLINE];
 };
 
@@ -206,20 +206,28 @@ struct super_operations {
 	/* The last reference to inode went: free what it has of its own. NULL: nothing. */
 	void (*evict)(struct inode *inode);
 	/*
-	 * s_cached: the same, without links. True: it is the file system's from now on, which ends it by
-	 * inode_end(). NULL: it ends at once.
+	 * s_cached: the same, without links. True: it is the file system's from now on, which ends
+	 * it by inode_end(). NULL: it ends at once.
 	 */
 	bool (*defer_end)(struct inode *inode);
 	int (*statfs)(struct super_block *sb, struct statfs64 *st);
-	/* Attributes changed: to the disk with them, some time. Does not fail visibly. May sleep. NULL: nothing. */
+	/*
+	 * Attributes changed: to the disk with them, some time. Does not fail visibly. May sleep.
+	 * NULL: nothing.
+	 */
 	void (*dirty_inode)(struct inode *inode);
 	/* All that the file system keeps to itself goes to its disk; then flush that. 0 or -EIO. */
 	int (*sync)(struct super_block *sb);
-	/* New options of a mount that is there already; 0 or -EINVAL with nothing changed. NULL: none matter. */
+	/*
+	 * New options of a mount that is there already; 0 or -EINVAL with nothing changed. NULL:
+	 * none matter.
+	 */
 	int (*set_options)(struct super_block *sb, const char *options);
 	/* rw to ro and back, s_readonly included; 0 or -errno. NULL: only s_readonly changes. */
 	int (*remount)(struct super_block *sb, bool read_only);
-	/* The machine stops: free unlinked files, write all, mark the disk as clean, write no more. */
+	/*
+	 * The machine stops: free unlinked files, write all, mark the disk as clean, write no more.
+	 */
 	void (*shutdown)(struct super_block *sb);
 	/* No names and inodes are left: end. */
 	void (*put_super)(struct super_block *sb);
@@ -228,20 +236,21 @@ struct super_operations {
 };
 
 struct super_block {
-	const char *s_type;	 /* as /proc/mounts shows it */
+	const char *s_type; /* as /proc/mounts shows it */
 	u64 s_dev;
 	u64 s_magic;
 	u64 s_max_bytes;
-	bool s_pinned;		 /* names live in the dentry tree only */
-	unsigned long s_nr_names; /* (D) of s_pinned: names there are */
-	bool s_cached;		 /* names and inodes are copies of what is on a disk */
+	bool s_pinned;		     /* names live in the dentry tree only */
+	unsigned long s_nr_names;    /* (D) of s_pinned: names there are */
+	bool s_cached;		     /* names and inodes are copies of what is on a disk */
 	struct block_device *s_bdev; /* the disk, for swap files; NULL: none */
 	unsigned int s_blocksize;
-	bool s_write_soon;	 /* s_cached: inodes that wait for being written are in the way */
-	bool s_stops_writing;	 /* mount_lock: becomes read-only, no file is opened for writing */
-	bool s_readonly;	 /* s_names to change; no writing, whatever the mount says */
+	bool s_write_soon;	  /* s_cached: inodes that wait for being written are in the way */
+	bool s_stops_writing;	  /* mount_lock: becomes read-only, no file is opened for writing */
+	bool s_readonly;	  /* s_names to change; no writing, whatever the mount says */
 	atomic_long_t s_nameless; /* inodes in use that have no name */
-	u32 s_max_links;	 /* names that a file may have, subdirectories of a directory; 0: any number */
+	/* names that a file may have, subdirectories of a directory; 0: any number */
+	u32 s_max_links;
 	const struct super_operations *s_op;
 	struct dentry *s_root;
 	struct mutex s_names;
@@ -250,38 +259,38 @@ struct super_block {
 	void *s_info; /* kmalloc'ed */
 };
 
-#define MS_RDONLY  1ul
-#define MS_NOSUID  2ul
-#define MS_NODEV   4ul
-#define MS_NOEXEC  8ul
-#define MS_REMOUNT 32ul
-#define MS_NOATIME 1024ul
-#define MS_NODIRATIME 2048ul
-#define MS_BIND	   4096ul
+#define MS_RDONLY      1ul
+#define MS_NOSUID      2ul
+#define MS_NODEV       4ul
+#define MS_NOEXEC      8ul
+#define MS_REMOUNT     32ul
+#define MS_NOATIME     1024ul
+#define MS_NODIRATIME  2048ul
+#define MS_BIND	       4096ul
 #define MS_NOSYMFOLLOW 256ul
-#define MS_MOVE	   8192ul
-#define MS_REC	   16384ul
-#define MS_SILENT  32768ul
-#define MS_UNBINDABLE (1ul << 17)
-#define MS_PRIVATE (1ul << 18)
-#define MS_SLAVE   (1ul << 19)
-#define MS_SHARED  (1ul << 20)
-#define MS_RELATIME (1ul << 21)
+#define MS_MOVE	       8192ul
+#define MS_REC	       16384ul
+#define MS_SILENT      32768ul
+#define MS_UNBINDABLE  (1ul << 17)
+#define MS_PRIVATE     (1ul << 18)
+#define MS_SLAVE       (1ul << 19)
+#define MS_SHARED      (1ul << 20)
+#define MS_RELATIME    (1ul << 21)
 #define MS_STRICTATIME (1ul << 24)
 
 struct vfsmount {
 	atomic_t mnt_count;
 	struct super_block *mnt_sb;
-	struct dentry *mnt_root;      /* (C) */
-	struct vfsmount *mnt_parent;  /* (C) NULL: the root mount */
+	struct dentry *mnt_root;       /* (C) */
+	struct vfsmount *mnt_parent;   /* (C) NULL: the root mount */
 	struct dentry *mnt_mountpoint; /* (C) */
-	unsigned long mnt_flags;      /* mount_lock to change: MS_ of the mount */
+	unsigned long mnt_flags;       /* mount_lock to change: MS_ of the mount */
 	int mnt_id;
-	bool mnt_detached; /* mount_lock */
-	bool mnt_expiring; /* (A) was not used since umount2(MNT_EXPIRE) */
+	bool mnt_detached;	   /* mount_lock */
+	bool mnt_expiring;	   /* (A) was not used since umount2(MNT_EXPIRE) */
 	unsigned long mnt_writers; /* mount_lock: files open for writing */
 	char mnt_devname[32];
-	struct list_head mnt_list;    /* mount_lock */
+	struct list_head mnt_list; /* mount_lock */
 };
 
 /* A directory being read: emit is called for each entry, false: the buffer is full. */
@@ -292,13 +301,13 @@ struct dir_context {
 };
 
 /* What changes in an inode's attributes (setattr). */
-#define ATTR_MODE  1u
-#define ATTR_UID   2u
-#define ATTR_GID   4u
-#define ATTR_SIZE  8u
-#define ATTR_ATIME 16u
-#define ATTR_MTIME 32u
-#define ATTR_CTIME 64u
+#define ATTR_MODE      1u
+#define ATTR_UID       2u
+#define ATTR_GID       4u
+#define ATTR_SIZE      8u
+#define ATTR_ATIME     16u
+#define ATTR_MTIME     32u
+#define ATTR_CTIME     64u
 #define ATTR_TIMES_SET 128u /* to given times, not to now: owners only */
 #define ATTR_KILL_SUID 256u
 struct iattr {
@@ -310,23 +319,29 @@ struct iattr {
 
 struct inode_operations {
 	/*
-	 * Not in the dentry tree: a dentry by d_make, NULL (ENOENT) or ERR_PTR. s_cached: (N), and the
-	 * dentry is hashed by d_add.
+	 * Not in the dentry tree: a dentry by d_make, NULL (ENOENT) or ERR_PTR. s_cached: (N), and
+	 * the dentry is hashed by d_add.
 	 */
 	struct dentry *(*lookup)(struct dentry *dir, const char *name, size_t len);
 	/* A new inode for a new name in dir (mode with type bits), or ERR_PTR. NULL: EPERM. (N) */
 	struct inode *(*create)(struct inode *dir, u32 mode, u64 rdev, const char *target);
 	/* May these names change? Space and such; NULL: yes. (N) */
 	int (*unlink)(struct inode *dir, struct dentry *dentry);
-	/* The name of a dentry that is about to be added; the caller counts links. NULL: nothing to do. (N) */
+	/*
+	 * The name of a dentry that is about to be added; the caller counts links. NULL: nothing to
+	 * do. (N)
+	 */
 	int (*add_name)(struct inode *dir, struct dentry *dentry);
 	/*
-	 * On the disk, old takes the name to (len bytes) in new_dir, in place of victim if that is not
-	 * NULL; exchange: victim takes old's. Names in memory change after it. (N)
+	 * On the disk, old takes the name to (len bytes) in new_dir, in place of victim if that is
+	 * not NULL; exchange: victim takes old's. Names in memory change after it. (N)
 	 */
 	int (*rename)(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
 		      struct dentry *victim, const char *to, size_t len, bool exchange);
-	/* Has this directory no entries but . and ..? NULL: the dentry tree knows. 0, -ENOTEMPTY, -EIO. */
+	/*
+	 * Has this directory no entries but . and ..? NULL: the dentry tree knows. 0, -ENOTEMPTY,
+	 * -EIO.
+	 */
 	int (*empty)(struct inode *dir);
 	/* The target of a symbolic link into buf (size bytes), its length. */
 	long (*readlink)(struct dentry *dentry, char *buf, size_t size);
@@ -343,23 +358,34 @@ struct file_operations {
 	/* Bytes or -errno; *pos moves. NULL: EINVAL. */
 	long (*read)(struct file *file, struct iov_user buf, size_t count, u64 *pos);
 	long (*write)(struct file *file, struct iov_user buf, size_t count, u64 *pos);
-	/* readv and writev where the pieces (total bytes, of user memory) make one message. NULL: one by one. */
-	long (*vector)(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, bool write);
-	s64 (*llseek)(struct file *file, s64 offset, int whence); /* NULL: ESPIPE */
+	/*
+	 * readv and writev where the pieces (total bytes, of user memory) make one message. NULL:
+	 * one by one.
+	 */
+	long (*vector)(struct file *file, const struct iovec *iov, unsigned long nr, size_t total,
+		       bool write);
+	s64 (*llseek)(struct file *file, s64 offset, int whence);   /* NULL: ESPIPE */
 	int (*iterate)(struct file *file, struct dir_context *ctx); /* NULL: ENOTDIR */
-	/* POLL bits that hold now; registers with pt (may be NULL) where to wait. NULL: always ready. */
+	/*
+	 * POLL bits that hold now; registers with pt (may be NULL) where to wait. NULL: always
+	 * ready.
+	 */
 	unsigned int (*poll)(struct file *file, struct poll_table *pt);
-	long (*ioctl)(struct file *file, unsigned int cmd, unsigned long arg); /* -ENOTTY: not mine */
+	/* -ENOTTY: not mine */
+	long (*ioctl)(struct file *file, unsigned int cmd, unsigned long arg);
 	int (*mmap)(struct file *file, struct vm_area_struct *vma);
 	int (*open)(struct inode *inode, struct file *file); /* may replace f_op */
 	void (*flush)(struct file *file);		     /* each close(2) */
 	void (*release)(struct file *file);
 	/*
-	 * Pages of kernel memory that the open file keeps, for the OOM killer (kernel_pages.c): interrupts off, locks
-	 * may only be tried. NULL: next to none.
+	 * Pages of kernel memory that the open file keeps, for the OOM killer (kernel_pages.c):
+	 * interrupts off, locks may only be tried. NULL: next to none.
 	 */
 	unsigned long (*kernel_pages)(struct file *file);
-	/* May splice(2) and sendfile(2) read the file, write to it? (Pipes need neither: the calls know them.) */
+	/*
+	 * May splice(2) and sendfile(2) read the file, write to it? (Pipes need neither: the calls
+	 * know them.)
+	 */
 	bool splice_in, splice_out;
 	/* As vfs_fsync(). NULL: -EINVAL. */
 	int (*fsync)(struct file *file, u64 start, u64 end, bool datasync);
@@ -370,12 +396,12 @@ struct file_operations {
 #define FALLOC_FL_KEEP_SIZE  1
 #define FALLOC_FL_PUNCH_HOLE 2
 
-#define FMODE_READ    1u
-#define FMODE_WRITE   2u
-#define FMODE_EXEC    4u  /* holds off writers (fs_open_exec) */
-#define FMODE_PATH    8u  /* O_PATH: only names it */
-#define FMODE_STREAM  16u /* no position: lseek and pread fail with ESPIPE */
-#define FMODE_WRITER  32u /* counted in i_writecount */
+#define FMODE_READ	      1u
+#define FMODE_WRITE	      2u
+#define FMODE_EXEC	      4u  /* holds off writers (fs_open_exec) */
+#define FMODE_PATH	      8u  /* O_PATH: only names it */
+#define FMODE_STREAM	      16u /* no position: lseek and pread fail with ESPIPE */
+#define FMODE_WRITER	      32u /* counted in i_writecount */
 #define FMODE_UNSIGNED_OFFSET 64u /* all 64 bits of a position count (/proc/PID/mem) */
 
 /* F_SETOWN_EX names them so. */
@@ -384,22 +410,22 @@ enum file_owner_type { F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP };
 struct file {
 	struct vm_file vm; /* first; vm.f_count */
 	const struct file_operations *f_op;
-	struct path f_path; /* (C) */
+	struct path f_path;    /* (C) */
 	struct inode *f_inode; /* (C) = f_path.dentry->d_inode */
-	unsigned int f_flags; /* O_ as given, changed by F_SETFL */
-	unsigned int f_mode;  /* FMODE_ */
+	unsigned int f_flags;  /* O_ as given, changed by F_SETFL */
+	unsigned int f_mode;   /* FMODE_ */
 	u64 f_pos;
 	struct mutex f_pos_lock;
 	void *private_data;
 	int f_owner, f_signo; /* who gets signals about it: a number and what it is */
 	enum file_owner_type f_owner_type;
-	struct epitem *f_epitems; /* epoll_mutex; the epolls that watch it */
+	struct epitem *f_epitems;      /* epoll_mutex; the epolls that watch it */
 	struct dentry *f_readdir_last; /* the last entry handed out, with a reference */
 };
 
 /*
- * What was changed in bytes [start, end] is on the disk when it returns, and the inode; datasync: of
- * that only what finds the data. 0 or the error. May sleep.
+ * What was changed in bytes [start, end] is on the disk when it returns, and the inode; datasync:
+ * of that only what finds the data. 0 or the error. May sleep.
  */
 int vfs_fsync(struct file *file, u64 start, u64 end, bool datasync);
 /* Open files there are, and may be (/proc/sys/fs/file-max; root may have more): ENFILE. */
@@ -444,15 +470,17 @@ static inline void mark_inode_dirty(struct inode *inode)
 		inode->i_sb->s_op->dirty_inode(inode);
 }
 /*
- * Link counts: one more name, one less, none left (of a directory, or not named yet). s_names held, or the inode
- * is new.
+ * Link counts: one more name, one less, none left (of a directory, or not named yet). s_names held,
+ * or the inode is new.
  */
 void inc_nlink(struct inode *inode);
 void drop_nlink(struct inode *inode);
 void clear_nlink(struct inode *inode);
 /* Permission by the mode bits, the caller's fsuid and capabilities alone; 0, -EACCES. */
 int generic_permission(const struct inode *inode, unsigned int mask) __must_check;
-/* The same, or what the file system has instead of it; -EROFS (the whole file system is read-only). */
+/*
+ * The same, or what the file system has instead of it; -EROFS (the whole file system is read-only).
+ */
 int inode_permission(struct inode *inode, unsigned int mask) __must_check;
 /* Has the caller the capability (CAP_ of fs/task.h)? */
 bool fs_capable(int cap);
@@ -463,15 +491,17 @@ s64 current_time_ns(void);
 /* Check and apply; locks i_rwsem for sizes. May sleep. */
 int notify_change(struct path *path, struct iattr *attr) __must_check;
 /*
- * RLIMIT_FSIZE and the file system's largest size: *count becomes how much of it may be written at pos;
- * 0, or -EFBIG and maybe SIGXFSZ.
+ * RLIMIT_FSIZE and the file system's largest size: *count becomes how much of it may be written at
+ * pos; 0, or -EFBIG and maybe SIGXFSZ.
  */
 int inode_limit_write(struct inode *inode, u64 pos, size_t *count) __must_check;
-/* The same for a new size: 0, or -EFBIG and maybe SIGXFSZ. A file that does not grow may be larger. */
+/*
+ * The same for a new size: 0, or -EFBIG and maybe SIGXFSZ. A file that does not grow may be larger.
+ */
 int inode_may_grow(struct inode *inode, u64 size) __must_check;
 /*
- * The mode of a new inode in dir: without the bits of the umask, and without a set-group-id bit that the caller
- * may not give.
+ * The mode of a new inode in dir: without the bits of the umask, and without a set-group-id bit
+ * that the caller may not give.
  */
 u32 inode_new_mode(const struct inode *dir, u32 mode);
 /* A new inode in a set-group-id directory gets its group, and as a directory its bit. */
@@ -512,11 +542,11 @@ struct dentry *d_parent_get(struct dentry *dentry);
 /* May sleep (the inode may go). NULL is allowed. */
 void dput(struct dentry *dentry);
 /*
- * A dentry with one reference, unhashed, holding parent and inode (its reference is taken over); NULL: no memory,
- * inode put.
+ * A dentry with one reference, unhashed, holding parent and inode (its reference is taken over);
+ * NULL: no memory, inode put.
  */
-struct dentry *d_make(struct dentry *parent, const char *name, size_t len, struct inode *inode)
-	__must_check;
+struct dentry *d_make(struct dentry *parent, const char *name, size_t len,
+		      struct inode *inode) __must_check;
 struct dentry *d_make_root(struct super_block *sb, struct inode *inode) __must_check;
 /* The hashed child of that name with a reference, or NULL. */
 struct dentry *d_lookup(struct dentry *parent, const char *name, size_t len);
@@ -527,7 +557,9 @@ void d_delete(struct dentry *dentry);
 bool d_has_children(struct dentry *dentry);
 /* May it be removed? 0, -ENOTEMPTY, -EIO. (N) */
 int dir_empty(struct dentry *dir);
-/* Room for a name of that length, to be given to d_move(): NULL if it is short, ERR_PTR(-ENOMEM). */
+/*
+ * Room for a name of that length, to be given to d_move(): NULL if it is short, ERR_PTR(-ENOMEM).
+ */
 char *d_name_room(size_t len) __must_check;
 void d_name_room_free(char *room); /* NULL and ERR_PTR allowed */
 /* Move under a new parent and name. Cannot fail; takes room over. (N) */
@@ -543,15 +575,16 @@ bool d_is_ancestor(struct dentry *ancestor, struct dentry *dentry);
 extern struct mutex cache_shrink_mutex;
 extern struct shrinker dentry_shrinker, inode_shrinker;
 /*
- * Their common work: drop nr, each by drop_one, which looks at *budget at most and counts that down; false: there is
- * none. How many were looked at, 0 if they cannot be at work.
+ * Their common work: drop nr, each by drop_one, which looks at *budget at most and counts that
+ * down; false: there is none. How many were looked at, 0 if they cannot be at work.
  */
-unsigned long shrink_vfs_cache(unsigned long nr, unsigned long budget, gfp_t gfp, bool (*drop_one)(unsigned long *budget));
+unsigned long shrink_vfs_cache(unsigned long nr, unsigned long budget, gfp_t gfp,
+			       bool (*drop_one)(unsigned long *budget));
 /* Remove all names below root, which nobody uses any more. */
 void d_prune(struct dentry *root);
 /*
- * Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable: does it lie
- * below root?
+ * Path of a place as seen from root, built at the end of buf; ERR_PTR(-ENAMETOOLONG). *reachable:
+ * does it lie below root?
  */
 char *d_path(const struct path *path, const struct path *root, char *buf, size_t size,
 	     bool *reachable);
@@ -560,7 +593,7 @@ int dcache_readdir(struct file *file, struct dir_context *ctx);
 s64 dcache_dir_llseek(struct file *file, s64 offset, int whence);
 void dcache_dir_release(struct file *file);
 
-/* ---- Mounts (mount.c) ------------------------------------------------------------------------- */
+/* ---- Mounts (mount.c) ------------------------------------------------------------------------ */
 
 static inline void path_get(const struct path *path)
 {
@@ -583,7 +616,10 @@ bool follow_up(struct path *path);
 extern struct vfsmount *root_mount;
 /* Is this mount read-only (or its device)? */
 int mnt_want_write(struct vfsmount *mnt) __must_check;
-/* A file of it is open for writing until mnt_put_writer(): it does not become read-only. 0 or -EROFS. */
+/*
+ * A file of it is open for writing until mnt_put_writer(): it does not become read-only. 0 or
+ * -EROFS.
+ */
 int mnt_get_writer(struct vfsmount *mnt) __must_check;
 void mnt_put_writer(struct vfsmount *mnt);
 /* Write everything that is not yet on its disk, and wait. May sleep. */
@@ -591,7 +627,7 @@ void sync_filesystems(void);
 /* A mount that has no place in the tree (pipes, memfds); NULL: no memory. */
 struct vfsmount *kern_mount(struct super_block *sb);
 
-/* ---- Walking (namei.c) -------------------------------------------------------------------------- */
+/* ---- Walking (namei.c) ----------------------------------------------------------------------- */
 
 #define LOOKUP_FOLLOW	 1u /* follow a symbolic link in the last place */
 #define LOOKUP_DIRECTORY 2u /* must be a directory */
@@ -600,8 +636,8 @@ struct vfsmount *kern_mount(struct super_block *sb);
 enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 
 /*
- * name is in kernel memory, or the error of fs_getname(), which is returned when its turn comes; dfd AT_FDCWD or
- * an fd. *out holds references.
+ * name is in kernel memory, or the error of fs_getname(), which is returned when its turn comes;
+ * dfd AT_FDCWD or an fd. *out holds references.
  */
 int path_lookup(int dfd, const char *name, unsigned int flags, struct path *out) __must_check;
 /* The same for a user address. */
@@ -614,27 +650,27 @@ struct last_name {
 	enum last_type type;
 	bool trailing;
 };
-int path_parent(int dfd, const char *name, struct path *parent, struct last_name *last)
-	__must_check;
+int path_parent(int dfd, const char *name, struct path *parent,
+		struct last_name *last) __must_check;
 
 /*
- * Names: kernel strings or fs_getname()'s error, as for path_lookup(); mode without umask applied. All take
- * s_names and may sleep.
+ * Names: kernel strings or fs_getname()'s error, as for path_lookup(); mode without umask applied.
+ * All take s_names and may sleep.
  */
 int vfs_mknod(int dfd, const char *name, u32 mode, u64 rdev, const char *target) __must_check;
 /* A name for a socket; *out is its place, with references. */
 int vfs_mksocket(const char *name, u32 mode, struct path *out) __must_check;
 int vfs_unlink(int dfd, const char *name, bool dir) __must_check;
-int vfs_link(int olddfd, const char *old, int newdfd, const char *new, unsigned int flags)
-	__must_check;
-int vfs_rename(int olddfd, const char *old, int newdfd, const char *new, unsigned int flags)
-	__must_check;
+int vfs_link(int olddfd, const char *old, int newdfd, const char *new,
+	     unsigned int flags) __must_check;
+int vfs_rename(int olddfd, const char *old, int newdfd, const char *new,
+	       unsigned int flags) __must_check;
 /* A new entry in a directory whose s_names is held and that has none of that name. */
 int vfs_create_locked(struct path *parent, const struct last_name *last, u32 mode, u64 rdev,
 		      const char *target, struct dentry **out) __must_check;
 long vfs_readlink(struct dentry *dentry, char *buf, size_t size);
 
-/* ---- Open files (file.c, open.c) ------------------------------------------------------------------- */
+/* ---- Open files (file.c, open.c) ------------------------------------------------------------- */
 
 /* open(2) without a descriptor. A reference or ERR_PTR. */
 struct file *do_filp_open(int dfd, const char *name, unsigned int flags, u32 mode) __must_check;
@@ -674,7 +710,10 @@ struct file *fget(unsigned int fd);
 struct file *files_get(struct files_struct *files, unsigned int fd);
 /* The lowest open fd >= from, or -1. */
 int files_next_fd(struct files_struct *files, int from);
-/* The sum of fn(file) over all descriptors, 0 if the table is being changed. Interrupts off; fn only reads. */
+/*
+ * The sum of fn(file) over all descriptors, 0 if the table is being changed. Interrupts off; fn
+ * only reads.
+ */
 unsigned long files_sum(struct files_struct *files, unsigned long (*fn)(struct file *file));
 /* One file's part of what f_op->kernel_pages() says. */
 unsigned long file_kernel_pages(struct file *file);
@@ -727,20 +766,21 @@ void file_accessed(struct file *file);
 /* Can it be O_DIRECT? */
 static inline bool file_can_direct(const struct file *file)
 {
-	const struct address_space *mapping = file->vm.f_mapping ? file->vm.f_mapping : &file->f_inode->i_data;
+	const struct address_space *mapping =
+		file->vm.f_mapping ? file->vm.f_mapping : &file->f_inode->i_data;
 
 	return mapping->a_ops && mapping->a_ops->direct_IO;
 }
 /* Read, write by the cache, or past it (O_DIRECT). The inode's lock as direct_IO wants it. */
 static inline long file_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	return file->f_flags & O_DIRECT ? generic_direct_read(&file->vm, buf, count, pos) :
-					  generic_file_read(&file->vm, buf, count, pos);
+	return file->f_flags & O_DIRECT ? generic_direct_read(&file->vm, buf, count, pos)
+					: generic_file_read(&file->vm, buf, count, pos);
 }
 static inline long file_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	return file->f_flags & O_DIRECT ? generic_direct_write(&file->vm, buf, count, pos) :
-					  generic_file_write(&file->vm, buf, count, pos);
+	return file->f_flags & O_DIRECT ? generic_direct_write(&file->vm, buf, count, pos)
+					: generic_file_write(&file->vm, buf, count, pos);
 }
 /* A file's data changed through a mapping: its times. May sleep. */
 void inode_touch(struct inode *inode);
@@ -755,14 +795,17 @@ long fcntl_getlk(struct file *file, unsigned int cmd, unsigned long arg);
 /* fd: by which file was found. */
 long fcntl_setlk(struct file *file, unsigned int fd, unsigned int cmd, unsigned long arg);
 
-/* ---- Pipes (pipe.c) -------------------------------------------------------------------------------- */
+/* ---- Pipes (pipe.c) -------------------------------------------------------------------------- */
 
 extern const struct file_operations fifo_fops;
 void pipe_free_inode(struct inode *inode);
 void pipe_init(void);
 long pipe_fcntl(struct file *file, unsigned int cmd, unsigned long arg);
 bool is_pipe(const struct file *file);
-/* What splice(2) does from in at *pos (moved) to the pipe out, for sendfile. Bytes or -errno. May sleep. */
+/*
+ * What splice(2) does from in at *pos (moved) to the pipe out, for sendfile. Bytes or -errno. May
+ * sleep.
+ */
 long splice_to_pipe(struct file *in, u64 *pos, struct file *out, size_t len);
 
 /*
@@ -784,13 +827,16 @@ void epoll_init(void);
 /* Boot: the mount of sockets. Panics without memory. */
 void unix_init(void);
 
-/* ---- File systems ------------------------------------------------------------------------------------- */
+/* ---- File systems ---------------------------------------------------------------------------- */
 
 struct super_block *tmpfs_mount(const char *type, const char *options);
 /* An unnamed tmpfs file (memfd_create). */
 /* A page of a file of tmpfs, within the file system's limit (SIGBUS): for vm_operations_struct. */
 vm_fault_t tmpfs_nopage(struct vm_fault *vmf);
-/* Files of sb outlive the processes that made them: let them fill half of the swap besides their part of RAM. */
+/*
+ * Files of sb outlive the processes that made them: let them fill half of the swap besides their
+ * part of RAM.
+ */
 void tmpfs_count_swap(struct super_block *sb);
 struct inode *tmpfs_new_inode(struct super_block *sb, u32 mode, u64 rdev, const char *target);
 extern const struct file_operations tmpfs_file_ops;

@@ -10,34 +10,36 @@
 #include <fs/task.h>
 
 /*
- * Sleep until cond; 0, -ERESTARTSYS when interrupted holds (a signal is there), -EAGAIN after deadline_ns. Both must
- * not sleep. May sleep.
+ * Sleep until cond; 0, -ERESTARTSYS when interrupted holds (a signal is there), -EAGAIN after
+ * deadline_ns. Both must not sleep. May sleep.
  */
-#define wait_event_unless(wq, cond, interrupted, deadline_ns)                                      \
-	({                                                                                         \
-		struct wait_queue_entry wait_;                                                     \
-		u64 deadline_ = (deadline_ns);                                                     \
-		long ret_ = 0;                                                                     \
-		if (!(cond)) {                                                                     \
-			prepare_to_wait((wq), &wait_, NULL);                                       \
-			while (!(cond)) {                                                          \
-				if (interrupted) {                                                 \
-					ret_ = -ERESTARTSYS;                                       \
-					break;                                                     \
-				}                                                                  \
-				if (deadline_ != UINT64_MAX && port_clock_ns() >= deadline_) {     \
-					ret_ = -EAGAIN;                                            \
-					break;                                                     \
-				}                                                                  \
-				port_park(deadline_);                                              \
-			}                                                                          \
-			finish_wait((wq), &wait_);                                                 \
-		}                                                                                  \
-		ret_;                                                                              \
+#define wait_event_unless(wq, cond, interrupted, deadline_ns)                                  \
+	({                                                                                     \
+		struct wait_queue_entry wait_;                                                 \
+		u64 deadline_ = (deadline_ns);                                                 \
+		long ret_ = 0;                                                                 \
+		if (!(cond)) {                                                                 \
+			prepare_to_wait((wq), &wait_, NULL);                                   \
+			while (!(cond)) {                                                      \
+				if (interrupted) {                                             \
+					ret_ = -ERESTARTSYS;                                   \
+					break;                                                 \
+				}                                                              \
+				if (deadline_ != UINT64_MAX && port_clock_ns() >= deadline_) { \
+					ret_ = -EAGAIN;                                        \
+					break;                                                 \
+				}                                                              \
+				port_park(deadline_);                                          \
+			}                                                                      \
+			finish_wait((wq), &wait_);                                             \
+		}                                                                              \
+		ret_;                                                                          \
 	})
-#define wait_event_until(wq, cond, deadline_ns) wait_event_unless(wq, cond, fs_hook_signal_pending(), deadline_ns)
+#define wait_event_until(wq, cond, deadline_ns) \
+	wait_event_unless(wq, cond, fs_hook_signal_pending(), deadline_ns)
 /* Only a signal that ends the caller counts: for who holds what would be lost. */
-#define wait_event_killable(wq, cond) wait_event_unless(wq, cond, port_fatal_signal_pending(), UINT64_MAX)
+#define wait_event_killable(wq, cond) \
+	wait_event_unless(wq, cond, port_fatal_signal_pending(), UINT64_MAX)
 #define wait_event_interruptible(wq, cond) wait_event_until(wq, cond, UINT64_MAX)
 
 #define POLLIN	   0x001u
@@ -93,7 +95,10 @@ void poll_init(struct poll_set *set);
 void poll_end(struct poll_set *set);
 
 struct file;
-/* What of events (poll bits), POLLERR and POLLHUP holds for file now; without a poll operation a file is always ready. */
+/*
+ * What of events (poll bits), POLLERR and POLLHUP holds for file now; without a poll operation a
+ * file is always ready.
+ */
 unsigned int vfs_poll(struct file *file, unsigned int events, struct poll_table *pt);
 
 /* A time span from now as a deadline on port_clock_ns()'s scale; 0 stays 0 (ask only). */

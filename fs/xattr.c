@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xattr.c: extended attributes, of which there are none: no file system here keeps any for programs.
+ * xattr.c: extended attributes, of which there are none: no file system here keeps any for
+ * programs.
  *
- * Each call checks what Linux checks before it asks the file system, in that order: the file, whether it may be
- * written, flags, name, size and value, rights. What is left is EOPNOTSUPP, and lists are empty.
+ * Each call checks what Linux checks before it asks the file system, in that order: the file,
+ * whether it may be written, flags, name, size and value, rights. What is left is EOPNOTSUPP, and
+ * lists are empty.
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
@@ -69,8 +71,8 @@ static long check_value(unsigned long name, unsigned long value, size_t size, un
 	return is_readable(value, size) ? 0 : -EFAULT;
 }
 
-static long set_none(find_fn *find, unsigned long where, unsigned long name, unsigned long value, size_t size,
-		     unsigned long flags)
+static long set_none(find_fn *find, unsigned long where, unsigned long name, unsigned long value,
+		     size_t size, unsigned long flags)
 {
 	struct path path;
 	long err = find(where, &path);
@@ -110,17 +112,20 @@ static long list_none(find_fn *find, unsigned long where)
 	return err;
 }
 
-long sys_setxattr(unsigned long path, unsigned long name, unsigned long value, unsigned long size, unsigned long flags)
+long sys_setxattr(unsigned long path, unsigned long name, unsigned long value, unsigned long size,
+		  unsigned long flags)
 {
 	return set_none(find_followed, path, name, value, size, flags);
 }
 
-long sys_lsetxattr(unsigned long path, unsigned long name, unsigned long value, unsigned long size, unsigned long flags)
+long sys_lsetxattr(unsigned long path, unsigned long name, unsigned long value, unsigned long size,
+		   unsigned long flags)
 {
 	return set_none(find_link, path, name, value, size, flags);
 }
 
-long sys_fsetxattr(unsigned long fd, unsigned long name, unsigned long value, unsigned long size, unsigned long flags)
+long sys_fsetxattr(unsigned long fd, unsigned long name, unsigned long value, unsigned long size,
+		   unsigned long flags)
 {
 	return set_none(find_open, fd, name, value, size, flags);
 }

@@ -103,11 +103,14 @@ static inline uint64_t touch_new(size_t pages, uint64_t (*touch)(volatile char *
 	return spent;
 }
 
-/* A child that is running when this returns, two instructions a turn, until it is killed. Its turns are locked in memory. */
+/*
+ * A child that is running when this returns, two instructions a turn, until it is killed. Its turns
+ * are locked in memory.
+ */
 static inline pid_t use_up_time(volatile uint64_t **turns)
 {
 	volatile uint64_t *page = (uint64_t *)map(1, MAP_SHARED | MAP_ANONYMOUS, -1);
-	struct sched_param none = { 0 };
+	struct sched_param none = {0};
 	pid_t child;
 
 	must(mlock((void *)page, PAGE) == 0, "mlock");
@@ -159,13 +162,15 @@ static uint64_t measure(const struct operation *o)
 	return (spent[batches / 2] + o->repeated / 2) / o->repeated;
 }
 
-static int measure_all(const char *only, void (*prepare)(void), const struct operation *operations, size_t nr)
+static int measure_all(const char *only, void (*prepare)(void), const struct operation *operations,
+		       size_t nr)
 {
 	uint64_t counts[nr];
 
 	prepare();
 	for (size_t i = 0; i < nr; i++)
-		counts[i] = !only || strcmp(only, operations[i].name) == 0 ? measure(&operations[i]) : 0;
+		counts[i] = !only || strcmp(only, operations[i].name) == 0 ? measure(&operations[i])
+									   : 0;
 	for (size_t i = 0; i < nr; i++)
 		printf("%s %llu\n", operations[i].name, (unsigned long long)counts[i]);
 	puts("end 0");
@@ -210,7 +215,8 @@ static void be_init(void (*prepare)(void), const struct operation *operations, s
 }
 
 /* Measure the operations (only: just the one of that name). Returns the exit status. */
-static int bench_main(const char *only, void (*prepare)(void), const struct operation *operations, size_t nr)
+static int bench_main(const char *only, void (*prepare)(void), const struct operation *operations,
+		      size_t nr)
 {
 	if (getpid() == 1)
 		be_init(prepare, operations, nr);

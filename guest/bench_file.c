@@ -11,23 +11,23 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
-#define DISK	   "/dev/vda"
-#define SMALL	   "/mnt/small"
-#define BIG	   "/mnt/big"
-#define DYNAMIC	   "/mnt/dynamic"
-#define SMALL_SIZE (1ul << 20)
-#define BIG_SIZE   (256ul << 20)
-#define LARGE	   (128ul << 10)
-#define PAGES	   (SMALL_SIZE / PAGE)
-#define CALLS	   128
+#define DISK	    "/dev/vda"
+#define SMALL	    "/mnt/small"
+#define BIG	    "/mnt/big"
+#define DYNAMIC	    "/mnt/dynamic"
+#define SMALL_SIZE  (1ul << 20)
+#define BIG_SIZE    (256ul << 20)
+#define LARGE	    (128ul << 10)
+#define PAGES	    (SMALL_SIZE / PAGE)
+#define CALLS	    128
 #define LARGE_CALLS 8 /* the file once */
-#define EXECS	   8
+#define EXECS	    8
 
-static int small;	 /* descriptor of SMALL */
-static char *buffer;	 /* LARGE bytes, touched */
+static int small;	  /* descriptor of SMALL */
+static char *buffer;	  /* LARGE bytes, touched */
 static uint64_t requests; /* that the last cold read took */
 
-/* ---- Calls ------------------------------------------------------------------------------------ */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 typedef ssize_t transfer(int fd, void *buf, size_t n, off_t at);
 
@@ -66,7 +66,7 @@ static uint64_t write_128k(void)
 	return transfers(writing, LARGE, LARGE_CALLS);
 }
 
-/* ---- Faults ----------------------------------------------------------------------------------- */
+/* ---- Faults ---------------------------------------------------------------------------------- */
 
 static uint64_t faults(int flags, uint64_t (*touch)(volatile char *, size_t))
 {
@@ -99,7 +99,7 @@ static uint64_t shared_writes(void)
 	return faults(MAP_SHARED, write_pages);
 }
 
-/* ---- The cold read ------------------------------------------------------------------------------ */
+/* ---- The cold read --------------------------------------------------------------------------- */
 
 /* Reads that the disk has completed. */
 static uint64_t reads_of_disk(void)
@@ -143,12 +143,12 @@ static uint64_t cold_requests(void)
 	return requests;
 }
 
-/* ---- Exec --------------------------------------------------------------------------------------- */
+/* ---- Exec ------------------------------------------------------------------------------------ */
 
 static uint64_t exec_dynamic(void)
 {
-	char *const words[] = { DYNAMIC, "nothing", NULL };
-	char *const none[] = { NULL };
+	char *const words[] = {DYNAMIC, "nothing", NULL};
+	char *const none[] = {NULL};
 	uint64_t start = now();
 
 	for (int i = 0; i < EXECS; i++) {
@@ -163,20 +163,20 @@ static uint64_t exec_dynamic(void)
 	return now() - start;
 }
 
-/* ---- The list ----------------------------------------------------------------------------------- */
+/* ---- The list -------------------------------------------------------------------------------- */
 
 static const struct operation operations[] = {
-	{ "read_4k", CALLS, read_4k, 0 },
-	{ "read_128k", LARGE_CALLS, read_128k, 0 },
-	{ "write_4k", CALLS, write_4k, 0 },
-	{ "write_128k", LARGE_CALLS, write_128k, 0 },
-	{ "private_read_fault", PAGES, private_reads, 0 },
-	{ "private_write_fault", PAGES, private_writes, 0 },
-	{ "shared_read_fault", PAGES, shared_reads, 0 },
-	{ "shared_write_fault", PAGES, shared_writes, 0 },
-	{ "exec_dynamic", EXECS, exec_dynamic, 0 },
-	{ "cold_read_per_page", BIG_SIZE / PAGE, cold_read, 1 },
-	{ "cold_read_requests", 1, cold_requests, 1 },
+	{"read_4k", CALLS, read_4k, 0},
+	{"read_128k", LARGE_CALLS, read_128k, 0},
+	{"write_4k", CALLS, write_4k, 0},
+	{"write_128k", LARGE_CALLS, write_128k, 0},
+	{"private_read_fault", PAGES, private_reads, 0},
+	{"private_write_fault", PAGES, private_writes, 0},
+	{"shared_read_fault", PAGES, shared_reads, 0},
+	{"shared_write_fault", PAGES, shared_writes, 0},
+	{"exec_dynamic", EXECS, exec_dynamic, 0},
+	{"cold_read_per_page", BIG_SIZE / PAGE, cold_read, 1},
+	{"cold_read_requests", 1, cold_requests, 1},
 };
 
 static void prepare(void)
@@ -194,5 +194,6 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "nothing") == 0)
 		return 0;
-	return bench_main(argc > 1 ? argv[1] : NULL, prepare, operations, sizeof(operations) / sizeof(operations[0]));
+	return bench_main(argc > 1 ? argv[1] : NULL, prepare, operations,
+			  sizeof(operations) / sizeof(operations[0]));
 }

@@ -8,11 +8,11 @@
 #include "bench.h"
 #include <sched.h>
 
-#define PAGES	    256 /* touched by a batch of faults */
-#define FEW	    16	/* the size of a small area */
-#define BIG	    1024 /* pages of a process with memory: 4 MiB */
-#define CALLS	    128 /* a batch of plain calls */
-#define FORKS	    8
+#define PAGES 256  /* touched by a batch of faults */
+#define FEW   16   /* the size of a small area */
+#define BIG   1024 /* pages of a process with memory: 4 MiB */
+#define CALLS 128  /* a batch of plain calls */
+#define FORKS 8
 
 static const char *self; /* the path of this program */
 static int pages_file;	 /* PAGES pages in memory */
@@ -35,7 +35,7 @@ static uint64_t known_loop(void)
 	return now() - start;
 }
 
-/* ---- Calls and switches ----------------------------------------------------------------------- */
+/* ---- Calls and switches ---------------------------------------------------------------------- */
 
 static uint64_t getppid_calls(void)
 {
@@ -110,7 +110,7 @@ static uint64_t pipe_switch(void)
 	return start;
 }
 
-/* ---- Faults ----------------------------------------------------------------------------------- */
+/* ---- Faults ---------------------------------------------------------------------------------- */
 
 static uint64_t read_faults(void)
 {
@@ -206,7 +206,7 @@ static uint64_t file_new_pages(void)
 	return spent;
 }
 
-/* ---- Calls on address spaces ------------------------------------------------------------------ */
+/* ---- Calls on address spaces ----------------------------------------------------------------- */
 
 static uint64_t map_and_unmap(size_t pages, size_t touched)
 {
@@ -345,7 +345,7 @@ static uint64_t forget_pages(void)
 	return start;
 }
 
-/* ---- Processes -------------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------------------------- */
 
 static uint64_t fork_small(void)
 {
@@ -374,8 +374,8 @@ static uint64_t fork_pages(void)
 
 static uint64_t exec_self(void)
 {
-	char *const words[] = { (char *)self, "nothing", NULL };
-	char *const none[] = { NULL };
+	char *const words[] = {(char *)self, "nothing", NULL};
+	char *const none[] = {NULL};
 	uint64_t start = now();
 
 	for (int i = 0; i < FORKS; i++) {
@@ -390,7 +390,7 @@ static uint64_t exec_self(void)
 	return now() - start;
 }
 
-/* ---- Among many areas ------------------------------------------------------------------------- */
+/* ---- Among many areas ------------------------------------------------------------------------ */
 
 #define AREA_PAGES 3 /* and a hole of one page behind it */
 
@@ -420,7 +420,8 @@ static void make_areas(size_t areas)
 	space_areas = areas;
 	if (!areas)
 		return;
-	space = mmap(NULL, (AREA_PAGES + 1) * areas * PAGE, PROT_NONE, ANONYMOUS | MAP_NORESERVE, -1, 0);
+	space = mmap(NULL, (AREA_PAGES + 1) * areas * PAGE, PROT_NONE, ANONYMOUS | MAP_NORESERVE,
+		     -1, 0);
 	must(space != MAP_FAILED, "mmap");
 	for (size_t i = 0; i < areas; i++)
 		unmap(space + ((AREA_PAGES + 1) * i + AREA_PAGES) * PAGE, 1);
@@ -495,50 +496,66 @@ static uint64_t gap(void)
 }
 
 #define SIZES(X) X(100) X(1000) X(10000) X(100000)
-#define AMONG(n)                                                                                   \
-	static uint64_t lookup_##n(void) { make_areas(n); return lookup(); }                       \
-	static uint64_t insert_##n(void) { make_areas(n); return insert(); }                       \
-	static uint64_t split_##n(void) { make_areas(n); return split(); }                         \
-	static uint64_t gap_##n(void) { make_areas(n); return gap(); }
+#define AMONG(n)                         \
+	static uint64_t lookup_##n(void) \
+	{                                \
+		make_areas(n);           \
+		return lookup();         \
+	}                                \
+	static uint64_t insert_##n(void) \
+	{                                \
+		make_areas(n);           \
+		return insert();         \
+	}                                \
+	static uint64_t split_##n(void)  \
+	{                                \
+		make_areas(n);           \
+		return split();          \
+	}                                \
+	static uint64_t gap_##n(void)    \
+	{                                \
+		make_areas(n);           \
+		return gap();            \
+	}
 SIZES(AMONG)
 
-/* ---- The list ---------------------------------------------------------------------------------- */
+/* ---- The list -------------------------------------------------------------------------------- */
 
-static const struct operation operations[] = {
-	{ "known_1000", CALLS, known_loop, 0 },
-	{ "getpid", CALLS, getpid_calls, 0 },
-	{ "null_call", CALLS, getppid_calls, 0 },
-	{ "pipe_write_read", CALLS, pipe_alone, 0 },
-	{ "pipe_switch", CALLS, pipe_switch, 0 },
-	{ "read_fault", PAGES, read_faults, 0 },
-	{ "write_fault", PAGES, write_faults, 0 },
-	{ "zero_page_write", PAGES, zero_page_writes, 0 },
-	{ "cow_copy", PAGES, copying_writes, 0 },
-	{ "cow_reuse", PAGES, reusing_writes, 0 },
-	{ "file_private_read", PAGES, file_private_reads, 0 },
-	{ "file_private_write", PAGES, file_private_writes, 0 },
-	{ "file_shared_read", PAGES, file_shared_reads, 0 },
-	{ "file_shared_write", PAGES, file_shared_writes, 0 },
-	{ "file_new_page", PAGES, file_new_pages, 0 },
-	{ "mmap_munmap_untouched", CALLS, map_empty, 0 },
-	{ "mmap_munmap_1", CALLS, map_one, 0 },
-	{ "mmap_munmap_16", CALLS, map_few, 0 },
-	{ "munmap_per_page", PAGES, unmap_pages, 0 },
-	{ "mprotect_whole", CALLS, protect_whole, 0 },
-	{ "mprotect_split", CALLS, protect_middle, 0 },
-	{ "mremap_grow_shrink", CALLS, grow_and_shrink, 0 },
-	{ "mremap_move_16", CALLS, move, 0 },
-	{ "brk_per_page", PAGES, break_pages, 0 },
-	{ "mlock_per_page", PAGES, lock_pages, 0 },
-	{ "dontneed_per_page", PAGES, forget_pages, 0 },
-	{ "fork_exit_wait", FORKS, fork_small, 0 },
-	{ "fork_per_page", BIG, fork_pages, 0 },
-	{ "vfork_exec_wait", FORKS, exec_self, 0 },
-#define AMONG_LINES(n)                                                                             \
-	{ "lookup_" #n "_areas", CALLS, lookup_##n, 3 }, { "insert_" #n "_areas", CALLS, insert_##n, 3 }, \
-	{ "split_" #n "_areas", CALLS, split_##n, 3 }, { "gap_" #n "_areas", CALLS, gap_##n, 3 },
-	SIZES(AMONG_LINES)
-};
+static const struct operation operations[] = {{"known_1000", CALLS, known_loop, 0},
+					      {"getpid", CALLS, getpid_calls, 0},
+					      {"null_call", CALLS, getppid_calls, 0},
+					      {"pipe_write_read", CALLS, pipe_alone, 0},
+					      {"pipe_switch", CALLS, pipe_switch, 0},
+					      {"read_fault", PAGES, read_faults, 0},
+					      {"write_fault", PAGES, write_faults, 0},
+					      {"zero_page_write", PAGES, zero_page_writes, 0},
+					      {"cow_copy", PAGES, copying_writes, 0},
+					      {"cow_reuse", PAGES, reusing_writes, 0},
+					      {"file_private_read", PAGES, file_private_reads, 0},
+					      {"file_private_write", PAGES, file_private_writes, 0},
+					      {"file_shared_read", PAGES, file_shared_reads, 0},
+					      {"file_shared_write", PAGES, file_shared_writes, 0},
+					      {"file_new_page", PAGES, file_new_pages, 0},
+					      {"mmap_munmap_untouched", CALLS, map_empty, 0},
+					      {"mmap_munmap_1", CALLS, map_one, 0},
+					      {"mmap_munmap_16", CALLS, map_few, 0},
+					      {"munmap_per_page", PAGES, unmap_pages, 0},
+					      {"mprotect_whole", CALLS, protect_whole, 0},
+					      {"mprotect_split", CALLS, protect_middle, 0},
+					      {"mremap_grow_shrink", CALLS, grow_and_shrink, 0},
+					      {"mremap_move_16", CALLS, move, 0},
+					      {"brk_per_page", PAGES, break_pages, 0},
+					      {"mlock_per_page", PAGES, lock_pages, 0},
+					      {"dontneed_per_page", PAGES, forget_pages, 0},
+					      {"fork_exit_wait", FORKS, fork_small, 0},
+					      {"fork_per_page", BIG, fork_pages, 0},
+					      {"vfork_exec_wait", FORKS, exec_self, 0},
+#define AMONG_LINES(n)                                         \
+	{"lookup_" #n "_areas", CALLS, lookup_##n, 3},         \
+		{"insert_" #n "_areas", CALLS, insert_##n, 3}, \
+		{"split_" #n "_areas", CALLS, split_##n, 3},   \
+		{"gap_" #n "_areas", CALLS, gap_##n, 3},
+					      SIZES(AMONG_LINES)};
 
 static void prepare(void)
 {
@@ -553,5 +570,6 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "nothing") == 0)
 		return 0;
 	self = argv[0];
-	return bench_main(argc > 1 ? argv[1] : NULL, prepare, operations, sizeof(operations) / sizeof(operations[0]));
+	return bench_main(argc > 1 ? argv[1] : NULL, prepare, operations,
+			  sizeof(operations) / sizeof(operations[0]));
 }

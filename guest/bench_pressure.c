@@ -9,9 +9,9 @@
  * lab/bench_pressure.py made.
  *
  * A string is run over a region that was written once, page by page, and whose first part
- * therefore lies in swap. Every fourth reference writes. Counted are major faults and pages swapped in
- * and out (/proc/vmstat). Instructions are counted for the first only, as it takes a child that uses up the
- * time of waiting (bench.h), which makes a loaded host slow.
+ * therefore lies in swap. Every fourth reference writes. Counted are major faults and pages swapped
+ * in and out (/proc/vmstat). Instructions are counted for the first only, as it takes a child that
+ * uses up the time of waiting (bench.h), which makes a loaded host slow.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -19,14 +19,14 @@
 #include <sys/resource.h>
 #include <sys/swap.h>
 
-#define DISK	    "/dev/vda"
-#define FREE_BYTES  (16ul << 20)
-#define FREE_PAGES  (FREE_BYTES / PAGE)
-#define STREAM_PAGES (2 * FREE_PAGES) /* written once by reclaim_per_page */
-#define CALM_PAGES  1024	      /* written without pressure, for comparison */
-#define SET_PAGES   (FREE_PAGES * 5 / 8) /* a working set of "shifts" */
-#define SHIFTS	    8
-#define BALLAST_PAGES (2 * FREE_PAGES)  /* at a time */
+#define DISK	      "/dev/vda"
+#define FREE_BYTES    (16ul << 20)
+#define FREE_PAGES    (FREE_BYTES / PAGE)
+#define STREAM_PAGES  (2 * FREE_PAGES)	   /* written once by reclaim_per_page */
+#define CALM_PAGES    1024		   /* written without pressure, for comparison */
+#define SET_PAGES     (FREE_PAGES * 5 / 8) /* a working set of "shifts" */
+#define SHIFTS	      8
+#define BALLAST_PAGES (2 * FREE_PAGES) /* at a time */
 #define SLACK_PAGES   64
 
 struct string {
@@ -42,7 +42,7 @@ struct counts {
 static uint64_t random_state;
 static struct counts last;
 
-/* ---- Counters ----------------------------------------------------------------------------------- */
+/* ---- Counters -------------------------------------------------------------------------------- */
 
 static uint64_t proc_number(const char *file, const char *name)
 {
@@ -64,26 +64,29 @@ static struct counts counts_now(void)
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
-	return (struct counts){ (uint64_t)usage.ru_majflt, proc_number("/proc/vmstat", "pswpin"),
-				proc_number("/proc/vmstat", "pswpout") };
+	return (struct counts){(uint64_t)usage.ru_majflt, proc_number("/proc/vmstat", "pswpin"),
+			       proc_number("/proc/vmstat", "pswpout")};
 }
 
 static struct counts since(const struct counts *before)
 {
 	struct counts c = counts_now();
 
-	return (struct counts){ c.majors - before->majors, c.swapped_in - before->swapped_in,
-				c.swapped_out - before->swapped_out };
+	return (struct counts){c.majors - before->majors, c.swapped_in - before->swapped_in,
+			       c.swapped_out - before->swapped_out};
 }
 
-/* ---- Reclaim alone -------------------------------------------------------------------------------- */
+/* ---- Reclaim alone --------------------------------------------------------------------------- */
 
 static uint64_t calm_fault(void)
 {
 	return touch_new(CALM_PAGES, write_pages);
 }
 
-/* What writing to new memory costs more when each page needs another one's frame. Not for the first time. */
+/*
+ * What writing to new memory costs more when each page needs another one's frame. Not for the first
+ * time.
+ */
 static uint64_t reclaim_per_page(void)
 {
 	uint64_t calm = calm_fault() / CALM_PAGES, spent, before_turns;
@@ -106,7 +109,7 @@ static uint64_t reclaim_per_page(void)
 	return spent / last.swapped_out;
 }
 
-/* ---- Strings -------------------------------------------------------------------------------------- */
+/* ---- Strings --------------------------------------------------------------------------------- */
 
 static uint64_t dice(void)
 {
@@ -143,11 +146,11 @@ static size_t in_shifting_set(const struct string *s, size_t n)
 	return (base + dice() % SET_PAGES) % s->region;
 }
 
-static const struct string sequential = { 2 * FREE_PAGES, 2 * FREE_PAGES, in_order };
-static const struct string loop = { FREE_PAGES * 5 / 4, FREE_PAGES * 6, in_order };
-static const struct string uniform = { FREE_PAGES * 3 / 2, FREE_PAGES * 4, at_random };
-static const struct string zipf = { FREE_PAGES * 2, FREE_PAGES * 12, by_zipf };
-static const struct string shifts = { FREE_PAGES * 5 / 2, FREE_PAGES * 12, in_shifting_set };
+static const struct string sequential = {2 * FREE_PAGES, 2 * FREE_PAGES, in_order};
+static const struct string loop = {FREE_PAGES * 5 / 4, FREE_PAGES * 6, in_order};
+static const struct string uniform = {FREE_PAGES * 3 / 2, FREE_PAGES * 4, at_random};
+static const struct string zipf = {FREE_PAGES * 2, FREE_PAGES * 12, by_zipf};
+static const struct string shifts = {FREE_PAGES * 5 / 2, FREE_PAGES * 12, in_shifting_set};
 
 static void refer(const struct string *s, volatile char *p)
 {
@@ -185,10 +188,10 @@ static uint64_t swapped_out(void)
 	return last.swapped_out;
 }
 
-#define RUNS(string)                                                                                \
-	static uint64_t string##_majors(void)                                                       \
-	{                                                                                           \
-		return run_string(&string);                                                         \
+#define RUNS(string)                          \
+	static uint64_t string##_majors(void) \
+	{                                     \
+		return run_string(&string);   \
 	}
 RUNS(sequential)
 RUNS(loop)
@@ -196,16 +199,19 @@ RUNS(uniform)
 RUNS(zipf)
 RUNS(shifts)
 
-/* ---- The list --------------------------------------------------------------------------------------- */
+/* ---- The list -------------------------------------------------------------------------------- */
 
-#define STRING(string)                                                                              \
-	{ #string "_major_faults", 1, string##_majors, 1 }, { #string "_swapped_in", 1, swapped_in, 1 }, \
-	{ #string "_swapped_out", 1, swapped_out, 1 }
+#define STRING(string)                                     \
+	{#string "_major_faults", 1, string##_majors, 1},  \
+		{#string "_swapped_in", 1, swapped_in, 1}, \
+	{                                                  \
+#string "_swapped_out", 1, swapped_out, 1  \
+	}
 
 static const struct operation operations[] = {
-	{ "calm_fault", CALM_PAGES, calm_fault, 1 },
-	{ "reclaim_per_page", 1, reclaim_per_page, 1 },
-	{ "stream_swapped_out", 1, swapped_out, 1 },
+	{"calm_fault", CALM_PAGES, calm_fault, 1},
+	{"reclaim_per_page", 1, reclaim_per_page, 1},
+	{"stream_swapped_out", 1, swapped_out, 1},
 	STRING(sequential),
 	STRING(loop),
 	STRING(uniform),
@@ -237,7 +243,10 @@ static size_t free_pages(void)
 	return proc_number("/proc/meminfo", "MemFree") * 1024 / PAGE;
 }
 
-/* Lock all but FREE_BYTES of the memory that is free; in parts, as Pagoda locks at most half of the RAM for one process. */
+/*
+ * Lock all but FREE_BYTES of the memory that is free; in parts, as Pagoda locks at most half of the
+ * RAM for one process.
+ */
 static void take_ballast(void)
 {
 	must(free_pages() > FREE_PAGES, "too little memory");
@@ -257,5 +266,6 @@ static void prepare(void)
 
 int main(int argc, char **argv)
 {
-	return bench_main(argc > 1 ? argv[1] : NULL, prepare, operations, sizeof(operations) / sizeof(operations[0]));
+	return bench_main(argc > 1 ? argv[1] : NULL, prepare, operations,
+			  sizeof(operations) / sizeof(operations[0]));
 }

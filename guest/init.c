@@ -33,7 +33,7 @@
 #include <unistd.h>
 
 #define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND      127
+#define EXIT_NOT_FOUND	    127
 
 struct errand {
 	char *path, *cwd;
@@ -42,7 +42,8 @@ struct errand {
 };
 
 static char *default_argv[] = {"-sh", NULL};
-static char *default_envp[] = {"PATH=/sbin:/usr/sbin:/bin:/usr/bin", "HOME=/root", "TERM=linux", NULL};
+static char *default_envp[] = {"PATH=/sbin:/usr/sbin:/bin:/usr/bin", "HOME=/root", "TERM=linux",
+			       NULL};
 static char *default_stdio[] = {"tty", "tty", "tty", NULL};
 
 static const char *const tty_path = "/dev/console";
@@ -188,7 +189,8 @@ static void end_all_others(void)
 }
 
 /*
- * The machine ends with this process. With swap its pages could lie on a disk that cannot be read any
+ * The machine ends with this process. With swap its pages could lie on a disk that cannot be read
+ * any
  * more: it keeps them.
  */
 static void stay_in_memory(void)

@@ -10,10 +10,10 @@
  * tick, or a tick was late), the next one is set, and fn is told the number. Who looks at a timer
  * first lets it catch up, so that nobody sees a timer that is over but not yet expired.
  *
- * A periodic timer whose expiration nobody has taken notice of yet (a descriptor that is not read, a signal that stays
- * pending) is not started anew: the number of expirations follows from the clock as soon as somebody looks. So
- * however many timers of however short intervals a user has, those that are not used cost nothing. (As in Linux: timerfd_read()
- * and posixtimer_rearm().)
+ * A periodic timer whose expiration nobody has taken notice of yet (a descriptor that is not read,
+ * a signal that stays pending) is not started anew: the number of expirations follows from the
+ * clock as soon as somebody looks. So however many timers of however short intervals a user has,
+ * those that are not used cost nothing. (As in Linux: timerfd_read() and posixtimer_rearm().)
  *
  * Locking: clock_timers_lock, interrupts off, for all of them; not held while fn runs. timer_lock
  * (timer.c) is inside. Failure: none.
@@ -176,7 +176,7 @@ void clock_timers_clock_set(void)
 	unsigned long flags;
 
 	spin_lock_irqsave(&clock_timers_lock, flags);
-	list_for_each_entry (ct, &day_timers, day_link) {
+	list_for_each_entry(ct, &day_timers, day_link) {
 		start_locked(ct);
 		if (ct->clock_set)
 			ct->clock_set(ct);

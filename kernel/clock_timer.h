@@ -9,9 +9,9 @@
 struct clock_timer {
 	struct ktimer timer;
 	/*
-	 * Told of the number of expirations since the last call, by the tick or from a catch-up. Does the timer go on by
-	 * itself? False: somebody has yet to take notice of these, and calls clock_timer_catch_up() or
-	 * clock_timer_missed() then.
+	 * Told of the number of expirations since the last call, by the tick or from a catch-up.
+	 * Does the timer go on by itself? False: somebody has yet to take notice of these, and
+	 * calls clock_timer_catch_up() or clock_timer_missed() then.
 	 */
 	bool (*fn)(struct clock_timer *ct, u64 times);
 	/* The time of day was set, and this timer is for a time of day (NULL: does not care). Any
@@ -29,8 +29,8 @@ struct clock_timer_spec {
 };
 
 /*
- * Can one wait by this clock, with a timer or a sleep? 0; -EOPNOTSUPP: it is only read; -EINVAL: there is no such
- * clock. 0 for all CPU clocks, whether there is such a task or not. (time.c)
+ * Can one wait by this clock, with a timer or a sleep? 0; -EOPNOTSUPP: it is only read; -EINVAL:
+ * there is no such clock. 0 for all CPU clocks, whether there is such a task or not. (time.c)
  */
 int check_waiting_clock(int clock) __must_check;
 /* clock: any but those of CPU time. */
@@ -44,9 +44,14 @@ void clock_timer_set(struct clock_timer *ct, const struct clock_timer_spec *new,
 		     struct clock_timer_spec *old);
 /* Time left (0: not armed, at least 1 if it is) and interval. */
 void clock_timer_get(struct clock_timer *ct, struct clock_timer_spec *out);
-/* If it is due, but the tick has not come yet, or it waited to be looked at: now, and it goes on. */
+/*
+ * If it is due, but the tick has not come yet, or it waited to be looked at: now, and it goes on.
+ */
 void clock_timer_catch_up(struct clock_timer *ct);
-/* The same, but fn is not told: returns the number of expirations that it was not told of. Any context. */
+/*
+ * The same, but fn is not told: returns the number of expirations that it was not told of. Any
+ * context.
+ */
 u64 clock_timer_missed(struct clock_timer *ct);
 /* For good: fn is not called any more when it returns. As for set. */
 void clock_timer_stop(struct clock_timer *ct);

@@ -9,20 +9,21 @@
 #include <kernel/cmdline.h>
 
 static const struct boot_word kernel_boot_words[] = {
-	{ "init", "=PATH of the first program" },
-	{ "loglevel", "=0 to 3: which messages go to the log" },
-	{ "swap", "=DISK to swap to" },
-	{ "residency", "=MS: look at the program's pages that often" },
-	{ "latency_debug", "measure for how long nobody else could run, and for how long interrupts were off" },
-	{ "latency_test", "exceed both limits on purpose" },
-	{ "panic_test", "or =KIND: panic at once" },
-	{ "root", "=DISK whose ext2 file system the program sees" },
-	{ "tty.rows", "=N lines of the terminal" },
-	{ "tty.cols", "=N columns of the terminal" },
-	{ "stdin", "=tty or =stream" },
-	{ "stdout", "=tty or =stream" },
-	{ "stderr", "=tty or =stream" },
-	{ NULL, NULL },
+	{"init", "=PATH of the first program"},
+	{"loglevel", "=0 to 3: which messages go to the log"},
+	{"swap", "=DISK to swap to"},
+	{"residency", "=MS: look at the program's pages that often"},
+	{"latency_debug",
+	 "measure for how long nobody else could run, and for how long interrupts were off"},
+	{"latency_test", "exceed both limits on purpose"},
+	{"panic_test", "or =KIND: panic at once"},
+	{"root", "=DISK whose ext2 file system the program sees"},
+	{"tty.rows", "=N lines of the terminal"},
+	{"tty.cols", "=N columns of the terminal"},
+	{"stdin", "=tty or =stream"},
+	{"stdout", "=tty or =stream"},
+	{"stderr", "=tty or =stream"},
+	{NULL, NULL},
 };
 
 void cmdline_init(const char *cmdline)

@@ -4,5 +4,8 @@
 
 #include <pagoda/boot_option.h>
 
-/* Makes the words of the kernel and of the file systems known. Before the first of them is asked for. */
+/*
+ * Makes the words of the kernel and of the file systems known. Before the first of them is asked
+ * for.
+ */
 void cmdline_init(const char *cmdline);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu_clock.c: clocks that show the CPU time of a process or thread, timers on them, sleeping by them.
+ * cpu_clock.c: clocks that show the CPU time of a process or thread, timers on them, sleeping by
+ * them.
  *
  *	id = ~number << 3 | 4 (a thread alone) | part		number 0: the caller itself
  *	part: 0 user and system time, 1 user time, 2 all, exactly
@@ -13,9 +14,9 @@
  *	signal_struct.cpu_timers -> armed timers that measure this process or a thread of it
  *
  * Time passes on such a clock only while somebody runs, so the tick that meets the process looks
- * through its list (cpu_timers_tick), TIMERS_PER_TICK of them in turn; a timer expires up to a tick late (more
- * if there are more timers), never early. When the process goes, its list is emptied: nobody is
- * told, as in Linux.
+ * through its list (cpu_timers_tick), TIMERS_PER_TICK of them in turn; a timer expires up to a tick
+ * late (more if there are more timers), never early. When the process goes, its list is emptied:
+ * nobody is told, as in Linux.
  *
  * Locking: tasklist_lock for the lists and timers; fn is called under it. Failure: EINVAL, ESRCH.
  */
@@ -31,12 +32,12 @@
 
 #define TIMERS_PER_TICK 64 /* looked at under tasklist_lock, without a scheduling point */
 
-#define ID_PART	  3
-#define ID_THREAD 4
-#define ID_DEVICE 3 /* of the low three bits: the clock of an open device */
+#define ID_PART	      3
+#define ID_THREAD     4
+#define ID_DEVICE     3 /* of the low three bits: the clock of an open device */
 #define ID_NUMBER(id) (~((id) >> 3))
 
-/* ---- Whose time ------------------------------------------------------------------------------- */
+/* ---- Whose time ------------------------------------------------------------------------------ */
 
 bool is_cpu_clock(int id)
 {
@@ -55,7 +56,9 @@ static int made_of_number(int id)
 	return id;
 }
 
-/* The thread, or the leader of the process, or NULL. reading: a thread's number means its process. */
+/*
+ * The thread, or the leader of the process, or NULL. reading: a thread's number means its process.
+ */
 static struct task_struct *find_measured_locked(int id, bool reading)
 {
 	bool thread = id & ID_THREAD;
@@ -112,7 +115,7 @@ int cpu_clock_resolution(int id, u64 *ns)
 	return t ? 0 : -EINVAL;
 }
 
-/* ---- Timers ------------------------------------------------------------------------------------ */
+/* ---- Timers ---------------------------------------------------------------------------------- */
 
 int cpu_timer_init(struct cpu_timer *timer, int id, void (*fn)(struct cpu_timer *timer, u64 times))
 {
@@ -159,11 +162,13 @@ static bool expire_locked(struct cpu_timer *timer, u64 now)
 static void get_locked(const struct cpu_timer *timer, u64 now, struct clock_timer_spec *out)
 {
 	out->interval_ns = timer->interval_ns;
-	out->value_ns = !timer->expires_ns ? 0 : timer->expires_ns > now ? timer->expires_ns - now : 1;
+	out->value_ns = !timer->expires_ns	  ? 0
+			: timer->expires_ns > now ? timer->expires_ns - now
+						  : 1;
 }
 
-static void set_locked(struct cpu_timer *timer, struct task_struct *t, const struct clock_timer_spec *new,
-		       bool absolute, u64 now)
+static void set_locked(struct cpu_timer *timer, struct task_struct *t,
+		       const struct clock_timer_spec *new, bool absolute, u64 now)
 {
 	u64 start = absolute ? 0 : now;
 
@@ -255,11 +260,11 @@ void cpu_timers_forget_locked(struct signal_struct *sig)
 	struct cpu_timer *timer, *tmp;
 
 	lockdep_assert_held(&tasklist_lock);
-	list_for_each_entry_safe (timer, tmp, &sig->cpu_timers, link)
+	list_for_each_entry_safe(timer, tmp, &sig->cpu_timers, link)
 		disarm_locked(timer);
 }
 
-/* ---- Sleeping ----------------------------------------------------------------------------------- */
+/* ---- Sleeping -------------------------------------------------------------------------------- */
 
 struct cpu_sleep {
 	struct cpu_timer timer;
@@ -313,7 +318,8 @@ static int sleep_once(int id, u64 ns, bool absolute, u64 *left_ns, u64 *expires_
 static long continue_cpu_sleep(struct fs_restart *restart)
 {
 	u64 left_ns, expires_ns;
-	int error = sleep_once((int)restart->arg[1], restart->deadline_ns, true, &left_ns, &expires_ns);
+	int error =
+		sleep_once((int)restart->arg[1], restart->deadline_ns, true, &left_ns, &expires_ns);
 
 	if (error != -EINTR)
 		return error;

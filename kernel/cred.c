@@ -4,10 +4,11 @@
  *
  * Ids follow the rules of credentials(7): real, effective, saved, and the file system's,
  * which follows the effective one. Capability sets follow uid 0: all of them while euid is 0,
- * none after it was given up for good, unless securebits say otherwise. What exec gives is in exec_cred.c.
+ * none after it was given up for good, unless securebits say otherwise. What exec gives is in
+ * exec_cred.c.
  *
- * Locking: a task changes only its own; others read words. Failure: -EPERM, -EINVAL, -EFAULT, -EAGAIN (no memory
- * for a user).
+ * Locking: a task changes only its own; others read words. Failure: -EPERM, -EINVAL, -EFAULT,
+ * -EAGAIN (no memory for a user).
  */
 #include <pagoda/errno.h>
 #include <pagoda/mm_types.h>
@@ -31,7 +32,8 @@ void caps_changed(struct task_struct *t)
 	t->fs.cred.cap_permitted = t->caps.permitted;
 	t->vm.cap_ipc_lock = t->caps.effective >> CAP_IPC_LOCK & 1;
 	t->vm.cap_sys_rawio = t->caps.effective >> CAP_SYS_RAWIO & 1;
-	t->vm.cap_sys_admin = t->caps.effective >> CAP_SYS_ADMIN & 1 || !t->fs.cred.uid || !t->fs.cred.euid;
+	t->vm.cap_sys_admin =
+		t->caps.effective >> CAP_SYS_ADMIN & 1 || !t->fs.cred.uid || !t->fs.cred.euid;
 }
 
 bool may_access_task(const struct task_struct *t, bool fs_ids)
@@ -70,18 +72,21 @@ bool may_signal(const struct task_struct *t, int signo)
 {
 	const struct fs_cred *me = &current->fs.cred, *him = &t->fs.cred;
 
-	if (me->euid == him->suid || me->euid == him->uid || me->uid == him->suid || me->uid == him->uid)
+	if (me->euid == him->suid || me->euid == him->uid || me->uid == him->suid ||
+	    me->uid == him->uid)
 		return true;
 	if (signo == SIGCONT && t->signal->session == current->signal->session)
 		return true;
 	return capable(CAP_KILL);
 }
 
-bool cred_changed(struct task_struct *me, const struct fs_cred *old, const struct task_caps *old_caps)
+bool cred_changed(struct task_struct *me, const struct fs_cred *old,
+		  const struct task_caps *old_caps)
 {
 	const struct fs_cred *new = &me->fs.cred;
-	bool changed = new->euid != old->euid || new->egid != old->egid || new->fsuid != old->fsuid ||
-		       new->fsgid != old->fsgid || me->caps.permitted & ~old_caps->permitted;
+	bool changed = new->euid != old->euid || new->egid != old->egid ||
+		       new->fsuid != old->fsuid || new->fsgid != old->fsgid ||
+		       me->caps.permitted & ~old_caps->permitted;
 
 	caps_changed(me);
 	if (changed) {
@@ -115,12 +120,14 @@ static void update_caps(struct task_struct *me, const struct fs_cred *old)
 }
 
 /* Capabilities that override checks on files: they come and go with fsuid 0. */
-#define CAP_FS_SET (1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_FOWNER | \
-		    1ull << CAP_FSETID | 1ull << CAP_MKNOD | 1ull << CAP_MAC_OVERRIDE | 1ull << CAP_LINUX_IMMUTABLE)
+#define CAP_FS_SET                                                                                \
+	(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |             \
+	 1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_MKNOD | 1ull << CAP_MAC_OVERRIDE | \
+	 1ull << CAP_LINUX_IMMUTABLE)
 
 /*
- * Count the task for the user that uid names. Too many tasks of that user do not stop the change, which few
- * programs check: the next execve() fails instead. 0 or -EAGAIN.
+ * Count the task for the user that uid names. Too many tasks of that user do not stop the change,
+ * which few programs check: the next execve() fails instead. 0 or -EAGAIN.
  */
 static int become_user(struct task_struct *me, u32 uid)
 {
@@ -131,7 +138,8 @@ static int become_user(struct task_struct *me, u32 uid)
 	new = find_user(uid);
 	if (!new)
 		return -EAGAIN;
-	me->nproc_exceeded = uid && (unsigned long)atomic_long_read(&new->nr_tasks) > rlimit(RLIMIT_NPROC);
+	me->nproc_exceeded =
+		uid && (unsigned long)atomic_long_read(&new->nr_tasks) > rlimit(RLIMIT_NPROC);
 	atomic_long_inc(&new->nr_tasks);
 	atomic_long_dec(&old->nr_tasks);
 	spin_lock_deferring(&me->sighand->siglock); /* senders of signals read it under siglock */
@@ -169,7 +177,7 @@ static void commit_gids(u32 gid, u32 egid, u32 sgid)
 	(void)cred_changed(me, &old, &me->caps);
 }
 
-/* ---- Reading --------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 long sys_getuid(void)
 {
@@ -210,7 +218,7 @@ long sys_getresgid(unsigned long r, unsigned long e, unsigned long s)
 	return put_three(r, e, s, c->gid, c->egid, c->sgid);
 }
 
-/* ---- Setting ------------------------------------------------------------------------------------------ */
+/* ---- Setting --------------------------------------------------------------------------------- */
 
 static bool is_one_of(u32 id, u32 a, u32 b, u32 c)
 {
@@ -280,8 +288,8 @@ long sys_setreuid(unsigned long r, unsigned long e)
 	u32 uid = (u32)r == ID_KEEP ? c->uid : (u32)r, euid = (u32)e == ID_KEEP ? c->euid : (u32)e;
 	bool save = (u32)r != ID_KEEP || ((u32)e != ID_KEEP && euid != c->uid);
 
-	if (!capable(CAP_SETUID) && !(is_one_of(uid, c->uid, c->euid, c->uid) &&
-				      is_one_of(euid, c->uid, c->euid, c->suid)))
+	if (!capable(CAP_SETUID) &&
+	    !(is_one_of(uid, c->uid, c->euid, c->uid) && is_one_of(euid, c->uid, c->euid, c->suid)))
 		return -EPERM;
 	return commit_uids(uid, euid, save ? euid : c->suid);
 }
@@ -292,8 +300,8 @@ long sys_setregid(unsigned long r, unsigned long e)
 	u32 gid = (u32)r == ID_KEEP ? c->gid : (u32)r, egid = (u32)e == ID_KEEP ? c->egid : (u32)e;
 	bool save = (u32)r != ID_KEEP || ((u32)e != ID_KEEP && egid != c->gid);
 
-	if (!capable(CAP_SETGID) && !(is_one_of(gid, c->gid, c->egid, c->gid) &&
-				      is_one_of(egid, c->gid, c->egid, c->sgid)))
+	if (!capable(CAP_SETGID) &&
+	    !(is_one_of(gid, c->gid, c->egid, c->gid) && is_one_of(egid, c->gid, c->egid, c->sgid)))
 		return -EPERM;
 	commit_gids(gid, egid, save ? egid : c->sgid);
 	return 0;
@@ -316,7 +324,8 @@ long sys_setfsuid(unsigned long uid)
 	struct fs_cred *c = &me->fs.cred, old = *c;
 
 	if ((u32)uid == ID_KEEP ||
-	    !(capable(CAP_SETUID) || is_one_of((u32)uid, c->uid, c->euid, c->suid) || (u32)uid == c->fsuid))
+	    !(capable(CAP_SETUID) || is_one_of((u32)uid, c->uid, c->euid, c->suid) ||
+	      (u32)uid == c->fsuid))
 		return old.fsuid;
 	c->fsuid = (u32)uid;
 	update_fs_caps(me, old.fsuid);
@@ -330,7 +339,8 @@ long sys_setfsgid(unsigned long gid)
 	struct fs_cred *c = &me->fs.cred, old = *c;
 
 	if ((u32)gid == ID_KEEP ||
-	    !(capable(CAP_SETGID) || is_one_of((u32)gid, c->gid, c->egid, c->sgid) || (u32)gid == c->fsgid))
+	    !(capable(CAP_SETGID) || is_one_of((u32)gid, c->gid, c->egid, c->sgid) ||
+	      (u32)gid == c->fsgid))
 		return old.fsgid;
 	c->fsgid = (u32)gid;
 	(void)cred_changed(me, &old, &me->caps);
@@ -369,7 +379,7 @@ long sys_setgroups(unsigned long size, unsigned long ulist)
 	return 0;
 }
 
-/* ---- Capabilities --------------------------------------------------------------------------------------- */
+/* ---- Capabilities ---------------------------------------------------------------------------- */
 
 #define CAP_VERSION_1 0x19980330u
 #define CAP_VERSION_2 0x20071026u
@@ -391,7 +401,10 @@ static int cap_words(unsigned long uheader, struct cap_header *header, int *word
 	*words = header->version == CAP_VERSION_1 ? 1 : 2;
 	if (header->version == CAP_VERSION_1 || header->version == CAP_VERSION_2 ||
 	    header->version == CAP_VERSION_3)
-		return copy_from_user(&header->pid, uheader + sizeof(header->version), sizeof(header->pid)) ? -EFAULT : 0;
+		return copy_from_user(&header->pid, uheader + sizeof(header->version),
+				      sizeof(header->pid))
+			       ? -EFAULT
+			       : 0;
 	return put_user(CAP_VERSION_3, uheader) ? -EFAULT : -EINVAL;
 }
 
@@ -417,14 +430,15 @@ long sys_capget(unsigned long uheader, unsigned long udata)
 	if (header.pid)
 		put_task(t);
 	for (int i = 0; i < 2; i++)
-		data[i] = (struct cap_data){ (u32)(caps.effective >> 32 * i), (u32)(caps.permitted >> 32 * i),
-					     (u32)(caps.inheritable >> 32 * i) };
+		data[i] = (struct cap_data){(u32)(caps.effective >> 32 * i),
+					    (u32)(caps.permitted >> 32 * i),
+					    (u32)(caps.inheritable >> 32 * i)};
 	return copy_to_user(udata, data, (size_t)words * sizeof(data[0])) ? -EFAULT : 0;
 }
 
 /*
- * May the caller's inheritable set become this? New ones must be in bounding, without CAP_SETPCAP also in
- * permitted.
+ * May the caller's inheritable set become this? New ones must be in bounding, without CAP_SETPCAP
+ * also in permitted.
  */
 static bool may_inherit(const struct task_caps *caps, u64 inheritable)
 {
@@ -436,7 +450,7 @@ static bool may_inherit(const struct task_caps *caps, u64 inheritable)
 long sys_capset(unsigned long uheader, unsigned long udata)
 {
 	struct cap_header header;
-	struct cap_data data[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+	struct cap_data data[2] = {{0, 0, 0}, {0, 0, 0}};
 	struct task_caps *caps = &current->caps;
 	u64 effective, permitted, inheritable;
 	int words, error = cap_words(uheader, &header, &words);
@@ -450,7 +464,8 @@ long sys_capset(unsigned long uheader, unsigned long udata)
 	effective = (data[0].effective | (u64)data[1].effective << 32) & CAP_FULL;
 	permitted = (data[0].permitted | (u64)data[1].permitted << 32) & CAP_FULL;
 	inheritable = (data[0].inheritable | (u64)data[1].inheritable << 32) & CAP_FULL;
-	if ((permitted & ~caps->permitted) || (effective & ~permitted) || !may_inherit(caps, inheritable))
+	if ((permitted & ~caps->permitted) || (effective & ~permitted) ||
+	    !may_inherit(caps, inheritable))
 		return -EPERM;
 	caps->effective = effective;
 	caps->permitted = permitted;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* credcalls.h: the system calls about ids and capabilities (kernel/cred.c). Arguments as in registers. */
+/*
+ * credcalls.h: the system calls about ids and capabilities (kernel/cred.c). Arguments as in
+ * registers.
+ */
 #pragma once
 
 long sys_getuid(void);

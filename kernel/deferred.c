@@ -2,22 +2,26 @@
 /*
  * deferred.c: what interrupt handlers start, and what is too long for them.
  *
- * Whoever walks over all tasks, all children, all threads holds tasklist_lock or a siglock, for up to a millisecond if
- * there are thousands. Interrupts stay on meanwhile, so no interrupt handler may take these locks. What a
- * handler wants done with them (a timer is due and sends a signal, somebody typed ^C) it only notes:
+ * Whoever walks over all tasks, all children, all threads holds tasklist_lock or a siglock, for up
+ * to a millisecond if there are thousands. Interrupts stay on meanwhile, so no interrupt handler
+ * may take these locks. What a handler wants done with them (a timer is due and sends a signal,
+ * somebody typed ^C) it only notes:
  *
  *	handler: raise_deferred()
  *	 |
  *	 |-- a lock is held -----> spin_unlock_deferring() of the last one -> deferred_run()
  *	 `-- none is held -------> kernel_interrupt_end() ------------------> deferred_run()
  *
- * deferred_run() turns interrupts on, on the stack of the interrupted task, and does the work; another interrupt may
- * come in between, which only notes more, for the next interrupt. It is the softirq of Linux and the bottom half of others.
+ * deferred_run() turns interrupts on, on the stack of the interrupted task, and does the work;
+ * another interrupt may come in between, which only notes more, for the next interrupt. It is the
+ * softirq of Linux and the bottom half of others.
  *
- * Work does not sleep, and takes only locks that are taken with spin_lock_deferring() or with interrupts off everywhere.
+ * Work does not sleep, and takes only locks that are taken with spin_lock_deferring() or with
+ * interrupts off everywhere.
  *
- * Locking: one CPU. deferred_holds belongs to the running task, and is 0 whenever it gives way; deferred_pending and
- * the list of signals change with interrupts off. Failure: none. Seen in: blackouts of latency.c.
+ * Locking: one CPU. deferred_holds belongs to the running task, and is 0 whenever it gives way;
+ * deferred_pending and the list of signals change with interrupts off. Failure: none. Seen in:
+ * blackouts of latency.c.
  */
 #include <pagoda/bug.h>
 #include <pagoda/machine.h>
@@ -31,7 +35,7 @@
 unsigned int deferred_holds, deferred_pending;
 static LIST_HEAD(signals_due); /* struct fs_group_signals; interrupts off */
 
-/* ---- Signals to process groups ------------------------------------------------------------------ */
+/* ---- Signals to process groups --------------------------------------------------------------- */
 
 /* The first group that waits for signals, as it is now. False: none. */
 static bool take_signals(struct fs_group_signals *out)
@@ -55,7 +59,8 @@ static void send_signals(void)
 
 	while (take_signals(&s))
 		for (; s.set; s.set &= s.set - 1)
-			(void)kill_pgrp(s.pgrp, __builtin_ctzll(s.set) + 1); /* an empty group is fine */
+			/* an empty group is fine */
+			(void)kill_pgrp(s.pgrp, __builtin_ctzll(s.set) + 1);
 }
 
 void fs_hook_signal_pgrp_later(struct fs_group_signals *s, int pgrp, int signo)
@@ -84,7 +89,7 @@ void fs_hook_forget_signals(struct fs_group_signals *s)
 	port_irq_restore(flags);
 }
 
-/* ---- Doing it -------------------------------------------------------------------------------------- */
+/* ---- Doing it -------------------------------------------------------------------------------- */
 
 static void do_work(unsigned int bits)
 {
@@ -97,8 +102,9 @@ static void do_work(unsigned int bits)
 }
 
 /*
- * What is pending now, once: what comes meanwhile is done at the end of the next interrupt, so work that takes longer than
- * a tick slows down the task here and does not stop it. Interrupts off; they are turned on meanwhile.
+ * What is pending now, once: what comes meanwhile is done at the end of the next interrupt, so work
+ * that takes longer than a tick slows down the task here and does not stop it. Interrupts off; they
+ * are turned on meanwhile.
  */
 static void run_pending(void)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* deferred.h: work that interrupt handlers leave for a moment with interrupts on (kernel/deferred.c). */
+/*
+ * deferred.h: work that interrupt handlers leave for a moment with interrupts on
+ * (kernel/deferred.c).
+ */
 #pragma once
 
 #include <pagoda/spinlock.h>
@@ -8,7 +11,8 @@
 #define DEFERRED_USER_TICK 0x2u /* ... the tick came from user mode */
 #define DEFERRED_SIGNALS   0x4u /* signals to process groups */
 
-extern unsigned int deferred_holds;   /* locks of spin_lock_deferring() that the task here holds, and runs of the work */
+/* locks of spin_lock_deferring() that the task here holds, and runs of the work */
+extern unsigned int deferred_holds;
 extern unsigned int deferred_pending; /* DEFERRED_; changed with interrupts off */
 
 /* Leave work. Interrupts off; it is done when the interrupt ends, or the last hold. */
@@ -21,8 +25,9 @@ static inline void raise_deferred(unsigned int bits)
 void deferred_run(void);
 
 /*
- * Take a spinlock that deferred work takes, too, but no interrupt handler: interrupts stay on. Not for a caller that
- * has turned interrupts off for its own good; then deferred work waits for the next interrupt.
+ * Take a spinlock that deferred work takes, too, but no interrupt handler: interrupts stay on. Not
+ * for a caller that has turned interrupts off for its own good; then deferred work waits for the
+ * next interrupt.
  */
 static inline void spin_lock_deferring(spinlock_t *lock)
 {

@@ -31,16 +31,16 @@
 #define ELF_PHDRS_MAX	(SZ_64K / sizeof(struct elf_phdr))
 #define INTERP_PATH_MAX 4096
 
-#define ET_EXEC	  2
-#define ET_DYN	  3
-#define EM_X86_64 62
-#define PT_LOAD	  1
-#define PT_INTERP 3
-#define PT_PHDR	  6
+#define ET_EXEC	     2
+#define ET_DYN	     3
+#define EM_X86_64    62
+#define PT_LOAD	     1
+#define PT_INTERP    3
+#define PT_PHDR	     6
 #define PT_GNU_STACK 0x6474e551u
-#define PF_X	  1
-#define PF_W	  2
-#define PF_R	  4
+#define PF_X	     1
+#define PF_W	     2
+#define PF_R	     4
 
 struct elf_header {
 	u8 ident[16];
@@ -71,7 +71,7 @@ struct exec_image {
 	bool stack_exec;
 };
 
-/* ---- Parsing ------------------------------------------------------------------------------------ */
+/* ---- Parsing --------------------------------------------------------------------------------- */
 
 bool elf_is_elf(const u8 *head)
 {
@@ -135,7 +135,8 @@ static int parse_file(struct elf_file *ef, const u8 *head)
 	return read_phdrs(ef);
 }
 
-static int open_interpreter(struct exec_program *prog, struct exec_image *image, const struct elf_phdr *ph)
+static int open_interpreter(struct exec_program *prog, struct exec_image *image,
+			    const struct elf_phdr *ph)
 {
 	u8 head[sizeof(struct elf_header)];
 	struct file *file;
@@ -199,11 +200,11 @@ void elf_image_free(struct exec_image *image)
 
 unsigned long elf_stack_flags(const struct exec_image *image)
 {
-	return VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT |
-	       (image->stack_exec ? VM_EXEC : 0);
+	return VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN |
+	       VM_ACCOUNT | (image->stack_exec ? VM_EXEC : 0);
 }
 
-/* ---- Loading ------------------------------------------------------------------------------------- */
+/* ---- Loading --------------------------------------------------------------------------------- */
 
 static unsigned long segment_prot(const struct elf_phdr *ph)
 {

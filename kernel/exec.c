@@ -45,11 +45,11 @@
 #define SCRIPT_DEPTH_MAX 5
 #define STACK_START_SIZE (132 * SZ_1K) /* [stack] before it grows (ABI.md section 2) */
 
-#define USER_CS 0x33
-#define USER_SS 0x2b
+#define USER_CS	   0x33
+#define USER_SS	   0x2b
 #define USER_FLAGS 0x202
 
-/* ---- Packing strings ------------------------------------------------------------------------------ */
+/* ---- Packing strings ------------------------------------------------------------------------- */
 
 /* The kernel address of byte pos of the space; its page is made if missing. NULL: no memory. */
 static void *arg_byte(struct exec_program *prog, unsigned long pos)
@@ -71,7 +71,7 @@ static int pack_bytes(struct exec_program *prog, bool kernel, unsigned long from
 	if (len > prog->pos || prog->pos - len < prog->min_pos)
 		return -E2BIG;
 	prog->pos -= len;
-	for (to = prog->pos; len; ) {
+	for (to = prog->pos; len;) {
 		size_t n = min(len, PAGE_SIZE - to % PAGE_SIZE);
 		void *dst = arg_byte(prog, to);
 
@@ -211,7 +211,7 @@ static void drop_first_argument(struct exec_program *prog)
 	prog->argc--;
 }
 
-/* ---- Formats ------------------------------------------------------------------------------------------ */
+/* ---- Formats --------------------------------------------------------------------------------- */
 
 static int open_program(struct exec_program *prog, int dirfd, const char *path, int flags)
 {
@@ -324,32 +324,33 @@ static void free_program(struct exec_program *prog)
 	kfree(prog);
 }
 
-/* ---- The new stack ------------------------------------------------------------------------------------- */
+/* ---- The new stack --------------------------------------------------------------------------- */
 
-#define AT_NULL		 0
-#define AT_PHDR		 3
-#define AT_PHENT	 4
-#define AT_PHNUM	 5
-#define AT_PAGESZ	 6
-#define AT_BASE		 7
-#define AT_FLAGS	 8
-#define AT_ENTRY	 9
-#define AT_UID		 11
-#define AT_EUID		 12
-#define AT_GID		 13
-#define AT_EGID		 14
-#define AT_PLATFORM	 15
-#define AT_HWCAP	 16
-#define AT_CLKTCK	 17
-#define AT_SECURE	 23
-#define AT_RANDOM	 25
-#define AT_HWCAP2	 26
-#define AT_EXECFN	 31
-#define AT_MINSIGSTKSZ	 51
-#define PHDR_BYTES	 56
+#define AT_NULL	       0
+#define AT_PHDR	       3
+#define AT_PHENT       4
+#define AT_PHNUM       5
+#define AT_PAGESZ      6
+#define AT_BASE	       7
+#define AT_FLAGS       8
+#define AT_ENTRY       9
+#define AT_UID	       11
+#define AT_EUID	       12
+#define AT_GID	       13
+#define AT_EGID	       14
+#define AT_PLATFORM    15
+#define AT_HWCAP       16
+#define AT_CLKTCK      17
+#define AT_SECURE      23
+#define AT_RANDOM      25
+#define AT_HWCAP2      26
+#define AT_EXECFN      31
+#define AT_MINSIGSTKSZ 51
+#define PHDR_BYTES     56
 
 #define AUX_MAX 24
-static_assert(AUX_MAX * 2 <= ARRAY_SIZE(((struct mm_struct *)NULL)->saved_auxv), "auxv is kept in mm");
+static_assert(AUX_MAX * 2 <= ARRAY_SIZE(((struct mm_struct *)NULL)->saved_auxv),
+	      "auxv is kept in mm");
 
 struct stack_plan {
 	unsigned long strings, platform, random, execfn; /* user addresses */
@@ -443,8 +444,8 @@ static int write_pointers(unsigned long *slot, unsigned long *string, int n)
 /* Everything below the strings. The stack pointer, or -errno. */
 static unsigned long write_vectors(struct exec_program *prog, struct stack_plan *plan)
 {
-	unsigned long words = 1 + (unsigned long)prog->argc + 1 + (unsigned long)prog->envc + 1 +
-			      plan->naux;
+	unsigned long words =
+		1 + (unsigned long)prog->argc + 1 + (unsigned long)prog->envc + 1 + plan->naux;
 	unsigned long sp = ALIGN_DOWN(plan->random - words * sizeof(long), 16ul);
 	unsigned long slot = sp, string = plan->strings;
 	struct mm_struct *mm = current->vm.mm;
@@ -468,7 +469,7 @@ static unsigned long write_vectors(struct exec_program *prog, struct stack_plan 
 
 static unsigned long build_stack(struct exec_program *prog, const struct elf_start *start)
 {
-	struct stack_plan plan = { .naux = 0 };
+	struct stack_plan plan = {.naux = 0};
 	int error = write_strings(prog, &plan);
 
 	if (!error)
@@ -479,7 +480,7 @@ static unsigned long build_stack(struct exec_program *prog, const struct elf_sta
 	return write_vectors(prog, &plan);
 }
 
-/* ---- Past the point of no return -------------------------------------------------------------------------- */
+/* ---- Past the point of no return ------------------------------------------------------------- */
 
 static void reset_signals(struct task_struct *me)
 {
@@ -492,13 +493,13 @@ static void reset_signals(struct task_struct *me)
 		action->flags = action->restorer = 0;
 		action->mask = 0;
 	}
-	me->altstack = (stack_t){ .flags = SS_DISABLE };
+	me->altstack = (stack_t){.flags = SS_DISABLE};
 	spin_unlock_deferring(&me->sighand->siglock);
 }
 
 /*
- * A table of handlers of its own, made before (new), if other processes share it. The other threads have ended: until
- * then all of a process have one lock.
+ * A table of handlers of its own, made before (new), if other processes share it. The other threads
+ * have ended: until then all of a process have one lock.
  */
 static void unshare_sighand(struct task_struct *me, struct sighand_struct *new)
 {
@@ -521,13 +522,16 @@ static void unshare_sighand(struct task_struct *me, struct sighand_struct *new)
 static void set_comm(struct task_struct *me, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char name[sizeof(me->vm.comm)] = { 0 };
+	char name[sizeof(me->vm.comm)] = {0};
 
 	pagoda_strlcpy(name, slash ? slash + 1 : path, sizeof(name));
 	memcpy(me->vm.comm, name, sizeof(name));
 }
 
-/* The process runs another program now: the signal that clone() chose for a child's end was not meant for it. */
+/*
+ * The process runs another program now: the signal that clone() chose for a child's end was not
+ * meant for it.
+ */
 static void count_exec(struct signal_struct *sig)
 {
 	spin_lock_deferring(&tasklist_lock);
@@ -669,10 +673,14 @@ static int name_program(struct exec_program *prog, int dirfd, const char *path)
 	return 0;
 }
 
-/* After a setuid() that went beyond the new user's RLIMIT_NPROC (cred.c) execve() fails. 0 or -EAGAIN. */
+/*
+ * After a setuid() that went beyond the new user's RLIMIT_NPROC (cred.c) execve() fails. 0 or
+ * -EAGAIN.
+ */
 static int check_nproc(struct task_struct *me)
 {
-	if (me->nproc_exceeded && (unsigned long)atomic_long_read(&me->fs.user->nr_tasks) > rlimit(RLIMIT_NPROC))
+	if (me->nproc_exceeded &&
+	    (unsigned long)atomic_long_read(&me->fs.user->nr_tasks) > rlimit(RLIMIT_NPROC))
 		return -EAGAIN;
 	me->nproc_exceeded = false;
 	return 0;
@@ -700,7 +708,7 @@ long do_execve(int dirfd, const char *path, struct arg_list argv, struct arg_lis
 	return error;
 }
 
-/* ---- The calls -------------------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 long sys_execve(unsigned long upath, unsigned long argv, unsigned long envp)
 {
@@ -710,7 +718,7 @@ long sys_execve(unsigned long upath, unsigned long argv, unsigned long envp)
 long sys_execveat(unsigned long dirfd, unsigned long upath, unsigned long argv, unsigned long envp,
 		  unsigned long flags)
 {
-	struct arg_list args = { .user = argv }, env = { .user = envp };
+	struct arg_list args = {.user = argv}, env = {.user = envp};
 	char *path;
 	long ret;
 

@@ -9,9 +9,12 @@ struct file;
 struct mm_struct;
 
 #define EXEC_HEAD_BYTES 256 /* of the file are looked at to tell its format */
-/* The last pages of user space stay free, as they do on Linux, whose stacks begin at random below them. */
-#define STACK_TOP_GAP	SZ_16M
-#define STACK_TOP	(TASK_SIZE - STACK_TOP_GAP)
+/*
+ * The last pages of user space stay free, as they do on Linux, whose stacks begin at random below
+ * them.
+ */
+#define STACK_TOP_GAP SZ_16M
+#define STACK_TOP     (TASK_SIZE - STACK_TOP_GAP)
 
 /* openat's, for fs_open_exec(). */
 #define AT_FDCWD	    (-100)
@@ -39,8 +42,9 @@ struct exec_program {
 	unsigned long min_pos;	  /* -E2BIG below */
 	int argc, envc;
 	/* what it may do, and may be done to it */
-	bool unreadable;	  /* the program, or its interpreter: its process is not to be looked into */
-	struct exec_cred cred;	  /* decided once nobody else can interfere */
+	/* the program, or its interpreter: its process is not to be looked into */
+	bool unreadable;
+	struct exec_cred cred; /* decided once nobody else can interfere */
 };
 
 /* ---- elf.c ---------------------------------------------------------------------------------- */
@@ -56,7 +60,7 @@ unsigned long elf_stack_flags(const struct exec_image *image);
 
 /* Where the program starts and what its auxiliary vector says. */
 struct elf_start {
-	unsigned long entry;	    /* first instruction: the interpreter's, if there is one */
+	unsigned long entry; /* first instruction: the interpreter's, if there is one */
 	unsigned long program_entry, phdr, phnum, interpreter_base;
 };
 /* Map program and interpreter into the current, empty address space. 0 or -errno. May sleep. */

@@ -3,26 +3,28 @@
  * exec_cred.c: whose rights a program runs with, and who may look into it.
  *
  * exec is where a process becomes more than its caller: by set-id bits, or because root has all
- * capabilities. prepare_exec_cred() works out the new ids and capabilities from the old ones and from the
- * file, without changing anything; commit_exec_cred() puts them in place past the point of no return. The
- * rules are those of capabilities(7), "Transformation of capabilities during execve()", without file
- * capabilities (F is empty unless root is meant):
+ * capabilities. prepare_exec_cred() works out the new ids and capabilities from the old ones and
+ * from the file, without changing anything; commit_exec_cred() puts them in place past the point of
+ * no return. The rules are those of capabilities(7), "Transformation of capabilities during
+ * execve()", without file capabilities (F is empty unless root is meant):
  *
  *	P'(ambient)	= set-id ? 0 : P(ambient)
  *	P'(permitted)	= root ? P(inheritable) | bounding : P'(ambient)	root: real or effective uid 0
  *	P'(effective)	= euid 0 ? P'(permitted) : P'(ambient)
  *
- * An exec is unsafe if another process can still influence the program from outside, or if the task has promised never
- * to gain anything (no_new_privs):
+ * An exec is unsafe if another process can still influence the program from outside, or if the task
+ * has promised never to gain anything (no_new_privs):
  *
  *	another process shares our fs_struct: it moves the program's directories and umask
  *	-> set-id bits count only if the caller has CAP_SETUID; permitted stays within the old set
  *
  * Descriptors and handlers are never shared past exec; other threads have ended by then (exec.c).
  *
- * Only root looks (ptrace's rule, /proc) into a process whose program its user may not read, or which gained
- * something: its memory is undumpable. A process that gained something does not get the signal that was chosen for
- * its parent's end, and its stack limit is lowered, as its caller could choose one that moves all mappings.
+ * Only root looks (ptrace's rule, /proc) into a process whose program its user may not read, or
+ * which gained
+ * something: its memory is undumpable. A process that gained something does not get the signal that
+ * was chosen for its parent's end, and its stack limit is lowered, as its caller could choose one
+ * that moves all mappings.
  *
  * Locking: the task's own. Failure: none.
  */
@@ -31,9 +33,9 @@
 #include <kernel/exec_cred.h>
 #include <kernel/process.h>
 
-#define S_ISUID 04000u
-#define S_ISGID 02000u
-#define S_IXGRP 00010u
+#define S_ISUID	    04000u
+#define S_ISGID	    02000u
+#define S_IXGRP	    00010u
 #define STACK_LIMIT (8 * SZ_1M) /* of a program that gains something, at most */
 
 static bool has_root(const struct fs_cred *cred)
@@ -41,7 +43,10 @@ static bool has_root(const struct fs_cred *cred)
 	return cred->uid == 0 || cred->euid == 0;
 }
 
-/* The set-id bits of the file; those of a mount with nosuid, or for a task that gave up gaining, do not count. */
+/*
+ * The set-id bits of the file; those of a mount with nosuid, or for a task that gave up gaining, do
+ * not count.
+ */
 static void take_set_id(struct exec_cred *new, const struct fs_exec_attr *attr)
 {
 	if (attr->nosuid || new->caps.no_new_privs)
@@ -89,7 +94,8 @@ void prepare_exec_cred(struct exec_cred *new, const struct fs_exec_attr *attr, b
 	new->caps.permitted |= new->caps.ambient;
 	new->caps.effective = effective ? new->caps.permitted : new->caps.ambient;
 	new->caps.securebits &= ~SECURE_KEEP_CAPS;
-	new->secure = set_id || (new->cred.uid != 0 && (effective || new->caps.permitted & ~new->caps.ambient));
+	new->secure = set_id || (new->cred.uid != 0 &&
+				 (effective || new->caps.permitted & ~new->caps.ambient));
 }
 
 void limit_secure_stack(const struct exec_cred *new)
@@ -108,7 +114,7 @@ void commit_exec_cred(const struct exec_cred *new, bool unreadable)
 	struct task_struct *me = current;
 	struct fs_cred old = me->fs.cred;
 	struct task_caps old_caps = me->caps;
-	bool itself = new->cred.uid == new->cred.euid && new->cred.gid == new->cred.egid;
+	bool itself = new->cred.uid == new->cred.euid &&new->cred.gid == new->cred.egid;
 
 	WARN_ON_ONCE(me->vm.mm->dumpable); /* nobody has looked into it (exec.c) */
 	if (new->secure)

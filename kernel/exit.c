@@ -95,7 +95,10 @@ static void unlink_process_locked(struct task_struct *t)
 	detach_pid_locked(t, PIDTYPE_SESSION);
 }
 
-/* Who gains by a task's end: the thread that waited for it, else its parent; of a thread, its group's leader. */
+/*
+ * Who gains by a task's end: the thread that waited for it, else its parent; of a thread, its
+ * group's leader.
+ */
 static struct task_struct *whom_to_charge(const struct task_struct *t)
 {
 	if (!thread_group_leader(t))
@@ -191,7 +194,8 @@ static void note_group_locked(struct left_groups *left, struct pid *pgrp)
 	pgrp->left_by = left->id;
 	if (list_empty(&pgrp->left_link))
 		get_pid_locked(pgrp);
-	list_move_tail(&pgrp->left_link, &left->list); /* of two parents the one that ends later looks at it */
+	/* of two parents the one that ends later looks at it */
+	list_move_tail(&pgrp->left_link, &left->list);
 }
 
 static void adopt_locked(struct task_struct *child, struct task_struct *reaper)
@@ -219,7 +223,8 @@ static bool leave_some_children(struct signal_struct *sig, struct left_groups *l
 	spin_lock_deferring(&tasklist_lock);
 	reaper = find_new_parent(sig->leader);
 	for (int i = 0; i < CHILD_BATCH && !list_empty(&sig->children); i++) {
-		struct task_struct *child = list_first_entry(&sig->children, struct task_struct, sibling);
+		struct task_struct *child =
+			list_first_entry(&sig->children, struct task_struct, sibling);
 
 		note_group_locked(left, child->signal->pgrp);
 		adopt_locked(child, reaper);
@@ -229,7 +234,9 @@ static bool leave_some_children(struct signal_struct *sig, struct left_groups *l
 	return more;
 }
 
-/* Look at one group that children are in, and wake it if it was left stopped. False: there is none. */
+/*
+ * Look at one group that children are in, and wake it if it was left stopped. False: there is none.
+ */
 static bool look_at_left_group(struct signal_struct *sig, struct left_groups *left)
 {
 	struct task_struct *member;
@@ -255,8 +262,9 @@ static bool look_at_left_group(struct signal_struct *sig, struct left_groups *le
 }
 
 /*
- * All children get a new parent, with pauses. A group is looked at when none of its members has the old parent any
- * more, and once, however many of the children are in it: a look goes through all members.
+ * All children get a new parent, with pauses. A group is looked at when none of its members has the
+ * old parent any more, and once, however many of the children are in it: a look goes through all
+ * members.
  */
 static void leave_children(struct signal_struct *sig)
 {
@@ -282,8 +290,8 @@ static void exit_address_space(struct task_struct *me)
 	if (!mm)
 		return;
 	futex_exit(me);
-	me->signal->dead.maxrss_kb = max(me->signal->dead.maxrss_kb,
-					 get_mm_hiwater_rss(mm) * (PAGE_SIZE / 1024));
+	me->signal->dead.maxrss_kb =
+		max(me->signal->dead.maxrss_kb, get_mm_hiwater_rss(mm) * (PAGE_SIZE / 1024));
 	report_mm_exit(mm);
 	mpol_exit(&me->vm);
 	exit_mm();
@@ -304,10 +312,11 @@ static void wake_group_waiter_locked(struct signal_struct *sig)
 static void exit_notify(struct task_struct *me)
 {
 	struct signal_struct *sig = me->signal;
-	struct task_struct *leader, *released[2] = { NULL, NULL };
+	struct task_struct *leader, *released[2] = {NULL, NULL};
 
 	spin_lock_deferring(&tasklist_lock);
-	while (sig->live == 1 && !list_empty(&sig->children)) { /* others may have left theirs to us meanwhile */
+	/* others may have left theirs to us meanwhile */
+	while (sig->live == 1 && !list_empty(&sig->children)) {
 		spin_unlock_deferring(&tasklist_lock);
 		leave_children(sig);
 		spin_lock_deferring(&tasklist_lock);

@@ -40,8 +40,9 @@
 #include <kernel/sched.h>
 #include <kernel/itimer.h>
 
-#define STACKS_KEPT	4 /* a shell's pipeline */
-#define PAGES_PER_TASK	32 /* memory for each of the most tasks there may be: eight kernel stacks, as Linux */
+#define STACKS_KEPT 4 /* a shell's pipeline */
+#define PAGES_PER_TASK \
+	32 /* memory for each of the most tasks there may be: eight kernel stacks, as Linux */
 
 spinlock_t tasklist_lock = SPIN_LOCK_INIT(RANK_NONE);
 LIST_HEAD(all_tasks);
@@ -53,22 +54,26 @@ static kmem_cache_t *task_cache, *signal_cache, *sighand_cache;
 static unsigned int max_tasks;
 
 static spinlock_t dead_lock = SPIN_LOCK_INIT(RANK_NONE);
-static LIST_HEAD(dead_tasks);		   /* dead_lock */
-static void *spare_stacks[STACKS_KEPT];	   /* dead_lock */
-static unsigned int nr_spare_stacks;	   /* dead_lock */
+static LIST_HEAD(dead_tasks);		/* dead_lock */
+static void *spare_stacks[STACKS_KEPT]; /* dead_lock */
+static unsigned int nr_spare_stacks;	/* dead_lock */
 
 void fork_init(void)
 {
 	task_cache = kmem_cache_create("task_struct", sizeof(struct task_struct), 0,
 				       SLAB_HWCACHE_ALIGN, NULL, NULL);
-	signal_cache = kmem_cache_create("signal_cache", sizeof(struct signal_struct), 0, 0, NULL, NULL);
-	sighand_cache = kmem_cache_create("sighand_cache", sizeof(struct sighand_struct), 0, 0, NULL,
-					  NULL);
+	signal_cache =
+		kmem_cache_create("signal_cache", sizeof(struct signal_struct), 0, 0, NULL, NULL);
+	sighand_cache =
+		kmem_cache_create("sighand_cache", sizeof(struct sighand_struct), 0, 0, NULL, NULL);
 	BUG_ON(!task_cache || !signal_cache || !sighand_cache);
 	max_tasks = (unsigned int)clamp(totalram_pages() / PAGES_PER_TASK, 64ul, PID_MAX - 2ul);
 }
 
-/* Bytes that poll() and select() of the process's threads hold in kernel memory. tasklist_lock held. */
+/*
+ * Bytes that poll() and select() of the process's threads hold in kernel memory. tasklist_lock
+ * held.
+ */
 static unsigned long poll_bytes_of(const struct task_struct *t)
 {
 	const struct task_struct *thread;
@@ -127,15 +132,15 @@ void init_signal_parts(struct signal_struct *sig, struct task_struct *leader)
 	INIT_LIST_HEAD(&sig->cpu_timers);
 	sig->leader = leader;
 	for (int i = 0; i < RLIM_NLIMITS; i++)
-		sig->rlim[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+		sig->rlim[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	sig->rlim[RLIMIT_STACK].rlim_cur = 8 * SZ_1M;
 	sig->rlim[RLIMIT_CORE].rlim_cur = 0;
-	sig->rlim[RLIMIT_NOFILE] = (struct rlimit){ 1024, FS_NR_OPEN };
-	sig->rlim[RLIMIT_MEMLOCK] = (struct rlimit){ 8 * SZ_1M, 8 * SZ_1M };
-	sig->rlim[RLIMIT_NPROC] = (struct rlimit){ max_tasks / 2, max_tasks / 2 };
+	sig->rlim[RLIMIT_NOFILE] = (struct rlimit){1024, FS_NR_OPEN};
+	sig->rlim[RLIMIT_MEMLOCK] = (struct rlimit){8 * SZ_1M, 8 * SZ_1M};
+	sig->rlim[RLIMIT_NPROC] = (struct rlimit){max_tasks / 2, max_tasks / 2};
 	sig->rlim[RLIMIT_SIGPENDING] = sig->rlim[RLIMIT_NPROC];
-	sig->rlim[RLIMIT_MSGQUEUE] = (struct rlimit){ 819200, 819200 };
-	sig->rlim[RLIMIT_NICE] = sig->rlim[RLIMIT_RTPRIO] = (struct rlimit){ 0, 0 };
+	sig->rlim[RLIMIT_MSGQUEUE] = (struct rlimit){819200, 819200};
+	sig->rlim[RLIMIT_NICE] = sig->rlim[RLIMIT_RTPRIO] = (struct rlimit){0, 0};
 	leader->signal = sig;
 	leader->fs.process = &sig->fs_process;
 	leader->vm.rlim = sig->rlim;
@@ -290,7 +295,7 @@ static void clear_handlers(struct sighand_struct *sighand)
 {
 	for (int i = 0; i < NSIG; i++)
 		if (sighand->action[i].handler != SIG_IGN)
-			sighand->action[i] = (struct k_sigaction){ .handler = SIG_DFL };
+			sighand->action[i] = (struct k_sigaction){.handler = SIG_DFL};
 }
 
 static int copy_sighand_part(struct task_struct *t, struct task_struct *parent, unsigned long flags)
@@ -383,7 +388,7 @@ static int copy_thread(struct task_struct *t, const struct clone_request *req)
 
 		if (!start)
 			return -ENOMEM;
-		*start = (struct kthread_start){ req->fn, req->arg };
+		*start = (struct kthread_start){req->fn, req->arg};
 		machine_thread_init(&t->thread, t->stack, kthread_main, start);
 		return 0;
 	}
@@ -434,7 +439,8 @@ static struct task_struct *choose_parent(const struct clone_request *req)
 {
 	if (req->fn)
 		return idle_task();
-	return req->flags & CLONE_PARENT ? current->signal->leader->parent : current->signal->leader;
+	return req->flags & CLONE_PARENT ? current->signal->leader->parent
+					 : current->signal->leader;
 }
 
 /*
@@ -461,8 +467,8 @@ static int publish(struct task_struct *t, const struct clone_request *req)
 	else if (req->flags & CLONE_PARENT) /* a sibling may not choose what its parent gets */
 		t->exit_signal = me->signal->leader->exit_signal;
 	if (!thread)
-		t->signal->parent_exec_id =
-			req->flags & CLONE_PARENT ? me->signal->parent_exec_id : me->signal->exec_id;
+		t->signal->parent_exec_id = req->flags & CLONE_PARENT ? me->signal->parent_exec_id
+								      : me->signal->exec_id;
 	link_thread_locked(t);
 	if (thread)
 		t->parent = me->parent;
@@ -501,7 +507,8 @@ static int copy_parts(struct task_struct *t, const struct clone_request *req)
 		return error;
 	error = copy_process_part(t, me, req->flags);
 	if (!error && !req->fn)
-		error = fs_task_fork(&t->fs, &me->fs, req->flags & CLONE_FILES, req->flags & CLONE_FS);
+		error = fs_task_fork(&t->fs, &me->fs, req->flags & CLONE_FILES,
+				     req->flags & CLONE_FS);
 	if (error)
 		goto out_sighand;
 	if (!req->fn)
@@ -526,7 +533,9 @@ out_sighand:
 	return error;
 }
 
-/* Give back what copy_parts() took, of a task that has not become visible: never a kernel thread. */
+/*
+ * Give back what copy_parts() took, of a task that has not become visible: never a kernel thread.
+ */
 static void drop_parts(struct task_struct *t)
 {
 	mpol_exit(&t->vm);
@@ -553,7 +562,8 @@ static void drop_pidfd(int fd, struct file *file)
 }
 
 /* CLONE_PIDFD: a descriptor for the new process, told to the parent but not in its table yet. */
-static int make_pidfd(struct task_struct *t, const struct clone_request *req, int *fd, struct file **out)
+static int make_pidfd(struct task_struct *t, const struct clone_request *req, int *fd,
+		      struct file **out)
 {
 	struct file *file;
 
@@ -624,7 +634,7 @@ out_task:
 
 struct task_struct *kthread_alloc(const char *name, void (*fn)(void *arg), void *arg)
 {
-	struct clone_request req = { .name = name, .fn = fn, .arg = arg };
+	struct clone_request req = {.name = name, .fn = fn, .arg = arg};
 	struct task_struct *t = copy_process(&req);
 
 	return IS_ERR(t) ? NULL : t;

@@ -19,7 +19,7 @@
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
-/* ---- The running task's account ------------------------------------------------------------------------- */
+/* ---- The running task's account -------------------------------------------------------------- */
 
 static struct task_io *running_task_io(void)
 {
@@ -31,7 +31,7 @@ void task_io_init(void)
 	current_task_io = running_task_io;
 }
 
-/* ---- The running task and signals --------------------------------------------------------------------- */
+/* ---- The running task and signals ------------------------------------------------------------ */
 
 struct fs_task *fs_hook_current(void)
 {
@@ -133,7 +133,7 @@ u64 fs_hook_realtime_ns(void)
 	return ktime_get_real_ns();
 }
 
-/* ---- Tasks in /proc --------------------------------------------------------------------------------------- */
+/* ---- Tasks in /proc -------------------------------------------------------------------------- */
 
 static char state_letter(const struct task_struct *t)
 {
@@ -218,7 +218,8 @@ static void fill_info(struct task_struct *t, bool thread, struct fs_task_info *i
 	fs_tty_numbers(sig->fs_process.tty, &info->tty_dev, &info->tty_pgrp);
 	info->exit_code = t->exit_code;
 	info->is_kthread = t->vm.flags & PF_KTHREAD;
-	info->flags = (info->is_kthread ? PF_SHOWN_KTHREAD : 0) | (sig->did_exec ? 0 : PF_SHOWN_FORKNOEXEC);
+	info->flags = (info->is_kthread ? PF_SHOWN_KTHREAD : 0) |
+		      (sig->did_exec ? 0 : PF_SHOWN_FORKNOEXEC);
 	info->prio = 20 + t->nice;
 	info->nice = t->nice;
 	info->policy = t->policy;

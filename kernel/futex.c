@@ -7,8 +7,8 @@
  * The key of a word is (mm, address), or, where it lies in a page of a file, (file's
  * mapping, offset), so that processes meet (ABI.md section 7, 7). Without FUTEX_PRIVATE_FLAG the
  * page of the word is faulted in to make the key, as in Linux: no page there is EFAULT even for a
- * call that only wakes. With it the address alone is the key, and meets no other. A waiter queues itself
- * first and then looks at the word, without the lock, as looking may fault:
+ * call that only wakes. With it the address alone is the key, and meets no other. A waiter queues
+ * itself first and then looks at the word, without the lock, as looking may fault:
  *
  *	waiter			waker
  *	queue itself
@@ -17,10 +17,11 @@
  *	look: changed -> off the queue; was it off already? then it was woken
  *
  * so a change followed by a wake is never missed. CMP_REQUEUE compares with both buckets locked,
- * where a page that is not there cannot be brought in: it lets go, touches the word and starts over.
+ * where a page that is not there cannot be brought in: it lets go, touches the word and starts
+ * over.
  *
- * Robust lists are in robust.c. Locking: bucket->lock; two buckets in address order. No interrupt handler takes
- * it, so interrupts stay on while thousands of waiters are woken.
+ * Robust lists are in robust.c. Locking: bucket->lock; two buckets in address order. No interrupt
+ * handler takes it, so interrupts stay on while thousands of waiters are woken.
  * Failure: as futex(2); operations with priority inheritance are ENOSYS.
  */
 #include <pagoda/bug.h>
@@ -48,7 +49,8 @@ struct futex_key {
 	const void *object; /* mm, or the mapping of a shared file */
 	unsigned long offset;
 };
-#define KEY_LOOKED_UP 1ul /* in the offset of an mm's: without FUTEX_PRIVATE_FLAG; as in Linux the two do not meet */
+/* In the offset of an mm's key: without FUTEX_PRIVATE_FLAG; as in Linux the two do not meet. */
+#define KEY_LOOKED_UP 1ul
 
 struct futex_waiter {
 	struct list_head link; /* empty: woken */
@@ -70,7 +72,7 @@ void futex_init(void)
 	}
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------------ */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 /*
  * Bring in the page of a word of a shared futex. written: the call will write the word, so that a
@@ -95,8 +97,9 @@ static int touch_word(unsigned long uaddr, bool written)
 }
 
 /*
- * The key of a word in a file's page is its place in the file: in a shared mapping, and in a private
- * one that cannot be written (touch_word() refused it if its page is a copy). mmap_lock held for read.
+ * The key of a word in a file's page is its place in the file: in a shared mapping, and in a
+ * private one that cannot be written (touch_word() refused it if its page is a copy). mmap_lock
+ * held for read.
  */
 static void set_shared_key(struct mm_struct *mm, unsigned long uaddr, struct futex_key *key)
 {
@@ -120,7 +123,7 @@ static int get_key(unsigned long uaddr, bool private, bool written, struct futex
 		return -EINVAL;
 	if (!access_ok(uaddr, sizeof(u32)))
 		return -EFAULT;
-	*key = (struct futex_key){ mm, private ? uaddr : uaddr | KEY_LOOKED_UP };
+	*key = (struct futex_key){mm, private ? uaddr : uaddr | KEY_LOOKED_UP};
 	if (private)
 		return 0;
 	error = touch_word(uaddr, written);
@@ -145,7 +148,7 @@ static bool same_key(const struct futex_key *a, const struct futex_key *b)
 	return a->object == b->object && a->offset == b->offset;
 }
 
-/* ---- Waiting ----------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 static void queue_waiter(struct futex_waiter *w)
 {
@@ -182,7 +185,7 @@ static bool is_woken(struct futex_waiter *w)
 
 static long wait_on(unsigned long uaddr, bool private, u32 val, u32 bitset, u64 deadline_ns)
 {
-	struct futex_waiter w = { .task = current, .bitset = bitset };
+	struct futex_waiter w = {.task = current, .bitset = bitset};
 	long ret = 0;
 	u32 now;
 
@@ -257,7 +260,7 @@ static int get_deadline(unsigned long op, unsigned long utime, u64 *deadline_ns)
 	return 0;
 }
 
-/* ---- Waiting on several words ------------------------------------------------------------------------- */
+/* ---- Waiting on several words ---------------------------------------------------------------- */
 
 #define FUTEX_WAITV_MAX 128
 #define FUTEX_32	2u
@@ -272,12 +275,16 @@ static int get_waitv(unsigned long uwaiters, unsigned int nr, struct futex_waitv
 	if (copy_from_user(v, uwaiters, nr * sizeof(*v)))
 		return -EFAULT;
 	for (unsigned int i = 0; i < nr; i++)
-		if ((v[i].flags & ~(FUTEX_32 | FUTEX_PRIVATE)) || v[i].reserved || !(v[i].flags & FUTEX_32))
+		if ((v[i].flags & ~(FUTEX_32 | FUTEX_PRIVATE)) || v[i].reserved ||
+		    !(v[i].flags & FUTEX_32))
 			return -EINVAL;
 	return 0;
 }
 
-/* Queue on every word and look at it: 0, or why there is nothing to wait for; *queued are on queues. */
+/*
+ * Queue on every word and look at it: 0, or why there is nothing to wait for; *queued are on
+ * queues.
+ */
 static int queue_all(const struct futex_waitv *v, struct futex_waiter *w, unsigned int nr,
 		     unsigned int *queued)
 {
@@ -310,7 +317,8 @@ static int first_woken(struct futex_waiter *w, unsigned int nr)
 	return -1;
 }
 
-static long wait_on_any(const struct futex_waitv *v, struct futex_waiter *w, unsigned int nr, u64 deadline_ns)
+static long wait_on_any(const struct futex_waitv *v, struct futex_waiter *w, unsigned int nr,
+			u64 deadline_ns)
 {
 	unsigned int queued;
 	long ret = queue_all(v, w, nr, &queued), woken = -1;
@@ -329,8 +337,8 @@ static long wait_on_any(const struct futex_waitv *v, struct futex_waiter *w, uns
 	return woken >= 0 ? woken : ret;
 }
 
-long sys_futex_waitv(unsigned long uwaiters, unsigned long nr, unsigned long flags, unsigned long utime,
-		     unsigned long clock)
+long sys_futex_waitv(unsigned long uwaiters, unsigned long nr, unsigned long flags,
+		     unsigned long utime, unsigned long clock)
 {
 	struct futex_waiter *waiters;
 	struct futex_waitv *v;
@@ -341,8 +349,8 @@ long sys_futex_waitv(unsigned long uwaiters, unsigned long nr, unsigned long fla
 		return -EINVAL;
 	if (utime && (int)clock != CLOCK_REALTIME && (int)clock != CLOCK_MONOTONIC)
 		return -EINVAL;
-	ret = get_deadline(FUTEX_WAIT_BITSET | ((int)clock == CLOCK_REALTIME ? FUTEX_REALTIME : 0), utime,
-			   &deadline_ns);
+	ret = get_deadline(FUTEX_WAIT_BITSET | ((int)clock == CLOCK_REALTIME ? FUTEX_REALTIME : 0),
+			   utime, &deadline_ns);
 	if (ret)
 		return ret;
 	waiters = kmalloc((u32)nr * sizeof(*waiters), GFP_KERNEL);
@@ -355,7 +363,7 @@ long sys_futex_waitv(unsigned long uwaiters, unsigned long nr, unsigned long fla
 	return ret;
 }
 
-/* ---- Waking -------------------------------------------------------------------------------------------- */
+/* ---- Waking ---------------------------------------------------------------------------------- */
 
 /* From here on the waiter's stack frame may go away at any time. Bucket locked. */
 static void wake_waiter(struct futex_waiter *w)
@@ -448,7 +456,9 @@ static long requeue_locked(const struct requeue *r, struct futex_bucket *b, stru
 	return done;
 }
 
-/* Is the word as expected? 0, -EAGAIN: no, -EFAULT: its page is not there. Spinlocks may be held. */
+/*
+ * Is the word as expected? 0, -EAGAIN: no, -EFAULT: its page is not there. Spinlocks may be held.
+ */
 static int compare_without_fault(const struct requeue *r)
 {
 	u32 now;
@@ -482,7 +492,8 @@ static long try_requeue(const struct requeue *r)
 static long futex_requeue(unsigned long uaddr, unsigned long uaddr2, bool private, int nr,
 			  int nr_requeue, const u32 *expected)
 {
-	struct requeue r = {.nr_wake = nr, .nr_requeue = nr_requeue, .uaddr = uaddr, .expected = expected};
+	struct requeue r = {
+		.nr_wake = nr, .nr_requeue = nr_requeue, .uaddr = uaddr, .expected = expected};
 	long ret;
 	u32 now;
 
@@ -501,7 +512,10 @@ static long futex_requeue(unsigned long uaddr, unsigned long uaddr2, bool privat
 
 #define WAKE_OP_LAST 4
 
-/* FUTEX_WAKE_OP: change the second word, wake on the first, and on the second if its old value says so. */
+/*
+ * FUTEX_WAKE_OP: change the second word, wake on the first, and on the second if its old value says
+ * so.
+ */
 static int modify_word(unsigned long uaddr, u32 code, u32 *old_out)
 {
 	int op = code >> 28 & 7;
@@ -516,11 +530,21 @@ static int modify_word(unsigned long uaddr, u32 code, u32 *old_out)
 	do {
 		old = seen;
 		switch (op) {
-		case 0: new = arg; break;
-		case 1: new = old + arg; break;
-		case 2: new = old | arg; break;
-		case 3: new = old & ~arg; break;
-		default: new = old ^ arg; break;
+		case 0:
+			new = arg;
+			break;
+		case 1:
+			new = old + arg;
+			break;
+		case 2:
+			new = old | arg;
+			break;
+		case 3:
+			new = old & ~arg;
+			break;
+		default:
+			new = old ^ arg;
+			break;
 		}
 		if (port_cmpxchg_user(uaddr, &seen, new))
 			return -EFAULT;
@@ -534,13 +558,20 @@ static int compare_word(u32 code, u32 old)
 	int arg = (int)(code << 20) >> 20, value = (int)old;
 
 	switch (code >> 24 & 15) {
-	case 0: return value == arg;
-	case 1: return value != arg;
-	case 2: return value < arg;
-	case 3: return value <= arg;
-	case 4: return value > arg;
-	case 5: return value >= arg;
-	default: return -ENOSYS;
+	case 0:
+		return value == arg;
+	case 1:
+		return value != arg;
+	case 2:
+		return value < arg;
+	case 3:
+		return value <= arg;
+	case 4:
+		return value > arg;
+	case 5:
+		return value >= arg;
+	default:
+		return -ENOSYS;
 	}
 }
 
@@ -567,7 +598,7 @@ static long futex_wake_op(unsigned long uaddr, unsigned long uaddr2, bool privat
 	return woken;
 }
 
-/* ---- The calls ------------------------------------------------------------------------------------------------ */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 /* FUTEX_CLOCK_REALTIME means something to a wait until a time only. */
 static bool knows_realtime(unsigned int command)
@@ -579,7 +610,8 @@ long sys_futex(unsigned long uaddr, unsigned long op, unsigned long val, unsigne
 	       unsigned long uaddr2, unsigned long val3)
 {
 	unsigned int command = (unsigned int)op & FUTEX_CMD_MASK;
-	bool private = op & FUTEX_PRIVATE, waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
+	bool private = op & FUTEX_PRIVATE,
+	     waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
 	u32 expected = (u32)val3;
 	u64 deadline_ns = UINT64_MAX;
 	int error = waits ? get_deadline(op, utime, &deadline_ns) : 0;

@@ -10,8 +10,8 @@
  *	all words after "--"			arguments: K=v, three
  *	a name with a dot			a module's parameter: ignored, as there are none
  *
- * As in Linux init= forgets the arguments before it (boot loaders put words there), and a name that is
- * given again replaces its value; HOME=/ and TERM=linux are there from the start. Blanks between
+ * As in Linux init= forgets the arguments before it (boot loaders put words there), and a name that
+ * is given again replaces its value; HOME=/ and TERM=linux are there from the start. Blanks between
  * double quotes belong to the word; the quotes round a value, or round a whole word, do not.
  *
  * Locking: none; once, at boot. Failure: words beyond INIT_WORDS_MAX are dropped with a message.
@@ -28,7 +28,7 @@ static bool is_known(const char *name)
 	return boot_word_is_known(name, strlen(name)) || strchr(name, '.') != NULL;
 }
 
-/* ---- Cutting the line into words --------------------------------------------------------------- */
+/* ---- Cutting the line into words ------------------------------------------------------------- */
 
 struct init_word {
 	char *text;   /* the whole word, without the quotes round it */
@@ -76,7 +76,7 @@ static char *cut_word(char *line, struct init_word *word)
 	return rest;
 }
 
-/* ---- Sorting them -------------------------------------------------------------------------------- */
+/* ---- Sorting them ---------------------------------------------------------------------------- */
 
 static void add_argument(struct init_words *init, const char *text)
 {

@@ -24,14 +24,15 @@ struct itimerval {
 };
 
 /*
- * When a timer that was due by now is due next, 0: never. Periods that have passed are left out: the signal cannot be
- * pending twice, and a period may be much shorter than a tick.
+ * When a timer that was due by now is due next, 0: never. Periods that have passed are left out:
+ * the signal cannot be pending twice, and a period may be much shorter than a tick.
  */
 static u64 next_period(const struct itimer *it, u64 now)
 {
 	u64 passed = now > it->value_ns ? now - it->value_ns : 0;
 
-	return it->interval_ns ? it->value_ns + (passed / it->interval_ns + 1) * it->interval_ns : 0;
+	return it->interval_ns ? it->value_ns + (passed / it->interval_ns + 1) * it->interval_ns
+			       : 0;
 }
 
 void itimer_real_expired(struct ktimer *timer)
@@ -101,12 +102,12 @@ void itimers_stop(struct signal_struct *sig)
 {
 	spin_lock_deferring(&tasklist_lock);
 	for (int i = 0; i < 3; i++)
-		sig->itimer[i] = (struct itimer){ 0, 0 };
+		sig->itimer[i] = (struct itimer){0, 0};
 	ktimer_cancel(&sig->real_timer);
 	spin_unlock_deferring(&tasklist_lock);
 }
 
-/* ---- The calls --------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 static u64 remaining_ns(const struct itimer *it, int which)
 {
@@ -125,7 +126,7 @@ static struct itimer exchange(int which, const struct itimer *new)
 	struct itimer *it = &sig->itimer[which], old;
 
 	spin_lock_deferring(&tasklist_lock);
-	old = (struct itimer){ remaining_ns(it, which), it->interval_ns };
+	old = (struct itimer){remaining_ns(it, which), it->interval_ns};
 	if (new) {
 		*it = *new;
 		if (which == ITIMER_REAL) {
@@ -143,7 +144,7 @@ static struct itimer exchange(int which, const struct itimer *new)
 long sys_alarm(unsigned long useconds)
 {
 	unsigned int seconds = (unsigned int)useconds;
-	struct itimer new = { seconds * NSEC_PER_SEC, 0 }, old = exchange(ITIMER_REAL, &new);
+	struct itimer new = {seconds * NSEC_PER_SEC, 0}, old = exchange(ITIMER_REAL, &new);
 	u64 left = (old.value_ns + NSEC_PER_SEC / 2) / NSEC_PER_SEC;
 
 	return (long)(old.value_ns && !left ? 1 : left);
@@ -152,10 +153,10 @@ long sys_alarm(unsigned long useconds)
 static int put_itimer(unsigned long uaddr, const struct itimer *it)
 {
 	struct itimerval v = {
-		.interval = { (s64)(it->interval_ns / NSEC_PER_SEC),
-			      (s64)(it->interval_ns % NSEC_PER_SEC / NSEC_PER_USEC) },
-		.value = { (s64)(it->value_ns / NSEC_PER_SEC),
-			   (s64)(it->value_ns % NSEC_PER_SEC / NSEC_PER_USEC) },
+		.interval = {(s64)(it->interval_ns / NSEC_PER_SEC),
+			     (s64)(it->interval_ns % NSEC_PER_SEC / NSEC_PER_USEC)},
+		.value = {(s64)(it->value_ns / NSEC_PER_SEC),
+			  (s64)(it->value_ns % NSEC_PER_SEC / NSEC_PER_USEC)},
 	};
 
 	return copy_to_user(uaddr, &v, sizeof(v)) ? -EFAULT : 0;
@@ -184,13 +185,14 @@ long sys_getitimer(unsigned long which, unsigned long uvalue)
 
 long sys_setitimer(unsigned long which, unsigned long uvalue, unsigned long uold)
 {
-	struct itimer new = { 0, 0 }, old;
+	struct itimer new = {0, 0}, old;
 	struct itimerval v;
 
 	if (uvalue) {
 		if (copy_from_user(&v, uvalue, sizeof(v)))
 			return -EFAULT;
-		if (!timeval_ns(&v.value, &new.value_ns) || !timeval_ns(&v.interval, &new.interval_ns))
+		if (!timeval_ns(&v.value, &new.value_ns) ||
+		    !timeval_ns(&v.interval, &new.interval_ns))
 			return -EINVAL;
 	}
 	if (which > ITIMER_PROF)

@@ -17,7 +17,7 @@
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
-/* ---- Finding ----------------------------------------------------------------------------------- */
+/* ---- Finding --------------------------------------------------------------------------------- */
 
 struct task_struct *find_task_locked(int tid)
 {
@@ -38,16 +38,16 @@ struct task_struct *get_task_by_pid(int tid)
 	return t;
 }
 
-/* ---- Groups ------------------------------------------------------------------------------------- */
+/* ---- Groups ---------------------------------------------------------------------------------- */
 
-#define for_each_member(t, pid, type)                                                              \
-	list_for_each_entry(t, &(pid)->members[type], pid_link[type])
+#define for_each_member(t, pid, type) list_for_each_entry(t, &(pid)->members[type], pid_link[type])
 
 struct task_struct *first_member_locked(struct pid *pgrp)
 {
 	if (list_empty(&pgrp->members[PIDTYPE_PGRP]))
 		return NULL;
-	return list_first_entry(&pgrp->members[PIDTYPE_PGRP], struct task_struct, pid_link[PIDTYPE_PGRP]);
+	return list_first_entry(&pgrp->members[PIDTYPE_PGRP], struct task_struct,
+				pid_link[PIDTYPE_PGRP]);
 }
 
 bool pgrp_is_orphaned_locked(struct pid *pgrp, struct task_struct *ignored)
@@ -104,7 +104,8 @@ bool is_large_group_locked(const struct pid *pgrp)
 {
 	int n = 0;
 
-	for (const struct list_head *l = pgrp->members[PIDTYPE_PGRP].next; l != &pgrp->members[PIDTYPE_PGRP]; l = l->next)
+	for (const struct list_head *l = pgrp->members[PIDTYPE_PGRP].next;
+	     l != &pgrp->members[PIDTYPE_PGRP]; l = l->next)
 		if (++n > KILL_BATCH)
 			return true;
 	return false;
@@ -118,7 +119,8 @@ void kill_pgrp_in_batches(struct pid *pgrp, int signo)
 	spin_lock_deferring(&tasklist_lock);
 	while ((nr = next_pid_locked(nr, &t))) {
 		if (thread_group_leader(t) && t->signal->pgrp == pgrp)
-			(void)send_signal_listed(signo, NULL, t, true); /* no real-time signal: it cannot fail */
+			/* no real-time signal: it cannot fail */
+			(void)send_signal_listed(signo, NULL, t, true);
 		if (++n % KILL_BATCH)
 			continue;
 		spin_unlock_deferring(&tasklist_lock);
@@ -157,7 +159,7 @@ int kill_pgrp(int pgrp, int signo)
 	return error;
 }
 
-/* ---- The calls ------------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 long sys_getpid(void)
 {

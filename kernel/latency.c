@@ -2,27 +2,31 @@
 /*
  * latency.c: for how long nobody else could run (boot word latency_debug).
  *
- * Two things are measured in cycles of the time-stamp counter, which counts instructions under --icount:
+ * Two things are measured in cycles of the time-stamp counter, which counts instructions under
+ * --icount:
  *
  *	stretches	from one scheduling point to the next: schedule(), port_cond_resched(), the way back to user
  *			mode. Nothing is preempted in the kernel, so everybody else waits for a stretch.
  *	blackouts	with interrupts off
  *
- * The machine's timer interrupts SAMPLES_PER_TICK times as often as the tick. Each sample notes where the kernel
- * is, and so gives a stretch its name; in user mode and in the idle task it ends the stretch. How late a
- * sample comes is how long interrupts were off when it was due, and where it comes is where they were turned on
- * again. A blackout shorter than the time between two samples may be missed; a longer one is seen too short by
- * that time at most, which the limit takes into account.
+ * The machine's timer interrupts SAMPLES_PER_TICK times as often as the tick. Each sample notes
+ * where the kernel is, and so gives a stretch its name; in user mode and in the idle task it ends
+ * the stretch. How late a sample comes is how long interrupts were off when it was due, and where
+ * it comes is where they were turned on again. A blackout shorter than the time between two samples
+ * may be missed; a longer one is seen too short by that time at most, which the limit takes into
+ * account.
  *
  *	      | due			| served: late by this much, at the sti
  *	------+-------------------------+------------>
  *	   cli|<------ blackout ------->|sti
  *
- * What exceeds its limit is a warning in the log, each function once until it is exceeded by a quarter more. It is
- * written at the next scheduling point, as writing takes long itself. The longest of each kind are told at power-off.
+ * What exceeds its limit is a warning in the log, each function once until it is exceeded by a
+ * quarter more. It is written at the next scheduling point, as writing takes long itself. The
+ * longest of each kind are told at power-off.
  *
- * Off, each scheduling point costs one predicted branch. A task that was sampled in the kernel goes back to user
- * mode by way of kernel_return_to_user() (WORK_SAMPLED), so that system calls cost nothing more.
+ * Off, each scheduling point costs one predicted branch. A task that was sampled in the kernel goes
+ * back to user mode by way of kernel_return_to_user() (WORK_SAMPLED), so that system calls cost
+ * nothing more.
  *
  * Locking: one CPU; interrupts off around what samples use.
  */
@@ -41,7 +45,7 @@
 #define STRETCH_LIMIT  4000000ull
 #define BLACKOUT_LIMIT (400000ull - SAMPLE_CYCLES)
 
-#define TRACE_DEPTH 7
+#define TRACE_DEPTH  7
 #define NR_FUNCTIONS 24 /* that warnings are kept apart for */
 
 /* Something that took long, and where. */
@@ -65,8 +69,8 @@ struct watch {
 };
 
 bool latency_debug;
-static struct watch stretches = { .what = "without a scheduling point", .limit = STRETCH_LIMIT };
-static struct watch blackouts = { .what = "with interrupts off", .limit = BLACKOUT_LIMIT };
+static struct watch stretches = {.what = "without a scheduling point", .limit = STRETCH_LIMIT};
+static struct watch blackouts = {.what = "with interrupts off", .limit = BLACKOUT_LIMIT};
 static u64 stretch_start;
 static struct excess sampled; /* of the stretch: where it last was */
 
@@ -118,7 +122,7 @@ void kernel_sample(struct pt_regs *regs, u64 late_cycles)
 		look(&sampled, regs);
 }
 
-/* ---- Telling ---------------------------------------------------------------------------------- */
+/* ---- Telling --------------------------------------------------------------------------------- */
 
 static const char *function_of(const struct excess *e)
 {
@@ -155,10 +159,11 @@ static void print_excess(const char *level, const char *what, const struct exces
 		unsigned long offset;
 		const char *name = machine_symbol(e->trace[i] - !!i, &offset);
 
-		n += (size_t)pagoda_snprintf(text + n, sizeof(text) - n, "%s%s", i ? " < " : " in ", name ? name : "?");
+		n += (size_t)pagoda_snprintf(text + n, sizeof(text) - n, "%s%s", i ? " < " : " in ",
+					     name ? name : "?");
 	}
-	pr_info("latency: %s: %llu cycles %s%s (task %d, %s)\n", level, (unsigned long long)e->cycles, what, text,
-		e->pid, e->comm);
+	pr_info("latency: %s: %llu cycles %s%s (task %d, %s)\n", level,
+		(unsigned long long)e->cycles, what, text, e->pid, e->comm);
 }
 
 static void write_pending(struct watch *w)
@@ -195,9 +200,12 @@ void latency_report(void)
 	print_excess("longest", blackouts.what, &blackouts.longest);
 }
 
-/* ---- A kernel that is too slow, for the test (boot word latency_test) ----------------------------- */
+/* ---- A kernel that is too slow, for the test (boot word latency_test) ------------------------ */
 
-/* Most of the time passes in the caller, into which this is inlined, so that a sample finds the caller's name. */
+/*
+ * Most of the time passes in the caller, into which this is inlined, so that a sample finds the
+ * caller's name.
+ */
 static __always_inline void spin_until(u64 until)
 {
 	while (machine_cycles() < until)

@@ -13,9 +13,12 @@
 #include <kernel/process.h>
 #include <kernel/sched.h>
 
-/* ---- Limits -------------------------------------------------------------------------------------- */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
-/* Is the limit valid, whoever sets it? Even root gets no more descriptors than fs.nr_open. 0, -EINVAL, -EPERM. */
+/*
+ * Is the limit valid, whoever sets it? Even root gets no more descriptors than fs.nr_open. 0,
+ * -EINVAL, -EPERM.
+ */
 static int check_limit(unsigned int which, const struct rlimit *new)
 {
 	if (which >= RLIM_NLIMITS)
@@ -39,7 +42,7 @@ static int change_limit(struct task_struct *t, unsigned int which, const struct 
 	spin_lock_deferring(&tasklist_lock);
 	if (old)
 		*old = *limit;
-	if (new && new->rlim_max > limit->rlim_max && !capable(CAP_SYS_RESOURCE))
+	if (new &&new->rlim_max > limit->rlim_max && !capable(CAP_SYS_RESOURCE))
 		error = -EPERM;
 	else if (new)
 		*limit = *new;
@@ -69,7 +72,8 @@ long sys_prlimit64(unsigned long pid, unsigned long which, unsigned long unew, u
 		t = get_task_by_pid((int)pid);
 	if (!t)
 		return -ESRCH;
-	error = may_see_limits(t) ? change_limit(t, (unsigned int)which, unew ? &new : NULL, &old) : -EPERM;
+	error = may_see_limits(t) ? change_limit(t, (unsigned int)which, unew ? &new : NULL, &old)
+				  : -EPERM;
 	if ((int)pid)
 		put_task(t);
 	if (!error && uold && copy_to_user(uold, &old, sizeof(old)))
@@ -97,7 +101,7 @@ long sys_setrlimit(unsigned long which, unsigned long uaddr)
 	return change_limit(current, (unsigned int)which, &new, NULL);
 }
 
-/* ---- Usage ------------------------------------------------------------------------------------------ */
+/* ---- Usage ----------------------------------------------------------------------------------- */
 
 struct rusage {
 	struct timeval utime, stime;
@@ -108,7 +112,7 @@ static_assert(sizeof(struct rusage) == 144, "rusage's layout");
 
 static struct timeval ns_to_timeval(u64 ns)
 {
-	return (struct timeval){ (s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+	return (struct timeval){(s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / NSEC_PER_USEC)};
 }
 
 int put_rusage(unsigned long uaddr, const struct task_usage *u)
@@ -169,7 +173,7 @@ long sys_times(unsigned long uaddr)
 	return (long)(port_clock_ns() / TICK_NS);
 }
 
-/* ---- Niceness: kept and shown ------------------------------------------------------------------------- */
+/* ---- Niceness: kept and shown ---------------------------------------------------------------- */
 
 #define PRIO_PROCESS 0
 #define PRIO_PGRP    1

@@ -47,7 +47,7 @@
 
 static struct boot_info *boot;
 
-/* ---- Boot options ------------------------------------------------------------------------------------------ */
+/* ---- Boot options ---------------------------------------------------------------------------- */
 
 static void read_boot_options(void)
 {
@@ -59,7 +59,7 @@ static void read_boot_options(void)
 		machine_log_level((enum port_log_level)level);
 }
 
-/* ---- Failing ----------------------------------------------------------------------------------------------- */
+/* ---- Failing --------------------------------------------------------------------------------- */
 
 static const char *reason(long error)
 {
@@ -93,7 +93,7 @@ static __noreturn void boot_failed(const char *what, long error)
 	machine_power_off(BOOT_FAILED_STATUS);
 }
 
-/* ---- Pid 1 ----------------------------------------------------------------------------------------------------- */
+/* ---- Pid 1 ----------------------------------------------------------------------------------- */
 
 /*
  * Where the initramfs can be read, or NULL. Firmware may call its last frames its own, so that
@@ -122,8 +122,9 @@ static void free_initrd(size_t bytes)
 
 static void mount_root(void)
 {
-	size_t size = boot->initrd_end > boot->initrd_start ?
-			      (size_t)(boot->initrd_end - boot->initrd_start) : 0;
+	size_t size = boot->initrd_end > boot->initrd_start
+			      ? (size_t)(boot->initrd_end - boot->initrd_start)
+			      : 0;
 	void *initrd = map_initrd(size);
 	bool direct = initrd == __va(boot->initrd_start);
 	struct fs_boot fs = {
@@ -191,8 +192,9 @@ static void execute_init(void)
 
 	if (!init)
 		boot_failed("execute init", ENOMEM);
-	error = do_execve(AT_FDCWD, init->path, (struct arg_list){ .kernel = true, .strings = init->argv },
-			  (struct arg_list){ .kernel = true, .strings = init->envp }, 0);
+	error = do_execve(AT_FDCWD, init->path,
+			  (struct arg_list){.kernel = true, .strings = init->argv},
+			  (struct arg_list){.kernel = true, .strings = init->envp}, 0);
 	if (error) {
 		pagoda_snprintf(what, sizeof(what), "execute %s", init->path);
 		boot_failed(what, -error);
@@ -233,7 +235,7 @@ static void start_first_task(void)
 	wake_up_new_task(t);
 }
 
-/* ---- Boot ---------------------------------------------------------------------------------------------------- */
+/* ---- Boot ------------------------------------------------------------------------------------ */
 
 static void boot_memory(void)
 {

@@ -40,8 +40,8 @@ long sys_mprotect(unsigned long addr, unsigned long len, unsigned long prot)
 	return do_mprotect(addr, len, prot);
 }
 
-long sys_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len, unsigned long flags,
-		unsigned long new_addr)
+long sys_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len,
+		unsigned long flags, unsigned long new_addr)
 {
 	return (long)do_mremap(addr, old_len, new_len, flags, new_addr);
 }
@@ -93,23 +93,23 @@ long sys_munlockall(void)
 	return do_munlockall();
 }
 
-long sys_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot, unsigned long pgoff,
-			  unsigned long flags)
+long sys_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot,
+			  unsigned long pgoff, unsigned long flags)
 {
 	return prot ? -EINVAL : do_remap_file_pages(start, size, pgoff, flags);
 }
 
 /* ---- membarrier ---------------------------------------------------------------------------- */
 
-#define MEMBARRIER_QUERY			   0u
-#define MEMBARRIER_GLOBAL			   0x01u
-#define MEMBARRIER_GLOBAL_EXPEDITED		   0x02u
-#define MEMBARRIER_REGISTER_GLOBAL_EXPEDITED	   0x04u
-#define MEMBARRIER_PRIVATE_EXPEDITED		   0x08u
-#define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED	   0x10u
-#define MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE	   0x20u
+#define MEMBARRIER_QUERY				0u
+#define MEMBARRIER_GLOBAL				0x01u
+#define MEMBARRIER_GLOBAL_EXPEDITED			0x02u
+#define MEMBARRIER_REGISTER_GLOBAL_EXPEDITED		0x04u
+#define MEMBARRIER_PRIVATE_EXPEDITED			0x08u
+#define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED		0x10u
+#define MEMBARRIER_PRIVATE_EXPEDITED_SYNC_CORE		0x20u
 #define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE 0x40u
-#define MEMBARRIER_ALL				   0x7fu /* restartable sequences: none here */
+#define MEMBARRIER_ALL					0x7fu /* restartable sequences: none here */
 
 static void cpu_barrier(void *unused)
 {

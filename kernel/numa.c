@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * numa.c: the NUMA system calls, from user bitmaps and vectors to mm/space/mempolicy.c and migrate.c.
+ * numa.c: the NUMA system calls, from user bitmaps and vectors to mm/space/mempolicy.c and
+ * migrate.c.
  *
  * A set of nodes is a bitmap of longs in user memory, maxnode - 1 bits of it. Programs may
  * name more nodes than there are; up to LINUX_MAX_NODES that is no error in itself.
@@ -51,8 +52,9 @@ static int nodes_from_user(struct mpol_request *want, unsigned long user, unsign
 	if (maxnode > PAGE_SIZE * 8)
 		return -EINVAL;
 	for (unsigned long first = 0; !err && first < maxnode; first += 64)
-		err = get_user(value, user + first / 8) ? -EFAULT :
-							  take_long(want, first, value, maxnode - first);
+		err = get_user(value, user + first / 8)
+			      ? -EFAULT
+			      : take_long(want, first, value, maxnode - first);
 	return err;
 }
 
@@ -76,7 +78,7 @@ static unsigned int nr_node_ids(void)
 	return 32 - (unsigned int)__builtin_clz(nodes_with_memory());
 }
 
-/* ---- Policies ----------------------------------------------------------------------------------- */
+/* ---- Policies -------------------------------------------------------------------------------- */
 
 static int request_from_user(struct mpol_request *want, unsigned long mode, unsigned long user,
 			     unsigned long maxnode)
@@ -104,8 +106,8 @@ long sys_set_mempolicy(unsigned long mode, unsigned long user, unsigned long max
 	return 0;
 }
 
-long sys_get_mempolicy(unsigned long policy, unsigned long user, unsigned long maxnode, unsigned long addr,
-		       unsigned long flags)
+long sys_get_mempolicy(unsigned long policy, unsigned long user, unsigned long maxnode,
+		       unsigned long addr, unsigned long flags)
 {
 	nodemask_t nodes = 0;
 	int value, err;
@@ -131,21 +133,22 @@ long sys_mbind(unsigned long start, unsigned long len, unsigned long mode, unsig
 	return err ? err : do_mbind(start, len, &want, (unsigned int)flags, capable(CAP_SYS_NICE));
 }
 
-long sys_set_mempolicy_home_node(unsigned long start, unsigned long len, unsigned long node, unsigned long flags)
+long sys_set_mempolicy_home_node(unsigned long start, unsigned long len, unsigned long node,
+				 unsigned long flags)
 {
 	unsigned long end = start + PAGE_ALIGN(len);
 
-	if (start & ~PAGE_MASK || flags || node >= MAX_NR_NODES || !node_isset((int)node, nodes_with_memory()) ||
-	    end < start)
+	if (start & ~PAGE_MASK || flags || node >= MAX_NR_NODES ||
+	    !node_isset((int)node, nodes_with_memory()) || end < start)
 		return -EINVAL;
 	return end == start ? 0 : do_set_home_node(start, end, (int)node);
 }
 
-/* ---- Moving ---------------------------------------------------------------------------------------- */
+/* ---- Moving ---------------------------------------------------------------------------------- */
 
 /*
- * The address space of task pid (0: the caller), with mm_users raised; NULL: the task has none (any more), which is
- * checked after the rights. ERR_PTR(-ESRCH, -EPERM).
+ * The address space of task pid (0: the caller), with mm_users raised; NULL: the task has none (any
+ * more), which is checked after the rights. ERR_PTR(-ESRCH, -EPERM).
  */
 static struct mm_struct *mm_of(int pid)
 {
@@ -165,7 +168,8 @@ static struct mm_struct *mm_of(int pid)
 	return mm;
 }
 
-long sys_migrate_pages(unsigned long pid, unsigned long maxnode, unsigned long user_from, unsigned long user_to)
+long sys_migrate_pages(unsigned long pid, unsigned long maxnode, unsigned long user_from,
+		       unsigned long user_to)
 {
 	struct mpol_request from, to;
 	int err = nodes_from_user(&from, user_from, maxnode);
@@ -227,11 +231,13 @@ static long do_one_page(const struct move_call *c, unsigned long i)
 	u64 addr;
 	s32 node = 0, status;
 
-	if (get_user(addr, c->pages + i * sizeof(addr)) || (c->nodes && get_user(node, c->nodes + i * sizeof(node))))
+	if (get_user(addr, c->pages + i * sizeof(addr)) ||
+	    (c->nodes && get_user(node, c->nodes + i * sizeof(node))))
 		return -EFAULT;
 	if (c->nodes && (node < 0 || !node_isset(node, nodes_with_memory())))
 		return -ENODEV;
-	status = c->nodes ? move_one(c, (unsigned long)addr, node) : query_page(c->mm, (unsigned long)addr);
+	status = c->nodes ? move_one(c, (unsigned long)addr, node)
+			  : query_page(c->mm, (unsigned long)addr);
 	if (put_user(status, c->status + i * sizeof(status)))
 		return -EFAULT;
 	return c->nodes && (status == -EBUSY || status == -ENOMEM);
@@ -240,7 +246,7 @@ static long do_one_page(const struct move_call *c, unsigned long i)
 long sys_move_pages(unsigned long pid, unsigned long nr, unsigned long pages, unsigned long nodes,
 		    unsigned long status, unsigned long flags)
 {
-	struct move_call c = { NULL, pages, nodes, status, flags & MPOL_MF_MOVE_ALL };
+	struct move_call c = {NULL, pages, nodes, status, flags & MPOL_MF_MOVE_ALL};
 	long failed = 0;
 
 	if ((unsigned int)flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL))

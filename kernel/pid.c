@@ -24,9 +24,9 @@
 
 #define PID_HASH_SIZE 256
 
-static unsigned long pid_map[PID_MAX / 64];	     /* (T) */
-static struct list_head pid_hash[PID_HASH_SIZE];     /* (T) */
-static int last_pid;				     /* (T) */
+static unsigned long pid_map[PID_MAX / 64];	 /* (T) */
+static struct list_head pid_hash[PID_HASH_SIZE]; /* (T) */
+static int last_pid;				 /* (T) */
 static kmem_cache_t *pid_cache;
 
 void pid_init(void)

@@ -17,24 +17,28 @@ struct task_struct;
 enum pid_type { PIDTYPE_PGRP, PIDTYPE_SESSION, NR_PID_LISTS };
 
 struct pid {
-	int nr;			     /* constant */
-	int users;		     /* (T) the task, and each member of a list */
-	struct list_head hash;	     /* (T) */
-	struct task_struct *task;    /* (T) whose tid it is, or NULL */
+	int nr;					/* constant */
+	int users;				/* (T) the task, and each member of a list */
+	struct list_head hash;			/* (T) */
+	struct task_struct *task;		/* (T) whose tid it is, or NULL */
 	struct list_head members[NR_PID_LISTS]; /* (T) group leaders' pid_link[type] */
-	u64 left_by;		     /* (T) a parent that ends has children in this group: its number (exit.c) */
-	struct list_head left_link;  /* (T) of that parent's list */
-	unsigned int refs;	     /* (T) of the struct: one for all users, one for each pidfd */
-	wait_queue_head_t ended;     /* woken when the process ends */
+	/* (T) a parent that ends has children in this group: its number (exit.c) */
+	u64 left_by;
+	struct list_head left_link; /* (T) of that parent's list */
+	unsigned int refs;	    /* (T) of the struct: one for all users, one for each pidfd */
+	wait_queue_head_t ended;    /* woken when the process ends */
 };
 
 /*
- * A number with one user: wanted, or (0) one that nobody uses, given out cyclically. ERR_PTR: EAGAIN
- * (none left), EEXIST (wanted is in use), ENOMEM. May sleep.
+ * A number with one user: wanted, or (0) one that nobody uses, given out cyclically. ERR_PTR:
+ * EAGAIN (none left), EEXIST (wanted is in use), ENOMEM. May sleep.
  */
 struct pid *alloc_pid(int wanted) __must_check;
 void put_pid(struct pid *pid);
-/* The struct, not the number: it stays, and stands for nobody when the process is gone. Any context. */
+/*
+ * The struct, not the number: it stays, and stands for nobody when the process is gone. Any
+ * context.
+ */
 void get_pid_ref(struct pid *pid);
 void put_pid_ref(struct pid *pid);
 int last_pid_given(void);

@@ -6,7 +6,10 @@
 
 struct pid;
 
-/* The process of a pidfd, with a reference (put_pid_ref()), or ERR_PTR(-EBADF). nonblock: O_NONBLOCK is set. */
+/*
+ * The process of a pidfd, with a reference (put_pid_ref()), or ERR_PTR(-EBADF). nonblock:
+ * O_NONBLOCK is set.
+ */
 struct pid *pidfd_pid(int fd, bool *nonblock) __must_check;
 /* The same, also of an open /proc/PID (-ESRCH: that process is gone). */
 struct pid *pidfd_or_proc_pid(int fd) __must_check;

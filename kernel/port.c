@@ -14,7 +14,8 @@ void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned lo
 		       unsigned long error_code)
 {
 	(void)regs;
-	current->thread.error_code = error_code; /* what the frame shows, which hides kernel mappings */
+	/* what the frame shows, which hides kernel mappings */
+	current->thread.error_code = error_code;
 	force_sig_fault(signo, si_code, addr);
 }
 
@@ -33,8 +34,8 @@ void port_send_signal(struct vm_task *task, int signo)
 #define TASK_BATCH 32
 
 /*
- * Call fn for all tasks in the order of their numbers, until it returns false. fn runs under tasklist_lock, which is
- * let go of after each TASK_BATCH tasks. May sleep.
+ * Call fn for all tasks in the order of their numbers, until it returns false. fn runs under
+ * tasklist_lock, which is let go of after each TASK_BATCH tasks. May sleep.
  */
 static void for_each_task_in_batches(bool (*fn)(struct task_struct *t, void *arg), void *arg)
 {
@@ -68,7 +69,7 @@ static bool call_for_task(struct task_struct *t, void *arg)
 
 void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg)
 {
-	struct task_call call = { fn, arg, 0 };
+	struct task_call call = {fn, arg, 0};
 
 	for_each_task_in_batches(call_for_task, &call);
 }
@@ -84,7 +85,7 @@ static bool signal_if_wanted(struct task_struct *t, void *arg)
 
 void port_signal_tasks(bool (*wanted)(struct vm_task *task, void *arg), void *arg, int signo)
 {
-	struct task_call call = { wanted, arg, signo };
+	struct task_call call = {wanted, arg, signo};
 
 	for_each_task_in_batches(signal_if_wanted, &call);
 }

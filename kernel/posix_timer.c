@@ -6,13 +6,14 @@
  *	clocks of CPU time	a cpu_timer (cpu_clock.c): of this process, a thread of it, any process
  *
  * Each has a queue entry for its signal from the start (sigqueue.c), so expiring cannot fail; what
- * expires while the signal is pending is an overrun, told with the signal and by timer_getoverrun. A periodic timer rests while
- * its signal is pending, and a silent one (SIGEV_NONE) until somebody looks: what they missed is counted then.
- * Numbers are given out upwards and per process; a tree finds a timer by its number. Timers are not inherited by fork and end with
- * execve.
+ * expires while the signal is pending is an overrun, told with the signal and by timer_getoverrun.
+ * A periodic timer rests while its signal is pending, and a silent one (SIGEV_NONE) until somebody
+ * looks: what they missed is counted then. Numbers are given out upwards and per process; a tree
+ * finds a timer by its number. Timers are not inherited by fork and end with execve.
  *
  * Locking: sig->timer_mutex for the tree and the calls (sleeps, outermost). Failure: EAGAIN (no
- * memory, RLIMIT_SIGPENDING), EINVAL, EOPNOTSUPP, EPERM, EFAULT; ESRCH when whom a clock measures has gone.
+ * memory, RLIMIT_SIGPENDING), EINVAL, EOPNOTSUPP, EPERM, EFAULT; ESRCH when whom a clock measures
+ * has gone.
  */
 #include <pagoda/bug.h>
 #include <pagoda/slab.h>
@@ -40,7 +41,8 @@ struct posix_timer {
 	struct rb_node node; /* in sig->posix_timers, by id */
 	struct signal_struct *sig;
 	int id;
-	struct sigqueue *queue;	    /* also of SIGEV_NONE, so that RLIMIT_SIGPENDING counts all timers */
+	/* also of SIGEV_NONE, so that RLIMIT_SIGPENDING counts all timers */
+	struct sigqueue *queue;
 	bool silent;		    /* SIGEV_NONE */
 	struct task_struct *thread; /* SIGEV_THREAD_ID: who gets the signal; a reference, or NULL */
 	bool on_cpu_time;	    /* cpu is in use, else timer */
@@ -61,10 +63,13 @@ static bool expired(struct clock_timer *ct, u64 times)
 {
 	struct posix_timer *timer = container_of(ct, struct posix_timer, timer);
 
-	return !timer->silent && !send_timer_signal(timer->queue, expirations(times), timer->thread, timer->sig);
+	return !timer->silent &&
+	       !send_timer_signal(timer->queue, expirations(times), timer->thread, timer->sig);
 }
 
-/* The timer's signal is being taken: the overruns since it became pending, and the timer goes on. */
+/*
+ * The timer's signal is being taken: the overruns since it became pending, and the timer goes on.
+ */
 static unsigned int missed(void *timer)
 {
 	return expirations(clock_timer_missed(&((struct posix_timer *)timer)->timer));
@@ -75,7 +80,8 @@ static void cpu_expired(struct cpu_timer *ct, u64 times)
 	struct posix_timer *timer = container_of(ct, struct posix_timer, cpu);
 
 	if (!timer->silent)
-		(void)send_timer_signal_listed(timer->queue, expirations(times), timer->thread, timer->sig);
+		(void)send_timer_signal_listed(timer->queue, expirations(times), timer->thread,
+					       timer->sig);
 }
 
 /* ---- Making and unmaking --------------------------------------------------------------------- */
@@ -124,7 +130,8 @@ static int start_clock(struct posix_timer *timer, int clock)
 	timer->on_cpu_time = is_cpu_clock(clock);
 	if (timer->on_cpu_time)
 		return cpu_timer_init(&timer->cpu, clock, cpu_expired);
-	if ((clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM) && !capable(CAP_WAKE_ALARM))
+	if ((clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM) &&
+	    !capable(CAP_WAKE_ALARM))
 		return -EPERM;
 	clock_timer_init(&timer->timer, clock, expired);
 	timer->queue->missed = missed;
@@ -238,9 +245,12 @@ static void unlock_timer(struct posix_timer *timer)
 	mutex_unlock(&timer->sig->timer_mutex);
 }
 
-/* ---- The calls ------------------------------------------------------------------------------------ */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
-/* Give the timer a number, write it to uid, and only then set up the clock, as Linux does. 0 or -errno. */
+/*
+ * Give the timer a number, write it to uid, and only then set up the clock, as Linux does. 0 or
+ * -errno.
+ */
 static int number_timer(struct posix_timer *timer, int clock, bool given, unsigned long uid)
 {
 	lockdep_assert_held(&timer->sig->timer_mutex);
@@ -257,7 +267,8 @@ static long create(int clock, struct sigevent *event, bool given, unsigned long 
 {
 	struct signal_struct *sig = current->signal;
 	struct posix_timer *timer;
-	int error = check_waiting_clock(clock); /* rights, and the process of a CPU clock, come last (start_clock) */
+	/* rights, and the process of a CPU clock, come last (start_clock) */
+	int error = check_waiting_clock(clock);
 
 	if (error)
 		return error;

@@ -8,8 +8,8 @@
  * As in Linux the order of checks is each option's own: some ask for the right first, some look at
  * arguments that they do not use. What has no effect here (timer slack: timers go by ticks;
  * huge pages; machine checks) is kept and told, so that a program finds what it has set.
- * Options of things that do not exist here (seccomp, SET_MM, core scheduling) are EINVAL, as in a Linux
- * built without them.
+ * Options of things that do not exist here (seccomp, SET_MM, core scheduling) are EINVAL, as in a
+ * Linux built without them.
  *
  * Locking: a task changes its own words only. Failure: EINVAL, EPERM, EFAULT; nothing changed.
  */
@@ -60,7 +60,7 @@ struct prctl_args {
 	unsigned long a, b, c, d;
 };
 
-/* ---- Rights ------------------------------------------------------------------------------------- */
+/* ---- Rights ---------------------------------------------------------------------------------- */
 
 static long read_bounding(unsigned long cap)
 {
@@ -108,7 +108,8 @@ static long set_keep_caps(unsigned long keep)
 
 static long raise_ambient(struct task_caps *caps, u64 bit)
 {
-	if (!(caps->permitted & caps->inheritable & bit) || caps->securebits & SECURE_NO_CAP_AMBIENT_RAISE)
+	if (!(caps->permitted & caps->inheritable & bit) ||
+	    caps->securebits & SECURE_NO_CAP_AMBIENT_RAISE)
 		return -EPERM;
 	caps->ambient |= bit;
 	return 0;
@@ -139,12 +140,12 @@ static long change_ambient(const struct prctl_args *args)
 	}
 }
 
-/* ---- What is kept and told ------------------------------------------------------------------------ */
+/* ---- What is kept and told ------------------------------------------------------------------- */
 
 static long set_name(unsigned long uaddr)
 {
 	struct task_struct *me = current;
-	char name[sizeof(me->vm.comm)] = { 0 };
+	char name[sizeof(me->vm.comm)] = {0};
 
 	if (strncpy_from_user(name, uaddr, sizeof(name) - 1) < 0)
 		return -EFAULT;
@@ -225,7 +226,7 @@ static long set_thp_disable(const struct prctl_args *args)
 	return 0;
 }
 
-/* ---- The call ---------------------------------------------------------------------------------------- */
+/* ---- The call -------------------------------------------------------------------------------- */
 
 static long get_only(const struct prctl_args *args, long value)
 {
@@ -314,9 +315,10 @@ static long do_prctl(int option, const struct prctl_args *args)
 	}
 }
 
-long sys_prctl(unsigned long option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+long sys_prctl(unsigned long option, unsigned long a, unsigned long b, unsigned long c,
+	       unsigned long d)
 {
-	struct prctl_args args = { a, b, c, d };
+	struct prctl_args args = {a, b, c, d};
 	bool known;
 	long ret = prctl_rights((int)option, &args, &known);
 

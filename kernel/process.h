@@ -31,15 +31,18 @@ struct clone_request {
 	unsigned long flags;
 	unsigned long newsp, ptid, ctid, pidfd, tls;
 	int exit_signal;
-	int wanted_tid;		/* 0: any */
-	const char *name;	/* kernel threads only, with fn */
+	int wanted_tid;	  /* 0: any */
+	const char *name; /* kernel threads only, with fn */
 	void (*fn)(void *arg);
 	void *arg;
 };
 
-/* ---- fork.c, clone.c ---------------------------------------------------------------------------- */
+/* ---- fork.c, clone.c ------------------------------------------------------------------------- */
 void fork_init(void);
-/* What a task keeps of the kernel's memory beside its address space, in pages: for the OOM killer (oom.h). */
+/*
+ * What a task keeps of the kernel's memory beside its address space, in pages: for the OOM killer
+ * (oom.h).
+ */
 unsigned long task_kernel_pages(struct vm_task *task);
 /* The parts of a task, and of a process led by leader, that are the same in every new one. */
 void init_task_parts(struct task_struct *t);
@@ -86,10 +89,14 @@ long sys_exit(unsigned long code);
 long sys_exit_group(unsigned long code);
 /* Take an ended task out of every table. tasklist_lock held; put_task() it afterwards. */
 void release_task_locked(struct task_struct *t);
-/* Every other thread of the process exits; returns when they have. -EAGAIN: we are to die ourselves. */
+/*
+ * Every other thread of the process exits; returns when they have. -EAGAIN: we are to die
+ * ourselves.
+ */
 int kill_other_threads(void);
 
-long sys_wait4(unsigned long pid, unsigned long ustatus, unsigned long options, unsigned long rusage);
+long sys_wait4(unsigned long pid, unsigned long ustatus, unsigned long options,
+	       unsigned long rusage);
 long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsigned long options,
 		unsigned long rusage);
 /* Copy a struct rusage out. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process_vm.c: process_vm_readv, process_vm_writev, process_madvise: another process's memory, by address.
+ * process_vm.c: process_vm_readv, process_vm_writev, process_madvise: another process's memory, by
+ * address.
  *
  * The remote pieces are walked in order, page by page; each piece of a page goes through one
  * bounce page of ours, as a copy may fault on either side and both address spaces cannot be
@@ -121,8 +122,8 @@ static long with_remote(int pid, const struct iovec *local, unsigned long nr_loc
 		if (IS_ERR(mm)) {
 			ret = PTR_ERR(mm);
 		} else {
-			ret = copy_vectors(mm, &(struct iov_walk){ local, nr_local, 0 },
-					   &(struct iov_walk){ remote, nr, 0 }, write);
+			ret = copy_vectors(mm, &(struct iov_walk){local, nr_local, 0},
+					   &(struct iov_walk){remote, nr, 0}, write);
 			mmput(mm);
 		}
 	}
@@ -159,7 +160,7 @@ long sys_process_vm_writev(unsigned long pid, unsigned long local, unsigned long
 	return process_vm_rw((int)pid, local, nr_local, remote, nr_remote, flags, true);
 }
 
-/* ---- Advice --------------------------------------------------------------------------------------- */
+/* ---- Advice ---------------------------------------------------------------------------------- */
 
 #define MADV_WILLNEED 3
 #define MADV_COLD     20
@@ -172,8 +173,8 @@ static bool is_for_others(int advice)
 }
 
 /*
- * The address space of a pidfd's process, for advice: ERR_PTR(-ESRCH): it is gone, or a zombie; -EINVAL: advice
- * of another kind; -EACCES, -EPERM: no rights. Found in Linux's order.
+ * The address space of a pidfd's process, for advice: ERR_PTR(-ESRCH): it is gone, or a zombie;
+ * -EINVAL: advice of another kind; -EACCES, -EPERM: no rights. Found in Linux's order.
  */
 static struct mm_struct *mm_for_advice(const struct pid *pid, int advice)
 {
@@ -202,7 +203,8 @@ static struct mm_struct *mm_for_advice(const struct pid *pid, int advice)
 }
 
 /* Bytes advised about; an error only if the first piece fails. */
-static long advise_pieces(struct mm_struct *mm, const struct iovec *iov, unsigned long nr, int advice)
+static long advise_pieces(struct mm_struct *mm, const struct iovec *iov, unsigned long nr,
+			  int advice)
 {
 	long done = 0;
 	int error = 0;
@@ -233,8 +235,8 @@ static long advise_process(int pidfd, const struct iovec *iov, unsigned long nr,
 	return ret;
 }
 
-long sys_process_madvise(unsigned long pidfd, unsigned long vec, unsigned long nr, unsigned long advice,
-			 unsigned long flags)
+long sys_process_madvise(unsigned long pidfd, unsigned long vec, unsigned long nr,
+			 unsigned long advice, unsigned long flags)
 {
 	struct iovec fast[IOV_FAST], *iov;
 	long ret;

@@ -9,9 +9,10 @@
  *	exit N		the program is over: report, flush, power off
  *
  * The report is one line of JSON on STREAM_CONTROL. Frames are counted when nothing but init
- * is left, with what init and the root's files have in swap brought back, and the structures of ended tasks and idle per-CPU
- * lists given back, and what is cached of disks dropped, so that the two counts are equal
- * unless something leaked, and no slot of swap is in use. Then the core checks its structures; what it finds wrong is a panic.
+ * is left, with what init and the root's files have in swap brought back, and the structures of
+ * ended tasks and idle per-CPU lists given back, and what is cached of disks dropped, so that the
+ * two counts are equal unless something leaked, and no slot of swap is in use. Then the core checks
+ * its structures; what it finds wrong is a panic.
  *
  * Locking: one writer (init and its child take turns); unknown calls under unknown_lock.
  */
@@ -98,8 +99,9 @@ static void drop_caches(void)
 }
 
 /*
- * Free frames, those counted in that kernel mappings keep for their tables for good, those that slabs keep only
- * because objects of others lie scattered in them, and the maps of swap areas, as the program may swapoff.
+ * Free frames, those counted in that kernel mappings keep for their tables for good, those that
+ * slabs keep only because objects of others lie scattered in them, and the maps of swap areas, as
+ * the program may swapoff.
  */
 static unsigned long count_frames(void)
 {
@@ -111,7 +113,7 @@ static unsigned long count_frames(void)
 	return nr_free_pages() + nr_kernel_tables + kmem_cache_spare_pages() + swap_map_pages();
 }
 
-/* ---- The line ------------------------------------------------------------------------------------------- */
+/* ---- The line -------------------------------------------------------------------------------- */
 
 struct text {
 	char *buf;
@@ -181,12 +183,14 @@ static void list_known_word(void *arg, const struct boot_word *word)
 /* The words of the command line that nobody knows, and those that somebody does. */
 static void add_boot_words(struct text *t)
 {
-	struct word_list unknown_words = { .text = t }, known_words = { .text = t };
+	struct word_list unknown_words = {.text = t}, known_words = {.text = t};
 
 	add(t, ",\"unknown_words\":[");
-	for_each_boot_word(list_unknown_word, &unknown_words);
+	for_each_boot_word(list_unknown_word, &unknown_words)
+		;
 	add(t, "],\"known_words\":[");
-	for_each_known_word(list_known_word, &known_words);
+	for_each_known_word(list_known_word, &known_words)
+		;
 	add(t, "]");
 }
 
@@ -204,15 +208,15 @@ static void write_all(enum machine_stream stream, const char *buf, size_t len)
 
 static void send_report(int wait_status)
 {
-	struct text t = { kmalloc(REPORT_BYTES, GFP_KERNEL), 0, REPORT_BYTES };
+	struct text t = {kmalloc(REPORT_BYTES, GFP_KERNEL), 0, REPORT_BYTES};
 	unsigned long frames_end, slots = swap_settle();
 
 	if (!t.buf) {
 		pr_err("report: no memory\n");
 		return;
 	}
-	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{", wait_status,
-	    exec_errno);
+	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{",
+	    wait_status, exec_errno);
 	add_events(&t);
 	kfree(t.buf);
 	frames_end = count_frames();
@@ -222,25 +226,27 @@ static void send_report(int wait_status)
 	if (!t.buf)
 		return;
 	t.len = 0;
-	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{", wait_status,
-	    exec_errno);
+	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{",
+	    wait_status, exec_errno);
 	add_events(&t);
-	add(&t, "},\"peak_rss_kb\":%lu,\"pgtables_peak_kb\":%lu", peak_rss_pages * (PAGE_SIZE / 1024),
-	    peak_pgtables_bytes / 1024);
-	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu,\"exit_tsc\":%lu},\"unknown_syscalls\":{",
+	add(&t, "},\"peak_rss_kb\":%lu,\"pgtables_peak_kb\":%lu",
+	    peak_rss_pages * (PAGE_SIZE / 1024), peak_pgtables_bytes / 1024);
+	add(&t,
+	    ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu,\"exit_tsc\":%lu},\"unknown_"
+	    "syscalls\":{",
 	    (unsigned long)entry_tsc, (unsigned long)first_user_tsc, (unsigned long)exit_tsc);
 	add_unknown(&t);
 	add(&t, "}");
 	add_boot_words(&t);
 	add(&t, ",\"swap_slots_used\":%lu", slots);
-	add(&t, ",\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n", frames_start,
-	    frames_end, nr_warnings);
+	add(&t, ",\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n",
+	    frames_start, frames_end, nr_warnings);
 	if (machine_stream_present(STREAM_CONTROL))
 		write_all(STREAM_CONTROL, t.buf, t.len);
 	kfree(t.buf);
 }
 
-/* ---- Commands -------------------------------------------------------------------------------------------- */
+/* ---- Commands -------------------------------------------------------------------------------- */
 
 /* "word N": the number into *value; false if text is not that. */
 static bool is_word_number(const char *text, const char *word, int *value)

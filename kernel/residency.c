@@ -99,7 +99,8 @@ static void put_area_name(struct vm_area_struct *vma)
 	if (vma->vm_ops && vma->vm_ops->name)
 		name = vma->vm_ops->name(vma);
 	else if (vma->vm_file && file_of(vma->vm_file)->f_path.dentry)
-		name = d_path(&file_of(vma->vm_file)->f_path, &res.root, buf, sizeof(buf), &reachable);
+		name = d_path(&file_of(vma->vm_file)->f_path, &res.root, buf, sizeof(buf),
+			      &reachable);
 	else if (vma->vm_start < mm->brk && vma->vm_end > mm->start_brk)
 		name = "[heap]";
 	else if (vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack)
@@ -181,7 +182,7 @@ static void look(struct mm_struct *mm)
 		WRITE_ONCE(res.period_ns, res.period_ns * 2);
 }
 
-/* ---- The thread ------------------------------------------------------------------------------- */
+/* ---- The thread ------------------------------------------------------------------------------ */
 
 static bool may_look(void)
 {
@@ -225,7 +226,7 @@ static void residency_thread(void *arg)
 	}
 }
 
-/* ---- From outside ------------------------------------------------------------------------------- */
+/* ---- From outside ---------------------------------------------------------------------------- */
 
 void residency_init(unsigned int period_ms)
 {

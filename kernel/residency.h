@@ -9,7 +9,9 @@
 
 struct mm_struct;
 
-/* Boot: look every period_ms; without memory, or without a host, nothing is ever told. May sleep. */
+/*
+ * Boot: look every period_ms; without memory, or without a host, nothing is ever told. May sleep.
+ */
 void residency_init(unsigned int period_ms);
 /* The current task's process is the measured program, from now on. */
 void residency_watch(void);

@@ -21,7 +21,7 @@
 #define FUTEX_TID_MASK	 0x3fffffffu
 #define ROBUST_LIST_MAX	 2048 /* entries walked: the list may be a circle */
 
-/* ---- The end of a thread ---------------------------------------------------------------------- */
+/* ---- The end of a thread --------------------------------------------------------------------- */
 
 /* Why a lock word is looked at: it is on the list, or the thread was about to take or leave it. */
 enum robust_kind { ROBUST_LISTED, ROBUST_PENDING };
@@ -87,11 +87,12 @@ void futex_exit(struct task_struct *t)
 		walk_robust_list(t);
 	if (t->clear_child_tid && atomic_read(&t->vm.mm->mm_users) > 1 &&
 	    !put_user(zero, t->clear_child_tid))
-		(void)futex_wake(t->clear_child_tid, false, 1, FUTEX_BITSET_ALL); /* maybe nobody joins */
+		/* maybe nobody joins */
+		(void)futex_wake(t->clear_child_tid, false, 1, FUTEX_BITSET_ALL);
 	t->robust_list = t->clear_child_tid = 0;
 }
 
-/* ---- The calls -------------------------------------------------------------------------------- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 long sys_set_robust_list(unsigned long head, unsigned long len)
 {

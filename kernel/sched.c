@@ -5,37 +5,43 @@
  *	first, then ready (a tree)	tasks that wait for a CPU, in the order of their virtual runtime
  *	cpu[n]: current, its idle task, what the last switch left to finish
  *
- * A task's virtual runtime is the CPU time that it has had, plus an offset that only grows. The ready task with the
- * least goes next, and runs until it sleeps or its slice is used up. Between tasks that only compute this is
- * round robin: whoever ran is behind all others. `floor` is a lower bound of the virtual runtimes of the tasks that
- * run or are ready; it never falls. (The idea: Stoica and Abdel-Wahab, "Earliest eligible virtual
- * deadline first", 1995; Linux 2.6.23 to 6.5 placed sleepers in the same way.)
+ * A task's virtual runtime is the CPU time that it has had, plus an offset that only grows. The
+ * ready task with the least goes next, and runs until it sleeps or its slice is used up. Between
+ * tasks that only compute this is round robin: whoever ran is behind all others. `floor` is a lower
+ * bound of the virtual runtimes of the tasks that run or are ready; it never falls. (The idea:
+ * Stoica and Abdel-Wahab, "Earliest eligible virtual deadline first", 1995; Linux 2.6.23 to 6.5
+ * placed sleepers in the same way.)
  *
  *	virtual runtime ->
  *	     <---- SLEEP_CREDIT ---- floor
  *	     |        queue keys of woken tasks      |
  *	                             | new task   hog 3   hog 1   hog 2
  *
- * A task that slept did not use its share meanwhile. When it wakes up, its virtual runtime is raised to at least the
- * floor, as it has no claim on the time before, and it is queued as if it had had SLEEP_CREDIT less: so it
- * goes before all that compute as long as it has not run ahead of them by that much. One that has waits like the
- * others. A new task begins where its parent is, or at the floor, so a shell's short commands need not wait for a
- * whole round. When a task ends, its parent is charged for what it ran, up to a slice: so a family that forks children
- * one after the other moves on as one task would, however short a time each child lives. (The parent is charged only up to
- * CHARGE_LIMIT ahead of the floor, as it may have had many children at once and has to go on, too.)
+ * A task that slept did not use its share meanwhile. When it wakes up, its virtual runtime is
+ * raised to at least the floor, as it has no claim on the time before, and it is queued as if it
+ * had had SLEEP_CREDIT less: so it goes before all that compute as long as it has not run ahead of
+ * them by that much. One that has waits like the others. A new task begins where its parent is, or
+ * at the floor, so a shell's short commands need not wait for a whole round. When a task ends, its
+ * parent is charged for what it ran, up to a slice: so a family that forks children one after the
+ * other moves on as one task would, however short a time each child lives. (The parent is charged
+ * only up to CHARGE_LIMIT ahead of the floor, as it may have had many children at once and has to
+ * go on, too.)
  *
- * A woken or new task that is behind the running one by WAKE_GRANULARITY preempts it at the end of an interrupt; a
- * woken one at once if an interrupt (a timer, a device) woke it. If the running task woke it itself, it waits for the next tick: most wakers sleep soon, or
- * have more to hand over (a pipe), and each switch less is time for both.
+ * A woken or new task that is behind the running one by WAKE_GRANULARITY preempts it at the end of
+ * an interrupt; a woken one at once if an interrupt (a timer, a device) woke it. If the running
+ * task woke it itself, it waits for the next tick: most wakers sleep soon, or have more to hand
+ * over (a pipe), and each switch less is time for both.
  *
- * No starvation: the key of a queued task stays. Another task is before it only until it, or its children one after the
- * other, have run for SLEEP_CREDIT more than the distance from the floor to that key, which is a slice at most, as
- * whoever runs has the least key. So a hog beside w others that sleep and wake waits at most w times (SLEEP_CREDIT + a
- * slice), however they do it, and in the long run all have the same.
+ * No starvation: the key of a queued task stays. Another task is before it only until it, or its
+ * children one after the other, have run for SLEEP_CREDIT more than the distance from the floor to
+ * that key, which is a slice at most, as whoever runs has the least key. So a hog beside w others
+ * that sleep and wake waits at most w times (SLEEP_CREDIT + a slice), however they do it, and in
+ * the long run all have the same.
  *
- * The slice is SLICE_TICKS, and less with many ready tasks, so that a round of all takes ROUND_TICKS if it can. Nothing
- * is preempted in kernel mode: the interrupt only sets WORK_RESCHED, and the way back to user mode (or
- * port_cond_resched) calls schedule(). port_yield() puts the caller behind all that are ready.
+ * The slice is SLICE_TICKS, and less with many ready tasks, so that a round of all takes
+ * ROUND_TICKS if it can. Nothing is preempted in kernel mode: the interrupt only sets WORK_RESCHED,
+ * and the way back to user mode (or port_cond_resched) calls schedule(). port_yield() puts the
+ * caller behind all that are ready.
  *
  * Cost: O(log n) of ready tasks; O(1) with at most one, which is kept outside of the tree.
  *
@@ -55,8 +61,8 @@
  * before the switch itself; `on_cpu` stays set until the task's registers are saved, and
  * who picks a task waits for that (never, on one CPU).
  * Invariants: (I1) a task is on the queue iff it is RUNNING and not `running`, and no idle
- * task ever is; (I2) an exited task is never on the queue; (I3) no task of the tree is before `first`, and the
- * tree is empty if there is no `first`.
+ * task ever is; (I2) an exited task is never on the queue; (I3) no task of the tree is before
+ * `first`, and the tree is empty if there is no `first`.
  * Failure: none. Seen in: /proc/stat, /proc/loadavg.
  */
 #include <pagoda/bug.h>
@@ -71,7 +77,8 @@
 #include <kernel/latency.h>
 #include <kernel/process.h>
 
-#define SLEEP_CREDIT_NS	    (SLICE_TICKS * TICK_NS) /* before those that compute by a slice at most */
+/* A task that slept is placed before those that compute by a slice at most. */
+#define SLEEP_CREDIT_NS	    (SLICE_TICKS * TICK_NS)
 #define WAKE_GRANULARITY_NS (TICK_NS / 10)
 #define CHARGE_LIMIT_NS	    (2 * SLICE_TICKS * TICK_NS)
 #define ROUND_TICKS	    40 /* 0.4 s */
@@ -84,12 +91,12 @@ struct cpu_sched {
 };
 
 static spinlock_t rq_lock = SPIN_LOCK_INIT(RANK_NONE);
-static struct task_struct *first; /* (Q) the ready task with the least virtual runtime */
-static struct rb_root ready;	  /* (Q) the others, in the order of their virtual runtime */
-static unsigned int nr_ready;	  /* (Q) of both */
+static struct task_struct *first;      /* (Q) the ready task with the least virtual runtime */
+static struct rb_root ready;	       /* (Q) the others, in the order of their virtual runtime */
+static unsigned int nr_ready;	       /* (Q) of both */
 static u64 floor_ns = SLEEP_CREDIT_NS; /* (Q) */
-static u64 nr_switches;		  /* (Q) */
-static unsigned long loadavg[3]; /* by CPU 0's tick, scaled by 2048 */
+static u64 nr_switches;		       /* (Q) */
+static unsigned long loadavg[3];       /* by CPU 0's tick, scaled by 2048 */
 static struct cpu_sched cpu[NR_CPUS];
 
 static struct task_struct idle_tasks[NR_CPUS];
@@ -114,7 +121,8 @@ static void add_to_tree(struct task_struct *t)
 
 	while (*link) {
 		parent = *link;
-		link = t->queue_key_ns < task_of(parent)->queue_key_ns ? &parent->left : &parent->right;
+		link = t->queue_key_ns < task_of(parent)->queue_key_ns ? &parent->left
+								       : &parent->right;
 	}
 	rb_link_node(&t->rq_node, parent, link);
 	rb_insert(&t->rq_node, &ready, NULL);
@@ -271,7 +279,10 @@ static void switch_to(struct task_struct *prev, struct task_struct *next)
 	finish_switch();
 }
 
-/* The task that runs next. If prev can go on, it is queued, behind all that are ready if it yields. rq_lock held. */
+/*
+ * The task that runs next. If prev can go on, it is queued, behind all that are ready if it yields.
+ * rq_lock held.
+ */
 static __always_inline struct task_struct *choose_next(struct task_struct *prev)
 {
 	struct task_struct *next = dequeue_first();
@@ -279,7 +290,8 @@ static __always_inline struct task_struct *choose_next(struct task_struct *prev)
 	if (prev->state == TASK_RUNNING && prev != this_cpu()->idle) {
 		if (!next)
 			return prev;
-		prev->queue_key_ns = raise_vruntime(prev, prev->yields ? max(last_key(), next->queue_key_ns) : 0);
+		prev->queue_key_ns = raise_vruntime(
+			prev, prev->yields ? max(last_key(), next->queue_key_ns) : 0);
 		enqueue(prev);
 	}
 	return next ? next : this_cpu()->idle;
@@ -406,7 +418,8 @@ void wake_up_new_task(struct task_struct *t)
 
 void sched_charge(struct task_struct *parent, const struct task_struct *ended)
 {
-	u64 ran = ended->vm.cpu_time_ns + (ended == current ? port_clock_ns() - ended->run_start_ns : 0);
+	u64 ran = ended->vm.cpu_time_ns +
+		  (ended == current ? port_clock_ns() - ended->run_start_ns : 0);
 	unsigned long flags;
 	u64 is, limit;
 
@@ -478,7 +491,8 @@ void task_cpu_split(struct task_struct *t, u64 *utime_ns, u64 *stime_ns)
 /* The usual exponential averages, every 5 s: load = load * e + n * (1 - e). */
 static void update_loadavg(void)
 {
-	static const unsigned long decay[3] = { 1884, 2014, 2037 }; /* 2048 * exp(-5 s / 1, 5, 15 min) */
+	/* 2048 * exp(-5 s / 1, 5, 15 min) */
+	static const unsigned long decay[3] = {1884, 2014, 2037};
 	static unsigned int ticks;
 	unsigned long active;
 
@@ -549,7 +563,7 @@ void sched_init(void)
 	init_signal_parts(&idle_signal, idle);
 	idle->fs.cred.ngroups = 0;
 	idle->fs.user = get_user_struct(&root_user);
-	idle->caps = (struct task_caps){ 0, CAP_FULL, CAP_FULL, CAP_FULL, 0, 0, false };
+	idle->caps = (struct task_caps){0, CAP_FULL, CAP_FULL, CAP_FULL, 0, 0, false};
 	caps_changed(idle);
 	idle->parent = idle;
 	idle->exit_signal = 0;

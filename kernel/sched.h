@@ -8,13 +8,15 @@
 
 /* Give the CPU to the next task; the caller's state says whether it wants it back. May sleep. */
 void schedule(void);
-/* An interrupt ends, and may have woken a task that is to preempt the current one. Interrupts off. */
+/*
+ * An interrupt ends, and may have woken a task that is to preempt the current one. Interrupts off.
+ */
 void preempt_for_woken(void);
 /* Put a new task on the run queue. */
 void wake_up_new_task(struct task_struct *t);
 /*
- * A task has ended: its parent, or for a thread its group's leader, is charged for the time that it had, so that forking
- * gains nothing. tasklist_lock held.
+ * A task has ended: its parent, or for a thread its group's leader, is charged for the time that it
+ * had, so that forking gains nothing. tasklist_lock held.
  */
 void sched_charge(struct task_struct *parent, const struct task_struct *ended);
 /*
@@ -27,7 +29,10 @@ void continue_task(struct task_struct *t);
 __noreturn void schedule_dead(void);
 /* First thing a new task does: finish the switch that brought it here. */
 void schedule_tail(void);
-/* CPU time of t up to now in user and kernel mode, as the ticks saw it; neither ever goes back. tasklist_lock held. */
+/*
+ * CPU time of t up to now in user and kernel mode, as the ticks saw it; neither ever goes back.
+ * tasklist_lock held.
+ */
 void task_cpu_split(struct task_struct *t, u64 *utime_ns, u64 *stime_ns);
 
 static inline void set_work(struct task_struct *t, unsigned int bits)

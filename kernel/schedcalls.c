@@ -2,9 +2,9 @@
 /*
  * schedcalls.c: the calls about scheduling: policies, priorities, CPUs.
  *
- * There is one class, with equal shares, and every task may run on every CPU (sched.c). The policies
- * without real-time promises (OTHER, BATCH, IDLE) and nice values are kept and shown; the others
- * are refused with EPERM, as to a process that may not have them.
+ * There is one class, with equal shares, and every task may run on every CPU (sched.c). The
+ * policies without real-time promises (OTHER, BATCH, IDLE) and nice values are kept and shown; the
+ * others are refused with EPERM, as to a process that may not have them.
  *
  * Locking: tasklist_lock while a task is looked up and its policy changed. Failure: as the
  * manual pages say; nothing changed then.
@@ -15,13 +15,13 @@
 #include <kernel/sched.h>
 #include <kernel/schedcalls.h>
 
-#define SCHED_OTHER		 0u
-#define SCHED_FIFO		 1u
-#define SCHED_RR		 2u
-#define SCHED_BATCH		 3u
-#define SCHED_IDLE		 5u
-#define SCHED_DEADLINE		 6u
-#define SCHED_RESET_ON_FORK	 0x40000000u
+#define SCHED_OTHER	    0u
+#define SCHED_FIFO	    1u
+#define SCHED_RR	    2u
+#define SCHED_BATCH	    3u
+#define SCHED_IDLE	    5u
+#define SCHED_DEADLINE	    6u
+#define SCHED_RESET_ON_FORK 0x40000000u
 
 #define SCHED_FLAG_RESET_ON_FORK 1ull
 #define SCHED_FLAG_KEEP_POLICY	 8ull
@@ -29,9 +29,9 @@
 #define SCHED_FLAG_UTIL_CLAMP	 0x60ull
 #define SCHED_FLAG_KNOWN	 0x7full
 
-#define NICE_MIN		 (-20)
-#define NICE_MAX		 19
-#define PRIORITY_MAX		 99u
+#define NICE_MIN     (-20)
+#define NICE_MAX     19
+#define PRIORITY_MAX 99u
 
 struct sched_attr {
 	u32 size, policy;
@@ -75,7 +75,7 @@ static long task_exists(unsigned long pid)
 	return 0;
 }
 
-/* ---- CPUs -------------------------------------------------------------------------------------- */
+/* ---- CPUs ------------------------------------------------------------------------------------ */
 
 long sys_sched_getaffinity(unsigned long pid, unsigned long len, unsigned long umask)
 {
@@ -130,8 +130,8 @@ struct sched_change {
 	u32 policy, priority;
 	u64 flags;
 	int nice;
-	bool keep_policy;    /* sched_setparam, SCHED_FLAG_KEEP_POLICY */
-	bool has_deadline;   /* sched_setattr gave a deadline */
+	bool keep_policy;  /* sched_setparam, SCHED_FLAG_KEEP_POLICY */
+	bool has_deadline; /* sched_setattr gave a deadline */
 	bool reset_on_fork;
 };
 
@@ -241,7 +241,7 @@ long sys_sched_getparam(unsigned long pid, unsigned long uparam)
 	return put_user(priority, uparam) ? -EFAULT : 0;
 }
 
-/* ---- struct sched_attr ------------------------------------------------------------------------- */
+/* ---- struct sched_attr ----------------------------------------------------------------------- */
 
 /* What the user gives, of whatever size; what is not known must be zero. */
 static int get_attr(struct sched_attr *attr, unsigned long uattr)
@@ -322,7 +322,7 @@ long sys_sched_getattr(unsigned long pid, unsigned long uattr, unsigned long usi
 	return copy_to_user(uattr, &attr, attr.size) ? -EFAULT : 0;
 }
 
-/* ---- Numbers ----------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 long sys_sched_get_priority_max(unsigned long policy)
 {

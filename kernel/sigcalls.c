@@ -55,7 +55,8 @@ long sys_rt_sigaction(unsigned long sig, unsigned long unew, unsigned long uold,
 	return 0;
 }
 
-long sys_rt_sigprocmask(unsigned long how, unsigned long uset, unsigned long uold, unsigned long size)
+long sys_rt_sigprocmask(unsigned long how, unsigned long uset, unsigned long uold,
+			unsigned long size)
 {
 	sigset_t old = current->blocked, set;
 
@@ -120,13 +121,14 @@ long sys_sigaltstack(unsigned long unew, unsigned long uold)
 	if (old.size == 0)
 		old.flags = SS_DISABLE;
 	else
-		old.flags = (int)(((unsigned int)old.flags & SS_AUTODISARM) | (on ? SS_ONSTACK : 0u));
+		old.flags =
+			(int)(((unsigned int)old.flags & SS_AUTODISARM) | (on ? SS_ONSTACK : 0u));
 	if (uold && copy_to_user(uold, &old, sizeof(old)))
 		return -EFAULT;
 	return 0;
 }
 
-/* ---- Waiting for signals ---------------------------------------------------------------------- */
+/* ---- Waiting for signals --------------------------------------------------------------------- */
 
 long sys_pause(void)
 {
@@ -203,11 +205,11 @@ long sys_rt_sigtimedwait(unsigned long uset, unsigned long uinfo, unsigned long 
 	return signo;
 }
 
-/* ---- Sending ------------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 static struct siginfo own_info(int signo, int code)
 {
-	struct siginfo info = { .si_signo = signo, .si_code = code };
+	struct siginfo info = {.si_signo = signo, .si_code = code};
 
 	info.rt.pid = current->tgid;
 	info.rt.uid = current->fs.cred.uid;
@@ -259,10 +261,10 @@ static bool is_wanted(const struct task_struct *t, const struct pid *pgrp)
 }
 
 /*
- * Signal the members of pgrp, or all tasks (NULL), in the order of their numbers, with pauses. A task that is forked
- * meanwhile usually has a higher number and is met later. For all tasks it is no error, as in Linux, if some may not
- * be signalled or there are none; a group is an error only if all its members are. tasklist_lock held; it is let go
- * of in between.
+ * Signal the members of pgrp, or all tasks (NULL), in the order of their numbers, with pauses. A
+ * task that is forked meanwhile usually has a higher number and is met later. For all tasks it is
+ * no error, as in Linux, if some may not be signalled or there are none; a group is an error only
+ * if all its members are. tasklist_lock held; it is let go of in between.
  */
 static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info)
 {
@@ -313,7 +315,8 @@ long sys_kill(unsigned long upid, unsigned long usig)
 	else if (pid == -1)
 		error = kill_many(NULL, signo, &info);
 	else
-		error = kill_group(pid ? find_pid_locked(-pid) : current->signal->pgrp, signo, &info);
+		error = kill_group(pid ? find_pid_locked(-pid) : current->signal->pgrp, signo,
+				   &info);
 	spin_unlock_deferring(&tasklist_lock);
 	return error;
 }
@@ -365,7 +368,8 @@ static bool is_pretence(const struct siginfo *info)
 	return info->si_code >= 0 || info->si_code == SI_TKILL;
 }
 
-static int get_pidfd_info(struct siginfo *info, unsigned long uinfo, int signo, const struct pid *pid)
+static int get_pidfd_info(struct siginfo *info, unsigned long uinfo, int signo,
+			  const struct pid *pid)
 {
 	int error = copy_info(info, uinfo);
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* sigcalls.h: the system calls about signals (kernel/sigcalls.c, kernel/sigframe.c). Arguments as in registers. */
+/*
+ * sigcalls.h: the system calls about signals (kernel/sigcalls.c, kernel/sigframe.c). Arguments as
+ * in registers.
+ */
 #pragma once
 
 #include <pagoda/types.h>
 
-long sys_rt_sigaction(unsigned long sig, unsigned long unew, unsigned long uold, unsigned long size);
-long sys_rt_sigprocmask(unsigned long how, unsigned long uset, unsigned long uold, unsigned long size);
+long sys_rt_sigaction(unsigned long sig, unsigned long unew, unsigned long uold,
+		      unsigned long size);
+long sys_rt_sigprocmask(unsigned long how, unsigned long uset, unsigned long uold,
+			unsigned long size);
 long sys_rt_sigpending(unsigned long uset, unsigned long size);
 long sys_sigaltstack(unsigned long unew, unsigned long uold);
 long sys_pause(void);

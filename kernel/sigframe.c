@@ -12,9 +12,9 @@
  *
  * rt_sigreturn finds the frame at rsp - 8 (the restorer's `ret` address is gone by then) and
  * believes nothing in it: selectors get privilege level 3, and only the arithmetic flags are taken.
- * What the CPU then refuses to return to (a segment that is none, a non-canonical rip) is a fault of
- * the program, with the frame's registers, as on Linux (trap_bad_iret). A frame that cannot be read
- * is a SIGSEGV, and so are reserved MXCSR bits, which would fault in the kernel.
+ * What the CPU then refuses to return to (a segment that is none, a non-canonical rip) is a fault
+ * of the program, with the frame's registers, as on Linux (trap_bad_iret). A frame that cannot be
+ * read is a SIGSEGV, and so are reserved MXCSR bits, which would fault in the kernel.
  *
  * Locking: works on the current task only. May sleep (user memory).
  */
@@ -24,26 +24,27 @@
 #include <asm/ptrace.h>
 #include <kernel/signal_internal.h>
 
-#define USER_CS 0x33
-#define USER_SS 0x2b
+#define USER_CS	 0x33
+#define USER_SS	 0x2b
 #define RPL_USER 3u
 
 #define RED_ZONE_BYTES 128
 #define FPSTATE_BYTES  512
 #define FPSTATE_ALIGN  64
 
-#define FLAG_TF	 0x100ul
-#define FLAG_DF	 0x400ul
-#define FLAG_RF	 0x10000ul
-#define FLAG_AC	 0x40000ul
+#define FLAG_TF 0x100ul
+#define FLAG_DF 0x400ul
+#define FLAG_RF 0x10000ul
+#define FLAG_AC 0x40000ul
 /* CF PF AF ZF SF TF DF OF RF AC: what a program may set in a frame. */
-#define FLAGS_FROM_FRAME (0x1ul | 0x4 | 0x10 | 0x40 | 0x80 | FLAG_TF | FLAG_DF | 0x800 | FLAG_RF | FLAG_AC)
+#define FLAGS_FROM_FRAME \
+	(0x1ul | 0x4 | 0x10 | 0x40 | 0x80 | FLAG_TF | FLAG_DF | 0x800 | FLAG_RF | FLAG_AC)
 
 #define UC_SIGCONTEXT_SS     0x2
 #define UC_STRICT_RESTORE_SS 0x4
 
-#define FXSAVE_MXCSR	  24 /* byte offsets in the FXSAVE image */
-#define FXSAVE_MXCSR_MASK 28
+#define FXSAVE_MXCSR	   24 /* byte offsets in the FXSAVE image */
+#define FXSAVE_MXCSR_MASK  28
 #define MXCSR_MASK_DEFAULT 0xffbfu /* of a CPU that reports 0 */
 
 struct sigcontext {
@@ -80,7 +81,10 @@ bool on_altstack(const struct task_struct *t, unsigned long sp)
 	return sp > t->altstack.sp && sp - t->altstack.sp <= t->altstack.size;
 }
 
-/* Address of the frame (*fpstate: of the FPU image), or 0 if the alternate stack is too small for it. */
+/*
+ * Address of the frame (*fpstate: of the FPU image), or 0 if the alternate stack is too small for
+ * it.
+ */
 static unsigned long choose_frame(unsigned long sp, bool want_alt, unsigned long *fpstate)
 {
 	struct task_struct *me = current;
@@ -106,14 +110,31 @@ static void fill_context(struct sigcontext *sc, const struct pt_regs *regs, sigs
 	struct task_struct *me = current;
 
 	*sc = (struct sigcontext){
-		.r8 = regs->r8, .r9 = regs->r9, .r10 = regs->r10, .r11 = regs->r11,
-		.r12 = regs->r12, .r13 = regs->r13, .r14 = regs->r14, .r15 = regs->r15,
-		.di = regs->di, .si = regs->si, .bp = regs->bp, .bx = regs->bx,
-		.dx = regs->dx, .ax = regs->ax, .cx = regs->cx, .sp = regs->sp,
-		.ip = regs->ip, .flags = regs->flags,
-		.cs = (u16)regs->cs, .ss = (u16)regs->ss,
-		.err = me->thread.error_code, .trapno = me->thread.trap_nr, .cr2 = me->thread.cr2,
-		.oldmask = (unsigned long)mask, .fpstate = fpstate,
+		.r8 = regs->r8,
+		.r9 = regs->r9,
+		.r10 = regs->r10,
+		.r11 = regs->r11,
+		.r12 = regs->r12,
+		.r13 = regs->r13,
+		.r14 = regs->r14,
+		.r15 = regs->r15,
+		.di = regs->di,
+		.si = regs->si,
+		.bp = regs->bp,
+		.bx = regs->bx,
+		.dx = regs->dx,
+		.ax = regs->ax,
+		.cx = regs->cx,
+		.sp = regs->sp,
+		.ip = regs->ip,
+		.flags = regs->flags,
+		.cs = (u16)regs->cs,
+		.ss = (u16)regs->ss,
+		.err = me->thread.error_code,
+		.trapno = me->thread.trap_nr,
+		.cr2 = me->thread.cr2,
+		.oldmask = (unsigned long)mask,
+		.fpstate = fpstate,
 	};
 }
 
@@ -142,7 +163,7 @@ int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct 
 	    copy_to_user(at, &frame, sizeof(frame)))
 		return -EFAULT;
 	if ((unsigned int)me->altstack.flags & SS_AUTODISARM)
-		me->altstack = (stack_t){ .flags = SS_DISABLE };
+		me->altstack = (stack_t){.flags = SS_DISABLE};
 
 	regs->di = (unsigned long)d->signo;
 	regs->si = at + offsetof(struct rt_sigframe, info);
@@ -156,7 +177,7 @@ int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct 
 	return 0;
 }
 
-/* ---- The way back ------------------------------------------------------------------------------ */
+/* ---- The way back ---------------------------------------------------------------------------- */
 
 static int restore_fpu(unsigned long uaddr)
 {
@@ -197,10 +218,11 @@ static void reset_fpu(void)
 }
 
 /*
- * Level 3, whatever the frame says: with it the CPU accepts no segment of the kernel's. Frames without
- * UC_STRICT_RESTORE_SS may come from programs that do not know of ss.
+ * Level 3, whatever the frame says: with it the CPU accepts no segment of the kernel's. Frames
+ * without UC_STRICT_RESTORE_SS may come from programs that do not know of ss.
  */
-static void restore_segments(struct pt_regs *regs, const struct sigcontext *sc, unsigned long uc_flags)
+static void restore_segments(struct pt_regs *regs, const struct sigcontext *sc,
+			     unsigned long uc_flags)
 {
 	regs->cs = sc->cs | RPL_USER;
 	regs->ss = sc->ss | RPL_USER;

@@ -33,12 +33,15 @@
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
-#define SIGS_STOP   (sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU))
-#define SIGS_IGNORE (sigmask(SIGCONT) | sigmask(SIGCHLD) | sigmask(SIGWINCH) | sigmask(SIGURG))
+#define SIGS_STOP	 (sigmask(SIGSTOP) | sigmask(SIGTSTP) | sigmask(SIGTTIN) | sigmask(SIGTTOU))
+#define SIGS_IGNORE	 (sigmask(SIGCONT) | sigmask(SIGCHLD) | sigmask(SIGWINCH) | sigmask(SIGURG))
 #define SIGS_KERNEL_ONLY (sigmask(SIGKILL) | sigmask(SIGSTOP))
-/* Caused by the instruction just run: taken before others, or their handlers would see a wrong place. */
-#define SIGS_SYNCHRONOUS                                                                           \
-	(sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | sigmask(SIGTRAP) |                 \
+/*
+ * Caused by the instruction just run: taken before others, or their handlers would see a wrong
+ * place.
+ */
+#define SIGS_SYNCHRONOUS                                                           \
+	(sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) | sigmask(SIGTRAP) | \
 	 sigmask(SIGFPE) | sigmask(SIGSYS))
 
 /* ---- Pending sets -------------------------------------------------------------------------- */
@@ -77,9 +80,9 @@ bool fatal_signal_pending(void)
 {
 	struct task_struct *me = current;
 
-	return signal_pending() && (sig_in(READ_ONCE(me->pending.set), SIGKILL) ||
-				    READ_ONCE(me->signal->group_exit) ||
-				    (READ_ONCE(me->signal->exec_task) && me->signal->exec_task != me));
+	return signal_pending() &&
+	       (sig_in(READ_ONCE(me->pending.set), SIGKILL) || READ_ONCE(me->signal->group_exit) ||
+		(READ_ONCE(me->signal->exec_task) && me->signal->exec_task != me));
 }
 
 bool port_fatal_signal_pending(void)
@@ -134,7 +137,7 @@ void set_current_blocked(sigset_t set)
 	spin_unlock_deferring(&me->sighand->siglock);
 }
 
-/* ---- Sending ---------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 bool action_ignores(const struct task_struct *t, int signo)
 {
@@ -266,7 +269,8 @@ int send_signal_locked(int signo, const struct siginfo *info, struct task_struct
 
 	if (!prepare_locked(signo, t))
 		return 0;
-	error = enqueue_signal_locked(group ? &t->signal->shared_pending : &t->pending, signo, info, t->signal);
+	error = enqueue_signal_locked(group ? &t->signal->shared_pending : &t->pending, signo, info,
+				      t->signal);
 	if (!error) {
 		signalfd_notify(t);
 		complete_locked(signo, t, group);
@@ -340,7 +344,9 @@ int send_group_sig(int signo, const struct siginfo *info, struct task_struct *ta
 	return send_signal(signo, info, task, true);
 }
 
-/* A signal the current task cannot avoid: if it blocks or ignores it, the default action is taken. */
+/*
+ * A signal the current task cannot avoid: if it blocks or ignores it, the default action is taken.
+ */
 static void force_signal(int signo, const struct siginfo *info)
 {
 	struct task_struct *me = current;
@@ -360,7 +366,7 @@ static void force_signal(int signo, const struct siginfo *info)
 
 void force_sig_fault(int signo, int si_code, unsigned long addr)
 {
-	struct siginfo info = { .si_signo = signo, .si_code = si_code, .fault.addr = addr };
+	struct siginfo info = {.si_signo = signo, .si_code = si_code, .fault.addr = addr};
 
 	force_signal(signo, &info);
 }
@@ -377,14 +383,14 @@ bool signal_ignored_or_blocked(int signo)
 	return sig_in(me->blocked, signo) || me->sighand->action[signo - 1].handler == SIG_IGN;
 }
 
-/* ---- Telling the parent ------------------------------------------------------------------------ */
+/* ---- Telling the parent ---------------------------------------------------------------------- */
 
 static void fill_child_info(struct siginfo *info, struct task_struct *t, int code, int status)
 {
 	struct task_usage u;
 
 	process_usage(t->signal, &u);
-	*info = (struct siginfo){ .si_signo = SIGCHLD, .si_code = code };
+	*info = (struct siginfo){.si_signo = SIGCHLD, .si_code = code};
 	info->chld.pid = t->vm.pid;
 	info->chld.uid = t->fs.cred.uid;
 	info->chld.status = status;
@@ -405,8 +411,8 @@ void notify_parent_stop_locked(struct task_struct *t, int why)
 }
 
 /*
- * The signal that clone() chose for the child's end is its parent's choice. A parent that runs another program by
- * now, perhaps one with more rights, did not choose it, and gets the usual one.
+ * The signal that clone() chose for the child's end is its parent's choice. A parent that runs
+ * another program by now, perhaps one with more rights, did not choose it, and gets the usual one.
  */
 static int chosen_exit_signal(const struct task_struct *t)
 {
@@ -445,7 +451,7 @@ bool notify_parent_exit_locked(struct task_struct *t)
 	return ignored;
 }
 
-/* ---- Stopping ------------------------------------------------------------------------------------ */
+/* ---- Stopping -------------------------------------------------------------------------------- */
 
 bool leave_group_stop_locked(struct task_struct *t)
 {
@@ -500,7 +506,7 @@ static void stay_stopped(struct task_struct *me)
 	}
 }
 
-/* ---- Acting on a signal --------------------------------------------------------------------------- */
+/* ---- Acting on a signal ---------------------------------------------------------------------- */
 
 /* A stop signal with its default action. siglock held on entry and exit. */
 static void default_stop(struct task_struct *me, int signo)
@@ -590,7 +596,7 @@ bool get_signal(struct signal_delivery *out)
 	return found;
 }
 
-/* ---- The way back to user mode --------------------------------------------------------------------- */
+/* ---- The way back to user mode --------------------------------------------------------------- */
 
 #define SYSCALL_INSN_BYTES 2
 #define NR_restart_syscall 219
@@ -664,7 +670,7 @@ void kernel_return_to_user(struct pt_regs *regs)
 		do_signal(regs);
 }
 
-/* ---- Masks for the time of one call ------------------------------------------------------------------ */
+/* ---- Masks for the time of one call ---------------------------------------------------------- */
 
 void set_user_sigmask(sigset_t mask)
 {

@@ -81,19 +81,19 @@ struct k_sigaction {
 };
 static_assert(sizeof(struct k_sigaction) == 32, "rt_sigaction's layout");
 
-#define SI_USER	   0
-#define SI_KERNEL  0x80
-#define SI_QUEUE   (-1)
-#define SI_TIMER   (-2)
-#define SI_TKILL   (-6)
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRERR 2
-#define CLD_EXITED 1
-#define CLD_KILLED 2
-#define CLD_DUMPED 3
-#define CLD_TRAPPED 4
-#define CLD_STOPPED 5
+#define SI_USER	      0
+#define SI_KERNEL     0x80
+#define SI_QUEUE      (-1)
+#define SI_TIMER      (-2)
+#define SI_TKILL      (-6)
+#define SEGV_MAPERR   1
+#define SEGV_ACCERR   2
+#define BUS_ADRERR    2
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_DUMPED    3
+#define CLD_TRAPPED   4
+#define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
 struct siginfo {
@@ -126,9 +126,12 @@ struct sigqueue {
 	struct list_head link; /* empty: a timer's that is not pending */
 	struct siginfo info;
 	struct user_struct *user; /* counted for it, with a reference */
-	bool timer;	  /* a timer's: kept for the next expiration */
-	int last_overrun; /* of the signal that was taken last */
-	/* A timer's that rests while its signal is pending: how often it would have expired; it goes on. siglock held. */
+	bool timer;		  /* a timer's: kept for the next expiration */
+	int last_overrun;	  /* of the signal that was taken last */
+	/*
+	 * A timer's that rests while its signal is pending: how often it would have expired; it
+	 * goes on. siglock held.
+	 */
 	unsigned int (*missed)(void *owner);
 	void *owner;
 };
@@ -150,7 +153,7 @@ static_assert(sizeof(stack_t) == 24, "stack_t's layout");
 
 struct task_struct;
 
-/* ---- Sending. Not from interrupt handlers (deferred.c), no siglock held. ---------------------------------- */
+/* ---- Sending. Not from interrupt handlers (deferred.c), no siglock held. --------------------- */
 
 /* To one task, as the kernel (SI_KERNEL): SIGPIPE, SIGXFSZ and their like. */
 void send_sig(int signo, struct task_struct *task);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* signal_internal.h: shared by signal.c, sigqueue.c, sigcalls.c, sigframe.c, exit.c, exec.c, wait.c, job.c. */
+/*
+ * signal_internal.h: shared by signal.c, sigqueue.c, sigcalls.c, sigframe.c, exit.c, exec.c,
+ * wait.c, job.c.
+ */
 #pragma once
 
 #include <kernel/task.h>
@@ -14,7 +17,10 @@ struct signal_delivery {
 };
 
 /* ---- signal.c -------------------------------------------------------------------------- */
-/* Take the next signal that needs a handler; performs default actions itself. May sleep, may not return. */
+/*
+ * Take the next signal that needs a handler; performs default actions itself. May sleep, may not
+ * return.
+ */
 bool get_signal(struct signal_delivery *out);
 /* Set WORK_SIGNAL as the state demands. siglock held. */
 void recalc_sigpending_locked(void);
@@ -34,8 +40,8 @@ int send_signal_listed(int signo, const struct siginfo *info, struct task_struct
 int send_signal(int signo, const struct siginfo *info, struct task_struct *t, bool group);
 /*
  * A timer expired so many times: its signal becomes pending, or, if it still is, counts them as
- * overruns. To thread, or (NULL) to the process. Is it pending now? False: it is ignored, or nobody is there any more.
- * No lock held, any context.
+ * overruns. To thread, or (NULL) to the process. Is it pending now? False: it is ignored, or nobody
+ * is there any more. No lock held, any context.
  */
 bool send_timer_signal(struct sigqueue *q, unsigned int times, struct task_struct *thread,
 		       struct signal_struct *sig);
@@ -67,7 +73,10 @@ int kill_pgrp_locked(struct pid *pgrp, int signo, const struct siginfo *info);
 
 /* ---- sigqueue.c: all with siglock held but the first two ---------------------------------- */
 void sigqueues_init(void);
-/* A timer's queue entry, counted as pending all its life; NULL: no memory, or over RLIMIT_SIGPENDING. May sleep. */
+/*
+ * A timer's queue entry, counted as pending all its life; NULL: no memory, or over
+ * RLIMIT_SIGPENDING. May sleep.
+ */
 struct sigqueue *timer_queue_alloc(void) __must_check;
 /* The timer goes away; its signal, if pending, stays. */
 void timer_queue_free(struct sigqueue *q);

@@ -3,9 +3,10 @@
  * sigqueue.c: pending signals: a set of numbers, and a list of siginfos in the order they came.
  *
  * Signals below SIGRTMIN are pending at most once; real-time ones queue in order. A full queue
- * (RLIMIT_SIGPENDING, counted for the receiver's real user) loses the siginfo of an ordinary signal, and refuses a
- * real-time one. A POSIX timer has an entry of its own from its creation to its end, so its signal
- * cannot fail for want of memory; further expirations while it is pending are counted in it.
+ * (RLIMIT_SIGPENDING, counted for the receiver's real user) loses the siginfo of an ordinary
+ * signal, and refuses a real-time one. A POSIX timer has an entry of its own from its creation to
+ * its end, so its signal cannot fail for want of memory; further expirations while it is pending
+ * are counted in it.
  *
  *	timer entry:	idle -> pending -> taken: idle, last_overrun is what was told
  *			timer deleted while pending: an ordinary entry from then on
@@ -36,7 +37,10 @@ static bool count_entry(struct user_struct *user, unsigned long limit)
 	return false;
 }
 
-/* An entry for a signal to the process, counted for its user. limit: RLIMIT_SIGPENDING, or none. NULL: none to be had. */
+/*
+ * An entry for a signal to the process, counted for its user. limit: RLIMIT_SIGPENDING, or none.
+ * NULL: none to be had.
+ */
 static struct sigqueue *alloc_entry(struct task_struct *t, unsigned long limit, gfp_t gfp)
 {
 	struct user_struct *user = t->fs.user;
@@ -74,7 +78,7 @@ void flush_sigpending_locked(struct sigpending *pending, sigset_t mask)
 	if (!(pending->set & mask))
 		return;
 	pending->set &= ~mask;
-	list_for_each_entry_safe (q, tmp, &pending->queue, link)
+	list_for_each_entry_safe(q, tmp, &pending->queue, link)
 		if (sig_in(mask, q->info.si_signo))
 			drop_entry(q);
 }
@@ -91,7 +95,7 @@ void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo
 	struct sigqueue *q, *found = NULL;
 
 	pending->set &= ~sigmask(signo);
-	list_for_each_entry (q, &pending->queue, link) {
+	list_for_each_entry(q, &pending->queue, link) {
 		if (q->info.si_signo != signo)
 			continue;
 		if (found) {

@@ -23,11 +23,11 @@
 #define ARGS_5(r) (r)->di, (r)->si, (r)->dx, (r)->r10, (r)->r8
 #define ARGS_6(r) (r)->di, (r)->si, (r)->dx, (r)->r10, (r)->r8, (r)->r9
 
-#define X(nr, name, args)                                                                          \
-	static long call_##name(const struct pt_regs *r)                                           \
-	{                                                                                          \
-		(void)r;                                                                           \
-		return sys_##name(ARGS_##args(r));                                                 \
+#define X(nr, name, args)                                \
+	static long call_##name(const struct pt_regs *r) \
+	{                                                \
+		(void)r;                                 \
+		return sys_##name(ARGS_##args(r));       \
 	}
 KERNEL_SYSCALLS(X)
 FS_SYSCALLS(X)

@@ -26,8 +26,10 @@
 #define NR_rt_sigreturn 15
 #define NR_SYSCALLS	512 /* table size; x32 and others lie above */
 
+/* clang-format off */
 #define KERNEL_SYSCALLS(X)                                                                         \
-	X(237, mbind, 6) X(238, set_mempolicy, 3) X(239, get_mempolicy, 5) X(256, migrate_pages, 4) \
+	X(237, mbind, 6) X(238, set_mempolicy, 3) X(239, get_mempolicy, 5)                         \
+	X(256, migrate_pages, 4)                                                                   \
 	X(279, move_pages, 6) X(450, set_mempolicy_home_node, 4)                                   \
 	X(9, mmap, 6) X(10, mprotect, 3) X(11, munmap, 2) X(12, brk, 1) X(13, rt_sigaction, 4)     \
 	X(14, rt_sigprocmask, 4) X(15, rt_sigreturn, 0) X(24, sched_yield, 0) X(25, mremap, 5)     \
@@ -48,7 +50,8 @@
 	X(143, sched_getparam, 2) X(144, sched_setscheduler, 3) X(145, sched_getscheduler, 1)      \
 	X(146, sched_get_priority_max, 1) X(147, sched_get_priority_min, 1)                        \
 	X(148, sched_rr_get_interval, 2) X(149, mlock, 2) X(150, munlock, 2) X(151, mlockall, 1)   \
-	X(152, munlockall, 0) X(154, modify_ldt, 3) X(157, prctl, 5) X(158, arch_prctl, 2) X(160, setrlimit, 2)          \
+	X(152, munlockall, 0) X(154, modify_ldt, 3) X(157, prctl, 5) X(158, arch_prctl, 2)         \
+	X(160, setrlimit, 2)                                                                       \
 	X(164, settimeofday, 2) X(169, reboot, 3) X(170, sethostname, 2) X(171, setdomainname, 2)  \
 	X(186, gettid, 0) X(200, tkill, 2) X(201, time, 1) X(202, futex, 6)                        \
 	X(203, sched_setaffinity, 3) X(204, sched_getaffinity, 3) X(218, set_tid_address, 1)       \
@@ -67,3 +70,4 @@
 	X(272, unshare, 1) X(435, clone3, 2)                                                       \
 	X(449, futex_waitv, 5) X(314, sched_setattr, 3) X(315, sched_getattr, 4)                   \
 	X(322, execveat, 5) X(324, membarrier, 3) X(325, mlock2, 3)
+/* clang-format on */

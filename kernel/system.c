@@ -18,7 +18,7 @@
 #include <kernel/sched.h>
 #include <kernel/system.h>
 
-/* ---- Names ------------------------------------------------------------------------------------------- */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 #define UTS_FIELD 65
 
@@ -28,7 +28,7 @@ struct utsname {
 };
 
 static spinlock_t uts_lock = SPIN_LOCK_INIT(RANK_NONE);
-static struct utsname uts = { "Linux", "pagoda", "6.1.0-pagoda", "#1 Pagoda", "x86_64", "(none)" };
+static struct utsname uts = {"Linux", "pagoda", "6.1.0-pagoda", "#1 Pagoda", "x86_64", "(none)"};
 
 long sys_uname(unsigned long uaddr)
 {
@@ -85,7 +85,7 @@ void fs_hook_set_hostname(const char *name, size_t len)
 	set_name(uts.nodename, name, len);
 }
 
-/* ---- Totals -------------------------------------------------------------------------------------------- */
+/* ---- Totals ---------------------------------------------------------------------------------- */
 
 struct sysinfo {
 	long uptime;
@@ -121,7 +121,7 @@ long sys_sysinfo(unsigned long uaddr)
 	return copy_to_user(uaddr, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-/* ---- The kernel's log ------------------------------------------------------------------------------------- */
+/* ---- The kernel's log ------------------------------------------------------------------------ */
 
 #define LOG_CHUNK	 512
 #define SYSLOG_BUF_BYTES (64 * 1024)
@@ -194,7 +194,7 @@ long sys_syslog(unsigned long type, unsigned long ubuf, unsigned long len)
 	}
 }
 
-/* ---- Random bytes ------------------------------------------------------------------------------------------- */
+/* ---- Random bytes ---------------------------------------------------------------------------- */
 
 #define GRND_NONBLOCK 1u
 #define GRND_RANDOM   2u
@@ -223,7 +223,7 @@ long sys_getrandom(unsigned long ubuf, unsigned long len, unsigned long flags)
 	return (long)done;
 }
 
-/* ---- Power ------------------------------------------------------------------------------------------------------ */
+/* ---- Power ----------------------------------------------------------------------------------- */
 
 #define REBOOT_MAGIC	 0xfee1deadu
 #define REBOOT_RESTART	 0x01234567u
@@ -236,9 +236,8 @@ long sys_reboot(unsigned long magic, unsigned long magic2, unsigned long command
 {
 	if (!capable(CAP_SYS_BOOT))
 		return -EPERM;
-	if ((u32)magic != REBOOT_MAGIC ||
-	    ((u32)magic2 != 672274793 && (u32)magic2 != 85072278 && (u32)magic2 != 369367448 &&
-	     (u32)magic2 != 537993216))
+	if ((u32)magic != REBOOT_MAGIC || ((u32)magic2 != 672274793 && (u32)magic2 != 85072278 &&
+					   (u32)magic2 != 369367448 && (u32)magic2 != 537993216))
 		return -EINVAL;
 	switch ((u32)command) {
 	case REBOOT_RESTART:
@@ -257,12 +256,12 @@ long sys_reboot(unsigned long magic, unsigned long magic2, unsigned long command
 	}
 }
 
-/* ---- The processor's registers --------------------------------------------------------------------------------- */
+/* ---- The processor's registers --------------------------------------------------------------- */
 
-#define ARCH_SET_GS 0x1001
-#define ARCH_SET_FS 0x1002
-#define ARCH_GET_FS 0x1003
-#define ARCH_GET_GS 0x1004
+#define ARCH_SET_GS    0x1001
+#define ARCH_SET_FS    0x1002
+#define ARCH_GET_FS    0x1003
+#define ARCH_GET_GS    0x1004
 #define ARCH_GET_CPUID 0x1011
 #define ARCH_SET_CPUID 0x1012
 
@@ -290,7 +289,9 @@ long sys_arch_prctl(unsigned long what, unsigned long addr)
 	case ARCH_GET_FS:
 	case ARCH_GET_GS:
 		machine_save_user_state(thread);
-		return put_user(option == ARCH_GET_FS ? thread->fs_base : thread->gs_base, addr) ? -EFAULT : 0;
+		return put_user(option == ARCH_GET_FS ? thread->fs_base : thread->gs_base, addr)
+			       ? -EFAULT
+			       : 0;
 	case ARCH_GET_CPUID:
 		return 1;
 	case ARCH_SET_CPUID:
@@ -309,7 +310,7 @@ long sys_personality(unsigned long persona)
 	return old;
 }
 
-/* ---- Where we are ---------------------------------------------------------------------------------------- */
+/* ---- Where we are ---------------------------------------------------------------------------- */
 
 long sys_getcpu(unsigned long ucpu, unsigned long unode)
 {

@@ -55,7 +55,8 @@ struct sighand_struct {
 #define MCE_KILL_DEFAULT       2 /* task_struct.mce_kill: 0 late, 1 early, 2 as the system has it */
 
 struct itimer {
-	u64 value_ns, interval_ns; /* 0: not armed. REAL: when, on the clock; others: CPU time left */
+	/* 0: not armed. REAL: when, on the clock; others: CPU time left */
+	u64 value_ns, interval_ns;
 };
 
 struct task_usage {
@@ -66,108 +67,112 @@ struct task_usage {
 };
 
 struct signal_struct {
-	atomic_t count;			 /* tasks that point here */
-	int live;			 /* (T) tasks not yet past exit */
-	int nr_exiting;			 /* (T) of those, the ones that are on their way */
-	int nr_threads;			 /* (T) on the list */
-	struct list_head threads;	 /* (T) their thread_link, leader first */
-	struct list_head children;	 /* (T) child processes' sibling */
-	struct task_struct *leader;	 /* (T) */
-	struct sigpending shared_pending; /* (S) */
-	wait_queue_head_t child_wait;	 /* wait4 sleeps here */
-	bool group_exit;		 /* (S) everybody exits with group_exit_code */
-	int group_exit_code;		 /* (S) raw wait status */
-	struct task_struct *exec_task;	 /* (S) in execve: all others exit */
-	bool unkillable;		 /* (S) pid 1: fatal default actions are ignored */
-	bool group_stop;		 /* (S) every thread stops, or has stopped */
-	bool stop_dequeued;		 /* (S) a stop signal is being acted upon */
-	bool cont_notify;		 /* (S) tell the parent of the continuation */
-	int stop_signo, nr_to_stop;	 /* (S) threads that have not stopped yet */
+	atomic_t count;			       /* tasks that point here */
+	int live;			       /* (T) tasks not yet past exit */
+	int nr_exiting;			       /* (T) of those, the ones that are on their way */
+	int nr_threads;			       /* (T) on the list */
+	struct list_head threads;	       /* (T) their thread_link, leader first */
+	struct list_head children;	       /* (T) child processes' sibling */
+	struct task_struct *leader;	       /* (T) */
+	struct sigpending shared_pending;      /* (S) */
+	wait_queue_head_t child_wait;	       /* wait4 sleeps here */
+	bool group_exit;		       /* (S) everybody exits with group_exit_code */
+	int group_exit_code;		       /* (S) raw wait status */
+	struct task_struct *exec_task;	       /* (S) in execve: all others exit */
+	bool unkillable;		       /* (S) pid 1: fatal default actions are ignored */
+	bool group_stop;		       /* (S) every thread stops, or has stopped */
+	bool stop_dequeued;		       /* (S) a stop signal is being acted upon */
+	bool cont_notify;		       /* (S) tell the parent of the continuation */
+	int stop_signo, nr_to_stop;	       /* (S) threads that have not stopped yet */
 	bool stop_reportable, cont_reportable; /* (S) not yet told by wait4 */
-	struct pid *pgrp, *session;	 /* (T) never NULL once running */
-	bool session_leader;		 /* (T) */
-	struct fs_process fs_process;	 /* the same as fs/ sees it, and the terminal */
-	struct rlimit rlim[RLIM_NLIMITS]; /* single words */
+	struct pid *pgrp, *session;	       /* (T) never NULL once running */
+	bool session_leader;		       /* (T) */
+	struct fs_process fs_process;	       /* the same as fs/ sees it, and the terminal */
+	struct rlimit rlim[RLIM_NLIMITS];      /* single words */
 	struct ktimer real_timer;
-	struct itimer itimer[3];	 /* (T) */
-	struct mutex timer_mutex;	 /* timer_create and its kin */
-	struct rb_root posix_timers;	 /* timer_mutex: by number */
-	int next_timer_id;		 /* timer_mutex */
-	struct list_head cpu_timers;	 /* (T) armed timers on this process's CPU time (cpu_clock.c) */
-	struct task_usage dead;		 /* (T) threads that have ended */
-	struct task_usage kids;		 /* (T) children waited for */
+	struct itimer itimer[3];     /* (T) */
+	struct mutex timer_mutex;    /* timer_create and its kin */
+	struct rb_root posix_timers; /* timer_mutex: by number */
+	int next_timer_id;	     /* timer_mutex */
+	/* (T) armed timers on this process's CPU time (cpu_clock.c) */
+	struct list_head cpu_timers;
+	struct task_usage dead; /* (T) threads that have ended */
+	struct task_usage kids; /* (T) children waited for */
 	bool is_child_subreaper, did_exec, thp_disable;
-	unsigned int exec_id;		 /* (T) number of programs that it has executed */
-	unsigned int parent_exec_id;	 /* (T) its parent's exec_id when this process was made */
-	int oom_score_adj_min;		 /* (T) where privilege last put oom_score_adj; inherited */
+	unsigned int exec_id;	     /* (T) number of programs that it has executed */
+	unsigned int parent_exec_id; /* (T) its parent's exec_id when this process was made */
+	int oom_score_adj_min;	     /* (T) where privilege last put oom_score_adj; inherited */
 };
 
 struct task_struct {
-	struct vm_task vm;		/* first: port_current() is a task_struct */
+	struct vm_task vm; /* first: port_current() is a task_struct */
 	struct machine_thread thread __aligned(64);
-	void *stack;			/* (C) lowest address */
+	void *stack; /* (C) lowest address */
 	atomic_t usage;
 
 	/* scheduling */
-	unsigned int state;		/* (Q) enum task_state */
-	unsigned int work;		/* WORK_, atomic bits */
-	bool park_token, running;	/* (Q) */
-	bool on_cpu;			/* its registers are in a CPU, not in thread */
-	bool gone;			/* (O) will never run again */
-	int slice_ticks;		/* (Q) left of the time slice */
-	struct rb_node rq_node;		/* (Q) */
-	u64 queue_key_ns;		/* (Q) while queued: its place in the queue (sched.c) */
-	u64 vruntime_offset_ns;		/* (Q) virtual runtime less vm.cpu_time_ns */
-	bool yields;			/* (O) in port_yield() */
-	bool woken;			/* (Q) it slept, and has not run since */
+	unsigned int state;	  /* (Q) enum task_state */
+	unsigned int work;	  /* WORK_, atomic bits */
+	bool park_token, running; /* (Q) */
+	bool on_cpu;		  /* its registers are in a CPU, not in thread */
+	bool gone;		  /* (O) will never run again */
+	int slice_ticks;	  /* (Q) left of the time slice */
+	struct rb_node rq_node;	  /* (Q) */
+	u64 queue_key_ns;	  /* (Q) while queued: its place in the queue (sched.c) */
+	u64 vruntime_offset_ns;	  /* (Q) virtual runtime less vm.cpu_time_ns */
+	bool yields;		  /* (O) in port_yield() */
+	bool woken;		  /* (Q) it slept, and has not run since */
 	struct ktimer park_timer;
-	u64 run_start_ns;		/* (Q) when it was last given the CPU */
+	u64 run_start_ns; /* (Q) when it was last given the CPU */
 
 	/* family */
-	struct pid *pid_struct;		/* (C) its number is vm.pid */
-	int tgid;			/* (C) except in exec */
-	struct list_head task_link;	/* (T) all tasks */
-	struct list_head thread_link;	/* (T) signal->threads */
-	struct list_head sibling;	/* (T) leaders: real_parent's signal->children */
+	struct pid *pid_struct;			 /* (C) its number is vm.pid */
+	int tgid;				 /* (C) except in exec */
+	struct list_head task_link;		 /* (T) all tasks */
+	struct list_head thread_link;		 /* (T) signal->threads */
+	struct list_head sibling;		 /* (T) leaders: real_parent's signal->children */
 	struct list_head pid_link[NR_PID_LISTS]; /* (T) leaders */
-	struct task_struct *parent;	/* (T) leader of the parent process */
-	int exit_signal;		/* told to the parent; 0 none, -1 a thread */
-	int exit_code;			/* raw wait status */
-	wait_queue_head_t vfork_wait;	/* of a vfork child: its parent sleeps here */
-	bool vfork_pending;		/* until exec or exit */
+	struct task_struct *parent;		 /* (T) leader of the parent process */
+	int exit_signal;			 /* told to the parent; 0 none, -1 a thread */
+	int exit_code;				 /* raw wait status */
+	wait_queue_head_t vfork_wait;		 /* of a vfork child: its parent sleeps here */
+	bool vfork_pending;			 /* until exec or exit */
 
 	/* shared parts */
 	struct fs_task fs;		/* files, directories, credentials */
-	struct sighand_struct *sighand;	/* (T) to drop, else stable */
+	struct sighand_struct *sighand; /* (T) to drop, else stable */
 	struct signal_struct *signal;	/* (C) until release */
 
 	/* signals */
-	sigset_t blocked;		/* (S), (O) to write */
-	sigset_t saved_sigmask;		/* (O) */
-	bool restore_sigmask;		/* (O) */
-	struct sigpending pending;	/* (S) */
-	sigset_t real_blocked;		/* (S) sigtimedwait waits for these */
-	stack_t altstack;		/* (O) */
-	long restart_ret;		/* (O) WORK_RESTART: the call's -ERESTART* */
+	sigset_t blocked;	   /* (S), (O) to write */
+	sigset_t saved_sigmask;	   /* (O) */
+	bool restore_sigmask;	   /* (O) */
+	struct sigpending pending; /* (S) */
+	sigset_t real_blocked;	   /* (S) sigtimedwait waits for these */
+	stack_t altstack;	   /* (O) */
+	long restart_ret;	   /* (O) WORK_RESTART: the call's -ERESTART* */
 
-	struct task_caps caps;		/* (O) */
-	bool nproc_exceeded;		/* (O) became a user with too many tasks: exec is to fail */
+	struct task_caps caps; /* (O) */
+	bool nproc_exceeded;   /* (O) became a user with too many tasks: exec is to fail */
 
 	/* times */
-	u64 user_ticks, system_ticks;	/* seen by the tick; they split cpu_time_ns */
-	u64 told_utime_ns, told_stime_ns; /* (T) the split as it was told last: it never goes back */
+	u64 user_ticks, system_ticks; /* seen by the tick; they split cpu_time_ns */
+	/* (T) the split as it was told last: it never goes back */
+	u64 told_utime_ns, told_stime_ns;
 	unsigned long nvcsw, nivcsw;
 
 	/* user-space conveniences */
 	unsigned long clear_child_tid, set_child_tid; /* (O) */
-	unsigned long robust_list;	/* (O) */
-	unsigned long arg_pages;	/* (O) strings of a program that is about to run: for the OOM killer */
+	unsigned long robust_list;		      /* (O) */
+	/* (O) strings of a program that is about to run: for the OOM killer */
+	unsigned long arg_pages;
 	int pdeath_signal;
-	unsigned long timer_slack_ns, default_timer_slack_ns; /* (O) kept and told; timers go by ticks */
-	u8 mce_kill;			/* (O) when to be told of broken memory: told back only */
-	struct list_head dead_link;	/* queue_dead_task() */
+	/* (O) kept and told; timers go by ticks */
+	unsigned long timer_slack_ns, default_timer_slack_ns;
+	u8 mce_kill;		    /* (O) when to be told of broken memory: told back only */
+	struct list_head dead_link; /* queue_dead_task() */
 	unsigned int personality;
-	bool report_marked;		/* "mark" was written to /dev/pagoda */
+	bool report_marked; /* "mark" was written to /dev/pagoda */
 	int nice;
 	u8 policy;		  /* SCHED_OTHER, BATCH or IDLE: shown only */
 	bool sched_reset_on_fork; /* children start with the policy and nice value of everybody */
@@ -190,10 +195,10 @@ static inline unsigned long task_rlimit(const struct task_struct *t, int limit)
 #define rlimit(limit) task_rlimit(current, (limit))
 
 extern spinlock_t tasklist_lock;
-extern struct list_head all_tasks; /* (T) */
+extern struct list_head all_tasks;	 /* (T) */
 extern struct task_struct *child_reaper; /* pid 1 */
-extern unsigned int nr_tasks;	   /* (T) */
-extern u64 nr_forks;		   /* (T) */
+extern unsigned int nr_tasks;		 /* (T) */
+extern u64 nr_forks;			 /* (T) */
 
 /* ---- Finding tasks -------------------------------------------------------------------- */
 

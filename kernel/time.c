@@ -49,7 +49,7 @@ u64 deadline_after(u64 ns)
 
 struct timespec ns_to_timespec(u64 ns)
 {
-	return (struct timespec){ (s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC) };
+	return (struct timespec){(s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC)};
 }
 
 int get_timespec_ns(unsigned long uaddr, u64 *ns)
@@ -74,7 +74,7 @@ int put_timespec_ns(unsigned long uaddr, u64 ns)
 	return copy_to_user(uaddr, &ts, sizeof(ts)) ? -EFAULT : 0;
 }
 
-/* ---- Reading and setting ---------------------------------------------------------------------- */
+/* ---- Reading and setting --------------------------------------------------------------------- */
 
 static int read_clock(int which, u64 *ns)
 {
@@ -144,7 +144,10 @@ static long set_realtime(u64 ns)
 	return 0;
 }
 
-/* CPU clocks and clocks of devices cannot be set: -EPERM if there is such a CPU clock, else -EINVAL; -EFAULT. */
+/*
+ * CPU clocks and clocks of devices cannot be set: -EPERM if there is such a CPU clock, else
+ * -EINVAL; -EFAULT.
+ */
 static long refuse_to_set(int which, unsigned long uts)
 {
 	struct timespec ts;
@@ -171,7 +174,7 @@ long sys_clock_settime(unsigned long which, unsigned long uts)
 long sys_gettimeofday(unsigned long utv, unsigned long utz)
 {
 	u64 us = ktime_get_real_ns() / NSEC_PER_USEC;
-	struct timeval tv = { (s64)(us / USEC_PER_SEC), (s64)(us % USEC_PER_SEC) };
+	struct timeval tv = {(s64)(us / USEC_PER_SEC), (s64)(us % USEC_PER_SEC)};
 	u64 utc = 0; /* tz_minuteswest, tz_dsttime */
 
 	if (utv && copy_to_user(utv, &tv, sizeof(tv)))
@@ -195,8 +198,8 @@ static bool is_time_of_day(const struct timeval *tv)
 
 long sys_settimeofday(unsigned long utv, unsigned long utz)
 {
-	struct timezone zone = { 0, 0 };
-	struct timeval tv = { 0, 0 };
+	struct timezone zone = {0, 0};
+	struct timeval tv = {0, 0};
 
 	if (utv && copy_from_user(&tv, utv, sizeof(tv)))
 		return -EFAULT;
@@ -224,7 +227,7 @@ long sys_time(unsigned long utime)
 	return now;
 }
 
-/* ---- Sleeping ------------------------------------------------------------------------------------ */
+/* ---- Sleeping -------------------------------------------------------------------------------- */
 
 /* 0 when the deadline has passed; -EINTR. */
 static int sleep_until(u64 deadline_ns)
@@ -245,7 +248,8 @@ static long continue_sleep(struct fs_restart *restart)
 		return 0;
 	now = port_clock_ns();
 	if (restart->arg[0] &&
-	    put_timespec_ns(restart->arg[0], restart->deadline_ns > now ? restart->deadline_ns - now : 0))
+	    put_timespec_ns(restart->arg[0],
+			    restart->deadline_ns > now ? restart->deadline_ns - now : 0))
 		return -EFAULT;
 	return -ERESTART_RESTARTBLOCK;
 }
@@ -315,7 +319,8 @@ static long sleep_until_time(int which, u64 ns)
 long sys_clock_nanosleep(unsigned long uwhich, unsigned long flags, unsigned long ureq,
 			 unsigned long urem)
 {
-	int which = (int)uwhich, error = which == CLOCK_THREAD_CPUTIME_ID ? -EOPNOTSUPP : check_waiting_clock(which);
+	int which = (int)uwhich,
+	    error = which == CLOCK_THREAD_CPUTIME_ID ? -EOPNOTSUPP : check_waiting_clock(which);
 	bool absolute = flags & TIMER_ABSTIME;
 	u64 ns;
 

@@ -42,7 +42,10 @@ int put_timespec_ns(unsigned long uaddr, u64 ns) __must_check;
 /* Now + ns on port_clock_ns()'s scale, UINT64_MAX (never) on overflow. */
 u64 deadline_after(u64 ns);
 
-/* ---- Timers: fn is called after the tick as deferred work (kernel/deferred.h), interrupts on, no lock held; it does not sleep. */
+/*
+ * ---- Timers: fn is called after the tick as deferred work (kernel/deferred.h), interrupts on, no
+ * lock held; it does not sleep.
+ */
 struct ktimer {
 	struct rb_node node;
 	u64 expires_ns; /* 0: not armed */

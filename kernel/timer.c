@@ -5,11 +5,11 @@
  *	start, cancel		O(log timers)
  *	a tick			O(log timers) for each timer that is due, and a look at the first that is not
  *
- * Any user can have thousands of timers (RLIMIT_SIGPENDING, descriptors, sleeping tasks) and choose when they are
- * due, so nothing that is done after a tick may depend on those that are not due. A timing
- * wheel (Varghese and Lauck, 1987) starts a timer in O(1), but its tick looks at every timer of a slot.
- * A timer never fires early, and at most a tick late; timers that are due at the same tick fire in the order of
- * their times, those of one time in the order in which they were started.
+ * Any user can have thousands of timers (RLIMIT_SIGPENDING, descriptors, sleeping tasks) and choose
+ * when they are due, so nothing that is done after a tick may depend on those that are not due. A
+ * timing wheel (Varghese and Lauck, 1987) starts a timer in O(1), but its tick looks at every timer
+ * of a slot. A timer never fires early, and at most a tick late; timers that are due at the same
+ * tick fire in the order of their times, those of one time in the order in which they were started.
  *
  * Locking: timer_lock, dropped around fn. Nothing else is taken under it.
  * Invariant: a timer is in the tree exactly while expires_ns is not 0.
@@ -41,8 +41,9 @@ static void insert_timer(struct ktimer *timer)
 	lockdep_assert_held(&timer_lock);
 	while (*link) {
 		parent = *link;
-		link = timer->expires_ns < rb_entry(parent, struct ktimer, node)->expires_ns ? &parent->left :
-											       &parent->right;
+		link = timer->expires_ns < rb_entry(parent, struct ktimer, node)->expires_ns
+			       ? &parent->left
+			       : &parent->right;
 	}
 	rb_link_node(&timer->node, parent, link);
 	rb_insert(&timer->node, &timers, NULL);

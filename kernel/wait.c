@@ -28,17 +28,17 @@
 #define W_ALL	   0x40000000u
 #define W_CLONE	   0x80000000u
 
-#define P_ALL  0
-#define P_PID  1
-#define P_PGID 2
+#define P_ALL	0
+#define P_PID	1
+#define P_PGID	2
 #define P_PIDFD 3
 
-#define STATUS_CONTINUED 0xffff
+#define STATUS_CONTINUED      0xffff
 #define STATUS_STOPPED(signo) ((signo) << 8 | 0x7f)
 
 struct wait_request {
 	/* in */
-	int type, id; /* P_ */
+	int type, id;		/* P_ */
 	struct pid *pid_struct; /* P_PIDFD: whose, a reference */
 	bool nonblock;		/* P_PIDFD: EAGAIN instead of waiting */
 	unsigned int options;
@@ -53,7 +53,8 @@ struct wait_request {
 
 /* ---- Looking at one child: true if there is something to tell. tasklist_lock held. ------ */
 
-static void describe(struct wait_request *w, struct task_struct *child, int code, int status, int raw)
+static void describe(struct wait_request *w, struct task_struct *child, int code, int status,
+		     int raw)
 {
 	w->pid = child->vm.pid;
 	w->uid = child->fs.cred.uid;
@@ -189,13 +190,15 @@ static long do_wait(struct wait_request *w)
 
 /* ---- The calls ------------------------------------------------------------------------------- */
 
-long sys_wait4(unsigned long upid, unsigned long ustatus, unsigned long options, unsigned long rusage)
+long sys_wait4(unsigned long upid, unsigned long ustatus, unsigned long options,
+	       unsigned long rusage)
 {
-	struct wait_request w = { .options = (unsigned int)options | WEXITED };
+	struct wait_request w = {.options = (unsigned int)options | WEXITED};
 	int pid = (int)upid;
 	long ret;
 
-	if ((unsigned int)options & ~(WNOHANG | WUNTRACED | WCONTINUED | W_NOTHREAD | W_CLONE | W_ALL))
+	if ((unsigned int)options &
+	    ~(WNOHANG | WUNTRACED | WCONTINUED | W_NOTHREAD | W_CLONE | W_ALL))
 		return -EINVAL;
 	if (pid == (int)0x80000000)
 		return -ESRCH;
@@ -224,8 +227,9 @@ static int put_wait_info(unsigned long uinfo, const struct wait_request *w)
 		info.chld.status = w->status;
 	}
 	/* Linux writes these fields and no others */
-	return copy_to_user(uinfo, &info, 12) ||
-	       copy_to_user(uinfo + 16, (char *)&info + 16, 12) ? -EFAULT : 0;
+	return copy_to_user(uinfo, &info, 12) || copy_to_user(uinfo + 16, (char *)&info + 16, 12)
+		       ? -EFAULT
+		       : 0;
 }
 
 /* Whom a waitid is about. 0, -EINVAL, -EBADF. */
@@ -254,8 +258,8 @@ static long wait_for_target(struct wait_request *w)
 {
 	long ret;
 
-	if (w->options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | W_NOTHREAD | W_CLONE |
-			   W_ALL))
+	if (w->options &
+	    ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | W_NOTHREAD | W_CLONE | W_ALL))
 		return -EINVAL;
 	if (!(w->options & (WEXITED | WUNTRACED | WCONTINUED)))
 		return -EINVAL;
@@ -268,11 +272,15 @@ static long wait_for_target(struct wait_request *w)
 	return ret;
 }
 
-/* As in Linux the information is written, as zeros, when there was an error, too; a bad pointer comes first then. */
+/*
+ * As in Linux the information is written, as zeros, when there was an error, too; a bad pointer
+ * comes first then.
+ */
 long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsigned long options,
 		unsigned long rusage)
 {
-	struct wait_request w = { .type = (int)type, .id = (int)id, .options = (unsigned int)options };
+	struct wait_request w = {
+		.type = (int)type, .id = (int)id, .options = (unsigned int)options};
 	long ret = wait_for_target(&w);
 
 	if (ret > 0 && rusage && put_rusage(rusage, &w.usage))

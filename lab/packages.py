@@ -38,6 +38,7 @@ FOR_TEST = {
     "mtools": ["mformat"],
     "e2fsprogs": ["mke2fs", "/sbin/mke2fs"],
     "qemu-utils": ["qemu-nbd"],
+    "clang-format": ["clang-format"],
 }
 FOR_SELFTESTS = {
     "linux-source-6.1": ["/usr/src/linux-source-6.1.tar.xz"],

@@ -79,7 +79,8 @@ void index_set_remove(struct index_set *set, unsigned long n)
 }
 
 /* Bit n of a level is set: the first member below it. */
-static unsigned long descend(const struct index_set *set, unsigned int level, unsigned long n, unsigned long *words)
+static unsigned long descend(const struct index_set *set, unsigned int level, unsigned long n,
+			     unsigned long *words)
 {
 	while (level--) {
 		n = n * BPL + (unsigned long)__builtin_ctzl(set->level[level][n]);
@@ -95,7 +96,8 @@ unsigned long index_set_next(const struct index_set *set, unsigned long n, unsig
 
 		++*words;
 		if (rest)
-			return descend(set, i, n / BPL * BPL + (unsigned long)__builtin_ctzl(rest), words);
+			return descend(set, i, n / BPL * BPL + (unsigned long)__builtin_ctzl(rest),
+				       words);
 		n = n / BPL + 1;
 	}
 	return set->size;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * index_set.h: sets of integers below a fixed size, with "the next member from n on" in logarithmic time.
+ * index_set.h: sets of integers below a fixed size, with "the next member from n on" in logarithmic
+ * time.
  *
  *	level 2		                1
  *	level 1		      1 0 0 ... 1
  *	level 0		0110..  0000..  ...  0001..	a bit for each integer
  *
- * A bit of an upper level says that its word of the level below is not empty, so a search climbs until it
- * finds a set bit at or behind the place and goes down along the first ones: at most two words a level, and
- * log64(size) levels (log32 on 32-bit machines): 10 words for 2^30 integers. Adding and removing touch a
- * level only while a word becomes or ceases to be empty.
+ * A bit of an upper level says that its word of the level below is not empty, so a search climbs
+ * until it finds a set bit at or behind the place and goes down along the first ones: at most two
+ * words a level, and log64(size) levels (log32 on 32-bit machines): 10 words for 2^30 integers.
+ * Adding and removing touch a level only while a word becomes or ceases to be empty.
  *
- * Not atomic: the caller holds the lock that protects what the numbers describe, and provides the memory.
+ * Not atomic: the caller holds the lock that protects what the numbers describe, and provides the
+ * memory.
  */
 #pragma once
 

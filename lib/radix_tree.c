@@ -118,7 +118,9 @@ static unsigned int nodes_missing(const struct radix_tree_root *root, unsigned l
 	if (!root->top)
 		return height;
 	if (height > root->height) {
-		/* One new node a level above the old tree, and the way down to the leaf beside it. */
+		/*
+		 * One new node a level above the old tree, and the way down to the leaf beside it.
+		 */
 		unsigned int above = height - root->height;
 
 		return above + height - 1;
@@ -346,7 +348,8 @@ static void *find_next(const struct radix_tree_root *root, unsigned long *index,
 	unsigned long at = *index;
 	unsigned int slot;
 
-	if (!node || !index_in_reach(root, at) || (tag != ANY_ITEM && !radix_tree_tagged(root, tag)))
+	if (!node || !index_in_reach(root, at) ||
+	    (tag != ANY_ITEM && !radix_tree_tagged(root, tag)))
 		return NULL;
 	if (root->height == 0)
 		return root->top;
@@ -412,7 +415,7 @@ unsigned int radix_tree_gang_lookup_tag(const struct radix_tree_root *root, void
 	return gang(root, items, first, max, tag);
 }
 
-/* ---- Checking ----------------------------------------------------------------------------------- */
+/* ---- Checking -------------------------------------------------------------------------------- */
 
 /* Does node's bit for slot say what the child's tags say (I1)? */
 static bool child_tags_agree(const struct radix_tree_node *node, unsigned int slot,

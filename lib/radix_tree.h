@@ -36,7 +36,10 @@ struct radix_tree_root {
 	unsigned short height; /* levels of nodes */
 	unsigned short tags;   /* bit t: something has tag t */
 };
-#define RADIX_TREE_INIT { NULL, 0, 0 }
+#define RADIX_TREE_INIT    \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 /* Nodes on the way between caller and tree. Start with an empty one: { NULL, 0 }. */
 struct radix_tree_pool {
@@ -62,7 +65,10 @@ int radix_tree_insert(struct radix_tree_root *root, unsigned long index, void *i
 		      struct radix_tree_pool *pool);
 /* The item at index, or NULL. */
 void *radix_tree_lookup(const struct radix_tree_root *root, unsigned long index);
-/* Put another item in place of the one at index, tags kept; returns the old one, NULL (unchanged) if none. */
+/*
+ * Put another item in place of the one at index, tags kept; returns the old one, NULL (unchanged)
+ * if none.
+ */
 void *radix_tree_replace(struct radix_tree_root *root, unsigned long index, void *item);
 /* Take the item at index out; returns it, or NULL. Emptied nodes go to the pool. */
 void *radix_tree_delete(struct radix_tree_root *root, unsigned long index,

@@ -29,7 +29,10 @@ struct rb_node {
 struct rb_root {
 	struct rb_node *node;
 };
-#define RB_ROOT { NULL }
+#define RB_ROOT      \
+	{            \
+		NULL \
+	}
 
 typedef bool (*rb_update_fn)(struct rb_node *node);
 

@@ -105,12 +105,23 @@ static const char *parse_flags(const char *fmt, struct spec *spec)
 {
 	for (;; fmt++) {
 		switch (*fmt) {
-		case '-': spec->left = true; break;
-		case '+': spec->plus = true; break;
-		case ' ': spec->space = true; break;
-		case '#': spec->alt = true; break;
-		case '0': spec->zero = true; break;
-		default: return fmt;
+		case '-':
+			spec->left = true;
+			break;
+		case '+':
+			spec->plus = true;
+			break;
+		case ' ':
+			spec->space = true;
+			break;
+		case '#':
+			spec->alt = true;
+			break;
+		case '0':
+			spec->zero = true;
+			break;
+		default:
+			return fmt;
 		}
 	}
 }
@@ -153,11 +164,14 @@ static u64 narrow(int value, const struct spec *spec)
 	return spec->is_signed ? (u64)(s64)value : (u32)value;
 }
 
-/* One past a conversion that starts after its '%'. A macro takes the argument: va_list copies differ by ABI. */
-#define INTEGER_ARG(spec, args)                                                                    \
-	((spec)->length == 2   ? va_arg(args, u64)                                                 \
-	 : (spec)->length == 1 ? ((spec)->is_signed ? (u64)va_arg(args, long)                      \
-						    : (u64)va_arg(args, unsigned long))            \
+/*
+ * One past a conversion that starts after its '%'. A macro takes the argument: va_list copies
+ * differ by ABI.
+ */
+#define INTEGER_ARG(spec, args)                                                         \
+	((spec)->length == 2   ? va_arg(args, u64)                                      \
+	 : (spec)->length == 1 ? ((spec)->is_signed ? (u64)va_arg(args, long)           \
+						    : (u64)va_arg(args, unsigned long)) \
 			       : narrow(va_arg(args, int), (spec)))
 
 /* Set base and sign for an integer conversion; false: c is not one. */
@@ -178,10 +192,10 @@ static void put_pointer(struct out *out, struct spec *spec, const void *p)
 
 int pagoda_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
 {
-	struct out out = { .buf = buf, .size = size };
+	struct out out = {.buf = buf, .size = size};
 
 	for (; *fmt; fmt++) {
-		struct spec spec = { .precision = -1 };
+		struct spec spec = {.precision = -1};
 
 		if (*fmt != '%') {
 			put(&out, *fmt);

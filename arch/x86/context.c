@@ -10,8 +10,8 @@
  * mm (tlb.c); switching back to the mm later finds the bit gone and reloads. init_mm
  * never dies, so borrowing it is not counted.
  *
- * The table of a process's own segments goes along, where it is another one (ldt.c). There is no other
- * state of a CPU by address space: CR4 is the same for all (mapping.md, CS-11).
+ * The table of a process's own segments goes along, where it is another one (ldt.c). There is no
+ * other state of a CPU by address space: CR4 is the same for all (mapping.md, CS-11).
  *
  * Locking: interrupts off; each CPU touches only its own cpu_tlbstate.
  */

@@ -20,9 +20,10 @@
  *
  *	bad: from user mode a signal; from the kernel the exception table, else die
  *
- * Whether user mode or the kernel caused a fault is read from the saved CS (user_mode()), never from
- * PF_USER: that bit says with which rights the CPU made the access, and the CPU makes some accesses of
- * user mode with a supervisor's rights:
+ * Whether user mode or the kernel caused a fault is read from the saved CS (user_mode()), never
+ * from
+ * PF_USER: that bit says with which rights the CPU made the access, and the CPU makes some accesses
+ * of user mode with a supervisor's rights:
  *
  *	descriptors, when user mode loads a segment		every CPU
  *	the stack in far calls, far returns and IRET		QEMU before 9.1, without KVM
@@ -83,12 +84,17 @@ struct user_fault {
 	unsigned int flags; /* FAULT_FLAG_ */
 };
 
-/* A fault that no region serves: what the three answers are. Others are traced by handle_mm_fault(). */
-static void trace_fault(unsigned long error_code, unsigned long address, const struct vm_area_struct *vma,
-			enum fault_mechanism by)
+/*
+ * A fault that no region serves: what the three answers are. Others are traced by
+ * handle_mm_fault().
+ */
+static void trace_fault(unsigned long error_code, unsigned long address,
+			const struct vm_area_struct *vma, enum fault_mechanism by)
 {
-	struct fault_answers answers = { .address = address, .write = error_code & PF_WRITE,
-					 .kernel_area = address >= TASK_SIZE, .by = by };
+	struct fault_answers answers = {.address = address,
+					.write = error_code & PF_WRITE,
+					.kernel_area = address >= TASK_SIZE,
+					.by = by};
 
 	if (likely(!fault_trace))
 		return;
@@ -109,8 +115,8 @@ static noinline void no_context(struct pt_regs *regs, unsigned long error_code,
 		count_vm_event(fault_kernel_fixup);
 		return;
 	}
-	port_die(regs, address < SZ_4K ? "kernel NULL pointer dereference" : "kernel page fault", address,
-		 error_code);
+	port_die(regs, address < SZ_4K ? "kernel NULL pointer dereference" : "kernel page fault",
+		 address, error_code);
 }
 
 static noinline void bad_area_nosemaphore(struct pt_regs *regs, unsigned long error_code,
@@ -228,7 +234,9 @@ static void check_kernel_access(struct pt_regs *regs, unsigned long error_code,
 			 error_code);
 }
 
-/* Did the CPU access user memory for user mode, but with a supervisor's rights? SMAP refuses that. */
+/*
+ * Did the CPU access user memory for user mode, but with a supervisor's rights? SMAP refuses that.
+ */
 static bool refused_by_smap(const struct pt_regs *regs, unsigned long error_code)
 {
 	return x86_features.smap && user_mode(regs) && !(error_code & PF_USER);
@@ -255,7 +263,10 @@ static bool access_error(unsigned long error_code, const struct vm_area_struct *
 	return !(vma->vm_flags & (VM_READ | VM_EXEC | VM_WRITE));
 }
 
-/* A fatal signal ended the wait for mmap_lock. After a fault from user mode the task dies on its way back there. */
+/*
+ * A fatal signal ended the wait for mmap_lock. After a fault from user mode the task dies on its
+ * way back there.
+ */
 static void fault_was_killed(struct user_fault *f)
 {
 	if (!user_mode(f->regs))
@@ -286,8 +297,8 @@ static bool may_grow(const struct user_fault *f, const struct vm_area_struct *vm
 
 /*
  * Grow the region above the address down to it. That changes the tree, so the lock is
- * changed for one to write and the region looked up again. NULL: it may not grow. ERR_PTR(-EINTR): the task was killed
- * meanwhile, mmap_lock is not held.
+ * changed for one to write and the region looked up again. NULL: it may not grow. ERR_PTR(-EINTR):
+ * the task was killed meanwhile, mmap_lock is not held.
  */
 static noinline struct vm_area_struct *grow_to_address(struct user_fault *f,
 						       struct vm_area_struct *vma)
@@ -351,7 +362,10 @@ static vm_fault_t try_fault(struct user_fault *f, bool *done)
 	return fault;
 }
 
-/* handle_mm_fault() dropped mmap_lock to wait: try the fault once more, unless a fatal signal is pending. */
+/*
+ * handle_mm_fault() dropped mmap_lock to wait: try the fault once more, unless a fatal signal is
+ * pending.
+ */
 static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, bool *done)
 {
 	if (fault & VM_FAULT_ERROR)
@@ -370,7 +384,7 @@ static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, b
 static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 			       unsigned long address)
 {
-	struct user_fault f = { regs, current_vm->mm, error_code, address, FAULT_FLAG_ALLOW_RETRY };
+	struct user_fault f = {regs, current_vm->mm, error_code, address, FAULT_FLAG_ALLOW_RETRY};
 	vm_fault_t fault;
 	bool done;
 
@@ -393,7 +407,8 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 		fault = retry_fault(&f, fault, &done);
 	if (unlikely(!done))
 		mm_fault_error(&f, fault);
-	else if (unlikely(current_vm->nr_dirtied >= DIRTIED_BETWEEN_CHECKS) && user_mode(regs) && error_code & PF_WRITE)
+	else if (unlikely(current_vm->nr_dirtied >= DIRTIED_BETWEEN_CHECKS) && user_mode(regs) &&
+		 error_code & PF_WRITE)
 		fault_throttle_writer();
 }
 

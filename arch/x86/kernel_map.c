@@ -222,7 +222,8 @@ static void __init map_low_memory(phys_addr_t end)
 		pmd_t *pmd = pmd_alloc_kernel(kva_to_mmu(va));
 
 		if (x86_features.pse && end - pa >= PMD_SIZE) {
-			set_pmd(pmd, __pmd(pte_val(kernel_pte(PHYS_PFN(pa), PAGE_KERNEL)) | _PAGE_PSE));
+			set_pmd(pmd,
+				__pmd(pte_val(kernel_pte(PHYS_PFN(pa), PAGE_KERNEL)) | _PAGE_PSE));
 			pa += PMD_SIZE;
 			continue;
 		}
@@ -250,16 +251,29 @@ static void __init init_protection_map(void)
 {
 	static const pgprot_t rows[16] __initdata = {
 		/* private: -, r, w, rw, x, rx, wx, rwx */
-		PAGE_NONE, PAGE_READONLY, PAGE_COPY, PAGE_COPY,
-		PAGE_READONLY_EXEC, PAGE_READONLY_EXEC, PAGE_COPY_EXEC, PAGE_COPY_EXEC,
+		PAGE_NONE,
+		PAGE_READONLY,
+		PAGE_COPY,
+		PAGE_COPY,
+		PAGE_READONLY_EXEC,
+		PAGE_READONLY_EXEC,
+		PAGE_COPY_EXEC,
+		PAGE_COPY_EXEC,
 		/* shared */
-		PAGE_NONE, PAGE_READONLY, PAGE_SHARED, PAGE_SHARED,
-		PAGE_READONLY_EXEC, PAGE_READONLY_EXEC, PAGE_SHARED_EXEC, PAGE_SHARED_EXEC,
+		PAGE_NONE,
+		PAGE_READONLY,
+		PAGE_SHARED,
+		PAGE_SHARED,
+		PAGE_READONLY_EXEC,
+		PAGE_READONLY_EXEC,
+		PAGE_SHARED_EXEC,
+		PAGE_SHARED_EXEC,
 	};
 
 	for (int i = 0; i < 16; i++) {
 		/* A page that is not present keeps bit 8: it means PROT_NONE there. */
-		pteval_t keep = pgprot_val(rows[i]) & _PAGE_PRESENT ? supported_pte_mask : ~(pteval_t)0;
+		pteval_t keep =
+			pgprot_val(rows[i]) & _PAGE_PRESENT ? supported_pte_mask : ~(pteval_t)0;
 
 		protection_map[i] = __pgprot(pgprot_val(rows[i]) & keep);
 	}

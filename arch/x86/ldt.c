@@ -16,8 +16,8 @@
  * user mode into the kernel; (L2) the CPU's table lies in memory until the CPU has another.
  *
  * Locking: mmap_lock, for write to replace. A CPU that switches reads mm->context with interrupts
- * off after it has set its bit in cpu_vm_mask; who replaces stores first and reads the mask then, so
- * one of the two sees the other.
+ * off after it has set its bit in cpu_vm_mask; who replaces stores first and reads the mask then,
+ * so one of the two sees the other.
  *
  * Failure: -ENOMEM, -EINTR (a fatal signal) before anything changes.
  * Seen in: vm event ldt_load.
@@ -96,7 +96,7 @@ void ldt_free(struct mm_struct *mm)
 	mm->context_bytes = 0;
 }
 
-/* ---- Loading ---------------------------------------------------------------------------------- */
+/* ---- Loading --------------------------------------------------------------------------------- */
 
 void ldt_switch(struct tlb_state *state, struct mm_struct *mm)
 {
@@ -109,7 +109,9 @@ void ldt_switch(struct tlb_state *state, struct mm_struct *mm)
 	count_vm_event(ldt_load);
 }
 
-/* On a CPU that had mm loaded a moment ago. If it left mm since (tlb.c), it has no table of mm's. */
+/*
+ * On a CPU that had mm loaded a moment ago. If it left mm since (tlb.c), it has no table of mm's.
+ */
 static void reload_ldt(void *arg)
 {
 	unsigned long here = 1ul << port_cpu_id();
@@ -132,7 +134,7 @@ static void replace_ldt(struct mm_struct *mm, struct ldt *ldt)
 	kfree(old);
 }
 
-/* ---- modify_ldt(2) ----------------------------------------------------------------------------- */
+/* ---- modify_ldt(2) --------------------------------------------------------------------------- */
 
 static bool is_empty(const struct user_desc *d)
 {
@@ -140,7 +142,10 @@ static bool is_empty(const struct user_desc *d)
 	       !d->limit_in_pages && d->seg_not_present && !d->useable && !d->lm;
 }
 
-/* The CPU's form (Intel SDM 3, figure 3-8), marked as accessed so that the CPU need not write to it. */
+/*
+ * The CPU's form (Intel SDM 3, figure 3-8), marked as accessed so that the CPU need not write to
+ * it.
+ */
 static u64 descriptor(const struct user_desc *d)
 {
 	u64 type = 1 | (d->read_exec_only ? 0u : 2u) | d->contents << 2;

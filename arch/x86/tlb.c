@@ -138,7 +138,7 @@ void flush_tlb_cpus(unsigned long cpus)
 
 static void flush_mm(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	struct flush f = { mm, start, end };
+	struct flush f = {mm, start, end};
 	unsigned long mask = tlb_cpus_of(mm);
 
 	if (mask)
@@ -165,7 +165,7 @@ void flush_tlb_mm(struct mm_struct *mm)
 
 void flush_tlb_kernel_range(unsigned long start, unsigned long end)
 {
-	struct flush f = { NULL, start, end };
+	struct flush f = {NULL, start, end};
 
 	count_vm_event(tlb_flush_range);
 	flush_on(all_cpus(), &f);
@@ -173,7 +173,7 @@ void flush_tlb_kernel_range(unsigned long start, unsigned long end)
 
 void flush_tlb_all(void)
 {
-	struct flush f = { NULL, 0, TASK_SIZE };
+	struct flush f = {NULL, 0, TASK_SIZE};
 
 	count_vm_event(tlb_flush_all);
 	flush_on(all_cpus(), &f);

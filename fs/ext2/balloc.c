@@ -182,7 +182,8 @@ static bool may_take_block(const struct ext2_sb *sbi)
 	u32 free = sbi->es->s_free_blocks_count;
 
 	return free > sbi->reserved_blocks ||
-	       (free && (fs_capable(CAP_SYS_RESOURCE) || fs_current()->cred.fsuid == sbi->es->s_def_resuid));
+	       (free && (fs_capable(CAP_SYS_RESOURCE) ||
+			 fs_current()->cred.fsuid == sbi->es->s_def_resuid));
 }
 
 static int find_block(struct ext2_sb *sbi, u32 goal, u32 *block)

@@ -23,25 +23,25 @@
 
 /* ---- On the disk ------------------------------------------------------------------------- */
 
-#define EXT2_MAGIC		    0xef53u
-#define EXT2_LINK_MAX		    32000u
-#define EXT2_SUPER_OFFSET	    1024u /* bytes from the start of the device */
-#define EXT2_SUPER_BYTES	    1024u
-#define EXT2_MIN_BLOCK		    1024u
-#define EXT2_MAX_LOG_BLOCK	    2u /* 1 KiB << 2 = PAGE_SIZE */
-#define EXT2_ROOT_INO		    2u
-#define EXT2_OLD_FIRST_INO	    11u
-#define EXT2_OLD_INODE		    128u /* bytes of an inode in revision 0 */
-#define EXT2_NAME_LEN		    255u
+#define EXT2_MAGIC	   0xef53u
+#define EXT2_LINK_MAX	   32000u
+#define EXT2_SUPER_OFFSET  1024u /* bytes from the start of the device */
+#define EXT2_SUPER_BYTES   1024u
+#define EXT2_MIN_BLOCK	   1024u
+#define EXT2_MAX_LOG_BLOCK 2u /* 1 KiB << 2 = PAGE_SIZE */
+#define EXT2_ROOT_INO	   2u
+#define EXT2_OLD_FIRST_INO 11u
+#define EXT2_OLD_INODE	   128u /* bytes of an inode in revision 0 */
+#define EXT2_NAME_LEN	   255u
 
-#define EXT2_NDIR_BLOCKS	    12u
-#define EXT2_IND_BLOCK		    12u
-#define EXT2_N_BLOCKS		    15u
+#define EXT2_NDIR_BLOCKS 12u
+#define EXT2_IND_BLOCK	 12u
+#define EXT2_N_BLOCKS	 15u
 
-#define EXT2_VALID_FS		    1u /* s_state: was unmounted cleanly */
-#define EXT2_ERROR_FS		    2u /* something was found wrong */
+#define EXT2_VALID_FS 1u /* s_state: was unmounted cleanly */
+#define EXT2_ERROR_FS 2u /* something was found wrong */
 
-#define EXT2_ERRORS_CONTINUE	    1u /* s_errors: what then; all others stop writing */
+#define EXT2_ERRORS_CONTINUE 1u /* s_errors: what then; all others stop writing */
 
 #define EXT2_INCOMPAT_FILETYPE	    2u
 #define EXT2_RO_COMPAT_SPARSE_SUPER 1u
@@ -49,7 +49,7 @@
 #define EXT2_INCOMPAT_SUPPORTED	    EXT2_INCOMPAT_FILETYPE
 #define EXT2_RO_COMPAT_SUPPORTED    (EXT2_RO_COMPAT_SPARSE_SUPER | EXT2_RO_COMPAT_LARGE_FILE)
 
-#define EXT2_INDEX_FL		    0x1000u /* i_flags: a directory with a hash tree, which we do not keep up */
+#define EXT2_INDEX_FL 0x1000u /* i_flags: a directory with a hash tree, which we do not keep up */
 
 struct ext2_super_block {
 	u32 s_inodes_count, s_blocks_count, s_r_blocks_count, s_free_blocks_count;
@@ -113,17 +113,21 @@ struct ext2_sb {
 	u16 old_state;	       /* s_state as it was before we wrote */
 	struct mutex alloc_lock;
 	u32 last_dir_group; /* alloc_lock */
-	/* What waits to be written in order (order.c). Inodes by their link, buffers: see mark_buffer_waiting(). */
+	/*
+	 * What waits to be written in order (order.c). Inodes by their link, buffers: see
+	 * mark_buffer_waiting().
+	 */
 	struct mutex write_mutex;
 	spinlock_t lists_lock;
 	struct list_head new_files, new_dirs, resized, orphans; /* lists_lock */
 	struct list_head new_names, names;			/* s_names: blocks of directories */
 	atomic_long_t held_blocks; /* that will be free: cut off, and of orphans */
 	atomic_long_t nr_orphans, nr_dirty;
-	unsigned long dirty_since;	       /* (A) centisecs() of the oldest change, 0: there is none */
+	/* (A) centisecs() of the oldest change, 0: there is none */
+	unsigned long dirty_since;
 	struct writeback_source writeback;
-	bool data_lost;	       /* in the last sync, of some file */
-	u32 metadata_seq;      /* write errors of metadata that sync was told of */
+	bool data_lost;	  /* in the last sync, of some file */
+	u32 metadata_seq; /* write errors of metadata that sync was told of */
 	atomic_t nr_errors;
 };
 
@@ -132,15 +136,18 @@ struct ext2_inode {
 	u32 block[EXT2_N_BLOCKS];  /* map_lock; symlinks: the text (C) */
 	u32 last_block, last_phys; /* map_lock: what was allocated last, a goal for the next */
 	struct mutex map_lock, raw_lock;
-	bool gone;		   /* its blocks and number were freed */
-	bool on_disk;		   /* map_lock: the table on the disk has it, and may have what it had */
-	struct inode *inode;	   /* (C) its other half */
-	struct list_head link;	   /* lists_lock: a list of ext2_sb's */
-	struct list_head waiting;  /* map_lock: blocks of pointers, a link's text (buffer_order.c) */
-	struct ext2_held_run *held, *copied_held; /* map_lock; write_mutex: cut off since, before it was copied */
+	bool gone; /* its blocks and number were freed */
+	/* map_lock: the table on the disk has it, and may have what it had */
+	bool on_disk;
+	struct inode *inode;   /* (C) its other half */
+	struct list_head link; /* lists_lock: a list of ext2_sb's */
+	/* map_lock: blocks of pointers, a link's text (buffer_order.c) */
+	struct list_head waiting;
+	/* map_lock; write_mutex: cut off since, before it was copied */
+	struct ext2_held_run *held, *copied_held;
 	/*
-	 * raw_lock: changes so far, the last one that mattered for finding the data, and how many are
-	 * in the table's buffer, and on the disk.
+	 * raw_lock: changes so far, the last one that mattered for finding the data, and how many
+	 * are in the table's buffer, and on the disk.
 	 */
 	u32 changes, data_changes, copied, synced;
 	u64 seen_size, seen_blocks; /* raw_lock: at the last change */
@@ -219,7 +226,10 @@ void ext2_delete_inode(struct inode *inode);
 extern const struct inode_operations ext2_link_iops;
 /* Has an fsync anything to bring to the disk? */
 bool ext2_has_changes(struct inode *inode, bool datasync);
-/* Has the buffer what the disk was not known to have? It has it now: ext2_inode_synced(). write_mutex held. */
+/*
+ * Has the buffer what the disk was not known to have? It has it now: ext2_inode_synced().
+ * write_mutex held.
+ */
 bool ext2_is_copied(struct inode *inode);
 void ext2_inode_synced(struct inode *inode);
 /* Later errors of metadata are this file's, too. */
@@ -240,7 +250,10 @@ void ext2_pointers_changed(struct inode *inode, struct buffer_head *bh, unsigned
 void ext2_names_changed(struct inode *dir, struct buffer_head *bh);
 /* A directory has a new block, or what is held of the inode is waited for. */
 void ext2_inode_resized(struct inode *inode);
-/* These blocks are not the inode's any more; free once the disk knows. map_lock held, or nobody else has the inode. */
+/*
+ * These blocks are not the inode's any more; free once the disk knows. map_lock held, or nobody
+ * else has the inode.
+ */
 void ext2_hold_blocks(struct inode *inode, u32 block, u32 count);
 /* The inode, to the disk; it is not new. 0 or an error. May sleep. */
 int ext2_write_inode(struct inode *inode);
@@ -253,7 +266,8 @@ int ext2_settle_dir(struct inode *dir) __must_check;
 /* (N) Before one more inode may wait to be written, or for its end. May sleep. */
 void ext2_limit_waiting(struct ext2_sb *sbi);
 /* There is no space: get back what is held. True: it is worth another try. May sleep. */
-enum ext2_names { EXT2_NAMES_HELD, EXT2_NAMES_FREE, EXT2_PAGE_LOCKED }; /* what the caller holds: s_names, nothing, a page */
+/* what the caller holds: s_names, nothing, a page */
+enum ext2_names { EXT2_NAMES_HELD, EXT2_NAMES_FREE, EXT2_PAGE_LOCKED };
 bool ext2_find_space(struct ext2_sb *sbi, enum ext2_names names);
 /* s_op->defer_end: what the disk has a name of ends later. */
 bool ext2_defer_end(struct inode *inode);

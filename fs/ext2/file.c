@@ -87,16 +87,19 @@ static u64 ext2_bmap(struct address_space *mapping, u64 block)
 	u32 phys = 0;
 	bool new;
 
-	if (filemap_write_and_wait(mapping) || ext2_map_block(mapping->host, block, false, &phys, &new))
+	if (filemap_write_and_wait(mapping) ||
+	    ext2_map_block(mapping->host, block, false, &phys, &new))
 		return 0;
 	return phys;
 }
 
 /* What was written past the end is the file's only now. */
-static long ext2_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos)
+static long ext2_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count,
+			   u64 pos)
 {
 	struct inode *inode = file->f_mapping->host;
-	long ret = blockdev_direct_IO(file, write, buf, count, pos, ext2_sb(inode->i_sb)->block_size, ext2_get_block);
+	long ret = blockdev_direct_IO(file, write, buf, count, pos,
+				      ext2_sb(inode->i_sb)->block_size, ext2_get_block);
 
 	if (write && ret > 0 && pos + (u64)ret > inode->i_size)
 		WRITE_ONCE(inode->i_size, pos + (u64)ret);
@@ -133,7 +136,10 @@ static void clear_old_tail(struct inode *inode)
 		truncate_inode_pages_range(&inode->i_data, size, ALIGN(size, (u64)PAGE_SIZE));
 }
 
-/* The file has grown: stores through mappings behind the old end are noticed from now on. i_rwsem held for write. */
+/*
+ * The file has grown: stores through mappings behind the old end are noticed from now on. i_rwsem
+ * held for write.
+ */
 static void note_growth(struct inode *inode, u64 old_size)
 {
 	lockdep_assert_held(&inode->i_rwsem);
@@ -179,7 +185,8 @@ static long ext2_read(struct file *file, struct iov_user buf, size_t count, u64 
 
 	if (direct)
 		down_read(&inode->i_rwsem);
-	ret = direct ? generic_direct_read(&file->vm, buf, count, pos) : generic_file_read(&file->vm, buf, count, pos);
+	ret = direct ? generic_direct_read(&file->vm, buf, count, pos)
+		     : generic_file_read(&file->vm, buf, count, pos);
 	if (direct)
 		up_read(&inode->i_rwsem);
 	file_accessed(file);
@@ -222,7 +229,10 @@ static long lock_and_write(struct file *file, struct iov_user buf, size_t count,
 	return ret;
 }
 
-/* O_SYNC and O_DSYNC: what was written, the n bytes before end, is on the disk before the call returns. */
+/*
+ * O_SYNC and O_DSYNC: what was written, the n bytes before end, is on the disk before the call
+ * returns.
+ */
 static int sync_written(struct file *file, u64 end, long n)
 {
 	bool datasync = (file->f_flags & O_SYNC) != O_SYNC;

@@ -98,7 +98,8 @@ static void fill_raw(struct inode *inode, struct ext2_raw_inode *raw)
 	raw->i_atime = (u32)disk_time(&inode->i_atime);
 	raw->i_ctime = (u32)disk_time(&inode->i_ctime);
 	raw->i_mtime = (u32)disk_time(&inode->i_mtime);
-	raw->i_links_count = (u16)(inode->i_nlink ? inode->i_nlink : 1); /* a name may still lead here */
+	/* a name may still lead here */
+	raw->i_links_count = (u16)(inode->i_nlink ? inode->i_nlink : 1);
 	raw->i_blocks = (u32)inode->i_blocks;
 	raw->i_flags = ei->flags;
 	raw->i_generation = ei->generation;
@@ -502,7 +503,8 @@ void ext2_evict(struct inode *inode)
 	if (!inode->i_nlink)
 		ext2_delete_inode(inode);
 	else if (inode->i_dirty && !ext2_i(inode)->gone && !inode->i_sb->s_readonly)
-		(void)ext2_write_inode(inode); /* the disk's end; sync came before, and told of errors */
+		/* the disk's end; sync came before, and told of errors */
+		(void)ext2_write_inode(inode);
 	ext2_leave_order(inode);
 	kmem_cache_free(ext2_inode_cache, inode->i_object);
 	inode->i_object = NULL;

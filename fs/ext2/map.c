@@ -165,8 +165,8 @@ static int extend(struct inode *inode, u64 block, const struct map_path *path, s
 			goal = blocks[nr++] + 1;
 	}
 	for (unsigned int i = 0; !err && i + 1 < missing; i++)
-		err = fill_pointers(inode, blocks[i], missing - i - 1, path->index[w->level + i + 1],
-				    blocks[i + 1]);
+		err = fill_pointers(inode, blocks[i], missing - i - 1,
+				    path->index[w->level + i + 1], blocks[i + 1]);
 	if (err) {
 		give_back(sbi, blocks, nr);
 		return err;

@@ -27,12 +27,13 @@
  *	2. names in new directories	   4. all other names	   6. ends of orphans; what is held gets free
  *
  * A new directory is in no other new one, or its ".." would lead to what is not there: before
- * one gets a subdirectory it is written (ext2_settle_dir()). So there are no cycles. Only a directory
- * that moves to another parent can be caught with two names, or the old "..".
+ * one gets a subdirectory it is written (ext2_settle_dir()). So there are no cycles. Only a
+ * directory that moves to another parent can be caught with two names, or the old "..".
  *
  * Who writes: fsync the file and, if it is new, the names; sync, and the flusher once the oldest
  * change is dirty_expire old or much waits, everything, as does who makes or removes names when
- * too much waits; whoever finds no space, to get back what is held. A file whose life is short is never written.
+ * too much waits; whoever finds no space, to get back what is held. A file whose life is short is
+ * never written.
  *
  * Locking: s_names for names, hence for passes over them; write_mutex for one writer at a time; an
  * inode's map_lock while its pointers go to the disk and it is copied; lists_lock spins. Who has
@@ -47,9 +48,10 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
 
-#define RANKS		4u   /* 0: text of links; 1 to 3: blocks of pointers by height */
-#define WAITING_SOON	256u /* so many waiting buffers are written without waiting for their age */
-#define PAGES_PER_INODE 16u  /* of the machine: how many of them one inode that waits needs at least */
+#define RANKS	     4u	  /* 0: text of links; 1 to 3: blocks of pointers by height */
+#define WAITING_SOON 256u /* so many waiting buffers are written without waiting for their age */
+#define PAGES_PER_INODE \
+	16u /* of the machine: how many of them one inode that waits needs at least */
 #define NS_PER_CENTISEC 10000000ull
 #define RUNS_PER_CHUNK	30u
 
@@ -62,7 +64,7 @@ struct ext2_held_run {
 	} runs[RUNS_PER_CHUNK];
 };
 
-/* ---- Lists ------------------------------------------------------------------------------------ */
+/* ---- Lists ----------------------------------------------------------------------------------- */
 
 static void join(struct ext2_sb *sbi, struct ext2_inode *ei, struct list_head *list)
 {
@@ -86,7 +88,10 @@ static void take_all(struct ext2_sb *sbi, struct list_head *from, struct list_he
 	spin_unlock(&sbi->lists_lock);
 }
 
-/* The first inode of a list, off it, with a reference; those that are being evicted see to themselves. */
+/*
+ * The first inode of a list, off it, with a reference; those that are being evicted see to
+ * themselves.
+ */
 static struct inode *take_first(struct ext2_sb *sbi, struct list_head *list)
 {
 	for (;;) {
@@ -121,7 +126,7 @@ void ext2_order_init(struct ext2_sb *sbi)
 	INIT_LIST_HEAD(&sbi->names);
 }
 
-/* ---- Changes ---------------------------------------------------------------------------------- */
+/* ---- Changes --------------------------------------------------------------------------------- */
 
 static void write_soon(struct ext2_sb *sbi)
 {
@@ -157,7 +162,7 @@ void ext2_inode_resized(struct inode *inode)
 		join(ext2_sb(inode->i_sb), ext2_i(inode), &ext2_sb(inode->i_sb)->resized);
 }
 
-/* ---- Blocks cut off ---------------------------------------------------------------------------- */
+/* ---- Blocks cut off -------------------------------------------------------------------------- */
 
 void ext2_hold_blocks(struct inode *inode, u32 block, u32 count)
 {
@@ -182,7 +187,10 @@ void ext2_hold_blocks(struct inode *inode, u32 block, u32 count)
 	atomic_long_add(&sbi->held_blocks, (long)count);
 }
 
-/* The disk has them no more as the inode's. free: nor is anything wrong with letting others have them. */
+/*
+ * The disk has them no more as the inode's. free: nor is anything wrong with letting others have
+ * them.
+ */
 static void release_runs(struct ext2_sb *sbi, struct ext2_held_run **runs, bool free)
 {
 	struct ext2_held_run *held;
@@ -209,9 +217,12 @@ static void runs_copied(struct ext2_inode *ei)
 	ei->held = NULL;
 }
 
-/* ---- One inode --------------------------------------------------------------------------------- */
+/* ---- One inode ------------------------------------------------------------------------------- */
 
-/* Pointers to the disk, then the inode to its table's buffer. Nobody sees what is missing in between. */
+/*
+ * Pointers to the disk, then the inode to its table's buffer. Nobody sees what is missing in
+ * between.
+ */
 static int put_inode(struct inode *inode)
 {
 	struct ext2_inode *ei = ext2_i(inode);
@@ -332,7 +343,7 @@ int ext2_write_inode(struct inode *inode)
 	return err ? err : late;
 }
 
-/* ---- Orphans ----------------------------------------------------------------------------------- */
+/* ---- Orphans --------------------------------------------------------------------------------- */
 
 bool ext2_defer_end(struct inode *inode)
 {
@@ -413,11 +424,12 @@ void ext2_leave_order(struct inode *inode)
 	if (inode->i_dirty)
 		atomic_long_dec(&sbi->nr_dirty);
 	drop_waiting_buffers(&ei->waiting);
-	release_runs(sbi, &ei->held, false); /* e2fsck's, if there are any: the inode could not be written */
+	/* e2fsck's, if there are any: the inode could not be written */
+	release_runs(sbi, &ei->held, false);
 	release_runs(sbi, &ei->copied_held, false);
 }
 
-/* ---- Names, and everything --------------------------------------------------------------------- */
+/* ---- Names, and everything ------------------------------------------------------------------- */
 
 static int first_error(const int *errs, unsigned int nr)
 {
@@ -427,7 +439,9 @@ static int first_error(const int *errs, unsigned int nr)
 	return 0;
 }
 
-/* New inodes, those of directories with their names; they have no names yet. (N) write_mutex held. */
+/*
+ * New inodes, those of directories with their names; they have no names yet. (N) write_mutex held.
+ */
 static int write_new_inodes(struct ext2_sb *sbi)
 {
 	int errs[3];
@@ -545,7 +559,7 @@ int ext2_write_metadata(struct ext2_sb *sbi)
 	return err ? err : late;
 }
 
-/* ---- The flusher ------------------------------------------------------------------------------- */
+/* ---- The flusher ----------------------------------------------------------------------------- */
 
 static unsigned long centisecs(u64 ns)
 {
@@ -571,7 +585,7 @@ void ext2_write_aged(struct writeback_source *source, u64 now)
 	if (sbi->sb->s_readonly || (!due && !READ_ONCE(sbi->sb->s_write_soon)))
 		return;
 	if (!mutex_trylock(&sbi->sb->s_names))
-		return; /* next time */
+		return;			/* next time */
 	(void)ext2_write_metadata(sbi); /* noted in the mapping of the device */
 	mutex_unlock(&sbi->sb->s_names);
 }

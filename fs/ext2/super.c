@@ -129,8 +129,7 @@ static void sync_inode(struct inode *inode)
 
 	if (!mapping->nrpages)
 		return;
-	if (!filemap_write_and_wait(mapping) &&
-	    READ_ONCE(mapping->wb_seq) == errors)
+	if (!filemap_write_and_wait(mapping) && READ_ONCE(mapping->wb_seq) == errors)
 		return;
 	WRITE_ONCE(ext2_sb(inode->i_sb)->data_lost, true);
 	pr_warn("ext2: inode %llu could not be written", (unsigned long long)inode->i_ino);
@@ -167,8 +166,8 @@ static int ext2_sync(struct super_block *sb)
 }
 
 /*
- * The inode, with its pointers; if it is new, or a directory, what makes it reachable. Then what the
- * disk has in its cache.
+ * The inode, with its pointers; if it is new, or a directory, what makes it reachable. Then what
+ * the disk has in its cache.
  */
 static int sync_metadata(struct inode *inode, bool datasync)
 {
@@ -203,7 +202,10 @@ int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync)
 /* ---- Reading and checking the super block
  * ------------------------------------------------------------ */
 
-/* Straight from the device: its pages have no block size yet. What was written to its file is there. */
+/*
+ * Straight from the device: its pages have no block size yet. What was written to its file is
+ * there.
+ */
 static int read_super(struct block_device *bdev, struct ext2_super_block *es)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -424,7 +426,7 @@ static void free_unlinked(struct inode *inode)
 	truncate_inode_pages(&inode->i_data, 0);
 	if (ext2_i(inode)->on_disk)
 		(void)ext2_end_on_disk(inode); /* it was logged */
-	ext2_i(inode)->on_disk = false; /* no name leads there, and nobody comes after it */
+	ext2_i(inode)->on_disk = false;	       /* no name leads there, and nobody comes after it */
 	ext2_delete_inode(inode);
 }
 
@@ -468,7 +470,8 @@ static int ext2_statfs(struct super_block *sb, struct statfs64 *st)
 	st->f_bfree = free;
 	st->f_bavail = free - min(sbi->reserved_blocks, free);
 	st->f_files = sbi->inodes_count;
-	st->f_ffree = sbi->es->s_free_inodes_count + (u64)max(atomic_long_read(&sbi->nr_orphans), 0l);
+	st->f_ffree =
+		sbi->es->s_free_inodes_count + (u64)max(atomic_long_read(&sbi->nr_orphans), 0l);
 	return 0;
 }
 

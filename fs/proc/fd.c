@@ -86,7 +86,10 @@ static int may_look(const struct proc_node *node)
 }
 
 /* The link of a descriptor, by how its file is open. */
-#define FD_LINK(m) { .name = "fd", .mode = S_IFLNK | (m), .jump = jump_fd }
+#define FD_LINK(m)                                                   \
+	{                                                            \
+		.name = "fd", .mode = S_IFLNK | (m), .jump = jump_fd \
+	}
 static const struct proc_entry link_entries[] = {
 	FD_LINK(0),
 	[FMODE_READ] = FD_LINK(0500),
@@ -94,7 +97,10 @@ static const struct proc_entry link_entries[] = {
 	[FMODE_READ | FMODE_WRITE] = FD_LINK(0700),
 };
 static const struct proc_entry info_entry = {
-	.name = "fdinfo", .mode = S_IFREG | 0444, .may_open = may_look, .show = show_fdinfo,
+	.name = "fdinfo",
+	.mode = S_IFREG | 0444,
+	.may_open = may_look,
+	.show = show_fdinfo,
 };
 
 static const struct proc_entry *link_entry(const struct file *file)
@@ -102,7 +108,10 @@ static const struct proc_entry *link_entry(const struct file *file)
 	return &link_entries[file->f_mode & (FMODE_READ | FMODE_WRITE)];
 }
 
-/* The descriptor of that name: *out but for its entry, with a reference to the pid, and the file, with a reference. */
+/*
+ * The descriptor of that name: *out but for its entry, with a reference to the pid, and the file,
+ * with a reference.
+ */
 static struct file *find_descriptor(const struct proc_node *dir, const char *name, size_t len,
 				    struct proc_node *out)
 {
@@ -152,8 +161,8 @@ static bool emit_descriptor(struct proc_node *node, struct files_struct *files, 
 		return true;
 	node->entry = info ? &info_entry : link_entry(file);
 	fput(file);
-	return ctx->emit(ctx, name, (size_t)len, PROC_POS_DYNAMIC + (u64)node->number, proc_ino(node),
-			 node->entry->mode >> 12);
+	return ctx->emit(ctx, name, (size_t)len, PROC_POS_DYNAMIC + (u64)node->number,
+			 proc_ino(node), node->entry->mode >> 12);
 }
 
 static void iterate_numbers(const struct proc_node *dir, bool info, struct dir_context *ctx)

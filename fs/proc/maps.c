@@ -10,19 +10,20 @@
  *	meanwhile	|--A--|   |-----B+C-----|	B was joined with C
  *	read 2 shows			|---C---|	the part that was not shown yet
  *
- * So addresses never go backwards, and what is mapped for as long as the reading takes is shown once.
+ * So addresses never go backwards, and what is mapped for as long as the reading takes is shown
+ * once.
  *
  * Cost: O(log n) for a read, then O(1) a region and the tables that exist, never the span.
  *
  * Locking: mmap_lock for reading while one page of text is printed; the walk of tables lets it go
- * when a writer waits. page_table_lock is not needed to look at an entry, which is read once; a page
- * behind an entry cannot be freed while mmap_lock is held, as unmapping takes it for writing or
- * flushes first (truncation, reclaim: only its flags and counts are looked at).
+ * when a writer waits. page_table_lock is not needed to look at an entry, which is read once; a
+ * page behind an entry cannot be freed while mmap_lock is held, as unmapping takes it for writing
+ * or flushes first (truncation, reclaim: only its flags and counts are looked at).
  */
 #include <fs/proc/maps.h>
 #include <pagoda/bug.h>
 
-/* ---- The walk ------------------------------------------------------------------------------------ */
+/* ---- The walk -------------------------------------------------------------------------------- */
 
 int proc_maps_begin(struct proc_open *open)
 {
@@ -83,9 +84,12 @@ static bool mmap_lock_is_contended(const struct mm_struct *mm)
 	return READ_ONCE(mm->mmap_lock.count) & RWSEM_WAITERS;
 }
 
-/* Let writers in. What is at addr may be another region by then: the walk goes on to its end at most. */
-static unsigned long let_others_in(struct mm_struct *mm, struct maps_region *region, unsigned long addr,
-				   unsigned long end)
+/*
+ * Let writers in. What is at addr may be another region by then: the walk goes on to its end at
+ * most.
+ */
+static unsigned long let_others_in(struct mm_struct *mm, struct maps_region *region,
+				   unsigned long addr, unsigned long end)
 {
 	struct vm_area_struct *vma;
 
@@ -114,7 +118,7 @@ void proc_walk_tables(struct mm_struct *mm, struct maps_region *region,
 	}
 }
 
-/* ---- maps ------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 struct file_identity {
 	u64 dev, ino;
@@ -123,7 +127,7 @@ struct file_identity {
 
 static struct file_identity identify(const struct vm_area_struct *vma)
 {
-	struct file_identity id = { 0, 0, false };
+	struct file_identity id = {0, 0, false};
 
 	if (!vma->vm_file)
 		return id;
@@ -152,8 +156,12 @@ const char *vma_special_name(const struct vm_area_struct *vma)
 
 static void print_rights(struct proc_text *t, unsigned long flags)
 {
-	char rights[6] = { ' ', flags & VM_READ ? 'r' : '-', flags & VM_WRITE ? 'w' : '-',
-			   flags & VM_EXEC ? 'x' : '-', flags & VM_MAYSHARE ? 's' : 'p', ' ' };
+	char rights[6] = {' ',
+			  flags & VM_READ ? 'r' : '-',
+			  flags & VM_WRITE ? 'w' : '-',
+			  flags & VM_EXEC ? 'x' : '-',
+			  flags & VM_MAYSHARE ? 's' : 'p',
+			  ' '};
 
 	proc_write_bytes(t, rights, sizeof(rights));
 }
@@ -179,7 +187,8 @@ static void print_columns(struct proc_text *t, const struct maps_region *region,
 	proc_putc(t, ' ');
 }
 
-void proc_print_region(struct proc_text *t, struct proc_open *open, const struct maps_region *region)
+void proc_print_region(struct proc_text *t, struct proc_open *open,
+		       const struct maps_region *region)
 {
 	const struct vm_area_struct *vma = region->vma;
 	const char *name = vma->vm_file ? NULL : vma_special_name(vma);
@@ -209,4 +218,4 @@ static int print_maps(struct proc_text *t, struct proc_open *open, u64 *index)
 	return 1;
 }
 
-const struct proc_records proc_maps_records = { proc_maps_begin, print_maps, proc_maps_end };
+const struct proc_records proc_maps_records = {proc_maps_begin, print_maps, proc_maps_end};

@@ -18,9 +18,12 @@ static struct mm_struct *use_bound_mm(const struct proc_open *open)
 	return open->mm && atomic_inc_not_zero(&open->mm->mm_users) ? open->mm : NULL;
 }
 
-/* Copy up to n bytes, within one page, between addr and buf + done; how many, or -EFAULT if buf is bad. */
-static long copy_piece(struct mm_struct *mm, unsigned long addr, char *page, struct iov_user buf, size_t done,
-		       size_t n, bool write)
+/*
+ * Copy up to n bytes, within one page, between addr and buf + done; how many, or -EFAULT if buf is
+ * bad.
+ */
+static long copy_piece(struct mm_struct *mm, unsigned long addr, char *page, struct iov_user buf,
+		       size_t done, size_t n, bool write)
 {
 	size_t got;
 
@@ -33,8 +36,8 @@ static long copy_piece(struct mm_struct *mm, unsigned long addr, char *page, str
 }
 
 /*
- * Copy up to count bytes at addr to buf, or from it, through a page of the kernel's; how many, 0 if nothing
- * can be reached there. A bad buffer is -EFAULT whatever was copied before, as in Linux.
+ * Copy up to count bytes at addr to buf, or from it, through a page of the kernel's; how many, 0 if
+ * nothing can be reached there. A bad buffer is -EFAULT whatever was copied before, as in Linux.
  */
 static long copy_memory(struct mm_struct *mm, unsigned long addr, struct iov_user buf, size_t count,
 			bool write)
@@ -57,9 +60,10 @@ static long copy_memory(struct mm_struct *mm, unsigned long addr, struct iov_use
 	return got < 0 ? got : (long)done;
 }
 
-/* ---- mem ----------------------------------------------------------------------------------------- */
+/* ---- mem ------------------------------------------------------------------------------------- */
 
-static long access_mem(struct proc_open *open, struct iov_user buf, size_t count, u64 *pos, bool write)
+static long access_mem(struct proc_open *open, struct iov_user buf, size_t count, u64 *pos,
+		       bool write)
 {
 	struct mm_struct *mm = use_bound_mm(open);
 	long ret;
@@ -83,18 +87,19 @@ long proc_write_mem(struct proc_open *open, struct iov_user buf, size_t count, u
 	return access_mem(open, buf, count, pos, true);
 }
 
-/* ---- What it was started with -------------------------------------------------------------------- */
+/* ---- What it was started with ---------------------------------------------------------------- */
 
 /* Part of [start, end), which is the whole of a file: from *pos on. */
-static long read_area(struct mm_struct *mm, unsigned long start, unsigned long end, struct iov_user buf,
-		      size_t count, u64 *pos)
+static long read_area(struct mm_struct *mm, unsigned long start, unsigned long end,
+		      struct iov_user buf, size_t count, u64 *pos)
 {
 	unsigned long length = end > start ? end - start : 0;
 	long ret;
 
 	if (*pos >= length)
 		return 0;
-	ret = copy_memory(mm, start + (unsigned long)*pos, buf, min(count, length - (size_t)*pos), false);
+	ret = copy_memory(mm, start + (unsigned long)*pos, buf, min(count, length - (size_t)*pos),
+			  false);
 	if (ret > 0)
 		*pos += (u64)ret;
 	return ret;
@@ -131,7 +136,7 @@ long proc_read_auxv(struct proc_open *open, struct iov_user buf, size_t count, u
 	return (long)n;
 }
 
-/* ---- cmdline --------------------------------------------------------------------------------------- */
+/* ---- cmdline --------------------------------------------------------------------------------- */
 
 /* The address of the first 0 in [start, end), or end; what cannot be read ends it as well. */
 static unsigned long find_zero(struct mm_struct *mm, unsigned long start, unsigned long end)
@@ -158,8 +163,8 @@ static bool ends_in_zero(struct mm_struct *mm)
 {
 	char last = 0;
 
-	return mm->arg_end <= mm->arg_start || !access_process_vm(mm, mm->arg_end - 1, &last, 1, false, true) ||
-	       !last;
+	return mm->arg_end <= mm->arg_start ||
+	       !access_process_vm(mm, mm->arg_end - 1, &last, 1, false, true) || !last;
 }
 
 /*

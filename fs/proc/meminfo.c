@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * meminfo.c: /proc files about memory as a whole: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo, swaps.
+ * meminfo.c: /proc files about memory as a whole: meminfo, vmstat, buddyinfo, zoneinfo, slabinfo,
+ * swaps.
  *
  * MemAvailable is Linux's estimate of what could be had without swapping: free pages, and most of
  * the page cache and of what slabs could give back, less what the watermarks keep:
@@ -27,7 +28,8 @@
 
 /* ---- meminfo --------------------------------------------------------------------------------- */
 
-static void pages_line(struct proc_text *t, const char label[static PROC_KB_LABEL + 1], unsigned long pages)
+static void pages_line(struct proc_text *t, const char label[static PROC_KB_LABEL + 1],
+		       unsigned long pages)
 {
 	proc_put_kb(t, label, pages << PAGE_SHIFT);
 }
@@ -57,7 +59,8 @@ static unsigned long zone_low_mark(const zone_t *zone)
 static unsigned long shrinkable_pages(void)
 {
 	return (dentry_shrinker.count() * sizeof(struct dentry) +
-		inode_shrinker.count() * sizeof(struct inode)) >> PAGE_SHIFT;
+		inode_shrinker.count() * sizeof(struct inode)) >>
+	       PAGE_SHIFT;
 }
 
 struct slab_figures {
@@ -135,7 +138,8 @@ static void show_kernel(struct proc_text *t, const struct slab_figures *slab)
 	proc_puts(t, "SecPageTables:         0 kB\nNFS_Unstable:          0 kB\n"
 		     "Bounce:                0 kB\nWritebackTmp:          0 kB\n");
 	pages_line(t, "CommitLimit:    ", vm_commit_limit());
-	pages_line(t, "Committed_AS:   ", (unsigned long)max(atomic_long_read(&vm_committed_as), 0l));
+	pages_line(t,
+		   "Committed_AS:   ", (unsigned long)max(atomic_long_read(&vm_committed_as), 0l));
 	pages_line(t, "VmallocTotal:   ", (VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT);
 	proc_puts(t, "VmallocUsed:           0 kB\nVmallocChunk:          0 kB\n"
 		     "Percpu:                0 kB\n");
@@ -156,7 +160,7 @@ int proc_show_meminfo(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
-/* ---- vmstat: one record a line ---------------------------------------------------------------- */
+/* ---- vmstat: one record a line --------------------------------------------------------------- */
 
 static unsigned long file_pages(void)
 {
@@ -207,16 +211,16 @@ static const struct {
 	const char *name;
 	unsigned long (*value)(void);
 } vmstat_lines[] = {
-	{ "nr_free_pages", nr_free_pages },
-	{ "nr_file_pages", file_pages },
-	{ "nr_shmem", shmem_pages },
-	{ "nr_dirty", dirty_pages },
-	{ "nr_writeback", writeback_pages },
-	{ "nr_anon_pages", anon_pages },
-	{ "nr_slab_reclaimable", slab_reclaimable },
-	{ "nr_slab_unreclaimable", slab_unreclaimable },
-	{ "nr_mlock", nr_mlocked_pages },
-	{ "nr_page_table_pages", table_pages },
+	{"nr_free_pages", nr_free_pages},
+	{"nr_file_pages", file_pages},
+	{"nr_shmem", shmem_pages},
+	{"nr_dirty", dirty_pages},
+	{"nr_writeback", writeback_pages},
+	{"nr_anon_pages", anon_pages},
+	{"nr_slab_reclaimable", slab_reclaimable},
+	{"nr_slab_unreclaimable", slab_unreclaimable},
+	{"nr_mlock", nr_mlocked_pages},
+	{"nr_page_table_pages", table_pages},
 };
 
 static int print_vmstat(struct proc_text *t, struct proc_open *open, u64 *index)
@@ -239,9 +243,9 @@ static int print_vmstat(struct proc_text *t, struct proc_open *open, u64 *index)
 	proc_printf(t, "%s %lu\n", vm_event_names[n], vm_event_sum((enum vm_event)n));
 	return 1;
 }
-const struct proc_records proc_vmstat_records = { .print = print_vmstat };
+const struct proc_records proc_vmstat_records = {.print = print_vmstat};
 
-/* ---- Zones: one record each --------------------------------------------------------------------- */
+/* ---- Zones: one record each ------------------------------------------------------------------ */
 
 /* The populated zone at *index or behind it, whose place *index passes; NULL: there is none. */
 static const zone_t *next_zone(u64 *index)
@@ -271,7 +275,7 @@ static int print_buddyinfo(struct proc_text *t, struct proc_open *open, u64 *ind
 	proc_putc(t, '\n');
 	return 1;
 }
-const struct proc_records proc_buddyinfo_records = { .print = print_buddyinfo };
+const struct proc_records proc_buddyinfo_records = {.print = print_buddyinfo};
 
 static void show_zone_lists(struct proc_text *t, const zone_t *zone)
 {
@@ -282,19 +286,20 @@ static void show_zone_lists(struct proc_text *t, const zone_t *zone)
 
 static void show_zone(struct proc_text *t, const zone_t *zone)
 {
-	proc_printf(t, "Node %d, zone %8s\n  pages free     %lu\n", zone->zone_pgdat->node_id, zone->name,
-		    zone->free_pages);
+	proc_printf(t, "Node %d, zone %8s\n  pages free     %lu\n", zone->zone_pgdat->node_id,
+		    zone->name, zone->free_pages);
 	proc_printf(t, "        min      %lu\n        low      %lu\n        high     %lu\n",
 		    zone->pages_min, zone->pages_low, zone->pages_high);
 	proc_printf(t, "        spanned  %lu\n        present  %lu\n        managed  %lu\n",
 		    zone->size, zone->present_pages, zone->managed_pages);
 	show_zone_lists(t, zone);
-	proc_printf(t, "      numa_local   %lu\n      numa_other   %lu\n", zone_allocations(zone).local,
-		    zone_allocations(zone).other);
+	proc_printf(t, "      numa_local   %lu\n      numa_other   %lu\n",
+		    zone_allocations(zone).local, zone_allocations(zone).other);
 	proc_printf(t, "  pagesets\n");
 	for (unsigned int cpu = 0; cpu < port_nr_cpus(); cpu++)
-		proc_printf(t, "    cpu: %u\n              count: %u\n              high:  %u\n"
-			       "              batch: %u\n",
+		proc_printf(t,
+			    "    cpu: %u\n              count: %u\n              high:  %u\n"
+			    "              batch: %u\n",
 			    cpu, zone->pcp[cpu].count, zone->pcp[cpu].high, zone->pcp[cpu].batch);
 	proc_printf(t, "  start_pfn:           %lu\n", zone->zone_start_pfn);
 }
@@ -308,9 +313,9 @@ static int print_zoneinfo(struct proc_text *t, struct proc_open *open, u64 *inde
 		show_zone(t, zone);
 	return zone != NULL;
 }
-const struct proc_records proc_zoneinfo_records = { .print = print_zoneinfo };
+const struct proc_records proc_zoneinfo_records = {.print = print_zoneinfo};
 
-/* ---- Caches, swap areas ---------------------------------------------------------------------------- */
+/* ---- Caches, swap areas ---------------------------------------------------------------------- */
 
 static int print_slabinfo(struct proc_text *t, struct proc_open *open, u64 *index)
 {
@@ -323,7 +328,7 @@ static int print_slabinfo(struct proc_text *t, struct proc_open *open, u64 *inde
 	proc_puts(t, line);
 	return 1;
 }
-const struct proc_records proc_slabinfo_records = { .print = print_slabinfo };
+const struct proc_records proc_slabinfo_records = {.print = print_slabinfo};
 
 /* Record 0 is the heading. */
 static int print_swaps(struct proc_text *t, struct proc_open *open, u64 *index)
@@ -338,9 +343,10 @@ static int print_swaps(struct proc_text *t, struct proc_open *open, u64 *index)
 	}
 	if (!swap_area_info((unsigned int)(n - 1), &info))
 		return 0;
-	proc_printf(t, "%-40s%s\t%llu\t\t%llu\t\t%d\n", info.name, info.file ? "file\t" : "partition",
+	proc_printf(t, "%-40s%s\t%llu\t\t%llu\t\t%d\n", info.name,
+		    info.file ? "file\t" : "partition",
 		    (unsigned long long)info.size_pages * KB_PER_PAGE,
 		    (unsigned long long)info.used_pages * KB_PER_PAGE, info.priority);
 	return 1;
 }
-const struct proc_records proc_swaps_records = { .print = print_swaps };
+const struct proc_records proc_swaps_records = {.print = print_swaps};

@@ -45,7 +45,8 @@ static void count_entries(const pte_t *ptep, unsigned long nr, void *arg)
 	}
 }
 
-static void print_what(struct proc_text *t, const struct proc_open *open, const struct vm_area_struct *vma)
+static void print_what(struct proc_text *t, const struct proc_open *open,
+		       const struct vm_area_struct *vma)
 {
 	const char *name = vma->vm_file ? NULL : vma_special_name(vma);
 
@@ -56,7 +57,8 @@ static void print_what(struct proc_text *t, const struct proc_open *open, const 
 		if (is_shmem_zero_file(vma->vm_file, &ino))
 			proc_puts(t, "/dev/zero\\040(deleted)");
 		else
-			(void)proc_put_path(t, &file_of(vma->vm_file)->f_path, &open->viewer, "\n\t \\");
+			(void)proc_put_path(t, &file_of(vma->vm_file)->f_path, &open->viewer,
+					    "\n\t \\");
 	} else if (name && !strcmp(name, "[heap]")) {
 		proc_puts(t, " heap");
 	} else if (name && !strcmp(name, "[stack]")) {
@@ -106,4 +108,5 @@ static int print_numa_maps(struct proc_text *t, struct proc_open *open, u64 *ind
 	return 1;
 }
 
-const struct proc_records proc_numa_maps_records = { proc_maps_begin, print_numa_maps, proc_maps_end };
+const struct proc_records proc_numa_maps_records = {proc_maps_begin, print_numa_maps,
+						    proc_maps_end};

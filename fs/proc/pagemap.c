@@ -12,14 +12,14 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
-#define PM_PRESENT (1ull << 63)
-#define PM_SWAP	   (1ull << 62)
-#define PM_FILE	   (1ull << 61)
-#define PM_SOFT_DIRTY (1ull << 55)
-#define PM_EXCLUSIVE  (1ull << 56)
-#define PM_ENTRY_BYTES 8u
-#define PM_SWAP_OFFSET_SHIFT 5 /* the area below it */
-#define PM_CHUNK       512u    /* entries under one hold of mmap_lock: a page of them */
+#define PM_PRESENT	     (1ull << 63)
+#define PM_SWAP		     (1ull << 62)
+#define PM_FILE		     (1ull << 61)
+#define PM_SOFT_DIRTY	     (1ull << 55)
+#define PM_EXCLUSIVE	     (1ull << 56)
+#define PM_ENTRY_BYTES	     8u
+#define PM_SWAP_OFFSET_SHIFT 5	  /* the area below it */
+#define PM_CHUNK	     512u /* entries under one hold of mmap_lock: a page of them */
 
 static u64 entry_of(pte_t pte, bool show_frame)
 {
@@ -89,16 +89,17 @@ static int look_up_chunk(struct mm_struct *mm, const struct pagemap_chunk *chunk
 	return 0;
 }
 
-static long read_chunks(struct mm_struct *mm, struct pagemap_chunk *chunk, struct iov_user buf, size_t count,
-			u64 *pos)
+static long read_chunks(struct mm_struct *mm, struct pagemap_chunk *chunk, struct iov_user buf,
+			size_t count, u64 *pos)
 {
 	size_t done = 0;
 
-	while (done < count && *pos / PM_ENTRY_BYTES < TASK_SIZE >> PAGE_SHIFT) {
+	while (done<count && * pos / PM_ENTRY_BYTES<TASK_SIZE>> PAGE_SHIFT) {
 		size_t n = min(count - done, (size_t)PM_CHUNK * PM_ENTRY_BYTES);
 
 		chunk->start = (unsigned long)(*pos / PM_ENTRY_BYTES) << PAGE_SHIFT;
-		chunk->end = chunk->start + min(n / PM_ENTRY_BYTES << PAGE_SHIFT, TASK_SIZE - chunk->start);
+		chunk->end = chunk->start +
+			     min(n / PM_ENTRY_BYTES << PAGE_SHIFT, TASK_SIZE - chunk->start);
 		n = ((chunk->end - chunk->start) >> PAGE_SHIFT) * PM_ENTRY_BYTES;
 		if (look_up_chunk(mm, chunk))
 			return -EINTR;
@@ -113,7 +114,7 @@ static long read_chunks(struct mm_struct *mm, struct pagemap_chunk *chunk, struc
 
 long proc_read_pagemap(struct proc_open *open, struct iov_user buf, size_t count, u64 *pos)
 {
-	struct pagemap_chunk chunk = { .show_frames = open->may_see_frames };
+	struct pagemap_chunk chunk = {.show_frames = open->may_see_frames};
 	struct mm_struct *mm = open->mm;
 	long ret;
 
@@ -131,7 +132,7 @@ long proc_read_pagemap(struct proc_open *open, struct iov_user buf, size_t count
 	return ret;
 }
 
-/* ---- clear_refs: the task is looked for when it is written, as in Linux --------------------------- */
+/* ---- clear_refs: the task is looked for when it is written, as in Linux ---------------------- */
 
 long proc_write_clear_refs(const struct proc_node *node, const char *text, size_t len)
 {

@@ -35,10 +35,10 @@
 #define PROC_MAGIC 0x9fa0u
 #define WRITE_MAX  4095ul
 
-/* ---- Nodes ------------------------------------------------------------------------------------ */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
-static const struct inode_operations proc_dir_iops, proc_guarded_dir_iops, proc_file_iops, proc_link_iops,
-	proc_jump_iops;
+static const struct inode_operations proc_dir_iops, proc_guarded_dir_iops, proc_file_iops,
+	proc_link_iops, proc_jump_iops;
 static const struct file_operations proc_file_fops, proc_raw_fops, proc_dir_fops;
 
 static const struct proc_node *node_of(const struct inode *inode)
@@ -116,7 +116,7 @@ static void proc_evict(struct inode *inode)
 	kfree(node);
 }
 
-/* ---- Directories -------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------- */
 
 static bool find_child(const struct proc_node *dir, const char *name, size_t len,
 		       struct proc_node *out)
@@ -227,7 +227,7 @@ static int keep_attributes(struct inode *inode, struct iattr *attr)
 	return attr->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -EPERM : 0;
 }
 
-/* ---- Links ----------------------------------------------------------------------------------------- */
+/* ---- Links ----------------------------------------------------------------------------------- */
 
 static long proc_readlink(struct dentry *dentry, char *buf, size_t size)
 {
@@ -261,7 +261,7 @@ static int proc_jump(struct dentry *dentry, struct path *out)
 	return node->entry->jump(node, out);
 }
 
-/* ---- Files ------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 /* Files of bounded text, and numbers: one record. */
 static int print_whole(struct proc_text *text, struct proc_open *open, u64 *index)
@@ -279,7 +279,7 @@ static int print_whole(struct proc_text *text, struct proc_open *open, u64 *inde
 	return err ? err : 1;
 }
 
-static const struct proc_records whole_record = { .print = print_whole };
+static const struct proc_records whole_record = {.print = print_whole};
 
 static long proc_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
@@ -407,7 +407,8 @@ static s64 proc_llseek(struct file *file, s64 offset, int whence)
 	const struct proc_open *open = file->private_data;
 
 	if (!open->node->entry->any_offset)
-		return forward_llseek(file, offset, whence); /* a text has no end before it is printed */
+		/* a text has no end before it is printed */
+		return forward_llseek(file, offset, whence);
 	if (whence == SEEK_CUR)
 		offset = (s64)((u64)offset + file->f_pos);
 	else if (whence != SEEK_SET)
@@ -416,7 +417,7 @@ static s64 proc_llseek(struct file *file, s64 offset, int whence)
 	return offset;
 }
 
-/* ---- The file system ------------------------------------------------------------------------------------- */
+/* ---- The file system ------------------------------------------------------------------------- */
 
 static bool lookup_pid(const struct proc_node *dir, const char *name, size_t len,
 		       struct proc_node *out)
@@ -426,7 +427,7 @@ static bool lookup_pid(const struct proc_node *dir, const char *name, size_t len
 
 	(void)dir;
 	if (pid)
-		*out = (struct proc_node){ .entry = &proc_pid_entry, .pid = pid, .nr = nr };
+		*out = (struct proc_node){.entry = &proc_pid_entry, .pid = pid, .nr = nr};
 	return pid;
 }
 
@@ -436,7 +437,7 @@ static void iterate_pids(const struct proc_node *dir, struct dir_context *ctx)
 
 	(void)dir;
 	while ((pid = fs_hook_next_process(pid))) {
-		struct proc_node node = { .entry = &proc_pid_entry, .nr = pid };
+		struct proc_node node = {.entry = &proc_pid_entry, .nr = pid};
 		char name[12];
 		int len = pagoda_snprintf(name, sizeof(name), "%d", pid);
 
@@ -454,19 +455,17 @@ static struct proc_entry root_entry = {
 	.iterate = iterate_pids,
 };
 
-static const struct inode_operations proc_dir_iops = { .lookup = proc_lookup,
-						       .setattr = keep_attributes };
-static const struct inode_operations proc_guarded_dir_iops = { .lookup = proc_lookup,
-							       .setattr = keep_attributes,
-							       .permission = guarded_dir_permission };
-static const struct inode_operations proc_file_iops = { .setattr = keep_attributes };
-static const struct inode_operations proc_link_iops = { .readlink = proc_readlink };
-static const struct inode_operations proc_jump_iops = { .readlink = proc_readlink,
-							.jump = proc_jump };
+static const struct inode_operations proc_dir_iops = {.lookup = proc_lookup,
+						      .setattr = keep_attributes};
+static const struct inode_operations proc_guarded_dir_iops = {
+	.lookup = proc_lookup, .setattr = keep_attributes, .permission = guarded_dir_permission};
+static const struct inode_operations proc_file_iops = {.setattr = keep_attributes};
+static const struct inode_operations proc_link_iops = {.readlink = proc_readlink};
+static const struct inode_operations proc_jump_iops = {.readlink = proc_readlink,
+						       .jump = proc_jump};
 
-static const struct file_operations proc_dir_fops = { .open = proc_dir_open,
-						      .iterate = proc_iterate,
-						      .llseek = proc_dir_llseek };
+static const struct file_operations proc_dir_fops = {
+	.open = proc_dir_open, .iterate = proc_iterate, .llseek = proc_dir_llseek};
 
 struct pid *proc_dir_process(const struct file *file)
 {
@@ -494,12 +493,12 @@ static const struct file_operations proc_raw_fops = {
 	.release = proc_release,
 };
 
-static const struct super_operations proc_super_ops = { .evict = proc_evict };
+static const struct super_operations proc_super_ops = {.evict = proc_evict};
 
 struct super_block *proc_mount(void)
 {
 	struct super_block *sb = new_super("proc", PROC_MAGIC, &proc_super_ops);
-	struct proc_node root = { .entry = &root_entry };
+	struct proc_node root = {.entry = &root_entry};
 	struct inode *inode;
 
 	if (!sb)

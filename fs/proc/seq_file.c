@@ -31,7 +31,7 @@
 void proc_free_text(struct proc_open *open)
 {
 	kfree(open->text.buf);
-	open->text = (struct proc_text){ NULL, 0, 0, false };
+	open->text = (struct proc_text){NULL, 0, 0, false};
 	open->from = 0;
 }
 
@@ -48,7 +48,10 @@ static int make_room(struct proc_open *open, size_t room)
 	return 0;
 }
 
-/* Print one record behind those that are there. 1, 0: there is none, -EOVERFLOW: it does not fit, -errno. */
+/*
+ * Print one record behind those that are there. 1, 0: there is none, -EOVERFLOW: it does not fit,
+ * -errno.
+ */
 static int print_record(struct proc_open *open, const struct proc_records *records)
 {
 	struct proc_text *text = &open->text;
@@ -68,8 +71,8 @@ static int print_record(struct proc_open *open, const struct proc_records *recor
 }
 
 /*
- * Print records, up to wanted bytes, into the empty room. As print_record(): 1 if there is text, and
- * -EOVERFLOW if the first record does not fit.
+ * Print records, up to wanted bytes, into the empty room. As print_record(): 1 if there is text,
+ * and -EOVERFLOW if the first record does not fit.
  */
 static int print_records(struct proc_open *open, const struct proc_records *records, size_t wanted)
 {
@@ -160,8 +163,8 @@ static long read_on(struct proc_open *open, const struct proc_records *records, 
 	return open->from < open->text.len ? -EFAULT : ret;
 }
 
-long proc_read_records(struct proc_open *open, const struct proc_records *records, struct iov_user buf,
-		       size_t count, u64 *pos)
+long proc_read_records(struct proc_open *open, const struct proc_records *records,
+		       struct iov_user buf, size_t count, u64 *pos)
 {
 	long ret = 0;
 

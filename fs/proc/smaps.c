@@ -90,7 +90,7 @@ static void count_region(struct page_sums *sums, struct mm_struct *mm, struct ma
 	proc_walk_tables(mm, region, count_entries, sums);
 }
 
-/* ---- Printing ------------------------------------------------------------------------------------- */
+/* ---- Printing -------------------------------------------------------------------------------- */
 
 static unsigned long whole_bytes(u64 proportional)
 {
@@ -132,13 +132,13 @@ static void print_flags(struct proc_text *t, unsigned long flags)
 		unsigned long bit;
 		char name[4];
 	} names[] = {
-		{ VM_READ, "rd " },	 { VM_WRITE, "wr " },	 { VM_EXEC, "ex " },
-		{ VM_SHARED, "sh " },	 { VM_MAYREAD, "mr " },	 { VM_MAYWRITE, "mw " },
-		{ VM_MAYEXEC, "me " },	 { VM_MAYSHARE, "ms " },	 { VM_GROWSDOWN, "gd " },
-		{ VM_LOCKED, "lo " },	 { VM_IO, "io " },	 { VM_SEQ_READ, "sr " },
-		{ VM_RAND_READ, "rr " },	 { VM_DONTCOPY, "dc " },	 { VM_DONTEXPAND, "de " },
-		{ VM_LOCKONFAULT, "?? " }, { VM_ACCOUNT, "ac " },	 { VM_NORESERVE, "nr " },
-		{ VM_WIPEONFORK, "wf " }, { VM_DONTDUMP, "dd " },	 { VM_SOFTDIRTY, "sd " },
+		{VM_READ, "rd "},	 {VM_WRITE, "wr "},    {VM_EXEC, "ex "},
+		{VM_SHARED, "sh "},	 {VM_MAYREAD, "mr "},  {VM_MAYWRITE, "mw "},
+		{VM_MAYEXEC, "me "},	 {VM_MAYSHARE, "ms "}, {VM_GROWSDOWN, "gd "},
+		{VM_LOCKED, "lo "},	 {VM_IO, "io "},       {VM_SEQ_READ, "sr "},
+		{VM_RAND_READ, "rr "},	 {VM_DONTCOPY, "dc "}, {VM_DONTEXPAND, "de "},
+		{VM_LOCKONFAULT, "?? "}, {VM_ACCOUNT, "ac "},  {VM_NORESERVE, "nr "},
+		{VM_WIPEONFORK, "wf "},	 {VM_DONTDUMP, "dd "}, {VM_SOFTDIRTY, "sd "},
 	};
 
 	proc_puts(t, "VmFlags: ");
@@ -170,14 +170,14 @@ static int print_smaps(struct proc_text *t, struct proc_open *open, u64 *index)
 }
 static_assert(PAGE_SIZE == SZ_4K, "the page sizes are printed as text");
 
-const struct proc_records proc_smaps_records = { proc_maps_begin, print_smaps, proc_maps_end };
+const struct proc_records proc_smaps_records = {proc_maps_begin, print_smaps, proc_maps_end};
 
-/* ---- The sum of all ---------------------------------------------------------------------------------- */
+/* ---- The sum of all -------------------------------------------------------------------------- */
 
 static int print_rollup(struct proc_text *t, struct proc_open *open, u64 *index)
 {
 	unsigned long first = 0;
-	struct maps_region region = { NULL, 0, 0 };
+	struct maps_region region = {NULL, 0, 0};
 	struct page_sums sums;
 	u64 next = 0;
 	size_t start = t->len;
@@ -201,4 +201,5 @@ static int print_rollup(struct proc_text *t, struct proc_open *open, u64 *index)
 	return 1;
 }
 
-const struct proc_records proc_smaps_rollup_records = { proc_maps_begin, print_rollup, proc_maps_end };
+const struct proc_records proc_smaps_rollup_records = {proc_maps_begin, print_rollup,
+						       proc_maps_end};

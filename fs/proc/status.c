@@ -62,8 +62,8 @@ static void status_groups(struct proc_text *t, const struct fs_task_info *info)
 	proc_printf(t, "Groups:\t");
 	for (unsigned int i = 0; i < info->cred.ngroups; i++)
 		proc_printf(t, "%u ", info->cred.groups[i]);
-	proc_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", info->tgid, info->tid,
-		    info->pgrp, info->sid);
+	proc_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", info->tgid,
+		    info->tid, info->pgrp, info->sid);
 }
 
 static void status_memory(struct proc_text *t, struct mm_struct *mm)
@@ -71,11 +71,13 @@ static void status_memory(struct proc_text *t, struct mm_struct *mm)
 	unsigned long anon = (unsigned long)atomic_long_read(&mm->rss_anon);
 	unsigned long file = (unsigned long)atomic_long_read(&mm->rss_file);
 	unsigned long shmem = (unsigned long)atomic_long_read(&mm->rss_shmem);
-	unsigned long text = (PAGE_ALIGN(mm->end_code) - (mm->start_code & PAGE_MASK)) >> PAGE_SHIFT;
+	unsigned long text =
+		(PAGE_ALIGN(mm->end_code) - (mm->start_code & PAGE_MASK)) >> PAGE_SHIFT;
 	unsigned long exec = mm->exec_vm;
 
 	proc_printf(t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8lu kB\n",
-		    KB(max(mm->hiwater_vm, mm->total_vm)), KB(mm->total_vm), KB(mm->locked_vm), 0ul);
+		    KB(max(mm->hiwater_vm, mm->total_vm)), KB(mm->total_vm), KB(mm->locked_vm),
+		    0ul);
 	proc_printf(t, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n", KB(get_mm_hiwater_rss(mm)),
 		    KB(get_mm_rss(mm)));
 	proc_printf(t, "RssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n", KB(anon),
@@ -92,8 +94,9 @@ static void status_signals(struct proc_text *t, const struct fs_task_info *info)
 {
 	proc_printf(t, "Threads:\t%d\nSigQ:\t%u/%u\n", info->num_threads, info->sigq_used,
 		    info->sigq_max);
-	proc_printf(t, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\nSigIgn:\t%016llx\n"
-		       "SigCgt:\t%016llx\n",
+	proc_printf(t,
+		    "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\nSigIgn:\t%016llx\n"
+		    "SigCgt:\t%016llx\n",
 		    (unsigned long long)info->sig_pending, (unsigned long long)info->shd_pending,
 		    (unsigned long long)info->sig_blocked, (unsigned long long)info->sig_ignored,
 		    (unsigned long long)info->sig_caught);
@@ -101,12 +104,15 @@ static void status_signals(struct proc_text *t, const struct fs_task_info *info)
 
 static void status_caps(struct proc_text *t, const struct fs_task_info *info)
 {
-	proc_printf(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\n"
-		       "CapAmb:\t%016llx\n",
+	proc_printf(t,
+		    "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\n"
+		    "CapAmb:\t%016llx\n",
 		    info->cap_inheritable, (unsigned long long)info->cred.cap_permitted,
-		    (unsigned long long)info->cred.cap_effective, info->cap_bounding, info->cap_ambient);
-	proc_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n"
-		       "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n",
+		    (unsigned long long)info->cred.cap_effective, info->cap_bounding,
+		    info->cap_ambient);
+	proc_printf(t,
+		    "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n"
+		    "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n",
 		    info->no_new_privs);
 }
 
@@ -133,14 +139,14 @@ static void status_tail(struct proc_text *t, const struct fs_task_info *info)
 {
 	allowed(t, "Cpus_allowed", port_nr_cpus());
 	allowed(t, "Mems_allowed", nr_nodes());
-	proc_printf(t, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", info->nvcsw,
-		    info->nivcsw);
+	proc_printf(t, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+		    info->nvcsw, info->nivcsw);
 }
 
 int proc_show_status(struct proc_text *t, const struct proc_node *node)
 {
 	struct fs_task_info *info = proc_task_info(node);
-	struct shared_view view = { -1, 0 };
+	struct shared_view view = {-1, 0};
 	struct mm_struct *mm;
 
 	if (IS_ERR(info))

@@ -21,32 +21,42 @@
 
 #define INT_MAX 0x7fffffff
 
-#define SYSCTL(n, var, lo, hi)                                                                     \
-	{ .name = n, .mode = S_IFREG | 0644, .sysctl = true, .value = &var, .min = lo, .max = hi }
+#define SYSCTL(n, var, lo, hi)                                                               \
+	{                                                                                    \
+		.name = n, .mode = S_IFREG | 0644, .sysctl = true, .value = &var, .min = lo, \
+		.max = hi                                                                    \
+	}
 /* A limit of writeback: the flusher looks at once. */
-#define SYSCTL_DIRTY(var, hi)                                                                      \
-	{ .name = #var, .mode = S_IFREG | 0644, .sysctl = true, .value = &var, .max = hi,          \
-	  .changed = writeback_wake }
-#define SYSCTL_RO(n, var) { .name = n, .mode = S_IFREG | 0444, .value = &var }
+#define SYSCTL_DIRTY(var, hi)                                                                   \
+	{                                                                                       \
+		.name = #var, .mode = S_IFREG | 0644, .sysctl = true, .value = &var, .max = hi, \
+		.changed = writeback_wake                                                       \
+	}
+#define SYSCTL_RO(n, var)                                        \
+	{                                                        \
+		.name = n, .mode = S_IFREG | 0444, .value = &var \
+	}
 
 /* Text, and what writing it does. */
-#define SYSCTL_TEXT(n, m, f, w)                                                                    \
-	{ .name = n, .mode = S_IFREG | (m), .sysctl = true, .show = f, .write = w }
+#define SYSCTL_TEXT(n, m, f, w)                                                         \
+	{                                                                               \
+		.name = n, .mode = S_IFREG | (m), .sysctl = true, .show = f, .write = w \
+	}
 
 /* A function that prints a fixed text. */
-#define TEXT(fn, ...)                                                                              \
-	static int fn(struct proc_text *t, const struct proc_node *node)                           \
-	{                                                                                          \
-		(void)node;                                                                        \
-		proc_printf(t, __VA_ARGS__);                                                       \
-		return 0;                                                                          \
+#define TEXT(fn, ...)                                                    \
+	static int fn(struct proc_text *t, const struct proc_node *node) \
+	{                                                                \
+		(void)node;                                              \
+		proc_printf(t, __VA_ARGS__);                             \
+		return 0;                                                \
 	}
 
 /* ---- kernel ---------------------------------------------------------------------------------- */
 
 static int pid_max = 32768, threads_max = 32768, tainted, ngroups_max = FS_NGROUPS_MAX,
-	   panic_timeout, randomize_va_space, cap_last_cap = 40,
-	   overflow_id = 65534, kptr_restrict, perf_paranoid = 2, core_uses_pid;
+	   panic_timeout, randomize_va_space, cap_last_cap = 40, overflow_id = 65534, kptr_restrict,
+	   perf_paranoid = 2, core_uses_pid;
 
 TEXT(show_ostype, "Linux\n")
 TEXT(show_osrelease, "6.1.0-pagoda\n")
@@ -164,12 +174,11 @@ static const struct proc_entry kernel_entries[] = {
 	PROC_FILE("version", 0444, show_version),
 };
 
-/* ---- vm ------------------------------------------------------------------------------------------ */
+/* ---- vm -------------------------------------------------------------------------------------- */
 
 static int swappiness = 60, mmap_min_addr = 65536, nr_hugepages, drop_caches, panic_on_oom,
-	   page_cluster = 3, vfs_cache_pressure = 100,
-	   overcommit_kbytes, oom_kill_allocating_task, oom_dump_tasks = 1, laptop_mode,
-	   zone_reclaim_mode, watermark_scale_factor = 10;
+	   page_cluster = 3, vfs_cache_pressure = 100, overcommit_kbytes, oom_kill_allocating_task,
+	   oom_dump_tasks = 1, laptop_mode, zone_reclaim_mode, watermark_scale_factor = 10;
 
 /* 1: clean pages of files; 2: names, inodes and other things that can be made again; 3: both. */
 static long write_drop_caches(const struct proc_node *node, const char *text, size_t len)
@@ -200,8 +209,11 @@ static int show_drop_caches(struct proc_text *t, const struct proc_node *node)
 }
 
 static const struct proc_entry vm_entries[] = {
-	{ .name = "compact_memory", .mode = S_IFREG | 0200, .sysctl = true, .show = show_drop_caches,
-	  .write = accept },
+	{.name = "compact_memory",
+	 .mode = S_IFREG | 0200,
+	 .sysctl = true,
+	 .show = show_drop_caches,
+	 .write = accept},
 	SYSCTL_DIRTY(dirty_background_ratio, 100),
 	SYSCTL_DIRTY(dirty_expire_centisecs, INT_MAX),
 	SYSCTL_DIRTY(dirty_ratio, 100),
@@ -209,8 +221,12 @@ static const struct proc_entry vm_entries[] = {
 	SYSCTL_TEXT("drop_caches", 0200, show_drop_caches, write_drop_caches),
 	SYSCTL("laptop_mode", laptop_mode, 0, INT_MAX),
 	SYSCTL("max_map_count", sysctl_max_map_count, 0, INT_MAX),
-	{ .name = "min_free_kbytes", .mode = S_IFREG | 0644, .sysctl = true, .value = &min_free_kbytes,
-	  .max = INT_MAX, .changed = apply_min_free_kbytes },
+	{.name = "min_free_kbytes",
+	 .mode = S_IFREG | 0644,
+	 .sysctl = true,
+	 .value = &min_free_kbytes,
+	 .max = INT_MAX,
+	 .changed = apply_min_free_kbytes},
 	SYSCTL("mmap_min_addr", mmap_min_addr, 0, INT_MAX),
 	SYSCTL("nr_hugepages", nr_hugepages, 0, 0),
 	SYSCTL("oom_dump_tasks", oom_dump_tasks, 0, 1),
@@ -226,9 +242,10 @@ static const struct proc_entry vm_entries[] = {
 	SYSCTL("zone_reclaim_mode", zone_reclaim_mode, 0, 7),
 };
 
-/* ---- fs, net ------------------------------------------------------------------------------------------ */
+/* ---- fs, net --------------------------------------------------------------------------------- */
 
-static int nr_open = FS_NR_OPEN, lease_break_time = 45, suid_dumpable, protected_links = 1, somaxconn = 4096;
+static int nr_open = FS_NR_OPEN, lease_break_time = 45, suid_dumpable, protected_links = 1,
+	   somaxconn = 4096;
 
 TEXT(show_file_nr, "%ld\t0\t%d\n", atomic_long_read(&nr_files), file_max)
 
@@ -242,8 +259,12 @@ static const struct proc_entry fs_entries[] = {
 	PROC_FILE("file-nr", 0444, show_file_nr),
 	SYSCTL("lease-break-time", lease_break_time, 0, INT_MAX),
 	SYSCTL_RO("nr_open", nr_open),
-	{ .name = "pipe-max-size", .mode = S_IFREG | 0644, .value = &pipe_max_size, .min = 0, .max = INT_MAX,
-	  .changed = pipe_max_size_changed },
+	{.name = "pipe-max-size",
+	 .mode = S_IFREG | 0644,
+	 .value = &pipe_max_size,
+	 .min = 0,
+	 .max = INT_MAX,
+	 .changed = pipe_max_size_changed},
 	SYSCTL("pipe-user-pages-hard", pipe_user_pages_hard, 0, INT_MAX),
 	SYSCTL("pipe-user-pages-soft", pipe_user_pages_soft, 0, INT_MAX),
 	SYSCTL("protected_hardlinks", protected_links, 0, 1),

@@ -2,7 +2,8 @@
 /*
  * system.c: /proc files about the machine as a whole, in Linux's formats.
  *
- * Memory is in meminfo.c. Times are printed in USER_HZ ticks of 10 ms. What the core does not have shows as zero, so that programs find every line that they look for.
+ * Memory is in meminfo.c. Times are printed in USER_HZ ticks of 10 ms. What the core does not have
+ * shows as zero, so that programs find every line that they look for.
  */
 #include <fs/proc/proc.h>
 #include <fs/shm.h>
@@ -10,9 +11,9 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
-#define NSEC_PER_TICK	10000000ull
-#define NSEC_PER_SEC	1000000000ull
-#define LOAD_SCALE	2048ul
+#define NSEC_PER_TICK 10000000ull
+#define NSEC_PER_SEC  1000000000ull
+#define LOAD_SCALE    2048ul
 
 static const char *boot_cmdline = "";
 
@@ -21,7 +22,7 @@ void proc_set_cmdline(const char *cmdline)
 	boot_cmdline = cmdline;
 }
 
-/* ---- Time and tasks ------------------------------------------------------------------------------ */
+/* ---- Time and tasks -------------------------------------------------------------------------- */
 
 static struct fs_system_info *system_info(void)
 {
@@ -108,14 +109,15 @@ static int show_loadavg(struct proc_text *t, const struct proc_node *node)
 	for (int i = 0; i < 3; i++) {
 		unsigned long load = info->load_fixed[i] + LOAD_SCALE / 200; /* rounded */
 
-		proc_printf(t, "%lu.%02lu ", load / LOAD_SCALE, load % LOAD_SCALE * 100 / LOAD_SCALE);
+		proc_printf(t, "%lu.%02lu ", load / LOAD_SCALE,
+			    load % LOAD_SCALE * 100 / LOAD_SCALE);
 	}
 	proc_printf(t, "%u/%u %d\n", info->nr_running, info->nr_threads, info->last_pid);
 	kfree(info);
 	return 0;
 }
 
-/* ---- What kind of system it is -------------------------------------------------------------------- */
+/* ---- What kind of system it is --------------------------------------------------------------- */
 
 static int show_version(struct proc_text *t, const struct proc_node *node)
 {
@@ -139,9 +141,9 @@ static void cpuid(u32 leaf, u32 regs[4])
 }
 
 static const char *const cpu_flags_1_edx[32] = {
-	"fpu", "vme", "de",   "pse", "tsc", "msr", "pae",   "mce", "cx8", "apic", NULL,
-	"sep", "mtrr", "pge", "mca", "cmov", "pat", "pse36", "pn", "clflush", NULL, "dts",
-	"acpi", "mmx", "fxsr", "sse", "sse2", "ss", "ht", "tm", "ia64", "pbe",
+	"fpu",	"vme",	"de",	"pse", "tsc",  "msr", "pae",   "mce", "cx8",	 "apic", NULL,
+	"sep",	"mtrr", "pge",	"mca", "cmov", "pat", "pse36", "pn",  "clflush", NULL,	 "dts",
+	"acpi", "mmx",	"fxsr", "sse", "sse2", "ss",  "ht",    "tm",  "ia64",	 "pbe",
 };
 
 static void cpu_names(char vendor[13], char model[49])
@@ -168,8 +170,8 @@ static void show_cpu(struct proc_text *t, unsigned int cpu, const char *vendor, 
 	proc_printf(t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", cpu,
 		    vendor, (r[0] >> 8 & 15) + (r[0] >> 20 & 255),
 		    (r[0] >> 4 & 15) | (r[0] >> 12 & 0xf0));
-	proc_printf(t, "model name\t: %s\nstepping\t: %u\nphysical id\t: 0\nsiblings\t: %u\n", model,
-		    r[0] & 15, port_nr_cpus());
+	proc_printf(t, "model name\t: %s\nstepping\t: %u\nphysical id\t: 0\nsiblings\t: %u\n",
+		    model, r[0] & 15, port_nr_cpus());
 	proc_printf(t, "core id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\nfpu\t\t: yes\n", cpu,
 		    port_nr_cpus(), cpu);
 	proc_printf(t, "fpu_exception\t: yes\ncpuid level\t: 13\nwp\t\t: yes\nflags\t\t:");
@@ -191,7 +193,7 @@ static int print_cpuinfo(struct proc_text *t, struct proc_open *open, u64 *index
 	show_cpu(t, (unsigned int)(*index)++, vendor, model);
 	return 1;
 }
-static const struct proc_records cpuinfo_records = { .print = print_cpuinfo };
+static const struct proc_records cpuinfo_records = {.print = print_cpuinfo};
 
 static int show_filesystems(struct proc_text *t, const struct proc_node *node)
 {
@@ -204,8 +206,9 @@ static int show_filesystems(struct proc_text *t, const struct proc_node *node)
 static int show_devices(struct proc_text *t, const struct proc_node *node)
 {
 	(void)node;
-	proc_printf(t, "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
-		       "136 pts\n240 pagoda\n\nBlock devices:\n254 virtblk\n");
+	proc_printf(t,
+		    "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
+		    "136 pts\n240 pagoda\n\nBlock devices:\n254 virtblk\n");
 	return 0;
 }
 
@@ -229,7 +232,8 @@ static int print_sysvipc_shm(struct proc_text *t, struct proc_open *open, u64 *i
 
 	(void)open;
 	if (*index == 0) {
-		proc_puts(t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
+		proc_puts(t, "       key      shmid perms                  size  cpid  lpid nattch "
+			     "  uid   gid"
 			     "  cuid  cgid      atime      dtime      ctime                   rss"
 			     "                  swap\n");
 		*index = 1;
@@ -238,13 +242,16 @@ static int print_sysvipc_shm(struct proc_text *t, struct proc_open *open, u64 *i
 	if (!shm_next_line(&segment, &s))
 		return 0;
 	*index = segment + 1;
-	proc_printf(t, "%10d %10d  %4o %21llu %5d %5d  %5lu %5u %5u %5u %5u %10lld %10lld %10lld %21llu %21llu\n",
+	proc_printf(t,
+		    "%10d %10d  %4o %21llu %5d %5d  %5lu %5u %5u %5u %5u %10lld %10lld %10lld "
+		    "%21llu %21llu\n",
 		    s.key, s.id, s.mode, (unsigned long long)s.size, s.cpid, s.lpid, s.nattch,
 		    s.uid, s.gid, s.cuid, s.cgid, (long long)s.atime, (long long)s.dtime,
-		    (long long)s.ctime, (unsigned long long)s.resident, (unsigned long long)s.swapped);
+		    (long long)s.ctime, (unsigned long long)s.resident,
+		    (unsigned long long)s.swapped);
 	return 1;
 }
-static const struct proc_records sysvipc_shm_records = { .print = print_sysvipc_shm };
+static const struct proc_records sysvipc_shm_records = {.print = print_sysvipc_shm};
 
 static const struct proc_entry sysvipc_entries[] = {
 	PROC_RECORDS("shm", 0444, &sysvipc_shm_records),
@@ -262,16 +269,16 @@ const struct proc_entry proc_system_entries[] = {
 	PROC_FILE("modules", 0444, show_nothing),
 	PROC_LINK("mounts", link_self_mounts, NULL),
 	PROC_RECORDS("partitions", 0444, &proc_partitions_records),
-	{ .name = "self", .mode = S_IFLNK | 0777, .readlink = proc_link_self },
+	{.name = "self", .mode = S_IFLNK | 0777, .readlink = proc_link_self},
 	PROC_RECORDS("slabinfo", 0400, &proc_slabinfo_records),
 	PROC_FILE("stat", 0444, show_stat),
 	PROC_RECORDS("swaps", 0444, &proc_swaps_records),
-	{ .name = "sys",
-	  .mode = S_IFDIR | 0555,
-	  .children = proc_sys_entries,
-	  .nr_children = PROC_NR_SYS_ENTRIES },
+	{.name = "sys",
+	 .mode = S_IFDIR | 0555,
+	 .children = proc_sys_entries,
+	 .nr_children = PROC_NR_SYS_ENTRIES},
 	PROC_DIR("sysvipc", sysvipc_entries),
-	{ .name = "thread-self", .mode = S_IFLNK | 0777, .readlink = proc_link_thread_self },
+	{.name = "thread-self", .mode = S_IFLNK | 0777, .readlink = proc_link_thread_self},
 	PROC_FILE("uptime", 0444, show_uptime),
 	PROC_FILE("version", 0444, show_version),
 	PROC_RECORDS("vmstat", 0444, &proc_vmstat_records),

@@ -46,7 +46,7 @@ static unsigned int encode_dev(u64 dev)
 	return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
 }
 
-/* ---- stat, statm, status ---------------------------------------------------------------------- */
+/* ---- stat, statm, status --------------------------------------------------------------------- */
 
 static unsigned long long ticks(u64 ns)
 {
@@ -54,7 +54,8 @@ static unsigned long long ticks(u64 ns)
 }
 
 /* Sizes, and addresses, which are shown only to callers that may look into the process. */
-static void stat_memory(struct proc_text *t, struct mm_struct *mm, unsigned long rss_limit, bool permitted)
+static void stat_memory(struct proc_text *t, struct mm_struct *mm, unsigned long rss_limit,
+			bool permitted)
 {
 	if (!mm) {
 		proc_printf(t, " 0 0 %lu 0 0 0", rss_limit);
@@ -70,7 +71,8 @@ static void stat_memory(struct proc_text *t, struct mm_struct *mm, unsigned long
 /* kstkesp and kstkeip are zero, as Linux has them while a task has not begun to end. */
 static void stat_signals(struct proc_text *t, const struct fs_task_info *info)
 {
-	proc_printf(t, " 0 0 %llu %llu %llu %llu", (unsigned long long)(info->sig_pending & 0x7fffffff),
+	proc_printf(t, " 0 0 %llu %llu %llu %llu",
+		    (unsigned long long)(info->sig_pending & 0x7fffffff),
 		    (unsigned long long)(info->sig_blocked & 0x7fffffff),
 		    (unsigned long long)(info->sig_ignored & 0x7fffffff),
 		    (unsigned long long)(info->sig_caught & 0x7fffffff));
@@ -95,7 +97,8 @@ static void stat_line(struct proc_text *t, const struct fs_task_info *info, stru
 	bool permitted = may_look(node);
 
 	proc_printf(t, "%d (%s) %c %d %d %d %u %d %u", info->tid, info->comm, info->state,
-		    info->ppid, info->pgrp, info->sid, encode_dev(info->tty_dev), info->tty_pgrp, info->flags);
+		    info->ppid, info->pgrp, info->sid, encode_dev(info->tty_dev), info->tty_pgrp,
+		    info->flags);
 	proc_printf(t, " %lu %lu %lu %lu %llu %llu %llu %llu", info->min_flt, info->cmin_flt,
 		    info->maj_flt, info->cmaj_flt, ticks(info->utime), ticks(info->stime),
 		    ticks(info->cutime), ticks(info->cstime));
@@ -104,7 +107,8 @@ static void stat_line(struct proc_text *t, const struct fs_task_info *info, stru
 	stat_memory(t, mm, info->rlim[RLIMIT_RSS].rlim_cur, permitted);
 	stat_signals(t, info);
 	/* Does it wait for something? */
-	proc_printf(t, " %d", permitted && (node->thread || info->num_threads < 2) && info->state != 'R');
+	proc_printf(t, " %d",
+		    permitted && (node->thread || info->num_threads < 2) && info->state != 'R');
 	stat_tail(t, info, mm, permitted);
 }
 
@@ -136,15 +140,15 @@ static int show_statm(struct proc_text *t, const struct proc_node *node)
 		proc_puts(t, "0 0 0 0 0 0 0\n");
 		return fs_hook_pid_alive(node->pid) ? 0 : -ESRCH;
 	}
-	proc_printf(t, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_vm, get_mm_rss(mm),
-		    (unsigned long)(atomic_long_read(&mm->rss_file) +
-				    atomic_long_read(&mm->rss_shmem)),
-		    text_pages(mm), mm->data_vm + mm->stack_vm);
+	proc_printf(
+		t, "%lu %lu %lu %lu 0 %lu 0\n", mm->total_vm, get_mm_rss(mm),
+		(unsigned long)(atomic_long_read(&mm->rss_file) + atomic_long_read(&mm->rss_shmem)),
+		text_pages(mm), mm->data_vm + mm->stack_vm);
 	mmput(mm);
 	return 0;
 }
 
-/* ---- Its name ----------------------------------------------------------------------------------- */
+/* ---- Its name -------------------------------------------------------------------------------- */
 
 static int show_comm(struct proc_text *t, const struct proc_node *node)
 {
@@ -169,7 +173,7 @@ static long write_comm(const struct proc_node *node, const char *text, size_t le
 	return err ? err : (long)len;
 }
 
-/* ---- oom ------------------------------------------------------------------------------------------ */
+/* ---- oom ------------------------------------------------------------------------------------- */
 
 static int show_oom_score_adj(struct proc_text *t, const struct proc_node *node)
 {
@@ -201,8 +205,7 @@ static int show_oom_adj(struct proc_text *t, const struct proc_node *node)
 
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
-	proc_printf(t, "%d\n",
-		    info->oom_score_adj == 1000 ? 15 : info->oom_score_adj * 17 / 1000);
+	proc_printf(t, "%d\n", info->oom_score_adj == 1000 ? 15 : info->oom_score_adj * 17 / 1000);
 	kfree(info);
 	return 0;
 }
@@ -229,14 +232,17 @@ static int show_oom_score(struct proc_text *t, const struct proc_node *node)
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
 	points = fs_hook_oom_thousandths(node->pid);
-	/* Linux 5.10 and later: between 0 and 2000, 666 for a small process unadjusted, 0 for one that is spared. */
+	/*
+	 * Linux 5.10 and later: between 0 and 2000, 666 for a small process unadjusted, 0 for one
+	 * that is spared.
+	 */
 	points = points < 0 ? 0 : (1000 + points + info->oom_score_adj) * 2 / 3;
 	proc_printf(t, "%ld\n", max(points, 0l));
 	kfree(info);
 	return 0;
 }
 
-/* ---- limits, mounts and the rest ------------------------------------------------------------------------- */
+/* ---- limits, mounts and the rest ------------------------------------------------------------- */
 
 static void limit_value(struct proc_text *t, unsigned long value)
 {
@@ -253,22 +259,22 @@ static void limit_value(struct proc_text *t, unsigned long value)
 static int show_limits(struct proc_text *t, const struct proc_node *node)
 {
 	static const char *const names[RLIM_NLIMITS][2] = {
-		[RLIMIT_CPU] = { "Max cpu time", "seconds" },
-		[RLIMIT_FSIZE] = { "Max file size", "bytes" },
-		[RLIMIT_DATA] = { "Max data size", "bytes" },
-		[RLIMIT_STACK] = { "Max stack size", "bytes" },
-		[RLIMIT_CORE] = { "Max core file size", "bytes" },
-		[RLIMIT_RSS] = { "Max resident set", "bytes" },
-		[RLIMIT_NPROC] = { "Max processes", "processes" },
-		[RLIMIT_NOFILE] = { "Max open files", "files" },
-		[RLIMIT_MEMLOCK] = { "Max locked memory", "bytes" },
-		[RLIMIT_AS] = { "Max address space", "bytes" },
-		[RLIMIT_LOCKS] = { "Max file locks", "locks" },
-		[RLIMIT_SIGPENDING] = { "Max pending signals", "signals" },
-		[RLIMIT_MSGQUEUE] = { "Max msgqueue size", "bytes" },
-		[RLIMIT_NICE] = { "Max nice priority", "" },
-		[RLIMIT_RTPRIO] = { "Max realtime priority", "" },
-		[RLIMIT_RTTIME] = { "Max realtime timeout", "us" },
+		[RLIMIT_CPU] = {"Max cpu time", "seconds"},
+		[RLIMIT_FSIZE] = {"Max file size", "bytes"},
+		[RLIMIT_DATA] = {"Max data size", "bytes"},
+		[RLIMIT_STACK] = {"Max stack size", "bytes"},
+		[RLIMIT_CORE] = {"Max core file size", "bytes"},
+		[RLIMIT_RSS] = {"Max resident set", "bytes"},
+		[RLIMIT_NPROC] = {"Max processes", "processes"},
+		[RLIMIT_NOFILE] = {"Max open files", "files"},
+		[RLIMIT_MEMLOCK] = {"Max locked memory", "bytes"},
+		[RLIMIT_AS] = {"Max address space", "bytes"},
+		[RLIMIT_LOCKS] = {"Max file locks", "locks"},
+		[RLIMIT_SIGPENDING] = {"Max pending signals", "signals"},
+		[RLIMIT_MSGQUEUE] = {"Max msgqueue size", "bytes"},
+		[RLIMIT_NICE] = {"Max nice priority", ""},
+		[RLIMIT_RTPRIO] = {"Max realtime priority", ""},
+		[RLIMIT_RTTIME] = {"Max realtime timeout", "us"},
 	};
 	struct fs_task_info *info = proc_task_info(node);
 
@@ -334,8 +340,9 @@ static int show_io(struct proc_text *t, const struct proc_node *node)
 	if (IS_ERR(info))
 		return (int)PTR_ERR(info);
 	io = &info->io;
-	proc_printf(t, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: %llu\n"
-		       "write_bytes: %llu\ncancelled_write_bytes: %llu\n",
+	proc_printf(t,
+		    "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\nread_bytes: %llu\n"
+		    "write_bytes: %llu\ncancelled_write_bytes: %llu\n",
 		    (unsigned long long)io->rchar, (unsigned long long)io->wchar,
 		    (unsigned long long)io->syscr, (unsigned long long)io->syscw,
 		    (unsigned long long)io->read_bytes, (unsigned long long)io->write_bytes,
@@ -351,7 +358,7 @@ static int show_cgroup(struct proc_text *t, const struct proc_node *node)
 	return 0;
 }
 
-/* ---- Links ---------------------------------------------------------------------------------------------------- */
+/* ---- Links ----------------------------------------------------------------------------------- */
 
 struct path_view {
 	struct path path;
@@ -382,7 +389,7 @@ static void view_root(struct fs_task *task, void *arg)
 
 int proc_task_root(const struct proc_node *node, struct path *out)
 {
-	struct path_view view = { .found = false };
+	struct path_view view = {.found = false};
 
 	if (!fs_hook_with_task(node->pid, view_root, &view))
 		return -EINVAL;
@@ -395,7 +402,7 @@ int proc_task_root(const struct proc_node *node, struct path *out)
 static int jump_by(const struct proc_node *node, void (*look)(struct fs_task *, void *),
 		   struct path *out)
 {
-	struct path_view view = { .found = false };
+	struct path_view view = {.found = false};
 
 	if (!may_look(node))
 		return -EACCES;
@@ -444,7 +451,8 @@ long proc_link_self(const struct proc_node *node, char *buf, size_t size)
 long proc_link_thread_self(const struct proc_node *node, char *buf, size_t size)
 {
 	(void)node;
-	return pagoda_snprintf(buf, size, "%d/task/%d", fs_current()->process->pid, current_vm->pid);
+	return pagoda_snprintf(buf, size, "%d/task/%d", fs_current()->process->pid,
+			       current_vm->pid);
 }
 
 /* ---- Threads ---- */
@@ -458,7 +466,8 @@ static bool lookup_thread(const struct proc_node *dir, const char *name, size_t 
 	struct pid *pid = tid > 0 ? fs_hook_find_thread(dir->pid, tid) : NULL;
 
 	if (pid)
-		*out = (struct proc_node){ .entry = &thread_entry, .pid = pid, .nr = tid, .thread = true };
+		*out = (struct proc_node){
+			.entry = &thread_entry, .pid = pid, .nr = tid, .thread = true};
 	return pid;
 }
 
@@ -467,7 +476,7 @@ static void iterate_threads(const struct proc_node *dir, struct dir_context *ctx
 	int tid = (int)(ctx->pos - PROC_POS_DYNAMIC);
 
 	while ((tid = fs_hook_next_thread(dir->pid, tid))) {
-		struct proc_node node = { .entry = &thread_entry, .nr = tid };
+		struct proc_node node = {.entry = &thread_entry, .nr = tid};
 		char name[12];
 		int len = pagoda_snprintf(name, sizeof(name), "%d", tid);
 
@@ -485,38 +494,56 @@ static int fdinfo_may_open(const struct proc_node *node)
 	return fs_hook_may_access(node->pid);
 }
 
-#define FD_ENTRIES                                                                                 \
-	{ .name = "fd", .mode = S_IFDIR | 0500, .permission = proc_fd_permission,                  \
-	  .lookup = proc_lookup_fd, .iterate = proc_iterate_fds },                                 \
-	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .may_open = fdinfo_may_open,                   \
-	  .lookup = proc_lookup_fdinfo, .iterate = proc_iterate_fdinfos }
+#define FD_ENTRIES                                                                     \
+	{.name = "fd",                                                                 \
+	 .mode = S_IFDIR | 0500,                                                       \
+	 .permission = proc_fd_permission,                                             \
+	 .lookup = proc_lookup_fd,                                                     \
+	 .iterate = proc_iterate_fds},                                                 \
+	{                                                                              \
+		.name = "fdinfo", .mode = S_IFDIR | 0555, .may_open = fdinfo_may_open, \
+		.lookup = proc_lookup_fdinfo, .iterate = proc_iterate_fdinfos          \
+	}
 
 /* Files of an address space: of its regions, and of its bytes. */
-#define MM_RECORDS(n, m, r) { .name = n, .mode = S_IFREG | (m), .binds_mm = true, .records = r }
-#define MM_BYTES(n, m, ...) { .name = n, .mode = S_IFREG | (m), .binds_mm = true, __VA_ARGS__ }
-#define MOUNTS(n, r)	    { .name = n, .mode = S_IFREG | 0444, .binds_root = true, .records = r }
+#define MM_RECORDS(n, m, r)                                                      \
+	{                                                                        \
+		.name = n, .mode = S_IFREG | (m), .binds_mm = true, .records = r \
+	}
+#define MM_BYTES(n, m, ...)                                                     \
+	{                                                                       \
+		.name = n, .mode = S_IFREG | (m), .binds_mm = true, __VA_ARGS__ \
+	}
+#define MOUNTS(n, r)                                                                \
+	{                                                                           \
+		.name = n, .mode = S_IFREG | 0444, .binds_root = true, .records = r \
+	}
 
 #define COMMON_ENTRIES                                                                             \
 	MM_BYTES("auxv", 0400, .read = proc_read_auxv), PROC_FILE("cgroup", 0444, show_cgroup),    \
-	{ .name = "cmdline", .mode = S_IFREG | 0444, .read = proc_read_cmdline },                  \
-	PROC_WRITE("comm", 0644, show_comm, write_comm), PROC_LINK("cwd", NULL, jump_cwd),         \
-	MM_BYTES("environ", 0400, .read = proc_read_environ), PROC_LINK("exe", NULL, jump_exe),    \
-	FD_ENTRIES, PROC_FILE("io", 0400, show_io), PROC_FILE("limits", 0444, show_limits),        \
-	MM_RECORDS("maps", 0444, &proc_maps_records),                                              \
-	MM_BYTES("mem", 0600, .read = proc_read_mem, .write_at = proc_write_mem, .any_offset = true), \
-	MOUNTS("mountinfo", &proc_mountinfo_records), MOUNTS("mounts", &proc_mounts_records),      \
-	PROC_WRITE("oom_adj", 0644, show_oom_adj, write_oom_adj),                                  \
-	PROC_FILE("oom_score", 0444, show_oom_score),                                              \
-	PROC_WRITE("oom_score_adj", 0644, show_oom_score_adj, write_oom_score_adj),                \
-	MM_BYTES("pagemap", 0400, .read = proc_read_pagemap, .any_offset = true),                  \
-	PROC_FILE("personality", 0400, show_personality), PROC_LINK("root", NULL, jump_root),      \
-	MM_RECORDS("numa_maps", 0444, &proc_numa_maps_records),                                    \
-	MM_RECORDS("smaps", 0444, &proc_smaps_records),                                            \
-	MM_RECORDS("smaps_rollup", 0444, &proc_smaps_rollup_records),                              \
-	PROC_FILE("stat", 0444, show_stat), PROC_FILE("statm", 0444, show_statm),                  \
-	PROC_FILE("status", 0444, proc_show_status), PROC_FILE("wchan", 0444, show_wchan)
+		{.name = "cmdline", .mode = S_IFREG | 0444, .read = proc_read_cmdline},            \
+		PROC_WRITE("comm", 0644, show_comm, write_comm), PROC_LINK("cwd", NULL, jump_cwd), \
+		MM_BYTES("environ", 0400, .read = proc_read_environ),                              \
+		PROC_LINK("exe", NULL, jump_exe), FD_ENTRIES, PROC_FILE("io", 0400, show_io),      \
+		PROC_FILE("limits", 0444, show_limits),                                            \
+		MM_RECORDS("maps", 0444, &proc_maps_records),                                      \
+		MM_BYTES("mem", 0600, .read = proc_read_mem, .write_at = proc_write_mem,           \
+			 .any_offset = true),                                                      \
+		MOUNTS("mountinfo", &proc_mountinfo_records),                                      \
+		MOUNTS("mounts", &proc_mounts_records),                                            \
+		PROC_WRITE("oom_adj", 0644, show_oom_adj, write_oom_adj),                          \
+		PROC_FILE("oom_score", 0444, show_oom_score),                                      \
+		PROC_WRITE("oom_score_adj", 0644, show_oom_score_adj, write_oom_score_adj),        \
+		MM_BYTES("pagemap", 0400, .read = proc_read_pagemap, .any_offset = true),          \
+		PROC_FILE("personality", 0400, show_personality),                                  \
+		PROC_LINK("root", NULL, jump_root),                                                \
+		MM_RECORDS("numa_maps", 0444, &proc_numa_maps_records),                            \
+		MM_RECORDS("smaps", 0444, &proc_smaps_records),                                    \
+		MM_RECORDS("smaps_rollup", 0444, &proc_smaps_rollup_records),                      \
+		PROC_FILE("stat", 0444, show_stat), PROC_FILE("statm", 0444, show_statm),          \
+		PROC_FILE("status", 0444, proc_show_status), PROC_FILE("wchan", 0444, show_wchan)
 
-static const struct proc_entry thread_entries[] = { COMMON_ENTRIES };
+static const struct proc_entry thread_entries[] = {COMMON_ENTRIES};
 
 static const struct proc_entry thread_entry = PROC_DIR("thread", thread_entries);
 
@@ -524,7 +551,10 @@ static const struct proc_entry pid_entries[] = {
 	COMMON_ENTRIES,
 	PROC_WRITE("clear_refs", 0200, NULL, proc_write_clear_refs),
 	PROC_WRITE("coredump_filter", 0644, show_coredump_filter, accept),
-	{ .name = "task", .mode = S_IFDIR | 0555, .lookup = lookup_thread, .iterate = iterate_threads },
+	{.name = "task",
+	 .mode = S_IFDIR | 0555,
+	 .lookup = lookup_thread,
+	 .iterate = iterate_threads},
 };
 
 static int pid_permission(struct inode *inode, const struct proc_node *node, unsigned int mask)
@@ -533,6 +563,9 @@ static int pid_permission(struct inode *inode, const struct proc_node *node, uns
 }
 
 const struct proc_entry proc_pid_entry = {
-	.name = "pid", .mode = S_IFDIR | 0555, .permission = pid_permission,
-	.children = pid_entries, .nr_children = ARRAY_SIZE(pid_entries),
+	.name = "pid",
+	.mode = S_IFDIR | 0555,
+	.permission = pid_permission,
+	.children = pid_entries,
+	.nr_children = ARRAY_SIZE(pid_entries),
 };

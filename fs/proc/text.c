@@ -94,7 +94,8 @@ void proc_put_hex(struct proc_text *text, u64 value, unsigned int width)
 }
 
 /* In one piece where the number fits its columns, as it is most of what smaps is made of. */
-void proc_put_kb(struct proc_text *text, const char label[static PROC_KB_LABEL + 1], unsigned long bytes)
+void proc_put_kb(struct proc_text *text, const char label[static PROC_KB_LABEL + 1],
+		 unsigned long bytes)
 {
 	unsigned long kb = bytes / SZ_1K;
 	char *p, *digit;
@@ -211,7 +212,8 @@ int proc_parse_long(const char *text, long *value)
 	text += negative || *text == '+';
 	base = base_of(&text);
 	for (; digit_of(*text) < base; text++, digits = true)
-		if (__builtin_mul_overflow(n, base, &n) || __builtin_add_overflow(n, digit_of(*text), &n))
+		if (__builtin_mul_overflow(n, base, &n) ||
+		    __builtin_add_overflow(n, digit_of(*text), &n))
 			return -EINVAL;
 	while (is_space(*text))
 		text++;

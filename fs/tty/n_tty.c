@@ -153,7 +153,7 @@ size_t n_tty_output(struct tty *tty, const u8 *bytes, size_t n)
 	return done;
 }
 
-/* ---- Echo ------------------------------------------------------------------------------------------ */
+/* ---- Echo ------------------------------------------------------------------------------------ */
 
 static void echo_bytes(struct tty *tty, const char *bytes, size_t n)
 {
@@ -167,7 +167,7 @@ static bool shown_as_caret(const struct tty *tty, u8 c)
 
 static void echo(struct tty *tty, u8 c)
 {
-	char caret[2] = { '^', (char)(c ^ 0x40) };
+	char caret[2] = {'^', (char)(c ^ 0x40)};
 
 	if (shown_as_caret(tty, c))
 		echo_bytes(tty, caret, 2);
@@ -183,7 +183,7 @@ static void echo_if_on(struct tty *tty, u8 c)
 		echo_bytes(tty, "\n", 1);
 }
 
-/* ---- Editing ------------------------------------------------------------------------------------------ */
+/* ---- Editing --------------------------------------------------------------------------------- */
 
 /* Columns that the byte at position takes, given the column it begins at. */
 static unsigned int width_of(const struct tty *tty, u8 c, unsigned int column)
@@ -279,7 +279,7 @@ static void reprint_line(struct tty *tty)
 		echo(tty, tty->buf[slot(i)]);
 }
 
-/* ---- Input -------------------------------------------------------------------------------------------- */
+/* ---- Input ----------------------------------------------------------------------------------- */
 
 bool n_tty_room(const struct tty *tty)
 {
@@ -438,7 +438,7 @@ void n_tty_receive(struct tty *tty, u8 c)
 	receive_plain(tty, c);
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 bool n_tty_readable(const struct tty *tty)
 {

@@ -24,9 +24,9 @@
 #include <pagoda/vmalloc.h>
 #include <pagoda/bug.h>
 
-#define NR_PTYS	      64
-#define DEVPTS_MAGIC  0x1cd1u
-#define CHUNK_BYTES   256ul
+#define NR_PTYS	     64
+#define DEVPTS_MAGIC 0x1cd1u
+#define CHUNK_BYTES  256ul
 
 struct pty {
 	struct tty slave;
@@ -34,7 +34,7 @@ struct pty {
 	bool locked;
 	bool master_open, slave_was_open;
 	unsigned int slave_opens;
-	struct dentry *node; /* /dev/pts/N, with a reference */
+	struct dentry *node;	 /* /dev/pts/N, with a reference */
 	unsigned int head, tail; /* of the ring */
 	bool typing;		 /* bytes are being typed, with (T) held ... */
 	unsigned int typed_from; /* ... and head was here when that began */
@@ -51,7 +51,7 @@ static struct pty *pty_of(const struct file *file)
 	return file->private_data;
 }
 
-/* ---- The slave's screen is the ring ----------------------------------------------------------- */
+/* ---- The slave's screen is the ring ---------------------------------------------------------- */
 
 static size_t show(struct tty *tty, const u8 *bytes, size_t n)
 {
@@ -83,7 +83,7 @@ static void made_room(struct tty *tty)
 	wake_up(&container_of(tty, struct pty, slave)->master_wait);
 }
 
-/* ---- Life -------------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 static void slave_opened(struct tty *tty)
 {
@@ -190,7 +190,7 @@ static void close_master(struct pty *pty)
 	put_pair_unlock(pty);
 }
 
-/* ---- The master ---------------------------------------------------------------------------------------- */
+/* ---- The master ------------------------------------------------------------------------------ */
 
 static int ptmx_open(struct inode *inode, struct file *file)
 {
@@ -309,7 +309,8 @@ static long ptmx_write(struct file *file, struct iov_user buf, size_t count, u64
 			continue;
 		ret = file->f_flags & O_NONBLOCK
 			      ? -EAGAIN
-			      : wait_event_interruptible(&pty->master_wait, n_tty_room(&pty->slave));
+			      : wait_event_interruptible(&pty->master_wait,
+							 n_tty_room(&pty->slave));
 	}
 	return done ? (long)done : ret;
 }
@@ -342,7 +343,7 @@ static long set_lock(struct pty *pty, unsigned long arg)
 /* An open slave without a name looked up (openpty in a container). */
 static long open_peer(struct pty *pty, struct file *master, unsigned int flags)
 {
-	struct path path = { master->f_path.mnt, pty->node };
+	struct path path = {master->f_path.mnt, pty->node};
 	struct file *file;
 	int fd = get_unused_fd(0, flags);
 
@@ -415,7 +416,7 @@ const struct file_operations ptmx_fops = {
 	.release = ptmx_release,
 };
 
-/* ---- The slave ------------------------------------------------------------------------------------------ */
+/* ---- The slave ------------------------------------------------------------------------------- */
 
 static int pts_open(struct inode *inode, struct file *file)
 {
@@ -440,8 +441,8 @@ static int pts_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations pts_fops = { .open = pts_open };
-static struct chrdev pts_dev = { PTS_MAJOR, 0, NR_PTYS, &pts_fops, NULL };
+static const struct file_operations pts_fops = {.open = pts_open};
+static struct chrdev pts_dev = {PTS_MAJOR, 0, NR_PTYS, &pts_fops, NULL};
 
 int pty_init(void)
 {

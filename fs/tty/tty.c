@@ -16,16 +16,18 @@
  *	MIN = 0, TIME = 0	what is there
  *
  * Locking: tty->lock with interrupts off, never across copies to user space: bytes travel
- * through a small buffer on the stack. session_lock, outside tasklist_lock, for process->tty and who has a
- * terminal: a hung-up one gets no process any more, and those that had it are told before it may be freed, so
- * that what process->tty points to is there as long as session_lock or tasklist_lock is held.
+ * through a small buffer on the stack. session_lock, outside tasklist_lock, for process->tty and
+ * who has a
+ * terminal: a hung-up one gets no process any more, and those that had it are told before it may be
+ * freed, so that what process->tty points to is there as long as session_lock or tasklist_lock is
+ * held.
  */
 #include <fs/tty/tty.h>
 #include <fs/wait.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 
-#define CHUNK_BYTES   256ul
+#define CHUNK_BYTES	    256ul
 #define NSEC_PER_DECISECOND 100000000ull
 
 static spinlock_t session_lock = SPIN_LOCK_INIT(RANK_NONE);
@@ -35,9 +37,19 @@ static const struct termios default_termios = {
 	.c_oflag = OPOST | ONLCR,
 	.c_cflag = 0000277 | 0000200, /* 38400 baud, 8 bits, receiver on */
 	.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
-	.c_cc = { [VINTR] = 3, [VQUIT] = 28, [VERASE] = 127, [VKILL] = 21, [VEOF] = 4, [VMIN] = 1,
-		  [VSTART] = 17, [VSTOP] = 19, [VSUSP] = 26, [VREPRINT] = 18, [VDISCARD] = 15,
-		  [VWERASE] = 23, [VLNEXT] = 22 },
+	.c_cc = {[VINTR] = 3,
+		 [VQUIT] = 28,
+		 [VERASE] = 127,
+		 [VKILL] = 21,
+		 [VEOF] = 4,
+		 [VMIN] = 1,
+		 [VSTART] = 17,
+		 [VSTOP] = 19,
+		 [VSUSP] = 26,
+		 [VREPRINT] = 18,
+		 [VDISCARD] = 15,
+		 [VWERASE] = 23,
+		 [VLNEXT] = 22},
 };
 
 void tty_setup(struct tty *tty, u64 dev)
@@ -61,7 +73,7 @@ static struct fs_process *current_process(void)
 	return fs_current()->process;
 }
 
-/* ---- Job control --------------------------------------------------------------------------------- */
+/* ---- Job control ----------------------------------------------------------------------------- */
 
 static bool in_background(const struct tty *tty)
 {
@@ -167,7 +179,8 @@ void tty_hangup(struct tty *tty)
 
 void fs_process_fork(struct fs_process *child, struct fs_process *parent)
 {
-	spin_lock(&session_lock); /* child can be found: whoever takes the tty away takes it from both */
+	/* child can be found: whoever takes the tty away takes it from both */
+	spin_lock(&session_lock);
 	child->tty = parent->tty;
 	spin_unlock(&session_lock);
 }
@@ -252,7 +265,7 @@ static long set_foreground(struct tty *tty, unsigned long arg)
 	return 0;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static size_t fetch(struct tty *tty, u8 *bytes, size_t n, bool *line_end)
 {
@@ -282,9 +295,8 @@ struct read_plan {
 
 static struct read_plan plan_read(const struct tty *tty)
 {
-	struct read_plan plan = { .canon = tty->termios.c_lflag & ICANON,
-				  .min = 1,
-				  .deadline_ns = UINT64_MAX };
+	struct read_plan plan = {
+		.canon = tty->termios.c_lflag & ICANON, .min = 1, .deadline_ns = UINT64_MAX};
 
 	if (plan.canon)
 		return plan;
@@ -346,7 +358,7 @@ long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 	return done ? (long)done : ret;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* Stopped by ^S, a terminal takes nothing. */
 static bool has_room(const struct tty *tty)
@@ -430,7 +442,7 @@ unsigned int tty_poll(struct file *file, struct poll_table *pt)
 	return mask;
 }
 
-/* ---- ioctl ------------------------------------------------------------------------------------------------ */
+/* ---- ioctl ----------------------------------------------------------------------------------- */
 
 static bool is_drained(const struct tty *tty)
 {
@@ -606,7 +618,7 @@ long tty_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	}
 }
 
-/* ---- /dev/tty, /dev/console, /dev/ptmx ------------------------------------------------------------------- */
+/* ---- /dev/tty, /dev/console, /dev/ptmx ------------------------------------------------------- */
 
 static void tty_release(struct file *file)
 {
@@ -664,8 +676,8 @@ static int ttyaux_open(struct inode *inode, struct file *file)
 	}
 }
 
-static const struct file_operations ttyaux_fops = { .open = ttyaux_open };
-static struct chrdev ttyaux_dev = { TTYAUX_MAJOR, 0, 3, &ttyaux_fops, NULL };
+static const struct file_operations ttyaux_fops = {.open = ttyaux_open};
+static struct chrdev ttyaux_dev = {TTYAUX_MAJOR, 0, 3, &ttyaux_fops, NULL};
 
 int tty_init(void)
 {

@@ -24,36 +24,53 @@ struct termios {
 };
 static_assert(sizeof(struct termios) == 36, "struct termios of the kernel");
 
-enum { VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP, VSUSP, VEOL, VREPRINT,
-       VDISCARD, VWERASE, VLNEXT, VEOL2 };
+enum {
+	VINTR,
+	VQUIT,
+	VERASE,
+	VKILL,
+	VEOF,
+	VTIME,
+	VMIN,
+	VSWTC,
+	VSTART,
+	VSTOP,
+	VSUSP,
+	VEOL,
+	VREPRINT,
+	VDISCARD,
+	VWERASE,
+	VLNEXT,
+	VEOL2
+};
 
-#define ISTRIP 0000040u
-#define INLCR  0000100u
-#define IGNCR  0000200u
-#define ICRNL  0000400u
-#define IUCLC  0001000u
-#define IXON   0002000u
-#define IXANY  0004000u
+#define ISTRIP	0000040u
+#define INLCR	0000100u
+#define IGNCR	0000200u
+#define ICRNL	0000400u
+#define IUCLC	0001000u
+#define IXON	0002000u
+#define IXANY	0004000u
 #define IMAXBEL 0020000u
-#define IUTF8  0040000u
-#define OPOST  0000001u
-#define OLCUC  0000002u
-#define ONLCR  0000004u
-#define OCRNL  0000010u
-#define ONOCR  0000020u
-#define ONLRET 0000040u
-#define XTABS  0014000u
-#define ISIG   0000001u
-#define ICANON 0000002u
-#define ECHO   0000010u
-#define ECHOE  0000020u
-#define ECHOK  0000040u
-#define ECHONL 0000100u
-#define NOFLSH 0000200u
-#define TOSTOP 0000400u
+#define IUTF8	0040000u
+#define OPOST	0000001u
+#define OLCUC	0000002u
+#define ONLCR	0000004u
+#define OCRNL	0000010u
+#define ONOCR	0000020u
+#define ONLRET	0000040u
+#define XTABS	0014000u
+#define ISIG	0000001u
+#define ICANON	0000002u
+#define ECHO	0000010u
+#define ECHOE	0000020u
+#define ECHOK	0000040u
+#define ECHONL	0000100u
+#define NOFLSH	0000200u
+#define TOSTOP	0000400u
 #define ECHOCTL 0001000u
-#define ECHOKE 0004000u
-#define IEXTEN 0100000u
+#define ECHOKE	0004000u
+#define IEXTEN	0100000u
 
 struct winsize {
 	u16 ws_row, ws_col, ws_xpixel, ws_ypixel;
@@ -71,14 +88,14 @@ struct tty {
 	struct termios termios;
 	struct winsize winsize;
 	struct fs_group_signals signals; /* that were typed and are not sent yet */
-	int pgrp, session; /* foreground group; session this is the terminal of */
+	int pgrp, session;		 /* foreground group; session this is the terminal of */
 	unsigned int head, tail, canon_head;
 	unsigned int column, canon_column; /* of output; where the line being edited began */
-	bool stopped;	   /* by ^S */
-	bool literal_next; /* by ^V */
-	bool input_ended;  /* nobody will type any more: reads give 0 */
-	bool hung_up;	   /* the device is gone: writes give EIO as well */
-	unsigned int out_head, out_tail; /* output ring */
+	bool stopped;			   /* by ^S */
+	bool literal_next;		   /* by ^V */
+	bool input_ended;		   /* nobody will type any more: reads give 0 */
+	bool hung_up;			   /* the device is gone: writes give EIO as well */
+	unsigned int out_head, out_tail;   /* output ring */
 	wait_queue_head_t read_wait, write_wait;
 	/* Show n bytes; how many were taken. Called with (T). */
 	size_t (*put)(struct tty *tty, const u8 *bytes, size_t n);
@@ -116,7 +133,7 @@ void n_tty_flush_input(struct tty *tty);
 void n_tty_flush_output(struct tty *tty);
 void n_tty_set_termios(struct tty *tty, const struct termios *new);
 
-/* ---- Files (tty.c) ---------------------------------------------------------------------------- */
+/* ---- Files (tty.c) --------------------------------------------------------------------------- */
 
 extern const struct file_operations tty_fops;
 /* Let file be an open one of this terminal. */
@@ -127,32 +144,32 @@ long tty_get_termios(struct tty *tty, unsigned long arg);
 /* cmd: TCSETS, TCSETSW or TCSETSF. */
 long tty_set_termios(struct tty *tty, unsigned int cmd, unsigned long arg);
 
-#define TCGETS	   0x5401u
-#define TCSETS	   0x5402u
-#define TCSETSW	   0x5403u
-#define TCSETSF	   0x5404u
-#define TCSBRK	   0x5409u
-#define TCXONC	   0x540au
-#define TCFLSH	   0x540bu
-#define TIOCEXCL   0x540cu
-#define TIOCNXCL   0x540du
-#define TIOCSCTTY  0x540eu
-#define TIOCGPGRP  0x540fu
-#define TIOCSPGRP  0x5410u
-#define TIOCOUTQ   0x5411u
-#define TIOCSTI	   0x5412u
-#define TIOCGWINSZ 0x5413u
-#define TIOCSWINSZ 0x5414u
-#define FIONREAD   0x541bu
-#define TIOCPKT	   0x5420u
-#define TIOCNOTTY  0x5422u
-#define TIOCSETD   0x5423u
-#define TIOCGETD   0x5424u
-#define TCSBRKP	   0x5425u
-#define TIOCGSID   0x5429u
-#define TIOCGPTN   0x80045430u
-#define TIOCSPTLCK 0x40045431u
-#define TIOCGPTLCK 0x80045439u
+#define TCGETS	    0x5401u
+#define TCSETS	    0x5402u
+#define TCSETSW	    0x5403u
+#define TCSETSF	    0x5404u
+#define TCSBRK	    0x5409u
+#define TCXONC	    0x540au
+#define TCFLSH	    0x540bu
+#define TIOCEXCL    0x540cu
+#define TIOCNXCL    0x540du
+#define TIOCSCTTY   0x540eu
+#define TIOCGPGRP   0x540fu
+#define TIOCSPGRP   0x5410u
+#define TIOCOUTQ    0x5411u
+#define TIOCSTI	    0x5412u
+#define TIOCGWINSZ  0x5413u
+#define TIOCSWINSZ  0x5414u
+#define FIONREAD    0x541bu
+#define TIOCPKT	    0x5420u
+#define TIOCNOTTY   0x5422u
+#define TIOCSETD    0x5423u
+#define TIOCGETD    0x5424u
+#define TCSBRKP	    0x5425u
+#define TIOCGSID    0x5429u
+#define TIOCGPTN    0x80045430u
+#define TIOCSPTLCK  0x40045431u
+#define TIOCGPTLCK  0x80045439u
 #define TIOCGPTPEER 0x5441u
 long tty_read(struct file *file, struct iov_user buf, size_t count, u64 *pos);
 long tty_write(struct file *file, struct iov_user buf, size_t count, u64 *pos);

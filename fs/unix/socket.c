@@ -16,11 +16,11 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 
-#define SOCK_TYPE_END	 11u
-#define SOCKADDR_MAX	 128u /* sizeof(struct sockaddr_storage) */
-#define MAX_RW_COUNT	 0x7ffff000ul
-#define FIONREAD	 0x541bu
-#define TIOCOUTQ	 0x5411u
+#define SOCK_TYPE_END 11u
+#define SOCKADDR_MAX  128u /* sizeof(struct sockaddr_storage) */
+#define MAX_RW_COUNT  0x7ffff000ul
+#define FIONREAD      0x541bu
+#define TIOCOUTQ      0x5411u
 
 /* ---- Buffers -------------------------------------------------------------------------------- */
 
@@ -71,10 +71,11 @@ bool iter_put(struct sock_iter *it, const void *from, size_t n)
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-static struct sock_msg plain_msg(const struct file *file, const struct iovec *iov, unsigned long nr, size_t total)
+static struct sock_msg plain_msg(const struct file *file, const struct iovec *iov, unsigned long nr,
+				 size_t total)
 {
-	return (struct sock_msg){ .data = { .iov = iov, .nr = nr, .left = total },
-				  .nonblock = file->f_flags & O_NONBLOCK };
+	return (struct sock_msg){.data = {.iov = iov, .nr = nr, .left = total},
+				 .nonblock = file->f_flags & O_NONBLOCK};
 }
 
 static long finish_recv(struct unix_sock *sk, struct sock_msg *m)
@@ -85,7 +86,8 @@ static long finish_recv(struct unix_sock *sk, struct sock_msg *m)
 	return ret;
 }
 
-static long sock_vector(struct file *file, const struct iovec *iov, unsigned long nr, size_t total, bool write)
+static long sock_vector(struct file *file, const struct iovec *iov, unsigned long nr, size_t total,
+			bool write)
 {
 	struct sock_msg m = plain_msg(file, iov, nr, total);
 
@@ -96,7 +98,7 @@ static long sock_vector(struct file *file, const struct iovec *iov, unsigned lon
 
 static long sock_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	struct iovec iov = { buf.addr, count };
+	struct iovec iov = {buf.addr, count};
 	struct sock_msg m = plain_msg(file, &iov, 1, count);
 
 	(void)pos;
@@ -106,7 +108,7 @@ static long sock_read(struct file *file, struct iov_user buf, size_t count, u64 
 
 static long sock_write(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 {
-	struct iovec iov = { buf.addr, count };
+	struct iovec iov = {buf.addr, count};
 	struct sock_msg m = plain_msg(file, &iov, 1, count);
 
 	(void)pos;
@@ -209,7 +211,7 @@ const struct file_operations socket_fops = {
 	.release = sock_release,
 };
 
-/* ---- Descriptors --------------------------------------------------------------------------------- */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
 
 struct unix_sock *sockfd_get(unsigned long fd, struct fd *f)
 {
@@ -305,10 +307,13 @@ static int make_pair(struct file *ends[2], int family, unsigned int type, int pr
 }
 
 /* Linux writes the numbers before it looks at family and type. */
-static long pair_into(const int fds[2], unsigned long user, int family, unsigned int type, int protocol)
+static long pair_into(const int fds[2], unsigned long user, int family, unsigned int type,
+		      int protocol)
 {
-	struct file *ends[2] = { NULL, NULL };
-	long err = copy_to_user(user, fds, 2 * sizeof(fds[0])) ? -EFAULT : make_pair(ends, family, type, protocol);
+	struct file *ends[2] = {NULL, NULL};
+	long err = copy_to_user(user, fds, 2 * sizeof(fds[0]))
+			   ? -EFAULT
+			   : make_pair(ends, family, type, protocol);
 
 	if (err)
 		return err;
@@ -317,7 +322,8 @@ static long pair_into(const int fds[2], unsigned long user, int family, unsigned
 	return 0;
 }
 
-long sys_socketpair(unsigned long family, unsigned long type, unsigned long protocol, unsigned long user)
+long sys_socketpair(unsigned long family, unsigned long type, unsigned long protocol,
+		    unsigned long user)
 {
 	unsigned int cloexec = (unsigned int)type & O_CLOEXEC;
 	int fds[2];
@@ -341,7 +347,7 @@ long sys_socketpair(unsigned long family, unsigned long type, unsigned long prot
 	return err;
 }
 
-/* ---- Names ------------------------------------------------------------------------------------------ */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 /* A name from user memory. Its length, or -EINVAL, -EFAULT. What does not fit is refused later. */
 static long name_from_user(struct sockaddr_un *name, unsigned long user, unsigned long ulen)
@@ -359,7 +365,8 @@ static long name_from_user(struct sockaddr_un *name, unsigned long user, unsigne
 }
 
 /* A name and its whole length to the caller, cut to the room it says it has. */
-static long name_to_user(const struct sockaddr_un *name, unsigned int len, unsigned long user, unsigned long ulen)
+static long name_to_user(const struct sockaddr_un *name, unsigned int len, unsigned long user,
+			 unsigned long ulen)
 {
 	char buf[sizeof(*name) + 1] = "";
 	int room;
@@ -390,7 +397,9 @@ long sys_bind(unsigned long fd, unsigned long user, unsigned long ulen)
 	return ret;
 }
 
-/* Unlike bind(2), connect(2) looks at the name before it asks whether the descriptor is a socket. */
+/*
+ * Unlike bind(2), connect(2) looks at the name before it asks whether the descriptor is a socket.
+ */
 static long connect_file(struct file *file, unsigned long user, unsigned long ulen)
 {
 	struct sockaddr_un name;
@@ -449,7 +458,7 @@ static long name_of(struct unix_sock *sk, bool peer, struct sockaddr_un *name)
 
 static long get_name(unsigned long fd, unsigned long user, unsigned long ulen, bool peer)
 {
-	struct sockaddr_un name = { 0 };
+	struct sockaddr_un name = {0};
 	struct fd f;
 	struct unix_sock *sk = sockfd_get(fd, &f);
 	long ret;
@@ -473,14 +482,14 @@ long sys_getpeername(unsigned long fd, unsigned long user, unsigned long ulen)
 	return get_name(fd, user, ulen, true);
 }
 
-/* ---- Accepting ------------------------------------------------------------------------------------------ */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 /* The connection as a file; tells the caller who it is. */
-static struct file *accept_file(struct unix_sock *sk, bool nonblock, unsigned int flags, unsigned long user,
-				unsigned long ulen)
+static struct file *accept_file(struct unix_sock *sk, bool nonblock, unsigned int flags,
+				unsigned long user, unsigned long ulen)
 {
 	struct unix_sock *new = unix_accept(sk, nonblock);
-	struct sockaddr_un name = { 0 };
+	struct sockaddr_un name = {0};
 	struct file *file;
 	long ret;
 
@@ -498,7 +507,8 @@ static struct file *accept_file(struct unix_sock *sk, bool nonblock, unsigned in
 }
 
 /* A descriptor of a connection that listening file has, or -errno. */
-static long accept_fd(struct file *listening, unsigned int flags, unsigned long user, unsigned long ulen)
+static long accept_fd(struct file *listening, unsigned int flags, unsigned long user,
+		      unsigned long ulen)
 {
 	struct unix_sock *sk = unix_of(listening);
 	struct file *file;
@@ -542,7 +552,7 @@ long sys_shutdown(unsigned long fd, unsigned long how)
 	return with_number(fd, how, unix_shutdown);
 }
 
-/* ---- One buffer ----------------------------------------------------------------------------------------- */
+/* ---- One buffer ------------------------------------------------------------------------------ */
 
 static long check_buffer(unsigned long buf, size_t *len)
 {
@@ -550,8 +560,8 @@ static long check_buffer(unsigned long buf, size_t *len)
 	return access_ok(buf, *len) ? 0 : -EFAULT;
 }
 
-long sys_sendto(unsigned long fd, unsigned long buf, unsigned long len, unsigned long flags, unsigned long user,
-		unsigned long ulen)
+long sys_sendto(unsigned long fd, unsigned long buf, unsigned long len, unsigned long flags,
+		unsigned long user, unsigned long ulen)
 {
 	struct iovec iov;
 	struct sock_msg m;
@@ -564,7 +574,7 @@ long sys_sendto(unsigned long fd, unsigned long buf, unsigned long len, unsigned
 	sk = sockfd_get(fd, &f);
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
-	iov = (struct iovec){ buf, len };
+	iov = (struct iovec){buf, len};
 	m = plain_msg(f.file, &iov, 1, len);
 	m.flags = (unsigned int)flags;
 	if (user)
@@ -576,8 +586,8 @@ long sys_sendto(unsigned long fd, unsigned long buf, unsigned long len, unsigned
 	return ret;
 }
 
-long sys_recvfrom(unsigned long fd, unsigned long buf, unsigned long len, unsigned long flags, unsigned long user,
-		  unsigned long ulen)
+long sys_recvfrom(unsigned long fd, unsigned long buf, unsigned long len, unsigned long flags,
+		  unsigned long user, unsigned long ulen)
 {
 	struct iovec iov;
 	struct sock_msg m;
@@ -590,7 +600,7 @@ long sys_recvfrom(unsigned long fd, unsigned long buf, unsigned long len, unsign
 	sk = sockfd_get(fd, &f);
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
-	iov = (struct iovec){ buf, len };
+	iov = (struct iovec){buf, len};
 	m = plain_msg(f.file, &iov, 1, len);
 	m.flags = (unsigned int)flags;
 	ret = finish_recv(sk, &m);
@@ -601,7 +611,7 @@ long sys_recvfrom(unsigned long fd, unsigned long buf, unsigned long len, unsign
 	return err ? err : ret;
 }
 
-/* ---- Messages ---------------------------------------------------------------------------------------------- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 struct user_msghdr {
 	unsigned long name;
@@ -622,7 +632,8 @@ struct msg_call {
 };
 
 /* Copy in the header and the vector; iov is to be put unless it is an error. */
-static long begin_msg(struct msg_call *c, const struct file *file, unsigned long user, unsigned int flags)
+static long begin_msg(struct msg_call *c, const struct file *file, unsigned long user,
+		      unsigned int flags)
 {
 	size_t total = 0;
 
@@ -665,7 +676,8 @@ static long send_begun(struct unix_sock *sk, struct msg_call *c)
 	return ret;
 }
 
-static long send_one(struct unix_sock *sk, const struct file *file, unsigned long user, unsigned int flags)
+static long send_one(struct unix_sock *sk, const struct file *file, unsigned long user,
+		     unsigned int flags)
 {
 	struct msg_call c;
 	long ret = begin_msg(&c, file, user, flags);
@@ -686,7 +698,8 @@ static long report_msg(struct unix_sock *sk, struct msg_call *c, unsigned long u
 	if (c->hdr.name)
 		err = name_to_user(&c->m.name, c->m.namelen, c->hdr.name,
 				   user + offsetof(struct user_msghdr, namelen));
-	control = scm_to_user(&c->m, passes_cred(sk), c->hdr.controllen ? c->hdr.control : 0, c->hdr.controllen);
+	control = scm_to_user(&c->m, passes_cred(sk), c->hdr.controllen ? c->hdr.control : 0,
+			      c->hdr.controllen);
 	if (err)
 		return err;
 	if (put_user(c->m.out_flags, user + offsetof(struct user_msghdr, flags)) ||
@@ -695,7 +708,8 @@ static long report_msg(struct unix_sock *sk, struct msg_call *c, unsigned long u
 	return 0;
 }
 
-static long recv_one(struct unix_sock *sk, const struct file *file, unsigned long user, unsigned int flags)
+static long recv_one(struct unix_sock *sk, const struct file *file, unsigned long user,
+		     unsigned int flags)
 {
 	struct msg_call c;
 	long ret = begin_msg(&c, file, user, flags), err;
@@ -739,10 +753,10 @@ long sys_recvmsg(unsigned long fd, unsigned long user, unsigned long flags)
 	return ret;
 }
 
-/* ---- Several messages --------------------------------------------------------------------------------------- */
+/* ---- Several messages ------------------------------------------------------------------------ */
 
-static long one_of_many(struct unix_sock *sk, const struct file *file, unsigned long user, unsigned int flags,
-			bool send)
+static long one_of_many(struct unix_sock *sk, const struct file *file, unsigned long user,
+			unsigned int flags, bool send)
 {
 	u32 len;
 	long ret = send ? send_one(sk, file, user, flags) : recv_one(sk, file, user, flags);
@@ -763,7 +777,8 @@ long sys_sendmmsg(unsigned long fd, unsigned long user, unsigned long nr, unsign
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
 	for (; done < wanted && !ret; done += !ret)
-		ret = one_of_many(sk, f.file, user + done * sizeof(struct user_mmsghdr), (unsigned int)flags, true);
+		ret = one_of_many(sk, f.file, user + done * sizeof(struct user_mmsghdr),
+				  (unsigned int)flags, true);
 	fdput(f);
 	return done ? (long)done : ret;
 }
@@ -782,13 +797,14 @@ static u64 many_deadline(unsigned long timeout, long *err)
 	*err = copy_from_user(&t, timeout, sizeof(t)) ? -EFAULT : 0;
 	if (!*err && (t.sec < 0 || t.nsec < 0 || t.nsec > 999999999))
 		*err = -EINVAL;
-	return *err ? 0 : port_clock_ns() + (u64)min(t.sec, (s64)INT32_MAX) * 1000000000u + (u64)t.nsec;
+	return *err ? 0
+		    : port_clock_ns() + (u64)min(t.sec, (s64)INT32_MAX) * 1000000000u + (u64)t.nsec;
 }
 
 static long leave_time(unsigned long timeout, u64 deadline)
 {
 	u64 now = port_clock_ns(), left = deadline > now ? deadline - now : 0;
-	struct user_timespec t = { (s64)(left / 1000000000u), (s64)(left % 1000000000u) };
+	struct user_timespec t = {(s64)(left / 1000000000u), (s64)(left % 1000000000u)};
 
 	return copy_to_user(timeout, &t, sizeof(t)) ? -EFAULT : 0;
 }
@@ -810,7 +826,8 @@ long sys_recvmmsg(unsigned long fd, unsigned long user, unsigned long nr, unsign
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
 	while (done < wanted) {
-		ret = one_of_many(sk, f.file, user + done * sizeof(struct user_mmsghdr), how, false);
+		ret = one_of_many(sk, f.file, user + done * sizeof(struct user_mmsghdr), how,
+				  false);
 		if (ret)
 			break;
 		done++;

@@ -38,13 +38,14 @@
 #define SO_PROTOCOL    38
 #define SO_DOMAIN      39
 
-#define MIN_RCVBUF 2304u
-#define MIN_SNDBUF 4608u
+#define MIN_RCVBUF   2304u
+#define MIN_SNDBUF   4608u
 #define NSEC_PER_SEC 1000000000ull
 
 #define BIT(n) (1ull << (n))
-static const u64 switches = BIT(SO_DEBUG) | BIT(SO_REUSEADDR) | BIT(SO_DONTROUTE) | BIT(SO_BROADCAST) |
-			    BIT(SO_KEEPALIVE) | BIT(SO_OOBINLINE) | BIT(SO_REUSEPORT) | BIT(SO_PASSCRED);
+static const u64 switches = BIT(SO_DEBUG) | BIT(SO_REUSEADDR) | BIT(SO_DONTROUTE) |
+			    BIT(SO_BROADCAST) | BIT(SO_KEEPALIVE) | BIT(SO_OOBINLINE) |
+			    BIT(SO_REUSEPORT) | BIT(SO_PASSCRED);
 
 struct timeval {
 	s64 sec, usec;
@@ -177,8 +178,8 @@ struct option_value {
 static struct timeval timeout_value(u64 ns)
 {
 	if (ns == UINT64_MAX)
-		return (struct timeval){ 0, 0 };
-	return (struct timeval){ (s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / 1000) };
+		return (struct timeval){0, 0};
+	return (struct timeval){(s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / 1000)};
 }
 
 static long get_number(struct unix_sock *sk, int name, int *value)
@@ -234,7 +235,8 @@ static long get_option(struct unix_sock *sk, int name, struct option_value *v)
 		return 0;
 	case SO_RCVTIMEO:
 	case SO_SNDTIMEO:
-		v->tv = timeout_value(name == SO_RCVTIMEO ? sk->rcv_timeout_ns : sk->snd_timeout_ns);
+		v->tv = timeout_value(name == SO_RCVTIMEO ? sk->rcv_timeout_ns
+							  : sk->snd_timeout_ns);
 		v->size = sizeof(v->tv);
 		return 0;
 	case SO_LINGER:
@@ -249,7 +251,7 @@ static long get_option(struct unix_sock *sk, int name, struct option_value *v)
 
 static long get_option_user(struct unix_sock *sk, int name, unsigned long user, unsigned long ulen)
 {
-	struct option_value v = { .size = 0 };
+	struct option_value v = {.size = 0};
 	int len;
 	long err;
 
@@ -264,7 +266,7 @@ static long get_option_user(struct unix_sock *sk, int name, unsigned long user, 
 	return copy_to_user(user, &v, (size_t)len) ? -EFAULT : put_user(len, ulen);
 }
 
-/* ---- The system calls ------------------------------------------------------------------------------ */
+/* ---- The system calls ------------------------------------------------------------------------ */
 
 long sys_setsockopt(unsigned long fd, unsigned long level, unsigned long name, unsigned long user,
 		    unsigned long len)

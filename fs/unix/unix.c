@@ -19,8 +19,8 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
-#define SOCKFS_MAGIC	    0x534f434bu
-#define MAX_DGRAM_QUEUE	    10u /* /proc/sys/net/unix/max_dgram_qlen */
+#define SOCKFS_MAGIC	0x534f434bu
+#define MAX_DGRAM_QUEUE 10u /* /proc/sys/net/unix/max_dgram_qlen */
 
 spinlock_t unix_lock = SPIN_LOCK_INIT(RANK_NONE);
 wait_queue_head_t unix_room = WAIT_QUEUE_HEAD_INIT(unix_room);
@@ -39,7 +39,7 @@ struct unix_sock *unix_new(unsigned int type)
 	sk->sndbuf = sk->rcvbuf = SOCK_BUF_DEFAULT;
 	sk->rcvlowat = 1;
 	sk->rcv_timeout_ns = sk->snd_timeout_ns = UINT64_MAX;
-	sk->peer_cred = (struct unix_cred){ 0, (u32)-1, (u32)-1 };
+	sk->peer_cred = (struct unix_cred){0, (u32)-1, (u32)-1};
 	INIT_LIST_HEAD(&sk->name_link);
 	INIT_LIST_HEAD(&sk->queue);
 	INIT_LIST_HEAD(&sk->backlog);
@@ -62,7 +62,7 @@ struct unix_cred unix_my_cred(void)
 {
 	const struct fs_task *task = fs_current();
 
-	return (struct unix_cred){ task->process->pid, task->cred.euid, task->cred.egid };
+	return (struct unix_cred){task->process->pid, task->cred.euid, task->cred.egid};
 }
 
 int unix_take_error(struct unix_sock *sk)
@@ -162,7 +162,7 @@ void unix_release(struct unix_sock *sk)
 	unix_gc(NULL);
 }
 
-/* ---- Shutdown --------------------------------------------------------------------------------- */
+/* ---- Shutdown -------------------------------------------------------------------------------- */
 
 int unix_shutdown(struct unix_sock *sk, int how)
 {
@@ -186,7 +186,7 @@ int unix_shutdown(struct unix_sock *sk, int how)
 	return 0;
 }
 
-/* ---- Files ---------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 struct file *unix_file(struct unix_sock *sk, unsigned int flags)
 {
@@ -196,7 +196,8 @@ struct file *unix_file(struct unix_sock *sk, unsigned int flags)
 
 	if (inode) {
 		pagoda_snprintf(name, sizeof(name), "socket:[%lu]", (unsigned long)inode->i_ino);
-		file = anon_file(sock_mount, name, inode, &socket_fops, O_RDWR | (flags & O_NONBLOCK));
+		file = anon_file(sock_mount, name, inode, &socket_fops,
+				 O_RDWR | (flags & O_NONBLOCK));
 	}
 	if (IS_ERR(file)) {
 		unix_release(sk);

@@ -48,7 +48,8 @@
 #define SEND_SHUTDOWN 2u
 #define SHUTDOWN_MASK 3u
 
-#define SOCK_BUF_DEFAULT 212992u /* bytes; also the most that SO_SNDBUF and SO_RCVBUF ask for (half) */
+#define SOCK_BUF_DEFAULT \
+	212992u /* bytes; also the most that SO_SNDBUF and SO_RCVBUF ask for (half) */
 
 #define SUN_PATH_MAX 108u
 #define SUN_PATH_AT  2u /* offset of sun_path */
@@ -75,19 +76,19 @@ struct unix_cred {
 /* Files in a message; a reference each. */
 #define SCM_MAX_FD 253u
 struct unix_files {
-	struct list_head link; /* (U) waiting to be closed */
+	struct list_head link;	  /* (U) waiting to be closed */
 	struct user_struct *user; /* (U) in flight: counted for it, with a reference */
 	unsigned int nr;
 	struct file *file[SCM_MAX_FD];
 };
 
 struct unix_msg {
-	struct list_head link;	 /* (U) in the receiver's queue */
-	struct unix_sock *owner; /* who sent it, with a reference; charged for it */
-	struct unix_addr *addr;	 /* the sender's name then, or NULL */
-	struct unix_cred cred;	 /* pid 0: none was sent */
+	struct list_head link;	  /* (U) in the receiver's queue */
+	struct unix_sock *owner;  /* who sent it, with a reference; charged for it */
+	struct unix_addr *addr;	  /* the sender's name then, or NULL */
+	struct unix_cred cred;	  /* pid 0: none was sent */
 	struct unix_files *files; /* (U) once it is queued */
-	size_t len, read;	 /* bytes; of them read already (streams; recv_mutex) */
+	size_t len, read;	  /* bytes; of them read already (streams; recv_mutex) */
 	size_t charge;
 	unsigned int nr_chunks;
 	char *chunk[]; /* PAGE_SIZE bytes each, the last one what is left */
@@ -97,34 +98,35 @@ enum unix_state { UNIX_CLOSE, UNIX_LISTEN, UNIX_ESTABLISHED };
 
 struct unix_sock {
 	atomic_t count;
-	unsigned int type;	   /* (C) SOCK_ */
-	enum unix_state state;	   /* (U) */
-	unsigned int shutdown;	   /* (U) *_SHUTDOWN */
-	bool dead;		   /* (U) its file is closed */
-	int err;		   /* (U) SO_ERROR, positive; told once */
-	struct file *file;	   /* (U) NULL: not accepted yet, or closed; no reference */
-	struct unix_sock *peer;	   /* (U) with a reference; stays when the other end closes */
-	struct unix_addr *addr;	   /* (U) with a reference; never changes once set */
-	struct list_head name_link; /* (U) in the table of names */
-	struct list_head queue;	   /* (U) unread unix_msgs */
-	unsigned int nr_queued;	   /* (U) */
-	struct list_head backlog;  /* (U) listener: sockets to accept */
+	unsigned int type;	       /* (C) SOCK_ */
+	enum unix_state state;	       /* (U) */
+	unsigned int shutdown;	       /* (U) *_SHUTDOWN */
+	bool dead;		       /* (U) its file is closed */
+	int err;		       /* (U) SO_ERROR, positive; told once */
+	struct file *file;	       /* (U) NULL: not accepted yet, or closed; no reference */
+	struct unix_sock *peer;	       /* (U) with a reference; stays when the other end closes */
+	struct unix_addr *addr;	       /* (U) with a reference; never changes once set */
+	struct list_head name_link;    /* (U) in the table of names */
+	struct list_head queue;	       /* (U) unread unix_msgs */
+	unsigned int nr_queued;	       /* (U) */
+	struct list_head backlog;      /* (U) listener: sockets to accept */
 	struct list_head backlog_link; /* (U) */
-	unsigned int nr_backlog;   /* (U) */
-	unsigned int max_queued;   /* (U) of backlog; datagrams: of queue */
-	size_t wmem;		   /* (U) charge of what it sent and nobody read */
-	struct unix_cred cred;	   /* (U) of who connected or listened: what the other end is told */
+	unsigned int nr_backlog;       /* (U) */
+	unsigned int max_queued;       /* (U) of backlog; datagrams: of queue */
+	size_t wmem;		       /* (U) charge of what it sent and nobody read */
+	/* (U) of who connected or listened: what the other end is told */
+	struct unix_cred cred;
 	struct unix_cred peer_cred; /* (U) */
 	struct mutex recv_mutex;
-	wait_queue_head_t wait;	   /* readers, pollers, senders out of wmem */
+	wait_queue_head_t wait; /* readers, pollers, senders out of wmem */
 	/* Options: single words. */
-	u64 options;		   /* bit n: SO_ number n is on */
+	u64 options; /* bit n: SO_ number n is on */
 	unsigned int sndbuf, rcvbuf;
 	int rcvlowat, priority;
 	int linger[2];
 	u64 rcv_timeout_ns, snd_timeout_ns; /* UINT64_MAX: none */
 	/* Files on their way (unix_scm.c), all (U). */
-	unsigned int inflight;	   /* references to file from unread messages */
+	unsigned int inflight; /* references to file from unread messages */
 	unsigned int gc_refs;
 	bool gc_candidate;
 	struct list_head inflight_link;
@@ -172,11 +174,11 @@ struct unix_scm {
 /* One sendmsg or recvmsg in kernel terms. */
 struct sock_msg {
 	struct sock_iter data;
-	unsigned int flags;	  /* MSG_ as asked */
-	bool nonblock;		  /* O_NONBLOCK of the file */
-	struct unix_scm scm;	  /* send: what to pass; receive: what came */
-	unsigned int out_flags;	  /* receive: MSG_ to report */
-	struct sockaddr_un name;  /* send: to whom, if namelen; receive: from whom */
+	unsigned int flags;	 /* MSG_ as asked */
+	bool nonblock;		 /* O_NONBLOCK of the file */
+	struct unix_scm scm;	 /* send: what to pass; receive: what came */
+	unsigned int out_flags;	 /* receive: MSG_ to report */
+	struct sockaddr_un name; /* send: to whom, if namelen; receive: from whom */
 	unsigned int namelen;
 };
 
@@ -201,21 +203,22 @@ u64 unix_deadline(bool nonblock, u64 timeout_ns);
 /* What a wait ended with, as the program is told: with a time-out no call is restarted. */
 long unix_wait_error(long err, u64 deadline_ns);
 
-/* ---- unix_name.c ------------------------------------------------------------------------------ */
+/* ---- unix_name.c ----------------------------------------------------------------------------- */
 
 /* Is name (len bytes) one that could be bound? 0 or -EINVAL. Terminates a path. */
 int unix_check_name(struct sockaddr_un *name, unsigned int len) __must_check;
 int unix_bind(struct unix_sock *sk, struct sockaddr_un *name, unsigned int len);
 int unix_autobind(struct unix_sock *sk);
 /* The socket bound to a name, with a reference, or ERR_PTR(-ECONNREFUSED, -EPROTOTYPE, ...). */
-struct unix_sock *unix_find(struct sockaddr_un *name, unsigned int len, unsigned int type) __must_check;
+struct unix_sock *unix_find(struct sockaddr_un *name, unsigned int len,
+			    unsigned int type) __must_check;
 void unix_addr_put(struct unix_addr *addr); /* NULL allowed. May sleep. */
 /* The name into *name, its length. addr NULL: only the family. */
 unsigned int unix_addr_get(const struct unix_addr *addr, struct sockaddr_un *name);
 /* unix_lock held: nobody finds it by name any more. */
 void unix_unhash(struct unix_sock *sk);
 
-/* ---- unix_connect.c ----------------------------------------------------------------------------- */
+/* ---- unix_connect.c -------------------------------------------------------------------------- */
 
 void unix_pair(struct unix_sock *a, struct unix_sock *b);
 int unix_listen(struct unix_sock *sk, int backlog);
@@ -225,7 +228,7 @@ struct unix_sock *unix_accept(struct unix_sock *sk, bool nonblock) __must_check;
 /* unix_lock held: may sk send to other? */
 bool unix_may_send(const struct unix_sock *sk, const struct unix_sock *other);
 
-/* ---- unix_msg.c ------------------------------------------------------------------------------------ */
+/* ---- unix_msg.c ------------------------------------------------------------------------------ */
 
 /* Bytes or -errno. m->scm is used up where it succeeds. May sleep. */
 long unix_send(struct unix_sock *sk, struct sock_msg *m);
@@ -239,12 +242,12 @@ void unix_free_queue(struct list_head *list);
 bool unix_queue_full(const struct unix_sock *sk);
 
 /*
- * f_op->kernel_pages of sockets: unread bytes that the socket sent, unread bytes in its queue whose sender is gone, and
- * what the files in its queue keep. 0 if unix_lock is held.
+ * f_op->kernel_pages of sockets: unread bytes that the socket sent, unread bytes in its queue whose
+ * sender is gone, and what the files in its queue keep. 0 if unix_lock is held.
  */
 unsigned long sock_kernel_pages(struct file *file);
 
-/* ---- unix_scm.c -------------------------------------------------------------------------------------- */
+/* ---- unix_scm.c ------------------------------------------------------------------------------ */
 
 /* Read control messages of len bytes at user address control. 0 or -errno. */
 int scm_from_user(struct unix_scm *scm, unsigned long control, size_t len) __must_check;
@@ -263,6 +266,6 @@ void unix_files_free(struct unix_files *files);
  */
 void unix_gc(const struct file *closing);
 
-/* ---- socket.c ------------------------------------------------------------------------------------------ */
+/* ---- socket.c -------------------------------------------------------------------------------- */
 
 extern const struct file_operations socket_fops;

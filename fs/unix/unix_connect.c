@@ -65,7 +65,8 @@ static bool backlog_full(const struct unix_sock *listener)
 
 static bool may_join(const struct unix_sock *listener)
 {
-	return !backlog_full(listener) || READ_ONCE(listener->dead) || (READ_ONCE(listener->shutdown) & RCV_SHUTDOWN);
+	return !backlog_full(listener) || READ_ONCE(listener->dead) ||
+	       (READ_ONCE(listener->shutdown) & RCV_SHUTDOWN);
 }
 
 /* unix_lock held. Can sk be connected to listener? 0, -EAGAIN: no room. */
@@ -108,7 +109,8 @@ static int try_connect(struct unix_sock *sk, struct unix_sock *embryo, struct un
 	return err;
 }
 
-static int connect_stream(struct unix_sock *sk, struct sockaddr_un *name, unsigned int len, bool nonblock)
+static int connect_stream(struct unix_sock *sk, struct sockaddr_un *name, unsigned int len,
+			  bool nonblock)
 {
 	u64 deadline = unix_deadline(nonblock, sk->snd_timeout_ns);
 	struct unix_sock *embryo = unix_new(sk->type), *listener;
@@ -125,7 +127,8 @@ static int connect_stream(struct unix_sock *sk, struct sockaddr_un *name, unsign
 		err = try_connect(sk, embryo, listener);
 		if (err == -EAGAIN && deadline) {
 			err = (int)unix_wait_error(
-				wait_event_until(&unix_room, may_join(listener), deadline), deadline);
+				wait_event_until(&unix_room, may_join(listener), deadline),
+				deadline);
 			if (!err)
 				err = -EBUSY; /* again */
 		}
@@ -136,14 +139,17 @@ static int connect_stream(struct unix_sock *sk, struct sockaddr_un *name, unsign
 	return err;
 }
 
-/* ---- Datagrams ---------------------------------------------------------------------------------- */
+/* ---- Datagrams ------------------------------------------------------------------------------- */
 
 bool unix_may_send(const struct unix_sock *sk, const struct unix_sock *other)
 {
 	return !other->peer || other->peer == sk;
 }
 
-/* A new peer, or none: what the old one sent goes, and it learns of it. other's reference is taken over. */
+/*
+ * A new peer, or none: what the old one sent goes, and it learns of it. other's reference is taken
+ * over.
+ */
 static int change_peer(struct unix_sock *sk, struct unix_sock *other)
 {
 	struct unix_sock *old;
@@ -207,7 +213,7 @@ int unix_connect(struct unix_sock *sk, struct sockaddr_un *name, unsigned int le
 	return err ? err : connect_stream(sk, name, len, nonblock);
 }
 
-/* ---- Accepting ------------------------------------------------------------------------------------ */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 static struct unix_sock *take_embryo(struct unix_sock *sk)
 {
@@ -242,7 +248,8 @@ struct unix_sock *unix_accept(struct unix_sock *sk, bool nonblock)
 		if (!deadline)
 			return ERR_PTR(-EAGAIN);
 		err = wait_event_until(&sk->wait,
-				       !list_empty(&sk->backlog) || (READ_ONCE(sk->shutdown) & RCV_SHUTDOWN),
+				       !list_empty(&sk->backlog) ||
+					       (READ_ONCE(sk->shutdown) & RCV_SHUTDOWN),
 				       deadline);
 		if (err)
 			return ERR_PTR(unix_wait_error(err, deadline));

@@ -139,7 +139,8 @@ static long wait_wmem(struct unix_sock *sk, u64 deadline)
 		if (!deadline)
 			return -EAGAIN;
 		err = wait_event_until(&sk->wait,
-				       READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf) || READ_ONCE(sk->err) ||
+				       READ_ONCE(sk->wmem) < READ_ONCE(sk->sndbuf) ||
+					       READ_ONCE(sk->err) ||
 					       (READ_ONCE(sk->shutdown) & SEND_SHUTDOWN),
 				       deadline);
 		if (err)
@@ -210,7 +211,8 @@ static struct unix_sock *stream_peer(struct unix_sock *sk, const struct sock_msg
 	return other;
 }
 
-static long send_piece(struct unix_sock *sk, struct unix_sock *other, struct sock_msg *m, u64 deadline)
+static long send_piece(struct unix_sock *sk, struct unix_sock *other, struct sock_msg *m,
+		       u64 deadline)
 {
 	size_t n = min(m->data.left, min((size_t)STREAM_PIECE_MAX, (size_t)sk->sndbuf / 2));
 	struct unix_msg *msg = make_msg(sk, m, n, deadline);
@@ -253,7 +255,7 @@ static long send_stream(struct unix_sock *sk, struct sock_msg *m)
 	return min(ret, 0l);
 }
 
-/* ---- Sending datagrams --------------------------------------------------------------------------- */
+/* ---- Sending datagrams ----------------------------------------------------------------------- */
 
 bool unix_queue_full(const struct unix_sock *sk)
 {
@@ -315,7 +317,8 @@ static long deliver(struct unix_sock *sk, struct unix_sock *other, struct unix_m
 }
 
 /* Deliver msg, waiting for room. It is queued, or still the caller's. */
-static long deliver_waiting(struct unix_sock *sk, struct unix_sock *other, struct unix_msg *msg, u64 deadline)
+static long deliver_waiting(struct unix_sock *sk, struct unix_sock *other, struct unix_msg *msg,
+			    u64 deadline)
 {
 	long err;
 
@@ -390,7 +393,7 @@ long unix_send(struct unix_sock *sk, struct sock_msg *m)
 	return send_datagram(sk, m);
 }
 
-/* ---- Receiving --------------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 static struct unix_msg *front(struct unix_sock *sk)
 {
@@ -432,7 +435,7 @@ static void note_cred(struct sock_msg *m, const struct unix_msg *msg)
 {
 	m->scm.cred = msg->cred;
 	if (!msg->cred.pid)
-		m->scm.cred = (struct unix_cred){ 0, OVERFLOW_ID, OVERFLOW_ID };
+		m->scm.cred = (struct unix_cred){0, OVERFLOW_ID, OVERFLOW_ID};
 }
 
 /* The files of msg are the receiver's now, or copies of them (peek). Without memory: none come. */
@@ -455,7 +458,8 @@ static void note_files(struct sock_msg *m, struct unix_msg *msg, bool peek)
 
 static bool is_readable(const struct unix_sock *sk)
 {
-	return !list_empty(&sk->queue) || READ_ONCE(sk->err) || (READ_ONCE(sk->shutdown) & RCV_SHUTDOWN);
+	return !list_empty(&sk->queue) || READ_ONCE(sk->err) ||
+	       (READ_ONCE(sk->shutdown) & RCV_SHUTDOWN);
 }
 
 static bool same_cred(const struct unix_cred *a, const struct unix_cred *b)
@@ -471,8 +475,8 @@ struct stream_read {
 };
 
 /* Take what is wanted of one message. True: go on with the next one. recv_mutex held. */
-static bool take_piece(struct unix_sock *sk, struct sock_msg *m, struct unix_msg *msg, struct stream_read *r,
-		       long *err)
+static bool take_piece(struct unix_sock *sk, struct sock_msg *m, struct unix_msg *msg,
+		       struct stream_read *r, long *err)
 {
 	size_t n = min(msg->len - msg->read, m->data.left);
 	bool files = msg->files != NULL;
@@ -534,8 +538,9 @@ static long wait_for_bytes(struct unix_sock *sk, const struct stream_read *r, u6
 static long recv_stream(struct unix_sock *sk, struct sock_msg *m)
 {
 	u64 deadline = unix_deadline(m->nonblock || (m->flags & MSG_DONTWAIT), sk->rcv_timeout_ns);
-	struct stream_read r = { .peek = m->flags & MSG_PEEK };
-	size_t lowat = m->flags & MSG_WAITALL ? m->data.left : min((size_t)sk->rcvlowat, m->data.left);
+	struct stream_read r = {.peek = m->flags & MSG_PEEK};
+	size_t lowat =
+		m->flags & MSG_WAITALL ? m->data.left : min((size_t)sk->rcvlowat, m->data.left);
 	long ret = 0;
 	bool more;
 
@@ -552,7 +557,7 @@ static long recv_stream(struct unix_sock *sk, struct sock_msg *m)
 	return r.copied ? (long)r.copied : min(ret, 0l);
 }
 
-/* ---- Receiving datagrams -------------------------------------------------------------------------------- */
+/* ---- Receiving datagrams --------------------------------------------------------------------- */
 
 /* recv_mutex held. The next datagram, out of the queue unless it is only looked at. */
 static struct unix_msg *take_datagram(struct unix_sock *sk, bool peek)
@@ -586,7 +591,9 @@ static long wait_for_datagram(struct unix_sock *sk, u64 deadline)
 	if (err)
 		return err;
 	if (!deadline)
-		return sk->type == SOCK_SEQPACKET && (READ_ONCE(sk->shutdown) & RCV_SHUTDOWN) ? 1 : -EAGAIN;
+		return sk->type == SOCK_SEQPACKET && (READ_ONCE(sk->shutdown) & RCV_SHUTDOWN)
+			       ? 1
+			       : -EAGAIN;
 	if (READ_ONCE(sk->shutdown) & RCV_SHUTDOWN)
 		return list_empty(&sk->queue);
 	return unix_wait_error(wait_event_until(&sk->wait, is_readable(sk), deadline), deadline);

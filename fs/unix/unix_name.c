@@ -18,7 +18,7 @@
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
-#define NR_CHAINS 64u
+#define NR_CHAINS      64u
 #define AUTOBIND_NAMES 0x100000u /* 5 hexadecimal digits */
 
 static struct list_head chains[NR_CHAINS]; /* (U) zero: not used yet */
@@ -49,7 +49,8 @@ static struct list_head *chain_at(unsigned int hash)
 
 static unsigned int hash_addr(const struct unix_addr *addr)
 {
-	return addr->path.dentry ? hash_inode(addr->path.dentry->d_inode) : hash_name(&addr->sun, addr->len);
+	return addr->path.dentry ? hash_inode(addr->path.dentry->d_inode)
+				 : hash_name(&addr->sun, addr->len);
 }
 
 void unix_unhash(struct unix_sock *sk)
@@ -69,7 +70,8 @@ static struct unix_sock *find_inode(const struct inode *inode)
 }
 
 /* unix_lock held. Abstract names of different types do not meet. */
-static struct unix_sock *find_abstract(const struct sockaddr_un *name, unsigned int len, unsigned int type)
+static struct unix_sock *find_abstract(const struct sockaddr_un *name, unsigned int len,
+				       unsigned int type)
 {
 	struct unix_sock *sk;
 
@@ -80,7 +82,7 @@ static struct unix_sock *find_abstract(const struct sockaddr_un *name, unsigned 
 	return NULL;
 }
 
-/* ---- Names ------------------------------------------------------------------------------------ */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 int unix_check_name(struct sockaddr_un *name, unsigned int len)
 {
@@ -118,7 +120,7 @@ unsigned int unix_addr_get(const struct unix_addr *addr, struct sockaddr_un *nam
 	return addr->len;
 }
 
-/* ---- Binding ------------------------------------------------------------------------------------- */
+/* ---- Binding --------------------------------------------------------------------------------- */
 
 /* The socket has a name from now on. False: an abstract one that is taken. */
 static bool give_name(struct unix_sock *sk, struct unix_addr *addr)
@@ -143,10 +145,13 @@ static int make_socket_file(struct unix_addr *addr)
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
-/* A socket that has a name is told first of all what is wrong with the new one: the file is made, and removed again. */
+/*
+ * A socket that has a name is told first of all what is wrong with the new one: the file is made,
+ * and removed again.
+ */
 static int second_name(const struct sockaddr_un *name)
 {
-	struct unix_addr addr = { .sun = *name };
+	struct unix_addr addr = {.sun = *name};
 	int err;
 
 	if (!name->path[0])
@@ -197,7 +202,7 @@ int unix_bind(struct unix_sock *sk, struct sockaddr_un *name, unsigned int len)
 int unix_autobind(struct unix_sock *sk)
 {
 	static unsigned int last; /* bind_mutex */
-	struct sockaddr_un name = { .family = AF_UNIX };
+	struct sockaddr_un name = {.family = AF_UNIX};
 	int err = 0;
 
 	mutex_lock(&bind_mutex);
@@ -212,7 +217,7 @@ int unix_autobind(struct unix_sock *sk)
 	return err == -EADDRINUSE ? -ENOSPC : err;
 }
 
-/* ---- Finding --------------------------------------------------------------------------------------- */
+/* ---- Finding --------------------------------------------------------------------------------- */
 
 static struct unix_sock *find_path(const char *path, unsigned int type)
 {

@@ -21,8 +21,8 @@
  * references under it, so a collection never misses a reference that appears meanwhile.
  * Cost: a collection looks at all sockets in flight and their queues. It runs when a socket is
  * closed while few are in flight, else once in a while, so that a close costs no more on average.
- * Failure: EBADF, EINVAL (more than SCM_MAX_FD), ETOOMANYREFS (more files of the user in flight than
- * RLIMIT_NOFILE, but for root); nothing is in flight then.
+ * Failure: EBADF, EINVAL (more than SCM_MAX_FD), ETOOMANYREFS (more files of the user in flight
+ * than RLIMIT_NOFILE, but for root); nothing is in flight then.
  */
 #include <fs/unix/unix.h>
 #include <fs/user.h>
@@ -40,13 +40,16 @@ struct cmsghdr {
 };
 #define CMSG_ALIGN(n) ALIGN((size_t)(n), sizeof(long))
 
-/* A collection waits until a 64th as many sockets were closed as it will look at: bounded cost and garbage. */
+/*
+ * A collection waits until a 64th as many sockets were closed as it will look at: bounded cost and
+ * garbage.
+ */
 #define GC_SHARE 64u
 
-static LIST_HEAD(inflight_socks);	/* (U) by inflight_link */
-static unsigned int nr_inflight_socks;	/* (U) */
-static LIST_HEAD(dead_files);		/* (U) unix_files to be closed */
-static bool closing;			/* (U) somebody works dead_files off */
+static LIST_HEAD(inflight_socks);      /* (U) by inflight_link */
+static unsigned int nr_inflight_socks; /* (U) */
+static LIST_HEAD(dead_files);	       /* (U) unix_files to be closed */
+static bool closing;		       /* (U) somebody works dead_files off */
 
 /* ---- In flight ---------------------------------------------------------------------------- */
 
@@ -54,7 +57,9 @@ int unix_files_depart(struct unix_files *files)
 {
 	struct user_struct *user = current_user();
 	struct rlimit *rlim = current_vm->rlim;
-	unsigned long limit = rlim && !fs_capable(CAP_SYS_RESOURCE) && !fs_capable(CAP_SYS_ADMIN) ? rlim[RLIMIT_NOFILE].rlim_cur : ~0ul;
+	unsigned long limit = rlim && !fs_capable(CAP_SYS_RESOURCE) && !fs_capable(CAP_SYS_ADMIN)
+				      ? rlim[RLIMIT_NOFILE].rlim_cur
+				      : ~0ul;
 
 	spin_lock(&unix_lock);
 	if ((unsigned long)atomic_long_read(&user->files_in_flight) > limit) {
@@ -98,7 +103,7 @@ struct unix_files *unix_files_dup_locked(const struct unix_files *files, struct 
 	return room;
 }
 
-/* ---- Closing without recursion ---------------------------------------------------------------- */
+/* ---- Closing without recursion --------------------------------------------------------------- */
 
 static struct unix_files *next_dead(void)
 {
@@ -133,7 +138,7 @@ void unix_files_free(struct unix_files *files)
 	}
 }
 
-/* ---- Collection of cycles ------------------------------------------------------------------------ */
+/* ---- Collection of cycles -------------------------------------------------------------------- */
 
 /* All of the following: unix_lock held. Call fn for each candidate that lies in sk's queue. */
 static void for_each_queued(struct unix_sock *sk, void (*fn)(struct unix_sock *child))
@@ -154,9 +159,11 @@ static void for_each_child(struct unix_sock *sk, void (*fn)(struct unix_sock *ch
 {
 	struct unix_sock *embryo;
 
-	for_each_queued(sk, fn);
+	for_each_queued(sk, fn)
+		;
 	list_for_each_entry(embryo, &sk->backlog, backlog_link)
-		for_each_queued(embryo, fn);
+		for_each_queued(embryo, fn)
+			;
 }
 
 static void drop_ref(struct unix_sock *child)
@@ -175,7 +182,8 @@ static void mark_live(struct unix_sock *sk)
 /* References to sk's file that are not from messages. closing: has one that is about to go. */
 static unsigned int outer_refs(const struct unix_sock *sk, const struct file *closing)
 {
-	return (unsigned int)atomic_read(&sk->file->vm.f_count) - sk->inflight - (sk->file == closing);
+	return (unsigned int)atomic_read(&sk->file->vm.f_count) - sk->inflight -
+	       (sk->file == closing);
 }
 
 static void find_candidates(struct list_head *candidates, const struct file *closing)
@@ -197,14 +205,16 @@ static void rescue_live(struct list_head *candidates)
 	struct unix_sock *sk, *next;
 
 	list_for_each_entry(sk, candidates, inflight_link)
-		for_each_child(sk, drop_ref);
+		for_each_child(sk, drop_ref)
+			;
 	list_for_each_entry_safe(sk, next, candidates, inflight_link)
 		if (sk->gc_refs)
 			mark_live(sk);
 	while (!list_empty(&gc_live)) {
 		sk = list_first_entry(&gc_live, struct unix_sock, inflight_link);
 		list_move(&sk->inflight_link, &inflight_socks);
-		for_each_child(sk, mark_live);
+		for_each_child(sk, mark_live)
+			;
 	}
 }
 
@@ -250,7 +260,7 @@ void unix_gc(const struct file *closing)
 	unix_free_queue(&garbage);
 }
 
-/* ---- Control messages in ------------------------------------------------------------------------- */
+/* ---- Control messages in --------------------------------------------------------------------- */
 
 static int take_fds(struct unix_scm *scm, const s32 *fds, size_t nr)
 {
@@ -268,7 +278,8 @@ static int take_fds(struct unix_scm *scm, const s32 *fds, size_t nr)
 	if (files->nr + nr > SCM_MAX_FD)
 		return -EINVAL;
 	for (size_t i = 0; i < nr; i++) {
-		struct file *file = fds[i] < 0 ? NULL : files_get(fs_current()->files, (unsigned int)fds[i]);
+		struct file *file =
+			fds[i] < 0 ? NULL : files_get(fs_current()->files, (unsigned int)fds[i]);
 
 		if (!file)
 			return -EBADF;
@@ -296,7 +307,8 @@ static int take_cred(struct unix_scm *scm, const struct unix_cred *cred)
 
 	if (cred->uid == (u32)-1 || cred->gid == (u32)-1)
 		return -EINVAL;
-	if ((!known && !fs_capable(CAP_SYS_ADMIN)) || !may_say_uid(mine, cred->uid) || !may_say_gid(mine, cred->gid))
+	if ((!known && !fs_capable(CAP_SYS_ADMIN)) || !may_say_uid(mine, cred->uid) ||
+	    !may_say_gid(mine, cred->gid))
 		return -EPERM;
 	if (!known && !fs_hook_task_exists(cred->pid))
 		return -ESRCH;
@@ -368,13 +380,13 @@ void scm_drop(struct unix_scm *scm)
 	scm->files = NULL;
 }
 
-/* ---- Control messages out --------------------------------------------------------------------------- */
+/* ---- Control messages out -------------------------------------------------------------------- */
 
 /* One control message into what is left of the buffer; bytes taken of it. */
-static size_t put_control(struct sock_msg *m, int type, const void *data, size_t len, unsigned long to,
-			  size_t room)
+static size_t put_control(struct sock_msg *m, int type, const void *data, size_t len,
+			  unsigned long to, size_t room)
 {
-	struct cmsghdr c = { sizeof(c) + len, SOL_SOCKET, type };
+	struct cmsghdr c = {sizeof(c) + len, SOL_SOCKET, type};
 
 	if (room < sizeof(c)) {
 		m->out_flags |= MSG_CTRUNC;
@@ -384,7 +396,8 @@ static size_t put_control(struct sock_msg *m, int type, const void *data, size_t
 		m->out_flags |= MSG_CTRUNC;
 		c.len = room;
 	}
-	if (copy_to_user(to, &c, sizeof(c)) || copy_to_user(to + sizeof(c), data, c.len - sizeof(c)))
+	if (copy_to_user(to, &c, sizeof(c)) ||
+	    copy_to_user(to + sizeof(c), data, c.len - sizeof(c)))
 		return 0;
 	return min(CMSG_ALIGN(c.len), room);
 }
@@ -408,8 +421,9 @@ static size_t put_files(struct sock_msg *m, unsigned long to, size_t room)
 {
 	struct unix_files *files = m->scm.files;
 	unsigned int flags = m->flags & MSG_CMSG_CLOEXEC ? O_CLOEXEC : 0, done = 0;
-	size_t fits = room < sizeof(struct cmsghdr) ? 0 : (room - sizeof(struct cmsghdr)) / sizeof(s32);
-	struct cmsghdr c = { 0, SOL_SOCKET, SCM_RIGHTS };
+	size_t fits =
+		room < sizeof(struct cmsghdr) ? 0 : (room - sizeof(struct cmsghdr)) / sizeof(s32);
+	struct cmsghdr c = {0, SOL_SOCKET, SCM_RIGHTS};
 
 	while (done < min((size_t)files->nr, fits) &&
 	       install_one(files->file[done], flags, to + sizeof(c) + done * sizeof(s32)))
@@ -429,7 +443,8 @@ size_t scm_to_user(struct sock_msg *m, bool cred, unsigned long control, size_t 
 	if (!control && (cred || m->scm.files))
 		m->out_flags |= MSG_CTRUNC;
 	if (control && cred)
-		at = put_control(m, SCM_CREDENTIALS, &m->scm.cred, sizeof(m->scm.cred), control, len);
+		at = put_control(m, SCM_CREDENTIALS, &m->scm.cred, sizeof(m->scm.cred), control,
+				 len);
 	if (control && m->scm.files)
 		at += put_files(m, control + at, len - at);
 	scm_drop(&m->scm);

@@ -33,8 +33,8 @@ struct block_device;
 
 /* A chain of bios with consecutive sectors, one transfer for the device; lies in its first bio. */
 struct blk_request {
-	struct list_head list;	/* the queue's, the driver's once submitted */
-	struct list_head bios;	/* by bio.chain, in sector order */
+	struct list_head list; /* the queue's, the driver's once submitted */
+	struct list_head bios; /* by bio.chain, in sector order */
 	enum bio_op op;
 	u64 sector, nr_sectors;
 	unsigned int nr_vecs;
@@ -47,14 +47,15 @@ struct bio {
 	struct list_head chain;	    /* its request's bios */
 	struct blk_request request; /* if it is the first of one */
 	struct block_device *bdev;
-	u64 sector;		    /* first one on the device, in units of 512 bytes */
+	u64 sector; /* first one on the device, in units of 512 bytes */
 	enum bio_op op;
-	int error;		    /* 0 or -EIO; valid in end_io */
+	int error; /* 0 or -EIO; valid in end_io */
 	/* Called once, from any context, interrupts possibly off. May free the bio. */
 	void (*end_io)(struct bio *bio);
-	void *private;		    /* the submitter's */
-	atomic_t pending;	    /* bounce copies of it under way */
-	unsigned int first_vec;	    /* of a bounce copy: where its pieces are in the bio it is for */
+	void *private;	  /* the submitter's */
+	atomic_t pending; /* bounce copies of it under way */
+	/* of a bounce copy: where its pieces are in the bio it is for */
+	unsigned int first_vec;
 	unsigned int nr_vecs, max_vecs;
 	struct bio_vec vecs[];
 };
@@ -69,30 +70,34 @@ struct block_device_operations {
 };
 
 struct block_device {
-	const char *name;	/* (C) "vda" */
+	const char *name;			   /* (C) "vda" */
 	const struct block_device_operations *ops; /* (C) */
-	u64 nr_sectors;		/* (C) */
-	unsigned int max_vecs;	/* (C) pieces one request may have */
-	bool read_only;		/* (C) */
-	bool high_memory;	/* (C) takes pages that are not in the direct map; else they bounce (HM-10) */
-	unsigned int dev;	/* (C) major << 8 | minor, st_rdev */
-	struct list_head all;	/* registered devices */
+	u64 nr_sectors;				   /* (C) */
+	unsigned int max_vecs;			   /* (C) pieces one request may have */
+	bool read_only;				   /* (C) */
+	/* (C) takes pages that are not in the direct map; else they bounce (HM-10) */
+	bool high_memory;
+	unsigned int dev;     /* (C) major << 8 | minor, st_rdev */
+	struct list_head all; /* registered devices */
 	/* The core's queue. */
-	spinlock_t queue_lock;	/* RANK_LEAF, interrupts off; guards what is marked (Q) */
-	struct list_head queued; /* (Q) blk_requests not yet taken by the driver, in order of arrival */
+	spinlock_t queue_lock; /* RANK_LEAF, interrupts off; guards what is marked (Q) */
+	/* (Q) blk_requests not yet taken by the driver, in order of arrival */
+	struct list_head queued;
 	bool offering, offer_again; /* (Q) somebody is in ops->submit; look again afterwards */
 	bool retrying;		    /* (Q) a request that is tried again is under way, alone */
 	unsigned int nr_in_flight;  /* (Q) */
 	unsigned long nr_requests[3], nr_bios[3]; /* (Q) statistics, by op: started since boot */
 	u64 sectors_done[3];			  /* (Q) */
-	u64 ns_spent[3];			  /* (Q) from the driver's taking requests to their ends */
+	/* (Q) from the driver's taking requests to their ends */
+	u64 ns_spent[3];
 	/* Its users and their cache (mm/cache/device_cache.c). */
 	struct mutex bd_mutex;		  /* guards what is marked (M); sleeps */
 	struct address_space *bd_mapping; /* page cache of the raw device, or NULL */
 	unsigned int bd_users;		  /* (M) open files, mounts, swap areas */
 	bool bd_swap;			  /* (A) it is a swap area: its file is not written to */
-	unsigned int bd_block_size;	  /* (M) of the mounted file system's buffers; 0: as it suits the device */
-	void *holder;		/* who has it exclusively (a mount, a swap area), or NULL */
+	/* (M) of the mounted file system's buffers; 0: as it suits the device */
+	unsigned int bd_block_size;
+	void *holder; /* who has it exclusively (a mount, a swap area), or NULL */
 };
 
 /* Drivers: announce a device whose constant members are set. May sleep. */
@@ -115,7 +120,8 @@ void release_block_device(struct block_device *bdev, void *holder);
 struct bio *bio_alloc(struct block_device *bdev, enum bio_op op, u64 sector, unsigned int max_vecs,
 		      gfp_t gfp) __must_check;
 /* Append a piece; false: it is full. */
-__must_check bool bio_add_page(struct bio *bio, struct page *page, unsigned int offset, unsigned int len);
+__must_check bool bio_add_page(struct bio *bio, struct page *page, unsigned int offset,
+			       unsigned int len);
 void bio_put(struct bio *bio);
 /*
  * Start the transfer. A bio past the device's end, or a write to a read-only one, ends with

@@ -19,11 +19,15 @@ struct boot_word {
 extern const struct boot_word core_boot_words[];
 
 /*
- * Remember the command line; NULL: an empty one. The text is not copied and must stay. mm_boot() calls this with
- * boot_info.options; a kernel that reads words before mm_boot() calls it itself, with the same text.
+ * Remember the command line; NULL: an empty one. The text is not copied and must stay. mm_boot()
+ * calls this with boot_info.options; a kernel that reads words before mm_boot() calls it itself,
+ * with the same text.
  */
 void boot_options_init(const char *options);
-/* Add a table of known words, which is not copied and must stay. During boot, before its words are asked for. */
+/*
+ * Add a table of known words, which is not copied and must stay. During boot, before its words are
+ * asked for.
+ */
 void boot_words_add(const struct boot_word *words);
 
 /*
@@ -32,9 +36,15 @@ void boot_words_add(const struct boot_word *words);
  * twice the first one counts.
  */
 bool boot_option(const char *name, const char **value);
-/* The same, with the value copied to buf, cut to size - 1 bytes. buf stays as it is if the word was not given. */
+/*
+ * The same, with the value copied to buf, cut to size - 1 bytes. buf stays as it is if the word was
+ * not given.
+ */
 bool boot_option_copy(const char *name, char *buf, size_t size);
-/* The decimal number that is the word's value; otherwise if it was not given or does not start with a digit. */
+/*
+ * The decimal number that is the word's value; otherwise if it was not given or does not start with
+ * a digit.
+ */
 unsigned long boot_option_number(const char *name, unsigned long otherwise);
 
 /* Does the word, of length bytes, stand in a table, perhaps with a value? */

@@ -16,15 +16,15 @@ typedef struct bootmem_data {
 extern unsigned long min_low_pfn, max_low_pfn, highstart_pfn, highend_pfn, max_pfn;
 
 /*
- * All are for the boot CPU before free_all_bootmem(), none sleeps, misuse panics. Addresses and sizes
- * are physical, in bytes; the calls without a node mean the first one.
+ * All are for the boot CPU before free_all_bootmem(), none sleeps, misuse panics. Addresses and
+ * sizes are physical, in bytes; the calls without a node mean the first one.
  */
 
 /* Pages that the bitmap of so many pages takes. */
 unsigned long bootmem_bootmap_pages(unsigned long pages);
 /*
- * Begin a node's allocator with everything reserved: the bitmap lies at frame start (freepfn), the node is
- * frames [startpfn, endpfn), or [0, pages). Return: bytes of the bitmap.
+ * Begin a node's allocator with everything reserved: the bitmap lies at frame start (freepfn), the
+ * node is frames [startpfn, endpfn), or [0, pages). Return: bytes of the bitmap.
  */
 unsigned long init_bootmem(unsigned long start, unsigned long pages);
 unsigned long init_bootmem_node(pg_data_t *pgdat, unsigned long freepfn, unsigned long startpfn,
@@ -42,14 +42,17 @@ void free_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long size)
 void *__alloc_bootmem(unsigned long size, unsigned long align, unsigned long goal);
 void *__alloc_bootmem_node(pg_data_t *pgdat, unsigned long size, unsigned long align,
 			   unsigned long goal);
-/* Give all that is free, and the bitmap, to the page allocator; the end of boot memory. Return: pages given. */
+/*
+ * Give all that is free, and the bitmap, to the page allocator; the end of boot memory. Return:
+ * pages given.
+ */
 unsigned long free_all_bootmem(void);
 unsigned long free_all_bootmem_node(pg_data_t *pgdat);
 
-#define alloc_bootmem(x)	   __alloc_bootmem((x), SMP_CACHE_BYTES, MAX_DMA_ADDRESS)
-#define alloc_bootmem_low(x)	   __alloc_bootmem((x), SMP_CACHE_BYTES, 0)
-#define alloc_bootmem_pages(x)	   __alloc_bootmem((x), PAGE_SIZE, MAX_DMA_ADDRESS)
-#define alloc_bootmem_low_pages(x) __alloc_bootmem((x), PAGE_SIZE, 0)
-#define alloc_bootmem_node(n, x)   __alloc_bootmem_node((n), (x), SMP_CACHE_BYTES, MAX_DMA_ADDRESS)
-#define alloc_bootmem_pages_node(n, x) __alloc_bootmem_node((n), (x), PAGE_SIZE, MAX_DMA_ADDRESS)
+#define alloc_bootmem(x)		   __alloc_bootmem((x), SMP_CACHE_BYTES, MAX_DMA_ADDRESS)
+#define alloc_bootmem_low(x)		   __alloc_bootmem((x), SMP_CACHE_BYTES, 0)
+#define alloc_bootmem_pages(x)		   __alloc_bootmem((x), PAGE_SIZE, MAX_DMA_ADDRESS)
+#define alloc_bootmem_low_pages(x)	   __alloc_bootmem((x), PAGE_SIZE, 0)
+#define alloc_bootmem_node(n, x)	   __alloc_bootmem_node((n), (x), SMP_CACHE_BYTES, MAX_DMA_ADDRESS)
+#define alloc_bootmem_pages_node(n, x)	   __alloc_bootmem_node((n), (x), PAGE_SIZE, MAX_DMA_ADDRESS)
 #define alloc_bootmem_low_pages_node(n, x) __alloc_bootmem_node((n), (x), PAGE_SIZE, 0)

@@ -13,8 +13,11 @@
 #include <pagoda/blkdev.h>
 #include <pagoda/pagemap.h>
 
-#define BUFFER_FLAGS(X) X(uptodate, 0) X(dirty, 1) X(mapped, 2) X(new, 3) X(io, 4) X(error, 5) X(locked, 6) \
+/* clang-format off */
+#define BUFFER_FLAGS(X)                                                                            \
+	X(uptodate, 0) X(dirty, 1) X(mapped, 2) X(new, 3) X(io, 4) X(error, 5) X(locked, 6)        \
 	X(waiting, 7)
+/* clang-format on */
 enum buffer_flag {
 #define X(name, bit) BH_##name = bit,
 	BUFFER_FLAGS(X)
@@ -22,29 +25,30 @@ enum buffer_flag {
 };
 
 struct buffer_head {
-	unsigned long flags;		/* (A) BH_ bits */
-	struct buffer_head *next;	/* (page lock) ring of the page's buffers */
-	struct page *page;		/* (C) */
-	struct block_device *bdev;	/* (C) once mapped */
-	u64 block;			/* (C) once mapped: number on the device, in units of size */
-	unsigned int size, offset;	/* (C) bytes; where in the page */
-	atomic_t count;			/* users; > 0 keeps it from being freed */
-	unsigned int wait_rank;		/* waiting_lock: see mark_buffer_waiting() */
-	struct list_head wait_link;	/* waiting_lock */
+	unsigned long flags;	   /* (A) BH_ bits */
+	struct buffer_head *next;  /* (page lock) ring of the page's buffers */
+	struct page *page;	   /* (C) */
+	struct block_device *bdev; /* (C) once mapped */
+	/* (C) once mapped: number on the device, in units of size */
+	u64 block;
+	unsigned int size, offset;  /* (C) bytes; where in the page */
+	atomic_t count;		    /* users; > 0 keeps it from being freed */
+	unsigned int wait_rank;	    /* waiting_lock: see mark_buffer_waiting() */
+	struct list_head wait_link; /* waiting_lock */
 };
 
-#define BUFFER_FLAG(Name, name)                                                                    \
-	static inline bool buffer_##name(const struct buffer_head *bh)                             \
-	{                                                                                          \
-		return test_bit(BH_##name, &bh->flags);                                            \
-	}                                                                                          \
-	static inline void set_buffer_##name(struct buffer_head *bh)                               \
-	{                                                                                          \
-		set_bit(BH_##name, &bh->flags);                                                    \
-	}                                                                                          \
-	static inline void clear_buffer_##name(struct buffer_head *bh)                             \
-	{                                                                                          \
-		clear_bit(BH_##name, &bh->flags);                                                  \
+#define BUFFER_FLAG(Name, name)                                        \
+	static inline bool buffer_##name(const struct buffer_head *bh) \
+	{                                                              \
+		return test_bit(BH_##name, &bh->flags);                \
+	}                                                              \
+	static inline void set_buffer_##name(struct buffer_head *bh)   \
+	{                                                              \
+		set_bit(BH_##name, &bh->flags);                        \
+	}                                                              \
+	static inline void clear_buffer_##name(struct buffer_head *bh) \
+	{                                                              \
+		clear_bit(BH_##name, &bh->flags);                      \
 	}
 #define X(name, bit) BUFFER_FLAG(name, name)
 BUFFER_FLAGS(X)
@@ -62,7 +66,9 @@ static inline bool page_has_buffers(const struct page *page)
 typedef int (*get_block_t)(struct address_space *mapping, u64 block, struct buffer_head *bh,
 			   bool create);
 
-/* address_space_operations in terms of get_block; block_size is a power of two, 512 .. PAGE_SIZE. */
+/*
+ * address_space_operations in terms of get_block; block_size is a power of two, 512 .. PAGE_SIZE.
+ */
 int block_read_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
 int block_write_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
 /* After an error, blocks that were allocated for the write go to the disk as zeroes. */
@@ -80,15 +86,18 @@ void block_cut_range(struct page *page, unsigned int from, unsigned int to);
 int block_truncate_page(struct address_space *mapping, u64 size, unsigned int block_size,
 			get_block_t get_block) __must_check;
 /*
- * After a file has grown from old_size on, with the inode's lock held since before: the next store through a mapping to the
- * page that the old end lies in faults, so that the blocks which that page got in the file find a place, or the store is
- * told that there is none. Nothing to do if the old end's block is the last of its page. May sleep.
+ * After a file has grown from old_size on, with the inode's lock held since before: the next store
+ * through a mapping to the page that the old end lies in faults, so that the blocks which that page
+ * got in the file find a place, or the store is told that there is none. Nothing to do if the old
+ * end's block is the last of its page. May sleep.
  */
 void block_size_grown(struct address_space *mapping, u64 old_size, unsigned int block_size);
 /* direct_IO in terms of get_block, with the same block sizes. (direct_io.c) */
-long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos,
-			unsigned int block_size, get_block_t get_block);
-/* Drop what is dirty in the page from byte offset on (truncation), and unused buffers. Page locked. */
+long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count,
+			u64 pos, unsigned int block_size, get_block_t get_block);
+/*
+ * Drop what is dirty in the page from byte offset on (truncation), and unused buffers. Page locked.
+ */
 void block_invalidatepage(struct page *page, unsigned int offset);
 
 /* Free the page's buffers if none is dirty, locked or in use. Page locked. (RC-26) */
@@ -103,7 +112,10 @@ void buffer_init(void);
 struct address_space *blkdev_mapping(struct block_device *bdev);
 /* Pages in the caches of all devices: "Buffers". */
 unsigned long nr_blkdev_pages(void);
-/* One more user of the device, who claims it if holder is not NULL: 0, or -EBUSY if it is claimed. May sleep. */
+/*
+ * One more user of the device, who claims it if holder is not NULL: 0, or -EBUSY if it is claimed.
+ * May sleep.
+ */
 int blkdev_get(struct block_device *bdev, void *holder) __must_check;
 /* One less; the last one writes and drops what is cached. May sleep. */
 void blkdev_put(struct block_device *bdev, void *holder);
@@ -151,6 +163,9 @@ int write_waiting_buffers(struct list_head *list, unsigned int ranks);
 void drop_waiting_buffers(struct list_head *list);
 /* How many buffers are on lists. */
 unsigned long nr_waiting_buffers(void);
-/* Start writing what is dirty in the buffer's page; wait until that is done: -EIO if this buffer was not written. May sleep. */
+/*
+ * Start writing what is dirty in the buffer's page; wait until that is done: -EIO if this buffer
+ * was not written. May sleep.
+ */
 int start_buffer_page(struct buffer_head *bh);
 int await_buffer_page(struct buffer_head *bh);

@@ -36,22 +36,21 @@ void report_warning(const char *file, int line, const char *what);
 void report_bug(const char *fmt, ...) __printf(1, 2) __cold;
 extern char last_report[192]; /* newest text of report_bug() or report_warning(), for tests */
 
-#define BUG()                                                                                      \
-	panic("BUG at %s:%d %s()", __FILE__, __LINE__, __func__)
-#define BUG_ON(cond)                                                                               \
-	do {                                                                                       \
-		if (unlikely(cond))                                                                \
-			panic("BUG at %s:%d %s(): %s", __FILE__, __LINE__, __func__, #cond);       \
+#define BUG() panic("BUG at %s:%d %s()", __FILE__, __LINE__, __func__)
+#define BUG_ON(cond)                                                                         \
+	do {                                                                                 \
+		if (unlikely(cond))                                                          \
+			panic("BUG at %s:%d %s(): %s", __FILE__, __LINE__, __func__, #cond); \
 	} while (0)
-#define WARN_ON_ONCE(cond)                                                                         \
-	({                                                                                         \
-		static bool warned_;                                                               \
-		bool bad_ = !!(cond);                                                              \
-		if (unlikely(bad_) && !warned_) {                                                  \
-			warned_ = true;                                                            \
-			report_warning(__FILE__, __LINE__, #cond);                                 \
-		}                                                                                  \
-		unlikely(bad_);                                                                    \
+#define WARN_ON_ONCE(cond)                                         \
+	({                                                         \
+		static bool warned_;                               \
+		bool bad_ = !!(cond);                              \
+		if (unlikely(bad_) && !warned_) {                  \
+			warned_ = true;                            \
+			report_warning(__FILE__, __LINE__, #cond); \
+		}                                                  \
+		unlikely(bad_);                                    \
 	})
 
 #ifdef CONFIG_DEBUG_VM

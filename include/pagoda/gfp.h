@@ -21,14 +21,14 @@
 #define __GFP_NOWARN  0x400u /* failing is expected: no message */
 #define __GFP_MOVABLE 0x800u /* a user page: reclaim and compaction may move it */
 
-#define GFP_NOHIGHIO (__GFP_HIGH | __GFP_WAIT | __GFP_IO)
-#define GFP_NOIO     (__GFP_HIGH | __GFP_WAIT)
-#define GFP_NOFS     (__GFP_HIGH | __GFP_WAIT | __GFP_IO | __GFP_HIGHIO)
-#define GFP_ATOMIC   (__GFP_HIGH)
-#define GFP_USER     (__GFP_WAIT | __GFP_IO | __GFP_HIGHIO | __GFP_FS)
-#define GFP_HIGHUSER (GFP_USER | __GFP_HIGHMEM)
-#define GFP_KERNEL   (__GFP_HIGH | __GFP_WAIT | __GFP_IO | __GFP_HIGHIO | __GFP_FS)
-#define GFP_NFS	     GFP_KERNEL
-#define GFP_KSWAPD   (__GFP_WAIT | __GFP_IO | __GFP_HIGHIO | __GFP_FS)
-#define GFP_DMA	     __GFP_DMA
+#define GFP_NOHIGHIO	     (__GFP_HIGH | __GFP_WAIT | __GFP_IO)
+#define GFP_NOIO	     (__GFP_HIGH | __GFP_WAIT)
+#define GFP_NOFS	     (__GFP_HIGH | __GFP_WAIT | __GFP_IO | __GFP_HIGHIO)
+#define GFP_ATOMIC	     (__GFP_HIGH)
+#define GFP_USER	     (__GFP_WAIT | __GFP_IO | __GFP_HIGHIO | __GFP_FS)
+#define GFP_HIGHUSER	     (GFP_USER | __GFP_HIGHMEM)
+#define GFP_KERNEL	     (__GFP_HIGH | __GFP_WAIT | __GFP_IO | __GFP_HIGHIO | __GFP_FS)
+#define GFP_NFS		     GFP_KERNEL
+#define GFP_KSWAPD	     (__GFP_WAIT | __GFP_IO | __GFP_HIGHIO | __GFP_FS)
+#define GFP_DMA		     __GFP_DMA
 #define GFP_HIGHUSER_MOVABLE (GFP_HIGHUSER | __GFP_MOVABLE)

@@ -16,11 +16,16 @@ void deactivate_page(struct page *page);
 /* Note a use: the first marks the page referenced, the second activates it. */
 void mark_page_accessed(struct page *page);
 
-/* What the rooms above want to know of pages on the lists. NULL: there are none. Set once, at boot. */
+/*
+ * What the rooms above want to know of pages on the lists. NULL: there are none. Set once, at boot.
+ */
 struct page_list_ops {
 	/* A page with contents from its store is back in memory and on its list. */
 	void (*refaulted)(struct page *page);
-	/* A page of the swap cache was unmapped; the caller has a reference: its slot may be of no use any more. */
+	/*
+	 * A page of the swap cache was unmapped; the caller has a reference: its slot may be of no
+	 * use any more.
+	 */
 	void (*unmapped_swap_page)(struct page *page);
 };
 extern const struct page_list_ops *page_list_ops;
@@ -108,7 +113,8 @@ void lru_rescue_mlocked(struct page *page);
 
 /*
  * An anonymous page that may be dropped rather than swapped, on the inactive file list (lazily
- * freed, advise_pages.c) / an ordinary one again, active. False: it was already, or it is on no list. Any context.
+ * freed, advise_pages.c) / an ordinary one again, active. False: it was already, or it is on no
+ * list. Any context.
  */
 bool lru_set_lazyfree(struct page *page, bool lazyfree);
 static inline bool PageLazyFree(const struct page *page)

@@ -20,12 +20,12 @@ struct pt_regs;
 struct vm_task;
 
 struct boot_info {
-	const char *cmdline;		       /* never NULL; stays valid */
-	phys_addr_t initrd_start, initrd_end;  /* equal: none */
-	phys_addr_t kernel_start, kernel_end;  /* the image in RAM, [start, end) */
-	phys_addr_t init_start, init_end;      /* its part that free_initmem() gives back */
-	u64 entry_tsc;			       /* time-stamp counter at the first instruction */
-	u64 tsc_hz;			       /* after machine_init() */
+	const char *cmdline;		      /* never NULL; stays valid */
+	phys_addr_t initrd_start, initrd_end; /* equal: none */
+	phys_addr_t kernel_start, kernel_end; /* the image in RAM, [start, end) */
+	phys_addr_t init_start, init_end;     /* its part that free_initmem() gives back */
+	u64 entry_tsc;			      /* time-stamp counter at the first instruction */
+	u64 tsc_hz;			      /* after machine_init() */
 };
 
 /* ---- Upcalls: the kernel provides ------------------------------------------------ */
@@ -39,14 +39,19 @@ void kernel_syscall(struct pt_regs *regs);
 /* The periodic tick, HZ = 100 times a second per CPU, interrupts off. */
 void kernel_tick(struct pt_regs *regs);
 
-/* The handler of an interrupt, whichever, has done its work. Interrupts off; they may be turned on meanwhile. */
+/*
+ * The handler of an interrupt, whichever, has done its work. Interrupts off; they may be turned on
+ * meanwhile.
+ */
 void kernel_interrupt_end(void);
 /* Turn interrupts on; for kernel_interrupt_end(). */
 void machine_irqs_on(void);
 
 /*
- * Called as often as machine_start_samples() asked for, with interrupts off. regs: of the interrupted code.
- * late_cycles: time-stamp cycles since the interrupt was due; interrupts have been off for at least as long.
+ * Called as often as machine_start_samples() asked for, with interrupts off. regs: of the
+ * interrupted code.
+ * late_cycles: time-stamp cycles since the interrupt was due; interrupts have been off for at least
+ * as long.
  */
 void kernel_sample(struct pt_regs *regs, u64 late_cycles);
 
@@ -77,12 +82,13 @@ struct machine_selectors {
 };
 
 struct machine_thread {
-	unsigned long sp;	      /* saved kernel stack pointer while switched out */
-	unsigned long stack_top;      /* one past the kernel stack: traps from user start here */
+	unsigned long sp;	 /* saved kernel stack pointer while switched out */
+	unsigned long stack_top; /* one past the kernel stack: traps from user start here */
 	unsigned long fs_base, gs_base;
 	struct machine_selectors sel; /* they matter to who has segments of his own (modify_ldt) */
-	unsigned long trap_nr, error_code, cr2; /* of the last exception in user mode, for ucontext */
-	u8 fpu[512] __aligned(16);    /* FXSAVE image */
+	/* of the last exception in user mode, for ucontext */
+	unsigned long trap_nr, error_code, cr2;
+	u8 fpu[512] __aligned(16); /* FXSAVE image */
 };
 
 /* Allocate and free a kernel stack with an unmapped guard page below. May sleep. */
@@ -112,7 +118,10 @@ void machine_set_current(struct vm_task *task);
 /* Leave the kernel through machine_user_regs(current); also runs kernel_return_to_user first. */
 __noreturn void machine_enter_user(struct machine_thread *t);
 
-/* Save the running thread's live FPU state and FS/GS bases into *t / load them (fork, signals, exec). */
+/*
+ * Save the running thread's live FPU state and FS/GS bases into *t / load them (fork, signals,
+ * exec).
+ */
 void machine_save_user_state(struct machine_thread *t);
 void machine_load_user_state(const struct machine_thread *t);
 
@@ -124,7 +133,9 @@ void machine_reset_user_state(struct machine_thread *t);
 /* Interrupts, clock, PCI, virtio. After mm_boot(); may allocate; interrupts go on inside. */
 void machine_init(struct boot_info *bi);
 
-/* Take the init sections out of the image's mapping; right before free_initmem() gives them away. */
+/*
+ * Take the init sections out of the image's mapping; right before free_initmem() gives them away.
+ */
 void machine_unmap_init(void);
 
 /* Wait for an interrupt: atomically turns interrupts on and halts; on return they are on. */
@@ -159,7 +170,10 @@ u64 machine_cycles(void);
 
 /* Call kernel_sample() per_tick times in each tick from now on. */
 void machine_start_samples(unsigned int per_tick);
-/* Fill addrs with the interrupted instruction's address and its callers' return addresses. How many, at most max. */
+/*
+ * Fill addrs with the interrupted instruction's address and its callers' return addresses. How
+ * many, at most max.
+ */
 unsigned int machine_back_trace(const struct pt_regs *regs, unsigned long *addrs, unsigned int max);
 /* The kernel's function that addr lies in, or NULL; *offset: how far into it. */
 const char *machine_symbol(unsigned long addr, unsigned long *offset);
@@ -186,7 +200,9 @@ enum machine_stream {
 /* Is there a device behind this stream? (On a real PC there may be only the console.) */
 bool machine_stream_present(enum machine_stream s);
 
-/* Take up to n bytes for output; returns how many were taken, 0 if none can be now. Never sleeps. */
+/*
+ * Take up to n bytes for output; returns how many were taken, 0 if none can be now. Never sleeps.
+ */
 size_t machine_stream_write(enum machine_stream s, const void *buf, size_t n);
 
 /* Bytes read (up to n), 0 if there are none now, -EPIPE after the end of input. Never sleeps. */

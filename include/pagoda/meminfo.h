@@ -4,9 +4,15 @@
 
 #include <pagoda/types.h>
 
-/* The sums of rss_anon, and of rss_file and rss_shmem, over all address spaces, in pages. Any context. */
+/*
+ * The sums of rss_anon, and of rss_file and rss_shmem, over all address spaces, in pages. Any
+ * context.
+ */
 void sum_mm_rss(unsigned long *anon, unsigned long *file);
-/* Pages of all slabs, and of those without an object in use, which reclaim can have at once. May sleep. */
+/*
+ * Pages of all slabs, and of those without an object in use, which reclaim can have at once. May
+ * sleep.
+ */
 void slab_pages(unsigned long *pages, unsigned long *unused);
 /* Line n of /proc/slabinfo into line; false: there is none. May sleep. */
 bool slabinfo_line(unsigned long n, char *line, size_t size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mempolicy.h: from which nodes the pages of a region or of a task come (set_mempolicy(2), mbind(2)).
+ * mempolicy.h: from which nodes the pages of a region or of a task come (set_mempolicy(2),
+ * mbind(2)).
  *
  * A policy never changes once it is made; who holds it counts. A region's own goes before
  * the faulting task's, and without either pages come from the running CPU's node.
@@ -19,7 +20,15 @@ struct mm_struct;
 typedef unsigned int nodemask_t;
 static_assert(MAX_NR_NODES <= 32, "nodemask_t is too small");
 
-enum { MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL, MPOL_PREFERRED_MANY, MPOL_MAX };
+enum {
+	MPOL_DEFAULT,
+	MPOL_PREFERRED,
+	MPOL_BIND,
+	MPOL_INTERLEAVE,
+	MPOL_LOCAL,
+	MPOL_PREFERRED_MANY,
+	MPOL_MAX
+};
 
 #define MPOL_F_STATIC_NODES   (1u << 15) /* nodes are meant as they are numbered */
 #define MPOL_F_RELATIVE_NODES (1u << 14) /* ... as ordinals among those allowed */
@@ -93,46 +102,54 @@ int do_get_mempolicy(int *policy, nodemask_t *nodes, unsigned long addr, unsigne
 void mpol_fork(struct vm_task *child, const struct vm_task *parent);
 void mpol_exit(struct vm_task *task);
 
-/* ---- Regions ---------------------------------------------------------------------------------- */
+/* ---- Regions --------------------------------------------------------------------------------- */
 
 /*
  * mbind(2) on the current mm. privileged: CAP_SYS_NICE. -EINVAL, -EPERM, -EFAULT (not all
  * mapped), -EIO (MPOL_MF_STRICT: pages that stay elsewhere), -ENOMEM, -EINTR (a fatal signal).
  */
-int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want, unsigned int flags,
-	     bool privileged);
-/* set_mempolicy_home_node(2), after its arguments were checked. -ENOENT, -EOPNOTSUPP, -ENOMEM, -EINTR. */
+int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want,
+	     unsigned int flags, bool privileged);
+/*
+ * set_mempolicy_home_node(2), after its arguments were checked. -ENOENT, -EOPNOTSUPP, -ENOMEM,
+ * -EINTR.
+ */
 int do_set_home_node(unsigned long start, unsigned long end, int node);
 
 /* Some task or region has, or had, a policy, and there is more than one node. */
 extern bool mempolicies_in_use;
 struct page *alloc_page_policy(gfp_t gfp, const struct vm_area_struct *vma, unsigned long addr);
-/* A page for addr in vma, as policies have it. NULL: for a cache, and addr is the page's index in its mapping. */
-static inline struct page *alloc_page_vma(gfp_t gfp, const struct vm_area_struct *vma, unsigned long addr)
+/*
+ * A page for addr in vma, as policies have it. NULL: for a cache, and addr is the page's index in
+ * its mapping.
+ */
+static inline struct page *alloc_page_vma(gfp_t gfp, const struct vm_area_struct *vma,
+					  unsigned long addr)
 {
 	return likely(!mempolicies_in_use) ? alloc_page(gfp) : alloc_page_policy(gfp, vma, addr);
 }
 
-/* ---- Moving pages (migrate.c) ------------------------------------------------------------------- */
+/* ---- Moving pages (migrate.c) ---------------------------------------------------------------- */
 
 /*
  * The page at addr to node nid. mmap_lock held for write. The node it is on then; -ENOENT: no page;
- * -EFAULT: no region; -EBUSY: in use by others than this address space, or no anonymous page; -ENOMEM:
- * the node is full. all: also what others map (none is moved, but -EBUSY instead of -EACCES). May sleep.
+ * -EFAULT: no region; -EBUSY: in use by others than this address space, or no anonymous page;
+ * -ENOMEM: the node is full. all: also what others map (none is moved, but -EBUSY instead of
+ * -EACCES). May sleep.
  */
 int migrate_user_page(struct mm_struct *mm, unsigned long addr, int nid, bool all);
 /* The node of the page at addr: -ENOENT, -EFAULT as above. mmap_lock held. */
 int user_page_node(struct mm_struct *mm, unsigned long addr);
 /*
- * migrate_pages(2): every page on a node of from to that of to in its place; how many could not, or -EINTR.
- * Takes mmap_lock.
+ * migrate_pages(2): every page on a node of from to that of to in its place; how many could not, or
+ * -EINTR. Takes mmap_lock.
  */
 long migrate_mm(struct mm_struct *mm, nodemask_t from, nodemask_t to, bool all);
 /*
  * Pages in [start, end) that lie where pol does not allow: with move, they go where it says (all:
  * also those that others map). How many stay. Locks: mmap_lock for write. May sleep.
  */
-long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end, const struct mempolicy *pol,
-		   bool move, bool all);
+long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
+		   const struct mempolicy *pol, bool move, bool all);
 /* The node that pol wants for addr in vma, now. */
 int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, unsigned long addr);

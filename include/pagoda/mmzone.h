@@ -38,9 +38,9 @@ typedef struct free_area {
  */
 #define PCP_MAX 64
 struct per_cpu_pages {
-	unsigned int count; /* pages on the stack */
-	unsigned int high;  /* (C) above this a batch goes back */
-	unsigned int batch; /* (C) pages moved at a time */
+	unsigned int count;	/* pages on the stack */
+	unsigned int high;	/* (C) above this a batch goes back */
+	unsigned int batch;	/* (C) pages moved at a time */
 	unsigned long nr_taken; /* pages handed out from here: pgalloc */
 	long nr_refilled;	/* pages that came from the free lists, less those that went back */
 	struct page *pages[PCP_MAX + 1];
@@ -62,11 +62,12 @@ struct lruvec {
 	unsigned long nr[NR_LRU_LISTS]; /* lengths; read without the lock */
 	unsigned long nr_mlocked;	/* pages kept off the lists */
 	unsigned long pages_scanned;	/* (A) since a page of the zone was last reclaimed */
-	unsigned long turnover;		/* (A) how often all its pages were replaced, in 1/TURNOVER_UNIT (vmscan.c) */
+	/* (A) how often all its pages were replaced, in 1/TURNOVER_UNIT (vmscan.c) */
+	unsigned long turnover;
 } __aligned(SMP_CACHE_BYTES);
 
 typedef struct zone {
-	spinlock_t lock; /* RANK_ZONE, interrupts off */
+	spinlock_t lock;	  /* RANK_ZONE, interrupts off */
 	unsigned long free_pages; /* in free_area; per-CPU lists are counted apart */
 	unsigned long pages_min, pages_low, pages_high;
 	int need_balance; /* atomic: below pages_low, until pages_high is met */
@@ -85,8 +86,8 @@ typedef struct zone {
 	unsigned long zone_start_mapnr;
 	unsigned long zone_start_pfn; /* FX-26 */
 	const char *name;
-	unsigned long size;	     /* frames, holes included */
-	unsigned long present_pages; /* frames that are RAM */
+	unsigned long size;		 /* frames, holes included */
+	unsigned long present_pages;	 /* frames that are RAM */
 	unsigned long managed_pages;	 /* (Z) frames ever given to the buddy lists */
 	unsigned long lock_acquisitions; /* (Z) statistics */
 	struct lruvec lruvec;
@@ -120,7 +121,7 @@ extern zone_t *zone_table[MAX_NR_ZONES * MAX_NR_NODES];
 
 #define for_each_pgdat(pgdat) for ((pgdat) = pgdat_list; (pgdat); (pgdat) = (pgdat)->node_next)
 
-#define for_each_zone(zone, pgdat)                                                                 \
+#define for_each_zone(zone, pgdat) \
 	for ((zone) = (pgdat)->node_zones; (zone) < (pgdat)->node_zones + MAX_NR_ZONES; (zone)++)
 
 /* The node with this id, or NULL. */
@@ -157,9 +158,9 @@ static inline zone_t *page_zone(const struct page *page)
  */
 #define PFN_SECTION_SHIFT (27 - PAGE_SHIFT)
 extern struct page *mem_map;
-extern unsigned long max_mapnr;	   /* one past the highest index from mem_map */
+extern unsigned long max_mapnr;	  /* one past the highest index from mem_map */
 extern struct page **section_map; /* (C) after boot */
-extern unsigned long nr_sections;  /* (C) */
+extern unsigned long nr_sections; /* (C) */
 
 /* pfn_to_page() of a frame whose section belongs to several nodes. Assumes: pfn_valid(pfn). */
 struct page *pfn_to_page_slow(unsigned long pfn);

@@ -11,11 +11,11 @@
 
 struct vm_task;
 
-#define OOM_FAILURES	   10		 /* within OOM_WINDOW_NS, or it is not OOM */
-#define OOM_WINDOW_NS	   5000000000ull /* also: longest pause within a run, and between kills */
-#define OOM_MIN_RUN_NS	   1000000000ull /* I/O gets that long to finish */
-#define OOM_SCORE_ADJ_MIN  (-1000)	 /* never killed */
-#define OOM_SCORE_ADJ_MAX  1000
+#define OOM_FAILURES	  10		/* within OOM_WINDOW_NS, or it is not OOM */
+#define OOM_WINDOW_NS	  5000000000ull /* also: longest pause within a run, and between kills */
+#define OOM_MIN_RUN_NS	  1000000000ull /* I/O gets that long to finish */
+#define OOM_SCORE_ADJ_MIN (-1000)	/* never killed */
+#define OOM_SCORE_ADJ_MAX 1000
 
 /* Failures of the present run, and the last kill. All zero: none yet. */
 struct oom_history {
@@ -42,18 +42,25 @@ struct oom_candidate {
 	bool sys_admin, sys_rawio;
 	int oom_score_adj;
 };
-/* The worse, the likelier killed; 0: never. total_pages: RAM and swap, for oom_score_adj. (OM-08 to OM-11) */
+/*
+ * The worse, the likelier killed; 0: never. total_pages: RAM and swap, for oom_score_adj. (OM-08 to
+ * OM-11)
+ */
 unsigned long badness(const struct oom_candidate *candidate, unsigned long total_pages);
 /*
- * Optional; may be NULL. Pages of the kernel's memory that belong to no address space, and that the end of this task's
- * process would give back: what it has in pipes, sockets and the like. Interrupts off, the task and its mm stay;
- * must not sleep or take a lock that an allocation may be made under. The kernel sets it at boot.
+ * Optional; may be NULL. Pages of the kernel's memory that belong to no address space, and that the
+ * end of this task's process would give back: what it has in pipes, sockets and the like.
+ * Interrupts off, the task and its mm stay; must not sleep or take a lock that an allocation may be
+ * made under. The kernel sets it at boot.
  */
 extern unsigned long (*oom_kernel_pages)(struct vm_task *task);
 /*
- * The pages that the end of the task's process would give back, as oom_task_score() counts them; 0: it is not to be killed.
- * *total: all pages of RAM and swap. Locks: what oom_kernel_pages() wants.
+ * The pages that the end of the task's process would give back, as oom_task_score() counts them; 0:
+ * it is not to be killed. *total: all pages of RAM and swap. Locks: what oom_kernel_pages() wants.
  */
 unsigned long oom_task_pages(struct vm_task *task, unsigned long *total);
-/* The same of a task now; 0 also for those that must not be killed (OM-07). The task stays there meanwhile. */
+/*
+ * The same of a task now; 0 also for those that must not be killed (OM-07). The task stays there
+ * meanwhile.
+ */
 unsigned long oom_task_score(struct vm_task *task);

@@ -54,12 +54,14 @@ static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
 #define PAGE_ORDER_SHIFT (ZONE_SHIFT - PAGE_ORDER_BITS)
 
 /* X(bit name, number): keep names, numbers and printers in step. */
+/* clang-format off */
 #define PAGE_FLAGS(X)                                                                              \
 	X(locked, 0) X(error, 1) X(referenced, 2) X(uptodate, 3) X(dirty, 4) X(unused, 5)          \
 	X(lru, 6) X(active, 7) X(slab, 8) X(wanted, 9) X(skip, 10) X(highmem, 11) X(checked, 12)   \
 	X(arch_1, 13) X(reserved, 14) X(launder, 15) X(buddy, 16) X(writeback, 17)                 \
 	X(swapcache, 18) X(swapbacked, 19) X(table, 20) X(reclaim, 21) X(workingset, 22)           \
 	X(mlocked, 23) X(zeropage, 24) X(lru_add, 25) X(readahead, 26)
+/* clang-format on */
 enum page_flag {
 #define X(name, bit) PG_##name = bit,
 	PAGE_FLAGS(X)
@@ -68,20 +70,20 @@ enum page_flag {
 
 static_assert(PG_readahead < PAGE_ORDER_SHIFT, "status bits must not reach the order");
 
-#define PAGE_TEST(Name, flag)                                                                      \
-	static inline bool Page##Name(const struct page *page)                                     \
-	{                                                                                          \
-		return test_bit(PG_##flag, &page->flags);                                          \
+#define PAGE_TEST(Name, flag)                                  \
+	static inline bool Page##Name(const struct page *page) \
+	{                                                      \
+		return test_bit(PG_##flag, &page->flags);      \
 	}
-#define PAGE_SET(Name, flag)                                                                       \
-	static inline void SetPage##Name(struct page *page)                                        \
-	{                                                                                          \
-		set_bit(PG_##flag, &page->flags);                                                  \
+#define PAGE_SET(Name, flag)                                \
+	static inline void SetPage##Name(struct page *page) \
+	{                                                   \
+		set_bit(PG_##flag, &page->flags);           \
 	}
-#define PAGE_CLEAR(Name, flag)                                                                     \
-	static inline void ClearPage##Name(struct page *page)                                      \
-	{                                                                                          \
-		clear_bit(PG_##flag, &page->flags);                                                \
+#define PAGE_CLEAR(Name, flag)                                \
+	static inline void ClearPage##Name(struct page *page) \
+	{                                                     \
+		clear_bit(PG_##flag, &page->flags);           \
 	}
 #define PAGE_FLAG(Name, flag) PAGE_TEST(Name, flag) PAGE_SET(Name, flag) PAGE_CLEAR(Name, flag)
 
@@ -108,7 +110,8 @@ PAGE_FLAG(Table, table)
 PAGE_FLAG(Workingset, workingset)
 PAGE_FLAG(Mlocked, mlocked)
 PAGE_FLAG(Readahead, readahead)
-PAGE_FLAG(Wanted, wanted) /* unlock_page() is to hand the lock to a waiter that others overtook (mm/physical/page_wait.c) */
+/* unlock_page() is to hand the lock to a waiter that others overtook (mm/physical/page_wait.c) */
+PAGE_FLAG(Wanted, wanted)
 
 static inline void PageSetSlab(struct page *page)
 {
@@ -150,7 +153,9 @@ void lock_page(struct page *page);
 void unlock_page(struct page *page);
 /* lock_page(), but -EINTR without the lock if a fatal signal is pending. */
 int lock_page_killable(struct page *page) __must_check;
-/* Sleep until the page has been unlocked, once: it may be locked again. The caller has a reference. */
+/*
+ * Sleep until the page has been unlocked, once: it may be locked again. The caller has a reference.
+ */
 void wait_on_page(struct page *page);
 /* The same; 0, or -EINTR if a fatal signal ended the wait. */
 int wait_on_page_killable(struct page *page);
@@ -188,7 +193,10 @@ static inline bool get_page_unless_zero(struct page *page)
 {
 	return atomic_inc_not_zero(&page->count);
 }
-/* References that a pin counts as (gup.c): no page has as many plain ones, as each takes memory, or a process. */
+/*
+ * References that a pin counts as (gup.c): no page has as many plain ones, as each takes memory, or
+ * a process.
+ */
 #define PAGE_PIN (1 << 22)
 /* Pins that a page may have at a time, so that its count cannot overflow. */
 #define PAGE_PINS_MAX 256
@@ -203,6 +211,5 @@ void put_page(struct page *page);
 /* The order an allocated block was asked for with; page is its first. */
 static inline unsigned int page_order(const struct page *page)
 {
-	return READ_ONCE(page->flags) >> PAGE_ORDER_SHIFT &
-	       ((1u << PAGE_ORDER_BITS) - 1);
+	return READ_ONCE(page->flags) >> PAGE_ORDER_SHIFT & ((1u << PAGE_ORDER_BITS) - 1);
 }

@@ -14,9 +14,12 @@ struct page *alloc_pages(gfp_t gfp_mask, unsigned int order) __must_check;
 struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order) __must_check;
 struct page *alloc_page(gfp_t gfp_mask) __must_check;
 /* From the zones of a list and no others, in its order. */
-struct page *alloc_pages_zonelist(const zonelist_t *zonelist, gfp_t gfp_mask, unsigned int order) __must_check;
+struct page *alloc_pages_zonelist(const zonelist_t *zonelist, gfp_t gfp_mask,
+				  unsigned int order) __must_check;
 
-/* Single pages handed out of a node's (of a zone's) memory since boot: to its own CPUs / to others. */
+/*
+ * Single pages handed out of a node's (of a zone's) memory since boot: to its own CPUs / to others.
+ */
 struct node_allocations {
 	unsigned long local, other;
 };
@@ -68,15 +71,24 @@ struct reclaim_ops {
 extern const struct reclaim_ops *reclaim_ops;
 
 /*
- * What the page allocator asks of rooms that keep frames for later, or on lists. NULL: there is no such room. Set at
- * boot, before the second CPU runs.
+ * What the page allocator asks of rooms that keep frames for later, or on lists. NULL: there is no
+ * such room. Set at boot, before the second CPU runs.
  */
 struct frame_keepers {
-	/* Without page reclaim: give back what the kernel's own caches do not use. May sleep. Returns frames freed. */
+	/*
+	 * Without page reclaim: give back what the kernel's own caches do not use. May sleep.
+	 * Returns frames freed.
+	 */
 	unsigned long (*shrink_caches)(gfp_t gfp_mask);
-	/* Put this CPU's new pages, which wait in a batch, on their lists; some may be freed. Any context. */
+	/*
+	 * Put this CPU's new pages, which wait in a batch, on their lists; some may be freed. Any
+	 * context.
+	 */
 	void (*drain_batches)(void);
-	/* A page of a reclaim list (PG_lru), or one counted as locked (PG_mlocked), is being freed: forget it. */
+	/*
+	 * A page of a reclaim list (PG_lru), or one counted as locked (PG_mlocked), is being freed:
+	 * forget it.
+	 */
 	void (*forget_page)(struct page *page);
 };
 extern struct frame_keepers frame_keepers;
@@ -87,7 +99,10 @@ void free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *zones_s
 void build_all_zonelists(void);
 /* Give a free, reserved frame or an aligned block of them to the buddy allocator. */
 void free_boot_block(struct page *page, unsigned int order);
-/* The same by frame of the zone; descriptors of a whole largest block are made when it is first used. */
+/*
+ * The same by frame of the zone; descriptors of a whole largest block are made when it is first
+ * used.
+ */
 void free_boot_block_of(zone_t *zone, unsigned long index, unsigned int order);
 
 /* Free blocks of an order in a zone, counted under its lock. (PA-43) */

@@ -7,11 +7,15 @@
 struct page;
 
 struct page_wait_ops {
-	/* A task is about to sleep for a page: start the transfers that are still gathered. May not sleep. */
+	/*
+	 * A task is about to sleep for a page: start the transfers that are still gathered. May not
+	 * sleep.
+	 */
 	void (*start_io)(void);
 	/*
-	 * A page that reclaim wanted written (PG_launder, which is clear now) is being unlocked: move it to where
-	 * reclaim looks next. The page is locked by the caller. Any context; must not sleep.
+	 * A page that reclaim wanted written (PG_launder, which is clear now) is being unlocked:
+	 * move it to where reclaim looks next. The page is locked by the caller. Any context; must
+	 * not sleep.
 	 */
 	void (*laundered)(struct page *page);
 };

@@ -15,7 +15,8 @@ struct vm_file;
 
 /* A buffer of a caller's, or of the kernel's. */
 struct iov_user {
-	unsigned long addr; /* user address (checked by access_ok), or kernel address if kernel is set */
+	/* user address (checked by access_ok), or kernel address if kernel is set */
+	unsigned long addr;
 	bool kernel;
 };
 
@@ -26,10 +27,11 @@ struct iov_user {
  */
 struct address_space_operations {
 	/*
-	 * Start writing a locked page that clear_page_dirty_for_io() was true for: set_page_writeback(),
-	 * unlock_page(), and when it is on the disk, or nothing is to be done, end_page_writeback().
-	 * Errors of the disk go to mapping_set_error(), others are returned. No memory now:
-	 * set_page_dirty(), unlock_page(), -ENOMEM. NULL: pages never leave memory.
+	 * Start writing a locked page that clear_page_dirty_for_io() was true for:
+	 * set_page_writeback(), unlock_page(), and when it is on the disk, or nothing is to be
+	 * done, end_page_writeback(). Errors of the disk go to mapping_set_error(), others are
+	 * returned. No memory now: set_page_dirty(), unlock_page(), -ENOMEM. NULL: pages never
+	 * leave memory.
 	 */
 	int (*writepage)(struct page *page);
 	/* Fill a locked page; sets Uptodate or Error and unlocks. NULL: new pages are zero. */
@@ -47,44 +49,53 @@ struct address_space_operations {
 	 * hangs on it, or buffers. (AS-73)
 	 */
 	void (*flushpage)(struct page *page, unsigned int offset);
-	/* Let go of what hangs on a locked clean page, so that it can be freed: 0 if it did. NULL: buffers. */
+	/*
+	 * Let go of what hangs on a locked clean page, so that it can be freed: 0 if it did. NULL:
+	 * buffers.
+	 */
 	int (*releasepage)(struct page *page, gfp_t gfp);
 	/*
-	 * Transfer between the file's blocks at pos and the caller's own pages, past the cache, which has nothing
-	 * of the range that is not on the disk: blockdev_direct_IO(). Bytes done; fewer than count: the rest goes by the
-	 * cache, or a read is at the file's end. -EINVAL: not of whole sectors. The file system's lock on
-	 * the file is held, for write if it is written to. May sleep. NULL: no O_DIRECT.
+	 * Transfer between the file's blocks at pos and the caller's own pages, past the cache,
+	 * which has nothing of the range that is not on the disk: blockdev_direct_IO(). Bytes done;
+	 * fewer than count: the rest goes by the cache, or a read is at the file's end. -EINVAL:
+	 * not of whole sectors. The file system's lock on the file is held, for write if it is
+	 * written to. May sleep. NULL: no O_DIRECT.
 	 */
-	long (*direct_IO)(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos);
+	long (*direct_IO)(struct vm_file *file, bool write, struct iov_user buf, size_t count,
+			  u64 pos);
 };
 
 /* Tags of pages in the index. */
 enum page_cache_tag { PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK, PAGECACHE_TAG_TOWRITE };
 
 struct address_space {
-	void *host;			  /* the inode */
-	struct radix_tree_root i_pages;	  /* index -> struct page */
-	spinlock_t pages_lock;		  /* RANK_I_PAGES */
+	void *host;			/* the inode */
+	struct radix_tree_root i_pages; /* index -> struct page */
+	spinlock_t pages_lock;		/* RANK_I_PAGES */
 	unsigned long nrpages;
 	const struct address_space_operations *a_ops;
 	struct rb_root i_mmap, i_mmap_shared; /* VMAs by page: private, shared (vma_interval.c) */
 	struct rw_semaphore i_mmap_rwsem;
 	struct rw_semaphore invalidate_lock;
 	gfp_t gfp_mask;
-	bool shmem;			  /* tmpfs and shared memory: counts as shmem, swap-backed */
-	bool swap_locked;		  /* shmem: its pages stay in memory (SHM_LOCK) */
-	bool was_swapped;		  /* pages_lock: there has been a slot */
-	unsigned long nrswapped;	  /* pages_lock: places that are in swap alone (shmem_swap.c) */
-	unsigned long nr_slots;		  /* list_lock there: slots of pages and places */
-	struct list_head swap_link;	  /* list_lock there: mappings with slots */
+	/* tmpfs and shared memory: counts as shmem, swap-backed */
+	bool shmem;
+	bool swap_locked; /* shmem: its pages stay in memory (SHM_LOCK) */
+	bool was_swapped; /* pages_lock: there has been a slot */
+	/* pages_lock: places that are in swap alone (shmem_swap.c) */
+	unsigned long nrswapped;
+	unsigned long nr_slots;		      /* list_lock there: slots of pages and places */
+	struct list_head swap_link;	      /* list_lock there: mappings with slots */
 	unsigned long nr_dirty, nr_writeback; /* pages_lock: pages with these tags */
-	struct list_head dirty_link;	  /* dirty_lock: mappings with such pages */
-	u64 dirtied_when;		  /* dirty_lock: ns, the oldest change that is not written */
-	unsigned int sync_round;	  /* dirty_lock: the last sync() that came by */
-	atomic_t wb_users;		  /* writeback is at work here; truncation to nothing waits */
-	u32 wb_seq;			  /* pages_lock: write errors so far */
-	int wb_err;			  /* pages_lock: the last one, -errno */
-	bool wb_seen;			  /* pages_lock: somebody was told */
+	struct list_head dirty_link;	      /* dirty_lock: mappings with such pages */
+	/* dirty_lock: ns, the oldest change that is not written */
+	u64 dirtied_when;
+	unsigned int sync_round; /* dirty_lock: the last sync() that came by */
+	/* writeback is at work here; truncation to nothing waits */
+	atomic_t wb_users;
+	u32 wb_seq;   /* pages_lock: write errors so far */
+	int wb_err;   /* pages_lock: the last one, -errno */
+	bool wb_seen; /* pages_lock: somebody was told */
 	/* Size of the object in bytes now; faults past it are SIGBUS. */
 	u64 (*size)(struct address_space *mapping);
 };
@@ -92,14 +103,15 @@ struct address_space {
 /* What reading through an open file looked like lately (readahead.c). */
 struct file_ra_state {
 	spinlock_t lock;
-	pgoff_t start;		 /* (L) the window last read ahead */
-	unsigned int size, async_size; /* (L) its pages; when these are left, the next one is read */
-	pgoff_t prev;		 /* (A) the last page read */
-	pgoff_t last_miss;	 /* (L) */
-	long stride;		 /* (L) pages between the last misses */
+	pgoff_t start; /* (L) the window last read ahead */
+	/* (L) its pages; when these are left, the next one is read */
+	unsigned int size, async_size;
+	pgoff_t prev;		  /* (A) the last page read */
+	pgoff_t last_miss;	  /* (L) */
+	long stride;		  /* (L) pages between the last misses */
 	unsigned int stride_hits; /* (L) that often in a row */
-	unsigned int mmap_miss;	 /* (A) faults that had to read, less those that had not */
-	u8 mode;		 /* (A) RA_ */
+	unsigned int mmap_miss;	  /* (A) faults that had to read, less those that had not */
+	u8 mode;		  /* (A) RA_ */
 };
 enum ra_mode { RA_NORMAL, RA_RANDOM, RA_SEQUENTIAL };
 
@@ -107,7 +119,8 @@ enum ra_mode { RA_NORMAL, RA_RANDOM, RA_SEQUENTIAL };
 struct vm_file {
 	atomic_t f_count;
 	u32 f_wb_seq; /* (A) write errors that this file was told of */
-	u32 f_metadata_seq; /* (A) the same of its file system's metadata, if that has a mapping of its own */
+	/* (A) the same of its file system's metadata, if that has a mapping of its own */
+	u32 f_metadata_seq;
 	struct file_ra_state f_ra;
 	struct address_space *f_mapping; /* NULL: cannot be mapped by pages */
 	const struct vm_file_operations *f_vmops;
@@ -121,7 +134,8 @@ struct vm_file_operations {
 	 */
 	int (*mmap)(struct vm_file *file, struct vm_area_struct *vma);
 	unsigned long (*get_unmapped_area)(struct vm_file *file, unsigned long addr,
-					   unsigned long len, unsigned long pgoff, unsigned long flags);
+					   unsigned long len, unsigned long pgoff,
+					   unsigned long flags);
 	void (*release)(struct vm_file *file); /* f_count reached 0 */
 	/*
 	 * Write what was changed in bytes [start, end] and wait; 0 or the error. NULL: nothing to
@@ -134,8 +148,9 @@ struct vm_file_operations {
 	 */
 	int (*punch_hole)(struct vm_file *file, u64 start, u64 end);
 	/*
-	 * A page of the file is about to be written through a shared mapping, for the first time since it was clean: the
-	 * file has changed. Called with the page's lock and mmap_lock held. May sleep. Optional; may be NULL.
+	 * A page of the file is about to be written through a shared mapping, for the first time
+	 * since it was clean: the file has changed. Called with the page's lock and mmap_lock held.
+	 * May sleep. Optional; may be NULL.
 	 */
 	void (*mapped_write)(struct vm_file *file);
 	/* May the caller have pages of the file evicted, which others can notice? NULL: yes. */
@@ -152,7 +167,9 @@ static inline void put_vm_file(struct vm_file *file)
 		file->f_vmops->release(file);
 }
 
-/* An empty mapping of host; size tells the bytes that the object has now. Nobody else knows it yet. */
+/*
+ * An empty mapping of host; size tells the bytes that the object has now. Nobody else knows it yet.
+ */
 void address_space_init(struct address_space *mapping, void *host,
 			const struct address_space_operations *a_ops,
 			u64 (*size)(struct address_space *mapping));
@@ -164,13 +181,17 @@ struct page *find_lock_page(struct address_space *mapping, pgoff_t index);
 struct page *grab_cache_page(struct address_space *mapping, pgoff_t index) __must_check;
 /* Is there a page at index, in memory or in swap? Any context. */
 bool page_cache_has(struct address_space *mapping, pgoff_t index);
-/* Is there data at index, in memory or in swap? Not a page that was only allocated (allocate_own_page()). */
+/*
+ * Is there data at index, in memory or in swap? Not a page that was only allocated
+ * (allocate_own_page()).
+ */
 bool page_cache_has_data(struct address_space *mapping, pgoff_t index);
 /* *index: the first place with data at or after it; false: none. May sleep. */
 bool page_cache_next_data(struct address_space *mapping, pgoff_t *index);
 /*
- * For mappings that are their own backing store: have a page at index, as fallocate(2) wants it. A new one holds no data
- * (not Uptodate): it reads as zeroes, and is zeroed when it is first used, or allocated again. 0, -ENOMEM, -EIO. May sleep.
+ * For mappings that are their own backing store: have a page at index, as fallocate(2) wants it. A
+ * new one holds no data (not Uptodate): it reads as zeroes, and is zeroed when it is first used, or
+ * allocated again. 0, -ENOMEM, -EIO. May sleep.
  */
 int allocate_own_page(struct address_space *mapping, pgoff_t index) __must_check;
 /* How many such pages a mapping has. Any context. */
@@ -185,11 +206,11 @@ struct page *read_cache_page(struct address_space *mapping, struct vm_file *file
 
 static inline struct iov_user iov_user_buf(unsigned long addr)
 {
-	return (struct iov_user){ addr, false };
+	return (struct iov_user){addr, false};
 }
 static inline struct iov_user iov_kernel_buf(const void *addr)
 {
-	return (struct iov_user){ (unsigned long)addr, true };
+	return (struct iov_user){(unsigned long)addr, true};
 }
 /* Copy n bytes to / from the buffer at offset; bytes NOT copied. May sleep. */
 size_t iov_put(struct iov_user buf, size_t offset, const void *src, size_t n) __must_check;
@@ -216,9 +237,15 @@ unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first
 				 struct page **pages);
 vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf);
 
-/* Drop all pages from byte offset size on, zeroing the tail of a part page; unmaps them first. May sleep. */
+/*
+ * Drop all pages from byte offset size on, zeroing the tail of a part page; unmaps them first. May
+ * sleep.
+ */
 void truncate_inode_pages(struct address_space *mapping, u64 size);
-/* The same for the bytes [start, end): part pages at the edges are zeroed (hole punching). May sleep. */
+/*
+ * The same for the bytes [start, end): part pages at the edges are zeroed (hole punching). May
+ * sleep.
+ */
 void truncate_inode_pages_range(struct address_space *mapping, u64 start, u64 end);
 
 /* ---- Dirty pages and writeback (page-writeback.c) ---------------------------------------- */
@@ -234,9 +261,14 @@ bool clear_page_dirty_for_io(struct page *page);
 void set_page_writeback(struct page *page);
 void end_page_writeback(struct page *page);
 
-/* An asynchronous write failed: everybody who has the file open will hear of it, once. Any context. */
+/*
+ * An asynchronous write failed: everybody who has the file open will hear of it, once. Any context.
+ */
 void mapping_set_error(struct address_space *mapping, int err);
-/* Write errors of a mapping up to now of which somebody was told: where a cursor of one's own starts. */
+/*
+ * Write errors of a mapping up to now of which somebody was told: where a cursor of one's own
+ * starts.
+ */
 u32 mapping_sample_wb_err(struct address_space *mapping);
 /* 0, or the last error since the cursor, which moves on. */
 int mapping_check_wb_err(struct address_space *mapping, u32 *cursor) __must_check;
@@ -246,8 +278,8 @@ void file_sample_wb_err(struct vm_file *file);
 int file_check_and_advance_wb_err(struct vm_file *file);
 
 /*
- * Pages [start, end] of a mapping (indices, end included): start writing the dirty ones, wait for those being
- * written. 0, or the first error in starting. May sleep.
+ * Pages [start, end] of a mapping (indices, end included): start writing the dirty ones, wait for
+ * those being written. 0, or the first error in starting. May sleep.
  */
 int filemap_fdatawrite_range(struct address_space *mapping, pgoff_t start, pgoff_t end);
 void filemap_fdatawait_range(struct address_space *mapping, pgoff_t start, pgoff_t end);
@@ -264,10 +296,14 @@ int generic_file_fsync(struct vm_file *file, u64 start, u64 end);
  * throttled writers.
  */
 unsigned long writeback_some(struct address_space *mapping, unsigned long nr);
-/* Start writing the dirty pages of all files; wait: of disks, too, and wait until all is written. May sleep. */
+/*
+ * Start writing the dirty pages of all files; wait: of disks, too, and wait until all is written.
+ * May sleep.
+ */
 void sync_mappings(bool wait);
 /*
- * After dirtying a page, no locks held that writing needs: writers wait here while too much is dirty.
+ * After dirtying a page, no locks held that writing needs: writers wait here while too much is
+ * dirty.
  * mapping: some of it is written first; NULL, as after a fault: of any. May sleep.
  */
 void balance_dirty_pages_ratelimited(struct address_space *mapping);
@@ -276,8 +312,8 @@ void writeback_let_go(struct address_space *mapping);
 /* Have the flusher look now, as limits were changed. Any context. */
 void writeback_wake(void);
 /*
- * Who has more to write than dirty pages. The flusher calls it in each of its rounds, one at a time; it
- * may sleep, and decides itself what is due at time now (ns).
+ * Who has more to write than dirty pages. The flusher calls it in each of its rounds, one at a
+ * time; it may sleep, and decides itself what is due at time now (ns).
  */
 struct writeback_source {
 	struct list_head link;
@@ -314,10 +350,11 @@ enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, 
 /* Drop clean unused unmapped pages of [start, end] (indices); how many. May sleep. */
 unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t end);
 /*
- * All pages of [start, end] (indices) leave, unmapped if need be: 0, or -EBUSY if some stay, dirty or with
- * buffers in use. May sleep.
+ * All pages of [start, end] (indices) leave, unmapped if need be: 0, or -EBUSY if some stay, dirty
+ * or with buffers in use. May sleep.
  */
-int invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t start, pgoff_t end) __must_check;
+int invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t start,
+				  pgoff_t end) __must_check;
 /* Drop clean unused unmapped pages of all mappings; how many. */
 unsigned long drop_pagecache(void);
 

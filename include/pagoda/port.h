@@ -201,8 +201,8 @@ __noreturn void port_die(struct pt_regs *regs, const char *what, unsigned long a
 void port_send_signal(struct vm_task *task, int signo);
 
 /*
- * Is a fatal signal pending for the running task? Waits for memory and those of the _killable calls end early then:
- * when such a signal comes, the port unparks the task (port_unpark()). Any context.
+ * Is a fatal signal pending for the running task? Waits for memory and those of the _killable calls
+ * end early then: when such a signal comes, the port unparks the task (port_unpark()). Any context.
  */
 bool port_fatal_signal_pending(void);
 
@@ -229,15 +229,14 @@ static inline void port_cond_resched(void);
  * Start a kernel thread (kswapd, writeback). It has no mm. fn may sleep; if it
  * returns the thread ends. NULL if there is no memory. May sleep.
  */
-struct vm_task *port_thread_create(const char *name, void (*fn)(void *arg), void *arg)
-	__must_check;
+struct vm_task *port_thread_create(const char *name, void (*fn)(void *arg), void *arg) __must_check;
 
 /* ---- Tier 5: pressure ----------------------------------------------------------- */
 
 /*
  * Call fn for every task until it returns false. The task cannot go while fn runs, so fn must not
- * sleep, and should be short: interrupts may be off. Between calls others may run: tasks that begin or
- * end meanwhile may be missed. May sleep.
+ * sleep, and should be short: interrupts may be off. Between calls others may run: tasks that begin
+ * or end meanwhile may be missed. May sleep.
  */
 void port_for_each_task(bool (*fn)(struct vm_task *task, void *arg), void *arg);
 

@@ -6,22 +6,22 @@
 
 typedef struct kmem_cache kmem_cache_t;
 
-#define SLAB_HWCACHE_ALIGN    0x2000ul /* align objects to the L1 line */
-#define SLAB_DMA	      GFP_DMA
-#define SLAB_KERNEL	      GFP_KERNEL
-#define SLAB_ATOMIC	      GFP_ATOMIC
-#define SLAB_USER	      GFP_USER
-#define SLAB_NOFS	      GFP_NOFS
-#define SLAB_NOIO	      GFP_NOIO
-#define SLAB_NOHIGHIO	      GFP_NOHIGHIO
-#define SLAB_NFS	      GFP_NFS
-#define SLAB_NO_REAP	      0x1000ul /* never shrunk by kmem_cache_reap() */
-#define SLAB_NOREAP	      SLAB_NO_REAP
-#define SLAB_POISON	      0x800ul
-#define SLAB_RED_ZONE	      0x400ul
-#define SLAB_CACHE_DMA	      0x4000ul
-#define SLAB_DEBUG_FREE	      0x100ul
-#define SLAB_DEBUG_INITIAL    0x200ul
+#define SLAB_HWCACHE_ALIGN	0x2000ul /* align objects to the L1 line */
+#define SLAB_DMA		GFP_DMA
+#define SLAB_KERNEL		GFP_KERNEL
+#define SLAB_ATOMIC		GFP_ATOMIC
+#define SLAB_USER		GFP_USER
+#define SLAB_NOFS		GFP_NOFS
+#define SLAB_NOIO		GFP_NOIO
+#define SLAB_NOHIGHIO		GFP_NOHIGHIO
+#define SLAB_NFS		GFP_NFS
+#define SLAB_NO_REAP		0x1000ul /* never shrunk by kmem_cache_reap() */
+#define SLAB_NOREAP		SLAB_NO_REAP
+#define SLAB_POISON		0x800ul
+#define SLAB_RED_ZONE		0x400ul
+#define SLAB_CACHE_DMA		0x4000ul
+#define SLAB_DEBUG_FREE		0x100ul
+#define SLAB_DEBUG_INITIAL	0x200ul
 #define SLAB_MUST_HWCACHE_ALIGN 0x8000ul
 
 /* flags of ctor and dtor */
@@ -56,7 +56,10 @@ unsigned long kmem_cache_shrink_all(void);
  */
 unsigned long kmem_cache_spare_pages(void);
 
-/* size bytes, aligned to at least 16 (larger powers of two: to themselves); NULL if none or too large. */
+/*
+ * size bytes, aligned to at least 16 (larger powers of two: to themselves); NULL if none or too
+ * large.
+ */
 void *kmalloc(size_t size, gfp_t flags) __must_check;
 void *kzalloc(size_t size, gfp_t flags) __must_check;
 void *kcalloc(size_t n, size_t size, gfp_t flags) __must_check;

@@ -14,20 +14,20 @@
 #include <lib/list.h>
 
 enum lock_rank {
-	RANK_NONE,	     /* not ordered (leaf locks of other subsystems) */
-	RANK_INODE,	     /* inode->i_rwsem */
-	RANK_MMAP,	     /* mm->mmap_lock */
-	RANK_INVALIDATE,     /* mapping->invalidate_lock */
-	RANK_PAGE,	     /* PG_locked */
-	RANK_I_MMAP,	     /* mapping->i_mmap_rwsem */
-	RANK_ANON_VMA,	     /* anon_vma->root->rwsem */
-	RANK_PAGE_TABLE,     /* mm->page_table_lock */
-	RANK_SWAP,	     /* swap clusters */
-	RANK_I_PAGES,	     /* mapping->i_pages */
-	RANK_LRU,	     /* lru lists */
-	RANK_SLAB,	     /* kmem_cache lists */
-	RANK_ZONE,	     /* zone->lock */
-	RANK_LEAF,	     /* held for a few instructions, calls nothing */
+	RANK_NONE,	 /* not ordered (leaf locks of other subsystems) */
+	RANK_INODE,	 /* inode->i_rwsem */
+	RANK_MMAP,	 /* mm->mmap_lock */
+	RANK_INVALIDATE, /* mapping->invalidate_lock */
+	RANK_PAGE,	 /* PG_locked */
+	RANK_I_MMAP,	 /* mapping->i_mmap_rwsem */
+	RANK_ANON_VMA,	 /* anon_vma->root->rwsem */
+	RANK_PAGE_TABLE, /* mm->page_table_lock */
+	RANK_SWAP,	 /* swap clusters */
+	RANK_I_PAGES,	 /* mapping->i_pages */
+	RANK_LRU,	 /* lru lists */
+	RANK_SLAB,	 /* kmem_cache lists */
+	RANK_ZONE,	 /* zone->lock */
+	RANK_LEAF,	 /* held for a few instructions, calls nothing */
 };
 
 typedef struct spinlock {
@@ -36,7 +36,10 @@ typedef struct spinlock {
 	u8 history; /* lock_debug.c's */
 } spinlock_t;
 
-#define SPIN_LOCK_INIT(r) { 0, (r), 0 }
+#define SPIN_LOCK_INIT(r) \
+	{                 \
+		0, (r), 0 \
+	}
 static inline void spin_lock_init(spinlock_t *lock, enum lock_rank rank)
 {
 	lock->locked = 0;
@@ -109,15 +112,15 @@ static inline bool spin_is_locked(const spinlock_t *lock)
 {
 	return READ_ONCE(lock->locked);
 }
-#define spin_lock_irqsave(lock, flags)                                                             \
-	do {                                                                                       \
-		(flags) = port_irq_save();                                                         \
-		spin_lock(lock);                                                                   \
+#define spin_lock_irqsave(lock, flags)     \
+	do {                               \
+		(flags) = port_irq_save(); \
+		spin_lock(lock);           \
 	} while (0)
-#define spin_unlock_irqrestore(lock, flags)                                                        \
-	do {                                                                                       \
-		spin_unlock(lock);                                                                 \
-		port_irq_restore(flags);                                                           \
+#define spin_unlock_irqrestore(lock, flags) \
+	do {                                \
+		spin_unlock(lock);          \
+		port_irq_restore(flags);    \
 	} while (0)
 
 /* ---- Wait queues -------------------------------------------------------------- */
@@ -133,8 +136,8 @@ struct wait_queue_entry {
 	struct vm_task *task;
 	const void *key; /* wake only for this key; NULL: any */
 	/*
-	 * NULL: wake task. Else called with the queue's lock held and interrupts off, for as long as the
-	 * entry is queued; says whether somebody was woken. It may wake other queues.
+	 * NULL: wake task. Else called with the queue's lock held and interrupts off, for as long
+	 * as the entry is queued; says whether somebody was woken. It may wake other queues.
 	 */
 	bool (*func)(struct wait_queue_entry *entry, unsigned int events);
 	bool exclusive; /* with func: one that woke somebody is enough */
@@ -147,8 +150,10 @@ typedef struct wait_queue_head {
 	atomic_t nr_waiting;	  /* length of the list, for the test without the lock */
 } wait_queue_head_t;
 
-#define WAIT_QUEUE_HEAD_INIT(name)                                                                 \
-	{ SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters), ATOMIC_INIT(0) }
+#define WAIT_QUEUE_HEAD_INIT(name)                                                        \
+	{                                                                                 \
+		SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters), ATOMIC_INIT(0) \
+	}
 /* An empty queue. */
 void init_waitqueue_head(wait_queue_head_t *wq);
 /* Add the current task / take it off. The entry lies on the waiter's stack. */
@@ -173,30 +178,34 @@ static inline void wake_up(wait_queue_head_t *wq)
 }
 
 /* Sleep until cond is true. cond is evaluated often and must not sleep. May sleep. */
-#define wait_event(wq, cond)                                                                       \
-	do {                                                                                       \
-		struct wait_queue_entry wait_;                                                     \
-		if (cond)                                                                          \
-			break;                                                                     \
-		prepare_to_wait((wq), &wait_, NULL);                                               \
-		while (!(cond))                                                                    \
-			port_park(UINT64_MAX);                                                     \
-		finish_wait((wq), &wait_);                                                         \
+#define wait_event(wq, cond)                         \
+	do {                                         \
+		struct wait_queue_entry wait_;       \
+		if (cond)                            \
+			break;                       \
+		prepare_to_wait((wq), &wait_, NULL); \
+		while (!(cond))                      \
+			port_park(UINT64_MAX);       \
+		finish_wait((wq), &wait_);           \
 	} while (0)
 
 /* ---- Sleeping locks --------------------------------------------------------------- */
 
 /*
- * Exclusive; may sleep. Waiters get it in the order in which they came. A task that does not wait may take
- * a free mutex before the first waiter, but only until that waiter has been woken once (mm/base/locks.c). The
- * _killable form gives up with -EINTR, without the mutex, when a fatal signal is pending.
+ * Exclusive; may sleep. Waiters get it in the order in which they came. A task that does not wait
+ * may take a free mutex before the first waiter, but only until that waiter has been woken once
+ * (mm/base/locks.c). The _killable form gives up with -EINTR, without the mutex, when a fatal
+ * signal is pending.
  */
 struct mutex {
 	unsigned int state; /* (A) MUTEX_ bits of locks.c */
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
 };
-#define MUTEX_INIT(name, r) { 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
+#define MUTEX_INIT(name, r)                               \
+	{                                                 \
+		0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) \
+	}
 void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_lock(struct mutex *m);
 int mutex_lock_killable(struct mutex *m) __must_check;
@@ -204,9 +213,9 @@ bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
 /*
- * Many readers or one writer; may sleep. First come, first served: nobody passes a waiter, not even by
- * a trylock, so a reader must not take it twice. The fast paths are here, one atomic operation each;
- * who must wait, or has waiters to serve, goes to mm/base/locks.c.
+ * Many readers or one writer; may sleep. First come, first served: nobody passes a waiter, not even
+ * by a trylock, so a reader must not take it twice. The fast paths are here, one atomic operation
+ * each; who must wait, or has waiters to serve, goes to mm/base/locks.c.
  */
 struct rw_semaphore {
 	unsigned int count; /* (A) readers, and the two flags below */
@@ -215,10 +224,16 @@ struct rw_semaphore {
 };
 #define RWSEM_WAITERS 0x40000000u /* the queue is not empty: later readers and writers join it */
 #define RWSEM_WRITER  0x80000000u /* a writer holds it */
-#define RWSEM_INIT(name, r) { 0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) }
+#define RWSEM_INIT(name, r)                               \
+	{                                                 \
+		0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) \
+	}
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank);
 
-/* The slow paths of the calls below: they wait, serve waiters, or panic if the semaphore was not held. */
+/*
+ * The slow paths of the calls below: they wait, serve waiters, or panic if the semaphore was not
+ * held.
+ */
 void down_read_slow(struct rw_semaphore *sem);
 void down_write_slow(struct rw_semaphore *sem);
 int down_read_killable_slow(struct rw_semaphore *sem);

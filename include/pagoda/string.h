@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* string.h: the memory, string and print routines a freestanding build needs (lib/string.c, lib/vsprintf.c). */
+/*
+ * string.h: the memory, string and print routines a freestanding build needs (lib/string.c,
+ * lib/vsprintf.c).
+ */
 #pragma once
 
 #include <pagoda/types.h>
@@ -19,6 +22,9 @@ char *strrchr(const char *s, int c);
 char *strstr(const char *haystack, const char *needle);
 /* Copies at most size-1 bytes, always terminates; returns strlen(src). */
 size_t pagoda_strlcpy(char *dst, const char *src, size_t size);
-/* As C's: %d %i %u %x %X %o %c %s %p %% with flags 0 - + space #, width, precision (also *), hh h l ll z j t. */
+/*
+ * As C's: %d %i %u %x %X %o %c %s %p %% with flags 0 - + space #, width, precision (also *), hh h l
+ * ll z j t.
+ */
 int pagoda_vsnprintf(char *buf, size_t size, const char *fmt, va_list args);
 int pagoda_snprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);

@@ -30,9 +30,11 @@
 /* Offset 0 of an area is its header, so entry 0 is none. */
 
 /* swap_map values. */
-#define SWAP_MAP_MAX   0x1ffe /* the most that a word counts; more uses are in a continuation (swap_slots.c) */
-#define SWAP_MAP_BAD   0x1fff
-#define SWAP_FAILURE   0x2000 /* a write to it failed; counted up to SWAP_FAILURES, then it is given up */
+#define SWAP_MAP_MAX \
+	0x1ffe /* the most that a word counts; more uses are in a continuation (swap_slots.c) */
+#define SWAP_MAP_BAD 0x1fff
+#define SWAP_FAILURE \
+	0x2000 /* a write to it failed; counted up to SWAP_FAILURES, then it is given up */
 #define SWAP_FAILURES  0x6000
 #define SWAP_HAS_CACHE 0x8000
 
@@ -42,7 +44,10 @@ extern long total_swap_pages;	    /* usable slots of all areas */
 
 /* A free slot with one use and SWAP_HAS_CACHE unset; .val 0: none. (SW-02) */
 swp_entry_t get_swap_page(void);
-/* One more use (SW-05); false: there is no such entry, or no memory for a continuation of its count. */
+/*
+ * One more use (SW-05); false: there is no such entry, or no memory for a continuation of its
+ * count.
+ */
 bool swap_duplicate(swp_entry_t entry) __must_check;
 void swap_free(swp_entry_t entry);
 /* It lost a page: nothing is to be written there any more; bad once it is free. */
@@ -58,7 +63,7 @@ struct address_space *page_mapping(const struct page *page);
 /* The entry of a page in the swap cache. */
 static inline swp_entry_t page_swap_entry(const struct page *page)
 {
-	return (swp_entry_t){ (unsigned long)page->private };
+	return (swp_entry_t){(unsigned long)page->private};
 }
 /*
  * Give a locked anonymous page a slot and put it, dirty, into the swap cache; false: no slot, no
@@ -82,15 +87,22 @@ bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask) __must_check;
  * The page of the entry, with a reference, being read if it was not there; NULL: no memory, or
  * the entry is gone. May sleep.
  */
-struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
-/* The same with its neighbours: by virtual address where vma is given (FX-12), at most 2^page_cluster. */
+struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma,
+				   unsigned long addr);
+/*
+ * The same with its neighbours: by virtual address where vma is given (FX-12), at most
+ * 2^page_cluster.
+ */
 struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr);
 extern int page_cluster;
 /* A page that was read ahead, PG_readahead, is used in vma. */
 void swap_readahead_used(struct vm_area_struct *vma, struct page *page);
 /* Does a locked page belong to one user alone? (SW-09) Then it may be written in place. */
 bool can_share_swap_page(struct page *page);
-/* Take a locked, exclusive page out of the cache so that it is an ordinary anonymous page; false: it is not. */
+/*
+ * Take a locked, exclusive page out of the cache so that it is an ordinary anonymous page; false:
+ * it is not.
+ */
 bool remove_exclusive_swap_page(struct page *page);
 /* Take a page that has lost its last user out of the cache, if it can be locked at once. */
 void free_unused_swap_page(struct page *page);
@@ -126,7 +138,10 @@ struct block_device;
  * -EPERM (MAX_SWAPFILES). name: for /proc/swaps. May sleep. (SW-13)
  */
 int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags) __must_check;
-/* A file to swap to: bdev, and a mapping with bmap, whose blocks have that many bytes; size: the file's. */
+/*
+ * A file to swap to: bdev, and a mapping with bmap, whose blocks have that many bytes; size: the
+ * file's.
+ */
 struct swap_file {
 	struct block_device *bdev;
 	struct address_space *mapping; /* NULL: the device itself */
@@ -139,17 +154,20 @@ struct swap_file {
  */
 int sys_swapon_file(const struct swap_file *file, const char *name, int flags) __must_check;
 int sys_swapoff_file(struct address_space *mapping) __must_check;
-/* Bring everything back and let go of the area. -EINVAL: not in use; -ENOMEM, -EINTR, -EIO: the area
- * stays in use. May sleep. (SW-15) */
+/*
+ * Bring everything back and let go of the area. -EINVAL: not in use; -ENOMEM, -EINTR, -EIO: the
+ * area stays in use. May sleep. (SW-15)
+ */
 int sys_swapoff_bdev(struct block_device *bdev) __must_check;
 /*
- * Memory is short: every swapoff under way is to end with -ENOMEM soon. True: there was one that had not
- * been told, so waiting for it may help. Never sleeps. (out_of_memory)
+ * Memory is short: every swapoff under way is to end with -ENOMEM soon. True: there was one that
+ * had not been told, so waiting for it may help. Never sleeps. (out_of_memory)
  */
 bool swapoff_give_up(void);
 /*
  * Bring everything that processes have in swap back to memory, as far as memory goes, and keep the
- * areas. Returns the slots still in use: 0, if nothing was lost. For the end of a machine's life. May sleep.
+ * areas. Returns the slots still in use: 0, if nothing was lost. For the end of a machine's life.
+ * May sleep.
  */
 unsigned long swap_settle(void);
 struct swap_area_info {

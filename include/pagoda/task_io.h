@@ -13,8 +13,8 @@ struct task_io {
 };
 
 /*
- * Returns the running task's counters, which only that task writes. Set once, at boot; NULL: nothing is counted.
- * Any context.
+ * Returns the running task's counters, which only that task writes. Set once, at boot; NULL:
+ * nothing is counted. Any context.
  */
 extern struct task_io *(*current_task_io)(void);
 
@@ -27,7 +27,10 @@ static inline void count_task_call(struct task_io *io, long ret, bool write)
 	*(write ? &io->wchar : &io->rchar) += bytes;
 }
 
-/* For the running task: bytes asked of a disk, bytes made dirty, dirty bytes thrown away. Any context. */
+/*
+ * For the running task: bytes asked of a disk, bytes made dirty, dirty bytes thrown away. Any
+ * context.
+ */
 static inline void count_task_read(u64 bytes)
 {
 	if (current_task_io)

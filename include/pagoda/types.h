@@ -34,27 +34,27 @@ typedef u64 phys_addr_t;
 typedef unsigned long pgoff_t;
 typedef unsigned int gfp_t;
 
-#define static_assert	 _Static_assert
-#define likely(x)	 __builtin_expect(!!(x), 1)
-#define unlikely(x)	 __builtin_expect(!!(x), 0)
-#define barrier()	 __asm__ __volatile__("" : : : "memory")
+#define static_assert _Static_assert
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define barrier()   __asm__ __volatile__("" : : : "memory")
 /*
- * Read or write a scalar that another CPU may access at the same time: one access of its whole width,
- * with no ordering towards other memory. What must be ordered uses smp_load_acquire() and its
- * relatives in atomic.h. ThreadSanitizer reports every other access to shared data that no lock
+ * Read or write a scalar that another CPU may access at the same time: one access of its whole
+ * width, with no ordering towards other memory. What must be ordered uses smp_load_acquire() and
+ * its relatives in atomic.h. ThreadSanitizer reports every other access to shared data that no lock
  * orders.
  */
 #define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
-#define __must_check	__attribute__((warn_unused_result))
-#define __packed	__attribute__((packed))
-#define __aligned(n)	__attribute__((aligned(n)))
-#define __noreturn	__attribute__((noreturn))
-#define __maybe_unused	__attribute__((unused))
-#define __printf(f, a)	__attribute__((format(printf, f, a)))
-#define __cold		__attribute__((cold))
-#define noinline	__attribute__((noinline))
+#define __must_check   __attribute__((warn_unused_result))
+#define __packed       __attribute__((packed))
+#define __aligned(n)   __attribute__((aligned(n)))
+#define __noreturn     __attribute__((noreturn))
+#define __maybe_unused __attribute__((unused))
+#define __printf(f, a) __attribute__((format(printf, f, a)))
+#define __cold	       __attribute__((cold))
+#define noinline       __attribute__((noinline))
 #undef __always_inline /* the C library of a hosted build has one too */
 #define __always_inline inline __attribute__((always_inline))
 
@@ -62,40 +62,40 @@ typedef unsigned int gfp_t;
 #define __init	   __attribute__((section(".init.text"), cold))
 #define __initdata __attribute__((section(".init.data")))
 
-#define ARRAY_SIZE(a)	 (sizeof(a) / sizeof((a)[0]))
-#define BITS_PER_LONG	 (8 * (int)sizeof(long))
+#define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
+#define BITS_PER_LONG	   (8 * (int)sizeof(long))
 #define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 /* a: a power of two */
 #define ALIGN(x, a)	 (((x) + ((__typeof__(x))(a)-1)) & ~((__typeof__(x))(a)-1))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
 #define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
 
-#define min(a, b)                                                                                  \
-	({                                                                                         \
-		__typeof__(a) _a = (a);                                                            \
-		__typeof__(b) _b = (b);                                                            \
-		_a < _b ? _a : _b;                                                                 \
+#define min(a, b)                       \
+	({                              \
+		__typeof__(a) _a = (a); \
+		__typeof__(b) _b = (b); \
+		_a < _b ? _a : _b;      \
 	})
-#define max(a, b)                                                                                  \
-	({                                                                                         \
-		__typeof__(a) _a = (a);                                                            \
-		__typeof__(b) _b = (b);                                                            \
-		_a > _b ? _a : _b;                                                                 \
+#define max(a, b)                       \
+	({                              \
+		__typeof__(a) _a = (a); \
+		__typeof__(b) _b = (b); \
+		_a > _b ? _a : _b;      \
 	})
-#define min_t(t, a, b)	  min((t)(a), (t)(b))
-#define max_t(t, a, b)	  max((t)(a), (t)(b))
-#define clamp(v, lo, hi)  min(max(v, lo), hi)
+#define min_t(t, a, b)	 min((t)(a), (t)(b))
+#define max_t(t, a, b)	 max((t)(a), (t)(b))
+#define clamp(v, lo, hi) min(max(v, lo), hi)
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-#define SZ_1K 0x400ul
-#define SZ_4K 0x1000ul
+#define SZ_1K  0x400ul
+#define SZ_4K  0x1000ul
 #define SZ_64K 0x10000ul
-#define SZ_1M 0x100000ul
-#define SZ_2M 0x200000ul
-#define SZ_4M 0x400000ul
+#define SZ_1M  0x100000ul
+#define SZ_2M  0x200000ul
+#define SZ_4M  0x400000ul
 #define SZ_16M 0x1000000ul
-#define SZ_1G 0x40000000ul
+#define SZ_1G  0x40000000ul
 
 /* Errors travel in pointers where a call yields either (-4095..-1 are errors). */
 #define MAX_ERRNO 4095

@@ -19,8 +19,8 @@ long strnlen_user(unsigned long src, size_t n) __must_check;
 
 /* 0 or -EFAULT; x is an lvalue of 1, 2, 4 or 8 bytes. (FT-64) */
 #define get_user(x, addr) (copy_from_user(&(x), (unsigned long)(addr), sizeof(x)) ? -14 : 0)
-#define put_user(x, addr)                                                                          \
-	({                                                                                         \
-		__typeof__(x) val_ = (x);                                                          \
-		copy_to_user((unsigned long)(addr), &val_, sizeof(val_)) ? -14 : 0;                \
+#define put_user(x, addr)                                                           \
+	({                                                                          \
+		__typeof__(x) val_ = (x);                                           \
+		copy_to_user((unsigned long)(addr), &val_, sizeof(val_)) ? -14 : 0; \
 	})

@@ -16,10 +16,26 @@ struct mm_struct;
 struct mempolicy;
 
 /* Numbers of the limits the core consults; values as in Linux's RLIMIT_*. */
-enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC,
-       RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING,
-       RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIM_NLIMITS };
-#define RLIMIT_MLOCK RLIMIT_MEMLOCK /* the thesis's name (CT-16) */
+enum {
+	RLIMIT_CPU,
+	RLIMIT_FSIZE,
+	RLIMIT_DATA,
+	RLIMIT_STACK,
+	RLIMIT_CORE,
+	RLIMIT_RSS,
+	RLIMIT_NPROC,
+	RLIMIT_NOFILE,
+	RLIMIT_MEMLOCK,
+	RLIMIT_AS,
+	RLIMIT_LOCKS,
+	RLIMIT_SIGPENDING,
+	RLIMIT_MSGQUEUE,
+	RLIMIT_NICE,
+	RLIMIT_RTPRIO,
+	RLIMIT_RTTIME,
+	RLIM_NLIMITS
+};
+#define RLIMIT_MLOCK  RLIMIT_MEMLOCK /* the thesis's name (CT-16) */
 #define RLIM_INFINITY (~0ul)
 
 struct rlimit {
@@ -46,14 +62,14 @@ struct vm_task {
 	unsigned long min_flt, maj_flt; /* (A) */
 	unsigned int nr_dirtied;	/* (S) pages of files, since balance_dirty_pages looked */
 	unsigned long stack_pointer_hint; /* unused by the core unless set */
-	struct rlimit *rlim;		/* (A) RLIM_NLIMITS entries, shared by a process */
-	bool cap_ipc_lock;		/* may lock memory without limit */
-	bool cap_sys_rawio;		/* may map below mmap_min_addr; spared by the OOM killer */
-	bool cap_sys_admin;		/* or root: spared by the OOM killer (OM-10) */
-	int oom_score_adj;		/* (A) -1000 .. 1000 */
-	int pid;			/* (C) */
+	struct rlimit *rlim;		  /* (A) RLIM_NLIMITS entries, shared by a process */
+	bool cap_ipc_lock;		  /* may lock memory without limit */
+	bool cap_sys_rawio; /* may map below mmap_min_addr; spared by the OOM killer */
+	bool cap_sys_admin; /* or root: spared by the OOM killer (OM-10) */
+	int oom_score_adj;  /* (A) -1000 .. 1000 */
+	int pid;	    /* (C) */
 	char comm[16];
-	struct list_head local_pages;	/* (S) PF_FREE_PAGES: blocks kept for this task */
+	struct list_head local_pages; /* (S) PF_FREE_PAGES: blocks kept for this task */
 	unsigned int nr_local_pages;
 	/* (S) Sleeping locks held, for the rank check of debug builds. */
 	struct {
@@ -61,15 +77,19 @@ struct vm_task {
 		int rank;
 	} held_locks[8];
 	unsigned int nr_held_locks;
-	u64 start_time_ns;		/* (C) */
-	u64 cpu_time_ns;		/* (A) */
-	struct mempolicy *mempolicy;	/* (S) where its pages come from; NULL: from near (mempolicy.h) */
+	u64 start_time_ns; /* (C) */
+	u64 cpu_time_ns;   /* (A) */
+	/* (S) where its pages come from; NULL: from near (mempolicy.h) */
+	struct mempolicy *mempolicy;
 	unsigned int il_prev;		/* (S) node of its last interleaved page */
 	struct mempolicy *fault_policy; /* (S) in a fault on shared memory: the mapping's */
-	struct page *fault_page;	/* (S) with a reference, over the tries of a fault (fault_retry.c) */
-	unsigned long young_cpus;	/* (S) may hold translations whose accessed bits it has taken (rmap.c) */
-	unsigned int young_entries;	/* (S) how many bits since these CPUs were flushed */
-	bool young_batch;		/* (S) it goes on looking at pages: flush for many of them at once */
+	/* (S) with a reference, over the tries of a fault (fault_retry.c) */
+	struct page *fault_page;
+	/* (S) may hold translations whose accessed bits it has taken (rmap.c) */
+	unsigned long young_cpus;
+	unsigned int young_entries; /* (S) how many bits since these CPUs were flushed */
+	/* (S) it goes on looking at pages: flush for many of them at once */
+	bool young_batch;
 };
 
 #define current_vm port_current()

@@ -12,19 +12,22 @@
 
 /* An area. (V) vmlist_lock */
 struct vm_struct {
-	unsigned long flags;	 /* (V) */
-	void *addr;		 /* (C) */
-	unsigned long size;	 /* (C) bytes, guard page included */
-	phys_addr_t phys_addr;	 /* (C) of an ioremap */
-	struct vm_struct *next;	 /* (V) in address order */
-	struct rb_node node;	 /* (V) */
-	unsigned long gap;	 /* (V) free bytes in front of it */
-	unsigned long max_gap;	 /* (V) largest gap in its subtree */
+	unsigned long flags;	     /* (V) */
+	void *addr;		     /* (C) */
+	unsigned long size;	     /* (C) bytes, guard page included */
+	phys_addr_t phys_addr;	     /* (C) of an ioremap */
+	struct vm_struct *next;	     /* (V) in address order */
+	struct rb_node node;	     /* (V) */
+	unsigned long gap;	     /* (V) free bytes in front of it */
+	unsigned long max_gap;	     /* (V) largest gap in its subtree */
 	struct vm_struct *lazy_next; /* (V) */
 };
 extern struct vm_struct *vmlist; /* (V) */
 
-/* size bytes (rounded up to pages) mapped contiguously, followed by an unmapped guard page; NULL if none. */
+/*
+ * size bytes (rounded up to pages) mapped contiguously, followed by an unmapped guard page; NULL if
+ * none.
+ */
 void *vmalloc(unsigned long size) __must_check;
 void *vmalloc_dma(unsigned long size) __must_check;
 void *vmalloc_32(unsigned long size) __must_check;

@@ -27,7 +27,8 @@ void kswapd_init(void);
 struct shrinker {
 	const char *name;
 	unsigned long (*count)(void);
-	unsigned long (*scan)(unsigned long nr, gfp_t gfp); /* free about nr objects; how many were looked at */
+	/* free about nr objects; how many were looked at */
+	unsigned long (*scan)(unsigned long nr, gfp_t gfp);
 	struct list_head list;
 };
 /* May sleep. */
@@ -36,7 +37,10 @@ void unregister_shrinker(struct shrinker *shrinker);
 /* Shrink them all as far as they go (drop_caches); objects looked at. May sleep. */
 unsigned long drop_shrinkable(void);
 
-/* Starts all requests that wait (run_disk_queue(), the documents' tq_disk, RC-04). NULL: before kswapd_init(). */
+/*
+ * Starts all requests that wait (run_disk_queue(), the documents' tq_disk, RC-04). NULL: before
+ * kswapd_init().
+ */
 extern void (*run_reclaim_io)(void);
 /*
  * For buffers: let go of those of a locked page that has no a_ops->releasepage; true: they are
@@ -59,21 +63,25 @@ struct rmap_info {
 };
 int page_referenced(struct page *page, struct rmap_info *info);
 /*
- * Between these two calls page_referenced() does not flush the translations of each accessed bit that it clears, but
- * of YOUNG_BATCH bits together, and of the rest at the end. Pairs may nest: begin returns true for the outermost
- * one, and its result is passed to end. end: interrupts on, no spinlock held.
+ * Between these two calls page_referenced() does not flush the translations of each accessed bit
+ * that it clears, but of YOUNG_BATCH bits together, and of the rest at the end. Pairs may nest:
+ * begin returns true for the outermost one, and its result is passed to end. end: interrupts on, no
+ * spinlock held.
  */
 #define YOUNG_BATCH 32
 bool young_batch_begin(void) __must_check;
 void young_batch_end(bool outermost);
 /*
- * The accessed bit of an entry of mm was cleared: note_young_taken() with page_table_lock held, then, without it,
- * flush_young_taken(), which flushes if the batch is full or there is none.
+ * The accessed bit of an entry of mm was cleared: note_young_taken() with page_table_lock held,
+ * then, without it, flush_young_taken(), which flushes if the batch is full or there is none.
  */
 void note_young_taken(const struct mm_struct *mm);
 void flush_young_taken(void);
 bool try_to_unmap(struct page *page) __must_check;
-/* Write-protect and clean every PTE of a file page (before writeback); true if one was dirty. Page locked. */
+/*
+ * Write-protect and clean every PTE of a file page (before writeback); true if one was dirty. Page
+ * locked.
+ */
 bool page_mkclean(struct page *page);
 
 extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather than those of files */
@@ -82,8 +90,8 @@ extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather tha
 unsigned long reclaim_progress(void);
 
 /*
- * The OOM killer (mm/reclaim/oom_kill.c, oom.h): reclaim has just freed nothing. True: try again, as
- * something was killed, or progress is made, or it is too early to tell (it has waited a
+ * The OOM killer (mm/reclaim/oom_kill.c, oom.h): reclaim has just freed nothing. True: try again,
+ * as something was killed, or progress is made, or it is too early to tell (it has waited a
  * little). False: nobody can be killed. May sleep.
  */
 bool out_of_memory(gfp_t gfp_mask, unsigned int order);

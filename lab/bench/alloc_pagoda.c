@@ -104,7 +104,7 @@ static int run_boot(struct hosted_config *config)
 
 int main(int argc, char **argv)
 {
-	struct hosted_config config = { .ram = 512 * SZ_1M, .nr_cpus = 2, .start_threads = true };
+	struct hosted_config config = {.ram = 512 * SZ_1M, .nr_cpus = 2, .start_threads = true};
 
 	if (argc != 3)
 		return 2;

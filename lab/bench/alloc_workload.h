@@ -83,7 +83,8 @@ struct mixed_slots {
 	void *at[MIXED_SLOTS];
 	size_t size[MIXED_SLOTS];
 	size_t asked; /* bytes taken and not given back */
-} __attribute__((aligned(256))); /* asked, written all the time, shares no line with another's data */
+	/* asked, written all the time, shares no line with another's data */
+} __attribute__((aligned(256)));
 static struct mixed_slots mixed[MAX_THREADS];
 
 static void mixed_worker(unsigned int id)
@@ -232,7 +233,8 @@ static void run_mixed(unsigned int threads)
 	before = footprint();
 	measure("mixed", threads, MIXED_OPS, mixed_worker);
 	if (threads == 1)
-		printf("footprint 1 %.3f\n", (double)(footprint() - before) / (double)mixed[0].asked);
+		printf("footprint 1 %.3f\n",
+		       (double)(footprint() - before) / (double)mixed[0].asked);
 }
 
 /* argv: program, workload, threads. */

@@ -145,7 +145,7 @@ static void leave_frames(const struct machine *m)
 	unsigned long low = 0, wanted;
 	zone_t *zone;
 
-	for_each_zone (zone, pgdat_list)
+	for_each_zone(zone, pgdat_list)
 		low += zone->size ? zone->pages_low : 0;
 	wanted = m->setup->frames + low - 1; /* the next one wakes kswapd */
 	if (nr_free_pages() < wanted)

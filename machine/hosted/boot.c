@@ -18,7 +18,7 @@ void machine_map_kernel_image(void)
 
 void hosted_boot(const struct hosted_config *config)
 {
-	struct mm_boot_info info = { .options = config->options ? config->options : "" };
+	struct mm_boot_info info = {.options = config->options ? config->options : ""};
 	unsigned long flags;
 
 	port_init(config);
@@ -27,8 +27,8 @@ void hosted_boot(const struct hosted_config *config)
 	sched_init(config);
 	if (config->no_mm_boot)
 		return;
-	x86_features = (struct x86_features){ .pse = true, .pge = true, .nx = HAVE_NX, .smep = true,
-					      .smap = true };
+	x86_features = (struct x86_features){
+		.pse = true, .pge = true, .nx = HAVE_NX, .smep = true, .smap = true};
 	flags = port_irq_save();
 	mm_boot(&info);
 	port_irq_restore(flags);

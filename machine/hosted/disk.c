@@ -14,8 +14,8 @@
  * disk that was declared unable to reach it is a broken promise of the block layer.
  *
  * Locking: disk->lock (RANK_LEAF, interrupts off) for the list of taken requests and for the faults
- * on order. A test may order a fault while the disk still serves read-ahead; a request sees the whole
- * order or nothing of it.
+ * on order. A test may order a fault while the disk still serves read-ahead; a request sees the
+ * whole order or nothing of it.
  */
 #include "hosted_internal.h"
 
@@ -36,12 +36,12 @@ struct hosted_disk {
 	const char *path; /* (C) */
 	u64 delay_ns;	  /* (C) */
 	spinlock_t lock;
-	struct list_head taken; /* (lock) by blk_request.list */
-	unsigned int nr_taken;	/* (lock) */
-	unsigned int depth;	/* (C) */
-	bool immediate;		/* (C) */
+	struct list_head taken;	    /* (lock) by blk_request.list */
+	unsigned int nr_taken;	    /* (lock) */
+	unsigned int depth;	    /* (C) */
+	bool immediate;		    /* (C) */
 	int stalled, ending, ended; /* (A) */
-	struct hosted_disk *next; /* of all disks; made and ended by one task */
+	struct hosted_disk *next;   /* of all disks; made and ended by one task */
 	wait_queue_head_t work;
 	unsigned long requests, fail_request; /* (lock) since hosted_disk_fail_nth() */
 	u64 bad_start, bad_end;		      /* (lock) */
@@ -87,7 +87,7 @@ static bool disk_submit(struct block_device *bdev, struct blk_request *rq)
 	return takes;
 }
 
-static const struct block_device_operations disk_ops = { .submit = disk_submit };
+static const struct block_device_operations disk_ops = {.submit = disk_submit};
 
 static void transfer_vec(struct hosted_disk *disk, const struct bio *bio, u64 sector,
 			 const struct bio_vec *vec, struct watcher watcher)
@@ -95,7 +95,8 @@ static void transfer_vec(struct hosted_disk *disk, const struct bio *bio, u64 se
 	unsigned char *ram, *at = disk->bytes + (sector << SECTOR_SHIFT);
 
 	if (PageHighMem(vec->page) && !disk->bdev.high_memory)
-		hosted_fatal("disk %s cannot reach frame %#lx", disk->bdev.name, page_to_pfn(vec->page));
+		hosted_fatal("disk %s cannot reach frame %#lx", disk->bdev.name,
+			     page_to_pfn(vec->page));
 	ram = hosted_phys(PFN_PHYS(page_to_pfn(vec->page)) + vec->offset);
 	if (watcher.call)
 		watcher.call(watcher.arg, bio->op, sector, vec->page);
@@ -170,7 +171,8 @@ static void disk_thread(void *arg)
 	for (;;) {
 		int error;
 
-		wait_event(&disk->work, (rq = next_taken(disk)) || __atomic_load_n(&disk->ending, __ATOMIC_ACQUIRE));
+		wait_event(&disk->work, (rq = next_taken(disk)) ||
+						__atomic_load_n(&disk->ending, __ATOMIC_ACQUIRE));
 		if (!rq)
 			break;
 		take_time(disk);
@@ -231,7 +233,8 @@ struct block_device *hosted_disk_create(const struct hosted_disk_config *config)
 static void end_disk(struct hosted_disk *disk)
 {
 	hosted_disk_stall(&disk->bdev, false);
-	while (__atomic_load_n(&disk->bdev.nr_in_flight, __ATOMIC_RELAXED) || !list_empty(&disk->bdev.queued))
+	while (__atomic_load_n(&disk->bdev.nr_in_flight, __ATOMIC_RELAXED) ||
+	       !list_empty(&disk->bdev.queued))
 		port_yield();
 	__atomic_store_n(&disk->ending, 1, __ATOMIC_RELEASE);
 	wake_up(&disk->work);

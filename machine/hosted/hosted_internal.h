@@ -15,7 +15,9 @@
 
 enum mmu_access { MMU_READ, MMU_WRITE, MMU_EXEC };
 
-/* A cached translation of one 4 KiB page, or of one last-level table (the paging-structure cache). */
+/*
+ * A cached translation of one 4 KiB page, or of one last-level table (the paging-structure cache).
+ */
 struct tlb_entry {
 	unsigned long tag; /* page or table number + 1; 0: empty */
 	phys_addr_t pa;
@@ -28,7 +30,7 @@ struct tlb {
 	struct tlb_entry *slot;
 	size_t size, used;
 	bool has_large; /* there may be entries of large pages */
-	size_t limit; /* 0: grows */
+	size_t limit;	/* 0: grows */
 };
 
 struct mmu {
@@ -62,12 +64,12 @@ struct ipi_call {
 
 struct hosted_cpu {
 	struct hosted_cpu_front front;
-	struct hosted_task *owner; /* (L) NULL: idle */
-	bool borrowed;		   /* (L) another CPU's holder runs an IPI here */
-	struct vm_task idle;	   /* (H) the kernel thread of this CPU's idle time */
+	struct hosted_task *owner;     /* (L) NULL: idle */
+	bool borrowed;		       /* (L) another CPU's holder runs an IPI here */
+	struct vm_task idle;	       /* (H) the kernel thread of this CPU's idle time */
 	struct ipi_call *ipi[NR_CPUS]; /* by sender; set under (L) before its bit in ipi_pending */
-	struct mmu mmu;		   /* (H) */
-	int nid;		   /* (C) */
+	struct mmu mmu;		       /* (H) */
+	int nid;		       /* (C) */
 };
 
 enum task_state { TASK_RUNNING, TASK_READY, TASK_PARKED, TASK_OUTSIDE, TASK_DEAD };
@@ -76,13 +78,13 @@ enum task_state { TASK_RUNNING, TASK_READY, TASK_PARKED, TASK_OUTSIDE, TASK_DEAD
 
 struct hosted_task {
 	struct vm_task vm;
-	enum task_state state;	 /* (L) */
-	bool token;		 /* (L) see port_park() */
-	bool patient;		 /* (L) see hosted_let_others_run() */
-	bool from_idle;		 /* (L) this CPU was idle: the task switches tables itself */
-	u64 deadline;		 /* (L) when parked */
-	struct hosted_cpu *cpu;	 /* (L) while running */
-	unsigned long allowed;	 /* (C) CPUs */
+	enum task_state state;	    /* (L) */
+	bool token;		    /* (L) see port_park() */
+	bool patient;		    /* (L) see hosted_let_others_run() */
+	bool from_idle;		    /* (L) this CPU was idle: the task switches tables itself */
+	u64 deadline;		    /* (L) when parked */
+	struct hosted_cpu *cpu;	    /* (L) while running */
+	unsigned long allowed;	    /* (C) CPUs */
 	struct hosted_task *awaits; /* (L) whose end it sleeps for */
 	pthread_cond_t wake;
 	struct list_head all;	 /* (L) */
@@ -94,9 +96,9 @@ struct hosted_task {
 	unsigned long traps;	 /* (H) page faults in user mode */
 	unsigned int user_ticks; /* (H) user accesses since it got its CPU */
 	struct hosted_signal signals[TASK_MAX_SIGNALS]; /* (L) oldest first */
-	unsigned int nr_signals; /* (L) */
+	unsigned int nr_signals;			/* (L) */
 	unsigned long signals_posted; /* (L) ever, also those that found no room */
-	bool killed;		 /* (L) SIGKILL is among them */
+	bool killed;		      /* (L) SIGKILL is among them */
 	struct rlimit rlim[RLIM_NLIMITS];
 };
 
@@ -145,4 +147,4 @@ void window_remap(void); /* after RAM was replaced: show the same frames, stale 
 void port_init(const struct hosted_config *config);
 void log_after_fork(void);
 extern u64 hosted_virtual_ns; /* (L) deterministic mode's clock */
-u64 host_clock_ns(void);	/* the host's monotonic clock since boot */
+u64 host_clock_ns(void);      /* the host's monotonic clock since boot */

@@ -24,9 +24,9 @@
  * manuals promise and no more:
  *	one page	that page, global or not, and all cached tables
  *	non-global	pages without the global bit and all cached tables
- * A CPU may load what the tables say at any time, and this one does: a last-level table that it forgets
- * in a flush and still finds is cached again at once. So a table that is unhooked after the last flush
- * stays in use, and (M2) is found when it is used after it was freed.
+ * A CPU may load what the tables say at any time, and this one does: a last-level table that it
+ * forgets in a flush and still finds is cached again at once. So a table that is unhooked after the
+ * last flush stays in use, and (M2) is found when it is used after it was freed.
  *	all		everything
  *	a page fault	what is cached for the faulting address
  * A page that is not present is never cached, nor is a page whose rights would be found
@@ -36,8 +36,8 @@
  *
  * The law of asm/tlb.h, "unhook, flush, free", is checked whenever a CPU forgets a user page
  * because of a flush: (M1) the frame it leads to is not free. Two cases are excused, as nobody
- * can use what they remember: an address space that is borrowed (lazy), and one that has ended. Also
- * excused is a frame that had no count of its own when it was mapped (part of a block).
+ * can use what they remember: an address space that is borrowed (lazy), and one that has ended.
+ * Also excused is a frame that had no count of its own when it was mapped (part of a block).
  *
  * One page of a large mapping is cached as a 4 KiB entry; flushing any address drops all
  * entries marked large. A TLB belongs to the thread that holds its CPU; no lock.
@@ -52,16 +52,16 @@
 
 #include "raw.h"
 
-#define BIT_P	 0x001ull
-#define BIT_RW	 0x002ull
-#define BIT_US	 0x004ull
-#define BIT_A	 0x020ull
-#define BIT_D	 0x040ull
-#define BIT_PS	 0x080ull
-#define BIT_G	 0x100ull
-#define BIT_NX	 (1ull << 63)
-#define FRAME	 0x000ffffffffff000ull
-#define MAX_LEVELS 5
+#define BIT_P	       0x001ull
+#define BIT_RW	       0x002ull
+#define BIT_US	       0x004ull
+#define BIT_A	       0x020ull
+#define BIT_D	       0x040ull
+#define BIT_PS	       0x080ull
+#define BIT_G	       0x100ull
+#define BIT_NX	       (1ull << 63)
+#define FRAME	       0x000ffffffffff000ull
+#define MAX_LEVELS     5
 #define FIRST_TLB_SIZE 64
 #define CACHED_TABLES  64 /* of a limited TLB; all go at every flush, so few are better */
 
@@ -75,20 +75,20 @@ struct paging_mode {
 };
 
 static const struct paging_mode paging_modes[MAX_LEVELS + 1] = {
-	[2] = { { 12, 22 }, { 10, 10 }, 4, 32, 2, 0 },
-	[3] = { { 12, 21, 30 }, { 9, 9, 2 }, 8, 32, 2, 0x7ff0000000000000ull },
-	[4] = { { 12, 21, 30, 39 }, { 9, 9, 9, 9 }, 8, 48, 3, 0 },
-	[5] = { { 12, 21, 30, 39, 48 }, { 9, 9, 9, 9, 9 }, 8, 57, 3, 0 },
+	[2] = {{12, 22}, {10, 10}, 4, 32, 2, 0},
+	[3] = {{12, 21, 30}, {9, 9, 2}, 8, 32, 2, 0x7ff0000000000000ull},
+	[4] = {{12, 21, 30, 39}, {9, 9, 9, 9}, 8, 48, 3, 0},
+	[5] = {{12, 21, 30, 39, 48}, {9, 9, 9, 9, 9}, 8, 57, 3, 0},
 };
 static const struct paging_mode *const mode = &paging_modes[PGTABLE_LEVELS];
 
 /* ---- The TLB ------------------------------------------------------------------------- */
 
-static const struct tlb_entry tombstone = { .tag = ~0ul };
+static const struct tlb_entry tombstone = {.tag = ~0ul};
 
 void mmu_init(struct mmu *mmu, size_t limit)
 {
-	struct tlb *both[] = { &mmu->pages, &mmu->tables };
+	struct tlb *both[] = {&mmu->pages, &mmu->tables};
 
 	for (int i = 0; i < 2; i++) {
 		both[i]->limit = i ? min(limit, (size_t)CACHED_TABLES) : limit;
@@ -183,23 +183,25 @@ static bool users_are_live(void)
 {
 	const struct tlb_state *state = &cpu_tlbstate[port_cpu_id()];
 
-	return state->active_mm && state->state != TLBSTATE_LAZY && atomic_read(&state->active_mm->mm_users);
+	return state->active_mm && state->state != TLBSTATE_LAZY &&
+	       atomic_read(&state->active_mm->mm_users);
 }
 
 /* (M1) */
 static void check_forgotten(const struct tlb_entry *e)
 {
 	if (e->counted && e->user && !e->large && users_are_live() && !mmu_frame_in_use(e->pa))
-		hosted_fatal("CPU %u held a translation of %#lx to frame %#lx, which is free", port_cpu_id(),
-			     (e->tag - 1) << PAGE_SHIFT, (unsigned long)PHYS_PFN(e->pa));
+		hosted_fatal("CPU %u held a translation of %#lx to frame %#lx, which is free",
+			     port_cpu_id(), (e->tag - 1) << PAGE_SHIFT,
+			     (unsigned long)PHYS_PFN(e->pa));
 }
 
 /* (M2) */
 static void check_table(const struct tlb_entry *table, unsigned long addr)
 {
 	if (table && table->counted && !mmu_frame_in_use(table->pa))
-		hosted_fatal("CPU %u walks %#lx through the table in frame %#lx, which is free", port_cpu_id(), addr,
-			     (unsigned long)PHYS_PFN(table->pa));
+		hosted_fatal("CPU %u walks %#lx through the table in frame %#lx, which is free",
+			     port_cpu_id(), addr, (unsigned long)PHYS_PFN(table->pa));
 }
 
 /* Look at a page, or at all (number ~0ul), that a flush is about to drop. */
@@ -259,7 +261,7 @@ struct walk {
 	unsigned long addr;
 	enum mmu_access access;
 	bool user;
-	bool probe; /* look only: no bits set, no rights asked for */
+	bool probe;	  /* look only: no bits set, no rights asked for */
 	const u64 *pdpte; /* PAE: the CPU's copy of the top entries; NULL: read the table */
 	/* working */
 	int level;
@@ -363,8 +365,8 @@ static enum step walk_leaf(struct walk *w, struct tlb_entry rights)
 /* One table: *rights holds the table's address and what the levels above allow. */
 static enum step walk_level(struct walk *w, struct tlb_entry *rights)
 {
-	unsigned long index = w->addr >> mode->shift[w->level - 1] &
-			      ((1ul << mode->bits[w->level - 1]) - 1);
+	unsigned long index =
+		w->addr >> mode->shift[w->level - 1] & ((1ul << mode->bits[w->level - 1]) - 1);
 	void *table = hosted_phys(rights->pa);
 
 	if (!table)
@@ -411,8 +413,10 @@ static enum step walk(struct walk *w, const struct tlb_entry *cached)
 	do {
 		w->level = cached ? 1 : PGTABLE_LEVELS;
 		step = walk_down(w, cached ? *cached
-					   : (struct tlb_entry){ .pa = w->root & ~0x1full, .write = true,
-								 .user = true, .exec = true });
+					   : (struct tlb_entry){.pa = w->root & ~0x1full,
+								.write = true,
+								.user = true,
+								.exec = true});
 	} while (step == STEP_AGAIN);
 	return step;
 }
@@ -442,7 +446,11 @@ int mmu_translate(unsigned long addr, enum mmu_access access, bool user, phys_ad
 		  unsigned long *error_code)
 {
 	struct mmu *mmu = &this_cpu()->mmu;
-	struct walk w = { .root = mmu->root, .addr = addr, .access = access, .user = user, .pdpte = mmu->pdpte };
+	struct walk w = {.root = mmu->root,
+			 .addr = addr,
+			 .access = access,
+			 .user = user,
+			 .pdpte = mmu->pdpte};
 	struct tlb_entry *hit = tlb_find(&mmu->pages, page_number(addr));
 
 	if (!is_canonical(addr))
@@ -461,7 +469,7 @@ int mmu_translate(unsigned long addr, enum mmu_access access, bool user, phys_ad
 
 bool mmu_walk_kernel(phys_addr_t root, unsigned long mmu_addr, bool write, struct tlb_entry *found)
 {
-	struct walk w = { .root = root, .addr = mmu_addr, .access = write ? MMU_WRITE : MMU_READ };
+	struct walk w = {.root = root, .addr = mmu_addr, .access = write ? MMU_WRITE : MMU_READ};
 
 	if (walk(&w, NULL) == STEP_FAULT)
 		return false;
@@ -488,11 +496,15 @@ static void reload_tables(struct mmu *mmu)
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < mmu->tables.size && mmu->tables.used <= RELOADED_TABLES; i++)
-		if (mmu->tables.slot[i].tag && mmu->tables.slot[i].tag != tombstone.tag && n < RELOADED_TABLES)
+		if (mmu->tables.slot[i].tag && mmu->tables.slot[i].tag != tombstone.tag &&
+		    n < RELOADED_TABLES)
 			number[n++] = mmu->tables.slot[i].tag - 1;
 	tlb_drop_all(&mmu->tables);
 	while (n--) {
-		struct walk w = { .root = mmu->root, .addr = number[n] << mode->shift[1], .probe = true, .pdpte = mmu->pdpte };
+		struct walk w = {.root = mmu->root,
+				 .addr = number[n] << mode->shift[1],
+				 .probe = true,
+				 .pdpte = mmu->pdpte};
 
 		(void)walk(&w, NULL);
 		if (w.table.pa)
@@ -562,13 +574,13 @@ void port_flush_tlb_all(void)
 	window_flush(true);
 }
 
-/* ---- hosted.h --------------------------------------------------------------------------------- */
+/* ---- hosted.h -------------------------------------------------------------------------------- */
 
 struct hosted_pte_info hosted_lookup(phys_addr_t root, unsigned long mmu_addr)
 {
-	struct walk w = { .root = root, .addr = mmu_addr, .probe = true };
+	struct walk w = {.root = root, .addr = mmu_addr, .probe = true};
 	enum step step = walk(&w, NULL);
-	struct hosted_pte_info info = { .level = w.level, .entry = w.entry };
+	struct hosted_pte_info info = {.level = w.level, .entry = w.entry};
 
 	if (step != STEP_DONE)
 		return info;

@@ -18,8 +18,8 @@
 
 #include "host_mmap.h"
 
-#define LOG_BYTES (256 * SZ_1K)
-#define BACKTRACE_DEPTH 32
+#define LOG_BYTES	  (256 * SZ_1K)
+#define BACKTRACE_DEPTH	  32
 #define PANIC_EXIT_STATUS 70
 
 struct log_buffer {
@@ -38,8 +38,9 @@ void (*hosted_panic_hook)(const char *message);
 /* The harness reads the log of its child: both look at the same pages. Called before the fork. */
 __attribute__((constructor)) static void map_log(void)
 {
-	log_buffer = (void *)syscall(SYS_mmap, 0, sizeof(*log_buffer), HOST_PROT_READ | HOST_PROT_WRITE,
-				     HOST_MAP_SHARED | HOST_MAP_ANONYMOUS, -1, 0);
+	log_buffer =
+		(void *)syscall(SYS_mmap, 0, sizeof(*log_buffer), HOST_PROT_READ | HOST_PROT_WRITE,
+				HOST_MAP_SHARED | HOST_MAP_ANONYMOUS, -1, 0);
 }
 
 static void log_append(const char *text, size_t len)
@@ -138,9 +139,9 @@ void port_die(struct pt_regs *regs, const char *what, unsigned long addr, unsign
 /* ---- Failing allocations -------------------------------------------------------------------- */
 
 int hosted_watch;
-static unsigned long fail_at;	 /* 0: never */
+static unsigned long fail_at;	  /* 0: never */
 static unsigned long fail_one_in; /* 0: never */
-static unsigned long fail_calls; /* since hosted_fail_nth() */
+static unsigned long fail_calls;  /* since hosted_fail_nth() */
 
 /* Also a poll point: the fastest paths have no other. */
 bool hosted_should_fail(const char *site)

@@ -26,11 +26,11 @@
 
 #include "host_mmap.h"
 
-#define MAX_RANGES	 64
-#define DEFAULT_RAM	 (64 * SZ_1M)
-#define PC_LOW_RAM_END	 0x9fc00ul /* where a PC's extended BIOS data begins */
-#define PC_BIOS_START	 0xf0000ul
-#define PC_HIGH_RAM	 SZ_1M
+#define MAX_RANGES     64
+#define DEFAULT_RAM    (64 * SZ_1M)
+#define PC_LOW_RAM_END 0x9fc00ul /* where a PC's extended BIOS data begins */
+#define PC_BIOS_START  0xf0000ul
+#define PC_HIGH_RAM    SZ_1M
 
 struct byte_range {
 	phys_addr_t start, end;
@@ -54,9 +54,9 @@ void ram_map(unsigned long at, phys_addr_t pa, size_t n, int prot)
 
 void ram_unmap(unsigned long at, size_t n)
 {
-	long r = syscall(SYS_mmap, at, n, HOST_PROT_NONE,
-			 HOST_MAP_PRIVATE | HOST_MAP_ANONYMOUS | HOST_MAP_FIXED | HOST_MAP_NORESERVE,
-			 -1, 0);
+	long r = syscall(
+		SYS_mmap, at, n, HOST_PROT_NONE,
+		HOST_MAP_PRIVATE | HOST_MAP_ANONYMOUS | HOST_MAP_FIXED | HOST_MAP_NORESERVE, -1, 0);
 
 	if (r != (long)at)
 		hosted_fatal("hosted: cannot reserve %#lx (%zu bytes)", at, n);
@@ -117,7 +117,7 @@ static void add_ram(phys_addr_t start, phys_addr_t end)
 	if (nr_ram && ram[nr_ram - 1].end == start)
 		ram[nr_ram - 1].end = end;
 	else
-		ram[nr_ram++] = (struct byte_range){ start, end };
+		ram[nr_ram++] = (struct byte_range){start, end};
 }
 
 /* Between two neighbouring borders of the map all bytes are of one kind; then round inwards. */
@@ -138,7 +138,7 @@ static void find_ram(void)
 		phys_addr_t start = PAGE_ALIGN(ram[i].start), end = ram[i].end & PAGE_MASK;
 
 		if (start < end)
-			ram[kept++] = (struct byte_range){ start, end };
+			ram[kept++] = (struct byte_range){start, end};
 	}
 	nr_ram = kept;
 	if (!nr_ram)
@@ -155,7 +155,7 @@ static void add_range(phys_addr_t start, phys_addr_t end, enum port_mem_type typ
 {
 	if (nr_memory_map == MAX_RANGES)
 		hosted_fatal("hosted: more than %d ranges in the memory map", MAX_RANGES);
-	memory_map[nr_memory_map++] = (struct port_mem_range){ start, end, type, nid };
+	memory_map[nr_memory_map++] = (struct port_mem_range){start, end, type, nid};
 }
 
 static void pc_memory_map(phys_addr_t size, unsigned int nr_nodes)

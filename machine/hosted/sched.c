@@ -47,17 +47,17 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_SECOND	   1000000000ull
-#define STEP_NS		   1000ull /* virtual time between two steps */
-#define USER_SLICE_TICKS   256	   /* user accesses before a waiting task gets the CPU */
+#define NS_PER_SECOND	 1000000000ull
+#define STEP_NS		 1000ull /* virtual time between two steps */
+#define USER_SLICE_TICKS 256	 /* user accesses before a waiting task gets the CPU */
 
 struct hosted_cpu hosted_cpus[NR_CPUS];
 pthread_mutex_t sched_lock = PTHREAD_MUTEX_INITIALIZER;
 LIST_HEAD(hosted_tasks);
-static LIST_HEAD(ready_list); /* (L) */
+static LIST_HEAD(ready_list);	/* (L) */
 static LIST_HEAD(patient_list); /* (L) */
 static unsigned int nr_cpus_up = 1;
-static int next_pid = 2; /* (L); 1 would be init, which the core treats with care */
+static int next_pid = 2;      /* (L); 1 would be init, which the core treats with care */
 static unsigned int nr_ready; /* (L), read without: a hint */
 
 __thread struct hosted_cpu_front *hosted_this_cpu;
@@ -332,7 +332,9 @@ void run_on_idle_cpu(struct hosted_cpu *cpu, void (*fn)(void *arg), void *arg)
 	hosted_this_task = own_task;
 }
 
-/* Post call to the CPUs of mask that run; the idle ones are borrowed and returned. sched_lock held. */
+/*
+ * Post call to the CPUs of mask that run; the idle ones are borrowed and returned. sched_lock held.
+ */
 static unsigned long post_ipis(unsigned long mask, struct ipi_call *call)
 {
 	unsigned long borrowed = 0;
@@ -349,7 +351,8 @@ static unsigned long post_ipis(unsigned long mask, struct ipi_call *call)
 		}
 		__atomic_add_fetch(&call->left, 1, __ATOMIC_RELAXED);
 		cpu->ipi[port_cpu_id()] = call;
-		if (!__atomic_fetch_or(&cpu->front.ipi_pending, 1ul << port_cpu_id(), __ATOMIC_RELEASE))
+		if (!__atomic_fetch_or(&cpu->front.ipi_pending, 1ul << port_cpu_id(),
+				       __ATOMIC_RELEASE))
 			__atomic_fetch_add(&hosted_watch, 1, __ATOMIC_RELAXED);
 	}
 	return borrowed;
@@ -357,7 +360,7 @@ static unsigned long post_ipis(unsigned long mask, struct ipi_call *call)
 
 void port_on_each_cpu(unsigned long mask, void (*fn)(void *arg), void *arg)
 {
-	struct ipi_call call = { .fn = fn, .arg = arg };
+	struct ipi_call call = {.fn = fn, .arg = arg};
 	unsigned long self = 1ul << port_cpu_id(), borrowed = 0, flags;
 
 	if (mask & ~self) {
@@ -379,7 +382,7 @@ void port_on_each_cpu(unsigned long mask, void (*fn)(void *arg), void *arg)
 		hosted_relax();
 }
 
-/* ---- Giving a CPU up and getting one ----------------------------------------------------------- */
+/* ---- Giving a CPU up and getting one --------------------------------------------------------- */
 
 /* Switch this CPU's address space and current task, as the core does it. Not under sched_lock. */
 static void switch_current(struct vm_task *from, struct vm_task *to)
@@ -439,7 +442,7 @@ static struct timespec host_time(u64 ns)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	t = (u64)now.tv_sec * NS_PER_SECOND + (u64)now.tv_nsec - host_clock_ns() + ns;
-	return (struct timespec){ (time_t)(t / NS_PER_SECOND), (long)(t % NS_PER_SECOND) };
+	return (struct timespec){(time_t)(t / NS_PER_SECOND), (long)(t % NS_PER_SECOND)};
 }
 
 /* Sleep until this task may run. sched_lock held; released on return, the CPU is ours. */
@@ -448,7 +451,8 @@ static void get_cpu(bool take_token)
 	while (!may_run(me)) {
 		struct timespec until;
 
-		if (hosted_deterministic || me->state != TASK_PARKED || me->deadline == UINT64_MAX) {
+		if (hosted_deterministic || me->state != TASK_PARKED ||
+		    me->deadline == UINT64_MAX) {
 			pthread_cond_wait(&me->wake, &sched_lock);
 			continue;
 		}
@@ -560,7 +564,8 @@ void sched_after_fork(void)
 {
 	struct hosted_task *task;
 
-	pthread_mutex_init(&sched_lock, NULL); /* its holder may be one of the threads that are no more */
+	/* its holder may be one of the threads that are no more */
+	pthread_mutex_init(&sched_lock, NULL);
 	INIT_LIST_HEAD(&ready_list);
 	INIT_LIST_HEAD(&patient_list);
 	nr_ready = 0;
@@ -576,7 +581,7 @@ void sched_after_fork(void)
 	baton = me;
 }
 
-/* ---- Beginning and end of a task ----------------------------------------------------------------- */
+/* ---- Beginning and end of a task ------------------------------------------------------------- */
 
 void sched_run(struct hosted_task *task)
 {
@@ -615,7 +620,7 @@ struct hosted_task *hosted_current(void)
 	return me;
 }
 
-/* ---- CPUs ---------------------------------------------------------------------------------------- */
+/* ---- CPUs ------------------------------------------------------------------------------------ */
 
 unsigned int port_nr_cpus(void)
 {

@@ -36,7 +36,7 @@ struct hosted_task *task_create(const char *name, int cpu, void (*fn)(void *arg)
 	snprintf(task->vm.comm, sizeof(task->vm.comm), "%s", name);
 	INIT_LIST_HEAD(&task->vm.local_pages);
 	for (int i = 0; i < RLIM_NLIMITS; i++)
-		task->rlim[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+		task->rlim[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	task->rlim[RLIMIT_STACK].rlim_cur = DEFAULT_STACK_LIMIT;
 	task->vm.rlim = task->rlim;
 	task->vm.flags = PF_KTHREAD;
@@ -210,7 +210,7 @@ void hosted_set_user_sp(unsigned long sp)
 	hosted_current()->user_sp = sp;
 }
 
-/* ---- Lazy address spaces ----------------------------------------------------------------------- */
+/* ---- Lazy address spaces --------------------------------------------------------------------- */
 
 static void drop_lazy_mm(void *arg)
 {
@@ -230,7 +230,7 @@ void hosted_drop_lazy_mms(void)
 	port_on_each_cpu((1ul << port_nr_cpus()) - 1, drop_lazy_mm, NULL);
 }
 
-/* ---- Signals -------------------------------------------------------------------------------------- */
+/* ---- Signals --------------------------------------------------------------------------------- */
 
 static void post_signal(struct hosted_task *task, struct hosted_signal sig)
 {
@@ -249,13 +249,13 @@ void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned lo
 		       unsigned long error_code)
 {
 	(void)regs;
-	post_signal(hosted_current(), (struct hosted_signal){ signo, si_code, addr, error_code });
+	post_signal(hosted_current(), (struct hosted_signal){signo, si_code, addr, error_code});
 }
 
 void port_send_signal(struct vm_task *task, int signo)
 {
 	post_signal(container_of(task, struct hosted_task, vm),
-		    (struct hosted_signal){ .signo = signo });
+		    (struct hosted_signal){.signo = signo});
 }
 
 bool port_fatal_signal_pending(void)
@@ -271,7 +271,7 @@ bool port_fatal_signal_pending(void)
 
 struct hosted_signal hosted_task_signal(struct hosted_task *task)
 {
-	struct hosted_signal sig = { 0 };
+	struct hosted_signal sig = {0};
 
 	pthread_mutex_lock(&sched_lock);
 	if (task->nr_signals) {

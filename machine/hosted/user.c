@@ -24,26 +24,26 @@
 
 #include "raw.h"
 
-#define USER_CS 0x33
-#define USER_SS 0x2b
+#define USER_CS	  0x33
+#define USER_SS	  0x2b
 #define KERNEL_CS 0x10
 #define KERNEL_SS 0x18
-#define USER_IP 0x400000ul /* where all simulated programs seem to be */
-#define EFLAGS_AC 0x40000ul /* user copies run with it set, as behind STAC */
-#define MAX_TRIES 10000	   /* faults on one byte before we call it a livelock */
+#define USER_IP	  0x400000ul /* where all simulated programs seem to be */
+#define EFLAGS_AC 0x40000ul  /* user copies run with it set, as behind STAC */
+#define MAX_TRIES 10000	     /* faults on one byte before we call it a livelock */
 
 /* ---- The exception table ------------------------------------------------------------- */
 
 #define COPY_ROUTINES(X) X(copy_from_user) X(copy_to_user) X(clear_user) X(strncpy) X(cmpxchg)
 
-#define X(name)                                                                                    \
-	extern const char hosted_insn_##name[], hosted_fixup_##name[];                             \
-	__asm__(".pushsection .rodata\n"                                                           \
-		"hosted_insn_" #name ": .byte 0\n"                                                 \
-		"hosted_fixup_" #name ": .byte 0\n"                                                \
-		".popsection\n"                                                                    \
-		".pushsection __ex_table, \"aw\"\n"                                                \
-		".quad hosted_insn_" #name ", hosted_fixup_" #name "\n"                            \
+#define X(name)                                                         \
+	extern const char hosted_insn_##name[], hosted_fixup_##name[];  \
+	__asm__(".pushsection .rodata\n"                                \
+		"hosted_insn_" #name ": .byte 0\n"                      \
+		"hosted_fixup_" #name ": .byte 0\n"                     \
+		".popsection\n"                                         \
+		".pushsection __ex_table, \"aw\"\n"                     \
+		".quad hosted_insn_" #name ", hosted_fixup_" #name "\n" \
 		".popsection\n");
 COPY_ROUTINES(X)
 #undef X
@@ -94,7 +94,10 @@ static bool serve_fault(const struct access_context *ctx, unsigned long addr,
 	return regs.ip == ip && nr_posted(task) == signals;
 }
 
-/* The host address of the user byte at addr, all of its page being good for the access; NULL: fault. */
+/*
+ * The host address of the user byte at addr, all of its page being good for the access; NULL:
+ * fault.
+ */
 static void *reach(const struct access_context *ctx, unsigned long addr)
 {
 	unsigned long error_code;
@@ -109,8 +112,8 @@ static void *reach(const struct access_context *ctx, unsigned long addr)
 		if (!mmu_translate(addr, ctx->access, !ctx->insn, &pa, &error_code)) {
 			at = hosted_phys(pa);
 			if (!at)
-				hosted_fatal("user page at %#lx leads outside of RAM, to %#llx", addr,
-					     (unsigned long long)pa);
+				hosted_fatal("user page at %#lx leads outside of RAM, to %#llx",
+					     addr, (unsigned long long)pa);
 			return at;
 		}
 		if (!serve_fault(ctx, addr, error_code))
@@ -158,23 +161,24 @@ static size_t fill_pages(const struct access_context *ctx, unsigned long addr, i
 
 size_t port_copy_from_user(void *dst, unsigned long src, size_t n)
 {
-	return copy_pages(&(struct access_context){ MMU_READ, hosted_insn_copy_from_user }, src, dst, n);
+	return copy_pages(&(struct access_context){MMU_READ, hosted_insn_copy_from_user}, src, dst,
+			  n);
 }
 
 size_t port_copy_to_user(unsigned long dst, const void *src, size_t n)
 {
-	return copy_pages(&(struct access_context){ MMU_WRITE, hosted_insn_copy_to_user }, dst,
+	return copy_pages(&(struct access_context){MMU_WRITE, hosted_insn_copy_to_user}, dst,
 			  (void *)(uintptr_t)src, n);
 }
 
 size_t port_clear_user(unsigned long dst, size_t n)
 {
-	return fill_pages(&(struct access_context){ MMU_WRITE, hosted_insn_clear_user }, dst, 0, n);
+	return fill_pages(&(struct access_context){MMU_WRITE, hosted_insn_clear_user}, dst, 0, n);
 }
 
 size_t port_strncpy_from_user(char *dst, unsigned long src, size_t n)
 {
-	const struct access_context ctx = { MMU_READ, hosted_insn_strncpy };
+	const struct access_context ctx = {MMU_READ, hosted_insn_strncpy};
 	char chunk[256];
 	size_t done = 0;
 
@@ -198,7 +202,7 @@ size_t port_strncpy_from_user(char *dst, unsigned long src, size_t n)
 
 int port_cmpxchg_user(unsigned long addr, u32 *old, u32 new)
 {
-	void *at = reach(&(struct access_context){ MMU_WRITE, hosted_insn_cmpxchg }, addr);
+	void *at = reach(&(struct access_context){MMU_WRITE, hosted_insn_cmpxchg}, addr);
 
 	if (!at)
 		return -EFAULT;
@@ -206,11 +210,11 @@ int port_cmpxchg_user(unsigned long addr, u32 *old, u32 new)
 	return 0;
 }
 
-/* ---- hosted.h: simulated programs --------------------------------------------------------------- */
+/* ---- hosted.h: simulated programs ------------------------------------------------------------ */
 
-static const struct access_context user_read = { MMU_READ, NULL };
-static const struct access_context user_write = { MMU_WRITE, NULL };
-static const struct access_context user_exec = { MMU_EXEC, NULL };
+static const struct access_context user_read = {MMU_READ, NULL};
+static const struct access_context user_write = {MMU_WRITE, NULL};
+static const struct access_context user_exec = {MMU_EXEC, NULL};
 
 static void must_have_mm(void)
 {

@@ -18,7 +18,8 @@
  * a TLB of its own. Per page of the window we therefore keep its holders, the CPUs whose
  * TLB may hold the translation. A CPU may load a translation that the tables have at any
  * time, whether it touches the page or not, so the first touch by one CPU makes all CPUs
- * holders. Only fixmap slots belong to one CPU each: there only the CPU that touched the page is one.
+ * holders. Only fixmap slots belong to one CPU each: there only the CPU that touched the page is
+ * one.
  *
  *	flush on CPU c	c is no holder any more; the host mapping goes, so the next touch by
  *			any CPU comes here
@@ -51,19 +52,19 @@
 
 #include "host_mmap.h"
 
-#define STATE_MAPPED 1u
-#define STATE_GLOBAL 2u
-#define STATE_LISTED 4u
+#define STATE_MAPPED   1u
+#define STATE_GLOBAL   2u
+#define STATE_LISTED   4u
 #define STATE_WRITABLE 8u
 #define STATE_COUNTED  16u /* the frame had a page count when the translation was made: see (W2) */
-#define KERNEL_CS    0x10
-#define KERNEL_SS    0x18
-#define MAX_REFAULTS 16 /* of one address in a row, before we call it a livelock */
+#define KERNEL_CS      0x10
+#define KERNEL_SS      0x18
+#define MAX_REFAULTS   16 /* of one address in a row, before we call it a livelock */
 
 static u8 *page_state;
 static u8 *page_holders; /* a bit for each CPU */
 static u32 *page_frame;
-static u32 *listed;	 /* pages with STATE_LISTED */
+static u32 *listed; /* pages with STATE_LISTED */
 static size_t nr_listed;
 static int window_locked;
 static_assert(NR_CPUS <= 8, "page_holders has a byte for each page");
@@ -117,11 +118,13 @@ static u8 possible_holders(size_t page)
 
 static void check_frame_unchanged(size_t page, const struct tlb_entry *e)
 {
-	u8 others = page_holders[page] & (u8)~(1u << port_cpu_id());
+	u8 others = page_holders[page] & (u8) ~(1u << port_cpu_id());
 
 	if (others && page_frame[page] != (u32)PHYS_PFN(e->pa))
-		hosted_fatal("stale kernel translation: %#lx leads to frame %#lx now, and CPUs %#x remember frame %#x",
-			     window_addr(page), (unsigned long)PHYS_PFN(e->pa), others, page_frame[page]);
+		hosted_fatal("stale kernel translation: %#lx leads to frame %#lx now, and CPUs %#x "
+			     "remember frame %#x",
+			     window_addr(page), (unsigned long)PHYS_PFN(e->pa), others,
+			     page_frame[page]);
 }
 
 static void remember(size_t page, const struct tlb_entry *e)
@@ -139,10 +142,14 @@ static void remember(size_t page, const struct tlb_entry *e)
 /* Does this CPU's TLB hold a translation that allows the access? */
 static bool holds(size_t page, bool write)
 {
-	return page_holders[page] >> port_cpu_id() & 1 && (!write || page_state[page] & STATE_WRITABLE);
+	return page_holders[page] >> port_cpu_id() & 1 &&
+	       (!write || page_state[page] & STATE_WRITABLE);
 }
 
-/* Map the page from what this CPU holds, or after a walk. False: a walk was needed, and the tables forbid the access. */
+/*
+ * Map the page from what this CPU holds, or after a walk. False: a walk was needed, and the tables
+ * forbid the access.
+ */
 static bool map_page(unsigned long addr, bool write)
 {
 	struct tlb_entry e;
@@ -180,8 +187,8 @@ static void forget(size_t page)
 		return;
 	if (page_state[page] & STATE_COUNTED && window_addr(page) < VMALLOC_END &&
 	    !mmu_frame_in_use(PFN_PHYS(page_frame[page])))
-		hosted_fatal("CPU %u held a translation of %#lx to frame %#x, which is free", port_cpu_id(),
-			     window_addr(page), page_frame[page]);
+		hosted_fatal("CPU %u held a translation of %#lx to frame %#x, which is free",
+			     port_cpu_id(), window_addr(page), page_frame[page]);
 	page_holders[page] &= (u8)~bit;
 	unmap_locked(page);
 }
@@ -254,13 +261,17 @@ static void kernel_fault(ucontext_t *uc, unsigned long addr, bool write)
 	greg_t *g = uc->uc_mcontext.gregs;
 	struct hosted_pte_info pte = hosted_lookup_kernel((void *)addr);
 	struct pt_regs regs = {
-		.ip = (unsigned long)g[REG_RIP], .cs = KERNEL_CS, .ss = KERNEL_SS,
-		.sp = (unsigned long)g[REG_RSP], .bp = (unsigned long)g[REG_RBP],
+		.ip = (unsigned long)g[REG_RIP],
+		.cs = KERNEL_CS,
+		.ss = KERNEL_SS,
+		.sp = (unsigned long)g[REG_RSP],
+		.bp = (unsigned long)g[REG_RBP],
 		.flags = port_irqs_enabled() ? X86_EFLAGS_IF : 0,
 	};
 
 	check_progress(addr);
-	do_page_fault(&regs, (pte.present ? PF_PROT : 0) | (write ? PF_WRITE : 0), kva_to_mmu(addr));
+	do_page_fault(&regs, (pte.present ? PF_PROT : 0) | (write ? PF_WRITE : 0),
+		      kva_to_mmu(addr));
 	g[REG_RIP] = (greg_t)regs.ip;
 }
 
@@ -290,7 +301,8 @@ static void *reserve(size_t bytes)
 
 void window_init(void)
 {
-	struct sigaction action = { .sa_sigaction = handle_segv, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	struct sigaction action = {.sa_sigaction = handle_segv,
+				   .sa_flags = SA_SIGINFO | SA_NODEFER};
 	size_t pages = window_page(HOSTED_WINDOW_END);
 
 	page_state = reserve(pages);

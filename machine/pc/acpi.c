@@ -113,7 +113,7 @@ static const struct acpi_rsdp __init *scan_rsdp(phys_addr_t start, phys_addr_t e
 
 static const struct acpi_rsdp __init *find_rsdp(void)
 {
-	phys_addr_t ebda = (phys_addr_t)*(const u16 *)__va(EBDA_SEGMENT_PTR) << 4;
+	phys_addr_t ebda = (phys_addr_t) * (const u16 *)__va(EBDA_SEGMENT_PTR) << 4;
 	const struct acpi_rsdp *rsdp = NULL;
 
 	if (boot_source.rsdp != 0)

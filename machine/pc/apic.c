@@ -169,5 +169,5 @@ bool ioapic_route_isa(unsigned int irq, unsigned int vector)
 /* What a device must write where to raise vector here (Intel SDM volume 3, 11.11). */
 struct msi_message apic_msi_message(unsigned int vector)
 {
-	return (struct msi_message){ LAPIC_DEFAULT_PA | this_cpu()->apic_id << 12, vector };
+	return (struct msi_message){LAPIC_DEFAULT_PA | this_cpu()->apic_id << 12, vector};
 }

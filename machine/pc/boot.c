@@ -54,7 +54,7 @@ static void __init add_range(u64 start, u64 size, u32 e820_type)
 		type = PORT_MEM_USABLE;
 	else if (e820_type == E820_ACPI_RECLAIM)
 		type = PORT_MEM_RECLAIM;
-	ranges[nr_ranges++] = (struct port_mem_range){ start, start + size, type, 0 };
+	ranges[nr_ranges++] = (struct port_mem_range){start, start + size, type, 0};
 }
 
 /* The part of range i within [start, end) becomes a range of its own, of node nid. */
@@ -67,10 +67,13 @@ static void __init give_to_node(unsigned int i, phys_addr_t start, phys_addr_t e
 		return;
 	}
 	if (whole.start < start)
-		ranges[nr_ranges++] = (struct port_mem_range){ whole.start, start, whole.type, whole.nid };
+		ranges[nr_ranges++] =
+			(struct port_mem_range){whole.start, start, whole.type, whole.nid};
 	if (whole.end > end)
-		ranges[nr_ranges++] = (struct port_mem_range){ end, whole.end, whole.type, whole.nid };
-	ranges[i] = (struct port_mem_range){ max(whole.start, start), min(whole.end, end), whole.type, nid };
+		ranges[nr_ranges++] =
+			(struct port_mem_range){end, whole.end, whole.type, whole.nid};
+	ranges[i] = (struct port_mem_range){max(whole.start, start), min(whole.end, end),
+					    whole.type, nid};
 }
 
 void __init boot_memory_of_node(u64 start, u64 size, int nid)
@@ -80,7 +83,8 @@ void __init boot_memory_of_node(u64 start, u64 size, int nid)
 	if (nid <= 0 || end < start) /* all is node 0's to begin with */
 		return;
 	for (unsigned int i = 0, nr = nr_ranges; i < nr; i++)
-		if (ranges[i].type != PORT_MEM_RESERVED && ranges[i].start < end && start < ranges[i].end)
+		if (ranges[i].type != PORT_MEM_RESERVED && ranges[i].start < end &&
+		    start < ranges[i].end)
 			give_to_node(i, start, end, nid);
 }
 
@@ -132,8 +136,15 @@ static void __init read_pvh(const struct pvh_start_info *info)
 
 #define MULTIBOOT2_MAGIC 0x36d76289
 
-enum { MB_TAG_END = 0, MB_TAG_CMDLINE = 1, MB_TAG_MODULE = 3, MB_TAG_MEMMAP = 6,
-       MB_TAG_FRAMEBUFFER = 8, MB_TAG_ACPI_OLD = 14, MB_TAG_ACPI_NEW = 15 };
+enum {
+	MB_TAG_END = 0,
+	MB_TAG_CMDLINE = 1,
+	MB_TAG_MODULE = 3,
+	MB_TAG_MEMMAP = 6,
+	MB_TAG_FRAMEBUFFER = 8,
+	MB_TAG_ACPI_OLD = 14,
+	MB_TAG_ACPI_NEW = 15
+};
 
 struct mb_tag {
 	u32 type, size;

@@ -70,9 +70,9 @@ static void pit_start(void)
 static struct reference pick_reference(void)
 {
 	if (acpi_info.pm_timer != 0)
-		return (struct reference){ PM_TIMER_HZ, PM_TIMER_MASK, pm_timer_read };
+		return (struct reference){PM_TIMER_HZ, PM_TIMER_MASK, pm_timer_read};
 	pit_start();
-	return (struct reference){ PIT_HZ, 0xffff, pit_read };
+	return (struct reference){PIT_HZ, 0xffff, pit_read};
 }
 
 /* ---- Calibration -------------------------------------------------------------------------- */
@@ -84,7 +84,7 @@ struct reading {
 
 static struct reading read_clocks(const struct reference *ref)
 {
-	struct reading best = { 0 };
+	struct reading best = {0};
 	u64 best_window = UINT64_MAX;
 
 	for (int i = 0; i < READ_TRIES; i++) {
@@ -94,7 +94,7 @@ static struct reading read_clocks(const struct reference *ref)
 
 		if (window < best_window) {
 			best_window = window;
-			best = (struct reading){ before + window / 2, ref_now, apic_timer_count() };
+			best = (struct reading){before + window / 2, ref_now, apic_timer_count()};
 		}
 	}
 	return best;
@@ -128,14 +128,17 @@ u64 machine_cycles(void)
 	return rdtsc();
 }
 
-/* ---- The tick, and samples between ticks ------------------------------------------------------- */
+/* ---- The tick, and samples between ticks ----------------------------------------------------- */
 
 static u32 tick_period; /* APIC timer counts */
 static u64 cycles_per_tick;
 static unsigned int samples_per_tick, samples_left; /* 0: no samples; left: until the next tick */
-static u64 sample_due;				    /* time-stamp counter when the next interrupt is due */
+/* time-stamp counter when the next interrupt is due */
+static u64 sample_due;
 
-/* The timer counts down from its period; what is left of it tells when the next interrupt is due. */
+/*
+ * The timer counts down from its period; what is left of it tells when the next interrupt is due.
+ */
 static u64 next_due(void)
 {
 	return rdtsc() + (u64)~apic_timer_count() * cycles_per_tick / tick_period;
@@ -180,8 +183,17 @@ static void tick(struct pt_regs *regs, unsigned int vector)
 #define CMOS_DATA  0x71
 #define CMOS_TRIES 5
 
-enum { RTC_SECOND = 0, RTC_MINUTE = 2, RTC_HOUR = 4, RTC_DAY = 7, RTC_MONTH = 8, RTC_YEAR = 9,
-       RTC_STATUS_A = 10, RTC_STATUS_B = 11, RTC_CENTURY = 0x32 };
+enum {
+	RTC_SECOND = 0,
+	RTC_MINUTE = 2,
+	RTC_HOUR = 4,
+	RTC_DAY = 7,
+	RTC_MONTH = 8,
+	RTC_YEAR = 9,
+	RTC_STATUS_A = 10,
+	RTC_STATUS_B = 11,
+	RTC_CENTURY = 0x32
+};
 #define RTC_UPDATING 0x80
 #define RTC_24_HOURS 0x02
 #define RTC_BINARY   0x04
@@ -199,9 +211,9 @@ static u8 cmos_read(u8 index)
 
 static struct rtc_time rtc_read_raw(void)
 {
-	return (struct rtc_time){ cmos_read(RTC_SECOND), cmos_read(RTC_MINUTE), cmos_read(RTC_HOUR),
-				  cmos_read(RTC_DAY),	 cmos_read(RTC_MONTH),	cmos_read(RTC_YEAR),
-				  cmos_read(RTC_CENTURY) };
+	return (struct rtc_time){cmos_read(RTC_SECOND), cmos_read(RTC_MINUTE), cmos_read(RTC_HOUR),
+				 cmos_read(RTC_DAY),	cmos_read(RTC_MONTH),  cmos_read(RTC_YEAR),
+				 cmos_read(RTC_CENTURY)};
 }
 
 /* Twice the same, outside of an update: then no digit was caught changing. */
@@ -230,8 +242,8 @@ static void rtc_decode(struct rtc_time *t)
 
 	t->hour &= (u8)~RTC_PM;
 	if (!(status & RTC_BINARY)) {
-		u8 *const fields[] = { &t->second, &t->minute, &t->hour,   &t->day,
-				       &t->month,  &t->year,   &t->century };
+		u8 *const fields[] = {&t->second, &t->minute, &t->hour,	  &t->day,
+				      &t->month,  &t->year,   &t->century};
 
 		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 			*fields[i] = from_bcd(*fields[i]);
@@ -240,7 +252,10 @@ static void rtc_decode(struct rtc_time *t)
 		t->hour = (u8)(t->hour % 12 + (pm ? 12 : 0));
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar; years counted from March, so leap days come last. */
+/*
+ * Days since 1970-01-01 in the Gregorian calendar; years counted from March, so leap days come
+ * last.
+ */
 static u64 days_since_1970(u64 year, u64 month, u64 day)
 {
 	u64 y = month <= 2 ? year - 1 : year;

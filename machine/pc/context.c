@@ -76,7 +76,7 @@ void machine_thread_init(struct machine_thread *t, void *stack, void (*fn)(void 
 	machine_reset_user_state(t);
 }
 
-/* ---- Segment registers ------------------------------------------------------------------------- */
+/* ---- Segment registers ----------------------------------------------------------------------- */
 
 #define SELECTOR_RPL   3u
 #define SELECTOR_LOCAL 4u /* of the LDT */
@@ -138,7 +138,7 @@ static void load_selectors(const struct machine_selectors *sel)
 	port_irq_restore(flags);
 }
 
-/* ---- User state -------------------------------------------------------------------------------------- */
+/* ---- User state ------------------------------------------------------------------------------ */
 
 void machine_save_user_state(struct machine_thread *t)
 {
@@ -161,7 +161,7 @@ void machine_reset_user_state(struct machine_thread *t)
 {
 	memcpy(t->fpu, fpu_default_image, sizeof(t->fpu));
 	t->fs_base = t->gs_base = 0;
-	t->sel = (struct machine_selectors){ 0, 0, 0, 0 };
+	t->sel = (struct machine_selectors){0, 0, 0, 0};
 }
 
 void machine_switch(struct machine_thread *prev, struct machine_thread *next)

@@ -24,7 +24,7 @@
 #include "io.h"
 #include "pc.h"
 
-#define CPU_ASSERT(field, offset)                                                                  \
+#define CPU_ASSERT(field, offset) \
 	static_assert(offsetof(struct cpu, field) == (offset), "cpu_offsets.h")
 CPU_ASSERT(self, CPU_SELF);
 CPU_ASSERT(current, CPU_CURRENT);
@@ -88,7 +88,7 @@ static void __init set_gate(unsigned int vector, u8 type, u8 ist)
 
 static void __init init_idt(void)
 {
-	const struct table_ptr ptr = { sizeof(idt) - 1, (u64)idt };
+	const struct table_ptr ptr = {sizeof(idt) - 1, (u64)idt};
 
 	for (unsigned int i = 0; i < NR_VECTORS; i++)
 		set_gate(i, GATE_INTERRUPT, IST_NONE);
@@ -121,7 +121,7 @@ static void __init init_gdt(struct cpu *cpu)
 				      0x89ull << 40 | (tss >> 24 & 0xff) << 56,
 		[(TSS_SELECTOR >> 3) + 1] = tss >> 32,
 	};
-	const struct table_ptr ptr = { sizeof(cpu->gdt) - 1, (u64)cpu->gdt };
+	const struct table_ptr ptr = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt};
 
 	memcpy(cpu->gdt, gdt, sizeof(gdt));
 	__asm__ __volatile__("lgdt %0; ltr %w1" : : "m"(ptr), "r"(TSS_SELECTOR) : "memory");
@@ -141,14 +141,15 @@ void port_load_ldt(const void *entries, unsigned int nr)
 		__asm__ __volatile__("lldt %w0" : : "r"(0) : "memory");
 		return;
 	}
-	entry[0] = (nr * sizeof(u64) - 1) | (base & 0xffffff) << 16 | 0x82ull << 40 | (base >> 24 & 0xff) << 56;
+	entry[0] = (nr * sizeof(u64) - 1) | (base & 0xffffff) << 16 | 0x82ull << 40 |
+		   (base >> 24 & 0xff) << 56;
 	entry[1] = base >> 32;
 	__asm__ __volatile__("lldt %w0" : : "r"(LDT_SELECTOR) : "memory");
 }
 
 static void __init detect_features(void)
 {
-	struct cpuid_regs basic = cpuid(1, 0), extended = cpuid(0x80000001, 0), more = { 0 };
+	struct cpuid_regs basic = cpuid(1, 0), extended = cpuid(0x80000001, 0), more = {0};
 
 	if (cpuid(0, 0).eax >= 7)
 		more = cpuid(7, 0);

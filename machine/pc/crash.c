@@ -18,7 +18,7 @@
 
 #define RET_OPCODE 0xc3
 
-static const u8 constant[] = { 1 };
+static const u8 constant[] = {1};
 static volatile u8 code_in_data = RET_OPCODE;
 
 static void write_byte(const volatile void *p)
@@ -70,8 +70,8 @@ static const struct {
 	const char *kind;
 	void (*fn)(void);
 } kinds[] = {
-	{ "text", write_text }, { "rodata", write_rodata }, { "data", jump_to_data },
-	{ "null", read_null },	{ "stack", overflow_stack },
+	{"text", write_text}, {"rodata", write_rodata},	 {"data", jump_to_data},
+	{"null", read_null},  {"stack", overflow_stack},
 };
 
 void machine_crash(const char *kind)

@@ -52,7 +52,10 @@ static inline u64 rdmsr(u32 msr)
 }
 static inline void wrmsr(u32 msr, u64 value)
 {
-	__asm__ __volatile__("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+	__asm__ __volatile__("wrmsr"
+			     :
+			     : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32))
+			     : "memory");
 }
 
 #define MSR_APIC_BASE	   0x1b

@@ -12,19 +12,30 @@
 #include "io.h"
 #include "pc.h"
 
-#define PORT_DATA      0x60
-#define PORT_STATUS    0x64
-#define STATUS_OUTPUT  0x01
-#define NO_CONTROLLER  0xff
-#define RELEASED       0x80
-#define EXTENDED       0xe0
-#define RING_BYTES     64
+#define PORT_DATA     0x60
+#define PORT_STATUS   0x64
+#define STATUS_OUTPUT 0x01
+#define NO_CONTROLLER 0xff
+#define RELEASED      0x80
+#define EXTENDED      0xe0
+#define RING_BYTES    64
 
-enum { SCAN_CONTROL = 0x1d, SCAN_LEFT_SHIFT = 0x2a, SCAN_RIGHT_SHIFT = 0x36, SCAN_CAPS_LOCK = 0x3a,
-       SCAN_UP = 0x48, SCAN_LEFT = 0x4b, SCAN_RIGHT = 0x4d, SCAN_DOWN = 0x50, SCAN_DELETE = 0x53 };
+enum {
+	SCAN_CONTROL = 0x1d,
+	SCAN_LEFT_SHIFT = 0x2a,
+	SCAN_RIGHT_SHIFT = 0x36,
+	SCAN_CAPS_LOCK = 0x3a,
+	SCAN_UP = 0x48,
+	SCAN_LEFT = 0x4b,
+	SCAN_RIGHT = 0x4d,
+	SCAN_DOWN = 0x50,
+	SCAN_DELETE = 0x53
+};
 
-static const char plain[] = "\0\033" "1234567890-=\177\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
-static const char shifted[] = "\0\033" "!@#$%^&*()_+\177\tQWERTYUIOP{}\r\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
+static const char plain[] = "\0\033"
+			    "1234567890-=\177\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
+static const char shifted[] = "\0\033"
+			      "!@#$%^&*()_+\177\tQWERTYUIOP{}\r\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 static_assert(sizeof(plain) == sizeof(shifted), "the same keys");
 
 static bool present, shift, control, caps_lock, extended;

@@ -29,8 +29,8 @@ struct mp_config {
 static_assert(sizeof(struct mp_config) == 44, "MP specification 4.2");
 
 enum { MP_PROCESSOR = 0 };
-#define MP_PROCESSOR_BYTES  20
-#define MP_OTHER_BYTES	    8
+#define MP_PROCESSOR_BYTES   20
+#define MP_OTHER_BYTES	     8
 #define MP_PROCESSOR_ENABLED 1
 
 u8 __init mpf_checksum(const void *p, size_t n)

@@ -43,7 +43,10 @@ static bool is_kernel_stack(unsigned long addr)
 	return (in_image || in_vmalloc) && addr % sizeof(long) == 0;
 }
 
-/* The next outer frame of a chain of frame pointers, its return address in *addr; 0: the chain ends. */
+/*
+ * The next outer frame of a chain of frame pointers, its return address in *addr; 0: the chain
+ * ends.
+ */
 static unsigned long next_frame(unsigned long bp, unsigned long *addr)
 {
 	const unsigned long *frame = (const unsigned long *)bp;
@@ -117,8 +120,7 @@ __noreturn void port_die(struct pt_regs *regs, const char *what, unsigned long a
 {
 	if (!in_panic) {
 		in_panic = true;
-		log_printf("PANIC: %s: address %016lx, error code %#lx\n", what, addr,
-			   error_code);
+		log_printf("PANIC: %s: address %016lx, error code %#lx\n", what, addr, error_code);
 		print_task();
 		print_registers(regs);
 		print_trace(regs->ip, false, regs->bp);

@@ -19,14 +19,14 @@ extern char __init_begin[], __init_text_end[], __init_end[], _ksyms[], _end[];
 
 /* ---- cpu.c: one block per CPU, descriptor tables, features ----------------------------------- */
 
-#define KERNEL_CS 0x10
-#define KERNEL_DS 0x18
-#define USER_DS	  0x2b
-#define USER_CS	  0x33
-#define USER_CS32	  0x23 /* what SYSRET counts from; no program runs there */
+#define KERNEL_CS    0x10
+#define KERNEL_DS    0x18
+#define USER_DS	     0x2b
+#define USER_CS	     0x33
+#define USER_CS32    0x23 /* what SYSRET counts from; no program runs there */
 #define TSS_SELECTOR 0x40
 #define LDT_SELECTOR 0x50
-#define NR_VECTORS	  256
+#define NR_VECTORS   256
 
 /* Interrupt stacks: an IST slot each, so that these work whatever RSP was. */
 enum { IST_NONE, IST_NMI, IST_DOUBLE_FAULT, IST_MACHINE_CHECK, NR_IST };
@@ -85,7 +85,7 @@ void screen_init(phys_addr_t pa, u32 columns, u32 rows);
 void screen_write(const char *text, size_t n);
 void keyboard_init(void);
 int keyboard_getc(void); /* -1: none */
-#define KEYBOARD_IRQ 1 /* ISA lines */
+#define KEYBOARD_IRQ 1	 /* ISA lines */
 #define SERIAL_IRQ   4
 /* Formatted text straight to the log; works from the first instruction on, in panics too. */
 void log_printf(const char *fmt, ...) __printf(1, 2);

@@ -39,12 +39,12 @@
 #define BAR_64BIT	      0x4
 #define NR_BARS		      6
 
-#define CAP_MSIX	   0x11
-#define MSIX_CONTROL	   2
-#define MSIX_TABLE	   4
-#define MSIX_ENABLE	   0x8000
-#define MSIX_MASK_ALL	   0x4000
-#define MSIX_ENTRY_BYTES   16
+#define CAP_MSIX	 0x11
+#define MSIX_CONTROL	 2
+#define MSIX_TABLE	 4
+#define MSIX_ENABLE	 0x8000
+#define MSIX_MASK_ALL	 0x4000
+#define MSIX_ENTRY_BYTES 16
 
 #define MAX_DEPTH 8 /* bridges behind bridges */
 
@@ -94,7 +94,7 @@ struct scan {
 
 static bool scan_function(struct scan *scan, u32 address)
 {
-	struct pci_device dev = { address, 0, 0 };
+	struct pci_device dev = {address, 0, 0};
 	u32 id = pci_read32(&dev, PCI_VENDOR);
 
 	if ((id & 0xffff) == 0xffff)
@@ -109,7 +109,7 @@ static bool scan_function(struct scan *scan, u32 address)
 
 static bool scan_slot(struct scan *scan, u32 address)
 {
-	struct pci_device first = { address, 0, 0 };
+	struct pci_device first = {address, 0, 0};
 	u32 functions;
 
 	if (pci_read16(&first, PCI_VENDOR) == 0xffff)
@@ -123,7 +123,7 @@ static bool scan_slot(struct scan *scan, u32 address)
 
 void pci_scan(bool (*fn)(const struct pci_device *dev, void *arg), void *arg)
 {
-	struct scan scan = { .fn = fn, .arg = arg, .nr_pending = 1 };
+	struct scan scan = {.fn = fn, .arg = arg, .nr_pending = 1};
 
 	while (scan.nr_pending > 0) {
 		u32 bus = scan.pending[--scan.nr_pending];

@@ -33,7 +33,7 @@ static void triple_fault(void)
 	const struct {
 		u16 limit;
 		u64 base;
-	} __packed no_idt = { 0, 0 };
+	} __packed no_idt = {0, 0};
 
 	__asm__ __volatile__("lidt %0; int3" : : "m"(no_idt));
 }

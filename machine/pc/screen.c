@@ -14,14 +14,14 @@
 #include "io.h"
 #include "pc.h"
 
-#define ATTRIBUTE	  0x07 /* light grey on black */
-#define CRTC_INDEX	  0x3d4
-#define CRTC_DATA	  0x3d5
-#define CRTC_CURSOR_HIGH  14
-#define CRTC_CURSOR_LOW	  15
-#define ESCAPE		  0x1b
-#define TAB_COLUMNS	  8
-#define MAX_PARAMETERS	  4
+#define ATTRIBUTE	 0x07 /* light grey on black */
+#define CRTC_INDEX	 0x3d4
+#define CRTC_DATA	 0x3d5
+#define CRTC_CURSOR_HIGH 14
+#define CRTC_CURSOR_LOW	 15
+#define ESCAPE		 0x1b
+#define TAB_COLUMNS	 8
+#define MAX_PARAMETERS	 4
 
 static struct {
 	volatile u16 *cells; /* NULL: no screen */

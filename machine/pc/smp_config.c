@@ -22,16 +22,19 @@
 static const struct mp_floating __init *find_intel_smp(void)
 {
 	unsigned long ebda = (unsigned long)*(const u16 *)__va(EBDA_SEGMENT_PTR) << 4;
-	const struct { unsigned long start, size; } places[] = {
-		{ 0, SZ_1K },
-		{ BASE_MEMORY_END - SZ_1K, SZ_1K },
-		{ 639 * SZ_1K, SZ_1K },
-		{ BIOS_ROM_START, BIOS_ROM_END - BIOS_ROM_START },
-		{ ebda, ebda ? SZ_1K : 0 },
+	const struct {
+		unsigned long start, size;
+	} places[] = {
+		{0, SZ_1K},
+		{BASE_MEMORY_END - SZ_1K, SZ_1K},
+		{639 * SZ_1K, SZ_1K},
+		{BIOS_ROM_START, BIOS_ROM_END - BIOS_ROM_START},
+		{ebda, ebda ? SZ_1K : 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		const struct mp_floating *mpf = smp_scan_config(__va(places[i].start), places[i].size);
+		const struct mp_floating *mpf =
+			smp_scan_config(__va(places[i].start), places[i].size);
 
 		if (mpf)
 			return mpf;

@@ -71,9 +71,10 @@ static void use_console(void)
 void stream_init(void)
 {
 	vconsole_init(port_changed);
-	streams[STREAM_STDIO] = (struct stream){ vport_find("pagoda.stdin"), vport_find("pagoda.stdout") };
-	streams[STREAM_STDERR] = (struct stream){ NULL, vport_find("pagoda.stderr") };
-	streams[STREAM_CONTROL] = (struct stream){ NULL, vport_find("pagoda.control") };
+	streams[STREAM_STDIO] =
+		(struct stream){vport_find("pagoda.stdin"), vport_find("pagoda.stdout")};
+	streams[STREAM_STDERR] = (struct stream){NULL, vport_find("pagoda.stderr")};
+	streams[STREAM_CONTROL] = (struct stream){NULL, vport_find("pagoda.control")};
 	if (!streams[STREAM_STDIO].in && !streams[STREAM_STDIO].out)
 		use_console();
 }

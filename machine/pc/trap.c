@@ -23,7 +23,7 @@
 #include "io.h"
 #include "pc.h"
 
-#define REGS_ASSERT(field, offset)                                                                 \
+#define REGS_ASSERT(field, offset) \
 	static_assert(offsetof(struct pt_regs, field) == (offset), "regs_offsets.h")
 REGS_ASSERT(r11, REGS_R11);
 REGS_ASSERT(ax, REGS_AX);
@@ -37,9 +37,29 @@ REGS_ASSERT(sp, REGS_SP);
 REGS_ASSERT(ss, REGS_SS);
 static_assert(sizeof(struct pt_regs) == REGS_SIZE, "regs_offsets.h");
 
-enum { TRAP_DE, TRAP_DB, TRAP_NMI, TRAP_BP, TRAP_OF, TRAP_BR, TRAP_UD, TRAP_NM, TRAP_DF, TRAP_CSO,
-       TRAP_TS, TRAP_NP, TRAP_SS, TRAP_GP, TRAP_PF, TRAP_SPURIOUS, TRAP_MF, TRAP_AC, TRAP_MC,
-       TRAP_XM, NR_TRAPS = 32 };
+enum {
+	TRAP_DE,
+	TRAP_DB,
+	TRAP_NMI,
+	TRAP_BP,
+	TRAP_OF,
+	TRAP_BR,
+	TRAP_UD,
+	TRAP_NM,
+	TRAP_DF,
+	TRAP_CSO,
+	TRAP_TS,
+	TRAP_NP,
+	TRAP_SS,
+	TRAP_GP,
+	TRAP_PF,
+	TRAP_SPURIOUS,
+	TRAP_MF,
+	TRAP_AC,
+	TRAP_MC,
+	TRAP_XM,
+	NR_TRAPS = 32
+};
 
 /* Linux's signal numbers and codes (ABI.md section 4). */
 enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11 };
@@ -57,25 +77,25 @@ struct user_trap {
 };
 
 static const struct user_trap user_traps[NR_TRAPS] = {
-	[TRAP_DE] = { "divide error", SIGFPE, FPE_INTDIV, true },
-	[TRAP_DB] = { "debug", SIGTRAP, TRAP_TRACE, true },
-	[TRAP_NMI] = { "NMI", 0, 0, false },
-	[TRAP_BP] = { "breakpoint", SIGTRAP, SI_KERNEL, false },
-	[TRAP_OF] = { "overflow", SIGSEGV, SI_KERNEL, false },
-	[TRAP_BR] = { "bound range", SIGSEGV, SI_KERNEL, false },
-	[TRAP_UD] = { "invalid opcode", SIGILL, ILL_ILLOPN, true },
-	[TRAP_NM] = { "device not available", SIGSEGV, SI_KERNEL, false },
-	[TRAP_DF] = { "double fault", 0, 0, false },
-	[TRAP_CSO] = { "coprocessor overrun", SIGFPE, SI_KERNEL, false },
-	[TRAP_TS] = { "invalid TSS", SIGSEGV, SI_KERNEL, false },
-	[TRAP_NP] = { "segment not present", SIGBUS, SI_KERNEL, false },
-	[TRAP_SS] = { "stack segment", SIGBUS, SI_KERNEL, false },
-	[TRAP_GP] = { "general protection", SIGSEGV, SI_KERNEL, false },
-	[TRAP_PF] = { "page fault", 0, 0, false },
-	[TRAP_MF] = { "x87 error", SIGFPE, 0, true },
-	[TRAP_AC] = { "alignment check", SIGBUS, BUS_ADRALN, false },
-	[TRAP_MC] = { "machine check", 0, 0, false },
-	[TRAP_XM] = { "SIMD error", SIGFPE, 0, true },
+	[TRAP_DE] = {"divide error", SIGFPE, FPE_INTDIV, true},
+	[TRAP_DB] = {"debug", SIGTRAP, TRAP_TRACE, true},
+	[TRAP_NMI] = {"NMI", 0, 0, false},
+	[TRAP_BP] = {"breakpoint", SIGTRAP, SI_KERNEL, false},
+	[TRAP_OF] = {"overflow", SIGSEGV, SI_KERNEL, false},
+	[TRAP_BR] = {"bound range", SIGSEGV, SI_KERNEL, false},
+	[TRAP_UD] = {"invalid opcode", SIGILL, ILL_ILLOPN, true},
+	[TRAP_NM] = {"device not available", SIGSEGV, SI_KERNEL, false},
+	[TRAP_DF] = {"double fault", 0, 0, false},
+	[TRAP_CSO] = {"coprocessor overrun", SIGFPE, SI_KERNEL, false},
+	[TRAP_TS] = {"invalid TSS", SIGSEGV, SI_KERNEL, false},
+	[TRAP_NP] = {"segment not present", SIGBUS, SI_KERNEL, false},
+	[TRAP_SS] = {"stack segment", SIGBUS, SI_KERNEL, false},
+	[TRAP_GP] = {"general protection", SIGSEGV, SI_KERNEL, false},
+	[TRAP_PF] = {"page fault", 0, 0, false},
+	[TRAP_MF] = {"x87 error", SIGFPE, 0, true},
+	[TRAP_AC] = {"alignment check", SIGBUS, BUS_ADRALN, false},
+	[TRAP_MC] = {"machine check", 0, 0, false},
+	[TRAP_XM] = {"SIMD error", SIGFPE, 0, true},
 };
 
 static void (*irq_handlers[NR_VECTORS])(struct pt_regs *regs, unsigned int vector);
@@ -93,7 +113,9 @@ static const char *trap_name(unsigned int vector)
 	return "reserved exception";
 }
 
-/* A pending unmasked exception as a si_code. Bits: invalid, denormal, zero, over, under, precision. */
+/*
+ * A pending unmasked exception as a si_code. Bits: invalid, denormal, zero, over, under, precision.
+ */
 static int fpe_code(unsigned int pending)
 {
 	if (pending & 0x01)

@@ -120,7 +120,7 @@ bool virtio_init(struct virtio_device *dev, const struct pci_device *pci, u64 wa
 {
 	u64 offered;
 
-	*dev = (struct virtio_device){ .pci = *pci };
+	*dev = (struct virtio_device){.pci = *pci};
 	pci_enable(pci);
 	map_registers(dev);
 	if (!dev->common || !dev->notify || !dev->config)
@@ -185,7 +185,8 @@ static bool alloc_rings(struct virtqueue *vq)
 {
 	size_t desc_bytes = vq->size * sizeof(struct virtq_desc);
 	size_t avail_bytes = ALIGN(sizeof(struct virtq_avail) + (vq->size + 1u) * sizeof(u16), 4ul);
-	size_t used_bytes = sizeof(struct virtq_used) + vq->size * sizeof(struct virtq_used_elem) + 2;
+	size_t used_bytes =
+		sizeof(struct virtq_used) + vq->size * sizeof(struct virtq_used_elem) + 2;
 	u8 *mem = carve_ring_memory(vq->dev, desc_bytes + avail_bytes + used_bytes);
 
 	if (!mem)
@@ -209,12 +210,13 @@ bool virtqueue_init(struct virtqueue *vq, struct virtio_device *dev, u16 index, 
 	largest = mmio_read16(common + COMMON_QUEUE_SIZE);
 	if (largest == 0)
 		return false;
-	*vq = (struct virtqueue){ .dev = dev, .index = index, .size = min(size, largest) };
+	*vq = (struct virtqueue){.dev = dev, .index = index, .size = min(size, largest)};
 	vq->nr_free = vq->size;
 	if (!alloc_rings(vq))
 		return false;
-	vq->doorbell = (volatile u16 *)(dev->notify + mmio_read16(common + COMMON_QUEUE_NOTIFY_OFF) *
-							      dev->notify_multiplier);
+	vq->doorbell =
+		(volatile u16 *)(dev->notify + mmio_read16(common + COMMON_QUEUE_NOTIFY_OFF) *
+						       dev->notify_multiplier);
 	mmio_write16(common + COMMON_QUEUE_SIZE, vq->size);
 	mmio_write16(common + COMMON_QUEUE_MSIX, 0);
 	write_address(common + COMMON_QUEUE_DESC, vq->desc);
@@ -274,14 +276,14 @@ int virtqueue_add_indirect(struct virtqueue *vq, const struct virtq_desc *table,
 	if (vq->nr_free == 0)
 		return -1;
 	slot = take_slot(vq);
-	vq->desc[slot] = (struct virtq_desc){ __pa(table), (u32)(n * sizeof(*table)),
-					      VIRTQ_DESC_INDIRECT, 0 };
+	vq->desc[slot] =
+		(struct virtq_desc){__pa(table), (u32)(n * sizeof(*table)), VIRTQ_DESC_INDIRECT, 0};
 	return offer(vq, slot);
 }
 
 int virtqueue_add(struct virtqueue *vq, phys_addr_t pa, u32 len, bool device_writes)
 {
-	const struct virtq_desc one = { pa, len, device_writes ? VIRTQ_DESC_DEVICE_WRITES : 0, 0 };
+	const struct virtq_desc one = {pa, len, device_writes ? VIRTQ_DESC_DEVICE_WRITES : 0, 0};
 
 	return virtqueue_add_chain(vq, &one, 1);
 }

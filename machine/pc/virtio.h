@@ -70,7 +70,9 @@ void virtio_start(struct virtio_device *dev);
 /* Use MSI-X table entry 0 for changes of configuration. */
 void virtio_config_irq(struct virtio_device *dev);
 
-/* Queue `index` with up to `size` (a power of two) descriptors, interrupting through MSI-X entry 0. */
+/*
+ * Queue `index` with up to `size` (a power of two) descriptors, interrupting through MSI-X entry 0.
+ */
 bool virtqueue_init(struct virtqueue *vq, struct virtio_device *dev, u16 index, u16 size);
 
 /* The slot that the next virtqueue_add() will take, -1 if the queue is full. */

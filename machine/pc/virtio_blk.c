@@ -96,25 +96,23 @@ static void add_piece(struct slot *slot, u16 *n, phys_addr_t pa, u32 len, bool d
 {
 	slot->list[*n] = (struct virtq_desc){
 		pa, len, (u16)((device_writes ? VIRTQ_DESC_DEVICE_WRITES : 0) | VIRTQ_DESC_NEXT),
-		(u16)(*n + 1)
-	};
+		(u16)(*n + 1)};
 	(*n)++;
 }
 
 /* Describe the request in the slot; the number of descriptors. */
 static u16 build_list(struct slot *slot, struct blk_request *request)
 {
-	static const u32 types[] = { [BIO_READ] = REQUEST_IN, [BIO_WRITE] = REQUEST_OUT,
-				     [BIO_FLUSH] = REQUEST_FLUSH };
+	static const u32 types[] = {
+		[BIO_READ] = REQUEST_IN, [BIO_WRITE] = REQUEST_OUT, [BIO_FLUSH] = REQUEST_FLUSH};
 	bool read = request->op == BIO_READ;
 	struct bio *bio;
 	u16 n = 0;
 
 	slot->request = request;
 	slot->status = STATUS_NONE;
-	slot->header = (struct request_header){
-		types[request->op], 0, request->op == BIO_FLUSH ? 0 : request->sector
-	};
+	slot->header = (struct request_header){types[request->op], 0,
+					       request->op == BIO_FLUSH ? 0 : request->sector};
 	add_piece(slot, &n, __pa(&slot->header), sizeof(slot->header), false);
 	list_for_each_entry(bio, &request->bios, chain)
 		for (unsigned int i = 0; i < bio->nr_vecs; i++) {
@@ -138,8 +136,8 @@ static bool start_request(struct disk *disk, struct blk_request *request)
 	if (!slot)
 		return false;
 	n = build_list(slot, request);
-	head = disk->indirect ? virtqueue_add_indirect(&disk->queue, slot->list, n) :
-				virtqueue_add_chain(&disk->queue, slot->list, n);
+	head = disk->indirect ? virtqueue_add_indirect(&disk->queue, slot->list, n)
+			      : virtqueue_add_chain(&disk->queue, slot->list, n);
 	if (head < 0)
 		return false;
 	disk->free = slot->next_free;
@@ -164,7 +162,7 @@ static bool disk_submit(struct block_device *bdev, struct blk_request *request)
 	return taken;
 }
 
-static const struct block_device_operations disk_ops = { .submit = disk_submit };
+static const struct block_device_operations disk_ops = {.submit = disk_submit};
 
 /* ---- Completions in ------------------------------------------------------------------------- */
 
@@ -179,7 +177,8 @@ static struct blk_request *take_finished(struct disk *disk, int *error)
 	head = virtqueue_get(&disk->queue, NULL);
 	if (head >= 0) {
 		slot = disk->by_head[head];
-		BUG_ON(!slot); /* the device answers what it was not asked: memory may be overwritten */
+		/* the device answers what it was not asked: memory may be overwritten */
+		BUG_ON(!slot);
 		disk->by_head[head] = NULL;
 		request = slot->request;
 		*error = slot->status == STATUS_OK ? 0 : -EIO;
@@ -205,7 +204,7 @@ static void disk_irq(struct pt_regs *regs, unsigned int vector)
 	}
 }
 
-/* ---- Finding them ----------------------------------------------------------------------------- */
+/* ---- Finding them ---------------------------------------------------------------------------- */
 
 static bool make_slots(struct disk *disk)
 {
@@ -247,9 +246,11 @@ static const char *unusable(struct disk *disk)
 {
 	volatile u8 *config = disk->dev.config;
 
-	if ((disk->dev.features & F_BLK_SIZE) && mmio_read32(config + CONFIG_BLK_SIZE) > SECTOR_SIZE)
+	if ((disk->dev.features & F_BLK_SIZE) &&
+	    mmio_read32(config + CONFIG_BLK_SIZE) > SECTOR_SIZE)
 		return "its sectors are larger than 512 bytes";
-	if ((disk->dev.features & F_SIZE_MAX) && mmio_read32(config + CONFIG_SIZE_MAX) < PAGE_SIZE_PC)
+	if ((disk->dev.features & F_SIZE_MAX) &&
+	    mmio_read32(config + CONFIG_SIZE_MAX) < PAGE_SIZE_PC)
 		return "its pieces are smaller than a page";
 	return NULL;
 }
@@ -277,8 +278,8 @@ static void read_config(struct disk *disk)
 /* NULL: it works. Otherwise why it does not. */
 static const char *start_disk(struct disk *disk, const struct pci_device *pci)
 {
-	const u64 optional = F_SIZE_MAX | F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH |
-			     VIRTIO_F_INDIRECT_DESC;
+	const u64 optional =
+		F_SIZE_MAX | F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH | VIRTIO_F_INDIRECT_DESC;
 	const char *why;
 
 	if (!virtio_init(&disk->dev, pci, 0, optional))
@@ -336,7 +337,7 @@ static bool note_disk(const struct pci_device *pci, void *arg)
 
 void virtio_blk_init(void)
 {
-	struct found found = { .nr = 0 };
+	struct found found = {.nr = 0};
 
 	pci_scan(note_disk, &found);
 	for (unsigned int i = 0; i < found.nr; i++)

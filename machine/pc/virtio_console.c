@@ -48,7 +48,7 @@
 #define F_MULTIPORT	 (1ull << 1)
 #define CONFIG_MAX_PORTS 4 /* offset in the device's registers */
 
-#define MAX_PORTS	8  /* numbers 0 .. 7 are looked at */
+#define MAX_PORTS	8 /* numbers 0 .. 7 are looked at */
 #define NAME_BYTES	32
 #define PORT_QUEUE_SIZE 16 /* 64 KiB in flight */
 #define CONTROL_SLOTS	16
@@ -62,8 +62,16 @@
 /* A port that the host has not opened by then will not be: its input has ended. */
 #define OPEN_LIMIT_TICKS 50
 
-enum { MSG_DEVICE_READY, MSG_PORT_ADD, MSG_PORT_REMOVE, MSG_PORT_READY, MSG_CONSOLE_PORT,
-       MSG_RESIZE, MSG_PORT_OPEN, MSG_PORT_NAME };
+enum {
+	MSG_DEVICE_READY,
+	MSG_PORT_ADD,
+	MSG_PORT_REMOVE,
+	MSG_PORT_READY,
+	MSG_CONSOLE_PORT,
+	MSG_RESIZE,
+	MSG_PORT_OPEN,
+	MSG_PORT_NAME
+};
 
 struct control_message {
 	u32 port;
@@ -78,10 +86,10 @@ struct port_kind {
 };
 
 static const struct port_kind kinds[] = {
-	{ "pagoda.stdin", true, 16 },
-	{ "pagoda.stdout", false, 16 },
-	{ "pagoda.stderr", false, 4 },
-	{ "pagoda.control", false, 4 },
+	{"pagoda.stdin", true, 16},
+	{"pagoda.stdout", false, 16},
+	{"pagoda.stderr", false, 4},
+	{"pagoda.control", false, 4},
 };
 
 struct vport {
@@ -105,7 +113,7 @@ static struct {
 	bool present, has_irq;
 	unsigned int ticks;
 	void (*notify)(const struct vport *port);
-} console = { .lock = SPIN_LOCK_INIT(RANK_NONE) };
+} console = {.lock = SPIN_LOCK_INIT(RANK_NONE)};
 
 static_assert(2 * CONTROL_SLOTS * CONTROL_BYTES <= PAGE_SIZE_PC, "control_memory is one page");
 
@@ -116,8 +124,9 @@ static void control_post_receive(void)
 	int slot;
 
 	while ((slot = virtqueue_next_slot(&console.control_rx)) >= 0)
-		virtqueue_add(&console.control_rx, __pa(console.control_memory + slot * CONTROL_BYTES),
-			      CONTROL_BYTES, true);
+		virtqueue_add(&console.control_rx,
+			      __pa(console.control_memory + slot * CONTROL_BYTES), CONTROL_BYTES,
+			      true);
 	virtqueue_kick(&console.control_rx);
 }
 
@@ -133,7 +142,7 @@ static void control_send(u32 port, u16 event, u16 value)
 	if (WARN_ON_ONCE(slot < 0))
 		return;
 	msg = (void *)(console.control_memory + (CONTROL_SLOTS + slot) * CONTROL_BYTES);
-	*msg = (struct control_message){ port, event, value };
+	*msg = (struct control_message){port, event, value};
 	virtqueue_add(vq, __pa(msg), sizeof(*msg), false);
 	virtqueue_kick(vq);
 }
@@ -350,7 +359,7 @@ struct vport *vport_find(const char *name)
 	return NULL;
 }
 
-/* ---- Interrupts --------------------------------------------------------------------------------- */
+/* ---- Interrupts ------------------------------------------------------------------------------ */
 
 /* Has anything changed that a sleeper on this port may wait for? */
 static bool port_event(struct vport *port)
@@ -369,7 +378,7 @@ static bool port_event(struct vport *port)
 
 static void service(void)
 {
-	bool events[MAX_PORTS] = { false };
+	bool events[MAX_PORTS] = {false};
 
 	spin_lock(&console.lock);
 	control_process();
@@ -410,8 +419,8 @@ void vconsole_poll(void)
 
 static bool is_console(const struct pci_device *pci, void *arg)
 {
-	bool found = pci->vendor == VENDOR_VIRTIO && (pci->device == DEVICE_CONSOLE_TRANSITIONAL ||
-						      pci->device == DEVICE_CONSOLE);
+	bool found = pci->vendor == VENDOR_VIRTIO &&
+		     (pci->device == DEVICE_CONSOLE_TRANSITIONAL || pci->device == DEVICE_CONSOLE);
 
 	if (found)
 		*(struct pci_device *)arg = *pci;
@@ -456,7 +465,7 @@ static void handshake(void)
 
 bool vconsole_init(void (*notify)(const struct vport *port))
 {
-	struct pci_device pci = { 0 };
+	struct pci_device pci = {0};
 
 	pci_scan(is_console, &pci);
 	if (pci.vendor == 0)

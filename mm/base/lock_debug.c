@@ -74,7 +74,8 @@ static void check_history(spinlock_t *lock)
 		now |= TAKEN_IN_HANDLERS;
 	lock->history = now;
 	if (now != before && now == (TAKEN_INTERRUPTIBLY | TAKEN_IN_HANDLERS))
-		report_bug("lock order: rank %d taken inside a handler's lock and with interrupts on, at %p",
+		report_bug("lock order: rank %d taken inside a handler's lock and with interrupts "
+			   "on, at %p",
 			   lock->rank, __builtin_return_address(0));
 }
 

@@ -14,20 +14,20 @@
  *	holds: r1 r2	queue: W1 r3 r4 W2		r5 comes: queue W1 r3 r4 W2 r5
  *	r1, r2 release	W1 holds			W1 releases: r3 r4 hold
  *
- * A mutex that is released wakes its first waiter, and another task may take it before that waiter runs:
- * so a busy mutex does not stand idle while a waiter is being scheduled. A waiter that was woken
- * and found the mutex taken reserves it: the next release leaves it to that waiter. So the first
- * waiter can be overtaken until it has run once, and then no more (I2).
+ * A mutex that is released wakes its first waiter, and another task may take it before that waiter
+ * runs: so a busy mutex does not stand idle while a waiter is being scheduled. A waiter that was
+ * woken and found the mutex taken reserves it: the next release leaves it to that waiter. So the
+ * first waiter can be overtaken until it has run once, and then no more (I2).
  *
  * Who holds a semaphore for read must not ask for it again: with a writer between the two, both
  * wait for ever.
  *
- * Waiting "killably" ends with -EINTR when the caller is about to die of a signal. The queue is then as
- * if the waiter had never come.
+ * Waiting "killably" ends with -EINTR when the caller is about to die of a signal. The queue is
+ * then as if the waiter had never come.
  *
- * Locking: wait.lock (RANK_LEAF, interrupts off) protects the queue and WAITERS, RESERVED; while WAITERS is
- * set, a semaphore's count only falls without it. A waiter is granted, and woken, under wait.lock, and looks
- * at its grant under it: so it lives as long as the waker needs it.
+ * Locking: wait.lock (RANK_LEAF, interrupts off) protects the queue and WAITERS, RESERVED; while
+ * WAITERS is set, a semaphore's count only falls without it. A waiter is granted, and woken, under
+ * wait.lock, and looks at its grant under it: so it lives as long as the waker needs it.
  *
  * Failure: none but -EINTR. Context: acquiring may sleep; releasing may be done in any context.
  * Observability: debug builds record holders and check the order (lock_debug.c).
@@ -64,7 +64,8 @@ static void dequeue(wait_queue_head_t *wq, struct lock_waiter *w)
 
 static struct lock_waiter *first_waiter(wait_queue_head_t *wq)
 {
-	return list_empty(&wq->waiters) ? NULL : list_first_entry(&wq->waiters, struct lock_waiter, link);
+	return list_empty(&wq->waiters) ? NULL
+					: list_first_entry(&wq->waiters, struct lock_waiter, link);
 }
 
 static bool is_doomed(bool killable)
@@ -113,7 +114,10 @@ static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
 		rmw_and_relaxed(&m->state, ~MUTEX_WAITERS);
 }
 
-/* If w is the first waiter: take the mutex if it is free, else reserve it for w if w was woken before. */
+/*
+ * If w is the first waiter: take the mutex if it is free, else reserve it for w if w was woken
+ * before.
+ */
 static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
 {
 	if (first_waiter(&m->wait) != w)
@@ -125,7 +129,10 @@ static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
 	return false;
 }
 
-/* The mutex was released, or a waiter that may have been woken for it gave up: wake the first waiter. */
+/*
+ * The mutex was released, or a waiter that may have been woken for it gave up: wake the first
+ * waiter.
+ */
 static void wake_mutex_waiter(struct mutex *m)
 {
 	struct lock_waiter *first = first_waiter(&m->wait);
@@ -137,7 +144,7 @@ static void wake_mutex_waiter(struct mutex *m)
 
 static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 {
-	struct lock_waiter w = { .task = port_current() };
+	struct lock_waiter w = {.task = port_current()};
 	bool woken = false, taken, doomed = false;
 	unsigned long flags;
 
@@ -204,7 +211,7 @@ void mutex_unlock(struct mutex *m)
 		mutex_unlock_slow(m, old);
 }
 
-/* ---- Reader-writer semaphore ------------------------------------------------------------------ */
+/* ---- Reader-writer semaphore ----------------------------------------------------------------- */
 
 void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank)
 {
@@ -221,7 +228,10 @@ static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
 	port_unpark(w->task);
 }
 
-/* Hand the semaphore to the first waiter, and to those behind it that can share it, as far as its holders allow. */
+/*
+ * Hand the semaphore to the first waiter, and to those behind it that can share it, as far as its
+ * holders allow.
+ */
 static void serve_queue(struct rw_semaphore *sem)
 {
 	struct lock_waiter *w;
@@ -239,7 +249,7 @@ static void serve_queue(struct rw_semaphore *sem)
 
 static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
 {
-	struct lock_waiter w = { .task = port_current(), .writer = writer };
+	struct lock_waiter w = {.task = port_current(), .writer = writer};
 	unsigned long flags;
 
 	spin_lock_irqsave(&sem->wait.lock, flags);

@@ -20,18 +20,18 @@
 #define MAX_TABLES 4
 
 const struct boot_word core_boot_words[] = {
-	{ "nohighmem", "frames above the direct map are not used" },
-	{ "slab_debug", "red zones, poison and checks in all caches, or =NAME in one" },
-	{ "slab_percpu", "=off: no arrays of free objects in front of the slabs" },
-	{ "slab_reap", "=any: a shortage of DMA memory reaps any slab" },
-	{ "reclaim", "=default or =classic: the page replacement policy" },
-	{ "fault_around", "=BYTES that a fault on a file maps at once" },
-	{ "fault_trace", "each page fault goes to the log" },
-	{ NULL, NULL },
+	{"nohighmem", "frames above the direct map are not used"},
+	{"slab_debug", "red zones, poison and checks in all caches, or =NAME in one"},
+	{"slab_percpu", "=off: no arrays of free objects in front of the slabs"},
+	{"slab_reap", "=any: a shortage of DMA memory reaps any slab"},
+	{"reclaim", "=default or =classic: the page replacement policy"},
+	{"fault_around", "=BYTES that a fault on a file maps at once"},
+	{"fault_trace", "each page fault goes to the log"},
+	{NULL, NULL},
 };
 
 static const char *boot_options = "";
-static const struct boot_word *tables[MAX_TABLES] = { core_boot_words };
+static const struct boot_word *tables[MAX_TABLES] = {core_boot_words};
 
 void boot_options_init(const char *options)
 {

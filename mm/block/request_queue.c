@@ -18,8 +18,8 @@
  * see all writes before it done.
  *
  * A request of several bios that fails is taken apart: each bio is tried again alone, one after the
- * other, at the queue's beginning, so that one bad sector does not cost its neighbours (and a bad page
- * of swap not the seven read ahead with it).
+ * other, at the queue's beginning, so that one bad sector does not cost its neighbours (and a bad
+ * page of swap not the seven read ahead with it).
  *
  * Bounce copies (HM-10): a page outside the direct map that the device cannot reach is
  * replaced by one of low memory, by further bios that end the first:
@@ -50,9 +50,9 @@
 /* Waiting requests that a new bio is compared with. */
 #define MERGE_SCAN 16
 /* Enough that two tasks get on, each with a bio and its bounce copy, while others wait. */
-#define BIO_RESERVE	   8u
-#define BIO_RESERVE_VECS   8u
-#define BOUNCE_RESERVE	   (BIO_RESERVE * BIO_RESERVE_VECS)
+#define BIO_RESERVE	 8u
+#define BIO_RESERVE_VECS 8u
+#define BOUNCE_RESERVE	 (BIO_RESERVE * BIO_RESERVE_VECS)
 
 static LIST_HEAD(devices);
 static spinlock_t devices_lock = SPIN_LOCK_INIT(RANK_LEAF);
@@ -67,7 +67,10 @@ struct reserve {
 	wait_queue_head_t wait;
 };
 
-#define RESERVE_INIT(name, n) { SPIN_LOCK_INIT(RANK_LEAF), NULL, 0, (n), WAIT_QUEUE_HEAD_INIT((name).wait) }
+#define RESERVE_INIT(name, n)                                                              \
+	{                                                                                  \
+		SPIN_LOCK_INIT(RANK_LEAF), NULL, 0, (n), WAIT_QUEUE_HEAD_INIT((name).wait) \
+	}
 
 static struct reserve bio_reserve = RESERVE_INIT(bio_reserve, BIO_RESERVE);
 static struct reserve bounce_reserve = RESERVE_INIT(bounce_reserve, BOUNCE_RESERVE);
@@ -240,12 +243,12 @@ void release_block_device(struct block_device *bdev, void *holder)
 	smp_store_mb(&bdev->holder, NULL);
 }
 
-/* ---- Bios -------------------------------------------------------------------------------------- */
+/* ---- Bios ------------------------------------------------------------------------------------ */
 
 static struct bio *init_bio(struct bio *bio, struct block_device *bdev, enum bio_op op, u64 sector,
 			    unsigned int max_vecs)
 {
-	*bio = (struct bio){ .bdev = bdev, .op = op, .sector = sector, .max_vecs = max_vecs };
+	*bio = (struct bio){.bdev = bdev, .op = op, .sector = sector, .max_vecs = max_vecs};
 	return bio;
 }
 
@@ -268,7 +271,7 @@ bool bio_add_page(struct bio *bio, struct page *page, unsigned int offset, unsig
 	VM_BUG_ON(!len || (offset | len) & (SECTOR_SIZE - 1) || offset + len > PAGE_SIZE);
 	if (bio->nr_vecs == bio->max_vecs)
 		return false;
-	bio->vecs[bio->nr_vecs++] = (struct bio_vec){ page, offset, len };
+	bio->vecs[bio->nr_vecs++] = (struct bio_vec){page, offset, len};
 	return true;
 }
 
@@ -293,7 +296,7 @@ static void end_bio(struct bio *bio, int error)
 	bio->end_io(bio);
 }
 
-/* ---- Bounce copies ------------------------------------------------------------------------------- */
+/* ---- Bounce copies --------------------------------------------------------------------------- */
 
 static bool needs_bounce(const struct bio *bio)
 {
@@ -358,7 +361,8 @@ static void end_bounce(struct bio *bounce)
  */
 static struct bio *make_bounce(struct bio *bio, unsigned int first, u64 sector)
 {
-	struct bio *bounce = bio_alloc(bio->bdev, bio->op, sector, bio->nr_vecs - first, GFP_NOHIGHIO);
+	struct bio *bounce =
+		bio_alloc(bio->bdev, bio->op, sector, bio->nr_vecs - first, GFP_NOHIGHIO);
 
 	bounce->private = bio;
 	bounce->end_io = end_bounce;
@@ -366,7 +370,8 @@ static struct bio *make_bounce(struct bio *bio, unsigned int first, u64 sector)
 	for (unsigned int i = first; i < bio->nr_vecs; i++) {
 		struct bio_vec vec = bio->vecs[i];
 
-		if (bounce->nr_vecs == bounce->max_vecs || !(vec.page = alloc_bounce_page(i == first)))
+		if (bounce->nr_vecs == bounce->max_vecs ||
+		    !(vec.page = alloc_bounce_page(i == first)))
 			break;
 		if (bio->op == BIO_WRITE)
 			copy_vec(&vec, &bio->vecs[i]);
@@ -394,12 +399,13 @@ static void queue_bounced(struct block_device *bdev, struct bio *bio)
 	end_part(bio);
 }
 
-/* ---- The queue -------------------------------------------------------------------------------------- */
+/* ---- The queue ------------------------------------------------------------------------------- */
 
 static bool may_merge(const struct block_device *bdev, const struct blk_request *rq,
 		      const struct bio *bio)
 {
-	return rq->op == bio->op && bio->nr_vecs && !rq->retried && rq->nr_vecs + bio->nr_vecs <= bdev->max_vecs;
+	return rq->op == bio->op && bio->nr_vecs && !rq->retried &&
+	       rq->nr_vecs + bio->nr_vecs <= bdev->max_vecs;
 }
 
 static void grow_request(struct blk_request *rq, const struct bio *bio, u64 sectors)
@@ -413,8 +419,10 @@ static void take_over_request(struct bio *bio, struct blk_request *rq, u64 secto
 {
 	struct blk_request *new = &bio->request;
 
-	*new = (struct blk_request){ .op = rq->op, .sector = bio->sector, .nr_sectors = rq->nr_sectors,
-				     .nr_vecs = rq->nr_vecs };
+	*new = (struct blk_request){.op = rq->op,
+				    .sector = bio->sector,
+				    .nr_sectors = rq->nr_sectors,
+				    .nr_vecs = rq->nr_vecs};
 	list_add(&new->list, &rq->list);
 	list_del(&rq->list);
 	INIT_LIST_HEAD(&new->bios);
@@ -453,8 +461,10 @@ static struct blk_request *init_request(struct bio *bio, u64 sectors)
 {
 	struct blk_request *rq = &bio->request;
 
-	*rq = (struct blk_request){ .op = bio->op, .sector = bio->sector, .nr_sectors = sectors,
-				    .nr_vecs = bio->nr_vecs };
+	*rq = (struct blk_request){.op = bio->op,
+				   .sector = bio->sector,
+				   .nr_sectors = sectors,
+				   .nr_vecs = bio->nr_vecs};
 	INIT_LIST_HEAD(&rq->bios);
 	list_add_tail(&bio->chain, &rq->bios);
 	return rq;
@@ -473,8 +483,8 @@ static void queue_bio(struct block_device *bdev, struct bio *bio)
 }
 
 /*
- * A request that is tried again has the device for itself: some (QEMU's) join what they are given at a
- * time, and fail all of it. Who is under way offers the rest when it ends.
+ * A request that is tried again has the device for itself: some (QEMU's) join what they are given
+ * at a time, and fail all of it. Who is under way offers the rest when it ends.
  */
 static bool first_may_start(const struct block_device *bdev)
 {
@@ -497,7 +507,8 @@ static struct blk_request *next_request(struct block_device *bdev, struct blk_re
 		bdev->retrying = false;
 	}
 	/* Refused: what has ended meanwhile asked us to look again, else its end will. */
-	if (!list_empty(&bdev->queued) && (!refused || bdev->offer_again) && first_may_start(bdev)) {
+	if (!list_empty(&bdev->queued) && (!refused || bdev->offer_again) &&
+	    first_may_start(bdev)) {
 		rq = list_first_entry(&bdev->queued, struct blk_request, list);
 		list_del(&rq->list);
 		bdev->retrying = rq->retried;
@@ -544,7 +555,7 @@ void run_disk_queue(void)
 		offer_requests(bdev);
 }
 
-/* ---- In -------------------------------------------------------------------------------------------- */
+/* ---- In -------------------------------------------------------------------------------------- */
 
 static bool fits_device(const struct bio *bio)
 {
@@ -555,7 +566,8 @@ static bool fits_device(const struct bio *bio)
 		return true;
 	if (bio->op == BIO_WRITE && bdev->read_only)
 		return false;
-	return sectors && bio->sector < bdev->nr_sectors && sectors <= bdev->nr_sectors - bio->sector;
+	return sectors && bio->sector < bdev->nr_sectors &&
+	       sectors <= bdev->nr_sectors - bio->sector;
 }
 
 void submit_bio(struct bio *bio)
@@ -578,7 +590,9 @@ void submit_bio(struct bio *bio)
 
 static wait_queue_head_t bio_wait = WAIT_QUEUE_HEAD_INIT(bio_wait);
 
-/* Once done is set the waiter may return, and end: after that only its address is used, as a key. */
+/*
+ * Once done is set the waiter may return, and end: after that only its address is used, as a key.
+ */
 static void wake_bio_waiter(struct bio *bio)
 {
 	int *done = bio->private;
@@ -616,7 +630,7 @@ void blk_finish_plug(void)
 		run_disk_queue();
 }
 
-/* ---- Out --------------------------------------------------------------------------------------------- */
+/* ---- Out ------------------------------------------------------------------------------------- */
 
 /* Each bio of a failed request once more, alone. Locks: queue_lock held. */
 static void take_apart(struct block_device *bdev, struct blk_request *rq)

@@ -2,10 +2,10 @@
 /*
  * connect.c: what rooms of the core ask of rooms above them.
  *
- * A room calls only itself and lower rooms (docs/ARCHITECTURE.md, "The rooms of mm/"). Where it needs a higher one, it
- * declares a table of operations, and works without it: then there is nothing of that kind in the machine (no slot, no
- * page of a file, no list). This file knows all rooms and fills the tables, so what goes upwards stands here, and nowhere
- * else.
+ * A room calls only itself and lower rooms (docs/ARCHITECTURE.md, "The rooms of mm/"). Where it
+ * needs a higher one, it declares a table of operations, and works without it: then there is
+ * nothing of that kind in the machine (no slot, no page of a file, no list). This file knows all
+ * rooms and fills the tables, so what goes upwards stands here, and nowhere else.
  *
  * Locking: none; one CPU, before any table is used. Failure: none.
  */

@@ -209,14 +209,14 @@ static void __init setup_memory(void)
 			setup_node_memory(nid);
 }
 
-/* ---- Zones (PM-08) ------------------------------------------------------------------------------ */
+/* ---- Zones (PM-08) --------------------------------------------------------------------------- */
 
 /* Where a zone of this kind ends. */
 static unsigned long __init zone_limit_pfn(int zone)
 {
-	return zone == ZONE_DMA	   ? MAX_DMA_ADDRESS >> PAGE_SHIFT :
-	       zone == ZONE_NORMAL ? (unsigned long)(MAX_LOWMEM >> PAGE_SHIFT) :
-				     ~0ul;
+	return zone == ZONE_DMA	     ? MAX_DMA_ADDRESS >> PAGE_SHIFT
+	       : zone == ZONE_NORMAL ? (unsigned long)(MAX_LOWMEM >> PAGE_SHIFT)
+				     : ~0ul;
 }
 
 static void __init init_node_zones(pg_data_t *pgdat)
@@ -245,7 +245,7 @@ static void __init zone_sizes_init(void)
 	sections_init();
 }
 
-/* ---- Handing memory over (BM-26, BM-27) ----------------------------------------------------------- */
+/* ---- Handing memory over (BM-26, BM-27) ------------------------------------------------------ */
 
 static void __init one_highpage_init(struct page *page, unsigned long pfn, bool usable)
 {
@@ -291,15 +291,17 @@ static void __init mem_init(void)
 	unsigned long ram = ram_pages_between(0, max_pfn), absent = max_pfn - ram;
 	unsigned long reserved = free_pages_init();
 	unsigned long init_kb = (unsigned long)(boot_info.init_end - boot_info.init_start) >> 10;
-	unsigned long image_kb = (unsigned long)(boot_info.kernel_end - boot_info.kernel_start) >> 10;
+	unsigned long image_kb =
+		(unsigned long)(boot_info.kernel_end - boot_info.kernel_start) >> 10;
 
-	pr_info("Memory: %luk/%luk available (%luk kernel image, %luk reserved, %luk absent, %luk init, "
+	pr_info("Memory: %luk/%luk available (%luk kernel image, %luk reserved, %luk absent, %luk "
+		"init, "
 		"%luk highmem), %zu bytes a descriptor\n",
 		to_kb(nr_free_pages()), to_kb(max_pfn), image_kb, to_kb(reserved), to_kb(absent),
 		init_kb, to_kb(totalhigh_pages()), sizeof(struct page));
 }
 
-/* ---- The whole boot ------------------------------------------------------------------------------------ */
+/* ---- The whole boot -------------------------------------------------------------------------- */
 
 void mm_boot(const struct mm_boot_info *info)
 {
@@ -331,7 +333,7 @@ void mm_start_threads(void)
 	writeback_init();
 }
 
-/* ---- Boot memory that is given back later (BM-28) ----------------------------------------------------- */
+/* ---- Boot memory that is given back later (BM-28) -------------------------------------------- */
 
 unsigned long mm_free_range(phys_addr_t start, phys_addr_t end)
 {

@@ -110,7 +110,7 @@ static void check_p4d_table(struct mm_struct *mm, pgd_t *pgd, unsigned long addr
 static void check_tables(struct mm_struct *mm)
 {
 	unsigned long end = USER_PTRS_PER_PGD * PGDIR_SIZE;
-	struct counts c = { .tables = 1 };
+	struct counts c = {.tables = 1};
 	pgd_t *pgd = mm->pgd;
 
 	for (unsigned long addr = 0, next; addr < end; pgd++, addr = next) {

@@ -116,7 +116,7 @@ struct buffer_head *buffer_at(struct page *page, unsigned int offset)
 {
 	struct buffer_head *bh;
 
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (bh->offset == offset)
 			return bh;
 	return NULL;
@@ -135,7 +135,7 @@ bool try_to_free_buffers(struct page *page)
 	VM_BUG_ON(!PageLocked(page));
 	if (PageWriteback(page))
 		return false;
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (buffer_busy(bh))
 			return false;
 	bh = page_buffers(page);
@@ -162,7 +162,7 @@ void update_page_uptodate(struct page *page)
 {
 	struct buffer_head *bh;
 
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (!buffer_uptodate(bh))
 			return;
 	SetPageUptodate(page);
@@ -312,7 +312,7 @@ static bool end_buffer_io(struct buffer_head *bh)
 
 	spin_lock_irqsave(io_lock(page), flags);
 	clear_buffer_io(bh);
-	for_each_buffer (other, page)
+	for_each_buffer(other, page)
 		last &= !buffer_io(other);
 	spin_unlock_irqrestore(io_lock(page), flags);
 	return last;
@@ -438,7 +438,7 @@ static int read_buffers(struct page *page, get_block_t get_block)
 	unsigned int limit = bytes_in_file(page), nr = 0;
 	struct buffer_head *bh;
 
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (want_read(bh, limit, get_block)) {
 			set_buffer_io(bh);
 			nr++;

@@ -49,9 +49,12 @@ void submit_run(struct page *page, const struct run *run, enum bio_op op);
  */
 void submit_page_buffers(struct page *page, unsigned int nr, enum bio_op op);
 
-/* ---- device_cache.c ----------------------------------------------------------------------------- */
+/* ---- device_cache.c -------------------------------------------------------------------------- */
 
-/* Take it off the list that it waits on; true: it was on one, whose use is the caller's now. Any context. */
+/*
+ * Take it off the list that it waits on; true: it was on one, whose use is the caller's now. Any
+ * context.
+ */
 bool stop_waiting(struct buffer_head *bh);
 /* Boot. */
 void block_dev_init(void);

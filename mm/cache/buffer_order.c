@@ -10,7 +10,8 @@
  *
  *	write_waiting_buffers():  sort them by rank; all of rank 0, wait; all of rank 1, wait; ...
  *
- * Each buffer is looked at twice, however many there are: a user decides how many pointer blocks a file changes.
+ * Each buffer is looked at twice, however many there are: a user decides how many pointer blocks a
+ * file changes.
  *
  * Meanwhile nobody else writes it: it is changed and uptodate, but neither it nor, for its sake,
  * its page is dirty (a page of a device is never written but for its dirty buffers). The list's
@@ -27,11 +28,11 @@
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 
-#define BATCH 16 /* written at once, and waited for */
+#define BATCH	   16 /* written at once, and waited for */
 #define SORT_BATCH 64 /* sorted at once with interrupts off */
 
 static spinlock_t waiting_lock = SPIN_LOCK_INIT(RANK_LEAF);
-static unsigned long nr_waiting; /* waiting_lock */
+static unsigned long nr_waiting;    /* waiting_lock */
 unsigned long waiting_buffers_seen; /* waiting_lock */
 
 unsigned long nr_waiting_buffers(void)
@@ -45,7 +46,8 @@ void mark_buffer_waiting(struct buffer_head *bh, struct list_head *list, unsigne
 
 	set_buffer_uptodate(bh);
 	spin_lock_irqsave(&waiting_lock, flags);
-	if (!buffer_waiting(bh)) { /* else it stays where it is: one owner, unless the disk is damaged */
+	/* else it stays where it is: one owner, unless the disk is damaged */
+	if (!buffer_waiting(bh)) {
 		set_buffer_waiting(bh);
 		atomic_inc(&bh->count);
 		bh->wait_rank = rank;
@@ -92,7 +94,10 @@ static unsigned int take_batch(struct list_head *list, struct buffer_head **bhs)
 	return nr;
 }
 
-/* Move the first buffers of the list to the lists of their ranks, each to its end; false: there are none. */
+/*
+ * Move the first buffers of the list to the lists of their ranks, each to its end; false: there are
+ * none.
+ */
 static bool sort_batch(struct list_head *list, struct list_head *by_rank, unsigned int ranks)
 {
 	unsigned long flags;

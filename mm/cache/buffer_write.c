@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * buffer_write.c: writing pages in blocks, whole and in part, and forgetting blocks that are cut off.
+ * buffer_write.c: writing pages in blocks, whole and in part, and forgetting blocks that are cut
+ * off.
  *
  *	prepare_write	blocks written in part are read, new ones get a place
  *	commit_write	those blocks, and the page, are dirty
@@ -30,7 +31,7 @@ static bool dirty_as_a_whole(const struct page *page)
 
 	if (!PageUptodate(page) || is_blkdev_mapping(page->mapping))
 		return false;
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (buffer_dirty(bh))
 			return false;
 	return true;
@@ -67,7 +68,7 @@ static int write_buffers(struct page *page, unsigned int limit, get_block_t get_
 	unsigned int nr = 0;
 	int err = 0;
 
-	for_each_buffer (bh, page) {
+	for_each_buffer(bh, page) {
 		if (all)
 			set_buffer_dirty(bh);
 		if (want_write(bh, limit, get_block, &err)) {
@@ -167,7 +168,7 @@ static void keep_new_buffers(struct page *page)
 {
 	struct buffer_head *bh;
 
-	for_each_buffer (bh, page) {
+	for_each_buffer(bh, page) {
 		if (!buffer_new(bh))
 			continue;
 		clear_buffer_new(bh);
@@ -190,7 +191,7 @@ int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
 		err = create_buffers(page, block_size);
 	if (err)
 		return err;
-	for_each_buffer (bh, page) {
+	for_each_buffer(bh, page) {
 		if (bh->offset >= to || bh->offset + bh->size <= from)
 			continue;
 		err = prepare_buffer(bh, from, to, get_block);
@@ -209,7 +210,7 @@ void block_commit_write(struct page *page, unsigned int from, unsigned int to,
 
 	VM_BUG_ON(!PageLocked(page) || !page_has_buffers(page));
 	(void)block_size; /* the buffers' own */
-	for_each_buffer (bh, page) {
+	for_each_buffer(bh, page) {
 		if (bh->offset >= to || bh->offset + bh->size <= from)
 			continue;
 		clear_buffer_new(bh);
@@ -226,7 +227,7 @@ void block_dirty_page(struct page *page)
 	struct buffer_head *bh;
 
 	if (!page->mapping->shmem)
-		for_each_buffer (bh, page)
+		for_each_buffer(bh, page)
 			if (buffer_uptodate(bh))
 				set_buffer_dirty(bh);
 	(void)set_page_dirty(page);
@@ -244,7 +245,7 @@ void block_cut_range(struct page *page, unsigned int from, unsigned int to)
 	struct buffer_head *bh;
 
 	VM_BUG_ON(!PageLocked(page));
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (from <= bh->offset && bh->offset + bh->size <= to)
 			forget_buffer(bh);
 }
@@ -293,13 +294,15 @@ int block_truncate_page(struct address_space *mapping, u64 size, unsigned int bl
 }
 
 /*
- * The page has been writable in mappings since a store that saw the old size, and gave no place to the blocks past it:
+ * The page has been writable in mappings since a store that saw the old size, and gave no place to
+ * the blocks past it:
  *
  *	store to block 0	page_mkwrite: block 0 has a place and is dirty, the entry is writable
  *	the file grows		blocks 1 .. 3 are the file's
  *	store to block 2	no fault: nothing would tell that block 2 is dirty
  *
- * What was stored since the file has grown marks the entry dirty only, so all blocks count as dirty then.
+ * What was stored since the file has grown marks the entry dirty only, so all blocks count as dirty
+ * then.
  */
 void block_size_grown(struct address_space *mapping, u64 old_size, unsigned int block_size)
 {
@@ -322,7 +325,7 @@ void block_invalidatepage(struct page *page, unsigned int offset)
 	struct buffer_head *bh;
 
 	VM_BUG_ON(!PageLocked(page) || PageWriteback(page));
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (bh->offset >= offset)
 			forget_buffer(bh);
 	if (!offset)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * data_places.c: which places of a file hold something: a page, or the entry of one that is in swap.
+ * data_places.c: which places of a file hold something: a page, or the entry of one that is in
+ * swap.
  *
- * mincore(), lseek(SEEK_DATA) and the count of a tmpfs file's blocks ask this. The answer is one moment's: pages come
- * and go as soon as pages_lock is free again.
+ * mincore(), lseek(SEEK_DATA) and the count of a tmpfs file's blocks ask this. The answer is one
+ * moment's: pages come and go as soon as pages_lock is free again.
  *
  * Locking: mapping->pages_lock, for one place at a time. Failure: none.
  */
@@ -20,7 +21,10 @@ bool page_cache_has(struct address_space *mapping, pgoff_t index)
 	return has;
 }
 
-/* Data: in swap, or a page that holds something. What fallocate() has only allocated is not (allocate_own_page()). */
+/*
+ * Data: in swap, or a page that holds something. What fallocate() has only allocated is not
+ * (allocate_own_page()).
+ */
 static bool is_data(const void *item)
 {
 	const struct page *page = item;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * device_cache.c: a block device as a file of blocks: its page cache, its users, its metadata buffers.
+ * device_cache.c: a block device as a file of blocks: its page cache, its users, its metadata
+ * buffers.
  *
  *	file /dev/vda: read, write, mmap ----+
  *	ext2: bread, getblk -----------------+--> bdev->bd_mapping: index -> page -> buffer heads
@@ -49,7 +50,10 @@ static u64 bdev_size(struct address_space *mapping)
 	return ((struct block_device *)mapping->host)->nr_sectors << SECTOR_SHIFT;
 }
 
-/* A block of the device lies where its number says. One that is there in part only cannot be had whole. */
+/*
+ * A block of the device lies where its number says. One that is there in part only cannot be had
+ * whole.
+ */
 static int bdev_get_block(struct address_space *mapping, u64 block, struct buffer_head *bh,
 			  bool create)
 {
@@ -119,7 +123,8 @@ static int bdev_commit_write(struct vm_file *file, struct page *page, unsigned f
 }
 
 /* In sectors, so that a device that ends in the middle of a block is reached whole. */
-static long bdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos)
+static long bdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count,
+			   u64 pos)
 {
 	return blockdev_direct_IO(file, write, buf, count, pos, SECTOR_SIZE, bdev_get_block);
 }
@@ -187,8 +192,7 @@ unsigned long nr_blkdev_pages(void)
 	unsigned long sum = 0;
 
 	while ((bdev = next_block_device(bdev))) {
-		const struct address_space *mapping =
-			smp_load_acquire(&bdev->bd_mapping);
+		const struct address_space *mapping = smp_load_acquire(&bdev->bd_mapping);
 
 		sum += mapping ? READ_ONCE(mapping->nrpages) : 0;
 	}
@@ -255,7 +259,7 @@ static int bdev_buffers(struct page *page, unsigned int size)
 		return -EBUSY;
 	if (!page_has_buffers(page) && create_buffers(page, size))
 		return -ENOMEM;
-	for_each_buffer (bh, page)
+	for_each_buffer(bh, page)
 		if (map_buffer(bh, bdev_get_block, false))
 			break; /* past the end there is none */
 	return 0;

@@ -12,8 +12,8 @@
  *
  * Everything is of whole sectors: position, length and address; else -EINVAL, but for reading past
  * the end, which is 0 bytes whatever was asked. What does not go directly goes through the
- * cache, and from there to the disk, before the call returns: writes into holes of a file (the cache
- * knows how to show zeroes around them), a part of a block at a file's growing end, buffers
+ * cache, and from there to the disk, before the call returns: writes into holes of a file (the
+ * cache knows how to show zeroes around them), a part of a block at a file's growing end, buffers
  * that cannot be pinned, and pages of the range that the cache cannot let go.
  *
  * The cache: dirty pages of the range are written first. A write drops the range's pages before,
@@ -30,12 +30,14 @@
  * either of the two may win.
  *
  * The caller's pages: reading into memory breaks copy-on-write first, and the page stays the
- * entry's own until it is filled, as it is pinned (gup.c). mmap_lock is not held while the disk works, so fork,
- * mprotect and munmap do not wait for it: they go by the pin. Afterwards the pages are dirty, those of files with all
- * their buffers; a page that was unmapped meanwhile is filled all the same, and freed with the pin.
+ * entry's own until it is filled, as it is pinned (gup.c). mmap_lock is not held while the disk
+ * works, so fork, mprotect and munmap do not wait for it: they go by the pin. Afterwards the pages
+ * are dirty, those of files with all their buffers; a page that was unmapped meanwhile is filled
+ * all the same, and freed with the pin.
  *
  * Locking: the file system holds the inode's lock, for write if it writes, so that blocks are not
- * given to another file meanwhile; then mmap_lock while pages are pinned, page locks, the file system's own.
+ * given to another file meanwhile; then mmap_lock while pages are pinned, page locks, the file
+ * system's own.
  *
  * Invariants: (I1) no bio of a chunk is under way when its pages are let go; (I2) a new block is
  * written whole, as nobody has zeroed it.
@@ -63,7 +65,7 @@ struct dio {
 	struct address_space *mapping;
 	get_block_t get_block;
 	unsigned int block_size;
-	bool write; /* to the file */
+	bool write;    /* to the file */
 	u64 pos, size; /* of the chunk; of the file, when we began */
 	/* The chunk: byte 0 is byte first of the first page. */
 	struct page *pages[DIO_PAGES];
@@ -76,7 +78,7 @@ struct dio {
 	int error;	  /* (A) */
 };
 
-/* ---- Bios -------------------------------------------------------------------------------------- */
+/* ---- Bios ------------------------------------------------------------------------------------ */
 
 static wait_queue_head_t dio_wait = WAIT_QUEUE_HEAD_INIT(dio_wait);
 
@@ -93,7 +95,8 @@ static void dio_end_io(struct bio *bio)
 }
 
 /* Bytes of the chunk from at on that lie in one page, at most up to end. */
-static size_t piece(const struct dio *dio, size_t at, size_t end, struct page **page, unsigned int *offset)
+static size_t piece(const struct dio *dio, size_t at, size_t end, struct page **page,
+		    unsigned int *offset)
 {
 	size_t from = dio->first + at;
 
@@ -106,7 +109,8 @@ static size_t piece(const struct dio *dio, size_t at, size_t end, struct page **
 static size_t send_bio(struct dio *dio, size_t at, size_t end)
 {
 	u64 sector = dio->sector + ((at - dio->run_at) >> SECTOR_SHIFT);
-	struct bio *bio = bio_alloc(dio->bdev, dio->write ? BIO_WRITE : BIO_READ, sector, DIO_PAGES, GFP_NOIO);
+	struct bio *bio = bio_alloc(dio->bdev, dio->write ? BIO_WRITE : BIO_READ, sector, DIO_PAGES,
+				    GFP_NOIO);
 	size_t start = at;
 
 	while (at < end) {
@@ -166,7 +170,7 @@ static void wait_for_bios(struct dio *dio)
 	finish_wait(&dio_wait, &entry);
 }
 
-/* ---- Blocks ------------------------------------------------------------------------------------- */
+/* ---- Blocks ---------------------------------------------------------------------------------- */
 
 static void zero_chunk(struct dio *dio, size_t at, size_t n)
 {
@@ -184,7 +188,8 @@ static void zero_chunk(struct dio *dio, size_t at, size_t n)
 static int find_block(struct dio *dio, u64 pos, struct buffer_head *bh)
 {
 	u64 block = pos / dio->block_size;
-	int err = dio->get_block(dio->mapping, block, bh, dio->write && block * dio->block_size >= dio->size);
+	int err = dio->get_block(dio->mapping, block, bh,
+				 dio->write && block * dio->block_size >= dio->size);
 
 	if (!err && buffer_new(bh))
 		bforget(bh->bdev, bh->block, bh->size);
@@ -198,7 +203,7 @@ static long send_blocks(struct dio *dio, size_t n)
 	int err = 0;
 
 	while (at < n) {
-		struct buffer_head bh = { .size = dio->block_size };
+		struct buffer_head bh = {.size = dio->block_size};
 		unsigned int in_block = (unsigned int)((dio->pos + at) & (dio->block_size - 1));
 		size_t bytes = min(n - at, (size_t)(dio->block_size - in_block));
 
@@ -207,8 +212,9 @@ static long send_blocks(struct dio *dio, size_t n)
 			break;
 		if (buffer_mapped(&bh))
 			add_to_run(dio, bh.bdev,
-				   bh.block * (dio->block_size >> SECTOR_SHIFT) + (in_block >> SECTOR_SHIFT), at,
-				   bytes);
+				   bh.block * (dio->block_size >> SECTOR_SHIFT) +
+					   (in_block >> SECTOR_SHIFT),
+				   at, bytes);
 		else
 			zero_chunk(dio, at, bytes);
 		at += bytes;
@@ -229,7 +235,7 @@ static long transfer_chunk(struct dio *dio, size_t n)
 	return dio->error ? dio->error : ret;
 }
 
-/* ---- The caller's pages ---------------------------------------------------------------------------- */
+/* ---- The caller's pages ---------------------------------------------------------------------- */
 
 /* Pin what there is of count bytes at addr, up to a chunk; bytes, 0: none. */
 static size_t pin_chunk(struct dio *dio, unsigned long addr, size_t count)
@@ -238,8 +244,10 @@ static size_t pin_chunk(struct dio *dio, unsigned long addr, size_t count)
 	size_t bytes;
 
 	dio->first = (unsigned int)(addr & ~PAGE_MASK);
-	wanted = (unsigned int)min_t(size_t, DIO_PAGES, (dio->first + count + PAGE_SIZE - 1) >> PAGE_SHIFT);
-	dio->nr_pages = pin_user_pages(current_vm->mm, addr & PAGE_MASK, wanted, !dio->write, dio->pages);
+	wanted = (unsigned int)min_t(size_t, DIO_PAGES,
+				     (dio->first + count + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	dio->nr_pages =
+		pin_user_pages(current_vm->mm, addr & PAGE_MASK, wanted, !dio->write, dio->pages);
 	if (!dio->nr_pages)
 		return 0;
 	bytes = (size_t)dio->nr_pages * PAGE_SIZE - dio->first;
@@ -266,7 +274,7 @@ static long direct_chunk(struct dio *dio, unsigned long addr, size_t count)
 	return ret;
 }
 
-/* ---- One call ---------------------------------------------------------------------------------------- */
+/* ---- One call -------------------------------------------------------------------------------- */
 
 static long direct_chunks(struct dio *dio, unsigned long addr, size_t count)
 {
@@ -296,11 +304,12 @@ static bool is_aligned(struct iov_user buf, size_t count, u64 pos)
 /* Would a block be new in part? Then the cache has the rest of it zeroed. */
 static bool grows_in_mid_block(const struct dio *dio, size_t count)
 {
-	return dio->write && dio->pos + count > dio->size && ((dio->pos | count) & (dio->block_size - 1));
+	return dio->write && dio->pos + count > dio->size &&
+	       ((dio->pos | count) & (dio->block_size - 1));
 }
 
-long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos,
-			unsigned int block_size, get_block_t get_block)
+long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count,
+			u64 pos, unsigned int block_size, get_block_t get_block)
 {
 	struct address_space *mapping = file->f_mapping;
 	u64 size = mapping->size(mapping);
@@ -329,7 +338,7 @@ long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, s
 	return write || ret < 0 ? ret : (long)min_t(u64, (u64)ret, size - pos);
 }
 
-/* ---- The cache's part ---------------------------------------------------------------------------------- */
+/* ---- The cache's part ------------------------------------------------------------------------ */
 
 /* What the cache has of bytes [pos, pos + n) is on the disk. */
 static int flush_range(struct vm_file *file, u64 pos, size_t n)
@@ -382,7 +391,8 @@ static void warn_of_stores(void)
 	static bool warned;
 
 	if (!rmw_xchg_relaxed(&warned, true))
-		pr_warn("direct write beside stores through a mapping, or beside a mounted file system (told once)\n");
+		pr_warn("direct write beside stores through a mapping, or beside a mounted file "
+			"system (told once)\n");
 }
 
 /* By direct_IO, the cache being of one mind with it: bytes, 0: it cannot be, or -errno. */
@@ -409,15 +419,16 @@ static long transfer(struct vm_file *file, bool write, struct iov_user buf, size
 	err = flush_range(file, *pos, count);
 	if (err)
 		return err;
-	done = write ? write_past_cache(file, buf, count, *pos) :
-		       file->f_mapping->a_ops->direct_IO(file, false, buf, count, *pos);
+	done = write ? write_past_cache(file, buf, count, *pos)
+		     : file->f_mapping->a_ops->direct_IO(file, false, buf, count, *pos);
 	if (done > 0)
 		*pos += (u64)done;
 	if (is_over(done, count))
 		return done;
 	buf = iov_advance(buf, done);
 	count -= (size_t)done;
-	rest = write ? write_and_flush(file, buf, count, pos) : generic_file_read(file, buf, count, pos);
+	rest = write ? write_and_flush(file, buf, count, pos)
+		     : generic_file_read(file, buf, count, pos);
 	return done ? done + max(rest, 0l) : rest;
 }
 

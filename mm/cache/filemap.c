@@ -186,7 +186,7 @@ static int insert_page(struct page *page, struct address_space *mapping, pgoff_t
 
 int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t index)
 {
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	unsigned long flags;
 	int ret;
 
@@ -236,7 +236,7 @@ static void count_removed(const struct address_space *mapping)
 void remove_from_page_cache(struct page *page)
 {
 	struct address_space *mapping = page->mapping;
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	unsigned long flags;
 
 	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
@@ -254,7 +254,7 @@ void remove_from_page_cache(struct page *page)
 bool remove_unused_from_page_cache(struct page *page, int count)
 {
 	struct address_space *mapping = page->mapping;
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	unsigned long flags;
 	bool unused;
 
@@ -427,7 +427,7 @@ struct page *read_cache_page(struct address_space *mapping, struct vm_file *file
 	return page;
 }
 
-/* ---- Mapping ------------------------------------------------------------------------------------ */
+/* ---- Mapping --------------------------------------------------------------------------------- */
 
 /* Drop a page that a fault found, or made, past the file's end. */
 static vm_fault_t past_the_end(struct address_space *mapping, struct page *page)
@@ -441,7 +441,10 @@ static vm_fault_t past_the_end(struct address_space *mapping, struct page *page)
 	return VM_FAULT_SIGBUS;
 }
 
-/* Start read-ahead, before the page is locked, if it is missing (then return true) or marked PG_readahead. */
+/*
+ * Start read-ahead, before the page is locked, if it is missing (then return true) or marked
+ * PG_readahead.
+ */
 static bool readahead_for_fault(struct vm_file *file, pgoff_t pgoff, unsigned long vm_flags)
 {
 	struct page *page;
@@ -460,10 +463,11 @@ static bool readahead_for_fault(struct vm_file *file, pgoff_t pgoff, unsigned lo
 }
 
 /*
- * Find or read the page at pgoff: *ppage is locked, with a reference; *read is set if it was read. 0 or
- * VM_FAULT_ERROR bits.
+ * Find or read the page at pgoff: *ppage is locked, with a reference; *read is set if it was read.
+ * 0 or VM_FAULT_ERROR bits.
  */
-static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct page **ppage, bool *read)
+static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct page **ppage,
+				 bool *read)
 {
 	struct address_space *mapping = file->f_mapping;
 	struct page *page = get_filled_locked_page(mapping, file, pgoff, read);
@@ -476,7 +480,9 @@ static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct pag
 	return 0;
 }
 
-/* If the page is being read, wait until that has ended. 0, or -EINTR if a fatal signal is pending. */
+/*
+ * If the page is being read, wait until that has ended. 0, or -EINTR if a fatal signal is pending.
+ */
 static int wait_for_started_read(struct address_space *mapping, pgoff_t pgoff)
 {
 	struct page *page = find_get_page(mapping, pgoff);
@@ -490,8 +496,9 @@ static int wait_for_started_read(struct address_space *mapping, pgoff_t pgoff)
 }
 
 /*
- * Drop mmap_lock, then read the page and keep it for the next try of the fault (fault_retry.c). If the fault is a
- * write to a shared region, the page becomes writable here, too, as the next try must not wait for that.
+ * Drop mmap_lock, then read the page and keep it for the next try of the fault (fault_retry.c). If
+ * the fault is a write to a shared region, the page becomes writable here, too, as the next try
+ * must not wait for that.
  */
 static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 {
@@ -523,14 +530,16 @@ static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 }
 
 /* The page if it can be mapped without a wait, locked, with a reference; else NULL. */
-static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff, unsigned long vm_flags)
+static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff,
+				    unsigned long vm_flags)
 {
 	struct page *page = find_get_page(mapping, pgoff);
 
 	if (!page)
 		return NULL;
 	if (likely((!PageReadahead(page) || vm_flags & VM_RAND_READ) && !TryLockPage(page))) {
-		if (likely(page->mapping == mapping && PageUptodate(page) && pgoff < pages_in_file(mapping)))
+		if (likely(page->mapping == mapping && PageUptodate(page) &&
+			   pgoff < pages_in_file(mapping)))
 			return page;
 		unlock_page(page);
 	}
@@ -538,15 +547,18 @@ static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff
 	return NULL;
 }
 
-/* Is a page that the mapping lacks a page of zeroes, to be made without a disk? (tmpfs with nothing in swap) */
+/*
+ * Is a page that the mapping lacks a page of zeroes, to be made without a disk? (tmpfs with nothing
+ * in swap)
+ */
 static bool makes_its_own(const struct address_space *mapping)
 {
 	return !mapping->a_ops->readpage && !READ_ONCE(mapping->nrswapped);
 }
 
 /*
- * Add a page of zeroes: locked, with a reference. NULL: somebody else has just added one, there is no memory, or the
- * file has just become too short.
+ * Add a page of zeroes: locked, with a reference. NULL: somebody else has just added one, there is
+ * no memory, or the file has just become too short.
  */
 static struct page *make_own_page(struct address_space *mapping, pgoff_t pgoff)
 {
@@ -588,7 +600,9 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf)
 	return fault ? fault : VM_FAULT_LOCKED | (read ? VM_FAULT_MAJOR : 0);
 }
 
-/* Truncation shrinks the size before it takes a page's lock: under the lock, size and mapping hold. */
+/*
+ * Truncation shrinks the size before it takes a page's lock: under the lock, size and mapping hold.
+ */
 static bool page_is_ready(struct address_space *mapping, struct page *page)
 {
 	return page->mapping == mapping && PageUptodate(page) && !PageReadahead(page) &&

@@ -16,10 +16,12 @@ void forget_page_tags(struct address_space *mapping, struct page *page);
  * Make a locked page of the mapping up to date; it is locked on return, too. 0, -EIO, or
  * -EAGAIN if it left the mapping meanwhile. May sleep.
  */
-int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page) __must_check;
+int fill_locked_page(struct address_space *mapping, struct vm_file *file,
+		     struct page *page) __must_check;
 /*
- * filemap_mkwrite.c: the locked page is about to become writable in a shared region of the file: it is dirty and has its
- * places on the disk. 0, VM_FAULT_NOPAGE (truncated), VM_FAULT_SIGBUS, VM_FAULT_OOM. May wait for the disk.
+ * filemap_mkwrite.c: the locked page is about to become writable in a shared region of the file: it
+ * is dirty and has its places on the disk. 0, VM_FAULT_NOPAGE (truncated), VM_FAULT_SIGBUS,
+ * VM_FAULT_OOM. May wait for the disk.
  */
 vm_fault_t make_page_writable(struct vm_file *file, struct page *page);
 /* Zeroes: a locked page of a mapping that is its own backing store, which holds no data yet. */
@@ -33,7 +35,10 @@ void page_was_added(struct page *page);
 void start_read_for_fault(struct vm_file *file, pgoff_t index);
 /* Lock the page, starting what its reader may still wait for. May sleep. */
 void wait_for_read(struct page *page);
-/* A new page in the cache at index, locked, with a reference; NULL: there is one by now; ERR_PTR(-ENOMEM). */
+/*
+ * A new page in the cache at index, locked, with a reference; NULL: there is one by now;
+ * ERR_PTR(-ENOMEM).
+ */
 struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp);
 /* Up to nr pages of [first, end] with references, in order. */
 unsigned int find_get_pages(struct address_space *mapping, struct page **pages, unsigned int nr,
@@ -45,7 +50,10 @@ static inline pgoff_t pages_in_file(struct address_space *mapping)
 
 	return (pgoff_t)((size >> PAGE_SHIFT) + !!(size & (PAGE_SIZE - 1)));
 }
-/* Does the page have to be taken off what hangs on it before it may leave? True: it is free of it. Locked. */
+/*
+ * Does the page have to be taken off what hangs on it before it may leave? True: it is free of it.
+ * Locked.
+ */
 bool release_page_private(struct page *page, gfp_t gfp);
 
 /* ---- filemap_rw.c -------------------------------------------------------------------------- */
@@ -56,16 +64,18 @@ static inline void note_read(struct vm_file *file, pgoff_t index)
 	WRITE_ONCE(file->f_ra.prev, index);
 }
 /* The mapping gets ready for bytes [from, to) of a locked page. By default: all of it is known. */
-int prepare_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to) __must_check;
+int prepare_page(struct vm_file *file, struct page *page, unsigned int from,
+		 unsigned int to) __must_check;
 /* They were written. By default: the page is up to date, and dirty. 0 or -errno. */
-int commit_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to) __must_check;
+int commit_page(struct vm_file *file, struct page *page, unsigned int from,
+		unsigned int to) __must_check;
 
 /* ---- truncate.c --------------------------------------------------------------------------- */
 
 /* Drop a page from its mapping, whoever still maps it; the caller has a reference. May sleep. */
 void truncate_page(struct address_space *mapping, struct page *page);
 
-/* ---- shmem_swap.c: items of a tree that are swap entries --------------------------------------- */
+/* ---- shmem_swap.c: items of a tree that are swap entries ------------------------------------- */
 
 /* Entries have bit 0 clear, as they are not present; pointers to pages, too. */
 static inline bool is_swap_item(const void *item)
@@ -78,7 +88,7 @@ static inline void *entry_to_item(swp_entry_t entry)
 }
 static inline swp_entry_t item_to_entry(const void *item)
 {
-	return (swp_entry_t){ (unsigned long)item & ~1ul };
+	return (swp_entry_t){(unsigned long)item & ~1ul};
 }
 /* The slot of an item of a shared-memory mapping, .val 0: none. pages_lock held. */
 static inline swp_entry_t item_slot(const void *item)
@@ -94,19 +104,29 @@ void page_tree_free_pool(struct radix_tree_pool *pool);
 struct vm_file *shmem_create(u64 size, bool reserve);
 
 /*
- * What swap does for mappings of shared memory (mapping->shmem), of which it keeps pages in slots (shmem_swap.c). Each
- * is called only if there is a slot, or an entry, so not before swapon. NULL: there is no swap. Set once, at boot.
+ * What swap does for mappings of shared memory (mapping->shmem), of which it keeps pages in slots
+ * (shmem_swap.c). Each is called only if there is a slot, or an entry, so not before swapon. NULL:
+ * there is no swap. Set once, at boot.
  */
 struct shmem_swap_ops {
 	/* a_ops->writepage of such a mapping. */
 	int (*writepage)(struct page *page);
-	/* A page, clean and locked, with a slot (page->private): the slot takes its place in the tree. pages_lock held. */
+	/*
+	 * A page, clean and locked, with a slot (page->private): the slot takes its place in the
+	 * tree. pages_lock held.
+	 */
 	void (*page_to_entry)(struct address_space *mapping, struct page *page);
-	/* The new page takes the place of an entry at index, with its slot; false: none is there. pages_lock held. */
+	/*
+	 * The new page takes the place of an entry at index, with its slot; false: none is there.
+	 * pages_lock held.
+	 */
 	bool (*entry_to_page)(struct address_space *mapping, pgoff_t index, struct page *page);
 	/* A locked page with a slot has left its mapping: its slot is freed. */
 	void (*page_removed)(struct address_space *mapping, struct page *page);
-	/* Read a locked page that has a slot, and its neighbours; it is unlocked when it was read. May sleep. */
+	/*
+	 * Read a locked page that has a slot, and its neighbours; it is unlocked when it was read.
+	 * May sleep.
+	 */
 	void (*swap_in)(struct address_space *mapping, struct page *page);
 	/* A locked page with a slot was read: it gives the slot up if there are few. */
 	void (*page_read)(struct page *page);
@@ -117,7 +137,7 @@ struct shmem_swap_ops {
 };
 extern const struct shmem_swap_ops *shmem_swap_ops;
 
-/* ---- page-writeback.c: mappings that are held ---------------------------------------------------- */
+/* ---- page-writeback.c: mappings that are held ------------------------------------------------ */
 
 static inline bool has_dirty_pages(const struct address_space *mapping)
 {
@@ -125,13 +145,15 @@ static inline bool has_dirty_pages(const struct address_space *mapping)
 }
 /*
  * The first mapping on the list of those with dirty or written pages that is wanted, held by
- * wb_users; NULL: none. The next call goes on behind it, so that all that are wanted are found in two rounds
- * at most, however many are not.
+ * wb_users; NULL: none. The next call goes on behind it, so that all that are wanted are found in
+ * two rounds at most, however many are not.
  */
 struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg), u64 arg);
 /* What is dirty in the mapping counts as changed at this time. */
 void restart_dirty_age(struct address_space *mapping, u64 when);
 /* Until pages came back from a disk, or until then. May sleep. */
 void wait_for_written_pages(u64 until);
-/* The end of a hold by wb_users, taken while the mapping was on a list that its end takes it off. */
+/*
+ * The end of a hold by wb_users, taken while the mapping was on a list that its end takes it off.
+ */
 void release_mapping(struct address_space *mapping);

@@ -2,21 +2,22 @@
 /*
  * filemap_mkwrite.c: a page of a file becomes writable in a shared region (page_mkwrite).
  *
- * From the first store on the page counts as dirty, and each of its blocks that lies in the file has a place on the disk,
- * so that writing it back later cannot fail for lack of one. Finding a place may need the disk (the file system's maps),
- * and nobody waits for a disk with mmap_lock held (fault_retry.c):
+ * From the first store on the page counts as dirty, and each of its blocks that lies in the file
+ * has a place on the disk, so that writing it back later cannot fail for lack of one. Finding a
+ * place may need the disk (the file system's maps), and nobody waits for a disk with mmap_lock held
+ * (fault_retry.c):
  *
  *	the page is missing	the first try reads it and makes it writable, without the lock (filemap.c)
  *	it has no place yet	the first try drops the lock, makes it writable, and asks for another
  *	it has its places	no disk is needed: made writable at once
  *	it is dirty already	the first try has done it, and nobody has written the page back since
  *
- * Between the tries the page is dirty and clean of mappings that write; if it is written back by then, the second
- * try dirties it again. If the task is killed between them, the page holds what the file held: new blocks are
- * written with it.
+ * Between the tries the page is dirty and clean of mappings that write; if it is written back by
+ * then, the second try dirties it again. If the task is killed between them, the page holds what
+ * the file held: new blocks are written with it.
  *
- * Locking: the page lock, from before this until the entry is set; the file's own. Failure: VM_FAULT_SIGBUS (no place, the
- * disk), VM_FAULT_OOM; the page stays as it is.
+ * Locking: the page lock, from before this until the entry is set; the file's own. Failure:
+ * VM_FAULT_SIGBUS (no place, the disk), VM_FAULT_OOM; the page stays as it is.
  */
 #include "buffer_internal.h"
 #include <mm/space/fault_internal.h>
@@ -45,7 +46,11 @@ vm_fault_t make_page_writable(struct vm_file *file, struct page *page)
 }
 
 /* How far a page is on its way to become writable. */
-enum { NEEDS_PLACES, HAS_PLACES /* no disk is needed */, IS_WRITABLE /* all blocks are dirty already */ };
+enum {
+	NEEDS_PLACES,
+	HAS_PLACES /* no disk is needed */,
+	IS_WRITABLE /* all blocks are dirty already */
+};
 
 static int writable_state(const struct page *page, u64 size)
 {
@@ -57,7 +62,7 @@ static int writable_state(const struct page *page, u64 size)
 		return HAS_PLACES;
 	if (!page_has_buffers(page))
 		return NEEDS_PLACES;
-	for_each_buffer (bh, page) {
+	for_each_buffer(bh, page) {
 		if (start + bh->offset < size && !buffer_mapped(bh))
 			return NEEDS_PLACES;
 		if (start + bh->offset < size && !buffer_dirty(bh))
@@ -67,8 +72,8 @@ static int writable_state(const struct page *page, u64 size)
 }
 
 /*
- * make_page_writable() without mmap_lock. The page lock goes before the file, as the last user of a deleted file truncates
- * it. The caller still has its reference to the page.
+ * make_page_writable() without mmap_lock. The page lock goes before the file, as the last user of a
+ * deleted file truncates it. The caller still has its reference to the page.
  */
 static noinline vm_fault_t make_writable_for_next_try(struct vm_fault *vmf)
 {
@@ -96,7 +101,8 @@ vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
 	if (state == NEEDS_PLACES && vmf->flags & FAULT_FLAG_ALLOW_RETRY)
 		return make_writable_for_next_try(vmf);
 	/* Our first try has done it; the page's lock keeps it so until the entry is set. */
-	if (state == IS_WRITABLE && current_vm->fault_page == vmf->page && vmf->page->mapping == file->f_mapping)
+	if (state == IS_WRITABLE && current_vm->fault_page == vmf->page &&
+	    vmf->page->mapping == file->f_mapping)
 		return 0;
 	return make_page_writable(file, vmf->page);
 }

@@ -91,12 +91,14 @@ static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned 
 	struct address_space *mapping = file->f_mapping;
 	struct page *page = find_get_page(mapping, index);
 
-	if (page && !mapping->a_ops->readpage && !PageUptodate(page) && !page->private) { /* allocated, never used */
+	/* allocated, never used */
+	if (page && !mapping->a_ops->readpage && !PageUptodate(page) && !page->private) {
 		put_page(page);
 		return NULL;
 	}
 	if (!page && !mapping->a_ops->readpage)
-		return page_cache_has(mapping, index) ? read_cache_page(mapping, file, index) : NULL;
+		return page_cache_has(mapping, index) ? read_cache_page(mapping, file, index)
+						      : NULL;
 	if (!page) {
 		page_cache_sync_readahead(file, index, nr);
 		page = find_get_page(mapping, index);
@@ -238,7 +240,8 @@ static int write_one_page(struct vm_file *file, struct iov_user buf, size_t done
 			  size_t offset, size_t n, size_t *left)
 {
 	struct address_space *mapping = file->f_mapping;
-	bool own_store = !mapping->a_ops->readpage && (mapping->shmem || !mapping->a_ops->writepage);
+	bool own_store =
+		!mapping->a_ops->readpage && (mapping->shmem || !mapping->a_ops->writepage);
 	struct page *page = own_store ? find_get_page(mapping, index) : NULL;
 	int err = 0;
 

@@ -15,8 +15,8 @@
  * What a file system has to write beside pages (ext2: metadata in order) it does as a source, at
  * each of the flusher's turns.
  *
- * Limits are parts of the memory that could be dirty: free pages and those of files. A writer looks at
- * them once in DIRTIED_BETWEEN_CHECKS pages; if nothing comes back from the disk he goes on
+ * Limits are parts of the memory that could be dirty: free pages and those of files. A writer looks
+ * at them once in DIRTIED_BETWEEN_CHECKS pages; if nothing comes back from the disk he goes on
  * after a second, slowly, so that a dead disk holds up nobody for ever.
  *
  * Locking: sources_mutex for the list of sources, over their calls; a mapping is held by wb_users
@@ -34,15 +34,20 @@
 int dirty_background_ratio = 10, dirty_ratio = 20;
 int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
 
-#define NS_PER_CENTISEC	       10000000ull
+#define NS_PER_CENTISEC 10000000ull
 
-/* What the flusher writes of one file before it looks at another; what a throttled writer does itself. */
-#define FLUSH_CHUNK_PAGES      1024
-#define THROTTLE_CHUNK_PAGES   128
+/*
+ * What the flusher writes of one file before it looks at another; what a throttled writer does
+ * itself.
+ */
+#define FLUSH_CHUNK_PAGES    1024
+#define THROTTLE_CHUNK_PAGES 128
 /* Pages a task dirties between two looks at the limits. */
-/* A throttled writer waits that often, that long, if nothing comes back; then it goes on, slowly. */
-#define THROTTLE_PAUSE_NS      10000000ull
-#define THROTTLE_PAUSES	       100
+/*
+ * A throttled writer waits that often, that long, if nothing comes back; then it goes on, slowly.
+ */
+#define THROTTLE_PAUSE_NS 10000000ull
+#define THROTTLE_PAUSES	  100
 
 static struct mutex sources_mutex = MUTEX_INIT(sources_mutex, RANK_NONE);
 static LIST_HEAD(sources); /* sources_mutex: file systems with changes of their own */
@@ -140,7 +145,7 @@ static void write_aged(u64 now)
 	struct address_space *mapping;
 
 	while (now >= age && (mapping = hold_mapping(older_than, now - age))) {
-		restart_dirty_age(mapping, now + 1); /* not again in this round */
+		restart_dirty_age(mapping, now + 1);		  /* not again in this round */
 		(void)filemap_fdatawrite_range(mapping, 0, ~0ul); /* noted in the mapping */
 		release_mapping(mapping);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page-writeback.c: dirty pages: who they are, and how they are written. When, and who waits for it:
- * flusher.c.
+ * page-writeback.c: dirty pages: who they are, and how they are written. When, and who waits for
+ * it: flusher.c.
  *
  * A page's way to the disk, and its tags in the mapping's index:
  *
@@ -53,14 +53,15 @@
 atomic_long_t nr_dirty_pages, nr_writeback_pages;
 
 /* Pages looked up at once. */
-#define WRITE_BATCH_PAGES      16
+#define WRITE_BATCH_PAGES 16
 /* Pages tagged, or mappings looked at, with interrupts off. */
-#define SEARCH_BATCH	       64
+#define SEARCH_BATCH 64
 static spinlock_t dirty_lock = SPIN_LOCK_INIT(RANK_LEAF);
 static LIST_HEAD(dirty_mappings);
 static unsigned long nr_listed;		/* dirty_lock */
 static unsigned int current_sync_round; /* dirty_lock */
-static struct mutex search_mutex = MUTEX_INIT(search_mutex, RANK_NONE); /* one search at a time turns the list */
+/* one search at a time turns the list */
+static struct mutex search_mutex = MUTEX_INIT(search_mutex, RANK_NONE);
 
 static wait_queue_head_t written_wait = WAIT_QUEUE_HEAD_INIT(written_wait); /* pages came back */
 static wait_queue_head_t users_wait = WAIT_QUEUE_HEAD_INIT(users_wait); /* a wb_users became 0 */
@@ -126,7 +127,10 @@ bool set_page_dirty(struct page *page)
 
 	if (!PageAnon(page) && (!mapping || !mapping->a_ops->writepage))
 		return false;
-	/* A full barrier, also if the bit is set: who cleans the page next must see what was stored. */
+	/*
+	 * A full barrier, also if the bit is set: who cleans the page next must see what was
+	 * stored.
+	 */
 	if (TestSetPageDirty(page))
 		return false;
 	if (PageAnon(page) || mapping->shmem)
@@ -235,8 +239,7 @@ int mapping_check_wb_err(struct address_space *mapping, u32 *cursor)
 	unsigned long flags;
 	int err = 0;
 
-	if (READ_ONCE(mapping->wb_seq) ==
-	    READ_ONCE(*cursor))
+	if (READ_ONCE(mapping->wb_seq) == READ_ONCE(*cursor))
 		return 0;
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	if (*cursor != mapping->wb_seq) {
@@ -265,7 +268,8 @@ int file_check_and_advance_wb_err(struct vm_file *file)
 struct writeback_pass {
 	struct address_space *mapping;
 	pgoff_t next, end; /* [next, end] */
-	enum page_cache_tag tag; /* TOWRITE: wait for pages that are being written, and write them again */
+	/* TOWRITE: wait for pages that are being written, and write them again */
+	enum page_cache_tag tag;
 	unsigned long left; /* pages still to be started */
 	unsigned long started;
 	int err;
@@ -452,8 +456,8 @@ struct search {
 };
 
 /*
- * Look at the next mappings. The list is turned behind those looked at, so that the next batch, and the next search, go on
- * there and come to these last. The wanted one, held, or NULL.
+ * Look at the next mappings. The list is turned behind those looked at, so that the next batch, and
+ * the next search, go on there and come to these last. The wanted one, held, or NULL.
  */
 static struct address_space *search_some(struct search *s)
 {
@@ -464,7 +468,7 @@ static struct address_space *search_some(struct search *s)
 	lockdep_assert_held(&search_mutex);
 	spin_lock_irqsave(&dirty_lock, flags);
 	s->left = min(s->left, nr_listed);
-	list_for_each_entry (mapping, &dirty_mappings, dirty_link) {
+	list_for_each_entry(mapping, &dirty_mappings, dirty_link) {
 		if (!s->left || n++ == SEARCH_BATCH)
 			break;
 		s->left--;
@@ -484,11 +488,10 @@ static struct address_space *search_some(struct search *s)
 }
 
 /*
- * Nobody else turns the list meanwhile, and mappings that become dirty are put behind those looked at: so each mapping
- * that is on the list from the beginning to the end of the search is looked at.
+ * Nobody else turns the list meanwhile, and mappings that become dirty are put behind those looked
+ * at: so each mapping that is on the list from the beginning to the end of the search is looked at.
  */
-struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg),
-				   u64 arg)
+struct address_space *hold_mapping(bool (*wanted)(struct address_space *mapping, u64 arg), u64 arg)
 {
 	struct search s = {.wanted = wanted, .arg = arg, .left = ~0ul};
 	struct address_space *found;
@@ -578,7 +581,9 @@ static void start_file_mapping(struct address_space *mapping)
 
 void sync_mappings(bool wait)
 {
-	for_each_dirty_mapping(wait ? start_mapping : start_file_mapping);
+	for_each_dirty_mapping(wait ? start_mapping : start_file_mapping)
+		;
 	if (wait)
-		for_each_dirty_mapping(await_mapping);
+		for_each_dirty_mapping(await_mapping)
+			;
 }

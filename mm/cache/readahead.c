@@ -45,14 +45,14 @@
 #define RA_FIRST_PAGES	   4ul	 /* least first window */
 #define FAULT_WINDOW_PAGES 16ul	 /* 64 KiB, as fault-around maps (memory.c) */
 /* Faults in vain after which nothing is read around any more. */
-#define MMAP_MISS_MAX	   32u
+#define MMAP_MISS_MAX 32u
 
 /* Strides that are worth it: more pages apart than this, the guess is too bold. */
-#define STRIDE_MAX_PAGES   256
+#define STRIDE_MAX_PAGES 256
 /* The same distance that often in a row makes a stride; places read ahead then, and at most. */
-#define STRIDE_HITS	   2u
-#define STRIDE_AHEAD	   4u
-#define STRIDE_AHEAD_MAX   16u
+#define STRIDE_HITS	 2u
+#define STRIDE_AHEAD	 4u
+#define STRIDE_AHEAD_MAX 16u
 
 /* ---- Reading pages --------------------------------------------------------------------------- */
 

@@ -22,9 +22,9 @@
 struct shmem_object {
 	struct vm_file file; /* first */
 	struct address_space mapping;
-	u64 size; /* bytes (C) */
+	u64 size;		 /* bytes (C) */
 	unsigned long committed; /* pages that count in vm_committed_as (C) */
-	u64 id;	  /* (C) */
+	u64 id;			 /* (C) */
 };
 
 static atomic_long_t last_id;
@@ -73,7 +73,7 @@ static int shmem_writepage(struct page *page)
 	return shmem_swap_ops->writepage(page);
 }
 
-const struct address_space_operations shmem_aops = { .writepage = shmem_writepage };
+const struct address_space_operations shmem_aops = {.writepage = shmem_writepage};
 
 struct vm_file *shmem_create(u64 size, bool reserve)
 {

@@ -35,7 +35,7 @@
 #define TRUNCATE_BATCH_PAGES 16
 
 /* References of a page that only its mapping and we hold. */
-#define REFS_MAPPING_AND_US  2
+#define REFS_MAPPING_AND_US 2
 
 static bool has_private(const struct page *page)
 {
@@ -268,8 +268,8 @@ unsigned long drop_pagecache(void)
 	zone_t *zone;
 
 	lru_add_drain_all();
-	for_each_pgdat (pgdat)
-		for_each_zone (zone, pgdat) {
+	for_each_pgdat(pgdat)
+		for_each_zone(zone, pgdat) {
 			gone += drop_list(zone, LRU_INACTIVE_FILE);
 			gone += drop_list(zone, LRU_ACTIVE_FILE);
 		}

@@ -59,7 +59,7 @@ static struct {
 	struct vm_struct *areas; /* linked through lazy_next */
 	struct list_head pages;	 /* their frames, through lru */
 	unsigned long nr_areas, nr_pages;
-} lazy = { .pages = LIST_HEAD_INIT(lazy.pages) };
+} lazy = {.pages = LIST_HEAD_INIT(lazy.pages)};
 
 /* ---- The tree of areas --------------------------------------------------------------- */
 
@@ -136,7 +136,8 @@ static void link_area(struct vm_struct *area)
 
 	while (*link) {
 		parent = *link;
-		link = area_start(area) < area_start(area_of(parent)) ? &parent->left : &parent->right;
+		link = area_start(area) < area_start(area_of(parent)) ? &parent->left
+								      : &parent->right;
 	}
 	area->max_gap = 0;
 	area->gap = 0;
@@ -177,7 +178,7 @@ static struct vm_struct *get_vm_area(unsigned long size, unsigned long flags)
 
 	if (!area)
 		return NULL;
-	*area = (struct vm_struct){ .flags = flags, .size = size + PAGE_SIZE };
+	*area = (struct vm_struct){.flags = flags, .size = size + PAGE_SIZE};
 	spin_lock(&vmlist_lock);
 	start = find_gap(area->size);
 	if (start) {
@@ -210,7 +211,8 @@ static unsigned long vmfree_area_pages(const struct vm_struct *area, struct list
 {
 	unsigned long nr = 0;
 
-	for (unsigned long va = area_start(area); va < area_end(area) - PAGE_SIZE; va += PAGE_SIZE) {
+	for (unsigned long va = area_start(area); va < area_end(area) - PAGE_SIZE;
+	     va += PAGE_SIZE) {
 		pte_t *ptep = lookup_kernel_pte(va);
 		pte_t pte = ptep ? ptep_get(ptep) : __pte(0);
 
@@ -308,7 +310,9 @@ static void free_area(struct vm_struct *area)
 		vmalloc_purge();
 }
 
-/* The area in use at addr, of this kind, marked as being freed; NULL (reported) if there is none. */
+/*
+ * The area in use at addr, of this kind, marked as being freed; NULL (reported) if there is none.
+ */
 static struct vm_struct *claim_area(const void *addr, unsigned long kind, void *caller)
 {
 	struct vm_struct *area;
@@ -321,8 +325,8 @@ static struct vm_struct *claim_area(const void *addr, unsigned long kind, void *
 		area = NULL;
 	spin_unlock(&vmlist_lock);
 	if (!area)
-		report_bug("%s: %p is no area in use, by %p", kind == VM_ALLOC ? "vfree" : "iounmap",
-			   addr, caller);
+		report_bug("%s: %p is no area in use, by %p",
+			   kind == VM_ALLOC ? "vfree" : "iounmap", addr, caller);
 	return area;
 }
 
@@ -454,7 +458,7 @@ void vmalloc_init(void)
 	pr_info("vmalloc: %#lx to %#lx\n", VMALLOC_START, VMALLOC_END);
 }
 
-/* ---- Validation ------------------------------------------------------------------------------- */
+/* ---- Validation ------------------------------------------------------------------------------ */
 
 static bool is_mapped(unsigned long va)
 {
@@ -488,8 +492,8 @@ void validate_vmalloc(void)
 
 		if (a != area)
 			panic("vmalloc: list and tree disagree at %p", a->addr);
-		if (area_start(a) < end || area_end(a) > VMALLOC_END || a->gap != area_start(a) - end ||
-		    update_max_gap(node))
+		if (area_start(a) < end || area_end(a) > VMALLOC_END ||
+		    a->gap != area_start(a) - end || update_max_gap(node))
 			panic("vmalloc: area %p, %lu bytes: wrong place or gap", a->addr, a->size);
 		validate_area_pages(a);
 		end = area_end(a);

@@ -24,7 +24,8 @@
  *
  * Invariants: (I1) under the lruvec's lock the flags say exactly which list holds the
  * page (PM-29), and nr[] are the lists' lengths; (I2) at most one of PG_lru, PG_lru_add and
- * PG_mlocked is set; (I3) PG_swapbacked does not change while one of them is, but in lru_set_lazyfree.
+ * PG_mlocked is set; (I3) PG_swapbacked does not change while one of them is, but in
+ * lru_set_lazyfree.
  *
  * Locking: lruvec->lock (RANK_LRU), interrupts off: the last reference of a page may be
  * dropped in a handler. Batches: interrupts off on their CPU.
@@ -307,8 +308,8 @@ void lru_add_drain_all(void)
 }
 
 /* Flags that an anonymous page may carry to its end without anything to be undone. */
-#define ANON_END_FLAGS                                                                             \
-	(1ul << PG_lru | 1ul << PG_active | 1ul << PG_swapbacked | 1ul << PG_referenced |          \
+#define ANON_END_FLAGS                                                                    \
+	(1ul << PG_lru | 1ul << PG_active | 1ul << PG_swapbacked | 1ul << PG_referenced | \
 	 1ul << PG_uptodate | 1ul << PG_dirty | 1ul << PG_workingset)
 
 /*
@@ -395,7 +396,7 @@ unsigned long nr_mlocked_pages(void)
 	return sum_lruvecs(nr_mlocked_of, NR_LRU_LISTS);
 }
 
-/* ---- Checking --------------------------------------------------------------------------------- */
+/* ---- Checking -------------------------------------------------------------------------------- */
 
 static void validate_list(zone_t *zone, enum lru_list list)
 {

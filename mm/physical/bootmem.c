@@ -51,7 +51,8 @@ static unsigned long nr_pages(const bootmem_data_t *bdata)
 static bootmem_data_t *node_data(const pg_data_t *pgdat)
 {
 	if (retired || !pgdat->bdata)
-		panic("bootmem: called %s", retired ? "after its retirement" : "before init_bootmem");
+		panic("bootmem: called %s",
+		      retired ? "after its retirement" : "before init_bootmem");
 	return pgdat->bdata;
 }
 
@@ -231,8 +232,8 @@ static void *__alloc_bootmem_core(bootmem_data_t *bdata, unsigned long size, uns
 	if (address == ~0ul)
 		return NULL;
 	bdata->in_use = true;
-	return bdata->has_had || !port_ram_is_zeroed() ? memset(__va(address), 0, size) :
-							  __va(address);
+	return bdata->has_had || !port_ram_is_zeroed() ? memset(__va(address), 0, size)
+						       : __va(address);
 }
 
 void *try_alloc_bootmem_node(pg_data_t *pgdat, unsigned long size, unsigned long align,

@@ -124,8 +124,7 @@ static struct page *take_block(zone_t *zone, unsigned int order)
 /* A zone that has recovered needs no work from kswapd any more (PM-14). */
 static void note_balance(zone_t *zone)
 {
-	if (unlikely(READ_ONCE(zone->need_balance)) &&
-	    zone->free_pages >= zone->pages_high)
+	if (unlikely(READ_ONCE(zone->need_balance)) && zone->free_pages >= zone->pages_high)
 		WRITE_ONCE(zone->need_balance, 0);
 }
 
@@ -228,8 +227,9 @@ void buddy_init_zone(zone_t *zone, void *(*alloc)(pg_data_t *pgdat, unsigned lon
 
 		INIT_LIST_HEAD(&area->free_list);
 		area->nr_free = 0;
-		area->map = zone->size ? alloc(zone->zone_pgdat, BITS_TO_LONGS(pairs) * sizeof(long)) :
-					 NULL;
+		area->map = zone->size
+				    ? alloc(zone->zone_pgdat, BITS_TO_LONGS(pairs) * sizeof(long))
+				    : NULL;
 	}
 }
 

@@ -19,8 +19,8 @@
 #include "boot_internal.h"
 #include <pagoda/bug.h>
 
-#define MAX_RAM_RANGES	 128
-#define MAX_BOUNDARIES	 512
+#define MAX_RAM_RANGES 128
+#define MAX_BOUNDARIES 512
 
 struct ram_range ram_ranges[MAX_RAM_RANGES];
 unsigned int nr_ram_ranges;
@@ -38,10 +38,10 @@ static unsigned int nr_boundaries __initdata;
 static struct pfn_range __init frames_of(const struct port_mem_range *r)
 {
 	unsigned long limit = 1ul << (MAX_PHYSMEM_BITS - PAGE_SHIFT);
-	struct pfn_range frames = { PFN_UP(r->start), PFN_DOWN(r->end) };
+	struct pfn_range frames = {PFN_UP(r->start), PFN_DOWN(r->end)};
 
 	if (r->type != PORT_MEM_USABLE)
-		frames = (struct pfn_range){ PFN_DOWN(r->start), PFN_UP(r->end) };
+		frames = (struct pfn_range){PFN_DOWN(r->start), PFN_UP(r->end)};
 	frames.start = min(frames.start, limit);
 	frames.end = min(frames.end, limit);
 	return frames;
@@ -119,7 +119,7 @@ void __init memmap_init(void)
 		add_boundary(frames.end);
 	}
 	for (unsigned int i = 0; i + 1 < nr_boundaries; i++) {
-		struct ram_range range = { boundaries[i], boundaries[i + 1], 0, false };
+		struct ram_range range = {boundaries[i], boundaries[i + 1], 0, false};
 
 		if (range.start_pfn < range.end_pfn && classify(range.start_pfn, &range))
 			add_ram_range(range);

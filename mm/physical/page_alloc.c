@@ -61,8 +61,8 @@
 /* Flags that say what a page is, not what it is used for. */
 #define PERMANENT_FLAGS (~0ul << ZONE_SHIFT | FLAG(highmem))
 /* A page in use by somebody: it must not be freed (PM-41). */
-#define IN_USE_FLAGS                                                                               \
-	(FLAG(locked) | FLAG(active) | FLAG(lru) | FLAG(slab) | FLAG(reserved) | FLAG(buddy) |     \
+#define IN_USE_FLAGS                                                                           \
+	(FLAG(locked) | FLAG(active) | FLAG(lru) | FLAG(slab) | FLAG(reserved) | FLAG(buddy) | \
 	 FLAG(writeback) | FLAG(swapcache) | FLAG(table))
 
 /* ---- Reclaim's place --------------------------------------------------------------- */
@@ -212,9 +212,8 @@ void drain_all_pages(void)
 
 static noinline __cold void bad_page(const struct page *page, const char *what)
 {
-	report_bug("bad page %#lx %s: flags %lx count %d mapcount %d mapping %p",
-		   page_to_pfn(page), what, page->flags, page_count(page), page_mapcount(page),
-		   (void *)page->mapping);
+	report_bug("bad page %#lx %s: flags %lx count %d mapcount %d mapping %p", page_to_pfn(page),
+		   what, page->flags, page_count(page), page_mapcount(page), (void *)page->mapping);
 }
 
 static void zero_block(struct page *page, unsigned int order)
@@ -256,8 +255,8 @@ static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int o
 /* Nothing set that must not be, or wants to be cleared, in a page that nobody holds. */
 static __always_inline bool page_is_clean(const struct page *page, unsigned long flags)
 {
-	return !((flags & ~PERMANENT_FLAGS) | (unsigned long)page->mapping | (unsigned long)page->private |
-		 (unsigned long)page->virtual);
+	return !((flags & ~PERMANENT_FLAGS) | (unsigned long)page->mapping |
+		 (unsigned long)page->private | (unsigned long)page->virtual);
 }
 
 /*
@@ -413,8 +412,7 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
 /* The caller is to die: it gets what there is, rather than keep others waiting. */
 static bool is_dying(void)
 {
-	return READ_ONCE(current_vm->flags) & PF_MEMDIE ||
-	       port_fatal_signal_pending();
+	return READ_ONCE(current_vm->flags) & PF_MEMDIE || port_fatal_signal_pending();
 }
 
 /*
@@ -634,8 +632,8 @@ static bool keep_local_block(struct page *page, unsigned int order)
 {
 	struct vm_task *task = current_vm;
 
-	if (likely(!(READ_ONCE(task->flags) & PF_FREE_PAGES)) ||
-	    task->nr_local_pages || !port_irqs_enabled())
+	if (likely(!(READ_ONCE(task->flags) & PF_FREE_PAGES)) || task->nr_local_pages ||
+	    !port_irqs_enabled())
 		return false;
 	page->index = order;
 	list_add(&page->list, &task->local_pages);

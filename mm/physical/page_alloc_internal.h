@@ -23,10 +23,14 @@ struct page *rmqueue(zone_t *zone, unsigned int order);
 unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct page **pages);
 void free_bulk(zone_t *zone, unsigned int nr, struct page **pages);
 
-/* Put a block on the free lists, merging it with its buddies. Locks: takes zone->lock. Any context. */
+/*
+ * Put a block on the free lists, merging it with its buddies. Locks: takes zone->lock. Any context.
+ */
 void free_block_to_zone(zone_t *zone, struct page *page, unsigned int order);
 
-/* Let the sums of pgalloc and pgfree include what passed through the per-CPU stacks. Once, at boot. */
+/*
+ * Let the sums of pgalloc and pgfree include what passed through the per-CPU stacks. Once, at boot.
+ */
 void page_count_init(void);
 
 /* The largest block of a zone, in frames. */
@@ -34,12 +38,15 @@ void page_count_init(void);
 
 /* A descriptor from nothing: its zone and flags, no references. */
 void init_page(struct page *page, const zone_t *zone, unsigned long flags);
-/* Does this frame lie in a block whose descriptors are still zeroes, but the first if it is free? */
+/*
+ * Does this frame lie in a block whose descriptors are still zeroes, but the first if it is free?
+ */
 static inline bool is_raw_block(const zone_t *zone, unsigned long index)
 {
 	unsigned long block = index / BLOCK_PAGES;
 
-	return zone->raw_blocks && zone->raw_blocks[block / BITS_PER_LONG] >> (block % BITS_PER_LONG) & 1;
+	return zone->raw_blocks &&
+	       zone->raw_blocks[block / BITS_PER_LONG] >> (block % BITS_PER_LONG) & 1;
 }
 
 /* Boot: empty free areas for a zone of size frames; bitmaps from boot memory. */

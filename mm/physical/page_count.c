@@ -39,8 +39,7 @@ static unsigned long zone_pages_put(const zone_t *zone)
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		const struct per_cpu_pages *pcp = &zone->pcp[cpu];
 
-		nr += READ_ONCE(pcp->count) +
-		      READ_ONCE(pcp->nr_taken) -
+		nr += READ_ONCE(pcp->count) + READ_ONCE(pcp->nr_taken) -
 		      (unsigned long)READ_ONCE(pcp->nr_refilled);
 	}
 	return nr;
@@ -101,7 +100,7 @@ void page_count_init(void)
 
 struct node_allocations zone_allocations(const zone_t *zone)
 {
-	struct node_allocations sum = { 0, 0 };
+	struct node_allocations sum = {0, 0};
 
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		unsigned long taken = READ_ONCE(zone->pcp[cpu].nr_taken);
@@ -114,7 +113,7 @@ struct node_allocations zone_allocations(const zone_t *zone)
 struct node_allocations node_allocations(int nid)
 {
 	pg_data_t *pgdat = NODE_DATA(nid);
-	struct node_allocations sum = { 0, 0 };
+	struct node_allocations sum = {0, 0};
 	zone_t *zone;
 
 	for_each_zone(zone, pgdat) {

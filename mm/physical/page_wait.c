@@ -6,10 +6,11 @@
  * that share a queue do not wake each other's waiters, since an entry carries the
  * page as its key (FX-33).
  *
- * A task that waits until a page has been unlocked, or written, waits for that to happen once: its entry notes
- * the event, so it goes on even if the page is locked again before it runs (I2). A task that waits for the
- * page lock itself may be overtaken once by a running task; then it asks to be next (PG_wanted), and the next
- * unlock_page() hands the lock over to it, leaving PG_locked set (I3):
+ * A task that waits until a page has been unlocked, or written, waits for that to happen once: its
+ * entry notes the event, so it goes on even if the page is locked again before it runs (I2). A task
+ * that waits for the page lock itself may be overtaken once by a running task; then it asks to be
+ * next (PG_wanted), and the next unlock_page() hands the lock over to it, leaving PG_locked set
+ * (I3):
  *
  *	waiter			A			B
  *	queue, park		unlock, wake		lock
@@ -17,11 +18,12 @@
  *	    set PG_wanted				  grants it, wakes
  *	granted
  *
- * What a page waits for may be a transfer that is still to be started, and a page that reclaim wanted written
- * goes to another place of its list when it is unlocked: both are the business of rooms above, which say how in
- * page_wait_ops.
+ * What a page waits for may be a transfer that is still to be started, and a page that reclaim
+ * wanted written goes to another place of its list when it is unlocked: both are the business of
+ * rooms above, which say how in page_wait_ops.
  *
- * Locking: the queue's lock (RANK_LEAF, interrupts off), as in wait.c. PG_wanted is set and cleared under it.
+ * Locking: the queue's lock (RANK_LEAF, interrupts off), as in wait.c. PG_wanted is set and cleared
+ * under it.
  */
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
@@ -63,7 +65,8 @@ static bool note_page_event(struct wait_queue_entry *entry, unsigned int events)
 
 static void queue_for_page(wait_queue_head_t *wq, struct page_waiter *w, struct page *page)
 {
-	*w = (struct page_waiter){ .entry = { .task = port_current(), .key = page, .func = note_page_event } };
+	*w = (struct page_waiter){
+		.entry = {.task = port_current(), .key = page, .func = note_page_event}};
 	add_wait_func(wq, &w->entry);
 }
 
@@ -76,10 +79,11 @@ static void before_page_wait(void)
 }
 
 /*
- * Sleep until the flag is clear, or event has come since the call. 0; -EINTR: killable, and a fatal signal is
- * pending.
+ * Sleep until the flag is clear, or event has come since the call. 0; -EINTR: killable, and a fatal
+ * signal is pending.
  */
-static int wait_for_page_event(struct page *page, enum page_flag flag, unsigned int event, bool killable)
+static int wait_for_page_event(struct page *page, enum page_flag flag, unsigned int event,
+			       bool killable)
 {
 	wait_queue_head_t *wq = page_waitqueue(page);
 	struct page_waiter w;
@@ -112,7 +116,8 @@ int wait_on_page_killable(struct page *page)
 void wait_on_page_writeback(struct page *page)
 {
 	if (PageWriteback(page))
-		(void)wait_for_page_event(page, PG_writeback, PAGE_WRITTEN, false); /* cannot fail */
+		/* cannot fail */
+		(void)wait_for_page_event(page, PG_writeback, PAGE_WRITTEN, false);
 }
 
 void wake_page_written(struct page *page)
@@ -120,7 +125,9 @@ void wake_page_written(struct page *page)
 	wake_up_key_events(page_waitqueue(page), page, PAGE_WRITTEN);
 }
 
-/* w was woken but another task took the page lock first: the next unlock_page() shall hand it to w. */
+/*
+ * w was woken but another task took the page lock first: the next unlock_page() shall hand it to w.
+ */
 static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct page *page)
 {
 	unsigned long flags;
@@ -147,14 +154,14 @@ static int lock_page_slow(struct page *page, bool killable)
 	before_page_wait();
 	queue_for_page(wq, &w, page);
 	while (!(got = got_page_lock(page, &w)) && !(killable && port_fatal_signal_pending())) {
-		if (READ_ONCE(w.seen) & PAGE_UNLOCKED &&
-		    !READ_ONCE(w.wants))
+		if (READ_ONCE(w.seen) & PAGE_UNLOCKED && !READ_ONCE(w.wants))
 			ask_to_be_next(wq, &w, page);
 		else
 			port_park(UINT64_MAX);
 	}
 	finish_wait(wq, &w.entry);
-	return got || w.granted ? 0 : -EINTR; /* w is off the queue: granted cannot change any more */
+	/* w is off the queue: granted cannot change any more */
+	return got || w.granted ? 0 : -EINTR;
 }
 
 void lock_page(struct page *page)
@@ -209,8 +216,8 @@ static noinline bool hand_over_page(struct page *page)
 }
 
 /*
- * Reclaim asked for this page to be written, and that is over, written or not: move it to where reclaim looks
- * next.
+ * Reclaim asked for this page to be written, and that is over, written or not: move it to where
+ * reclaim looks next.
  */
 static noinline void rotate_unlocked(struct page *page)
 {

@@ -32,16 +32,19 @@
 #define ZONE_BALANCE_RATIO 128
 #define ZONE_BALANCE_MIN   20
 #define ZONE_BALANCE_MAX   255
-/* pages_min is at most this part of a zone, whatever is asked for: with more, reclaim would never come to rest. */
-#define MARKS_MOST_PART	   8
+/*
+ * pages_min is at most this part of a zone, whatever is asked for: with more, reclaim would never
+ * come to rest.
+ */
+#define MARKS_MOST_PART 8
 
 int min_free_kbytes;
 
 /* Per-CPU lists: pages moved at a time, and the length that triggers a drain. */
-#define PCP_BATCH	16u
-#define PCP_HIGH	PCP_MAX
+#define PCP_BATCH 16u
+#define PCP_HIGH  PCP_MAX
 /* A CPU's list holds at most this part of a small zone. */
-#define PCP_ZONE_SHARE	128
+#define PCP_ZONE_SHARE 128
 
 pg_data_t *pgdat_list;
 pg_data_t contig_page_data;
@@ -54,7 +57,7 @@ unsigned long max_mapnr;
 struct page **section_map;
 unsigned long nr_sections;
 
-static const char *const zone_names[MAX_NR_ZONES] = { "DMA", "Normal", "HighMem" };
+static const char *const zone_names[MAX_NR_ZONES] = {"DMA", "Normal", "HighMem"};
 
 static_assert(MAX_NR_ZONES * MAX_NR_NODES <= 256, "a zone index has 8 bits");
 
@@ -145,14 +148,14 @@ static unsigned long zone_index(const zone_t *zone)
 
 void init_page(struct page *page, const zone_t *zone, unsigned long flags)
 {
-	*page = (struct page){ .flags = zone_index(zone) << ZONE_SHIFT | flags };
+	*page = (struct page){.flags = zone_index(zone) << ZONE_SHIFT | flags};
 	atomic_set(&page->mapcount, -1);
 	INIT_LIST_HEAD(&page->lru);
 }
 
 /*
- * pages_low and pages_high are 2 and 3 times pages_min. They are read without a lock, so none may ever be above
- * the next.
+ * pages_low and pages_high are 2 and 3 times pages_min. They are read without a lock, so none may
+ * ever be above the next.
  */
 static void set_watermarks(zone_t *zone, unsigned long pages_min)
 {
@@ -182,10 +185,13 @@ void apply_min_free_kbytes(void)
 	for_each_pgdat(pgdat)
 		for_each_zone(zone, pgdat) {
 			u64 share = wanted * zone->managed_pages / total;
-			unsigned long most = max(zone->managed_pages / MARKS_MOST_PART, (unsigned long)ZONE_BALANCE_MIN);
+			unsigned long most = max(zone->managed_pages / MARKS_MOST_PART,
+						 (unsigned long)ZONE_BALANCE_MIN);
 
 			if (zone->size)
-				set_watermarks(zone, (unsigned long)clamp(share, (u64)ZONE_BALANCE_MIN, (u64)most));
+				set_watermarks(zone,
+					       (unsigned long)clamp(share, (u64)ZONE_BALANCE_MIN,
+								    (u64)most));
 		}
 }
 
@@ -206,8 +212,8 @@ static void __init init_wait_table(zone_t *zone)
 
 static void __init init_per_cpu_lists(zone_t *zone)
 {
-	unsigned int batch = (unsigned int)clamp(zone->size / PCP_ZONE_SHARE / 4, 1ul,
-						 (unsigned long)PCP_BATCH);
+	unsigned int batch =
+		(unsigned int)clamp(zone->size / PCP_ZONE_SHARE / 4, 1ul, (unsigned long)PCP_BATCH);
 
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		zone->pcp[cpu].count = 0;
@@ -231,7 +237,8 @@ static void __init init_descriptors(zone_t *zone)
 	if (zone == &zone->zone_pgdat->node_zones[ZONE_HIGHMEM])
 		blocks = 0;
 	if (blocks) {
-		zone->raw_blocks = node_alloc(zone->zone_pgdat, BITS_TO_LONGS(blocks + 1) * sizeof(long));
+		zone->raw_blocks =
+			node_alloc(zone->zone_pgdat, BITS_TO_LONGS(blocks + 1) * sizeof(long));
 		bitmap_set(zone->raw_blocks, 0, blocks);
 	}
 	init_reserved(zone, blocks * BLOCK_PAGES, zone->size - blocks * BLOCK_PAGES);
@@ -294,13 +301,15 @@ static void __init init_valid_addr_bitmap(pg_data_t *pgdat)
 {
 	unsigned long nr = DIV_ROUND_UP(pgdat->node_size, SZ_1M >> PAGE_SHIFT);
 
-	pgdat->valid_addr_bitmap = node_alloc(pgdat, DIV_ROUND_UP(nr, 8 * sizeof(long)) * sizeof(long));
+	pgdat->valid_addr_bitmap =
+		node_alloc(pgdat, DIV_ROUND_UP(nr, 8 * sizeof(long)) * sizeof(long));
 	for (const struct ram_range *r = ram_ranges; r < ram_ranges + nr_ram_ranges; r++) {
 		unsigned long start = max(r->start_pfn, pgdat->node_start_pfn);
 		unsigned long end = min(r->end_pfn, pgdat->node_start_pfn + pgdat->node_size);
 
 		for (; start < end; start = ALIGN(start + 1, SZ_1M >> PAGE_SHIFT))
-			set_bit((unsigned int)((start - pgdat->node_start_pfn) / (SZ_1M >> PAGE_SHIFT)),
+			set_bit((unsigned int)((start - pgdat->node_start_pfn) /
+					       (SZ_1M >> PAGE_SHIFT)),
 				pgdat->valid_addr_bitmap);
 	}
 }

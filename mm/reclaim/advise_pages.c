@@ -23,8 +23,8 @@
  *
  * Locking: mmap_lock for read; page_table_lock over one table's entries. Pages to evict and entries
  * to read are gathered under it, BATCH at a time, with references, and served without it. The dirty
- * bit is taken from an entry with the translation still cached by some CPU; a store through that can
- * only be one made before the call returned, which may be lost.
+ * bit is taken from an entry with the translation still cached by some CPU; a store through that
+ * can only be one made before the call returned, which may be lost.
  *
  * Failure: none; without memory or slots a page stays where it is.
  * Seen in: events pglazyfree, pglazyfreed, pgdeactivate, pgsteal, pswpin, pswpout; LazyFree in
@@ -42,8 +42,9 @@
 #define BATCH SWAP_CLUSTER_MAX
 
 /*
- * From so many pages on PAGEOUT waits for the disk and frees what was written: once for each batch. Of fewer
- * pages the wait would be nearly all of the call, for little memory; reclaim frees them first of all.
+ * From so many pages on PAGEOUT waits for the disk and frees what was written: once for each batch.
+ * Of fewer pages the wait would be nearly all of the call, for little memory; reclaim frees them
+ * first of all.
  */
 #define PAGES_TO_WAIT_FOR 8
 
@@ -152,7 +153,8 @@ void advise_pageout(struct vm_area_struct *vma, unsigned long start, unsigned lo
 	do {
 		more = visit_entries(&a);
 		if (a.off_lists)
-			lru_add_drain_all(); /* interrupts all CPUs: only if their batches hold what we want */
+			/* interrupts all CPUs: only if their batches hold what we want */
+			lru_add_drain_all();
 		a.off_lists = false;
 		reclaim_pages(a.pages, a.nr, wait);
 		port_cond_resched();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* advise_pages.h: page_advice_ops (space_ops.h): madvise about the pages of a part of vma. mmap_lock for read. May sleep. */
+/*
+ * advise_pages.h: page_advice_ops (space_ops.h): madvise about the pages of a part of vma.
+ * mmap_lock for read. May sleep.
+ */
 #pragma once
 
 #include <pagoda/mm_types.h>

@@ -19,7 +19,7 @@ struct oom_report {
 };
 
 /* Note a candidate. From any context. */
-void oom_report_note(struct oom_report *r, const struct vm_task *task, const struct oom_candidate *c,
-		     unsigned long score);
+void oom_report_note(struct oom_report *r, const struct vm_task *task,
+		     const struct oom_candidate *c, unsigned long score);
 /* Write what was noted to the log. May sleep. */
 void oom_report_write(const struct oom_report *r);

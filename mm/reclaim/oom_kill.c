@@ -28,12 +28,12 @@
  *	/ 4 as root or with CAP_SYS_ADMIN, / 4 with CAP_SYS_RAWIO
  *	+ oom_score_adj thousandths of memory; at -1000 never
  *
- * The worst candidate is killed even if it holds little: the task that happens to ask for memory when none is left
- * need not be the one that filled it.
+ * The worst candidate is killed even if it holds little: the task that happens to ask for memory
+ * when none is left need not be the one that filled it.
  *
- * pages are those that its end gives back: resident, swapped, tables, region descriptors, and what the
- * kernel keeps for it elsewhere (oom_kernel_pages). With reclaim=classic it is the documents' total_vm,
- * which also counts what was never touched.
+ * pages are those that its end gives back: resident, swapped, tables, region descriptors, and what
+ * the kernel keeps for it elsewhere (oom_kernel_pages). With reclaim=classic it is the documents'
+ * total_vm, which also counts what was never touched.
  *
  * Nobody is killed for swapoff, which can be refused instead (PF_OOM_ORIGIN, swapoff_give_up()).
  *
@@ -58,16 +58,16 @@
 #define SIGKILL 9
 #define SIGTERM 15
 
-#define OOM_STALL_NS 5000000000ull /* without progress so long, free slots do not count */
-#define OOM_PAUSE_NS 20000000ull   /* between two failures of a task */
-#define OOM_QUICK_RUN_NS 200000000ull /* without progress so long, it is OOM (FX-23) */
+#define OOM_STALL_NS	 5000000000ull /* without progress so long, free slots do not count */
+#define OOM_PAUSE_NS	 20000000ull   /* between two failures of a task */
+#define OOM_QUICK_RUN_NS 200000000ull  /* without progress so long, it is OOM (FX-23) */
 
 unsigned long (*oom_kernel_pages)(struct vm_task *task); /* (C) after boot */
 
 static struct mutex oom_lock;
-static struct oom_history history;	/* (oom_lock) */
-static unsigned long progress_seen;	/* (oom_lock) */
-static u64 progress_at;			/* (oom_lock) when it was seen to change */
+static struct oom_history history;  /* (oom_lock) */
+static unsigned long progress_seen; /* (oom_lock) */
+static u64 progress_at;		    /* (oom_lock) when it was seen to change */
 
 /* ---- Whether (OM-02 to OM-06) ------------------------------------------------------------- */
 
@@ -204,8 +204,8 @@ static unsigned long pages_of(const struct mm_struct *mm)
 }
 
 /*
- * Kernel memory that the task's end would give back: region descriptors, and oom_kernel_pages(). task_mm_lock
- * held.
+ * Kernel memory that the task's end would give back: region descriptors, and oom_kernel_pages().
+ * task_mm_lock held.
  */
 static unsigned long kernel_pages_of(const struct vm_task *task)
 {
@@ -316,7 +316,7 @@ static bool consider(struct vm_task *task, void *arg)
 	return true;
 }
 
-/* ---- Killing (OM-12 to OM-15) ------------------------------------------------------------------ */
+/* ---- Killing (OM-12 to OM-15) ---------------------------------------------------------------- */
 
 static bool gets_signal(struct vm_task *task, void *arg)
 {
@@ -332,7 +332,8 @@ static void oom_kill_task(const struct selection *s)
 {
 	int signo = s->figures.sys_rawio && !s->told_before ? SIGTERM : SIGKILL;
 
-	pr_err("Out of memory: killed process %d (%s) by signal %d: highest score %lu, of %lu pages\n",
+	pr_err("Out of memory: killed process %d (%s) by signal %d: highest score %lu, of %lu "
+	       "pages\n",
 	       s->pid, s->comm, signo, s->score, total_pages());
 	count_vm_event(oom_kill);
 	port_signal_tasks(gets_signal, s->mm, signo);
@@ -340,9 +341,10 @@ static void oom_kill_task(const struct selection *s)
 
 static bool oom_kill(gfp_t gfp_mask, unsigned int order)
 {
-	struct selection s = { .mm = NULL };
+	struct selection s = {.mm = NULL};
 
-	pr_warn("oom: no memory for order %u, gfp %x; %lu pages free, %ld swap slots; candidates:\n",
+	pr_warn("oom: no memory for order %u, gfp %x; %lu pages free, %ld swap slots; "
+		"candidates:\n",
 		order, gfp_mask, nr_free_pages(), atomic_long_read(&nr_swap_pages));
 	port_for_each_task(consider, &s);
 	oom_report_write(&s.report);
@@ -355,7 +357,7 @@ static bool oom_kill(gfp_t gfp_mask, unsigned int order)
 	return true;
 }
 
-/* ---- The entry ------------------------------------------------------------------------------------ */
+/* ---- The entry ------------------------------------------------------------------------------- */
 
 void oom_init(void)
 {
@@ -388,8 +390,8 @@ static enum verdict decide(gfp_t gfp_mask, unsigned int order)
 		return OOM_WAIT;
 	if (now - progress_at > OOM_STALL_NS)
 		free_swap = 0;
-	if (reclaim_policy->one_pair ? !oom_should_kill(&history, now, free_swap) :
-				       !is_stuck(&history, now, free_swap))
+	if (reclaim_policy->one_pair ? !oom_should_kill(&history, now, free_swap)
+				     : !is_stuck(&history, now, free_swap))
 		return OOM_WAIT;
 	return oom_kill(gfp_mask, order) ? OOM_KILLED : OOM_NOBODY;
 }

@@ -2,9 +2,9 @@
 /*
  * oom_report.c: the list of the OOM killer's candidates in the log.
  *
- * The candidates are looked at with the kernel's list of tasks locked and interrupts off, where nothing may take
- * long. So a look only notes the figures of the OOM_LISTED worst, in order; they are written afterwards,
- * and the others are counted:
+ * The candidates are looked at with the kernel's list of tasks locked and interrupts off, where
+ * nothing may take long. So a look only notes the figures of the OOM_LISTED worst, in order; they
+ * are written afterwards, and the others are counted:
  *
  *	oom_report_note		under the locks: insertion into a short sorted table
  *	oom_report_write	without them: a line each
@@ -15,8 +15,8 @@
 #include <pagoda/string.h>
 #include "oom_internal.h"
 
-void oom_report_note(struct oom_report *r, const struct vm_task *task, const struct oom_candidate *c,
-		     unsigned long score)
+void oom_report_note(struct oom_report *r, const struct vm_task *task,
+		     const struct oom_candidate *c, unsigned long score)
 {
 	unsigned int i;
 
@@ -40,9 +40,10 @@ void oom_report_write(const struct oom_report *r)
 	for (unsigned int i = 0; i < r->nr; i++) {
 		const struct oom_candidate *c = &r->line[i].figures;
 
-		pr_warn("oom: %5d %-15s score %lu: %lu pages, %lu s, adj %d%s%s\n", r->line[i].pid, r->line[i].comm,
-			r->line[i].score, c->pages, (unsigned long)c->cpu_time_s, c->oom_score_adj,
-			c->sys_admin ? ", admin" : "", c->sys_rawio ? ", rawio" : "");
+		pr_warn("oom: %5d %-15s score %lu: %lu pages, %lu s, adj %d%s%s\n", r->line[i].pid,
+			r->line[i].comm, r->line[i].score, c->pages, (unsigned long)c->cpu_time_s,
+			c->oom_score_adj, c->sys_admin ? ", admin" : "",
+			c->sys_rawio ? ", rawio" : "");
 		port_cond_resched();
 	}
 	if (r->left_out)

@@ -23,12 +23,12 @@
  * slots anonymous pages are left alone.
  *
  * The active lists hold up to two thirds, or a bit more: below that reclaim leaves them alone, and
- * refaults have to win a place (workingset.c), which keeps a loop's part in memory and scans out, and what
- * is popular in. That is wrong when a program turns to other pages: its old working set would hold the active
- * list. Then recent pages are favoured: the documents' share of active pages is demoted, and one
- * use of an anonymous page is enough. What tells the two apart is a look at demoted pages, at
- * the end of their way over the inactive list (PG_workingset: demoted, not looked at since): those of an old set
- * are not used any more; popular ones are, one in five and more.
+ * refaults have to win a place (workingset.c), which keeps a loop's part in memory and scans out,
+ * and what is popular in. That is wrong when a program turns to other pages: its old working set
+ * would hold the active list. Then recent pages are favoured: the documents' share of active pages
+ * is demoted, and one use of an anonymous page is enough. What tells the two apart is a look at
+ * demoted pages, at the end of their way over the inactive list (PG_workingset: demoted, not looked
+ * at since): those of an old set are not used any more; popular ones are, one in five and more.
  *
  *	protect			favour recent pages
  *	 |  many inactive pages are reused (after a mistake: and hardly any demoted ones)
@@ -46,7 +46,7 @@
 #include <pagoda/vmstat.h>
 
 int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages cost as much */
-#define SWAPPINESS_SUM 200
+#define SWAPPINESS_SUM	     200
 #define SURPLUS_PER_INACTIVE (ACTIVE_PER_INACTIVE + 1)
 
 #define WINDOW	 256ul /* evictions */
@@ -99,7 +99,8 @@ static unsigned long weight(enum lru_kind kind)
 {
 	unsigned long swappiness = (unsigned long)clamp(vm_swappiness, 0, SWAPPINESS_SUM);
 	unsigned long total = read_cost(LRU_KIND_ANON) + read_cost(LRU_KIND_FILE) + 2;
-	unsigned long anon = swappiness * 1024 / SWAPPINESS_SUM * total / (read_cost(LRU_KIND_ANON) + total);
+	unsigned long anon =
+		swappiness * 1024 / SWAPPINESS_SUM * total / (read_cost(LRU_KIND_ANON) + total);
 	unsigned long file = (SWAPPINESS_SUM - swappiness) * 1024 / SWAPPINESS_SUM * total /
 			     (read_cost(LRU_KIND_FILE) + total);
 
@@ -153,7 +154,8 @@ static bool stay_with_recent(bool old_set, bool hardly_reused)
 /* A window is over: shall recent pages be favoured in the next? */
 static bool turn_to_recent(unsigned long evicted, unsigned long reused)
 {
-	static bool popular; /* old pages were, when recent ones were favoured last; until hardly any page is reused */
+	/* old pages were, when recent ones were favoured last; until hardly any page is reused */
+	static bool popular;
 	unsigned long seen = rmw_xchg_relaxed(&demoted_seen, 0);
 	unsigned long used = rmw_xchg_relaxed(&demoted_used, 0);
 	bool old_set = seen >= ENOUGH && used * OLD_SET_PART < seen;
@@ -169,15 +171,15 @@ static bool turn_to_recent(unsigned long evicted, unsigned long reused)
 }
 
 /*
- * Has a program turned to other pages? Asked once a pass, answered from the last WINDOW evictions. Counters may be
- * read while they change: a wrong answer lasts for a window.
+ * Has a program turned to other pages? Asked once a pass, answered from the last WINDOW evictions.
+ * Counters may be read while they change: a wrong answer lasts for a window.
  */
 static bool favours_recent(void)
 {
 	static unsigned long reused_before, evicted_before;
 	unsigned long evicted = vm_event_sum(VM_EVENT_pgsteal) - LOAD(evicted_before);
-	unsigned long reused = vm_event_sum(VM_EVENT_pgactivate) - vm_event_sum(VM_EVENT_workingset_activate) -
-			       LOAD(reused_before);
+	unsigned long reused = vm_event_sum(VM_EVENT_pgactivate) -
+			       vm_event_sum(VM_EVENT_workingset_activate) - LOAD(reused_before);
 
 	if (evicted >= WINDOW) {
 		STORE(recent_favoured, turn_to_recent(evicted, reused));
@@ -210,7 +212,7 @@ static int count_uses(struct page *page, struct rmap_info *info)
 	if (PageAnon(page) || !page_mapcount(page))
 		return page_referenced(page, info);
 	if (TryLockPage(page)) {
-		*info = (struct rmap_info){ .referenced = 1 };
+		*info = (struct rmap_info){.referenced = 1};
 		return 1;
 	}
 	used = page_referenced(page, info);

@@ -26,13 +26,13 @@ struct scan_control {
 	zone_t *classzone; /* pages of this zone, and of those it falls back to, help */
 	bool one_zone;	   /* kswapd: of this zone alone */
 	/* working */
-	int priority;	     /* DEF_PRIORITY .. 1, the most urgent */
-	long nr_pages;	     /* still wanted (RC-11) */
+	int priority;		  /* DEF_PRIORITY .. 1, the most urgent */
+	long nr_pages;		  /* still wanted (RC-11) */
 	unsigned int writes_left; /* pages this pass may still write (RC-11) */
-	bool out_of_writes; /* this list ends with a page that would have to be written */
-	long max_mapped;     /* mapped pages this pass still passes by (RC-20) */
-	bool pass_over;	     /* the pass over this list ends here (RC-23) */
-	struct page *written; /* one that is being written, with a reference: to wait for */
+	bool out_of_writes;	  /* this list ends with a page that would have to be written */
+	long max_mapped;	  /* mapped pages this pass still passes by (RC-20) */
+	bool pass_over;		  /* the pass over this list ends here (RC-23) */
+	struct page *written;	  /* one that is being written, with a reference: to wait for */
 	/* out */
 	unsigned long nr_scanned, nr_reclaimed;
 };
@@ -78,8 +78,8 @@ struct reclaim_policy {
 /* The active list is at most that many times as long as the inactive one: two thirds (RC-18). */
 #define ACTIVE_PER_INACTIVE 2
 
-extern const struct reclaim_policy default_policy; /* policy_default.c */
-extern const struct reclaim_policy classic_policy; /* swap_out.c */
+extern const struct reclaim_policy default_policy;  /* policy_default.c */
+extern const struct reclaim_policy classic_policy;  /* swap_out.c */
 extern const struct reclaim_policy *reclaim_policy; /* the one in force */
 
 /* RC-19, RC-20. */
@@ -106,13 +106,16 @@ void refill_inactive(zone_t *zone, enum lru_kind kind, unsigned long nr_pages);
  * or there is none.
  */
 bool demote_coldest(zone_t *zone, enum lru_kind kind);
-/* Examine up to max_scan pages of the inactive list; sc->nr_pages falls by the pages freed. (RC-19 to RC-28) */
+/*
+ * Examine up to max_scan pages of the inactive list; sc->nr_pages falls by the pages freed. (RC-19
+ * to RC-28)
+ */
 void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
 		  unsigned long max_scan);
 /*
- * Evict these pages, whether they are used or not; drops the caller's references. A page that has to be written first is
- * unmapped and its write is started. wait: wait for the writes and free those pages as well; else they are the next
- * pages that reclaim frees. May sleep.
+ * Evict these pages, whether they are used or not; drops the caller's references. A page that has
+ * to be written first is unmapped and its write is started. wait: wait for the writes and free
+ * those pages as well; else they are the next pages that reclaim frees. May sleep.
  */
 void reclaim_pages(struct page **pages, unsigned int nr, bool wait);
 /* Steps of a page's eviction that policies share: unmap through the reverse map. */
@@ -136,7 +139,7 @@ void workingset_refault(struct page *page);
 /* A hash of the object and the place in it, or the slot, whose contents a locked page holds. */
 u64 page_identity(const struct page *page);
 void workingset_eviction(u64 identity);
-void oom_init(void);	    /* oom_kill.c */
+void oom_init(void); /* oom_kill.c */
 
 /* Something was reclaimed or written. */
 void note_reclaim_progress(unsigned long nr);

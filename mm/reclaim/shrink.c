@@ -26,8 +26,8 @@
  * freed soon.
  *
  * Locking: none held on entry. The page lock is only tried, as the caller may hold that of
- * some other page; a page stays on its list meanwhile, with a reference of ours. The last check before
- * a page leaves its mapping (clean, no other reference) is made under the mapping's lock,
+ * some other page; a page stays on its list meanwhile, with a reference of ours. The last check
+ * before a page leaves its mapping (clean, no other reference) is made under the mapping's lock,
  * where look-ups take their references (RC-28):
  *
  *	look-up				reclaim
@@ -178,7 +178,8 @@ static bool remove_mapping(struct page *page, struct address_space *mapping)
 	return page_count(page) == 1 && !page_mapcount(page);
 }
 
-static bool free_clean_page(struct scan_control *sc, struct page *page, struct address_space *mapping)
+static bool free_clean_page(struct scan_control *sc, struct page *page,
+			    struct address_space *mapping)
 {
 	u64 identity = mapping ? page_identity(page) : 0;
 
@@ -193,8 +194,8 @@ static bool free_clean_page(struct scan_control *sc, struct page *page, struct a
 /* Its slot takes nothing, and somebody has its entry. */
 static bool is_stuck(const struct page *page)
 {
-	return PageSwapCache(page) && PageError(page) && swap_slot_given_up(page_swap_entry(page)) &&
-	       swap_count(page_swap_entry(page));
+	return PageSwapCache(page) && PageError(page) &&
+	       swap_slot_given_up(page_swap_entry(page)) && swap_count(page_swap_entry(page));
 }
 
 /* The steps from an unmapped page to a free one; unlocks it. True: it is ours alone now. */
@@ -222,7 +223,7 @@ static bool evict_unmapped(struct scan_control *sc, struct page *page)
 	return freed;
 }
 
-/* ---- One page --------------------------------------------------------------------------------- */
+/* ---- One page -------------------------------------------------------------------------------- */
 
 bool rmap_unmap(struct scan_control *sc, struct page *page)
 {
@@ -241,8 +242,8 @@ static void cull(struct page *page)
 }
 
 /*
- * All writes of this pass are made: the next page to be written ends the look at anonymous pages, as
- * most of those behind it are no better, and to unmap them and pass them by would make them the
+ * All writes of this pass are made: the next page to be written ends the look at anonymous pages,
+ * as most of those behind it are no better, and to unmap them and pass them by would make them the
  * last to go. It stays where it is.
  */
 static bool has_to_wait(struct scan_control *sc, struct page *page)
@@ -335,7 +336,7 @@ static unsigned int evict_pages(struct scan_control *sc, struct page **pages, un
 
 void reclaim_pages(struct page **pages, unsigned int nr, bool wait)
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .writes_left = nr };
+	struct scan_control sc = {.gfp_mask = GFP_KERNEL, .writes_left = nr};
 	unsigned int left = evict_pages(&sc, pages, nr);
 
 	if (sc.written) { /* they have been sent off and can be freed when they are written */
@@ -362,8 +363,7 @@ static void count_reclaimed(struct scan_control *sc, zone_t *zone)
 	rmw_add_relaxed(&zone->lruvec.turnover, TURNOVER_UNIT / max(all_lru_pages(zone), 1ul));
 }
 
-void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind,
-		  unsigned long max_scan)
+void shrink_cache(struct scan_control *sc, zone_t *zone, enum lru_kind kind, unsigned long max_scan)
 {
 	unsigned long scanned = 0;
 	bool outermost = young_batch_begin();

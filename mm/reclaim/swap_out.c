@@ -14,8 +14,8 @@
  * An entry is left alone if its page is active, was used since the last look (its accessed bit
  * is cleared), is of no use to the zone in need, has buffers, or is busy. Otherwise it goes:
  * an anonymous page gets a swap slot if it has none yet, and the entry becomes the slot's; a
- * file page is simply unmapped. Its frame is freed by shrink_cache later, when the last entry is gone
- * and it has been written.
+ * file page is simply unmapped. Its frame is freed by shrink_cache later, when the last entry is
+ * gone and it has been written.
  *
  * Locking: one scan at a time (swap_out_lock, tried), which owns every swap_address. mm_users
  * held; mmap_lock for read, tried: its holder may be waiting for us. page_table_lock around the
@@ -45,12 +45,15 @@ static bool is_wanted(const struct swap_out *s, const struct page *page)
 {
 	const zone_t *zone = page_zone(page);
 
-	return zone == s->zone || (!s->sc->one_zone && zone - zone->zone_pgdat->node_zones <=
-						       s->sc->classzone - s->sc->classzone->zone_pgdat->node_zones);
+	return zone == s->zone ||
+	       (!s->sc->one_zone &&
+		zone - zone->zone_pgdat->node_zones <=
+			s->sc->classzone - s->sc->classzone->zone_pgdat->node_zones);
 }
 
 /* page_table_lock held. The page to take, locked and with a reference, or NULL. */
-static struct page *grab_victim(const struct swap_out *s, const struct vm_area_struct *vma, pte_t *ptep)
+static struct page *grab_victim(const struct swap_out *s, const struct vm_area_struct *vma,
+				pte_t *ptep)
 {
 	pte_t pte = ptep_get(ptep);
 	struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
@@ -100,7 +103,7 @@ static void try_to_swap_out(struct swap_out *s, struct vm_area_struct *vma, unsi
 	put_page(page);
 }
 
-/* ---- Walking an mm ---------------------------------------------------------------------------- */
+/* ---- Walking an mm --------------------------------------------------------------------------- */
 
 /* Entries of one table, from mm->swap_address on. */
 static void swap_out_pmd(struct swap_out *s, struct vm_area_struct *vma, unsigned long end)
@@ -149,7 +152,7 @@ static bool swap_out_mm(struct swap_out *s, struct mm_struct *mm)
 
 static void classic_swap_out(struct scan_control *sc, zone_t *zone)
 {
-	struct swap_out s = { .sc = sc, .zone = zone, .wanted = SWAP_CLUSTER_MAX };
+	struct swap_out s = {.sc = sc, .zone = zone, .wanted = SWAP_CLUSTER_MAX};
 	unsigned long left = nr_mms();
 	bool outermost;
 
@@ -180,7 +183,7 @@ static void classic_init(void)
 	mutex_init(&swap_out_lock, RANK_NONE);
 }
 
-/* ---- The rest of the policy ------------------------------------------------------------------------ */
+/* ---- The rest of the policy ------------------------------------------------------------------ */
 
 static long classic_scan_limit(const struct scan_control *sc, zone_t *zone, enum lru_kind kind)
 {

@@ -18,10 +18,10 @@
  * A pass writes at most 32 pages (RC-11); when one freed too little the caller waits for a page
  * that it wrote, and then for the pages found locked by writing, so it goes at the disk's pace.
  *
- * A page should live as long in one zone as in another, whatever their sizes: by default the zone of
- * a class is shrunk whose pages were replaced least often (turnover), and a class is balanced when
- * its zones together have their pages_high. Else a small zone would be turned over all the time
- * while pages of a large one, needed or not, stay: that is what balancing zone by zone
+ * A page should live as long in one zone as in another, whatever their sizes: by default the zone
+ * of a class is shrunk whose pages were replaced least often (turnover), and a class is balanced
+ * when its zones together have their pages_high. Else a small zone would be turned over all the
+ * time while pages of a large one, needed or not, stay: that is what balancing zone by zone
  * (reclaim=classic) does.
  *
  * Reclaim allocates from the reserves, so it never waits for itself: pages_min are kept for
@@ -50,12 +50,15 @@
 
 /* How long kswapd leaves a node alone that it could not help. */
 #define KSWAPD_PAUSE_NS 100000000ull
-/* Give up after so many calls of kmem_cache_reap() in a row that free nothing: at ten caches a call, all twice. */
+/*
+ * Give up after so many calls of kmem_cache_reap() in a row that free nothing: at ten caches a
+ * call, all twice.
+ */
 #define REAPS_IN_VAIN 16
 /* A zone whose pages were all looked at that often, in vain, is not worth a look by kswapd. */
 #define HOPELESS_SCANS 6
 
-static const struct reclaim_policy *const policies[] = { &default_policy, &classic_policy };
+static const struct reclaim_policy *const policies[] = {&default_policy, &classic_policy};
 const struct reclaim_policy *reclaim_policy = &default_policy;
 
 void (*run_reclaim_io)(void);
@@ -74,7 +77,7 @@ unsigned long reclaim_progress(void)
 
 /* ---- Shrinkers --------------------------------------------------------------------------- */
 
-static LIST_HEAD(shrinkers); /* (shrinkers_lock) */
+static LIST_HEAD(shrinkers);	    /* (shrinkers_lock) */
 static struct mutex shrinkers_lock; /* only tried by reclaim */
 
 void register_shrinker(struct shrinker *shrinker)
@@ -100,7 +103,8 @@ static void shrink_slab(const struct scan_control *sc, unsigned long scanned, un
 		return;
 	list_for_each_entry(shrinker, &shrinkers, list) {
 		unsigned long count = shrinker->count();
-		unsigned long nr = lru ? count * min(scanned, lru) / lru : count / (unsigned long)sc->priority;
+		unsigned long nr =
+			lru ? count * min(scanned, lru) / lru : count / (unsigned long)sc->priority;
 
 		if (count)
 			count_vm_events(VM_EVENT_slabs_scanned,
@@ -132,11 +136,15 @@ unsigned long all_lru_pages(const zone_t *zone)
 
 /* ---- One pass (RC-10) ------------------------------------------------------------------------ */
 
-static unsigned long nr_to_refill(const struct scan_control *sc, unsigned long active, unsigned long inactive)
+static unsigned long nr_to_refill(const struct scan_control *sc, unsigned long active,
+				  unsigned long inactive)
 {
-	unsigned long nr = reclaim_policy->refill_count((unsigned long)sc->nr_pages, active, inactive);
+	unsigned long nr =
+		reclaim_policy->refill_count((unsigned long)sc->nr_pages, active, inactive);
 
-	return reclaim_policy->refill_limit ? min(nr, reclaim_policy->refill_limit(active, inactive)) : nr;
+	return reclaim_policy->refill_limit
+		       ? min(nr, reclaim_policy->refill_limit(active, inactive))
+		       : nr;
 }
 
 static void shrink_zone(struct scan_control *sc, zone_t *zone)
@@ -152,8 +160,9 @@ static void shrink_zone(struct scan_control *sc, zone_t *zone)
 		if (reclaim_policy->scan_limit(sc, zone, (enum lru_kind)kind) == SCAN_NOTHING)
 			continue;
 		refill_inactive(zone, (enum lru_kind)kind, nr_to_refill(sc, active, inactive));
-		shrink_cache(sc, zone, (enum lru_kind)kind,
-			     (unsigned long)reclaim_policy->scan_limit(sc, zone, (enum lru_kind)kind));
+		shrink_cache(
+			sc, zone, (enum lru_kind)kind,
+			(unsigned long)reclaim_policy->scan_limit(sc, zone, (enum lru_kind)kind));
 	}
 }
 
@@ -222,8 +231,9 @@ static void wait_for_written_page(struct scan_control *sc)
 }
 
 /*
- * Freeing slabs without an object in use costs no process anything, so they are taken before any page of
- * a process or file. One call of kmem_cache_reap() looks at some caches and frees half of the unused slabs of one.
+ * Freeing slabs without an object in use costs no process anything, so they are taken before any
+ * page of a process or file. One call of kmem_cache_reap() looks at some caches and frees half of
+ * the unused slabs of one.
  */
 static void reap_slabs(struct scan_control *sc)
 {
@@ -268,7 +278,7 @@ void try_to_free_pages_zone(struct scan_control *sc)
 	sc->priority = max(sc->priority, 1);
 }
 
-/* ---- kswapd -------------------------------------------------------------------------------------- */
+/* ---- kswapd ---------------------------------------------------------------------------------- */
 
 static bool zone_needs_balance(const zone_t *zone)
 {
@@ -303,7 +313,8 @@ static bool check_classzone_need_balance(const zone_t *zone)
 {
 	unsigned long free = zone_free_pages(zone), high = zone->pages_high;
 
-	for (const zone_t *z = zone; !reclaim_policy->one_pair && z-- > zone->zone_pgdat->node_zones;) {
+	for (const zone_t *z = zone;
+	     !reclaim_policy->one_pair && z-- > zone->zone_pgdat->node_zones;) {
 		free += zone_free_pages(z);
 		high += z->pages_high;
 	}
@@ -312,15 +323,14 @@ static bool check_classzone_need_balance(const zone_t *zone)
 
 static bool is_hopeless(const zone_t *zone)
 {
-	return READ_ONCE(zone->lruvec.pages_scanned) >
-	       HOPELESS_SCANS * all_lru_pages(zone);
+	return READ_ONCE(zone->lruvec.pages_scanned) > HOPELESS_SCANS * all_lru_pages(zone);
 }
 
 /* One round for a zone. False: there is nothing to be had. */
 static bool balance_zone(zone_t *zone)
 {
 	zone_t *victim = zone_to_shrink(zone);
-	struct scan_control sc = { .gfp_mask = GFP_KSWAPD, .classzone = victim, .one_zone = true };
+	struct scan_control sc = {.gfp_mask = GFP_KSWAPD, .classzone = victim, .one_zone = true};
 
 	if (!check_classzone_need_balance(zone)) {
 		set_balanced(zone);
@@ -388,11 +398,11 @@ static void wakeup_kswapd(zone_t *zone)
 	wake_up(&zone->zone_pgdat->kswapd_wait);
 }
 
-/* ---- Direct reclaim ----------------------------------------------------------------------------- */
+/* ---- Direct reclaim -------------------------------------------------------------------------- */
 
 static unsigned long try_to_free_pages(zone_t *zone, gfp_t gfp_mask, unsigned int order)
 {
-	struct scan_control sc = { .gfp_mask = gfp_mask, .classzone = zone };
+	struct scan_control sc = {.gfp_mask = gfp_mask, .classzone = zone};
 
 	(void)order;
 	try_to_free_pages_zone(&sc);
@@ -405,7 +415,7 @@ static const struct reclaim_ops vmscan_ops = {
 	.out_of_memory = out_of_memory,
 };
 
-/* ---- Boot ------------------------------------------------------------------------------------------ */
+/* ---- Boot ------------------------------------------------------------------------------------ */
 
 void reclaim_policy_choose(void)
 {
@@ -416,7 +426,8 @@ void reclaim_policy_choose(void)
 		for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
 			size_t n = strlen(policies[i]->name);
 
-			if (strncmp(value, policies[i]->name, n) == 0 && (!value[n] || value[n] == ' '))
+			if (strncmp(value, policies[i]->name, n) == 0 &&
+			    (!value[n] || value[n] == ' '))
 				reclaim_policy = policies[i];
 		}
 	lru_kind_flag = reclaim_policy->one_pair ? 0 : 1ul << PG_swapbacked;

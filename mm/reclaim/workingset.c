@@ -2,9 +2,10 @@
 /*
  * workingset.c: was a page that is read again evicted too early? (FX-13)
  *
- * The active list is for pages that were used again while reclaim looked on. A page that is used again only
- * after its eviction (a refault) shows that memory is too small for it as things are. Its distance D,
- * the evictions between its own and its return, says how much too small. Three cases:
+ * The active list is for pages that were used again while reclaim looked on. A page that is used
+ * again only after its eviction (a refault) shows that memory is too small for it as things are.
+ * Its distance D, the evictions between its own and its return, says how much too small. Three
+ * cases:
  *
  *	active list below its share (2/3)	the page becomes active: nobody else wants the place
  *	full, D <= 3/4 of the active list	it challenges the coldest active page, and takes its place if
@@ -12,17 +13,17 @@
  *	full, D larger				nothing: a hit would need more memory than there is to give
  *
  * A loop a little larger than memory so gets a stable part of itself into memory, where LRU
- * misses every time: with N pages, A of them active, each round has N - A refaults of distance N - A. If
- * they may challenge at all, they look at no more than 3/4 of the active pages in a round, so each of those
- * has been used when its turn comes. Reclaim itself leaves active pages alone below
+ * misses every time: with N pages, A of them active, each round has N - A refaults of distance N -
+ * A. If they may challenge at all, they look at no more than 3/4 of the active pages in a round, so
+ * each of those has been used when its turn comes. Reclaim itself leaves active pages alone below
  * their share, but when it sees that the working set has changed (policy_default.c).
  *
  * Which of anonymous and file pages to evict is decided by what it cost so far: refaults of
  * a kind make it dearer (policy_default.c).
  *
  * What was evicted is kept apart from the mappings: a table of (who, when), two entries for
- * each page of RAM, in buckets of a cache line. An eviction replaces the oldest entry of its bucket;
- * what is older than the table is forgotten and counts as never seen.
+ * each page of RAM, in buckets of a cache line. An eviction replaces the oldest entry of its
+ * bucket; what is older than the table is forgotten and counts as never seen.
  *
  *	hash(mapping, index) -> bucket of 8 { fingerprint:32, eviction number:32 }
  *
@@ -42,7 +43,7 @@
 #define BUCKET_ENTRIES 8
 /* Challenges at this distance look at each active page less than once in a round of a loop. */
 #define CHALLENGER_MAX(active) ((active) / 4 * 3)
-#define RECORDS_PER_PAGE 2 /* of RAM: how far back refaults are seen */
+#define RECORDS_PER_PAGE       2 /* of RAM: how far back refaults are seen */
 struct bucket {
 	u64 entry[BUCKET_ENTRIES]; /* fingerprint << 32 | number of the eviction; 0: free */
 } __aligned(64);
@@ -58,7 +59,7 @@ void workingset_init(void)
 	nr_buckets = max(nr, 1ul);
 	table = vmalloc(nr_buckets * sizeof(struct bucket));
 	for (unsigned long i = 0; table && i < nr_buckets; i++)
-		table[i] = (struct bucket){ { 0 } };
+		table[i] = (struct bucket){{0}};
 }
 
 u64 page_identity(const struct page *page)

@@ -80,7 +80,7 @@ static struct page *kmem_getpages(kmem_cache_t *cachep, gfp_t flags)
 static void kmem_freepages(kmem_cache_t *cachep, struct page *page)
 {
 	for (unsigned long i = 0; i < 1ul << cachep->gfporder; i++) {
-		page[i].list = (struct list_head){ NULL, NULL };
+		page[i].list = (struct list_head){NULL, NULL};
 		PageClearSlab(page + i);
 	}
 	__free_pages(page, cachep->gfporder);
@@ -141,7 +141,8 @@ static void kmem_slab_destroy(kmem_cache_t *cachep, slab_t *slabp)
 		slab_debug_check_slab(cachep, slabp);
 	if (cachep->dtor)
 		for (unsigned int i = 0; i < cachep->num; i++)
-			cachep->dtor(user_object(cachep, index_object(cachep, slabp, i)), cachep, 0);
+			cachep->dtor(user_object(cachep, index_object(cachep, slabp, i)), cachep,
+				     0);
 	if (cachep->flags & CFLGS_OFF_SLAB)
 		kmem_cache_free(cachep->slabp_cache, slabp);
 	kfree_forget(page_address(page), PAGE_SIZE << cachep->gfporder);
@@ -172,8 +173,9 @@ static bool first_free_is_normal(const kmem_cache_t *cachep)
 }
 
 /*
- * The last one freed is used first, but slabs in ZONE_DMA stand behind all others: that memory is used last, and a
- * request for it finds what helps it at the end of the list, however many slabs do not (FX-07).
+ * The last one freed is used first, but slabs in ZONE_DMA stand behind all others: that memory is
+ * used last, and a request for it finds what helps it at the end of the list, however many slabs do
+ * not (FX-07).
  */
 static void add_free_slab(kmem_cache_t *cachep, slab_t *slabp)
 {
@@ -204,7 +206,8 @@ static void end_growth(kmem_cache_t *cachep, slab_t *slabp)
 
 int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags)
 {
-	unsigned long ctor_flags = SLAB_CTOR_CONSTRUCTOR | (flags & __GFP_WAIT ? 0 : SLAB_CTOR_ATOMIC);
+	unsigned long ctor_flags =
+		SLAB_CTOR_CONSTRUCTOR | (flags & __GFP_WAIT ? 0 : SLAB_CTOR_ATOMIC);
 	unsigned int offset = begin_growth(cachep);
 	struct page *page = kmem_getpages(cachep, flags);
 	slab_t *slabp = NULL;
@@ -614,7 +617,8 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 		cachep->slabp_cache = kmem_find_general_cachep(
 			sizeof(slab_t) + cachep->num * sizeof(kmem_bufctl_t), 0);
 	if (!cachep->num || chain_cache(cachep)) {
-		report_bug("slab: cache %s: name in use, or objects too large with these flags", name);
+		report_bug("slab: cache %s: name in use, or objects too large with these flags",
+			   name);
 		kmem_cache_free(&cache_cache, cachep);
 		return NULL;
 	}
@@ -650,7 +654,7 @@ kmem_cache_t *kmem_cache_create(const char *name, size_t size, size_t offset, un
 	return create_cache(name, size, offset, align, flags, ctor, dtor);
 }
 
-/* ---- Shrinking and destroying ------------------------------------------------------------------ */
+/* ---- Shrinking and destroying ---------------------------------------------------------------- */
 
 /* Take one free slab off its list, if any helps and the cache is not growing (SL-52). */
 static slab_t *take_free_slab(kmem_cache_t *cachep,
@@ -661,8 +665,8 @@ static slab_t *take_free_slab(kmem_cache_t *cachep,
 
 	spin_lock_irqsave(&cachep->spinlock, flags);
 	if (!cachep->growing && !list_empty(&cachep->slabs_free))
-		found = helps ? list_last_entry(&cachep->slabs_free, struct page, lru) :
-				list_first_entry(&cachep->slabs_free, struct page, lru);
+		found = helps ? list_last_entry(&cachep->slabs_free, struct page, lru)
+			      : list_first_entry(&cachep->slabs_free, struct page, lru);
 	if (found && helps && !helps(found, gfp))
 		found = NULL; /* those that could help stand at the end */
 	if (found) {
@@ -735,7 +739,7 @@ int kmem_cache_destroy(kmem_cache_t *cachep)
 	return 0;
 }
 
-/* ---- Boot ------------------------------------------------------------------------------------------ */
+/* ---- Boot ------------------------------------------------------------------------------------ */
 
 void kmem_cache_init(void)
 {

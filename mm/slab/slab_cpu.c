@@ -32,7 +32,7 @@
 /* Objects at hand by size of object (SL-57). None above a page. */
 static const struct {
 	unsigned int max_objsize, limit;
-} cpucache_limits[] = { { 256, 252 }, { 1024, 124 }, { PAGE_SIZE, 60 } };
+} cpucache_limits[] = {{256, 252}, {1024, 124}, {PAGE_SIZE, 60}};
 
 cpucache_t no_cpucache;
 
@@ -59,7 +59,7 @@ static cpucache_t *new_cpucache(unsigned int limit)
 	cpucache_t *cc = kmalloc(sizeof(*cc) + limit * sizeof(void *), GFP_KERNEL | __GFP_NOWARN);
 
 	if (cc)
-		*cc = (cpucache_t){ .limit = limit };
+		*cc = (cpucache_t){.limit = limit};
 	return cc;
 }
 
@@ -213,7 +213,7 @@ static void release_cpucache(kmem_cache_t *cachep, cpucache_t *cc)
 
 int kmem_tune_cpucache(kmem_cache_t *cachep, unsigned int limit, unsigned int batchcount)
 {
-	ccupdate_struct_t update = { .cachep = cachep };
+	ccupdate_struct_t update = {.cachep = cachep};
 	int error = 0;
 
 	if (batchcount > limit || (limit && !batchcount))

@@ -144,7 +144,8 @@ static bool check_free_object(kmem_cache_t *cachep, void *raw, void *caller)
 	else if (cachep->flags & SLAB_POISON && !poison_intact(cachep, obj))
 		what = "written to after free";
 	if (what)
-		complain(cachep, obj, what, cachep->flags & SLAB_RED_ZONE ? *caller_word(raw) : caller);
+		complain(cachep, obj, what,
+			 cachep->flags & SLAB_RED_ZONE ? *caller_word(raw) : caller);
 	return !what;
 }
 

@@ -47,7 +47,9 @@ bool slabinfo_line(unsigned long n, char *line, size_t size)
 	kmem_cache_t *cachep;
 
 	if (n-- == 0) {
-		pagoda_strlcpy(line, percpu_arrays() ? "slabinfo - version: 1.1 (SMP)\n" : "slabinfo - version: 1.1\n",
+		pagoda_strlcpy(line,
+			       percpu_arrays() ? "slabinfo - version: 1.1 (SMP)\n"
+					       : "slabinfo - version: 1.1\n",
 			       size);
 		return true;
 	}
@@ -146,7 +148,8 @@ static void validate_free_order(const kmem_cache_t *cachep)
 
 	list_for_each_entry(page, &cachep->slabs_free, lru) {
 		if (dma && !page_in_dma_zone(page))
-			panic("slab: cache %s: a free slab stands behind those of DMA memory", cachep->name);
+			panic("slab: cache %s: a free slab stands behind those of DMA memory",
+			      cachep->name);
 		dma = page_in_dma_zone(page);
 	}
 }
@@ -176,7 +179,8 @@ static void validate_cache(kmem_cache_t *cachep)
 	nr = validate_list(cachep, &cachep->slabs_full, cachep->num, cachep->num, &inuse);
 	if (cachep->num > 1)
 		for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
-			nr += validate_list(cachep, &cachep->slabs_partial[cpu], 1, cachep->num - 1, &inuse);
+			nr += validate_list(cachep, &cachep->slabs_partial[cpu], 1, cachep->num - 1,
+					    &inuse);
 	nr_free = validate_list(cachep, &cachep->slabs_free, 0, 0, &inuse);
 	validate_free_order(cachep);
 	if (nr + nr_free != cachep->nr_slabs || nr_free != cachep->nr_free_slabs ||

@@ -122,34 +122,37 @@ extern cpucache_t no_cpucache;
 
 struct kmem_cache {
 	/* Used for each object. */
-	cpucache_t *quick[NR_CPUS];   /* cpudata, or an empty one where objects need more than taking */
+	/* cpudata, or an empty one where objects need more than taking */
+	cpucache_t *quick[NR_CPUS];
 	cpucache_t *cpudata[NR_CPUS]; /* (own CPU, interrupts off) never NULL */
 	/*
 	 * (C) Address bits that no object has that may be freed the quick way: those below
 	 * its alignment; all, where a constructor or debugging wants a closer look.
 	 */
 	unsigned long slow_bits;
-	bool has_marks;		      /* (C) neither constructor nor debugging: see mark_of() */
-	u8 mark_offset;		      /* (C) MARK_OFFSET, or 0 in objects too small for that */
-	unsigned long flags;	      /* (C) */
-	unsigned int objsize;	      /* (C) distance of objects, red zones included */
-	unsigned int reciprocal;      /* (C) 2^32 / objsize rounded up: division by multiplying */
-	unsigned int num;	      /* (C) objects per slab */
-	unsigned int align;	      /* (C) of each object, or of the first if objsize is no multiple */
+	bool has_marks;		 /* (C) neither constructor nor debugging: see mark_of() */
+	u8 mark_offset;		 /* (C) MARK_OFFSET, or 0 in objects too small for that */
+	unsigned long flags;	 /* (C) */
+	unsigned int objsize;	 /* (C) distance of objects, red zones included */
+	unsigned int reciprocal; /* (C) 2^32 / objsize rounded up: division by multiplying */
+	unsigned int num;	 /* (C) objects per slab */
+	/* (C) of each object, or of the first if objsize is no multiple */
+	unsigned int align;
 	unsigned int limit, batchcount; /* (chain mutex) for arrays to be made; 0: none */
 	/* From here on written at each refill: on lines that no free object has to read. */
 	spinlock_t spinlock __aligned(SMP_CACHE_BYTES); /* RANK_SLAB */
-	struct list_head slabs_full, slabs_free;     /* (L) */
-	struct list_head slabs_partial[NR_CPUS];     /* (L) by the CPU that took from them last (page->index) */
+	struct list_head slabs_full, slabs_free;	/* (L) */
+	/* (L) by the CPU that took from them last (page->index) */
+	struct list_head slabs_partial[NR_CPUS];
 
 	/* Used for each slab. */
-	unsigned int gfporder;	/* (C) a slab is 2^gfporder pages */
-	gfp_t gfpflags;		/* (C) added to each page allocation */
-	unsigned int colour;	/* (C) highest colour */
-	unsigned int colour_off; /* (C) bytes per colour */
-	unsigned int colour_next; /* (L) */
-	unsigned int growing;	/* (L) kmem_cache_grow()s under way */
-	unsigned int dflags;	/* (L) DFLGS_ */
+	unsigned int gfporder;	   /* (C) a slab is 2^gfporder pages */
+	gfp_t gfpflags;		   /* (C) added to each page allocation */
+	unsigned int colour;	   /* (C) highest colour */
+	unsigned int colour_off;   /* (C) bytes per colour */
+	unsigned int colour_next;  /* (L) */
+	unsigned int growing;	   /* (L) kmem_cache_grow()s under way */
+	unsigned int dflags;	   /* (L) DFLGS_ */
 	kmem_cache_t *slabp_cache; /* (C) where off-slab descriptors come from */
 	void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags);
 	void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags);
@@ -191,7 +194,10 @@ static __always_inline void forget_last_taken(unsigned int cpu)
 	WRITE_ONCE(last_taken[cpu].obj, NULL);
 }
 
-/* Give a CPU another array; the old one. Locks: on that CPU, interrupts off, or before it uses the cache. */
+/*
+ * Give a CPU another array; the old one. Locks: on that CPU, interrupts off, or before it uses the
+ * cache.
+ */
 static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, cpucache_t *cc)
 {
 	cpucache_t *old = cachep->cpudata[cpu];
@@ -208,8 +214,7 @@ static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, c
 #define DFLGS_GROWN    0x1u
 
 #define SLAB_DEBUG_FLAGS (SLAB_DEBUG_FREE | SLAB_DEBUG_INITIAL | SLAB_RED_ZONE | SLAB_POISON)
-#define CREATE_MASK                                                                                \
-	(SLAB_HWCACHE_ALIGN | SLAB_NO_REAP | SLAB_CACHE_DMA | SLAB_MUST_HWCACHE_ALIGN)
+#define CREATE_MASK	 (SLAB_HWCACHE_ALIGN | SLAB_NO_REAP | SLAB_CACHE_DMA | SLAB_MUST_HWCACHE_ALIGN)
 
 /* Slabs are at most this many pages, and larger than this only for an object that needs it. */
 #define MAX_SLAB_ORDER	 5
@@ -230,9 +235,9 @@ extern struct mutex cache_chain_sem; /* the chain; taken before any cache's spin
 /* The next cache of the chain, NULL at its end. Locks: cache_chain_sem held. */
 static inline kmem_cache_t *next_in_chain(const kmem_cache_t *cachep)
 {
-	return cachep->next.next == &cache_cache.next ?
-		       NULL :
-		       list_entry(cachep->next.next, kmem_cache_t, next);
+	return cachep->next.next == &cache_cache.next
+		       ? NULL
+		       : list_entry(cachep->next.next, kmem_cache_t, next);
 }
 #define for_each_cache(c) for ((c) = &cache_cache; (c); (c) = next_in_chain(c))
 
@@ -305,11 +310,10 @@ static __always_inline bool cpucache_put(kmem_cache_t *cachep, void *obj)
 void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsigned long flags,
 			 size_t *left_over, unsigned int *num);
 /* As kmem_cache_create, with the alignment of objects. */
-kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t align,
-			   unsigned long flags,
-			   void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags),
-			   void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags))
-	__must_check;
+kmem_cache_t *
+create_cache(const char *name, size_t size, size_t offset, size_t align, unsigned long flags,
+	     void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags),
+	     void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags)) __must_check;
 /*
  * Up to nr objects from the slabs of this CPU and the free ones, with last_resort from any; how
  * many there were. Locks: cachep->spinlock held.
@@ -327,8 +331,8 @@ void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr);
 /* A new slab; 0 if there is no memory. May sleep with __GFP_WAIT. */
 int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags) __must_check;
 /*
- * Take up to nr free slabs that helps() (NULL: any) and destroy them; pages freed. If helps() says no to some, it is to
- * say yes to those in ZONE_DMA only, which stand together. May sleep.
+ * Take up to nr free slabs that helps() (NULL: any) and destroy them; pages freed. If helps() says
+ * no to some, it is to say yes to those in ZONE_DMA only, which stand together. May sleep.
  */
 unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp);
@@ -336,7 +340,10 @@ unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed);
 /* Object back into a slab, the array being full. (slab_cpu.c) */
 void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
-/* Any allocation, any free: also with an empty or full array, constructors, debugging, what may not be freed. */
+/*
+ * Any allocation, any free: also with an empty or full array, constructors, debugging, what may not
+ * be freed.
+ */
 void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller);
 void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
 
@@ -454,8 +461,8 @@ static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
 void enable_cpucache(kmem_cache_t *cachep);
 void enable_all_cpucaches(void);
 /* Change size and batch; -ENOMEM leaves the old arrays. May sleep. (SL-59) */
-int kmem_tune_cpucache(kmem_cache_t *cachep, unsigned int limit, unsigned int batchcount)
-	__must_check;
+int kmem_tune_cpucache(kmem_cache_t *cachep, unsigned int limit,
+		       unsigned int batchcount) __must_check;
 /* Empty every CPU's array into the slabs. */
 void drain_cpu_caches(kmem_cache_t *cachep);
 void free_cpucaches(kmem_cache_t *cachep);

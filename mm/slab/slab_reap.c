@@ -127,8 +127,8 @@ int kmem_cache_reap(gfp_t gfp_mask)
 	cachep = choose_cache(gfp_mask, &nr);
 	if (cachep) {
 		drain_cpu_caches(cachep);
-		pages = destroy_free_slabs(cachep, (nr + 1) / 2, zone_aware(gfp_mask) ? helps : NULL,
-					   gfp_mask);
+		pages = destroy_free_slabs(cachep, (nr + 1) / 2,
+					   zone_aware(gfp_mask) ? helps : NULL, gfp_mask);
 	}
 	mutex_unlock(&cache_chain_sem);
 	return (int)pages;
@@ -162,7 +162,8 @@ unsigned long kmem_cache_spare_pages(void)
 	mutex_lock(&cache_chain_sem);
 	for_each_cache(cachep) {
 		spin_lock_irqsave(&cachep->spinlock, flags);
-		pages += (cachep->nr_slabs - DIV_ROUND_UP(cachep->active_objs, cachep->num)) << cachep->gfporder;
+		pages += (cachep->nr_slabs - DIV_ROUND_UP(cachep->active_objs, cachep->num))
+			 << cachep->gfporder;
 		spin_unlock_irqrestore(&cachep->spinlock, flags);
 	}
 	mutex_unlock(&cache_chain_sem);

@@ -126,7 +126,10 @@ void *kcalloc(size_t n, size_t size, gfp_t flags)
 	return kzalloc(bytes, flags);
 }
 
-/* Frees in all cases: also if nodes share a section, the CPU's array is full, or the address is wrong or NULL. */
+/*
+ * Frees in all cases: also if nodes share a section, the CPU's array is full, or the address is
+ * wrong or NULL.
+ */
 static noinline void kfree_slow(const void *obj, void *caller)
 {
 	struct page *page = object_page(obj);
@@ -137,7 +140,10 @@ static noinline void kfree_slow(const void *obj, void *caller)
 		report_bug("kfree: %p was not allocated, by %p", obj, caller);
 }
 
-/* This CPU's array for an object of a quick cache; one that is always full where a closer look is needed. */
+/*
+ * This CPU's array for an object of a quick cache; one that is always full where a closer look is
+ * needed.
+ */
 static __always_inline cpucache_t *array_of(const void *obj, unsigned int cpu)
 {
 	struct page *page = object_page_quick(obj);
@@ -146,7 +152,8 @@ static __always_inline cpucache_t *array_of(const void *obj, unsigned int cpu)
 	if (unlikely(!page))
 		return &no_cpucache;
 	cachep = GET_PAGE_CACHE(page);
-	return likely(!(cachep->slow_bits & (unsigned long)obj)) ? cachep->cpudata[cpu] : &no_cpucache;
+	return likely(!(cachep->slow_bits & (unsigned long)obj)) ? cachep->cpudata[cpu]
+								 : &no_cpucache;
 }
 
 /*

@@ -2,31 +2,34 @@
 /*
  * anon_vma.c: which regions may map an anonymous page (FX-01).
  *
- * A VMA gets its anon_vma with its first anonymous page; its parts after a split share it, and no VMA of
- * another address space does. fork gives the child's copy an anon_vma of its own, below the parent's:
+ * A VMA gets its anon_vma with its first anonymous page; its parts after a split share it, and no
+ * VMA of another address space does. fork gives the child's copy an anon_vma of its own, below the
+ * parent's:
  *
  *	parent A [vma] --- child B [vma] --- grandchild D [vma]
  *		       `-- child C [vma]
  *
- * A page names the anon_vma of the process that touched it first, so it is mapped by VMAs of that one or of
- * those below it, where fork copied it: (page->index - vm_pgoff) says where. What the child of
- * a server with a thousand children wrote is looked for in its one VMA, not in a thousand.
+ * A page names the anon_vma of the process that touched it first, so it is mapped by VMAs of that
+ * one or of those below it, where fork copied it: (page->index - vm_pgoff) says where. What the
+ * child of a server with a thousand children wrote is looked for in its one VMA, not in a thousand.
  * Linking and unlinking are constant.
  *
- * An anon_vma goes when no VMA is on its list and no other is below it. One whose process has ended, but not
- * those below it, stays, as their pages may still have its name. Of these, ones with several below are no more
- * than processes. But a chain of forks whose older members have ended leaves one each time:
+ * An anon_vma goes when no VMA is on its list and no other is below it. One whose process has
+ * ended, but not those below it, stays, as their pages may still have its name. Of these, ones with
+ * several below are no more than processes. But a chain of forks whose older members have ended
+ * leaves one each time:
  *
  *	A [] --- B [] --- C [] --- D [vma]	all pages of A, B and C that are left are D's alone
  *	A [vma]					shorten_chain(): they get the name of A, and D moves there
  *
- * So when a process forks that has more than CHAIN_MAX anon_vmas above it, and at least CHAIN_WORTHWHILE of
- * these at the end of the chain have no other process below, it takes the place of the highest of them and the
- * others go. That costs a look at its pages, once in so many generations, where fork looks at each as well.
+ * So when a process forks that has more than CHAIN_MAX anon_vmas above it, and at least
+ * CHAIN_WORTHWHILE of these at the end of the chain have no other process below, it takes the place
+ * of the highest of them and the others go. That costs a look at its pages, once in so many
+ * generations, where fork looks at each as well.
  *
  * Locking: the lists of a family, and the bounds of the VMAs on them against walkers, are
- * guarded by its root's lock (R, RANK_ANON_VMA). vma->anon_vma is set under it and page_table_lock: once as
- * threads fault in parallel, and again by shorten_chain() with mmap_lock for write.
+ * guarded by its root's lock (R, RANK_ANON_VMA). vma->anon_vma is set under it and page_table_lock:
+ * once as threads fault in parallel, and again by shorten_chain() with mmap_lock for write.
  *
  * Lifetime: pages hold no anon_vma, and a page may be unmapped for the last time while
  * a walker comes. So a walker first takes a pin lock, found by the anon_vma's address without
@@ -40,8 +43,9 @@
  *	pin lock: still mapped			mapcount -> none, VMA off the list
  *	root's lock, walk			pin lock: waits
  *
- * The parent stays until its child is freed, hence the root while any member is pinned. A page that gets another
- * name (set_anon_identity(), shorten_chain()) is like an unmapped one for a walker that has read the old.
+ * The parent stays until its child is freed, hence the root while any member is pinned. A page that
+ * gets another name (set_anon_identity(), shorten_chain()) is like an unmapped one for a walker
+ * that has read the old.
  *
  * Invariants: (V1) the VMAs of an anon_vma are of one mm; (V2) one without VMAs has children.
  * Failure: anon_vmas are allocated before anything changes (first fault, fork); the rest cannot
@@ -53,7 +57,10 @@
 #include <pagoda/slab.h>
 #include "anon_vma.h"
 
-/* More ancestors than this are a reason to look; so many empty ones at the end are worth a walk over all pages. */
+/*
+ * More ancestors than this are a reason to look; so many empty ones at the end are worth a walk
+ * over all pages.
+ */
 #define CHAIN_MAX	 32
 #define CHAIN_WORTHWHILE 16
 
@@ -63,7 +70,7 @@ static kmem_cache_t *anon_vma_cachep;
 static struct {
 	spinlock_t lock;
 } __aligned(SMP_CACHE_BYTES) pin_locks[PIN_LOCKS] = {
-	[0 ... PIN_LOCKS - 1] = { SPIN_LOCK_INIT(RANK_ANON_VMA) },
+	[0 ... PIN_LOCKS - 1] = {SPIN_LOCK_INIT(RANK_ANON_VMA)},
 };
 
 static spinlock_t *pin_lock(const struct anon_vma *anon)
@@ -116,7 +123,8 @@ static void free_anon_vma(struct anon_vma *anon)
 	while (anon) {
 		struct anon_vma *parent = anon->parent;
 
-		spin_lock(pin_lock(anon)); /* no walker that found anon by a page is in it any more */
+		/* no walker that found anon by a page is in it any more */
+		spin_lock(pin_lock(anon));
 		spin_unlock(pin_lock(anon));
 		if (parent) {
 			spinlock_t *lock = &anon->root->lock;
@@ -143,7 +151,7 @@ void anon_vma_link(struct vm_area_struct *vma)
 	spin_unlock(&anon->root->lock);
 }
 
-/* ---- Chains of ended processes ---------------------------------------------------------------- */
+/* ---- Chains of ended processes --------------------------------------------------------------- */
 
 /* The highest anon_vma of those above anon, and anon itself, that have no VMAs below but anon's. */
 static struct anon_vma *sole_user_of(struct anon_vma *anon)
@@ -154,7 +162,8 @@ static struct anon_vma *sole_user_of(struct anon_vma *anon)
 	if (!list_empty(&anon->children))
 		return anon;
 	while (top->parent && list_empty(&top->parent->vmas) &&
-	       top->parent->children.next == &top->sibling && top->parent->children.prev == &top->sibling)
+	       top->parent->children.next == &top->sibling &&
+	       top->parent->children.prev == &top->sibling)
 		top = top->parent;
 	return top;
 }
@@ -167,7 +176,8 @@ static void rename_pages(pte_t *ptep, unsigned long nr, const struct anon_vma *t
 		struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
 
 		if (page && PageAnon(page) && name_of(page)->depth > top->depth)
-			WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)top | PAGE_MAPPING_ANON));
+			WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)top |
+									   PAGE_MAPPING_ANON));
 	}
 }
 
@@ -204,9 +214,9 @@ static void move_vmas(struct mm_struct *mm, struct anon_vma *from, struct anon_v
 }
 
 /*
- * Let anon's VMAs take the place of its highest ancestor without other users, if that frees enough anon_vmas. mmap_lock is
- * held for write: so no fault names a page of these VMAs meanwhile, be it present or swapped, and their lists and
- * their chain stay, as only this process changes them.
+ * Let anon's VMAs take the place of its highest ancestor without other users, if that frees enough
+ * anon_vmas. mmap_lock is held for write: so no fault names a page of these VMAs meanwhile, be it
+ * present or swapped, and their lists and their chain stay, as only this process changes them.
  */
 static void shorten_chain(struct mm_struct *mm, struct anon_vma *anon)
 {
@@ -277,7 +287,9 @@ bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma)
 {
 	const struct anon_vma *anon = vma->anon_vma;
 
-	/* Another process may give the page to its own family meanwhile: mapping is one of the two. */
+	/*
+	 * Another process may give the page to its own family meanwhile: mapping is one of the two.
+	 */
 	const struct address_space *mapping = READ_ONCE(page->mapping);
 
 	while (anon && ((unsigned long)anon | PAGE_MAPPING_ANON) != (unsigned long)mapping)
@@ -291,7 +303,7 @@ bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma)
  */
 static struct anon_vma *neighbours_anon_vma(const struct vm_area_struct *vma)
 {
-	const struct vm_area_struct *near[2] = { vma->vm_prev, vma->vm_next };
+	const struct vm_area_struct *near[2] = {vma->vm_prev, vma->vm_next};
 
 	for (int i = 0; i < 2; i++) {
 		const struct vm_area_struct *n = near[i];
@@ -331,7 +343,8 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 
 void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vma)
 {
-	WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)vma->anon_vma->root | PAGE_MAPPING_ANON));
+	WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)vma->anon_vma->root |
+							   PAGE_MAPPING_ANON));
 }
 
 /* ---- For walks ------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
-/* ---- The heap ------------------------------------------------------------------------------------------------ */
+/* ---- The heap -------------------------------------------------------------------------------- */
 
 void set_brk_start(struct mm_struct *mm, unsigned long start)
 {
@@ -79,11 +79,12 @@ unsigned long do_brk(unsigned long brk)
 	populate = result > old && (mm->def_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
 	up_write(&mm->mmap_lock);
 	if (populate)
-		(void)mm_populate(mm, PAGE_ALIGN(old), PAGE_ALIGN(result), POPULATE_RANGE); /* no error */
+		/* no error */
+		(void)mm_populate(mm, PAGE_ALIGN(old), PAGE_ALIGN(result), POPULATE_RANGE);
 	return result;
 }
 
-/* ---- The stack -------------------------------------------------------------------------------------------------- */
+/* ---- The stack ------------------------------------------------------------------------------- */
 
 int setup_stack_vma(struct mm_struct *mm, unsigned long top, unsigned long size,
 		    unsigned long vm_flags)

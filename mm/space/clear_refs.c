@@ -12,8 +12,8 @@
  * says so of all its pages, and loses it here. Without it nothing is mapped writable before
  * it was stored to (vma_page_prot).
  *
- * Locking: mmap_lock, for write where regions change, else for read; page_table_lock over one table's
- * entries. Failure: -EINTR, a fatal signal came before mmap_lock; nothing changed.
+ * Locking: mmap_lock, for write where regions change, else for read; page_table_lock over one
+ * table's entries. Failure: -EINTR, a fatal signal came before mmap_lock; nothing changed.
  */
 #include <asm/pgtable.h>
 #include <pagoda/errno.h>
@@ -27,7 +27,8 @@ static void clear_entries(struct mm_struct *mm, pte_t *ptep, unsigned long nr, b
 
 		if (!soft_dirty) {
 			if (pte_present(pte) && normal_page(pte))
-				(void)ptep_test_and_clear_young(ptep); /* whether it was set is not asked */
+				/* whether it was set is not asked */
+				(void)ptep_test_and_clear_young(ptep);
 			continue;
 		}
 		if (!pte_present(pte)) {

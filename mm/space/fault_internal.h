@@ -33,15 +33,16 @@ static inline void install(struct vm_fault *vmf, pte_t pte)
 }
 
 /*
- * fault_retry.c: drop mmap_lock. The fault has FAULT_FLAG_ALLOW_RETRY; its handler must return VM_FAULT_RETRY, and
- * not use the VMA any more.
+ * fault_retry.c: drop mmap_lock. The fault has FAULT_FLAG_ALLOW_RETRY; its handler must return
+ * VM_FAULT_RETRY, and not use the VMA any more.
  */
 void fault_unlock_mm(struct vm_fault *vmf);
 /* Keep page until fault_retry_end(). The caller's reference passes to the running task. */
 void fault_keep_page(struct page *page);
 /*
- * Lock the page, of which the caller has a reference. False: mmap_lock was dropped, the page has been waited for, and
- * the reference has passed to fault_keep_page(); the handler must return VM_FAULT_RETRY.
+ * Lock the page, of which the caller has a reference. False: mmap_lock was dropped, the page has
+ * been waited for, and the reference has passed to fault_keep_page(); the handler must return
+ * VM_FAULT_RETRY.
  */
 bool lock_page_or_retry(struct vm_fault *vmf, struct page *page) __must_check;
 

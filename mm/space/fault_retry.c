@@ -2,10 +2,11 @@
 /*
  * fault_retry.c: faults that must wait let go of mmap_lock first.
  *
- * A fault takes mmap_lock for read. If it waited for a disk with the lock held, every writer (mmap, munmap,
- * fork) of the process would wait for that disk, too, and every later reader behind the writer. So a handler
- * that must wait, for a read, for a page's lock, or for a place on the disk (page_mkwrite), drops the lock, waits, and returns VM_FAULT_RETRY; its
- * caller takes the lock again, finds the region anew and calls the handler again:
+ * A fault takes mmap_lock for read. If it waited for a disk with the lock held, every writer (mmap,
+ * munmap, fork) of the process would wait for that disk, too, and every later reader behind the
+ * writer. So a handler that must wait, for a read, for a page's lock, or for a place on the disk
+ * (page_mkwrite), drops the lock, waits, and returns VM_FAULT_RETRY; its caller takes the lock
+ * again, finds the region anew and calls the handler again:
  *
  *	fault			handler				caller
  *	down_read
@@ -17,14 +18,14 @@
  *	handle_mm_fault		page is there: map it
  *							fault_retry_end: page let go
  *
- * The page that was waited for is kept (a reference) until the fault ends, so that reclaim cannot take it
- * before it is mapped. The first try does all that the fault may need a disk for: a write to a missing page of a shared
- * region reads the page and finds its place in one go. There are two tries at most (FT-29): the second waits only if
- * the page was truncated, lost its buffers, or others hold or held its lock, and it waits with mmap_lock, so that no
- * fault is retried for ever.
+ * The page that was waited for is kept (a reference) until the fault ends, so that reclaim cannot
+ * take it before it is mapped. The first try does all that the fault may need a disk for: a write
+ * to a missing page of a shared region reads the page and finds its place in one go. There are two
+ * tries at most (FT-29): the second waits only if the page was truncated, lost its buffers, or
+ * others hold or held its lock, and it waits with mmap_lock, so that no fault is retried for ever.
  *
- * Locking: the kept page belongs to the running task. Failure: VM_FAULT_RETRY with an error bit says that mmap_lock
- * was dropped and the fault has failed.
+ * Locking: the kept page belongs to the running task. Failure: VM_FAULT_RETRY with an error bit
+ * says that mmap_lock was dropped and the fault has failed.
  */
 #include <pagoda/bug.h>
 #include "fault_internal.h"
@@ -68,12 +69,14 @@ bool lock_page_or_retry(struct vm_fault *vmf, struct page *page)
 	}
 	fault_unlock_mm(vmf);
 	fault_keep_page(page);
-	(void)wait_on_page_killable(page); /* after -EINTR the caller does not try again: a fatal signal is pending */
+	/* after -EINTR the caller does not try again: a fatal signal is pending */
+	(void)wait_on_page_killable(page);
 	return false;
 }
 
 void fault_throttle_writer(void)
 {
 	might_sleep();
-	file_page_ops->throttle(NULL); /* of whatever file: which ones the task stored to is not known */
+	/* of whatever file: which ones the task stored to is not known */
+	file_page_ops->throttle(NULL);
 }

@@ -12,7 +12,9 @@
  */
 #include "vma_internal.h"
 
-/* Is [start, end) covered by VMAs that continue each other, of one file and with the same rights? */
+/*
+ * Is [start, end) covered by VMAs that continue each other, of one file and with the same rights?
+ */
 static bool is_one_mapping(const struct vm_area_struct *vma, unsigned long end)
 {
 	const struct vm_area_struct *next = vma;

@@ -8,16 +8,18 @@
  * private page breaks copy-on-write first, so that it can reach neither the file nor
  * the zero page.
  *
- * A pin is PAGE_PIN references at once, so that it can be told from others. It lasts while mmap_lock is free, as a
- * disk is waited for meanwhile, and a pinned anonymous page stays what the address space shows at that place:
+ * A pin is PAGE_PIN references at once, so that it can be told from others. It lasts while
+ * mmap_lock is free, as a disk is waited for meanwhile, and a pinned anonymous page stays what the
+ * address space shows at that place:
  *
  *	reclaim		leaves it where it is mapped (rmap.c)
  *	fork		gives the child a copy at once (tables.c)
  *	mprotect, clear_refs	take away the right to write; the next store gets it back for the same page (memory.c)
  *	migration	moves no page with other users (migrate.c)
  *
- * Invariant: (G1) a pinned anonymous page is mapped by one entry. It holds when the pin is taken, as the entry is
- * writable (memory.c, F3), and fork keeps it. A pin is taken with page_table_lock held, under which all of these look.
+ * Invariant: (G1) a pinned anonymous page is mapped by one entry. It holds when the pin is taken,
+ * as the entry is writable (memory.c, F3), and fork keeps it. A pin is taken with page_table_lock
+ * held, under which all of these look.
  *
  * Locking: mmap_lock for read, taken here, and dropped by a fault that waits (fault_retry.c).
  * Failure: what is there already stays. A page with PAGE_PINS_MAX pins gets no more.
@@ -61,7 +63,10 @@ static bool gup_allowed(const struct vm_area_struct *vma, bool write, bool force
 	return flags & VM_WRITE || (force && is_cow_mapping(flags));
 }
 
-/* False: the page has as many pins as it may have. page_table_lock held, the page is mapped for writing. */
+/*
+ * False: the page has as many pins as it may have. page_table_lock held, the page is mapped for
+ * writing.
+ */
 static bool pin_page(struct page *page)
 {
 	VM_BUG_ON(PageAnon(page) && page_mapcount(page) != 1); /* (G1) */
@@ -71,8 +76,12 @@ static bool pin_page(struct page *page)
 	return true;
 }
 
-/* The page if the entry serves the purpose, with a reference, and a pin if asked for. ERR_PTR(-EBUSY): no more pins. */
-static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, bool write, bool force, bool pin)
+/*
+ * The page if the entry serves the purpose, with a reference, and a pin if asked for.
+ * ERR_PTR(-EBUSY): no more pins.
+ */
+static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, bool write,
+				     bool force, bool pin)
 {
 	pte_t *ptep, pte;
 	struct page *page = NULL;
@@ -97,16 +106,18 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 }
 
 /*
- * mmap_lock held for read. *fault: result of the last fault, if there was one; VM_FAULT_RETRY: the lock was
- * dropped.
+ * mmap_lock held for read. *fault: result of the last fault, if there was one; VM_FAULT_RETRY: the
+ * lock was dropped.
  */
 static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long addr, bool write,
-					 bool force, bool pin, unsigned int flags, vm_fault_t *fault)
+					 bool force, bool pin, unsigned int flags,
+					 vm_fault_t *fault)
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
 	lockdep_assert_held(&mm->mmap_lock);
-	if (!vma || vma->vm_start > addr || vma->vm_flags & VM_IO || !gup_allowed(vma, write, force))
+	if (!vma || vma->vm_start > addr || vma->vm_flags & VM_IO ||
+	    !gup_allowed(vma, write, force))
 		return NULL;
 	for (;;) {
 		struct page *page = grab_mapped_page(mm, addr, write, force, pin);
@@ -114,20 +125,25 @@ static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long add
 		if (page)
 			return IS_ERR(page) ? NULL : page;
 		count_vm_event(pgfault);
-		*fault = handle_mm_fault(vma, addr, flags | FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0));
+		*fault = handle_mm_fault(
+			vma, addr, flags | FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0));
 		if (*fault & (VM_FAULT_ERROR | VM_FAULT_RETRY) || port_fatal_signal_pending())
 			return NULL;
 	}
 }
 
-/* Takes mmap_lock, which faults let go of while they wait. NULL: no such page, or a fatal signal. */
-static struct page *get_page_of(struct mm_struct *mm, unsigned long addr, bool write, bool force, bool pin)
+/*
+ * Takes mmap_lock, which faults let go of while they wait. NULL: no such page, or a fatal signal.
+ */
+static struct page *get_page_of(struct mm_struct *mm, unsigned long addr, bool write, bool force,
+				bool pin)
 {
 	unsigned int flags = FAULT_FLAG_ALLOW_RETRY;
 	struct page *page;
 	vm_fault_t fault;
 
-	do { /* each fault may be tried twice, and the page may be taken away again before we have it */
+	/* each fault may be tried twice, and the page may be taken away again before we have it */
+	do {
 		fault = 0;
 		page = NULL;
 		if (down_read_killable(&mm->mmap_lock))
@@ -137,7 +153,8 @@ static struct page *get_page_of(struct mm_struct *mm, unsigned long addr, bool w
 			flags = fault_retry_flags(flags, fault);
 		else
 			up_read(&mm->mmap_lock);
-	} while ((fault & (VM_FAULT_RETRY | VM_FAULT_ERROR)) == VM_FAULT_RETRY && !port_fatal_signal_pending());
+	} while ((fault & (VM_FAULT_RETRY | VM_FAULT_ERROR)) == VM_FAULT_RETRY &&
+		 !port_fatal_signal_pending());
 	fault_retry_end();
 	return page;
 }
@@ -161,7 +178,8 @@ static void dirty_user_page(struct page *page)
 	unlock_page(page);
 }
 
-unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write, struct page **pages)
+unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write,
+			    struct page **pages)
 {
 	unsigned int pinned = 0;
 

@@ -17,27 +17,27 @@
 #include <pagoda/swap.h>
 #include "vma_internal.h"
 
-#define MADV_NORMAL	    0
-#define MADV_RANDOM	    1
-#define MADV_SEQUENTIAL	    2
-#define MADV_WILLNEED	    3
-#define MADV_DONTNEED	    4
-#define MADV_FREE	    8
-#define MADV_REMOVE	    9
-#define MADV_DONTFORK	    10
-#define MADV_DOFORK	    11
-#define MADV_DONTDUMP	    16
-#define MADV_DODUMP	    17
-#define MADV_WIPEONFORK	    18
-#define MADV_KEEPONFORK	    19
-#define MADV_COLD	    20
-#define MADV_PAGEOUT	    21
-#define MADV_POPULATE_READ  22
-#define MADV_POPULATE_WRITE 23
+#define MADV_NORMAL	     0
+#define MADV_RANDOM	     1
+#define MADV_SEQUENTIAL	     2
+#define MADV_WILLNEED	     3
+#define MADV_DONTNEED	     4
+#define MADV_FREE	     8
+#define MADV_REMOVE	     9
+#define MADV_DONTFORK	     10
+#define MADV_DOFORK	     11
+#define MADV_DONTDUMP	     16
+#define MADV_DODUMP	     17
+#define MADV_WIPEONFORK	     18
+#define MADV_KEEPONFORK	     19
+#define MADV_COLD	     20
+#define MADV_PAGEOUT	     21
+#define MADV_POPULATE_READ   22
+#define MADV_POPULATE_WRITE  23
 #define MADV_DONTNEED_LOCKED 24
-#define MS_ASYNC	    1
-#define MS_INVALIDATE	    2
-#define MS_SYNC		    4
+#define MS_ASYNC	     1
+#define MS_INVALIDATE	     2
+#define MS_SYNC		     4
 
 static bool is_known_advice(int advice)
 {
@@ -153,14 +153,16 @@ static int remove_region(struct mm_struct *mm, unsigned long *start, unsigned lo
 	up_read(&mm->mmap_lock);
 	if (!file)
 		return err;
-	err = file->f_vmops->punch_hole ? file->f_vmops->punch_hole(file, first, first + bytes) : -EOPNOTSUPP;
+	err = file->f_vmops->punch_hole ? file->f_vmops->punch_hole(file, first, first + bytes)
+					: -EOPNOTSUPP;
 	put_vm_file(file);
 	return err;
 }
 
 /*
- * Start reading what one region has in [*start, end); *start moves behind it. A file is read without mmap_lock, as its
- * file system may have to read first where the pages are. 0 or -errno; *hole: an unmapped part was met.
+ * Start reading what one region has in [*start, end); *start moves behind it. A file is read
+ * without mmap_lock, as its file system may have to read first where the pages are. 0 or -errno;
+ * *hole: an unmapped part was met.
  */
 static int need_region(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole)
 {
@@ -194,10 +196,12 @@ static int need_region(struct mm_struct *mm, unsigned long *start, unsigned long
 	return 0;
 }
 
-typedef int (*region_step_t)(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole);
+typedef int (*region_step_t)(struct mm_struct *mm, unsigned long *start, unsigned long end,
+			     bool *hole);
 
 /* Region by region, with mmap_lock only while a region is looked at. */
-static int step_through(struct mm_struct *mm, unsigned long start, unsigned long end, region_step_t step)
+static int step_through(struct mm_struct *mm, unsigned long start, unsigned long end,
+			region_step_t step)
 {
 	bool hole = false;
 	int err = 0;
@@ -233,7 +237,8 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 		if (vma->vm_flags & (VM_LOCKED | VM_IO | VM_RESERVED))
 			return -EINVAL;
 		if (page_advice_ops)
-			(advice == MADV_COLD ? page_advice_ops->cold : page_advice_ops->pageout)(vma, start, end);
+			(advice == MADV_COLD ? page_advice_ops->cold
+					     : page_advice_ops->pageout)(vma, start, end);
 		return 0;
 	}
 	err = hint_flags(vma, advice, &flags);
@@ -279,7 +284,8 @@ int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice
 	unsigned long end = start + PAGE_ALIGN(len);
 	int err;
 
-	if (!is_known_advice(advice) || start & ~PAGE_MASK || (len && !PAGE_ALIGN(len)) || end < start)
+	if (!is_known_advice(advice) || start & ~PAGE_MASK || (len && !PAGE_ALIGN(len)) ||
+	    end < start)
 		return -EINVAL;
 	if (end == start)
 		return 0;
@@ -289,7 +295,8 @@ int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice
 		return step_through(mm, start, end, need_region);
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
 		return (int)mm_populate(mm, start, end,
-					advice == MADV_POPULATE_READ ? POPULATE_FOR_READ : POPULATE_FOR_WRITE);
+					advice == MADV_POPULATE_READ ? POPULATE_FOR_READ
+								     : POPULATE_FOR_WRITE);
 	if (changes_vmas(advice)) {
 		if (down_write_killable(&mm->mmap_lock))
 			return -EINTR;
@@ -309,7 +316,7 @@ int do_madvise(unsigned long start, size_t len, int advice)
 	return madvise_mm(current_vm->mm, start, len, advice);
 }
 
-/* ---- mincore ---------------------------------------------------------------------------------- */
+/* ---- mincore --------------------------------------------------------------------------------- */
 
 /* Results handed to the user in pieces of this many pages. */
 #define MINCORE_CHUNK 256
@@ -341,17 +348,21 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * Which pages of a file are in memory shows what other processes do with the file. A caller that neither owns the
- * file nor may write to it could not have its pages evicted either; mincore() tells it that all of them are in memory.
+ * Which pages of a file are in memory shows what other processes do with the file. A caller that
+ * neither owns the file nor may write to it could not have its pages evicted either; mincore()
+ * tells it that all of them are in memory.
  */
 static bool may_see_residency(const struct vm_area_struct *vma)
 {
 	struct vm_file *file = vma->vm_file;
 
-	return !file || !file->f_vmops || !file->f_vmops->may_evict || file->f_vmops->may_evict(file);
+	return !file || !file->f_vmops || !file->f_vmops->may_evict ||
+	       file->f_vmops->may_evict(file);
 }
 
-/* Up to pages pages from addr on, as far as one VMA goes. How many, -ENOMEM at a hole, or -EINTR. */
+/*
+ * Up to pages pages from addr on, as far as one VMA goes. How many, -ENOMEM at a hole, or -EINTR.
+ */
 static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
 {
 	struct vm_area_struct *vma;
@@ -385,11 +396,13 @@ int do_mincore(unsigned long start, size_t len, unsigned long vec)
 	if (!access_ok(vec, pages))
 		return -EFAULT;
 	while (pages) {
-		long n = mincore_chunk(mm, start, min_t(unsigned long, pages, MINCORE_CHUNK), chunk);
+		long n =
+			mincore_chunk(mm, start, min_t(unsigned long, pages, MINCORE_CHUNK), chunk);
 
 		if (n < 0)
 			return (int)n;
-		if (copy_to_user(vec, chunk, (size_t)n)) /* before a later hole is found, as on Linux */
+		/* before a later hole is found, as on Linux */
+		if (copy_to_user(vec, chunk, (size_t)n))
 			return -EFAULT;
 		pages -= (unsigned long)n;
 		vec += (unsigned long)n;
@@ -399,7 +412,7 @@ int do_mincore(unsigned long start, size_t len, unsigned long vec)
 	return 0;
 }
 
-/* ---- msync ------------------------------------------------------------------------------------- */
+/* ---- msync ----------------------------------------------------------------------------------- */
 
 /* The part of a file that a region shows in [start, end), written back; mmap_lock dropped. */
 static int msync_file(struct vm_file *file, u64 first, u64 last)
@@ -410,7 +423,10 @@ static int msync_file(struct vm_file *file, u64 first, u64 last)
 	return err;
 }
 
-/* One region at a time; *start moves behind it. 0, or the error to end with; *hole: unmapped part met. */
+/*
+ * One region at a time; *start moves behind it. 0, or the error to end with; *hole: unmapped part
+ * met.
+ */
 static int msync_region(struct mm_struct *mm, unsigned long *start, unsigned long end, int flags,
 			bool *hole)
 {

@@ -86,7 +86,8 @@ static inline pte_t pte_mkwrite_if_allowed(const struct vm_fault *vmf, pte_t pte
 /* The entry for a page just written or zeroed for this fault. */
 static inline pte_t owned_pte(const struct vm_fault *vmf, struct page *page)
 {
-	return pte_mkwrite_if_allowed(vmf, pte_mkwritten(pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot))));
+	return pte_mkwrite_if_allowed(
+		vmf, pte_mkwritten(pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot))));
 }
 
 /* ---- Anonymous memory ----------------------------------------------------------------------- */
@@ -134,7 +135,7 @@ static vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	return is_write(vmf) ? map_new_zeroed_page(vmf) : map_zero_page(vmf);
 }
 
-/* ---- Objects ------------------------------------------------------------------------------------ */
+/* ---- Objects --------------------------------------------------------------------------------- */
 
 /* Drop the reference, and the lock if nopage left it on. */
 static void release_object_page(struct page *page, vm_fault_t ret)
@@ -146,7 +147,8 @@ static void release_object_page(struct page *page, vm_fault_t ret)
 
 /*
  * The object learns that its page, locked, will be written through a shared region; false: *ret
- * says what to do instead: VM_FAULT_RETRY: mmap_lock and the page lock were dropped, as the object waited.
+ * says what to do instead: VM_FAULT_RETRY: mmap_lock and the page lock were dropped, as the object
+ * waited.
  */
 static bool announce_write(struct vm_fault *vmf, vm_fault_t *ret)
 {
@@ -225,11 +227,13 @@ static void map_around(struct vm_fault *vmf)
 	around_window(vmf, &start, &end);
 	if (end - start <= PAGE_SIZE)
 		return;
-	nr = vma->vm_ops->ready_pages(vma, vma_pgoff(vma, start), (end - start) >> PAGE_SHIFT, pages);
+	nr = vma->vm_ops->ready_pages(vma, vma_pgoff(vma, start), (end - start) >> PAGE_SHIFT,
+				      pages);
 	spin_lock(&vma->vm_mm->page_table_lock);
 	for (unsigned int i = 0; i < nr; i++)
-		mapped += map_neighbour(vmf, pages[i],
-					start + ((pages[i]->index - vma_pgoff(vma, start)) << PAGE_SHIFT));
+		mapped += map_neighbour(
+			vmf, pages[i],
+			start + ((pages[i]->index - vma_pgoff(vma, start)) << PAGE_SHIFT));
 	spin_unlock(&vma->vm_mm->page_table_lock);
 	for (unsigned int i = 0; i < nr; i++) {
 		unlock_page(pages[i]);
@@ -264,7 +268,8 @@ static vm_fault_t map_private_copy(struct vm_fault *vmf, struct page *copy, vm_f
 static noinline vm_fault_t nopage_with_policy(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	bool shared_memory = vma->vm_file && vma->vm_file->f_mapping && vma->vm_file->f_mapping->shmem;
+	bool shared_memory =
+		vma->vm_file && vma->vm_file->f_mapping && vma->vm_file->f_mapping->shmem;
 	struct mempolicy *pol = shared_memory ? mpol_get(vma->vm_policy) : NULL;
 	struct vm_task *task = current_vm;
 	vm_fault_t ret;
@@ -304,13 +309,14 @@ static vm_fault_t do_no_page(struct vm_fault *vmf)
 	return ret;
 }
 
-/* ---- Copy-on-write --------------------------------------------------------------------------------- */
+/* ---- Copy-on-write --------------------------------------------------------------------------- */
 
 /* Write access to the page that is there. page_table_lock held, dropped here. */
 static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
 {
 	lockdep_assert_held(&vmf->vma->vm_mm->page_table_lock);
-	ptep_replace_readonly(vmf->pte, pte_mkyoung(pte_mkwritten(pte_mkwrite_if_allowed(vmf, vmf->orig_pte))));
+	ptep_replace_readonly(
+		vmf->pte, pte_mkyoung(pte_mkwritten(pte_mkwrite_if_allowed(vmf, vmf->orig_pte))));
 	update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 	unlock_pte(vmf);
 	return 0;
@@ -391,8 +397,8 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 }
 
 /*
- * A write to a page that has a swap slot. Under the page lock it shows whether others use the page (SW-09), by a page
- * table entry, a slot or a reference. The caller's reference is dropped.
+ * A write to a page that has a swap slot. Under the page lock it shows whether others use the page
+ * (SW-09), by a page table entry, a slot or a reference. The caller's reference is dropped.
  */
 static vm_fault_t wp_swap_cache_page(struct vm_fault *vmf, struct page *page)
 {
@@ -427,11 +433,13 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 	if (!lock_if_unchanged(vmf))
 		return 0;
 	if (PageAnon(page) && page_count_no_batch(page) == 1) {
-		set_anon_identity(page, vmf->vma); /* it was the parent's, perhaps: walks become shorter */
+		/* it was the parent's, perhaps: walks become shorter */
+		set_anon_identity(page, vmf->vma);
 		count_vm_event(fault_cow_reuse);
 		return wp_page_reuse(vmf);
 	}
-	if (unlikely(PageAnon(page) && page_pinned(page))) { /* a disk fills this page: a copy would miss what it brings */
+	/* a disk fills this page: a copy would miss what it brings */
+	if (unlikely(PageAnon(page) && page_pinned(page))) {
 		VM_BUG_ON(page_mapcount(page) != 1); /* (G1) of gup.c */
 		count_vm_event(fault_cow_reuse);
 		return wp_page_reuse(vmf);
@@ -443,13 +451,14 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 	return wp_page_copy(vmf, page);
 }
 
-/* ---- Dispatch ----------------------------------------------------------------------------------------- */
+/* ---- Dispatch -------------------------------------------------------------------------------- */
 
 /* The entry allows it by now: another thread was faster, or rights were widened. */
 static vm_fault_t mark_used(struct vm_fault *vmf)
 {
 	if (lock_if_unchanged(vmf)) {
-		ptep_set_used(vmf->pte, is_write(vmf)); /* the MMU of another CPU may be doing so, too */
+		/* the MMU of another CPU may be doing so, too */
+		ptep_set_used(vmf->pte, is_write(vmf));
 		update_mmu_cache(vmf->vma, vmf->address, vmf->pte);
 		unlock_pte(vmf);
 	}
@@ -473,9 +482,11 @@ static inline enum fault_mechanism mechanism_of(const struct vm_fault *vmf)
 
 static noinline void trace(const struct vm_fault *vmf)
 {
-	struct fault_answers answers = { .address = vmf->address, .write = is_write(vmf),
-					 .start = vmf->vma->vm_start, .end = vmf->vma->vm_end,
-					 .by = mechanism_of(vmf) };
+	struct fault_answers answers = {.address = vmf->address,
+					.write = is_write(vmf),
+					.start = vmf->vma->vm_start,
+					.end = vmf->vma->vm_end,
+					.by = mechanism_of(vmf)};
 
 	fault_trace(&answers);
 }

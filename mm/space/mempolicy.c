@@ -12,9 +12,10 @@
  *			belong to no region (page cache) in turn
  *
  * A page of shared memory (tmpfs, shm, shared anonymous) comes from where the mapping says through
- * which it is touched first, or comes back from swap (task->fault_policy); of other files, from where the
- * task's policy says. A swapped private page comes back to where its own region and address say, also when
- * it is read ahead for a neighbour (swap_state.c): a bound region has no page elsewhere, whatever its way.
+ * which it is touched first, or comes back from swap (task->fault_policy); of other files, from
+ * where the task's policy says. A swapped private page comes back to where its own region and
+ * address say, also when it is read ahead for a neighbour (swap_state.c): a bound region has no
+ * page elsewhere, whatever its way.
  *
  * bind and preferred many carry a zonelist of their own, made with the policy, so that an
  * allocation is the ordinary one over another list. Only what lies in user memory or the
@@ -91,7 +92,8 @@ static unsigned int add_nodes(zonelist_t *list, unsigned int n, nodemask_t nodes
 /* bind: only its nodes, from home (or here) on; preferred many: the others behind. */
 static void build_policy_zonelist(struct mempolicy *pol)
 {
-	int first = node_isset(pol->home_node, nodes_with_memory()) ? pol->home_node : local_pgdat()->node_id;
+	int first = node_isset(pol->home_node, nodes_with_memory()) ? pol->home_node
+								    : local_pgdat()->node_id;
 	unsigned int n = add_nodes(&pol->zonelist, 0, pol->nodes, first);
 
 	if (pol->mode == MPOL_PREFERRED_MANY)
@@ -105,7 +107,8 @@ static nodemask_t relative_nodes(nodemask_t nodes, nodemask_t present)
 	nodemask_t result = 0;
 
 	for (; nodes; nodes &= nodes - 1)
-		result |= 1u << nth_node(present, (unsigned int)first_node(nodes) % nr_nodes_in(present));
+		result |= 1u << nth_node(present,
+					 (unsigned int)first_node(nodes) % nr_nodes_in(present));
 	return result;
 }
 
@@ -133,7 +136,8 @@ static int check_mode(unsigned int *mode, unsigned int flags, bool empty)
 	}
 }
 
-static struct mempolicy *alloc_policy(unsigned int mode, unsigned int flags, nodemask_t nodes, nodemask_t user)
+static struct mempolicy *alloc_policy(unsigned int mode, unsigned int flags, nodemask_t nodes,
+				      nodemask_t user)
 {
 	struct mempolicy *pol = kzalloc(sizeof(*pol), GFP_KERNEL);
 
@@ -160,7 +164,8 @@ struct mempolicy *mpol_new(const struct mpol_request *want)
 	err = check_mode(&mode, flags, !nodes && !want->beyond);
 	if (err || mode == MPOL_DEFAULT)
 		return ERR_PTR(err);
-	effective = flags & MPOL_F_RELATIVE_NODES ? relative_nodes(nodes, present) : nodes & present;
+	effective =
+		flags & MPOL_F_RELATIVE_NODES ? relative_nodes(nodes, present) : nodes & present;
 	if (mode != MPOL_LOCAL && !effective)
 		return ERR_PTR(-EINVAL);
 	return alloc_policy(mode, flags, effective, nodes);
@@ -178,7 +183,8 @@ bool mpol_equal(const struct mempolicy *a, const struct mempolicy *b)
 		return true;
 	return a && b && a->mode == b->mode && a->flags == b->flags && a->nodes == b->nodes &&
 	       a->home_node == b->home_node &&
-	       (!(a->flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES)) || a->user_nodes == b->user_nodes);
+	       (!(a->flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES)) ||
+		a->user_nodes == b->user_nodes);
 }
 
 /* "0-1,3" */
@@ -193,8 +199,9 @@ static size_t print_nodes(char *buf, size_t size, nodemask_t nodes)
 			continue;
 		while (node_isset(last + 1, nodes))
 			last++;
-		len += (size_t)pagoda_snprintf(buf + len, size - len, last > nid ? "%s%d-%d" : "%s%d",
-					       len ? "," : "", nid, last);
+		len += (size_t)pagoda_snprintf(buf + len, size - len,
+					       last > nid ? "%s%d-%d" : "%s%d", len ? "," : "", nid,
+					       last);
 		nid = last;
 	}
 	return len;
@@ -202,8 +209,8 @@ static size_t print_nodes(char *buf, size_t size, nodemask_t nodes)
 
 void mpol_to_str(char *buf, size_t size, const struct mempolicy *pol)
 {
-	static const char *const names[MPOL_MAX] = { "default", "prefer", "bind", "interleave", "local",
-						     "prefer (many)" };
+	static const char *const names[MPOL_MAX] = {"default",	  "prefer", "bind",
+						    "interleave", "local",  "prefer (many)"};
 	unsigned int mode = pol ? pol->mode : MPOL_DEFAULT;
 	const char *how = "";
 	size_t len;
@@ -219,7 +226,7 @@ void mpol_to_str(char *buf, size_t size, const struct mempolicy *pol)
 	}
 }
 
-/* ---- Allocating ---------------------------------------------------------------------------------- */
+/* ---- Allocating ------------------------------------------------------------------------------ */
 
 /* The next of a task's interleaved pages. */
 static int interleave_next(const struct mempolicy *pol)
@@ -236,7 +243,8 @@ int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, uns
 	switch (pol ? pol->mode : MPOL_DEFAULT) {
 	case MPOL_INTERLEAVE:
 		if (vma)
-			return nth_node(pol->nodes, (unsigned int)(vma_pgoff(vma, addr) % nr_nodes_in(pol->nodes)));
+			return nth_node(pol->nodes, (unsigned int)(vma_pgoff(vma, addr) %
+								   nr_nodes_in(pol->nodes)));
 		if (pol == current_vm->fault_policy)
 			return nth_node(pol->nodes, (unsigned int)(addr % nr_nodes_in(pol->nodes)));
 		return interleave_next(pol);
@@ -270,7 +278,7 @@ struct page *alloc_page_policy(gfp_t gfp, const struct vm_area_struct *vma, unsi
 	return alloc_pages_node(mpol_node(pol, vma, addr), gfp, 0);
 }
 
-/* ---- Tasks ------------------------------------------------------------------------------------------ */
+/* ---- Tasks ----------------------------------------------------------------------------------- */
 
 void do_set_mempolicy(struct mempolicy *pol)
 {
@@ -306,7 +314,8 @@ static nodemask_t policy_nodes(const struct mempolicy *pol)
 {
 	if (!pol)
 		return 0;
-	return pol->flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES) ? pol->user_nodes : pol->nodes;
+	return pol->flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES) ? pol->user_nodes
+									  : pol->nodes;
 }
 
 /* The node of the page at addr, which is faulted in. */
@@ -322,7 +331,9 @@ static int node_at(unsigned long addr)
 	return nid;
 }
 
-/* The policy of the region at addr, with a reference (NULL: default); ERR_PTR(-EFAULT): no region. */
+/*
+ * The policy of the region at addr, with a reference (NULL: default); ERR_PTR(-EFAULT): no region.
+ */
 static struct mempolicy *region_policy(unsigned long addr)
 {
 	struct mm_struct *mm = current_vm->mm;
@@ -372,7 +383,7 @@ int do_get_mempolicy(int *policy, nodemask_t *nodes, unsigned long addr, unsigne
 	return min(answer, 0);
 }
 
-/* ---- Regions -------------------------------------------------------------------------------------------- */
+/* ---- Regions --------------------------------------------------------------------------------- */
 
 /* Is every page of [start, end) mapped? */
 static bool is_covered(struct mm_struct *mm, unsigned long start, unsigned long end)
@@ -387,7 +398,8 @@ static bool is_covered(struct mm_struct *mm, unsigned long start, unsigned long 
 	return false;
 }
 
-static int apply_policy(struct mm_struct *mm, unsigned long start, unsigned long end, struct mempolicy *pol)
+static int apply_policy(struct mm_struct *mm, unsigned long start, unsigned long end,
+			struct mempolicy *pol)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 
@@ -405,10 +417,11 @@ static int apply_policy(struct mm_struct *mm, unsigned long start, unsigned long
 }
 
 /* mmap_lock held for write. */
-static int mbind_locked(struct mm_struct *mm, unsigned long start, unsigned long end, struct mempolicy *pol,
-			unsigned int flags)
+static int mbind_locked(struct mm_struct *mm, unsigned long start, unsigned long end,
+			struct mempolicy *pol, unsigned int flags)
 {
-	bool move = flags & (MPOL_MF_MOVE | MPOL_MF_MOVE_ALL), strict = pol && flags & MPOL_MF_STRICT;
+	bool move = flags & (MPOL_MF_MOVE | MPOL_MF_MOVE_ALL),
+	     strict = pol && flags & MPOL_MF_STRICT;
 	long stay;
 	int err;
 
@@ -423,7 +436,8 @@ static int mbind_locked(struct mm_struct *mm, unsigned long start, unsigned long
 	return stay && strict ? -EIO : 0;
 }
 
-static int bind_range(unsigned long start, unsigned long end, struct mempolicy *pol, unsigned int flags)
+static int bind_range(unsigned long start, unsigned long end, struct mempolicy *pol,
+		      unsigned int flags)
 {
 	struct mm_struct *mm = current_vm->mm;
 	int err;
@@ -435,8 +449,8 @@ static int bind_range(unsigned long start, unsigned long end, struct mempolicy *
 	return err;
 }
 
-int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want, unsigned int flags,
-	     bool privileged)
+int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want,
+	     unsigned int flags, bool privileged)
 {
 	unsigned long end = start + PAGE_ALIGN(len);
 	struct mempolicy *pol;
@@ -472,7 +486,8 @@ static struct mempolicy *with_home(const struct mempolicy *pol, int node)
 	return copy;
 }
 
-static int set_home_of(struct vm_area_struct **vma, unsigned long start, unsigned long end, int node)
+static int set_home_of(struct vm_area_struct **vma, unsigned long start, unsigned long end,
+		       int node)
 {
 	struct mempolicy *pol = (*vma)->vm_policy;
 

@@ -13,7 +13,8 @@
  *
  * Invariant: from clearing to setting the entry nobody can see that it is empty, as faults
  * wait for mmap_lock and who looks into tables of others holds it or page_table_lock.
- * Failure: -ENOMEM when the node has no page left (its neighbours' are not wanted); nothing changed.
+ * Failure: -ENOMEM when the node has no page left (its neighbours' are not wanted); nothing
+ * changed.
  * Observability: /proc/PID/numa_maps; the counters pgmigrate_success and pgmigrate_fail.
  */
 #include <pagoda/highmem.h>
@@ -50,9 +51,9 @@ static struct page *page_on_node(int nid)
 /* page_table_lock and the page lock held: has the page no user but the entry, and us? */
 static bool is_ours_alone(struct page *page, pte_t pte)
 {
-	return pte_present(pte) && normal_page(pte) == page && PageAnon(page) && !PageSwapCache(page) &&
-	       !PageWriteback(page) && !PageMlocked(page) && !atomic_read(&page->mapcount) &&
-	       page_count_no_batch(page) == 2;
+	return pte_present(pte) && normal_page(pte) == page && PageAnon(page) &&
+	       !PageSwapCache(page) && !PageWriteback(page) && !PageMlocked(page) &&
+	       !atomic_read(&page->mapcount) && page_count_no_batch(page) == 2;
 }
 
 static pte_t pte_with_pfn(pte_t pte, unsigned long pfn)
@@ -79,7 +80,8 @@ static void replace(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
 	atomic_dec(&old->mapcount);
 }
 
-static bool try_replace(struct vm_area_struct *vma, unsigned long addr, struct page *old, struct page *new)
+static bool try_replace(struct vm_area_struct *vma, unsigned long addr, struct page *old,
+			struct page *new)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	pte_t *ptep = entry_at(mm, addr);
@@ -95,7 +97,10 @@ static bool try_replace(struct vm_area_struct *vma, unsigned long addr, struct p
 	return moved;
 }
 
-/* The page in the entry at addr, with a reference. ERR_PTR: -ENOENT: none, -EFAULT: the zero page or a device. */
+/*
+ * The page in the entry at addr, with a reference. ERR_PTR: -ENOENT: none, -EFAULT: the zero page
+ * or a device.
+ */
 static struct page *page_at(struct mm_struct *mm, unsigned long addr)
 {
 	pte_t *ptep = entry_at(mm, addr), pte;
@@ -120,7 +125,8 @@ static struct vm_area_struct *region_at(struct mm_struct *mm, unsigned long addr
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
-	return vma && vma->vm_start <= addr && !(vma->vm_flags & (VM_IO | VM_RESERVED)) ? vma : NULL;
+	return vma && vma->vm_start <= addr && !(vma->vm_flags & (VM_IO | VM_RESERVED)) ? vma
+											: NULL;
 }
 
 int user_page_node(struct mm_struct *mm, unsigned long addr)
@@ -140,7 +146,8 @@ int user_page_node(struct mm_struct *mm, unsigned long addr)
 }
 
 /* old is held. The node it is on afterwards, or why it was not moved. */
-static int move_page(struct vm_area_struct *vma, unsigned long addr, struct page *old, int nid, bool all)
+static int move_page(struct vm_area_struct *vma, unsigned long addr, struct page *old, int nid,
+		     bool all)
 {
 	struct page *new;
 
@@ -189,8 +196,8 @@ static nodemask_t nodes_allowed(const struct mempolicy *pol)
 }
 
 /* One page of a range: 1 if it stays where it may not be. */
-static long settle_page(struct vm_area_struct *vma, unsigned long addr, const struct mempolicy *pol, bool move,
-			bool all)
+static long settle_page(struct vm_area_struct *vma, unsigned long addr, const struct mempolicy *pol,
+			bool move, bool all)
 {
 	struct page *page = page_at(vma->vm_mm, addr);
 	long stays = 0;
@@ -203,8 +210,8 @@ static long settle_page(struct vm_area_struct *vma, unsigned long addr, const st
 	return stays;
 }
 
-long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end, const struct mempolicy *pol,
-		   bool move, bool all)
+long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
+		   const struct mempolicy *pol, bool move, bool all)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 	unsigned int turns = 0;
@@ -216,7 +223,8 @@ long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
 
 		if (vma->vm_flags & (VM_IO | VM_RESERVED))
 			continue;
-		for (unsigned long addr = max(start, vma->vm_start); addr < stop; addr += PAGE_SIZE) {
+		for (unsigned long addr = max(start, vma->vm_start); addr < stop;
+		     addr += PAGE_SIZE) {
 			if (!next_pmd(mm, &addr, stop))
 				break;
 			stay += settle_page(vma, addr, pol, move, all);
@@ -248,7 +256,8 @@ static long migrate_vma(struct vm_area_struct *vma, nodemask_t from, nodemask_t 
 			break;
 		nid = user_page_node(vma->vm_mm, addr);
 		if (nid >= 0 && node_isset(nid, from) && !(from == to))
-			stay += migrate_user_page(vma->vm_mm, addr, counterpart(nid, from, to), all) < 0;
+			stay += migrate_user_page(vma->vm_mm, addr, counterpart(nid, from, to),
+						  all) < 0;
 		pause_now_and_then(&turns);
 	}
 	return stay;

@@ -26,22 +26,27 @@
 #define LOCK_FLAGS    (VM_LOCKED | VM_LOCKONFAULT)
 
 /*
- * Pages of a region that was just unlocked go back on the LRU lists if reclaim took them off because
- * of the lock.
+ * Pages of a region that was just unlocked go back on the LRU lists if reclaim took them off
+ * because of the lock.
  */
 static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	pmd_t *pmd;
 
 	lockdep_assert_held(&mm->mmap_lock);
-	smp_mb(); /* vm_flags changed before we look: if reclaim takes a page off later, it finds the region unlocked */
+	/*
+	 * vm_flags changed before we look: if reclaim takes a page off later, it finds the region
+	 * unlocked
+	 */
+	smp_mb();
 	if (!nr_mlocked_pages())
 		return;
 	spin_lock(&mm->page_table_lock);
 	while ((pmd = next_pmd(mm, &start, end))) {
 		unsigned long stop = pmd_addr_end(start, end);
 
-		for (pte_t *ptep = pte_offset(pmd, start); start < stop; ptep++, start += PAGE_SIZE) {
+		for (pte_t *ptep = pte_offset(pmd, start); start < stop;
+		     ptep++, start += PAGE_SIZE) {
 			pte_t pte = ptep_get(ptep);
 			struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
 
@@ -62,7 +67,7 @@ static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsign
 	unsigned long old = vma->vm_flags, new = (old & ~LOCK_FLAGS) | lock_flags;
 	long pages = (long)((end - start) >> PAGE_SHIFT);
 
-	if (new == old || old & (VM_IO | VM_RESERVED))
+	if (new == old || old &(VM_IO | VM_RESERVED))
 		return 0;
 	vma = vma_modify(vma, start, end, new);
 	if (IS_ERR(vma))
@@ -70,7 +75,7 @@ static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsign
 	*pvma = vma;
 	if (!((old ^ new) & VM_LOCKED))
 		return 0;
-	vma->vm_mm->locked_vm += (unsigned long)(new & VM_LOCKED ? pages : -pages);
+	vma->vm_mm->locked_vm += (unsigned long)(new &VM_LOCKED ? pages : -pages);
 	if (old & VM_LOCKED)
 		rescue_range(vma->vm_mm, start, end);
 	return 0;
@@ -145,9 +150,10 @@ int do_mlock(unsigned long start, size_t len, unsigned int flags)
 	start &= PAGE_MASK;
 	end = start + len;
 	if (end < start) /* Linux compares the length with the limit before it looks at the end */
-		return current_vm->cap_ipc_lock || len >> PAGE_SHIFT <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ?
-			       -EINVAL :
-			       -ENOMEM;
+		return current_vm->cap_ipc_lock ||
+				       len >> PAGE_SHIFT <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT
+			       ? -EINVAL
+			       : -ENOMEM;
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
 	if (within_limits(mm, start, end))

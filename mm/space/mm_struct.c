@@ -11,9 +11,9 @@
  * once, and tables.c copies what is present. Shared file pages need no copy, the child
  * finds them in the page cache.
  *
- * Locking: mmlist_lock for the list of all mms; no interrupt handler takes it, so interrupts stay on. dup_mm holds the parent's mmap_lock for
- * write; nobody else knows the child yet (its VMAs are on file lists, though, so its
- * page_table_lock counts).
+ * Locking: mmlist_lock for the list of all mms; no interrupt handler takes it, so interrupts stay
+ * on. dup_mm holds the parent's mmap_lock for write; nobody else knows the child yet (its VMAs are
+ * on file lists, though, so its page_table_lock counts).
  *
  * Failure: dup_mm unwinds by tearing the half-built child down as an exit would.
  *
@@ -159,7 +159,8 @@ void sum_mm_rss(unsigned long *anon, unsigned long *file)
 		struct mm_struct *mm = list_entry(pos, struct mm_struct, mmlist);
 
 		*anon += (unsigned long)max(atomic_long_read(&mm->rss_anon), 0l);
-		*file += (unsigned long)max(atomic_long_read(&mm->rss_file) + atomic_long_read(&mm->rss_shmem), 0l);
+		*file += (unsigned long)max(
+			atomic_long_read(&mm->rss_file) + atomic_long_read(&mm->rss_shmem), 0l);
 	}
 	spin_unlock(&mmlist_lock);
 }
@@ -250,7 +251,7 @@ void exit_mmap(struct mm_struct *mm)
 	WARN_ON_ONCE(get_mm_rss(mm) != 0);
 }
 
-/* ---- fork ------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 static void copy_mm_fields(struct mm_struct *mm, const struct mm_struct *old)
 {
@@ -366,7 +367,7 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
 	return mm;
 }
 
-/* ---- The current task's ------------------------------------------------------------------------- */
+/* ---- The current task's ---------------------------------------------------------------------- */
 
 /*
  * Guards task->mm against looks from other tasks (oom_kill.c): while it is held, a task's mm

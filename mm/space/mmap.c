@@ -101,8 +101,8 @@ int vm_enough_memory(unsigned long pages)
 
 	if (sysctl_overcommit_memory == 1)
 		return 0;
-	if (sysctl_overcommit_memory == 0 ? pages <= totalram_pages() + swap_pages() :
-					    (unsigned long)committed <= vm_commit_limit())
+	if (sysctl_overcommit_memory == 0 ? pages <= totalram_pages() + swap_pages()
+					  : (unsigned long)committed <= vm_commit_limit())
 		return 0;
 	vm_unacct_memory(pages);
 	return -ENOMEM;
@@ -120,12 +120,12 @@ bool accountable_mapping(const struct vm_file *file, unsigned long flags)
 	return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
 }
 
-/* ---- Choosing an address ----------------------------------------------------------------------- */
+/* ---- Choosing an address --------------------------------------------------------------------- */
 
-#define MAP_32BIT_LOW	   0x40000000ul
-#define MAP_32BIT_HIGH	   0x80000000ul
-#define MMAP_GAP_MIN	   (128 * SZ_1M) /* room below the stack at least */
-#define MMAP_GAP_MAX	   (DEFAULT_MAP_WINDOW / 6 * 5)
+#define MAP_32BIT_LOW  0x40000000ul
+#define MAP_32BIT_HIGH 0x80000000ul
+#define MMAP_GAP_MIN   (128 * SZ_1M) /* room below the stack at least */
+#define MMAP_GAP_MAX   (DEFAULT_MAP_WINDOW / 6 * 5)
 
 void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit)
 {
@@ -150,7 +150,7 @@ static bool range_is_free(struct mm_struct *mm, unsigned long addr, unsigned lon
 static unsigned long search_unmapped_area(struct mm_struct *mm, unsigned long len,
 					  unsigned long flags)
 {
-	struct gap_search s = { .low = MMAP_MIN_ADDR, .high = mm->mmap_base, .length = len };
+	struct gap_search s = {.low = MMAP_MIN_ADDR, .high = mm->mmap_base, .length = len};
 	unsigned long addr = (unsigned long)-ENOMEM;
 
 	if (flags & MAP_32BIT && TASK_SIZE > MAP_32BIT_HIGH) {
@@ -200,7 +200,7 @@ unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsign
 	return addr;
 }
 
-/* ---- Mapping ------------------------------------------------------------------------------------------ */
+/* ---- Mapping --------------------------------------------------------------------------------- */
 
 /* A request on its way through do_mmap. */
 struct mmap_request {
@@ -250,7 +250,8 @@ static struct vm_area_struct *file_vma(struct mmap_request *r)
 	}
 	unlock_device(r, vma);
 	vma->vm_page_prot = vma_page_prot(vma, vma->vm_flags);
-	if (!vma->vm_file && !(vma->vm_flags & VM_SHARED)) /* turned out to be anonymous: /dev/zero */
+	/* turned out to be anonymous: /dev/zero */
+	if (!vma->vm_file && !(vma->vm_flags & VM_SHARED))
 		vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
 	return vma;
 }
@@ -274,7 +275,7 @@ static bool place_region(const struct mmap_request *r, struct vm_area_struct *vm
 	if (find_vma_prepare(r->mm, r->addr, r->addr + r->len, &place))
 		BUG();
 	if (!vma) {
-		model = (struct vm_area_struct){ 0 };
+		model = (struct vm_area_struct){0};
 		fill_vma(&model, r);
 	}
 	merged = vma_merge_new(r->mm, &place, vma ? vma : &model);
@@ -323,13 +324,14 @@ static int map_region(struct mmap_request *r)
 {
 	struct mm_struct *mm = r->mm;
 	unsigned long pages = r->len >> PAGE_SHIFT;
-	bool replaces = r->flags & MAP_FIXED && find_vma_intersection(mm, r->addr, r->addr + r->len);
+	bool replaces =
+		r->flags & MAP_FIXED && find_vma_intersection(mm, r->addr, r->addr + r->len);
 	int err;
 
 	if (!may_expand_vm(mm, r->vm_flags, pages) &&
-	    !(replaces && may_expand_vm(mm, r->vm_flags,
-					pages - count_vma_pages_range(mm, r->addr,
-								      r->addr + r->len))))
+	    !(replaces &&
+	      may_expand_vm(mm, r->vm_flags,
+			    pages - count_vma_pages_range(mm, r->addr, r->addr + r->len))))
 		return -ENOMEM;
 	if (accountable_mapping(r->file, r->vm_flags)) {
 		if (vm_enough_memory(pages))
@@ -348,13 +350,13 @@ static int map_region(struct mmap_request *r)
 	return 0;
 }
 
-/* ---- do_mmap's checks ------------------------------------------------------------------------------------ */
+/* ---- do_mmap's checks ------------------------------------------------------------------------ */
 
 /* MAP_UNINITIALIZED and the bits by which sizes of huge pages are named. */
 #define MAP_HUGE_SIZES 0x7c000000ul
-#define LEGACY_MAP_MASK                                                                            \
-	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |   \
-	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |    \
+#define LEGACY_MAP_MASK                                                                          \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | \
+	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |  \
 	 MAP_HUGETLB | MAP_32BIT | MAP_HUGE_SIZES)
 
 static unsigned long calc_vm_flags(unsigned long prot, unsigned long flags)
@@ -370,9 +372,9 @@ static unsigned long calc_vm_flags(unsigned long prot, unsigned long flags)
 }
 
 /*
- * MAP_HUGETLB: whole huge pages, of a size that the machine has; only for anonymous memory, as no file
- * system gives them. As in Linux such memory is a file from here on: its checks are a file's, and
- * only when all have passed it turns out that there is no pool of huge pages.
+ * MAP_HUGETLB: whole huge pages, of a size that the machine has; only for anonymous memory, as no
+ * file system gives them. As in Linux such memory is a file from here on: its checks are a file's,
+ * and only when all have passed it turns out that there is no pool of huge pages.
  */
 static int set_huge_pages(struct mmap_request *r)
 {
@@ -550,8 +552,8 @@ unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long le
 		      unsigned long prot, unsigned long flags, unsigned long offset)
 {
 	struct mm_struct *mm = current_vm->mm;
-	struct mmap_request r = { .mm = mm, .file = file, .addr = addr, .len = len, .prot = prot,
-				  .flags = flags };
+	struct mmap_request r = {
+		.mm = mm, .file = file, .addr = addr, .len = len, .prot = prot, .flags = flags};
 	int err;
 
 	if (down_write_killable(&mm->mmap_lock))
@@ -567,17 +569,21 @@ unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long le
 	if (err)
 		return (unsigned long)err;
 	if (wants_pages(&r))
-		(void)mm_populate(mm, r.addr, r.addr + r.len, POPULATE_RANGE); /* as far as it goes: no error */
+		/* as far as it goes: no error */
+		(void)mm_populate(mm, r.addr, r.addr + r.len, POPULATE_RANGE);
 	return r.addr;
 }
 
 /* ---- For the kernel itself ------------------------------------------------------------------- */
 
-int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len, unsigned long vm_flags,
-		  bool replace)
+int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len,
+		  unsigned long vm_flags, bool replace)
 {
-	struct mmap_request r = { .mm = mm, .addr = addr, .len = len, .pgoff = addr >> PAGE_SHIFT,
-				  .flags = replace ? MAP_FIXED : 0 };
+	struct mmap_request r = {.mm = mm,
+				 .addr = addr,
+				 .len = len,
+				 .pgoff = addr >> PAGE_SHIFT,
+				 .flags = replace ? MAP_FIXED : 0};
 	int err;
 
 	r.vm_flags = vm_flags | mm->def_flags;

@@ -148,7 +148,10 @@ static int first_vma(struct mm_struct *mm, unsigned long grows, unsigned long *s
 	return 0;
 }
 
-/* Locked private regions that became writable; the last range reaches over those that have none of their own. */
+/*
+ * Locked private regions that became writable; the last range reaches over those that have none of
+ * their own.
+ */
 #define BECAME_WRITABLE_MAX 8
 struct became_writable {
 	unsigned int nr;
@@ -157,10 +160,12 @@ struct became_writable {
 	} range[BECAME_WRITABLE_MAX];
 };
 
-static void note_if_becomes_writable(struct became_writable *became, const struct vm_area_struct *vma,
-				     unsigned long start, unsigned long stop, unsigned long flags)
+static void note_if_becomes_writable(struct became_writable *became,
+				     const struct vm_area_struct *vma, unsigned long start,
+				     unsigned long stop, unsigned long flags)
 {
-	if ((vma->vm_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) != VM_LOCKED || !(flags & VM_WRITE))
+	if ((vma->vm_flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) != VM_LOCKED ||
+	    !(flags & VM_WRITE))
 		return;
 	if (became->nr < BECAME_WRITABLE_MAX)
 		became->range[became->nr++].start = start;
@@ -220,7 +225,10 @@ int do_mprotect(unsigned long start, size_t len, unsigned long prot)
 	if (!err)
 		err = mprotect_vmas(vma, start, end, prot, &became);
 	up_write(&mm->mmap_lock);
-	/* Locked regions that became writable get copies of their shared pages now, as far as that goes. */
+	/*
+	 * Locked regions that became writable get copies of their shared pages now, as far as that
+	 * goes.
+	 */
 	for (unsigned int i = 0; unlikely(i < became.nr); i++)
 		(void)mm_populate(mm, became.range[i].start, became.range[i].end, POPULATE_LOCKED);
 	return err;

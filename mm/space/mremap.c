@@ -19,8 +19,8 @@
  *
  *	truncate: new VMA, empty yet	move: old -> new	truncate: old VMA, empty already
  *
- * Each batch's old range is flushed on all CPUs under page_table_lock: from then on reclaim finds the pages
- * at their new addresses, and may free them.
+ * Each batch's old range is flushed on all CPUs under page_table_lock: from then on reclaim finds
+ * the pages at their new addresses, and may free them.
  *
  * Failure: nothing changed.
  */
@@ -87,8 +87,8 @@ static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned lon
 }
 
 /*
- * Move the entries of the first MOVE_BATCH_TABLES tables of [*start, end); *start moves behind them. The tables that
- * they move to exist already.
+ * Move the entries of the first MOVE_BATCH_TABLES tables of [*start, end); *start moves behind
+ * them. The tables that they move to exist already.
  */
 static void move_page_tables(const struct remap *r, unsigned long *start, unsigned long end)
 {
@@ -97,7 +97,8 @@ static void move_page_tables(const struct remap *r, unsigned long *start, unsign
 	pmd_t *pmd;
 
 	lockdep_assert_held(&r->mm->page_table_lock);
-	for (; tables < MOVE_BATCH_TABLES && (pmd = next_pmd(r->mm, &addr, end)); addr = next, tables++) {
+	for (; tables < MOVE_BATCH_TABLES && (pmd = next_pmd(r->mm, &addr, end));
+	     addr = next, tables++) {
 		unsigned long to = r->new_addr + (addr - r->addr);
 		pmd_t *target = walk_to_pmd(r->mm, to);
 
@@ -109,7 +110,8 @@ static void move_page_tables(const struct remap *r, unsigned long *start, unsign
 			set_pmd(target, table);
 			continue;
 		}
-		if ((to ^ (to + (next - addr) - 1)) & PMD_MASK) /* up to the end of the target's table */
+		/* up to the end of the target's table */
+		if ((to ^ (to + (next - addr) - 1)) & PMD_MASK)
 			next = addr + (((to & PMD_MASK) + PMD_SIZE) - to);
 		move_ptes(r->mm, pte_offset(pmd, addr), pte_offset(target, to),
 			  (next - addr) >> PAGE_SHIFT);
@@ -206,9 +208,11 @@ static int prepare_move(struct remap *r)
 			return -ENOMEM;
 		r->charged = true;
 	}
-	if (!(r->flags & MREMAP_DONTUNMAP) && moved && unmap_prepare(r->mm, r->addr, r->old_len, &r->spare))
+	if (!(r->flags & MREMAP_DONTUNMAP) && moved &&
+	    unmap_prepare(r->mm, r->addr, r->old_len, &r->spare))
 		goto fail;
-	if (r->flags & MREMAP_FIXED && unmap_prepare(r->mm, r->new_addr, r->new_len, &r->spare_target))
+	if (r->flags & MREMAP_FIXED &&
+	    unmap_prepare(r->mm, r->new_addr, r->new_len, &r->spare_target))
 		goto fail;
 	r->new_vma = copy_vma(r);
 	if (r->new_vma)
@@ -255,7 +259,9 @@ static unsigned long move_vma(struct remap *r)
 		unprepare(r);
 		return (unsigned long)-ENOMEM;
 	}
-	/* From here on nothing fails. Source and target may be parts of one VMA: r->vma is stale. */
+	/*
+	 * From here on nothing fails. Source and target may be parts of one VMA: r->vma is stale.
+	 */
 	if (r->flags & MREMAP_FIXED)
 		unmap_commit(r->mm, r->new_addr, r->new_len, r->spare_target, true);
 	link_moved(r);
@@ -268,7 +274,7 @@ static unsigned long move_vma(struct remap *r)
 	return r->new_addr;
 }
 
-/* ---- The system call ---------------------------------------------------------------------------- */
+/* ---- The system call ------------------------------------------------------------------------- */
 
 /* May the region change to new_len? What it shrinks by may belong to others. */
 static int check_resize(const struct remap *r)
@@ -302,7 +308,8 @@ static unsigned long area_flags(const struct remap *r)
 /* Does the part of the old range that shrinking cuts off lie in user space? */
 static bool tail_is_valid(const struct remap *r)
 {
-	return r->old_len <= r->new_len || (r->old_len <= TASK_SIZE && r->addr <= TASK_SIZE - r->old_len);
+	return r->old_len <= r->new_len ||
+	       (r->old_len <= TASK_SIZE && r->addr <= TASK_SIZE - r->old_len);
 }
 
 /* What unmapping [start, end) takes off the counts that limits look at; sign -1 puts it back. */
@@ -310,7 +317,9 @@ static void discount_range(struct mm_struct *mm, unsigned long start, unsigned l
 {
 	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
 	     vma && vma->vm_start < end; vma = vma->vm_next) {
-		long pages = (long)((min(end, vma->vm_end) - max(start, vma->vm_start)) >> PAGE_SHIFT) * sign;
+		long pages =
+			(long)((min(end, vma->vm_end) - max(start, vma->vm_start)) >> PAGE_SHIFT) *
+			sign;
 
 		vm_stat_account(mm, vma->vm_flags, -pages);
 		if (vma->vm_flags & VM_LOCKED)
@@ -346,7 +355,8 @@ static unsigned long mremap_to(struct remap *r)
 	unsigned long fixed = r->flags & MREMAP_FIXED ? MAP_FIXED : 0, addr;
 	int err;
 
-	if (r->new_addr & ~PAGE_MASK || r->new_len > TASK_SIZE || r->new_addr > TASK_SIZE - r->new_len)
+	if (r->new_addr & ~PAGE_MASK || r->new_len > TASK_SIZE ||
+	    r->new_addr > TASK_SIZE - r->new_len)
 		return (unsigned long)-EINVAL;
 	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
 		return (unsigned long)-EINVAL;
@@ -357,8 +367,8 @@ static unsigned long mremap_to(struct remap *r)
 	err = check_move(r);
 	if (err)
 		return (unsigned long)err;
-	addr = get_unmapped_area(r->vma->vm_file, r->new_addr, r->new_len, vma_pgoff(r->vma, r->addr),
-				 area_flags(r) | fixed);
+	addr = get_unmapped_area(r->vma->vm_file, r->new_addr, r->new_len,
+				 vma_pgoff(r->vma, r->addr), area_flags(r) | fixed);
 	if (IS_ERR_VALUE(addr))
 		return addr;
 	r->new_addr = addr;
@@ -371,7 +381,8 @@ static bool can_grow_in_place(const struct remap *r)
 	unsigned long end = r->addr + r->new_len;
 
 	return r->addr + r->old_len == r->vma->vm_end && end > r->addr && end <= TASK_SIZE &&
-	       (!next || end <= next->vm_start); /* a stack's guard gap keeps only new regions off */
+	       /* a stack's guard gap keeps only new regions off */
+	       (!next || end <= next->vm_start);
 }
 
 static unsigned long grow_in_place(struct remap *r)
@@ -414,7 +425,7 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 			unsigned long flags, unsigned long new_addr)
 {
 	struct mm_struct *mm = current_vm->mm;
-	struct remap r = { .mm = mm, .addr = addr, .flags = flags, .new_addr = new_addr };
+	struct remap r = {.mm = mm, .addr = addr, .flags = flags, .new_addr = new_addr};
 	unsigned long ret;
 	bool locked;
 
@@ -441,6 +452,7 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 	ret = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? mremap_to(&r) : resize(&r);
 	up_write(&mm->mmap_lock);
 	if (!IS_ERR_VALUE(ret) && locked && r.new_len > r.old_len)
-		(void)mm_populate(mm, ret + r.old_len, ret + r.new_len, POPULATE_RANGE); /* no error, as with mmap */
+		/* no error, as with mmap */
+		(void)mm_populate(mm, ret + r.old_len, ret + r.new_len, POPULATE_RANGE);
 	return ret;
 }

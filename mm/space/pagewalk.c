@@ -8,7 +8,8 @@
 #include <pagoda/pagewalk.h>
 #include "vma_internal.h"
 
-const pte_t *next_table(struct mm_struct *mm, unsigned long *addr, unsigned long end, unsigned long *nr)
+const pte_t *next_table(struct mm_struct *mm, unsigned long *addr, unsigned long end,
+			unsigned long *nr)
 {
 	pmd_t *pmd = next_pmd(mm, addr, end);
 

@@ -5,18 +5,19 @@
  *	mm_populate	until the end: take mmap_lock, a batch of pages, release it, give way
  *	  batch		of one region: what is missing is faulted in
  *
- * mmap_lock is let go after each batch, and by a fault that waits for a disk (fault_retry.c): regions are looked
- * up anew each time. Parts that others unmap meanwhile are skipped, as in Linux.
+ * mmap_lock is let go after each batch, and by a fault that waits for a disk (fault_retry.c):
+ * regions are looked up anew each time. Parts that others unmap meanwhile are skipped, as in Linux.
  *
- * Locking: mmap_lock for read, taken here. Failure: what is there already stays; the first error ends it.
+ * Locking: mmap_lock for read, taken here. Failure: what is there already stays; the first error
+ * ends it.
  */
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
 /*
- * A fault is at most a few thousand instructions: a batch is well below the 2 ms for which a task may keep the
- * CPU.
+ * A fault is at most a few thousand instructions: a batch is well below the 2 ms for which a task
+ * may keep the CPU.
  */
 #define POPULATE_BATCH_PAGES 256
 
@@ -34,7 +35,8 @@ static bool wants_write(const struct populate *p, const struct vm_area_struct *v
 {
 	if (p->mode == POPULATE_FOR_READ)
 		return false;
-	return p->mode == POPULATE_FOR_WRITE || (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+	return p->mode == POPULATE_FOR_WRITE ||
+	       (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
 }
 
 static bool is_advice(const struct populate *p)
@@ -52,12 +54,16 @@ static long check_region(const struct populate *p, const struct vm_area_struct *
 	return vma_is_accessible(vma) ? 0 : -EFAULT;
 }
 
-/* Is the region skipped: its pages are to be locked as they are touched, or it is not one of the locked ones? */
+/*
+ * Is the region skipped: its pages are to be locked as they are touched, or it is not one of the
+ * locked ones?
+ */
 static bool is_left_alone(const struct populate *p, const struct vm_area_struct *vma)
 {
 	if (is_advice(p))
 		return false;
-	return vma->vm_flags & VM_LOCKONFAULT || (p->mode == POPULATE_LOCKED && !(vma->vm_flags & VM_LOCKED));
+	return vma->vm_flags & VM_LOCKONFAULT ||
+	       (p->mode == POPULATE_LOCKED && !(vma->vm_flags & VM_LOCKED));
 }
 
 static bool is_there(const struct populate *p, bool write)
@@ -129,18 +135,25 @@ static long populate_batch(struct populate *p)
 	if (p->addr >= region_end || err)
 		up_read(&p->mm->mmap_lock);
 	else
-		err = populate_pages(p, vma, min(min(p->end, region_end), p->addr + POPULATE_BATCH_PAGES * PAGE_SIZE));
-	if (err && p->mode == POPULATE_LOCKED) { /* errors of single regions do not stop the others */
+		err = populate_pages(
+			p, vma,
+			min(min(p->end, region_end), p->addr + POPULATE_BATCH_PAGES * PAGE_SIZE));
+	/* errors of single regions do not stop the others */
+	if (err && p->mode == POPULATE_LOCKED) {
 		p->addr = region_end;
 		err = 0;
 	}
 	return err;
 }
 
-long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end, enum populate_mode mode)
+long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end,
+		 enum populate_mode mode)
 {
-	struct populate p = { .mm = mm, .mode = mode, .addr = start, .end = end,
-			      .fault_flags = FAULT_FLAG_ALLOW_RETRY };
+	struct populate p = {.mm = mm,
+			     .mode = mode,
+			     .addr = start,
+			     .end = end,
+			     .fault_flags = FAULT_FLAG_ALLOW_RETRY};
 	long err = 0;
 
 	while (p.addr < end && !err) {

@@ -18,8 +18,8 @@
  * Locking: a family of anon_vmas by its root's lock (RANK_ANON_VMA), a file's VMAs by
  * i_mmap_rwsem, which walkers only try: reclaim may run in a task that has some other one.
  * Entries by page_table_lock, held from the descent on: tables are unhooked under it, so
- * that one that is found stays. An mm whose VMA is on a list is there: exit_mmap() takes its VMAs off before
- * the mm is dropped.
+ * that one that is found stays. An mm whose VMA is on a list is there: exit_mmap() takes its VMAs
+ * off before the mm is dropped.
  *
  * VM_LOCKED is read under page_table_lock, where it is also set (vma.c): after mlock() has
  * set it, no page of the region is taken away, and those taken before are faulted in again.
@@ -41,7 +41,7 @@ struct rmap_walk {
 	/* One VMA that shows the page at addr; false ends the walk. */
 	bool (*visit)(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr);
 	struct rmap_info info;
-	bool was_dirty; /* page_mkclean */
+	bool was_dirty;	       /* page_mkclean */
 	unsigned int unmapped; /* try_to_unmap: entries */
 };
 
@@ -138,11 +138,12 @@ static unsigned long read_vm_flags(const struct vm_area_struct *vma)
 /* ---- Accessed bits -------------------------------------------------------------------------- */
 
 /*
- * While a CPU's TLB holds a translation, the CPU does not set the entry's accessed bit again. Without a flush after
- * the bit was cleared nothing breaks (unmapping a page flushes anyway), but a page in use would look idle, be
- * evicted, and have to be read again. So the CPUs concerned are flushed, though not for each entry: once for
- * YOUNG_BATCH bits, all their user translations, with one interrupt in place of 32. Accesses between the clearing
- * and the flush are not seen; reclaim looks at a page again only after it has gone round the list.
+ * While a CPU's TLB holds a translation, the CPU does not set the entry's accessed bit again.
+ * Without a flush after the bit was cleared nothing breaks (unmapping a page flushes anyway), but a
+ * page in use would look idle, be evicted, and have to be read again. So the CPUs concerned are
+ * flushed, though not for each entry: once for YOUNG_BATCH bits, all their user translations, with
+ * one interrupt in place of 32. Accesses between the clearing and the flush are not seen; reclaim
+ * looks at a page again only after it has gone round the list.
  */
 void note_young_taken(const struct mm_struct *mm)
 {
@@ -209,7 +210,7 @@ static bool referenced_one(struct rmap_walk *walk, struct vm_area_struct *vma, u
 
 int page_referenced(struct page *page, struct rmap_info *info)
 {
-	struct rmap_walk walk = { .page = page, .visit = referenced_one };
+	struct rmap_walk walk = {.page = page, .visit = referenced_one};
 
 	if (page_mapcount(page) && !rmap_walk(&walk))
 		walk.info.referenced = 1;
@@ -219,12 +220,12 @@ int page_referenced(struct page *page, struct rmap_info *info)
 	return walk.info.referenced;
 }
 
-/* ---- Unmapping -------------------------------------------------------------------------------- */
+/* ---- Unmapping ------------------------------------------------------------------------------- */
 
 /* page_table_lock held. What the entry becomes; *ok: the page may go. */
 static pte_t replacement(const struct rmap_walk *walk, bool *ok)
 {
-	swp_entry_t entry = { 0 };
+	swp_entry_t entry = {0};
 
 	*ok = true;
 	if (!PageAnon(walk->page) || PageLazyFree(walk->page))
@@ -241,7 +242,8 @@ static pte_t replacement(const struct rmap_walk *walk, bool *ok)
  */
 static bool may_discard(struct page *page, pte_t pte)
 {
-	return !pte_dirty(pte) && !PageDirty(page) && page_count_no_batch(page) == page_mapcount(page) + 1;
+	return !pte_dirty(pte) && !PageDirty(page) &&
+	       page_count_no_batch(page) == page_mapcount(page) + 1;
 }
 
 static void count_unmapped(struct mm_struct *mm, struct page *page, bool swapped)
@@ -265,7 +267,8 @@ static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsign
 
 	if (!ptep)
 		return true;
-	if (read_vm_flags(vma) & (VM_LOCKED | VM_RESERVED) || (PageAnon(walk->page) && page_pinned(walk->page))) {
+	if (read_vm_flags(vma) & (VM_LOCKED | VM_RESERVED) ||
+	    (PageAnon(walk->page) && page_pinned(walk->page))) {
 		spin_unlock(&mm->page_table_lock);
 		return false;
 	}
@@ -281,7 +284,8 @@ static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsign
 		}
 		keep_dirty(walk->page, pte); /* locked, hence still its mapping's */
 		if (!pte_none(new))
-			set_pte_at(mm, addr, ptep, pte_soft_dirty(pte) ? pte_swp_mksoft_dirty(new) : new);
+			set_pte_at(mm, addr, ptep,
+				   pte_soft_dirty(pte) ? pte_swp_mksoft_dirty(new) : new);
 		count_unmapped(mm, walk->page, !pte_none(new));
 		walk->unmapped++;
 	}
@@ -291,7 +295,7 @@ static bool unmap_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsign
 
 bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned long addr)
 {
-	struct rmap_walk walk = { .page = page };
+	struct rmap_walk walk = {.page = page};
 
 	VM_BUG_ON(!PageLocked(page));
 	(void)unmap_one(&walk, vma, addr); /* whether others map it does not matter */
@@ -300,13 +304,13 @@ bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned lon
 
 bool try_to_unmap(struct page *page)
 {
-	struct rmap_walk walk = { .page = page, .visit = unmap_one };
+	struct rmap_walk walk = {.page = page, .visit = unmap_one};
 
 	VM_BUG_ON(!PageLocked(page));
 	return rmap_walk(&walk) && !page_mapcount(page);
 }
 
-/* ---- Cleaning ---------------------------------------------------------------------------------- */
+/* ---- Cleaning -------------------------------------------------------------------------------- */
 
 static bool mkclean_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsigned long addr)
 {
@@ -329,7 +333,7 @@ static bool mkclean_one(struct rmap_walk *walk, struct vm_area_struct *vma, unsi
 /* Waits for the file's lock: writeback runs in no one's allocation. */
 bool page_mkclean(struct page *page)
 {
-	struct rmap_walk walk = { .page = page, .visit = mkclean_one };
+	struct rmap_walk walk = {.page = page, .visit = mkclean_one};
 	struct address_space *mapping = page->mapping;
 
 	VM_BUG_ON(!PageLocked(page) || PageAnon(page));

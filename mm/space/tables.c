@@ -21,8 +21,8 @@
  *
  * The law of tlb.h holds: pages and tables go through the mmu_gather.
  *
- * Failure: only copy_page_range allocates (tables of the child, copies of pinned pages); what it has copied
- * is torn down with the child.
+ * Failure: only copy_page_range allocates (tables of the child, copies of pinned pages); what it
+ * has copied is torn down with the child.
  */
 #include <pagoda/highmem.h>
 #include <pagoda/mempolicy.h>
@@ -37,7 +37,9 @@ void update_hiwater_rss(struct mm_struct *mm)
 	unsigned long rss = get_mm_rss(mm);
 	unsigned long seen = READ_ONCE(mm->hiwater_rss);
 
-	/* Several threads may be here (MADV_DONTNEED): a lower mark must not replace a higher one. */
+	/*
+	 * Several threads may be here (MADV_DONTNEED): a lower mark must not replace a higher one.
+	 */
 	while (seen < rss && !rmw_cmpxchg_relaxed(&mm->hiwater_rss, &seen, rss))
 		;
 }
@@ -47,7 +49,8 @@ void update_hiwater_rss(struct mm_struct *mm)
 struct zap_details {
 	struct mmu_gather *tlb;
 	bool keep_anon; /* private copies stay (truncation of the file's own pages) */
-	bool dirtied;	/* out: a page of an object got its dirty bit from an entry, see unlock_zapped() */
+	/* out: a page of an object got its dirty bit from an entry, see unlock_zapped() */
+	bool dirtied;
 };
 
 struct rss_delta {
@@ -86,8 +89,8 @@ static inline bool zap_present(struct zap_details *z, struct rss_delta *rss, pte
 
 	if (z->keep_anon && (!page || PageAnon(page)))
 		return false;
-	pte = tlb->fullmm ? ptep_get_and_clear_unused(tlb->mm, ptep) :
-			    ptep_get_and_clear(tlb->mm, addr, ptep);
+	pte = tlb->fullmm ? ptep_get_and_clear_unused(tlb->mm, ptep)
+			  : ptep_get_and_clear(tlb->mm, addr, ptep);
 	if (pte_accessible(pte))
 		tlb_changed(tlb, addr, addr + PAGE_SIZE);
 	if (!page)
@@ -102,8 +105,8 @@ static inline bool zap_present(struct zap_details *z, struct rss_delta *rss, pte
 }
 
 /* A swap entry: always a private page's. */
-static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep, pte_t pte,
-			   unsigned long addr)
+static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep,
+			   pte_t pte, unsigned long addr)
 {
 	if (z->keep_anon)
 		return;
@@ -116,7 +119,7 @@ static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, p
 static unsigned long zap_pte_range(struct zap_details *z, pmd_t *pmd, unsigned long addr,
 				   unsigned long end)
 {
-	struct rss_delta rss = { 0, 0, 0, 0 };
+	struct rss_delta rss = {0, 0, 0, 0};
 	pte_t *ptep = pte_offset(pmd, addr);
 	bool full = false;
 
@@ -210,12 +213,12 @@ static void zap_range(struct zap_details *z, unsigned long addr, unsigned long e
 
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end)
 {
-	struct zap_details z = { .tlb = tlb };
+	struct zap_details z = {.tlb = tlb};
 
 	zap_range(&z, start, end);
 }
 
-/* ---- Freeing tables --------------------------------------------------------------------------- */
+/* ---- Freeing tables -------------------------------------------------------------------------- */
 
 /* Where tables may be freed: no VMA reaches into [floor, ceiling). */
 struct table_range {
@@ -241,7 +244,9 @@ static void unhook_table(const struct table_range *r, pteval_t *entry, unsigned 
 	entry_write(entry, 0);
 	spin_unlock(&mm->page_table_lock);
 	pgtable_account(mm, -1);
-	/* One page's flush also drops what a CPU remembers of the upper levels, but for registers. */
+	/*
+	 * One page's flush also drops what a CPU remembers of the upper levels, but for registers.
+	 */
 	addr &= PAGE_MASK;
 	tlb_changed(r->tlb, addr, addr + PAGE_SIZE);
 	tlb_remove_table(r->tlb, table, pte_table);
@@ -274,7 +279,8 @@ static void free_pmd_tables(const struct table_range *r, p4d_t *p4d, unsigned lo
 		if (PMD_FOLDED || !span_is_free(r, addr, PUD_SIZE))
 			continue;
 		if (PUD_IN_REGISTERS)
-			tlb_changed(r->tlb, addr & PUD_MASK, min((addr & PUD_MASK) + PUD_SIZE, TASK_SIZE));
+			tlb_changed(r->tlb, addr & PUD_MASK,
+				    min((addr & PUD_MASK) + PUD_SIZE, TASK_SIZE));
 		unhook_table(r, &pud->pud, addr, false);
 	}
 }
@@ -297,10 +303,10 @@ static void free_pud_tables(const struct table_range *r, pgd_t *pgd, unsigned lo
 void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long end,
 		   unsigned long floor, unsigned long ceiling)
 {
-	struct table_range r = { tlb, floor, ceiling };
+	struct table_range r = {tlb, floor, ceiling};
 	pgd_t *pgd = pgd_offset(tlb->mm, start);
 
-	BUG_ON(end > TASK_SIZE); /* the kernel's tables are never freed */
+	BUG_ON(end > TASK_SIZE);  /* the kernel's tables are never freed */
 	if (ceiling == TASK_SIZE) /* the last table may span more than user space uses */
 		r.ceiling = USER_PTRS_PER_PGD * PGDIR_SIZE;
 	for (unsigned long addr = start, next; addr < end; pgd++, addr = next) {
@@ -313,17 +319,20 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 	}
 }
 
-/* ---- Copying (fork) ------------------------------------------------------------------------------ */
+/* ---- Copying (fork) -------------------------------------------------------------------------- */
 
-/* One more user of a swapped page; false: its count needs a continuation first. page_table_lock held. */
+/*
+ * One more user of a swapped page; false: its count needs a continuation first. page_table_lock
+ * held.
+ */
 static bool share_swap_entry(swp_entry_t entry)
 {
 	return swap_entry_ops->duplicate(entry) || WARN_ON_ONCE(!swap_entry_ops->count(entry));
 }
 
 /*
- * A page that a disk fills is the parent's alone (gup.c, G1): the child gets a copy. Read-only entries are looked at,
- * too, as the parent's may become writable again. page_table_lock held.
+ * A page that a disk fills is the parent's alone (gup.c, G1): the child gets a copy. Read-only
+ * entries are looked at, too, as the parent's may become writable again. page_table_lock held.
  */
 static inline bool needs_copy(const struct page *page, bool cow)
 {
@@ -331,13 +340,13 @@ static inline bool needs_copy(const struct page *page, bool cow)
 }
 
 /*
- * The entries of one table. Private writable pages become read-only in both (AS-44). How many were copied:
- * all nr, or up to a swap entry that needs a continuation or a pinned page.
+ * The entries of one table. Private writable pages become read-only in both (AS-44). How many were
+ * copied: all nr, or up to a swap entry that needs a continuation or a pinned page.
  */
 static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, pte_t *from,
-		      unsigned long nr, bool cow)
+			       unsigned long nr, bool cow)
 {
-	struct rss_delta rss = { 0, 0, 0, 0 };
+	struct rss_delta rss = {0, 0, 0, 0};
 	unsigned long done = 0;
 
 	spin_lock(&src->page_table_lock);
@@ -367,7 +376,8 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 			atomic_inc(&page->mapcount);
 			count_page(&rss, page, 1);
 		}
-		set_pte_at(dst, 0, to, pte_present(pte) ? pte_old(pte) : pte); /* the child has used nothing yet */
+		/* the child has used nothing yet */
+		set_pte_at(dst, 0, to, pte_present(pte) ? pte_old(pte) : pte);
 	}
 	apply_rss(dst, &rss);
 	spin_unlock(&dst->page_table_lock);
@@ -375,7 +385,10 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 	return done;
 }
 
-/* An entry that fork cannot share as it is: of the parent's mm (src), and of the child's region (dst). */
+/*
+ * An entry that fork cannot share as it is: of the parent's mm (src), and of the child's region
+ * (dst).
+ */
 struct fork_entry {
 	struct mm_struct *src;
 	struct vm_area_struct *dst;
@@ -423,8 +436,8 @@ static int copy_pinned(const struct fork_entry *e)
 }
 
 /*
- * copy_ptes() stopped at this entry. Others may change it meanwhile: then it is copied as it is by then. 1: the child
- * has its own page there, 0: to be copied now, -ENOMEM.
+ * copy_ptes() stopped at this entry. Others may change it meanwhile: then it is copied as it is by
+ * then. 1: the child has its own page there, 0: to be copied now, -ENOMEM.
  */
 static int prepare_to_share(const struct fork_entry *e, bool cow)
 {
@@ -459,7 +472,8 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 		nr = copy_ptes(dst, to, src, from, (next - addr) >> PAGE_SHIFT, cow);
 		if (unlikely(addr + (nr << PAGE_SHIFT) < next)) {
 			next = addr + (nr << PAGE_SHIFT);
-			done = prepare_to_share(&(struct fork_entry){ src, dst_vma, next, from + nr, to + nr }, cow);
+			done = prepare_to_share(
+				&(struct fork_entry){src, dst_vma, next, from + nr, to + nr}, cow);
 			if (done < 0)
 				return done;
 			next += (unsigned long)done << PAGE_SHIFT;
@@ -470,7 +484,7 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 	return 0;
 }
 
-/* ---- Truncation -------------------------------------------------------------------------------------- */
+/* ---- Truncation ------------------------------------------------------------------------------ */
 
 /* Pages [first, end) of the file out of one VMA. */
 static void unmap_file_range(struct vm_area_struct *vma, pgoff_t first, pgoff_t end, bool even_cows)
@@ -485,7 +499,7 @@ static void unmap_file_range(struct vm_area_struct *vma, pgoff_t first, pgoff_t 
 	if (first >= end)
 		return;
 	tlb_gather_mmu(&tlb, mm, false);
-	z = (struct zap_details){ .tlb = &tlb, .keep_anon = !even_cows };
+	z = (struct zap_details){.tlb = &tlb, .keep_anon = !even_cows};
 	update_hiwater_rss(mm);
 	zap_range(&z, vma->vm_start + ((first - vma->vm_pgoff) << PAGE_SHIFT),
 		  vma->vm_start + ((end - vma->vm_pgoff) << PAGE_SHIFT));

@@ -198,7 +198,8 @@ unsigned long find_gap_topdown(struct mm_struct *mm, const struct gap_search *s)
 			node = node->right;
 		vma = node_vma(node);
 		if (vma->rb_gap >= s->length) {
-			addr = fit_high(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
+			addr = fit_high(s, vma->vm_prev ? vma->vm_prev->vm_end : 0,
+					vm_start_gap(vma));
 			if (addr)
 				return addr;
 		}
@@ -232,7 +233,8 @@ unsigned long find_gap_bottomup(struct mm_struct *mm, const struct gap_search *s
 			node = node->left;
 		vma = node_vma(node);
 		if (vma->rb_gap >= s->length) {
-			addr = fit_low(s, vma->vm_prev ? vma->vm_prev->vm_end : 0, vm_start_gap(vma));
+			addr = fit_low(s, vma->vm_prev ? vma->vm_prev->vm_end : 0,
+				       vm_start_gap(vma));
 			if (addr)
 				return addr;
 		}
@@ -331,7 +333,7 @@ int find_vma_prepare(struct mm_struct *mm, unsigned long addr, unsigned long end
 			link = &parent->right;
 		}
 	}
-	*place = (struct vma_place){ prev, next, parent, link };
+	*place = (struct vma_place){prev, next, parent, link};
 	return 0;
 }
 
@@ -365,7 +367,6 @@ static void unlock_vma_mappings(struct vm_area_struct *vma)
 	if (mapping)
 		up_write(&mapping->i_mmap_rwsem);
 }
-
 
 void __vma_link_file(struct vm_area_struct *vma)
 {
@@ -426,7 +427,8 @@ void __vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct v
 {
 	__vma_link_list(mm, vma, place->prev, place->next);
 	__vma_link_rb(mm, vma, place->parent, place->link);
-	gap_changed(place->next); /* after: where one gap was, its two parts are, and sums change once */
+	/* after: where one gap was, its two parts are, and sums change once */
+	gap_changed(place->next);
 	mm->map_count++;
 }
 
@@ -512,7 +514,7 @@ void vma_set_flags(struct vm_area_struct *vma, unsigned long flags)
 		gap_changed(vma);
 }
 
-/* ---- Splitting --------------------------------------------------------------------------------- */
+/* ---- Splitting ------------------------------------------------------------------------------- */
 
 /* The place right behind vma: as its right child, or as the next one's left. */
 static struct vma_place place_after(struct vm_area_struct *vma)
@@ -520,9 +522,9 @@ static struct vma_place place_after(struct vm_area_struct *vma)
 	struct rb_node *node = &vma->vm_rb;
 
 	if (!node->right)
-		return (struct vma_place){ vma, vma->vm_next, node, &node->right };
+		return (struct vma_place){vma, vma->vm_next, node, &node->right};
 	node = &vma->vm_next->vm_rb;
-	return (struct vma_place){ vma, vma->vm_next, node, &node->left };
+	return (struct vma_place){vma, vma->vm_next, node, &node->left};
 }
 
 /*
@@ -570,7 +572,8 @@ void validate_vmas(struct mm_struct *mm)
 		BUG_ON(node_vma(node) != vma);
 		BUG_ON(vma->rb_gap != gap_below(vma));
 		BUG_ON(vma->rb_subtree_gap != widest_gap(vma));
-		BUG_ON(pgprot_val(vma->vm_page_prot) != pgprot_val(vma_page_prot(vma, vma->vm_flags)));
+		BUG_ON(pgprot_val(vma->vm_page_prot) !=
+		       pgprot_val(vma_page_prot(vma, vma->vm_flags)));
 		if (vma == cached)
 			cached = NULL;
 		node = rb_next(node);

@@ -81,17 +81,21 @@ void vma_link_file_after(struct vm_area_struct *vma, struct vm_area_struct *pare
 /* Append in address order while building a copy: no search. */
 void vma_append(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *last);
 /*
- * The trees of a file's VMAs (vma_interval.c). i_mmap_rwsem for write; to look, for read. insert_after: right
- * behind origin, which begins with the same page.
+ * The trees of a file's VMAs (vma_interval.c). i_mmap_rwsem for write; to look, for read.
+ * insert_after: right behind origin, which begins with the same page.
  */
 void vma_interval_insert(struct vm_area_struct *vma, struct rb_root *root);
-void vma_interval_insert_after(struct vm_area_struct *vma, struct vm_area_struct *origin, struct rb_root *root);
+void vma_interval_insert_after(struct vm_area_struct *vma, struct vm_area_struct *origin,
+			       struct rb_root *root);
 void vma_interval_remove(struct vm_area_struct *vma, struct rb_root *root);
 /* The VMAs that show a page of [first, last], in order; NULL: none (more). */
-struct vm_area_struct *vma_interval_first(const struct rb_root *root, unsigned long first, unsigned long last);
-struct vm_area_struct *vma_interval_next(struct vm_area_struct *vma, unsigned long first, unsigned long last);
-#define for_each_vma_of(vma, root, first, last)                                                                        \
-	for ((vma) = vma_interval_first(root, first, last); (vma); (vma) = vma_interval_next(vma, first, last))
+struct vm_area_struct *vma_interval_first(const struct rb_root *root, unsigned long first,
+					  unsigned long last);
+struct vm_area_struct *vma_interval_next(struct vm_area_struct *vma, unsigned long first,
+					 unsigned long last);
+#define for_each_vma_of(vma, root, first, last)                    \
+	for ((vma) = vma_interval_first(root, first, last); (vma); \
+	     (vma) = vma_interval_next(vma, first, last))
 /* How many there are; panics if the tree is broken. */
 unsigned long vma_interval_validate(const struct rb_root *root);
 /* Move the bounds; vm_pgoff follows vm_start. Never fails. */
@@ -115,8 +119,8 @@ void vma_set_flags(struct vm_area_struct *vma, unsigned long flags);
 struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long start,
 				  unsigned long end, unsigned long new_flags) __must_check;
 /* Another policy for [start, end) of vma (NULL: none); likewise. pol stays the caller's. */
-struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long start, unsigned long end,
-				      struct mempolicy *pol) __must_check;
+struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long start,
+				      unsigned long end, struct mempolicy *pol) __must_check;
 /* Merge vma, just placed or changed, with equal neighbours; the VMA that covers it now. */
 struct vm_area_struct *vma_merge_around(struct vm_area_struct *vma);
 
@@ -144,8 +148,8 @@ bool accountable_mapping(const struct vm_file *file, unsigned long flags);
  * Anonymous private memory at [addr, addr + len), which is free, or (replace) takes the place of
  * what is there. 0, -EAGAIN (locked memory), -ENOMEM.
  */
-int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len, unsigned long vm_flags,
-		  bool replace) __must_check;
+int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len,
+		  unsigned long vm_flags, bool replace) __must_check;
 /* Unmap [start, start + len), page aligned and below TASK_SIZE; -ENOMEM: nothing changed. */
 int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len) __must_check;
 /*
@@ -170,10 +174,12 @@ static inline int __must_check anon_vma_prepare(struct vm_area_struct *vma)
 }
 void anon_vma_link(struct vm_area_struct *vma);	  /* vma->anon_vma was copied: join its list */
 void anon_vma_unlink(struct vm_area_struct *vma); /* leave it; the last one frees it */
-/* Would a walk from the anonymous page come to vma? For checks; nobody may be changing the family. */
+/*
+ * Would a walk from the anonymous page come to vma? For checks; nobody may be changing the family.
+ */
 bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma);
 void anon_vma_cache_init(void);
-void anon_vma_lock(struct vm_area_struct *vma);	  /* while bounds change; no-op without one */
+void anon_vma_lock(struct vm_area_struct *vma); /* while bounds change; no-op without one */
 void anon_vma_unlock(struct vm_area_struct *vma);
 
 /*
@@ -186,16 +192,19 @@ bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned lon
 unsigned long lock_task_mm(void);
 void unlock_task_mm(unsigned long flags);
 
-/* The user mm after prev (NULL: the first) that is not ending, with a user; drops prev's. May sleep. */
+/*
+ * The user mm after prev (NULL: the first) that is not ending, with a user; drops prev's. May
+ * sleep.
+ */
 struct mm_struct *next_user_mm(struct mm_struct *prev);
 
-/* ---- Turns of swap_out() (mm_struct.c) ------------------------------------------------------------ */
+/* ---- Turns of swap_out() (mm_struct.c) ------------------------------------------------------- */
 /* The mm whose turn it is, with a user (mmput); NULL: there is none. */
 struct mm_struct *swap_mm_get(void);
 /* Its turn is over. */
 void swap_mm_advance(struct mm_struct *mm);
 
-/* ---- Page tables (tables.c) ------------------------------------------------------------------- */
+/* ---- Page tables (tables.c) ------------------------------------------------------------------ */
 extern unsigned long zero_pfn; /* of empty_zero_page */
 
 static inline bool is_zero_pfn(unsigned long pfn)
@@ -244,9 +253,13 @@ void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vm
 void zap_page_range(struct mmu_gather *tlb, unsigned long start, unsigned long end);
 static inline void set_anon_identity(struct page *page, const struct vm_area_struct *vma)
 {
-	WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON));
+	WRITE_ONCE(page->mapping,
+		   (struct address_space *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON));
 }
-/* New anonymous page in a PTE of vma: its identity and its place on the LRU (FT-41), before it can be seen. */
+/*
+ * New anonymous page in a PTE of vma: its identity and its place on the LRU (FT-41), before it can
+ * be seen.
+ */
 static inline void set_anon_page(struct page *page, const struct vm_area_struct *vma,
 				 unsigned long addr)
 {
@@ -261,9 +274,9 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 /* The PMD entry for *addr, or for the first address below end that has a table; NULL: none. */
 pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end);
 /*
- * Called between two tables of a range, so that other tasks do not wait long for the CPU or for the lock. The
- * caller holds page_table_lock, which is let go of, and finds its place anew (next_pmd) afterwards: the tables
- * stay, as it holds mmap_lock or the file's i_mmap_rwsem. May sleep.
+ * Called between two tables of a range, so that other tasks do not wait long for the CPU or for the
+ * lock. The caller holds page_table_lock, which is let go of, and finds its place anew (next_pmd)
+ * afterwards: the tables stay, as it holds mmap_lock or the file's i_mmap_rwsem. May sleep.
  */
 static inline void page_table_pause(struct mm_struct *mm)
 {

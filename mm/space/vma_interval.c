@@ -113,7 +113,8 @@ static struct vm_area_struct *first_below(struct rb_node *node, pgoff_t first, p
 		struct vm_area_struct *vma = node_vma(node);
 
 		if (reaches(node->left, first)) {
-			node = node->left; /* what ends late enough there begins before all others */
+			/* what ends late enough there begins before all others */
+			node = node->left;
 			continue;
 		}
 		if (vma->vm_pgoff > last)

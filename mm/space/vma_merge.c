@@ -5,10 +5,10 @@
  *	vma_merge_new		prev [new] next		any of: prev grows, next grows, both join
  *	vma_modify		prev [vvvv] next	the same for part of an existing VMA
  *
- * Two VMAs that touch are one if they promise the same (flags but for VM_SOFTDIRTY, file, operations,
- * policy), if what they show goes on from one to the other, and if one anonymous reverse map can
- * serve the pages of both (rmap.c). VMAs with vm_ops->close never merge: each of them has
- * to be closed for itself.
+ * Two VMAs that touch are one if they promise the same (flags but for VM_SOFTDIRTY, file,
+ * operations, policy), if what they show goes on from one to the other, and if one anonymous
+ * reverse map can serve the pages of both (rmap.c). VMAs with vm_ops->close never merge: each of
+ * them has to be closed for itself.
  *
  * Locking: mmap_lock for write.
  *
@@ -34,9 +34,10 @@ static bool anon_vmas_match(const struct vm_area_struct *a, const struct vm_area
 static bool same_promise(const struct vm_area_struct *a, const struct vm_area_struct *b,
 			 unsigned long b_flags)
 {
-	return !((a->vm_flags ^ b_flags) & ~VM_SOFTDIRTY) && a->vm_file == b->vm_file && a->vm_ops == b->vm_ops &&
-	       a->vm_private_data == b->vm_private_data && !(a->vm_ops && a->vm_ops->close) &&
-	       mpol_equal(a->vm_policy, b->vm_policy) && anon_vmas_match(a, b);
+	return !((a->vm_flags ^ b_flags) & ~VM_SOFTDIRTY) && a->vm_file == b->vm_file &&
+	       a->vm_ops == b->vm_ops && a->vm_private_data == b->vm_private_data &&
+	       !(a->vm_ops && a->vm_ops->close) && mpol_equal(a->vm_policy, b->vm_policy) &&
+	       anon_vmas_match(a, b);
 }
 
 /* Does [start, end) of b, with b_flags, continue a upwards? */
@@ -54,7 +55,10 @@ static bool continues_before(const struct vm_area_struct *a, const struct vm_are
 	       a->vm_pgoff == vma_pgoff(b, end);
 }
 
-/* A region that covers new memory as well counts as written since clear_refs: too much rather than too little. */
+/*
+ * A region that covers new memory as well counts as written since clear_refs: too much rather than
+ * too little.
+ */
 static void inherit_soft_dirty(struct vm_area_struct *keep, unsigned long other_flags)
 {
 	if (other_flags & ~keep->vm_flags & VM_SOFTDIRTY)
@@ -122,7 +126,11 @@ static struct vm_area_struct *give_to_prev(struct vm_area_struct *vma, unsigned 
 		vma_set_bounds(prev, prev->vm_start, end);
 		vma_unlink_file(vma);
 		remove_vma(vma);
-	} else { /* first grow, then shrink: a walker of the file's tree may see a page twice, never not at all */
+	} else {
+		/*
+		 * first grow, then shrink: a walker of the file's tree may see a page twice, never
+		 * not at all
+		 */
 		vma_set_bounds(prev, prev->vm_start, end);
 		vma_set_bounds(vma, end, vma->vm_end);
 	}
@@ -153,7 +161,7 @@ static struct vm_area_struct *isolate(struct vm_area_struct *vma, unsigned long 
 				      unsigned long end)
 {
 	int cuts = (start != vma->vm_start) + (end != vma->vm_end);
-	struct vm_area_struct *spare[2] = { NULL, NULL };
+	struct vm_area_struct *spare[2] = {NULL, NULL};
 
 	if (vma->vm_mm->map_count + cuts > MAX_MAP_COUNT)
 		return ERR_PTR(-ENOMEM);
@@ -197,8 +205,8 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long star
 	return vma;
 }
 
-struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long start, unsigned long end,
-				      struct mempolicy *pol)
+struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long start,
+				      unsigned long end, struct mempolicy *pol)
 {
 	struct mempolicy *old;
 

@@ -39,9 +39,9 @@ static void identify_swapped_page(struct vm_fault *vmf, struct page *page)
 }
 
 /*
- * Map the page. page_table_lock and the page's lock are held, the entry is still vmf->orig_pte. The caller has
- * two references, of its look-up and for the new entry. The entry becomes writable only if nobody else has the
- * page, by an entry, a slot or a reference.
+ * Map the page. page_table_lock and the page's lock are held, the entry is still vmf->orig_pte. The
+ * caller has two references, of its look-up and for the new entry. The entry becomes writable only
+ * if nobody else has the page, by an entry, a slot or a reference.
  */
 static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 {
@@ -68,11 +68,13 @@ static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 static vm_fault_t drop_unread_page(struct page *page, vm_fault_t ret)
 {
 	if (ret & VM_FAULT_MAJOR)
-		swap_give_up_slot(page_swap_entry(page)); /* who has it next shall not lose a page, too */
+		/* who has it next shall not lose a page, too */
+		swap_give_up_slot(page_swap_entry(page));
 	delete_from_swap_cache(page);
 	unlock_page(page);
 	put_page(page);
-	return ret & VM_FAULT_MAJOR ? VM_FAULT_SIGBUS : 0; /* another's reading failed: try ourselves */
+	/* another's reading failed: try ourselves */
+	return ret & VM_FAULT_MAJOR ? VM_FAULT_SIGBUS : 0;
 }
 
 static bool holds_entry(const struct page *page, swp_entry_t entry)
@@ -81,9 +83,9 @@ static bool holds_entry(const struct page *page, swp_entry_t entry)
 }
 
 /*
- * Lock the page, and map it if it still belongs to the entry and the entry has not changed; drop the caller's
- * reference. A page that is being read is locked, so the wait for its lock, without mmap_lock, is the wait for
- * the disk.
+ * Lock the page, and map it if it still belongs to the entry and the entry has not changed; drop
+ * the caller's reference. A page that is being read is locked, so the wait for its lock, without
+ * mmap_lock, is the wait for the disk.
  */
 static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, vm_fault_t ret)
 {
@@ -96,14 +98,16 @@ static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, v
 	if (!lock_if_unchanged(vmf))
 		goto out;
 	get_page(page); /* the entry's: it may be zapped before we are done */
-	map_swapped_page(vmf, page); /* the accessed bit will say that it is used; PG_referenced would count this twice */
+	/* the accessed bit will say that it is used; PG_referenced would count this twice */
+	map_swapped_page(vmf, page);
 	unlock_pte(vmf);
 	unlock_page(page);
 	free_unused_swap_page(page); /* the zapper found it locked, perhaps */
 	put_page(page);
 	count_vm_event(fault_swap);
 	if (is_write(vmf) && !pte_write(vmf->orig_pte)) {
-		vmf->flags &= ~FAULT_FLAG_ALLOW_RETRY; /* the fault served here must be counted as served */
+		/* the fault served here must be counted as served */
+		vmf->flags &= ~FAULT_FLAG_ALLOW_RETRY;
 		ret |= do_wp_page(vmf);
 	}
 	return ret;

@@ -17,8 +17,8 @@
  * again (SW-10). Page to entry and back replace an item of the tree: nothing is allocated,
  * so reclaim cannot fail there.
  *
- * An entry owns its slot by one use (swap_map says 1), a page with a slot likewise. Whoever takes the
- * item out of the tree frees the slot.
+ * An entry owns its slot by one use (swap_map says 1), a page with a slot likewise. Whoever takes
+ * the item out of the tree frees the slot.
  *
  * swapoff finds the mappings that have slots on a list; it holds one by wb_users, for which
  * truncation to nothing, by which every mapping ends, waits (page-writeback.c).
@@ -114,7 +114,7 @@ static void drop_slot(struct page *page)
 	swp_entry_t entry = page_swap_entry(page);
 
 	(void)set_page_dirty(page);
-	set_slot(page, (swp_entry_t){ 0 });
+	set_slot(page, (swp_entry_t){0});
 	free_slot(page->mapping, entry);
 }
 
@@ -144,9 +144,12 @@ static int shmem_writepage(struct page *page)
 	return 0;
 }
 
-/* ---- Items of the tree ------------------------------------------------------------------------ */
+/* ---- Items of the tree ----------------------------------------------------------------------- */
 
-/* One place more or less that is in swap alone. A fault looks at the number without the lock (filemap_nopage). */
+/*
+ * One place more or less that is in swap alone. A fault looks at the number without the lock
+ * (filemap_nopage).
+ */
 static void count_swapped(struct address_space *mapping, long change)
 {
 	lockdep_assert_held(&mapping->pages_lock);
@@ -190,7 +193,7 @@ static bool is_swapped(struct address_space *mapping, pgoff_t index)
 	return swapped;
 }
 
-/* ---- Coming back --------------------------------------------------------------------------------- */
+/* ---- Coming back ----------------------------------------------------------------------------- */
 
 /*
  * A page in place of the entry at index: locked, with a reference, not read. NULL: no entry
@@ -238,7 +241,8 @@ static void shmem_swap_in(struct address_space *mapping, struct page *page)
 {
 	pgoff_t index = page->index;
 
-	if (PageError(page)) /* could not be read before: who has the slot next shall not lose a page, too */
+	/* could not be read before: who has the slot next shall not lose a page, too */
+	if (PageError(page))
 		(void)swap_slot_failed(page_swap_entry(page));
 	blk_start_plug();
 	ClearPageError(page);
@@ -276,7 +280,8 @@ void shmem_willneed(struct address_space *mapping, pgoff_t first, pgoff_t end)
 		struct page *page = swapped ? bring_in(mapping, first) : NULL;
 
 		if (!page)
-			continue; /* it is here, or there is no memory: it will be read when it is used */
+			/* it is here, or there is no memory: it will be read when it is used */
+			continue;
 		swap_start_read(page);
 		put_page(page);
 		port_cond_resched();
@@ -284,13 +289,15 @@ void shmem_willneed(struct address_space *mapping, pgoff_t first, pgoff_t end)
 	blk_finish_plug();
 }
 
-/* ---- Truncation ------------------------------------------------------------------------------------ */
+/* ---- Truncation ------------------------------------------------------------------------------ */
 
-/* The first item of [*index, end]: a page, with a reference, or an entry, taken out. False: none. */
-static bool next_item(struct address_space *mapping, pgoff_t *index, pgoff_t end, struct page **page,
-		      swp_entry_t *entry)
+/*
+ * The first item of [*index, end]: a page, with a reference, or an entry, taken out. False: none.
+ */
+static bool next_item(struct address_space *mapping, pgoff_t *index, pgoff_t end,
+		      struct page **page, swp_entry_t *entry)
 {
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	unsigned long flags;
 	void *item;
 
@@ -339,15 +346,16 @@ static void shmem_forget(struct address_space *mapping)
 	spin_unlock(&list_lock);
 }
 
-/* ---- swapoff (SW-15) --------------------------------------------------------------------------------- */
+/* ---- swapoff (SW-15) ------------------------------------------------------------------------- */
 
 #define FIND_BATCH 64 /* places looked at with interrupts off */
 
 /*
- * The first place with a slot in the area, of the next ones at or after *index. False: there is none, and
- * *index is behind them. *more: others come after these.
+ * The first place with a slot in the area, of the next ones at or after *index. False: there is
+ * none, and *index is behind them. *more: others come after these.
  */
-static bool find_slot_in_batch(struct address_space *mapping, unsigned long type, pgoff_t *index, bool *more)
+static bool find_slot_in_batch(struct address_space *mapping, unsigned long type, pgoff_t *index,
+			       bool *more)
 {
 	unsigned long flags;
 	bool found = false;
@@ -464,7 +472,7 @@ int shmem_unuse(const struct swap_area *area)
 	return err ? err : lost;
 }
 
-/* ---- Looking -------------------------------------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 /* The world stands still. */
 unsigned long shmem_count_slot(swp_entry_t wanted)

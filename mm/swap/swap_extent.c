@@ -7,7 +7,8 @@
  *	extents			{0, 3, sector}	bad	{4, 2, sector}
  *
  * swapon asks the file system once for every block (bmap) and keeps runs of slots that lie side
- * by side. From then on transfers go to the disk and past the file system, which keeps the file as it
+ * by side. From then on transfers go to the disk and past the file system, which keeps the file as
+ * it
  * is: nobody writes, cuts or removes it. A slot that does not lie in one piece is bad; a hole
  * refuses the file, as there is no place to write to. A device has one extent, which
  * is not stored.
@@ -26,7 +27,9 @@
 
 #define PAGE_SECTORS (PAGE_SIZE >> SECTOR_SHIFT)
 
-/* The sector of the file's page: 0, -EINVAL: a hole. *sector 0: the page does not lie in one piece. */
+/*
+ * The sector of the file's page: 0, -EINVAL: a hole. *sector 0: the page does not lie in one piece.
+ */
 static int page_sector(const struct swap_file *file, unsigned long page, u64 *sector)
 {
 	unsigned int blocks = (unsigned int)(PAGE_SIZE / file->block_size);
@@ -51,14 +54,15 @@ static int page_sector(const struct swap_file *file, unsigned long page, u64 *se
 
 static bool continues(const struct swap_extent *last, unsigned long page, u64 sector)
 {
-	return last->first + last->nr == page && last->sector + (u64)last->nr * PAGE_SECTORS == sector;
+	return last->first + last->nr == page &&
+	       last->sector + (u64)last->nr * PAGE_SECTORS == sector;
 }
 
 /* Go through the pages; to: store the extents there, NULL: count them. *nr: how many. */
 static int map_pages(struct swap_area *area, const struct swap_file *file, struct swap_extent *to,
 		     unsigned long *nr)
 {
-	struct swap_extent last = { 0, 0, 0 };
+	struct swap_extent last = {0, 0, 0};
 
 	*nr = 0;
 	for (unsigned long page = 0; page < area->max; page++) {
@@ -72,7 +76,7 @@ static int map_pages(struct swap_area *area, const struct swap_file *file, struc
 		if (*nr && continues(&last, page, sector)) {
 			last.nr++;
 		} else {
-			last = (struct swap_extent){ page, 1, sector };
+			last = (struct swap_extent){page, 1, sector};
 			++*nr;
 		}
 		if (to)

@@ -8,7 +8,8 @@
 
 /* Slots that neighbouring addresses share, so that they come back in one read (FX-12). */
 #define SLOT_GROUP 8ul
-#define SLOT_SCAN_MAX 16384ul /* slots that swap_next_used() looks at in one go: some 10,000 instructions */
+#define SLOT_SCAN_MAX \
+	16384ul /* slots that swap_next_used() looks at in one go: some 10,000 instructions */
 
 /* Slots [first, first + nr) lie on the disk from sector on. */
 struct swap_extent {
@@ -18,15 +19,15 @@ struct swap_extent {
 
 struct swap_area {
 	/* (W) swap_lock. */
-	unsigned short *map; /* (W) uses of each slot; NULL: the area is not in use */
-	bool writable;	     /* (W) slots may be handed out; not while swapoff empties it */
-	bool claimed;	     /* (W) swapon or swapoff is at it */
+	unsigned short *map;	/* (W) uses of each slot; NULL: the area is not in use */
+	bool writable;		/* (W) slots may be handed out; not while swapoff empties it */
+	bool claimed;		/* (W) swapon or swapoff is at it */
 	bool emptying, give_up; /* swapoff is at work; it is to leave, memory is short */
-	int priority;	     /* (C) while in use */
-	unsigned long max;   /* (C) slots, with the header's */
-	unsigned long pages; /* (C) usable ones */
-	unsigned long inuse; /* (W) */
-	void *sets;			/* (C) the memory of these two: */
+	int priority;		/* (C) while in use */
+	unsigned long max;	/* (C) slots, with the header's */
+	unsigned long pages;	/* (C) usable ones */
+	unsigned long inuse;	/* (W) */
+	void *sets;		/* (C) the memory of these two: */
 	struct index_set free_slots, free_groups; /* (W) */
 	unsigned long next, next_group; /* (W) where to look for a free slot, a free group */
 	struct block_device *bdev;	/* (C) */
@@ -50,15 +51,19 @@ struct swap_area *swap_entry_area(swp_entry_t entry);
 int swap_map_file(struct swap_area *area, const struct swap_file *file) __must_check;
 /* Where the header lies: 0, -EINVAL. May sleep. */
 int swap_first_sector(const struct swap_file *file, u64 *sector) __must_check;
-/* The extent of a slot of an area that has extents; *steps grows by the extents that were looked at. */
+/*
+ * The extent of a slot of an area that has extents; *steps grows by the extents that were looked
+ * at.
+ */
 const struct swap_extent *swap_extent_of(const struct swap_area *area, unsigned long offset,
 					 unsigned int *steps);
 /* Where a slot lies. */
 u64 swap_sector(const struct swap_area *area, unsigned long offset);
 
 /*
- * swap_duplicate() is false for a slot that is in use: its count needs a continuation (SW-05), and there is no
- * memory for one without sleeping. Make one. 0, -ENOMEM, -EINVAL: there is no such entry. May sleep.
+ * swap_duplicate() is false for a slot that is in use: its count needs a continuation (SW-05), and
+ * there is no memory for one without sleeping. Make one. 0, -ENOMEM, -EINVAL: there is no such
+ * entry. May sleep.
  */
 int swap_add_continuation(swp_entry_t entry) __must_check;
 
@@ -67,13 +72,16 @@ extern unsigned long swap_words_searched;
 
 /* Bytes that the sets of free slots of an area take, beside its map. */
 size_t swap_set_bytes(unsigned long max);
-/* Build the sets of an area that nobody sees yet, when its map is complete. 0, -ENOMEM. May sleep. */
+/*
+ * Build the sets of an area that nobody sees yet, when its map is complete. 0, -ENOMEM. May sleep.
+ */
 int swap_build_sets(struct swap_area *area) __must_check;
 /* Do the sets say what the map says? Panics if not. swap_lock held. */
 void swap_validate_sets(const struct swap_area *area);
 /*
- * The first slot from offset on that is in use or bad; if the next SLOT_SCAN_MAX slots are free, the one
- * behind them, whatever it is. At most area->max. Locks: swap_lock held, unless the world stands still.
+ * The first slot from offset on that is in use or bad; if the next SLOT_SCAN_MAX slots are free,
+ * the one behind them, whatever it is. At most area->max. Locks: swap_lock held, unless the world
+ * stands still.
  */
 unsigned long swap_next_used(const struct swap_area *area, unsigned long offset);
 
@@ -105,7 +113,9 @@ bool swap_slot_takes_entries(swp_entry_t entry);
 void swap_start_write(struct page *page);
 void swap_start_read(struct page *page);
 
-/* shmem_swap.c: bring back what shared memory has in an area. 0, -ENOMEM, -EIO, -EINTR. May sleep. */
+/*
+ * shmem_swap.c: bring back what shared memory has in an area. 0, -ENOMEM, -EIO, -EINTR. May sleep.
+ */
 int shmem_unuse(const struct swap_area *area) __must_check;
 /* shmem_swap.c: places of shared memory that have this slot; for validate_swap(). */
 unsigned long shmem_count_slot(swp_entry_t entry);
@@ -125,14 +135,18 @@ extern const struct shmem_swap_ops shmem_slots;
 struct vm_fault;
 vm_fault_t do_swap_page(struct vm_fault *vmf);
 /*
- * May the sole mapper of a locked anonymous page write to it in place? Only if its entry, the swap cache and the
- * caller (held references) are all who have it: a pipe, a transfer or another task's peek has a reference, and
- * must not see a later store. page_table_lock held, so that no reference can come by way of the entry.
+ * May the sole mapper of a locked anonymous page write to it in place? Only if its entry, the swap
+ * cache and the caller (held references) are all who have it: a pipe, a transfer or another task's
+ * peek has a reference, and must not see a later store. page_table_lock held, so that no reference
+ * can come by way of the entry.
  */
 bool can_reuse_swap_page(struct page *page, int held);
 /* Make such a page an ordinary anonymous one, out of the swap cache. The same locks. */
 bool take_swap_page(struct page *page, int held);
 /* Usable slots of all areas. */
 unsigned long nr_usable_slots(void);
-/* Start to read what is swapped of pages [first, end] of shared memory or tmpfs (shmem_swap.c). May sleep. */
+/*
+ * Start to read what is swapped of pages [first, end] of shared memory or tmpfs (shmem_swap.c). May
+ * sleep.
+ */
 void shmem_willneed(struct address_space *mapping, unsigned long first, unsigned long end);

@@ -13,20 +13,20 @@
  *
  *	(anon_vma, index / 8) -> first slot of a group that was free; page goes to its index % 8
  *
- * If no group is free, any slot will do, from where the last one was. Both searches ask an index set
- * (lib/index_set.h), so that the last free slot of a full area is found as quickly as the first of an
- * empty one; the documents' scan of the map looks at every slot in between.
+ * If no group is free, any slot will do, from where the last one was. Both searches ask an index
+ * set (lib/index_set.h), so that the last free slot of a full area is found as quickly as the first
+ * of an empty one; the documents' scan of the map looks at every slot in between.
  *
- * Counts. A map word counts up to SWAP_MAP_MAX uses. What goes beyond is counted by a continuation, in a
- * tree by entry:
+ * Counts. A map word counts up to SWAP_MAP_MAX uses. What goes beyond is counted by a continuation,
+ * in a tree by entry:
  *
  *	uses of a slot		map word	continuation
  *	... MAX			uses		none, or 0
  *	MAX + n			MAX		n
  *
- * A continuation is needed once in SWAP_MAP_MAX uses. It is allocated under locks with what is there at
- * once; if nothing is, fork gets one with its locks dropped (swap_add_continuation()), and reclaim leaves
- * the page mapped.
+ * A continuation is needed once in SWAP_MAP_MAX uses. It is allocated under locks with what is
+ * there at once; if nothing is, fork gets one with its locks dropped (swap_add_continuation()), and
+ * reclaim leaves the page mapped.
  *
  * A slot that could not be written three times, or whose page was lost as it could not be read,
  * is given up: its page stays in memory until it has another (swap_prepare_unmap()), or those who
@@ -34,10 +34,12 @@
  * area is in use.
  *
  * Locking: swap_lock guards maps, sets, continuations and hints; it is taken under page_table_lock.
- * Invariants: (A1) inuse is the number of map words that are neither 0 nor BAD; (A2) nr_swap_pages is the
- * sum of pages - inuse over writable areas; (A3) free_slots has the offsets whose word is 0, free_groups
- * the whole groups of them; (A4) a slot with a continuation has SWAP_MAP_MAX in its word.
- * Failure: no slot: entry 0; no memory for a continuation: swap_duplicate() is false and nothing changed.
+ * Invariants: (A1) inuse is the number of map words that are neither 0 nor BAD; (A2) nr_swap_pages
+ * is the sum of pages - inuse over writable areas; (A3) free_slots has the offsets whose word is 0,
+ * free_groups the whole groups of them; (A4) a slot with a continuation has SWAP_MAP_MAX in its
+ * word.
+ * Failure: no slot: entry 0; no memory for a continuation: swap_duplicate() is false and nothing
+ * changed.
  * Observability: nr_swap_pages, swap_words_searched, validate_swap().
  */
 #include "swap_internal.h"
@@ -89,7 +91,9 @@ static bool group_is_free(const struct swap_area *area, unsigned long group)
 #define SLOT_RUN ((unsigned long)BITS_PER_LONG)
 typedef u64 __attribute__((may_alias)) map_words; /* four words of the map at once */
 
-/* Are the SLOT_RUN slots from offset on, a multiple of SLOT_RUN, in the area and free by the map? */
+/*
+ * Are the SLOT_RUN slots from offset on, a multiple of SLOT_RUN, in the area and free by the map?
+ */
 static bool run_is_unused(const struct swap_area *area, unsigned long offset)
 {
 	const map_words *words = (const map_words *)&area->map[offset];
@@ -135,7 +139,8 @@ int swap_build_sets(struct swap_area *area)
 		return -ENOMEM;
 	area->sets = memory;
 	index_set_init(&area->free_slots, area->max, memory);
-	index_set_init(&area->free_groups, nr_groups(area->max), memory + index_set_bytes(area->max));
+	index_set_init(&area->free_groups, nr_groups(area->max),
+		       memory + index_set_bytes(area->max));
 	for (unsigned long offset = 0; offset < area->max; offset += SLOT_RUN) {
 		build_run(area, offset);
 		port_cond_resched();
@@ -159,7 +164,10 @@ static void mark_taken(struct swap_area *area, unsigned long offset)
 	index_set_remove(&area->free_slots, offset);
 }
 
-/* The first member from *next on, or else from 0 on; *next moves behind it. set->size: the set is empty. */
+/*
+ * The first member from *next on, or else from 0 on; *next moves behind it. set->size: the set is
+ * empty.
+ */
 static unsigned long next_free(const struct index_set *set, unsigned long *next)
 {
 	unsigned long words = 0, n = index_set_next(set, *next, &words);
@@ -192,7 +200,8 @@ static unsigned long find_free_slot(struct swap_area *area)
 /* A run of free slots that both sets know as such. */
 static bool run_is_free(const struct swap_area *area, unsigned long offset)
 {
-	return run_is_unused(area, offset) && index_set_has_all(&area->free_slots, offset, SLOT_RUN) &&
+	return run_is_unused(area, offset) &&
+	       index_set_has_all(&area->free_slots, offset, SLOT_RUN) &&
 	       index_set_has_all(&area->free_groups, offset / SLOT_GROUP, SLOT_RUN / SLOT_GROUP);
 }
 
@@ -235,8 +244,9 @@ static void insert_continuation(struct swap_continuation *new)
 	lockdep_assert_held(&swap_lock);
 	while (*link) {
 		parent = *link;
-		link = new->entry < rb_entry(parent, struct swap_continuation, node)->entry ? &parent->left :
-											       &parent->right;
+		link = new->entry < rb_entry(parent, struct swap_continuation, node)->entry
+			       ? &parent->left
+			       : &parent->right;
 	}
 	rb_link_node(&new->node, parent, link);
 	rb_insert(&new->node, &continuations, NULL);
@@ -247,7 +257,7 @@ static struct swap_continuation *new_continuation(swp_entry_t entry, gfp_t gfp)
 	struct swap_continuation *c = kmalloc(sizeof(*c), gfp);
 
 	if (c)
-		*c = (struct swap_continuation){ .entry = entry.val };
+		*c = (struct swap_continuation){.entry = entry.val};
 	return c;
 }
 
@@ -271,7 +281,10 @@ static bool count_beyond(swp_entry_t entry)
 	return true;
 }
 
-/* Count one use less of such a slot; false: the continuation was at 0 or missing, so the map word must go down. */
+/*
+ * Count one use less of such a slot; false: the continuation was at 0 or missing, so the map word
+ * must go down.
+ */
 static bool uncount_beyond(swp_entry_t entry)
 {
 	struct swap_continuation *c = find_continuation(entry);
@@ -385,7 +398,8 @@ bool swap_slot_takes_entries(swp_entry_t entry)
 
 	spin_lock(&swap_lock);
 	area = swap_entry_area(entry);
-	takes = area && area->writable && (area->map[swp_offset(entry)] & SWAP_FAILURES) != SWAP_FAILURES;
+	takes = area && area->writable &&
+		(area->map[swp_offset(entry)] & SWAP_FAILURES) != SWAP_FAILURES;
 	spin_unlock(&swap_lock);
 	return takes;
 }
@@ -442,7 +456,7 @@ swp_entry_t get_swap_page_near(const struct page *page)
 	unsigned long slot = page->index % SLOT_GROUP;
 	unsigned long key = (unsigned long)page->mapping + page->index / SLOT_GROUP * 0x9e3779b1ul;
 	struct slot_hint *hint = hint_of(page);
-	swp_entry_t entry = { 0 };
+	swp_entry_t entry = {0};
 	struct swap_area *area;
 
 	spin_lock(&swap_lock);
@@ -452,7 +466,7 @@ swp_entry_t get_swap_page_near(const struct page *page)
 		unsigned long group = find_free_group(area);
 
 		if (group)
-			*hint = (struct slot_hint){ key, (unsigned int)(area - swap_areas), group };
+			*hint = (struct slot_hint){key, (unsigned int)(area - swap_areas), group};
 		entry = take_slot(area, group ? group + slot : find_free_slot(area));
 	}
 	spin_unlock(&swap_lock);
@@ -461,7 +475,7 @@ swp_entry_t get_swap_page_near(const struct page *page)
 
 swp_entry_t get_swap_page(void)
 {
-	swp_entry_t entry = { 0 };
+	swp_entry_t entry = {0};
 	struct swap_area *area;
 
 	spin_lock(&swap_lock);
@@ -496,7 +510,8 @@ void swap_free(swp_entry_t entry)
 	spin_lock(&swap_lock);
 	area = swap_entry_area(entry);
 	if (!WARN_ON_ONCE(!area || !swap_uses(area->map[offset])) &&
-	    !(counts_max(area, entry) && uncount_beyond(entry)) && !(--area->map[offset] & ~SWAP_FAILURES))
+	    !(counts_max(area, entry) && uncount_beyond(entry)) &&
+	    !(--area->map[offset] & ~SWAP_FAILURES))
 		swap_slot_unused(area, offset);
 	spin_unlock(&swap_lock);
 }

@@ -41,12 +41,12 @@
 #include <mm/space/fault_internal.h>
 
 /* Below this page_cluster is 2 (FT-51). */
-#define SMALL_RAM_PAGES (SZ_16M / PAGE_SIZE)
+#define SMALL_RAM_PAGES	 (SZ_16M / PAGE_SIZE)
 #define PAGE_CLUSTER_MAX 5
 
 int page_cluster = -1; /* not chosen yet */
 
-static const struct address_space_operations swap_aops = { .writepage = swap_writepage };
+static const struct address_space_operations swap_aops = {.writepage = swap_writepage};
 
 static struct swap_area *area_of(swp_entry_t entry)
 {
@@ -110,7 +110,7 @@ static int insert_locked(struct page *page, swp_entry_t entry, struct radix_tree
 
 static int add_to_swap_cache(struct page *page, swp_entry_t entry)
 {
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	int ret;
 
 	VM_BUG_ON(!PageLocked(page) || PageSwapCache(page));
@@ -130,7 +130,7 @@ static bool take_out(struct page *page, int count)
 {
 	swp_entry_t entry = page_swap_entry(page);
 	struct swap_area *area = area_of(entry);
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	unsigned long offset = swp_offset(entry), flags;
 	bool ok;
 
@@ -241,7 +241,8 @@ bool can_share_swap_page(struct page *page)
 bool can_reuse_swap_page(struct page *page, int held)
 {
 	held += current_vm->fault_page == page; /* this fault waited for it (fault_retry.c) */
-	return can_share_swap_page(page) && page_count_no_batch(page) == held + 1 + PageSwapCache(page);
+	return can_share_swap_page(page) &&
+	       page_count_no_batch(page) == held + 1 + PageSwapCache(page);
 }
 
 bool remove_exclusive_swap_page(struct page *page)
@@ -279,7 +280,7 @@ void free_swap_and_cache(swp_entry_t entry)
 	put_page(page);
 }
 
-/* ---- Transfers ---------------------------------------------------------------------------------- */
+/* ---- Transfers ------------------------------------------------------------------------------- */
 
 static void end_transfer(struct bio *bio)
 {
@@ -342,7 +343,10 @@ int swap_writepage(struct page *page)
 	return 0;
 }
 
-/* A swapped page: its entry, and the region (or NULL) and address whose memory policy its new frame obeys. */
+/*
+ * A swapped page: its entry, and the region (or NULL) and address whose memory policy its new frame
+ * obeys.
+ */
 struct swapped_page {
 	swp_entry_t entry;
 	struct vm_area_struct *vma;
@@ -395,15 +399,16 @@ static struct page *get_or_read(const struct swapped_page *s, bool *started)
 	return page;
 }
 
-struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
+struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma,
+				   unsigned long addr)
 {
-	struct swapped_page s = { .entry = entry, .vma = vma, .addr = addr };
+	struct swapped_page s = {.entry = entry, .vma = vma, .addr = addr};
 	bool started;
 
 	return get_or_read(&s, &started);
 }
 
-/* ---- Read-ahead ------------------------------------------------------------------------------------ */
+/* ---- Read-ahead ------------------------------------------------------------------------------ */
 
 /*
  * How far to read ahead is up to what came of it in this region: the window is halved when less
@@ -471,7 +476,10 @@ static void note_entry(struct neighbours *n, unsigned long addr, pte_t pte)
 	n->addrs[n->nr++] = addr;
 }
 
-/* Entries around addr, in its aligned window of 2^order pages, in both directions up to an empty one. */
+/*
+ * Entries around addr, in its aligned window of 2^order pages, in both directions up to an empty
+ * one.
+ */
 static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, unsigned long addr,
 			    unsigned int order)
 {
@@ -497,8 +505,8 @@ static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, un
 
 struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
 {
-	struct swapped_page s = { .entry = entry, .vma = vma, .addr = addr & PAGE_MASK };
-	struct neighbours n = { .nr = 0 };
+	struct swapped_page s = {.entry = entry, .vma = vma, .addr = addr & PAGE_MASK};
+	struct neighbours n = {.nr = 0};
 	unsigned long read = 0;
 	unsigned int order = 0;
 	struct page *wanted;

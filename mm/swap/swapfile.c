@@ -32,7 +32,7 @@ struct swap_header {
 	u32 padding[117];
 	u32 badpages[];
 };
-#define MAX_BADPAGES                                                                               \
+#define MAX_BADPAGES \
 	((PAGE_SIZE - HEADER_OFFSET - sizeof(struct swap_header) - SIGNATURE_BYTES) / sizeof(u32))
 
 struct swap_area swap_areas[MAX_SWAPFILES];
@@ -47,7 +47,7 @@ unsigned long nr_usable_slots(void)
 
 static int least_priority; /* (W) of areas that ask for none: -1, -2, ... */
 
-/* ---- swapon (SW-13) ----------------------------------------------------------------------------- */
+/* ---- swapon (SW-13) -------------------------------------------------------------------------- */
 
 static int read_header(struct block_device *bdev, u64 sector, struct page *page)
 {
@@ -219,13 +219,13 @@ static void unclaim_area(struct swap_area *area)
 
 int sys_swapon_file(const struct swap_file *file, const char *name, int flags)
 {
-	struct swap_area new = { .bdev = file->bdev, .file = file->mapping, .priority = -1 }, *area;
+	struct swap_area new = {.bdev = file->bdev, .file = file->mapping, .priority = -1}, *area;
 	int err;
 
 	if (flags & ~(SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
 		return -EINVAL;
 	if (flags & SWAP_FLAG_PREFER)
-		new.priority = flags & SWAP_FLAG_PRIO_MASK;
+		new.priority = flags &SWAP_FLAG_PRIO_MASK;
 	copy_name(new.name, sizeof(new.name), name);
 	err = claim_area(file->mapping, &area);
 	if (err)
@@ -251,12 +251,12 @@ out_area:
 
 int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags)
 {
-	struct swap_file device = { .bdev = bdev, .size = bdev->nr_sectors << SECTOR_SHIFT };
+	struct swap_file device = {.bdev = bdev, .size = bdev->nr_sectors << SECTOR_SHIFT};
 
 	return sys_swapon_file(&device, name, flags);
 }
 
-/* ---- Looking ------------------------------------------------------------------------------------------ */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 bool swap_area_info(unsigned int n, struct swap_area_info *info)
 {
@@ -285,7 +285,8 @@ unsigned long swap_map_pages(void)
 	for (int i = 0; i < MAX_SWAPFILES; i++)
 		if (swap_areas[i].map)
 			nr += (PAGE_ALIGN(swap_areas[i].max * sizeof(*swap_areas[i].map)) +
-			       PAGE_ALIGN(swap_set_bytes(swap_areas[i].max))) >> PAGE_SHIFT;
+			       PAGE_ALIGN(swap_set_bytes(swap_areas[i].max))) >>
+			      PAGE_SHIFT;
 	spin_unlock(&swap_lock);
 	return nr;
 }
@@ -339,7 +340,8 @@ void validate_swap(void)
 			cached += area->map[offset] & SWAP_HAS_CACHE ? 1 : 0;
 		}
 		BUG_ON(inuse != area->inuse);
-		BUG_ON(cached != area->space.nrpages); /* no page is cached of a slot that is free */
+		/* no page is cached of a slot that is free */
+		BUG_ON(cached != area->space.nrpages);
 		spin_lock(&swap_lock);
 		swap_validate_sets(area);
 		spin_unlock(&swap_lock);

@@ -22,8 +22,8 @@
  *
  * Locking: an area is claimed while it is emptied; give_up is a single word.
  * Invariant: an area ends with inuse = 0 only, and from then on nothing finds its map.
- * Failure: -ENOMEM, -EIO (slots that cannot be read; all others are brought back), -EINTR: the area is in
- * use as before.
+ * Failure: -ENOMEM, -EIO (slots that cannot be read; all others are brought back), -EINTR: the area
+ * is in use as before.
  * Observability: /proc/swaps.
  */
 #include "swap_internal.h"
@@ -47,7 +47,8 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 	while ((pmd = next_pmd(mm, addr, TASK_SIZE))) {
 		unsigned long start = *addr, end = pmd_addr_end(start, TASK_SIZE);
 
-		for (pte_t *ptep = pte_offset(pmd, *addr); *addr < end; ptep++, *addr += PAGE_SIZE) {
+		for (pte_t *ptep = pte_offset(pmd, *addr); *addr < end;
+		     ptep++, *addr += PAGE_SIZE) {
 			pte_t pte = ptep_get(ptep);
 
 			if (pte_present(pte) || pte_none(pte))
@@ -175,7 +176,9 @@ static unsigned short *end_area(struct swap_area *area)
 
 /* ---- Whether there is room ------------------------------------------------------------------ */
 
-/* More than this cannot be made free, whatever reclaim does; anonymous pages need slots elsewhere. */
+/*
+ * More than this cannot be made free, whatever reclaim does; anonymous pages need slots elsewhere.
+ */
 static unsigned long room(void)
 {
 	return nr_free_pages() + lru_pages(LRU_INACTIVE_FILE) + lru_pages(LRU_ACTIVE_FILE) +
@@ -263,7 +266,8 @@ static int empty_area_politely(struct swap_area *area, unsigned short **map)
 	return err;
 }
 
-static struct swap_area *claim_used_area(const struct block_device *bdev, const struct address_space *file)
+static struct swap_area *claim_used_area(const struct block_device *bdev,
+					 const struct address_space *file)
 {
 	struct swap_area *area = NULL;
 
@@ -290,7 +294,8 @@ static void free_area(struct swap_area *area, unsigned short *map)
 		WRITE_ONCE(area->bdev->bd_swap, false);
 	blkdev_put(area->bdev, area->file ? NULL : area);
 	if (area->file)
-		(void)invalidate_mapping_pages(area->file, 0, ~0ul); /* its blocks were written past its cache */
+		/* its blocks were written past its cache */
+		(void)invalidate_mapping_pages(area->file, 0, ~0ul);
 }
 
 static int swapoff_area(struct swap_area *area)

@@ -5,9 +5,11 @@ A mutant is a fault that a careless change could bring back: a flush, a wake-up 
 two steps in the wrong order, a limit off by one. The tree is copied, the tests that could notice
 are built plain for one geometry and pass; then each mutant in turn replaces one piece of one file, is
 built, and must make the named test fail. A piece of text that is no longer there exactly once fails
-too: the list is to be kept in step with the code, so a piece is as short as it can be.
+too: the list is to be kept in step with the code, so a piece is as short as it can be. White space
+does not count when a piece is looked for, as clang-format may break its lines elsewhere.
 """
 import os
+import re
 import shutil
 
 from lab.common import ROOT
@@ -20,6 +22,10 @@ class Mutant:
     def __init__(self, what, file, old, new, killer, geometry="x86_64", binary="test_smp"):
         self.what, self.file, self.old, self.new = what, file, old, new
         self.killer, self.geometry, self.binary = killer, geometry, binary
+
+    def places(self, text):
+        """The matches of the old piece in the text of its file."""
+        return list(re.finditer(r"\s*".join(map(re.escape, "".join(self.old.split()))), text))
 
     def target(self):
         return f"tests/unit/{self.binary}-{self.geometry}-plain"
@@ -48,7 +54,7 @@ MUTANTS = [
            "\tport_on_each_cpu(mask, fn, arg);\n", "\tport_on_each_cpu(mask & here, fn, arg);\n",
            "munmap_stops_the_other_cpu"),
     Mutant("a lazy CPU that left comes back without its tables", "arch/x86/context.c",
-           "\tif (unlikely(!(__atomic_load_n(&next->cpu_vm_mask, __ATOMIC_RELAXED) & cpu_bit())))\n"
+           "\tif (unlikely(!(READ_ONCE(next->cpu_vm_mask) & cpu_bit())))\n"
            "\t\tload_mm(state, next);\n", "", "lazy_cpu_that_left_comes_back"),
     Mutant("kernel flushes stay on this CPU", "arch/x86/tlb.c",
            "\tcount_vm_event(tlb_flush_range);\n\tflush_on(all_cpus(), &f);\n",
@@ -134,10 +140,10 @@ MUTANTS = [
            "\tlist_add(&page->list, &task->local_pages);\n\ttask->nr_local_pages++;\n\treturn true;\n", "\treturn false;\n",
            "only_a_reclaiming_task_keeps_what_it_frees", binary="test_page_alloc"),
     Mutant("PF_FREE_PAGES is not looked at", "mm/physical/page_alloc.c",
-           "likely(!(__atomic_load_n(&task->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES)) ||", "",
+           "likely(!(READ_ONCE(task->flags) & PF_FREE_PAGES)) ||", "",
            "only_a_reclaiming_task_keeps_what_it_frees", binary="test_page_alloc"),
     Mutant("PF_FREE_PAGES is not looked at for single pages", "mm/physical/page_alloc.c",
-           " || __atomic_load_n(&current_vm->flags, __ATOMIC_RELAXED) & PF_FREE_PAGES))", "))",
+           " || READ_ONCE(current_vm->flags) & PF_FREE_PAGES))", "))",
            "only_a_reclaiming_task_keeps_what_it_frees", binary="test_page_alloc"),
     Mutant("kswapd parks without being in its queue", "mm/reclaim/vmscan.c",
            "\t\twait_event(&pgdat->kswapd_wait, !kswapd_can_sleep_pgdat(pgdat));\n",
@@ -283,7 +289,7 @@ MUTANTS = [
            "\tif (seq && !mapping->wb_seen)\n\t\tseq--;\n", "",
            "a_write_error_is_told_once_to_each_who_has_the_file_open", binary="test_writeback"),
     Mutant("an error is told again and again", "mm/cache/page-writeback.c",
-           "\t\t__atomic_store_n(cursor, mapping->wb_seq, __ATOMIC_RELAXED);\n", "",
+           "\t\tWRITE_ONCE(*cursor, mapping->wb_seq);\n", "",
            "a_write_error_is_told_once_to_each_who_has_the_file_open", binary="test_writeback"),
     Mutant("each search for an old mapping begins anew", "mm/cache/page-writeback.c",
            "\t\tlist_del(&dirty_mappings);\n\t\tlist_add(&dirty_mappings, &last->dirty_link);\n",
@@ -388,15 +394,23 @@ class Nursery:
         """Build and run one mutant; a complaint, or None if it died as it should."""
         path = os.path.join(self.tree, mutant.file)
         text = read(path)
-        if text.count(mutant.old) != 1:
-            return f"{mutant.what}: its text is {text.count(mutant.old)} times in {mutant.file}"
-        write(path, text.replace(mutant.old, mutant.new))
+        places = mutant.places(text)
+        if len(places) != 1:
+            return f"{mutant.what}: its text is {len(places)} times in {mutant.file}"
+        start, end = places[0].span()
+        write(path, text[:start] + mutant.new + text[end:])
         try:
             if self.build(mutant).status:
                 return f"{mutant.what}: does not compile"
             return None if self.killed(mutant) else f"{mutant.what}: survives {mutant.killer}"
         finally:
             write(path, text)
+
+
+@test("mutation/each_text_stands_once_in_its_file")
+def texts_stand(bench):
+    counts = {m.what: len(m.places(read(os.path.join(ROOT, m.file)))) for m in MUTANTS}
+    bench.check(set(counts.values()) == {1}, f"not once: { {w: n for w, n in counts.items() if n != 1} }")
 
 
 @test("mutation/each_known_break_fails_a_test", ids="XC-03", quick=False)

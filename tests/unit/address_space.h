@@ -22,7 +22,7 @@
 #define SEGV_ACCERR 2
 #define BUS_ADRERR  2
 
-#define PG(n) ((unsigned long)(n) * PAGE_SIZE)
+#define PG(n) ((unsigned long)(n)*PAGE_SIZE)
 
 /* A place for mappings that lies in one table, with room on both sides. */
 #define BASE 0x10000000ul
@@ -90,10 +90,11 @@ static inline const char *draw(unsigned long start, unsigned long pages)
 		if (vma && last && vma != last)
 			*p++ = '|';
 		last = vma;
-		*p++ = !vma ? '.' :
-		       !(vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)) ? '-' :
-		       vma->vm_flags & VM_WRITE ? (vma->vm_flags & VM_EXEC ? 'W' : 'w') :
-		       vma->vm_flags & VM_EXEC ? 'x' : 'r';
+		*p++ = !vma						   ? '.'
+		       : !(vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)) ? '-'
+		       : vma->vm_flags & VM_WRITE ? (vma->vm_flags & VM_EXEC ? 'W' : 'w')
+		       : vma->vm_flags & VM_EXEC  ? 'x'
+						  : 'r';
 	}
 	*p = 0;
 	return out;

@@ -22,7 +22,7 @@ struct block_file {
 	struct memory_disk disk;
 	u32 place[FILE_BLOCKS]; /* 0: none */
 	u32 next_place, gap_every;
-	bool full; /* no more blocks */
+	bool full;   /* no more blocks */
 	u32 full_at; /* the same from this place on; 0: never */
 	unsigned int prepared, committed;
 };

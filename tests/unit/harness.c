@@ -161,12 +161,13 @@ void test_panic_end(const char *file, int line, const char *text)
 	if (WEXITSTATUS(status) == PANIC_MISSING)
 		test_fail(file, line, "no panic \"%s\"", text);
 	if (n < 0 || WEXITSTATUS(status) != PANIC_EXPECTED)
-		test_fail(file, line, "ended with status %d, no panic \"%s\"", WEXITSTATUS(status), text);
+		test_fail(file, line, "ended with status %d, no panic \"%s\"", WEXITSTATUS(status),
+			  text);
 	if (!strstr(message, text))
 		test_fail(file, line, "panic \"%s\", not \"%s\"", message, text);
 }
 
-/* ---- In the child: counting, randomness, failures ----------------------------------------------- */
+/* ---- In the child: counting, randomness, failures -------------------------------------------- */
 
 unsigned long test_free_frames(void)
 {
@@ -196,7 +197,8 @@ void test_fail_every_allocation(bool (*body)(void *arg), void *arg)
 		hosted_fail_nth(0);
 		after = test_free_frames();
 		if (!done && after != before)
-			FAIL("allocation %lu failing: %lu frames free, before %lu", n, after, before);
+			FAIL("allocation %lu failing: %lu frames free, before %lu", n, after,
+			     before);
 		mm_validate_all();
 	}
 }
@@ -237,7 +239,7 @@ size_t test_first_difference(const void *a, const void *b, size_t n)
 	return i;
 }
 
-/* ---- In the child: one test ------------------------------------------------------------------------ */
+/* ---- In the child: one test ------------------------------------------------------------------ */
 
 static void print_slab_line(void *arg, const char *text)
 {
@@ -257,7 +259,8 @@ void test_lasting(void (*body)(void))
 
 static bool kswapd_rests(const pg_data_t *pgdat)
 {
-	return !pgdat->kswapd || (kswapd_can_sleep_pgdat(pgdat) && atomic_read(&pgdat->kswapd_wait.nr_waiting));
+	return !pgdat->kswapd ||
+	       (kswapd_can_sleep_pgdat(pgdat) && atomic_read(&pgdat->kswapd_wait.nr_waiting));
 }
 
 /* Patience ends, as a test may keep it busy. */
@@ -322,7 +325,8 @@ static void apply_matrix_cell(struct hosted_config *config)
 	if (nodes && !config->nr_nodes)
 		config->nr_nodes = (unsigned int)atoi(nodes);
 	if (words) {
-		snprintf(cmdline, sizeof(cmdline), "%s %s", config->options ? config->options : "", words);
+		snprintf(cmdline, sizeof(cmdline), "%s %s", config->options ? config->options : "",
+			 words);
 		config->options = cmdline;
 	}
 }
@@ -345,7 +349,7 @@ static __noreturn void run_body(struct unit_test *test)
 	end_test(OUTCOME_OK, "");
 }
 
-/* ---- In the parent ------------------------------------------------------------------------------------ */
+/* ---- In the parent --------------------------------------------------------------------------- */
 
 static void print_log_tail(void)
 {
@@ -443,7 +447,10 @@ static void parse_options(int argc, char **argv)
 		else if (!strcmp(argv[i], "--rounds") && i + 1 < argc)
 			options.rounds = (unsigned int)strtoul(argv[++i], NULL, 0);
 		else if (argv[i][0] == '-') {
-			fprintf(stderr, "usage: %s [--list] [--seed N] [--rounds N] [--no-fork] [NAME...]\n", argv[0]);
+			fprintf(stderr,
+				"usage: %s [--list] [--seed N] [--rounds N] [--no-fork] "
+				"[NAME...]\n",
+				argv[0]);
 			exit(2);
 		} else
 			options.names[options.nr_names++] = argv[i];

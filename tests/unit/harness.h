@@ -12,10 +12,10 @@
  *	}
  *
  * A test registers itself; its name says the behaviour, the string the requirement IDs it
- * proves ("" if it proves none). Each test runs in a process of its own with a machine freshly booted, as the boot
- * task on CPU 0, interrupts on. When it returns the harness lets go of its address space
- * and checks that no task is left, that mm_validate_all() passes, that as many frames are
- * free as before, and that nothing warned. A failed check, panic, sanitizer report, crash or
+ * proves ("" if it proves none). Each test runs in a process of its own with a machine freshly
+ * booted, as the boot task on CPU 0, interrupts on. When it returns the harness lets go of its
+ * address space and checks that no task is left, that mm_validate_all() passes, that as many frames
+ * are free as before, and that nothing warned. A failed check, panic, sanitizer report, crash or
  * time-out fails the test, from whichever CPU.
  *
  *	PAGODA_TEST_CONFIG(numa_prefers_local_node, "PA-20", .nr_nodes = 2, .ram = 256 * SZ_1M)
@@ -46,20 +46,22 @@ struct unit_test {
 
 void unit_test_register(struct unit_test *test);
 
-#define PAGODA_TEST_CONFIG(name_, ids_, ...)                                                       \
-	static void name_(void);                                                                   \
-	static struct unit_test unit_test_##name_ = {                                              \
-		.name = #name_, .ids = ids_, .body = name_, .config = { __VA_ARGS__ }              \
-	};                                                                                         \
-	__attribute__((constructor)) static void unit_test_register_##name_(void)                  \
-	{                                                                                          \
-		unit_test_register(&unit_test_##name_);                                            \
-	}                                                                                          \
+#define PAGODA_TEST_CONFIG(name_, ids_, ...)                                          \
+	static void name_(void);                                                      \
+	static struct unit_test unit_test_##name_ = {                                 \
+		.name = #name_, .ids = ids_, .body = name_, .config = {__VA_ARGS__}}; \
+	__attribute__((constructor)) static void unit_test_register_##name_(void)     \
+	{                                                                             \
+		unit_test_register(&unit_test_##name_);                               \
+	}                                                                             \
 	static void name_(void)
 
 #define PAGODA_TEST(name_, ids_) PAGODA_TEST_CONFIG(name_, ids_, .nr_cpus = 1)
 
-/* Not to be varied by PAGODA_TEST_NODES, PAGODA_TEST_BOOT_WORDS: exact numbers of this very machine. */
+/*
+ * Not to be varied by PAGODA_TEST_NODES, PAGODA_TEST_BOOT_WORDS: exact numbers of this very
+ * machine.
+ */
 #define PAGODA_TEST_EXACT(name_, ids_) PAGODA_TEST_CONFIG(name_, ids_, .nr_cpus = 1, .exact = true)
 
 /* End the test as failed or skipped, from any thread. */
@@ -69,19 +71,19 @@ __noreturn void test_skip(const char *fmt, ...) __printf(1, 2);
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define SKIP(...) test_skip(__VA_ARGS__)
 
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			FAIL("%s", #cond);                                                         \
+#define CHECK(cond)                        \
+	do {                               \
+		if (!(cond))               \
+			FAIL("%s", #cond); \
 	} while (0)
 
-#define CHECK_CMP(a, op, b)                                                                        \
-	do {                                                                                       \
-		__auto_type a_ = (a);                                                              \
-		__auto_type b_ = (b);                                                              \
-		if (!(a_ op(__typeof__(a_)) b_))                                                   \
-			FAIL("%s %s %s: %lld (%#llx), %lld (%#llx)", #a, #op, #b, (long long)a_,   \
-			     (unsigned long long)a_, (long long)b_, (unsigned long long)b_);       \
+#define CHECK_CMP(a, op, b)                                                                      \
+	do {                                                                                     \
+		__auto_type a_ = (a);                                                            \
+		__auto_type b_ = (b);                                                            \
+		if (!(a_ op(__typeof__(a_)) b_))                                                 \
+			FAIL("%s %s %s: %lld (%#llx), %lld (%#llx)", #a, #op, #b, (long long)a_, \
+			     (unsigned long long)a_, (long long)b_, (unsigned long long)b_);     \
 	} while (0)
 /* Integers and pointers; the second is converted to the first's type. */
 #define CHECK_EQ(a, b) CHECK_CMP(a, ==, b)
@@ -91,28 +93,30 @@ __noreturn void test_skip(const char *fmt, ...) __printf(1, 2);
 #define CHECK_GT(a, b) CHECK_CMP(a, >, b)
 #define CHECK_GE(a, b) CHECK_CMP(a, >=, b)
 
-#define CHECK_STR(a, b)                                                                            \
-	do {                                                                                       \
-		const char *a_ = (a), *b_ = (b);                                                   \
-		if (__builtin_strcmp(a_, b_) != 0)                                                 \
-			FAIL("%s is \"%s\", not \"%s\"", #a, a_, b_);                              \
+#define CHECK_STR(a, b)                                               \
+	do {                                                          \
+		const char *a_ = (a), *b_ = (b);                      \
+		if (__builtin_strcmp(a_, b_) != 0)                    \
+			FAIL("%s is \"%s\", not \"%s\"", #a, a_, b_); \
 	} while (0)
 
-#define CHECK_MEM(a, b, n)                                                                         \
-	do {                                                                                       \
-		size_t diff_ = test_first_difference((a), (b), (n));                               \
-		if (diff_ != (size_t)(n))                                                          \
-			FAIL("%s and %s differ at byte %zu", #a, #b, diff_);                       \
+#define CHECK_MEM(a, b, n)                                                   \
+	do {                                                                 \
+		size_t diff_ = test_first_difference((a), (b), (n));         \
+		if (diff_ != (size_t)(n))                                    \
+			FAIL("%s and %s differ at byte %zu", #a, #b, diff_); \
 	} while (0)
 size_t test_first_difference(const void *a, const void *b, size_t n);
 
 /* The current task took exactly this signal. */
-#define CHECK_SIGNAL(signo_, code_, addr_)                                                         \
-	do {                                                                                       \
-		struct hosted_signal s_ = hosted_signal();                                         \
-		if (s_.signo != (signo_) || s_.code != (code_) || s_.addr != (unsigned long)(addr_)) \
-			FAIL("signal %d code %d address %#lx, not %d, %d, %#lx", s_.signo, s_.code,  \
-			     s_.addr, (int)(signo_), (int)(code_), (unsigned long)(addr_));        \
+#define CHECK_SIGNAL(signo_, code_, addr_)                                                 \
+	do {                                                                               \
+		struct hosted_signal s_ = hosted_signal();                                 \
+		if (s_.signo != (signo_) || s_.code != (code_) ||                          \
+		    s_.addr != (unsigned long)(addr_))                                     \
+			FAIL("signal %d code %d address %#lx, not %d, %d, %#lx", s_.signo, \
+			     s_.code, s_.addr, (int)(signo_), (int)(code_),                \
+			     (unsigned long)(addr_));                                      \
 	} while (0)
 
 /*
@@ -124,13 +128,13 @@ size_t test_first_difference(const void *a, const void *b, size_t n);
  *		__free_page(page);
  *	});
  */
-#define EXPECT_PANIC(text, ...)                                                                    \
-	do {                                                                                       \
-		if (test_panic_begin()) {                                                          \
-			__VA_ARGS__                                                                \
-			test_panic_none();                                                         \
-		}                                                                                  \
-		test_panic_end(__FILE__, __LINE__, text);                                          \
+#define EXPECT_PANIC(text, ...)                           \
+	do {                                              \
+		if (test_panic_begin()) {                 \
+			__VA_ARGS__                       \
+			test_panic_none();                \
+		}                                         \
+		test_panic_end(__FILE__, __LINE__, text); \
 	} while (0)
 bool test_panic_begin(void); /* true in the copy */
 __noreturn void test_panic_none(void);
@@ -143,10 +147,16 @@ void test_panic_end(const char *file, int line, const char *text);
  */
 void test_fail_every_allocation(bool (*body)(void *arg), void *arg);
 
-/* Frames that body takes stay taken for good (a cache of the kernel's): they are not looked for at the end. */
+/*
+ * Frames that body takes stay taken for good (a cache of the kernel's): they are not looked for at
+ * the end.
+ */
 void test_lasting(void (*body)(void));
 
-/* Wait until kswapd, if there is one, sleeps: until then it moves pages and slots. Not for ever, it may have work without end. */
+/*
+ * Wait until kswapd, if there is one, sleeps: until then it moves pages and slots. Not for ever, it
+ * may have work without end.
+ */
 void test_let_kswapd_rest(void);
 
 /* Give back all that caches hold, then count free frames. */

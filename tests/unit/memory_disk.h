@@ -55,7 +55,7 @@ static inline int memory_disk_serve(struct memory_disk *d, struct blk_request *r
 	if ((request->op == BIO_WRITE ? d->fail_writes : d->fail_reads) && sector < d->bad_to &&
 	    sector + request->nr_sectors > d->bad_from)
 		return -EIO;
-	list_for_each_entry (bio, &request->bios, chain) {
+	list_for_each_entry(bio, &request->bios, chain) {
 		CHECK_EQ(bio->sector, sector);
 		memory_disk_copy(d->bytes + (sector << SECTOR_SHIFT), bio);
 		for (unsigned int i = 0; i < bio->nr_vecs; i++)

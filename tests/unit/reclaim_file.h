@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* reclaim_file.h: a file on a "disk" in host memory that counts, delays or refuses I/O, for tests of reclaim. */
+/*
+ * reclaim_file.h: a file on a "disk" in host memory that counts, delays or refuses I/O, for tests
+ * of reclaim.
+ */
 #pragma once
 
 #include "address_space.h"
@@ -20,8 +23,8 @@ struct disk_file {
 	unsigned long pages;
 	u8 *data;
 	unsigned int reads, writes; /* (A) */
-	bool write_error, slow; /* slow: writes end when disk_finish() is called */
-	spinlock_t lock;	/* pending */
+	bool write_error, slow;	    /* slow: writes end when disk_finish() is called */
+	spinlock_t lock;	    /* pending */
 	struct page *pending[1024];
 	unsigned int nr_pending;
 	int released, fs_calls;
@@ -119,8 +122,8 @@ static void disk_release(struct vm_file *file)
 	free(f->data);
 }
 
-static const struct vm_file_operations disk_file_ops = { .mmap = generic_file_mmap,
-							 .release = disk_release };
+static const struct vm_file_operations disk_file_ops = {.mmap = generic_file_mmap,
+							.release = disk_release};
 
 static inline u32 disk_word(unsigned long page)
 {
@@ -134,7 +137,7 @@ static inline void disk_open(struct disk_file *f, unsigned long pages)
 	f->pages = pages;
 	f->data = calloc(pages, PAGE_SIZE);
 	for (unsigned long i = 0; i < pages; i++)
-		memcpy(f->data + PG(i), &(u32){ disk_word(i) }, 4);
+		memcpy(f->data + PG(i), &(u32){disk_word(i)}, 4);
 	spin_lock_init(&f->lock, RANK_NONE);
 	address_space_init(&f->mapping, f, &disk_a_ops, disk_size);
 	atomic_set(&f->file.f_count, 1);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* slab_module.c: code that is loaded with a cache whose constructor is in it, and unloaded again. */
+/*
+ * slab_module.c: code that is loaded with a cache whose constructor is in it, and unloaded again.
+ */
 #include "slab_module.h"
 
 #define NR_OBJECTS 40

@@ -8,9 +8,10 @@ struct kmem_cache;
 
 /* The kernel's functions; a module of a real kernel is linked against them. */
 struct slab_module_api {
-	struct kmem_cache *(*create)(const char *name, size_t size, size_t offset, unsigned long flags,
-				     void (*ctor)(void *obj, struct kmem_cache *cache, unsigned long flags),
-				     void (*dtor)(void *obj, struct kmem_cache *cache, unsigned long flags));
+	struct kmem_cache *(*create)(
+		const char *name, size_t size, size_t offset, unsigned long flags,
+		void (*ctor)(void *obj, struct kmem_cache *cache, unsigned long flags),
+		void (*dtor)(void *obj, struct kmem_cache *cache, unsigned long flags));
 	int (*destroy)(struct kmem_cache *cache);
 	void *(*alloc)(struct kmem_cache *cache, unsigned int flags);
 	void (*free)(struct kmem_cache *cache, void *obj);

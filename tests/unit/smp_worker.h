@@ -60,7 +60,7 @@ static inline void order(struct worker *w, void (*fn)(struct worker *w))
 
 static inline void start_worker(struct worker *w, int cpu)
 {
-	*w = (struct worker){ 0 };
+	*w = (struct worker){0};
 	w->task = hosted_clone(cpu, work, w);
 }
 

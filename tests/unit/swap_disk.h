@@ -8,14 +8,17 @@
 #include <pagoda/swap.h>
 #include <string.h>
 
-/* Set by who includes test_swap.c: areas are files of blocks of 1 KiB that lie scattered on their disks (SW-16). */
+/*
+ * Set by who includes test_swap.c: areas are files of blocks of 1 KiB that lie scattered on their
+ * disks (SW-16).
+ */
 #ifndef SWAP_TO_FILES
 #define SWAP_TO_FILES false
 #endif
 
-#define FILE_GROUP  8u	/* pages that lie side by side */
-#define FILE_START  1u	/* the first page of the disk that is the file's: block 0 means a hole */
-#define FILE_BLOCKS 4u	/* a page */
+#define FILE_GROUP  8u /* pages that lie side by side */
+#define FILE_START  1u /* the first page of the disk that is the file's: block 0 means a hole */
+#define FILE_BLOCKS 4u /* a page */
 
 static struct block_device *disk;
 static struct area_file {
@@ -43,7 +46,7 @@ static inline u64 area_bmap(struct address_space *mapping, u64 block)
 	return page_on_disk(block / FILE_BLOCKS) * FILE_BLOCKS + block % FILE_BLOCKS;
 }
 
-static const struct address_space_operations area_aops = { .bmap = area_bmap };
+static const struct address_space_operations area_aops = {.bmap = area_bmap};
 
 static inline struct area_file *file_on(const struct block_device *bdev)
 {
@@ -57,9 +60,10 @@ static inline struct area_file *file_on(const struct block_device *bdev)
 static inline int area_on(struct block_device *bdev, const char *name, int flags)
 {
 	struct area_file *f = file_on(bdev);
-	struct swap_file file = { bdev, &f->mapping, PAGE_SIZE / FILE_BLOCKS, PG(f->pages) };
+	struct swap_file file = {bdev, &f->mapping, PAGE_SIZE / FILE_BLOCKS, PG(f->pages)};
 
-	return SWAP_TO_FILES ? sys_swapon_file(&file, name, flags) : sys_swapon_bdev(bdev, name, flags);
+	return SWAP_TO_FILES ? sys_swapon_file(&file, name, flags)
+			     : sys_swapon_bdev(bdev, name, flags);
 }
 
 static inline int area_off(struct block_device *bdev)
@@ -76,7 +80,7 @@ static inline u8 *header_of(struct block_device *bdev)
 static inline void make_swap(struct block_device *bdev, u32 pages, const u32 *bad, u32 nr_bad)
 {
 	u8 *bytes = header_of(bdev);
-	u32 header[3] = { 1, pages - 1, nr_bad };
+	u32 header[3] = {1, pages - 1, nr_bad};
 
 	memcpy(bytes + 1024, header, sizeof(header));
 	if (nr_bad)
@@ -86,7 +90,7 @@ static inline void make_swap(struct block_device *bdev, u32 pages, const u32 *ba
 
 static inline struct block_device *new_disk(const char *name, u32 pages)
 {
-	struct hosted_disk_config config = { .name = name, .bytes = (u64)pages * PAGE_SIZE };
+	struct hosted_disk_config config = {.name = name, .bytes = (u64)pages * PAGE_SIZE};
 	struct block_device *bdev;
 	struct area_file *file;
 

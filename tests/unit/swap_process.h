@@ -28,7 +28,8 @@ static inline bool swap_out_page(unsigned long addr)
 		return false;
 	lru_add_drain_all();
 	lock_page(page);
-	if (PageAnon(page) && page_mapcount(page) && swap_prepare_unmap(page, GFP_KERNEL) && try_to_unmap(page)) {
+	if (PageAnon(page) && page_mapcount(page) && swap_prepare_unmap(page, GFP_KERNEL) &&
+	    try_to_unmap(page)) {
 		if (PageDirty(page)) {
 			ClearPageDirty(page);
 			CHECK_EQ(swap_writepage(page), 0);

@@ -19,25 +19,54 @@
 
 #define HAS(type, field) static_assert(sizeof(((struct type *)0)->field) > 0, #type "." #field)
 
-HAS(mm_struct, mmap); HAS(mm_struct, mm_rb); HAS(mm_struct, mmap_cache); HAS(mm_struct, pgd);
-HAS(mm_struct, mm_users); HAS(mm_struct, mm_count); HAS(mm_struct, map_count);
-HAS(mm_struct, mmap_lock); HAS(mm_struct, page_table_lock); HAS(mm_struct, mmlist);
-HAS(mm_struct, start_code); HAS(mm_struct, end_code); HAS(mm_struct, start_data);
-HAS(mm_struct, end_data); HAS(mm_struct, start_brk); HAS(mm_struct, brk); HAS(mm_struct, start_stack);
-HAS(mm_struct, arg_start); HAS(mm_struct, arg_end); HAS(mm_struct, env_start); HAS(mm_struct, env_end);
-HAS(mm_struct, rss_anon); HAS(mm_struct, total_vm); HAS(mm_struct, locked_vm); HAS(mm_struct, def_flags);
-HAS(mm_struct, cpu_vm_mask); HAS(mm_struct, swap_address); HAS(mm_struct, dumpable);
+HAS(mm_struct, mmap);
+HAS(mm_struct, mm_rb);
+HAS(mm_struct, mmap_cache);
+HAS(mm_struct, pgd);
+HAS(mm_struct, mm_users);
+HAS(mm_struct, mm_count);
+HAS(mm_struct, map_count);
+HAS(mm_struct, mmap_lock);
+HAS(mm_struct, page_table_lock);
+HAS(mm_struct, mmlist);
+HAS(mm_struct, start_code);
+HAS(mm_struct, end_code);
+HAS(mm_struct, start_data);
+HAS(mm_struct, end_data);
+HAS(mm_struct, start_brk);
+HAS(mm_struct, brk);
+HAS(mm_struct, start_stack);
+HAS(mm_struct, arg_start);
+HAS(mm_struct, arg_end);
+HAS(mm_struct, env_start);
+HAS(mm_struct, env_end);
+HAS(mm_struct, rss_anon);
+HAS(mm_struct, total_vm);
+HAS(mm_struct, locked_vm);
+HAS(mm_struct, def_flags);
+HAS(mm_struct, cpu_vm_mask);
+HAS(mm_struct, swap_address);
+HAS(mm_struct, dumpable);
 HAS(mm_struct, context);
-HAS(vm_area_struct, vm_mm); HAS(vm_area_struct, vm_start); HAS(vm_area_struct, vm_end);
-HAS(vm_area_struct, vm_next); HAS(vm_area_struct, vm_page_prot); HAS(vm_area_struct, vm_flags);
-HAS(vm_area_struct, vm_rb); HAS(vm_area_struct, shared); HAS(vm_area_struct, vm_ops);
-HAS(vm_area_struct, vm_pgoff); HAS(vm_area_struct, vm_file); HAS(vm_area_struct, vm_raend);
+HAS(vm_area_struct, vm_mm);
+HAS(vm_area_struct, vm_start);
+HAS(vm_area_struct, vm_end);
+HAS(vm_area_struct, vm_next);
+HAS(vm_area_struct, vm_page_prot);
+HAS(vm_area_struct, vm_flags);
+HAS(vm_area_struct, vm_rb);
+HAS(vm_area_struct, shared);
+HAS(vm_area_struct, vm_ops);
+HAS(vm_area_struct, vm_pgoff);
+HAS(vm_area_struct, vm_file);
+HAS(vm_area_struct, vm_raend);
 HAS(vm_area_struct, vm_private_data);
 
 static const unsigned long documented_flags[] = {
-	VM_READ, VM_WRITE, VM_EXEC, VM_SHARED, VM_DONTCOPY, VM_DONTEXPAND, VM_MAYREAD, VM_MAYWRITE,
-	VM_MAYEXEC, VM_MAYSHARE, VM_GROWSDOWN, VM_GROWSUP, VM_SHM, VM_DENYWRITE, VM_EXECUTABLE,
-	VM_LOCKED, VM_IO, VM_RESERVED, VM_SEQ_READ, VM_RAND_READ,
+	VM_READ,       VM_WRITE,   VM_EXEC,	VM_SHARED,    VM_DONTCOPY,
+	VM_DONTEXPAND, VM_MAYREAD, VM_MAYWRITE, VM_MAYEXEC,   VM_MAYSHARE,
+	VM_GROWSDOWN,  VM_GROWSUP, VM_SHM,	VM_DENYWRITE, VM_EXECUTABLE,
+	VM_LOCKED,     VM_IO,	   VM_RESERVED, VM_SEQ_READ,  VM_RAND_READ,
 };
 
 /* A file whose mmap operation and pages come from here. */
@@ -55,7 +84,7 @@ static vm_fault_t device_nopage(struct vm_fault *vmf)
 {
 	return vmf_insert_pfn(vmf, device.pfn + vmf->pgoff);
 }
-static const struct vm_operations_struct device_ops = { .nopage = device_nopage };
+static const struct vm_operations_struct device_ops = {.nopage = device_nopage};
 
 static int device_mmap(struct vm_file *file, struct vm_area_struct *vma)
 {
@@ -71,7 +100,8 @@ static void device_release(struct vm_file *file)
 {
 	(void)file;
 }
-static const struct vm_file_operations device_file_ops = { .mmap = device_mmap, .release = device_release };
+static const struct vm_file_operations device_file_ops = {.mmap = device_mmap,
+							  .release = device_release};
 
 static struct vm_file *new_device(unsigned long pfn)
 {
@@ -98,15 +128,17 @@ PAGODA_TEST(structures_and_flags_as_documented, "AS-05 AS-18 AS-21 CT-40")
 	}
 	new_process();
 	/* Names that mmap accepts and that mean nothing any more. */
-	CHECK_EQ(do_mmap(file, BASE, PG(3), PROT_READ, MAP_SHARED | MAP_FIXED | MAP_DENYWRITE | MAP_EXECUTABLE, PG(7)), BASE);
+	CHECK_EQ(do_mmap(file, BASE, PG(3), PROT_READ,
+			 MAP_SHARED | MAP_FIXED | MAP_DENYWRITE | MAP_EXECUTABLE, PG(7)),
+		 BASE);
 	vma = find_vma(current_vm->mm, BASE);
 	CHECK(vma->vm_mm == current_vm->mm && vma->vm_file == file && vma->vm_ops == &device_ops);
 	CHECK_EQ(vma->vm_start, BASE);
 	CHECK_EQ(vma->vm_end, BASE + PG(3));
 	CHECK_EQ(vma->vm_pgoff, 7);
 	CHECK_EQ(pgprot_val(vma->vm_page_prot), pgprot_val(vm_get_page_prot(vma->vm_flags)));
-	CHECK_EQ(vma->vm_flags & all, VM_READ | VM_SHARED | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_MAYSHARE |
-					      VM_IO | VM_RESERVED | VM_DONTEXPAND);
+	CHECK_EQ(vma->vm_flags & all, VM_READ | VM_SHARED | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC |
+					      VM_MAYSHARE | VM_IO | VM_RESERVED | VM_DONTEXPAND);
 	CHECK(file->f_may_write); /* DENYWRITE denies nobody */
 	CHECK_EQ(do_munmap(BASE, PG(3)), 0);
 	CHECK_EQ(atomic_read(&file->f_count), 1);
@@ -120,7 +152,8 @@ PAGODA_TEST(device_memory_is_never_locked, "AS-59")
 	new_process();
 	CHECK_EQ(do_mmap(file, BASE, PG(3), PROT_READ, flags, 0), BASE);
 	CHECK_EQ(do_mlockall(3), 0);
-	CHECK_EQ(do_mmap(file, BASE + PG(4), PG(3), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE + PG(4));
+	CHECK_EQ(do_mmap(file, BASE + PG(4), PG(3), PROT_READ, MAP_SHARED | MAP_FIXED, 0),
+		 BASE + PG(4));
 	CHECK_EQ(current_vm->mm->locked_vm, 0);
 	CHECK(!(find_vma(current_vm->mm, BASE)->vm_flags & VM_LOCKED));
 	CHECK_EQ(do_munlockall(), 0);
@@ -170,10 +203,13 @@ PAGODA_TEST(device_frames_are_never_taken_for_pages, "AS-26 PT-38 AS-22")
 	CHECK(child);
 	CHECK_EQ(get_mm_rss(child), 0);
 	CHECK_EQ(do_mprotect(BASE, PG(4), PROT_READ), 0);
-	CHECK_EQ(do_mremap(BASE + PG(4), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(16)), BASE + PG(16));
+	CHECK_EQ(
+		do_mremap(BASE + PG(4), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(16)),
+		BASE + PG(16));
 	CHECK_EQ(frame_at(BASE + PG(16)), max_mapnr + 8);
 	CHECK_EQ(do_madvise(BASE, PG(1), 4 /* DONTNEED */), -EINVAL);
-	CHECK_EQ(do_mremap(BASE + PG(16), PG(2), PG(3), MREMAP_MAYMOVE, 0), -EFAULT); /* does not grow */
+	/* does not grow */
+	CHECK_EQ(do_mremap(BASE + PG(16), PG(2), PG(3), MREMAP_MAYMOVE, 0), -EFAULT);
 	CHECK(find_vma(current_vm->mm, BASE)->vm_flags & VM_DONTDUMP);
 	CHECK_EQ(do_munmap(BASE, PG(3)), 0);
 	check_mm();
@@ -202,7 +238,7 @@ PAGODA_TEST(memory_shown_as_a_device_keeps_its_owner, "AS-26")
 	__free_page(page);
 }
 
-#define FRAME_AT_4_GIB	 (1ul << 20)
+#define FRAME_AT_4_GIB	(1ul << 20)
 #define MORE_THAN_4_GIB (MAX_PHYSMEM_BITS > 32 ? 6 : 3)
 
 PAGODA_TEST_CONFIG(frames_above_4_gib_where_entries_can_name_them, "PT-07 FX-31",
@@ -221,7 +257,8 @@ PAGODA_TEST_CONFIG(frames_above_4_gib_where_entries_can_name_them, "PT-07 FX-31"
 	if (MAX_PHYSMEM_BITS > 32) {
 		CHECK_GE(pfn, FRAME_AT_4_GIB);
 		new_process();
-		CHECK_EQ(do_mmap(new_device(pfn), BASE, PG(1), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+		CHECK_EQ(do_mmap(new_device(pfn), BASE, PG(1), RW, MAP_SHARED | MAP_FIXED, 0),
+			 BASE);
 		hosted_write32(BASE + 16, 0x12345678);
 		CHECK_EQ(frame_at(BASE), pfn);
 		CHECK_EQ(hosted_lookup_user(current_vm->mm, BASE).entry >> 32 & 0xf, pfn >> 20);
@@ -271,7 +308,10 @@ PAGODA_TEST(locked_and_reserved_pages_are_not_taken, "AS-25")
 
 /* ---- From a file to its mappings --------------------------------------------------------- */
 
-/* Whether looking for its last page finds the VMA, and how many others it finds that do not show that. */
+/*
+ * Whether looking for its last page finds the VMA, and how many others it finds that do not show
+ * that.
+ */
 static unsigned int found_by_page(const struct rb_root *tree, const struct vm_area_struct *vma)
 {
 	unsigned long page = vma->vm_pgoff + vma_pages(vma) - 1;
@@ -293,35 +333,41 @@ static unsigned int count_range(const struct rb_root *tree, unsigned long first,
 
 	for_each_vma_of(vma, tree, first, last) {
 		CHECK(!prev || prev->vm_pgoff <= vma->vm_pgoff);
-		CHECK(prev != vma && vma->vm_pgoff <= last && vma->vm_pgoff + vma_pages(vma) > first);
+		CHECK(prev != vma && vma->vm_pgoff <= last &&
+		      vma->vm_pgoff + vma_pages(vma) > first);
 		prev = vma;
 		n++;
 	}
 	return n;
 }
 
-static unsigned int expected_in_range(struct mm_struct *const *mms, unsigned int nr, bool shared, unsigned long first,
-				      unsigned long last)
+static unsigned int expected_in_range(struct mm_struct *const *mms, unsigned int nr, bool shared,
+				      unsigned long first, unsigned long last)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < nr; i++)
-		for (struct vm_area_struct *vma = mms[i] ? mms[i]->mmap : NULL; vma; vma = vma->vm_next)
-			n += vma->vm_file && !!(vma->vm_flags & VM_SHARED) == shared && vma->vm_pgoff <= last &&
-			     vma->vm_pgoff + vma_pages(vma) > first;
+		for (struct vm_area_struct *vma = mms[i] ? mms[i]->mmap : NULL; vma;
+		     vma = vma->vm_next)
+			n += vma->vm_file && !!(vma->vm_flags & VM_SHARED) == shared &&
+			     vma->vm_pgoff <= last && vma->vm_pgoff + vma_pages(vma) > first;
 	return n;
 }
 
-static void check_lists(struct address_space *mapping, struct mm_struct *const *mms, unsigned int nr)
+static void check_lists(struct address_space *mapping, struct mm_struct *const *mms,
+			unsigned int nr)
 {
 	unsigned int private = 0, shared = 0;
 
 	for (unsigned int i = 0; i < nr; i++)
-		for (struct vm_area_struct *vma = mms[i] ? mms[i]->mmap : NULL; vma; vma = vma->vm_next) {
+		for (struct vm_area_struct *vma = mms[i] ? mms[i]->mmap : NULL; vma;
+		     vma = vma->vm_next) {
 			if (!vma->vm_file)
 				continue;
-			CHECK_EQ(found_by_page(&mapping->i_mmap_shared, vma), !!(vma->vm_flags & VM_SHARED));
-			CHECK_EQ(found_by_page(&mapping->i_mmap, vma), !(vma->vm_flags & VM_SHARED));
+			CHECK_EQ(found_by_page(&mapping->i_mmap_shared, vma),
+				 !!(vma->vm_flags & VM_SHARED));
+			CHECK_EQ(found_by_page(&mapping->i_mmap, vma),
+				 !(vma->vm_flags & VM_SHARED));
 			*(vma->vm_flags & VM_SHARED ? &shared : &private) += 1;
 		}
 	CHECK_EQ(vma_interval_validate(&mapping->i_mmap), private);
@@ -329,7 +375,8 @@ static void check_lists(struct address_space *mapping, struct mm_struct *const *
 	for (int i = 0; i < 4; i++) {
 		unsigned long first = test_random_below(70), last = first + test_random_below(8);
 
-		CHECK_EQ(count_range(&mapping->i_mmap, first, last), expected_in_range(mms, nr, false, first, last));
+		CHECK_EQ(count_range(&mapping->i_mmap, first, last),
+			 expected_in_range(mms, nr, false, first, last));
 		CHECK_EQ(count_range(&mapping->i_mmap_shared, first, last),
 			 expected_in_range(mms, nr, true, first, last));
 	}
@@ -346,7 +393,9 @@ static void random_step(struct vm_file *file, struct mm_struct **mms)
 	switch (test_random_below(6)) {
 	case 0:
 	case 1:
-		CHECK_EQ(do_mmap(file, addr, len, PROT_READ, kind | MAP_FIXED, PG(test_random_below(64))), addr);
+		CHECK_EQ(do_mmap(file, addr, len, PROT_READ, kind | MAP_FIXED,
+				 PG(test_random_below(64))),
+			 addr);
 		break;
 	case 2:
 		CHECK_EQ(do_munmap(addr, len), 0);
@@ -355,7 +404,8 @@ static void random_step(struct vm_file *file, struct mm_struct **mms)
 		(void)!do_mprotect(addr, len, test_random_below(2) ? RW : PROT_READ);
 		break;
 	case 4:
-		(void)!do_mremap(addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(80 + test_random_below(8)));
+		(void)!do_mremap(addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED,
+				 BASE + PG(80 + test_random_below(8)));
 		break;
 	default:
 		if (mms[i])
@@ -367,7 +417,7 @@ static void random_step(struct vm_file *file, struct mm_struct **mms)
 PAGODA_TEST(file_trees_name_each_mapping_once, "AS-39 AS-43")
 {
 	struct vm_file *file = shmem_zero_setup(PG(64), true);
-	struct mm_struct *mms[MMS] = { NULL };
+	struct mm_struct *mms[MMS] = {NULL};
 
 	CHECK(file);
 	new_process();
@@ -430,7 +480,7 @@ PAGODA_TEST(kernel_memory_is_there_at_once_and_stays, "AS-79 CT-03")
 	kfree(object);
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 PAGODA_TEST(low_twelve_bits_are_the_offset, "PT-35 PT-04 PT-03")
 {
@@ -445,11 +495,13 @@ PAGODA_TEST(low_twelve_bits_are_the_offset, "PT-35 PT-04 PT-03")
 		hosted_write8(addr, (u8)i);
 		info = hosted_lookup_user(current_vm->mm, addr);
 		CHECK(info.present && info.level == 1);
-		CHECK_EQ(*(u8 *)hosted_phys((info.pa & ~(phys_addr_t)(PAGE_SIZE - 1)) | (addr & (PAGE_SIZE - 1))), (u8)i);
+		CHECK_EQ(*(u8 *)hosted_phys((info.pa & ~(phys_addr_t)(PAGE_SIZE - 1)) |
+					    (addr & (PAGE_SIZE - 1))),
+			 (u8)i);
 	}
 }
 
-/* ---- The entry of the fault handler ----------------------------------------------------------------- */
+/* ---- The entry of the fault handler ---------------------------------------------------------- */
 
 static unsigned int depth;
 static unsigned long seen_addresses[8], nr_seen;
@@ -521,10 +573,10 @@ PAGODA_TEST(fault_totals_add_up, "FT-16 FT-68")
 	failed = vm_event(fault_segv) + vm_event(fault_sigbus);
 	min = current_vm->min_flt, maj = current_vm->maj_flt;
 	for (int i = 0; i < 5; i++)
-		hosted_write8(BASE + PG(i), 1); /* 5 minor */
-	CHECK(user_read32(BASE + PG(5), &value)); /* 1, zero page */
-	hosted_write8(BASE + PG(5), 1);		  /* 1 more */
-	hosted_write8(BASE + PG(8), 1);		  /* 1, object */
+		hosted_write8(BASE + PG(i), 1);	    /* 5 minor */
+	CHECK(user_read32(BASE + PG(5), &value));   /* 1, zero page */
+	hosted_write8(BASE + PG(5), 1);		    /* 1 more */
+	hosted_write8(BASE + PG(8), 1);		    /* 1, object */
 	CHECK(!user_read32(BASE + PG(10), &value)); /* past its end: SIGBUS */
 	CHECK(!user_read32(BASE + PG(40), &value)); /* nothing there */
 	CHECK(!user_read32(BASE - PG(1), &value));
@@ -545,7 +597,7 @@ PAGODA_TEST(fault_codes_map_to_those_of_2_4, "CT-20")
 	CHECK_EQ(vm_fault_result_24(VM_FAULT_MAJOR | VM_FAULT_NOPAGE), 2);
 }
 
-/* ---- User copies --------------------------------------------------------------------------------------- */
+/* ---- User copies ----------------------------------------------------------------------------- */
 
 static size_t copy_in(void *to, unsigned long from, size_t n)
 {
@@ -594,7 +646,7 @@ static unsigned long any_pointer(void)
 
 PAGODA_TEST(copies_of_constant_size_are_like_any_other, "FT-66 FT-62 FT-63 AS-04")
 {
-	static const size_t sizes[] = { 1, 2, 4, 8 };
+	static const size_t sizes[] = {1, 2, 4, 8};
 	volatile size_t n;
 
 	new_process();
@@ -623,7 +675,8 @@ static void take_pages_away(void *arg)
 	for (unsigned long page = 0; atomic_read(&copying); page = (page + 5) % 8) {
 
 		CHECK_EQ(do_munmap(BASE + PG(page), PG(1)), 0);
-		CHECK_EQ(do_mmap(NULL, BASE + PG(page), PG(1), RW, FIXED | MAP_POPULATE, 0), BASE + PG(page));
+		CHECK_EQ(do_mmap(NULL, BASE + PG(page), PG(1), RW, FIXED | MAP_POPULATE, 0),
+			 BASE + PG(page));
 	}
 }
 
@@ -658,9 +711,12 @@ PAGODA_TEST_CONFIG(copies_stop_where_a_page_disappears, "FT-62 FT-63", .nr_cpus 
 	hosted_wait(thread);
 }
 
-/* ---- What was used since ------------------------------------------------------------------------------- */
+/* ---- What was used since --------------------------------------------------------------------- */
 
-/* A letter a page: '.' no entry, 'a' accessed, 'A' accessed and stored to since, '-' neither, 'D' stored to. */
+/*
+ * A letter a page: '.' no entry, 'a' accessed, 'A' accessed and stored to since, '-' neither, 'D'
+ * stored to.
+ */
 static const char *uses(struct mm_struct *mm, unsigned long addr, int pages)
 {
 	static char text[3][16];
@@ -669,7 +725,9 @@ static const char *uses(struct mm_struct *mm, unsigned long addr, int pages)
 
 	for (int i = 0; i < pages; i++) {
 		pte_t pte = __pte((pteval_t)hosted_lookup_user(mm, addr + PG(i)).entry);
-		bool young = pte_young(pte), dirty = pte_soft_dirty(pte) || find_vma(mm, addr + PG(i))->vm_flags & VM_SOFTDIRTY;
+		bool young = pte_young(pte),
+		     dirty = pte_soft_dirty(pte) ||
+			     find_vma(mm, addr + PG(i))->vm_flags & VM_SOFTDIRTY;
 
 		out[i] = pte_none(pte) ? '.' : young ? (dirty ? 'A' : 'a') : dirty ? 'D' : '-';
 		CHECK(dirty || !pte_write(pte));
@@ -704,7 +762,8 @@ PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
 	CHECK(child);
 	CHECK_STR(uses(child, BASE, 6), "-D---."); /* it has used nothing yet */
 	mmput(child);
-	CHECK_EQ(do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9)), BASE + PG(9));
+	CHECK_EQ(do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9)),
+		 BASE + PG(9));
 	CHECK_STR(uses(mm, BASE + PG(9), 1), "D");
 	CHECK_EQ(clear_refs(mm, CLEAR_REFS_SOFT_DIRTY), 0);
 	hosted_write32(BASE + PG(2), 3);
@@ -745,7 +804,7 @@ PAGODA_TEST(first_store_to_shared_memory_after_clear_refs_is_seen, "")
 	check_mm();
 }
 
-/* ---- Segments of a process's own ------------------------------------------------------------------ */
+/* ---- Segments of a process's own ------------------------------------------------------------- */
 
 static void nothing(void *arg)
 {
@@ -753,7 +812,7 @@ static void nothing(void *arg)
 }
 
 /* What modify_ldt(2) takes; a 32-bit data segment. */
-static const u32 segment[4] = { 2, 0x12345678, 0xfffff, 1 | 1 << 4 };
+static const u32 segment[4] = {2, 0x12345678, 0xfffff, 1 | 1 << 4};
 
 static bool dup_with_ldt(void *arg)
 {
@@ -784,14 +843,15 @@ PAGODA_TEST(segments_are_set_read_and_inherited, "CS-11")
 	CHECK_EQ(entries[2], 0x12cff3345678ffffull);
 	CHECK_EQ(modify_ldt(0x11, PAGE_OFFSET, sizeof(segment)), -EFAULT);
 	test_fail_every_allocation(dup_with_ldt, current_vm->mm);
-	hosted_wait(hosted_spawn("nothing", 0, nothing, NULL)); /* a thread without an mm borrows ours */
+	/* a thread without an mm borrows ours */
+	hosted_wait(hosted_spawn("nothing", 0, nothing, NULL));
 	CHECK_EQ(vm_event(ldt_load), loads + 1);
 	hosted_process_exit();
 	new_process(); /* which has none */
 	CHECK_EQ(vm_event(ldt_load), loads + 2);
 }
 
-/* ---- Lazy TLB on one CPU --------------------------------------------------------------------------------- */
+/* ---- Lazy TLB on one CPU --------------------------------------------------------------------- */
 
 PAGODA_TEST(one_cpu_knows_no_lazy_state, "CS-08 CS-03")
 {

@@ -44,7 +44,7 @@ static int transfer(struct block_device *bdev, enum bio_op op, u64 sector, struc
 
 PAGODA_TEST(what_is_written_is_read_back, "XC-03")
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ 0 });
+	struct block_device *bdev = make_disk((struct hosted_disk_config){0});
 	struct page *out = alloc_page(GFP_KERNEL), *in = alloc_page(GFP_KERNEL);
 
 	CHECK_EQ(find_block_device("hda"), bdev);
@@ -52,7 +52,8 @@ PAGODA_TEST(what_is_written_is_read_back, "XC-03")
 	for (unsigned int i = 0; i < PAGE_SIZE; i++)
 		bytes_of(out)[i] = (u8)(i * 7);
 	CHECK_EQ(transfer(bdev, BIO_WRITE, 24, out), 0);
-	CHECK_EQ(memcmp((u8 *)hosted_disk_bytes(bdev) + 24 * SECTOR_SIZE, bytes_of(out), PAGE_SIZE), 0);
+	CHECK_EQ(memcmp((u8 *)hosted_disk_bytes(bdev) + 24 * SECTOR_SIZE, bytes_of(out), PAGE_SIZE),
+		 0);
 	CHECK_EQ(transfer(bdev, BIO_READ, 24, in), 0);
 	CHECK_EQ(memcmp(bytes_of(in), bytes_of(out), PAGE_SIZE), 0);
 	CHECK_EQ(transfer(bdev, BIO_FLUSH, 0, NULL), 0);
@@ -63,7 +64,7 @@ PAGODA_TEST(what_is_written_is_read_back, "XC-03")
 
 PAGODA_TEST(bios_that_do_not_fit_the_device_end_with_an_error, "")
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ 0 });
+	struct block_device *bdev = make_disk((struct hosted_disk_config){0});
 	u64 end = bdev->nr_sectors;
 	struct page *page = alloc_page(GFP_KERNEL);
 
@@ -80,7 +81,7 @@ PAGODA_TEST(bios_that_do_not_fit_the_device_end_with_an_error, "")
 
 PAGODA_TEST(one_holder_at_a_time, "")
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ 0 });
+	struct block_device *bdev = make_disk((struct hosted_disk_config){0});
 	int a, b;
 
 	CHECK_EQ(claim_block_device(bdev, &a), 0);
@@ -90,7 +91,7 @@ PAGODA_TEST(one_holder_at_a_time, "")
 	CHECK_EQ(claim_block_device(bdev, &b), 0);
 }
 
-/* ---- Many at once ------------------------------------------------------------------------------ */
+/* ---- Many at once ---------------------------------------------------------------------------- */
 
 #define MANY 64u
 
@@ -144,12 +145,13 @@ static void check_disk(struct block_device *bdev, unsigned int n)
 
 PAGODA_TEST(plugged_neighbours_become_one_request, "RC-04")
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ .max_vecs = 16, .high_memory = true });
+	struct block_device *bdev =
+		make_disk((struct hosted_disk_config){.max_vecs = 16, .high_memory = true});
 	struct page *pages[MANY];
 
 	get_pages(pages, MANY);
 	blk_start_plug();
-	blk_start_plug(); /* plugs nest */
+	blk_start_plug();		      /* plugs nest */
 	for (unsigned int i = 0; i < 32; i++) /* upwards ... */
 		submit_page(bdev, BIO_WRITE, i * PAGE_SECTORS, pages[i]);
 	for (unsigned int i = 63; i >= 32; i--) /* ... and downwards */
@@ -167,7 +169,7 @@ PAGODA_TEST(plugged_neighbours_become_one_request, "RC-04")
 
 PAGODA_TEST(nothing_passes_a_flush_or_what_it_overlaps_with, "")
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ .high_memory = true });
+	struct block_device *bdev = make_disk((struct hosted_disk_config){.high_memory = true});
 	struct bio *flush = bio_alloc(bdev, BIO_FLUSH, 0, 1, GFP_NOIO);
 	struct page *pages[4];
 
@@ -176,9 +178,11 @@ PAGODA_TEST(nothing_passes_a_flush_or_what_it_overlaps_with, "")
 	submit_page(bdev, BIO_WRITE, 0, pages[0]);
 	flush->end_io = count_end;
 	submit_bio(flush);
-	submit_page(bdev, BIO_WRITE, PAGE_SECTORS, pages[1]); /* continues the first, but after the flush */
+	/* continues the first, but after the flush */
+	submit_page(bdev, BIO_WRITE, PAGE_SECTORS, pages[1]);
 	submit_page(bdev, BIO_WRITE, PAGE_SECTORS, pages[2]); /* the later one wins */
-	submit_page(bdev, BIO_WRITE, 0, pages[3]); /* would fit before the second, across the third */
+	/* would fit before the second, across the third */
+	submit_page(bdev, BIO_WRITE, 0, pages[3]);
 	blk_finish_plug();
 	wait_for(5);
 	CHECK_EQ(bdev->nr_requests[BIO_FLUSH], 1);
@@ -190,7 +194,8 @@ PAGODA_TEST(nothing_passes_a_flush_or_what_it_overlaps_with, "")
 
 PAGODA_TEST(an_error_is_its_requests_alone, "")
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ .max_vecs = 1, .high_memory = true });
+	struct block_device *bdev =
+		make_disk((struct hosted_disk_config){.max_vecs = 1, .high_memory = true});
 	struct page *pages[MANY];
 
 	get_pages(pages, MANY);
@@ -224,7 +229,8 @@ static void watch_retries(void *arg, enum bio_op op, u64 sector, struct page *pa
 
 PAGODA_TEST(a_bad_sector_costs_no_neighbour_of_a_merged_request, "")
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ .max_vecs = 32, .high_memory = true });
+	struct block_device *bdev =
+		make_disk((struct hosted_disk_config){.max_vecs = 32, .high_memory = true});
 	struct page *pages[MANY];
 
 	get_pages(pages, MANY);
@@ -247,7 +253,7 @@ PAGODA_TEST(a_bad_sector_costs_no_neighbour_of_a_merged_request, "")
 PAGODA_TEST_CONFIG(stalled_disk_holds_up_nobody_else, "", .nr_cpus = 2)
 {
 	struct block_device *bdev = make_disk(
-		(struct hosted_disk_config){ .max_vecs = 1, .depth = 2, .high_memory = true });
+		(struct hosted_disk_config){.max_vecs = 1, .depth = 2, .high_memory = true});
 	struct page *pages[MANY];
 
 	get_pages(pages, MANY);
@@ -267,7 +273,8 @@ PAGODA_TEST_CONFIG(stalled_disk_holds_up_nobody_else, "", .nr_cpus = 2)
 
 PAGODA_TEST_CONFIG(a_disk_takes_its_time, "", .deterministic = true, .nr_cpus = 2)
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ .delay_ns = 5000000, .high_memory = true });
+	struct block_device *bdev =
+		make_disk((struct hosted_disk_config){.delay_ns = 5000000, .high_memory = true});
 	struct page *page = alloc_page(GFP_KERNEL);
 	u64 began = port_clock_ns();
 
@@ -286,11 +293,11 @@ PAGODA_TEST(a_disk_in_a_file_keeps_what_is_written, "")
 	int fd = mkstemp(path);
 
 	CHECK(fd >= 0 && ftruncate(fd, DISK_BYTES) == 0);
-	bdev = make_disk((struct hosted_disk_config){ .path = path });
+	bdev = make_disk((struct hosted_disk_config){.path = path});
 	memset(bytes_of(page), 0x5a, PAGE_SIZE);
 	CHECK_EQ(transfer(bdev, BIO_WRITE, 16, page), 0);
 	hosted_disks_end();
-	bdev = make_disk((struct hosted_disk_config){ .path = path });
+	bdev = make_disk((struct hosted_disk_config){.path = path});
 	memset(bytes_of(page), 0, PAGE_SIZE);
 	CHECK_EQ(transfer(bdev, BIO_READ, 16, page), 0);
 	CHECK_EQ(bytes_of(page)[4000], 0x5a);
@@ -299,11 +306,13 @@ PAGODA_TEST(a_disk_in_a_file_keeps_what_is_written, "")
 	__free_page(page);
 }
 
-/* ---- High memory and no memory ------------------------------------------------------------------- */
+/* ---- High memory and no memory --------------------------------------------------------------- */
 
-PAGODA_TEST_CONFIG(high_pages_reach_a_low_device_by_copies, "HM-10", .exact = true, .ram = 1200 * SZ_1M)
+PAGODA_TEST_CONFIG(high_pages_reach_a_low_device_by_copies, "HM-10", .exact = true,
+		   .ram = 1200 * SZ_1M)
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ 0 }); /* hosted_fatal() if it meets a high page */
+	/* hosted_fatal() if it meets a high page */
+	struct block_device *bdev = make_disk((struct hosted_disk_config){0});
 	struct page *pages[MANY], *in;
 
 	if (!HAVE_HIGHMEM)
@@ -327,7 +336,7 @@ PAGODA_TEST_CONFIG(high_pages_reach_a_low_device_by_copies, "HM-10", .exact = tr
 
 PAGODA_TEST_CONFIG(transfers_go_on_without_any_memory, "FX-24", .nr_cpus = 2, .ram = 1200 * SZ_1M)
 {
-	struct block_device *bdev = make_disk((struct hosted_disk_config){ 0 });
+	struct block_device *bdev = make_disk((struct hosted_disk_config){0});
 	struct page *pages[MANY];
 
 	get_pages(pages, MANY);
@@ -341,7 +350,7 @@ PAGODA_TEST_CONFIG(transfers_go_on_without_any_memory, "FX-24", .nr_cpus = 2, .r
 	put_pages(pages, MANY);
 }
 
-/* ---- Against a model ------------------------------------------------------------------------------ */
+/* ---- Against a model ------------------------------------------------------------------------- */
 
 /*
  * Rounds of random bios on ranges that do not overlap, pieces of random sizes in pages of any
@@ -376,11 +385,14 @@ static void submit_random(struct block_device *bdev, struct expected *e, u64 sta
 {
 	struct bio *bio;
 
-	*e = (struct expected){ .op = test_random_below(2) ? BIO_WRITE : BIO_READ, .start = start, .end = start };
+	*e = (struct expected){
+		.op = test_random_below(2) ? BIO_WRITE : BIO_READ, .start = start, .end = start};
 	bio = bio_alloc(bdev, e->op, start, BIO_PIECES, GFP_NOIO);
 	CHECK(bio);
-	for (u64 want = 1 + test_random_below(BIO_PIECES); e->nr < want && e->end < MODEL_SECTORS - 8; e->nr++) {
-		u64 first = test_random_below(PAGE_SECTORS), n = 1 + test_random_below(PAGE_SECTORS - first);
+	for (u64 want = 1 + test_random_below(BIO_PIECES);
+	     e->nr < want && e->end < MODEL_SECTORS - 8; e->nr++) {
+		u64 first = test_random_below(PAGE_SECTORS),
+		    n = 1 + test_random_below(PAGE_SECTORS - first);
 		struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
 
 		CHECK(page);
@@ -399,7 +411,8 @@ static void submit_random(struct block_device *bdev, struct expected *e, u64 sta
 /* What a failed write leaves on the disk is not promised. */
 static void check_random(const u8 *disk, struct expected *e, u64 bad_start, u64 bad_end)
 {
-	bool bad = e->op == BIO_WRITE && bad_start < bad_end && e->start < bad_end && e->end > bad_start;
+	bool bad = e->op == BIO_WRITE && bad_start < bad_end && e->start < bad_end &&
+		   e->end > bad_start;
 	u8 *at = model + e->start * SECTOR_SIZE;
 
 	while (!__atomic_load_n(&e->ended, __ATOMIC_ACQUIRE))
@@ -409,7 +422,8 @@ static void check_random(const u8 *disk, struct expected *e, u64 bad_start, u64 
 		if (e->op == BIO_READ)
 			CHECK_MEM(bytes_of(e->pages[i]) + e->offset[i], at, e->len[i]);
 		else
-			memcpy(at, bad ? disk + (at - model) : bytes_of(e->pages[i]) + e->offset[i], e->len[i]);
+			memcpy(at, bad ? disk + (at - model) : bytes_of(e->pages[i]) + e->offset[i],
+			       e->len[i]);
 		__free_page(e->pages[i]);
 	}
 }
@@ -447,20 +461,20 @@ static void against_model(struct hosted_disk_config config)
 
 PAGODA_TEST_CONFIG(random_bios_do_what_copying_does, "", .nr_cpus = 2)
 {
-	against_model((struct hosted_disk_config){ .high_memory = true });
+	against_model((struct hosted_disk_config){.high_memory = true});
 }
 PAGODA_TEST_CONFIG(random_bios_bounce_or_not, "HM-10", .ram = 1200 * SZ_1M, .nr_cpus = 2)
 {
 	if (!HAVE_HIGHMEM)
 		SKIP("no high memory in this geometry");
-	against_model((struct hosted_disk_config){ .depth = 2 });
+	against_model((struct hosted_disk_config){.depth = 2});
 }
 PAGODA_TEST_CONFIG(random_bios_step_by_step, "", .nr_cpus = 3, .deterministic = true)
 {
-	against_model((struct hosted_disk_config){ .max_vecs = 8, .depth = 3, .high_memory = true });
+	against_model((struct hosted_disk_config){.max_vecs = 8, .depth = 3, .high_memory = true});
 }
 
-/* ---- Several CPUs ------------------------------------------------------------------------------------ */
+/* ---- Several CPUs ---------------------------------------------------------------------------- */
 
 static struct block_device *raced;
 
@@ -485,7 +499,7 @@ static void race(void)
 {
 	struct hosted_task *tasks[4];
 
-	raced = make_disk((struct hosted_disk_config){ .depth = 2, .high_memory = true });
+	raced = make_disk((struct hosted_disk_config){.depth = 2, .high_memory = true});
 	for (unsigned long i = 0; i < ARRAY_SIZE(tasks); i++)
 		tasks[i] = hosted_spawn("io", HOSTED_ANY_CPU, write_and_read, (void *)i);
 	for (unsigned long i = 0; i < ARRAY_SIZE(tasks); i++)

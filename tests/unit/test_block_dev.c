@@ -18,7 +18,8 @@ static void no_release(struct vm_file *file)
 {
 	(void)file;
 }
-static const struct vm_file_operations bdev_file_ops = {.mmap = generic_file_mmap, .release = no_release};
+static const struct vm_file_operations bdev_file_ops = {.mmap = generic_file_mmap,
+							.release = no_release};
 
 static void make_disk(void)
 {
@@ -170,7 +171,8 @@ PAGODA_TEST(block_sizes_change_and_lose_nothing, "")
 	brelse(bh);
 	set_blocksize(bdev, BLOCK); /* nothing is cached */
 	bh = must_bread(9, BLOCK);
-	CHECK_EQ(block_file_read(file, &byte, 1, end - 1), -EIO); /* not with that size of buffers in use */
+	/* not with that size of buffers in use */
+	CHECK_EQ(block_file_read(file, &byte, 1, end - 1), -EIO);
 	brelse(bh);
 	CHECK_EQ(read_byte(file, end - 1), 'z');
 	CHECK_EQ(getblk(bdev, 10, BLOCK), NULL); /* half of it is not there */
@@ -229,7 +231,8 @@ PAGODA_TEST(a_read_error_is_sigbus_and_what_is_read_later_is_right, "PM-33")
 /* The same on the machine's disk, whose answers come later and from another CPU. */
 PAGODA_TEST_CONFIG(errors_of_the_machines_disk_are_its_readers_alone, "PM-33", .nr_cpus = 2)
 {
-	struct hosted_disk_config config = {.name = "hda", .bytes = 64 * PAGE_SIZE, .delay_ns = 1000};
+	struct hosted_disk_config config = {
+		.name = "hda", .bytes = 64 * PAGE_SIZE, .delay_ns = 1000};
 	struct block_device *bdev = hosted_disk_create(&config);
 	struct vm_file *file = &the_bdev_file;
 	struct page *page;
@@ -367,6 +370,7 @@ PAGODA_TEST_CONFIG(files_and_metadata_of_a_disk_on_four_cpus, "", .nr_cpus = 4)
 	CHECK_EQ(generic_file_fsync(file, 0, ~0ull), 0);
 	for (unsigned int user = 0; user < USERS; user++)
 		for (unsigned int block = 0; block < SHARED_BLOCKS; block++)
-			CHECK_EQ(the_disk->bytes[block * BLOCK + user * 8], users_bytes[user][block]);
+			CHECK_EQ(the_disk->bytes[block * BLOCK + user * 8],
+				 users_bytes[user][block]);
 	close_disk();
 }

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define PFN(n) ((unsigned long)(n) << PAGE_SHIFT)
+#define PFN(n)		     ((unsigned long)(n) << PAGE_SHIFT)
 #define BOOT_TEST(name, ids) PAGODA_TEST_CONFIG(name, ids, .no_mm_boot = true, .ram = 64 * SZ_1M)
 
 /* Where the tests put the bitmap: out of the way of what they allocate. */
@@ -152,7 +152,7 @@ BOOT_TEST(memory_is_zeroed, "BM-23")
 
 BOOT_TEST(two_nodes_keep_apart, "BM-18 NU-05")
 {
-	static pg_data_t node1 = { .node_id = 1 };
+	static pg_data_t node1 = {.node_id = 1};
 	unsigned long address;
 
 	boot_node(8192, 1000, 8192);

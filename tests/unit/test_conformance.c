@@ -82,7 +82,7 @@ static void note_cpu(void *arg)
 
 PAGODA_TEST_CONFIG(on_each_cpu_runs_on_each, "SM-04", .nr_cpus = 4)
 {
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	unsigned long flags;
 
 	port_on_each_cpu(0xf, note_cpu, &seen);
@@ -90,11 +90,12 @@ PAGODA_TEST_CONFIG(on_each_cpu_runs_on_each, "SM-04", .nr_cpus = 4)
 	CHECK_EQ(seen.calls, 4);
 	CHECK_EQ(seen.irqs_on, 0);
 	CHECK(port_irqs_enabled());
-	seen = (struct seen){ 0 };
+	seen = (struct seen){0};
 	port_on_each_cpu(0xa, note_cpu, &seen);
 	CHECK_EQ(seen.cpus, 0xa);
 	flags = port_irq_save();
-	port_on_each_cpu(1ul << port_cpu_id(), note_cpu, &seen); /* itself: also with interrupts off */
+	/* itself: also with interrupts off */
+	port_on_each_cpu(1ul << port_cpu_id(), note_cpu, &seen);
 	port_irq_restore(flags);
 	CHECK_EQ(seen.calls, 3);
 }
@@ -123,8 +124,8 @@ static void wait_for(int *counter, int value)
 
 PAGODA_TEST_CONFIG(on_each_cpu_reaches_busy_cpus, "SM-04", .nr_cpus = 3)
 {
-	struct spinner s = { 0 };
-	struct seen seen = { 0 };
+	struct spinner s = {0};
+	struct seen seen = {0};
 
 	CHECK(port_thread_create("spin", spin, &s));
 	CHECK(port_thread_create("spin", spin, &s));
@@ -140,7 +141,7 @@ PAGODA_TEST_CONFIG(on_each_cpu_reaches_busy_cpus, "SM-04", .nr_cpus = 3)
 static void call_everybody(void *arg)
 {
 	struct spinner *s = arg;
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 
 	for (int i = 0; i < 100; i++)
 		port_on_each_cpu(0xf, note_cpu, &seen);
@@ -150,7 +151,7 @@ static void call_everybody(void *arg)
 
 PAGODA_TEST_CONFIG(on_each_cpu_from_all_at_once, "SM-04", .nr_cpus = 4)
 {
-	struct spinner s = { 0 };
+	struct spinner s = {0};
 
 	for (int i = 0; i < 6; i++)
 		CHECK(port_thread_create("caller", call_everybody, &s));
@@ -203,7 +204,7 @@ static void play_ping_pong(void)
 	static struct ping_pong p;
 	struct vm_task *other;
 
-	p = (struct ping_pong){ .main = port_current(), .rounds = 200 };
+	p = (struct ping_pong){.main = port_current(), .rounds = 200};
 	other = port_thread_create("pong", pong, &p);
 	CHECK(other);
 	for (int i = 0; i < p.rounds; i++) {
@@ -255,7 +256,7 @@ static bool count_task(struct vm_task *task, void *arg)
 
 PAGODA_TEST(for_each_task_stops_when_told, "")
 {
-	struct spinner s = { 0 };
+	struct spinner s = {0};
 	unsigned int n = 0;
 
 	CHECK(port_thread_create("spin", spin, &s));
@@ -266,7 +267,7 @@ PAGODA_TEST(for_each_task_stops_when_told, "")
 	wait_for(&s.calls, 2);
 }
 
-/* ---- Tier 3: user copies ------------------------------------------------------------------------ */
+/* ---- Tier 3: user copies --------------------------------------------------------------------- */
 
 /* Two pages followed by nothing; the address of the first. */
 static unsigned long two_pages(void)
@@ -275,7 +276,8 @@ static unsigned long two_pages(void)
 
 	if (hosted_process_create())
 		SKIP("no mm_alloc() yet");
-	addr = do_mmap(NULL, 0, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	addr = do_mmap(NULL, 0, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       0);
 	CHECK(!IS_ERR_VALUE(addr));
 	CHECK_EQ(do_munmap(addr + 2 * PAGE_SIZE, PAGE_SIZE), 0);
 	return addr;

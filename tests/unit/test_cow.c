@@ -32,7 +32,8 @@ PAGODA_TEST(fork_shares_until_written, "CT-28 AS-44 AS-45 FT-36 FT-55 FT-57 FT-6
 
 	new_process();
 	map_at(BASE, 8, RW);
-	CHECK_EQ(do_mmap(NULL, BASE + PG(20), PG(1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0), BASE + PG(20));
+	CHECK_EQ(do_mmap(NULL, BASE + PG(20), PG(1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+		 BASE + PG(20));
 	hosted_write32(BASE + PG(20), 7);
 	for (u32 i = 0; i < 8; i++) {
 		hosted_write32(BASE + PG(i), i + 1);
@@ -60,7 +61,10 @@ static void child_sees_its_own(void *arg)
 	CHECK_EQ(hosted_read32(BASE), 5);
 }
 
-/* A debugger writes to a read-only page that parent and child share: it gets a copy of the parent's own. */
+/*
+ * A debugger writes to a read-only page that parent and child share: it gets a copy of the parent's
+ * own.
+ */
 PAGODA_TEST(forced_write_does_not_reach_the_other_process, "FT-55 FT-63 AS-44")
 {
 	struct hosted_task *child;
@@ -72,7 +76,8 @@ PAGODA_TEST(forced_write_does_not_reach_the_other_process, "FT-55 FT-63 AS-44")
 	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
 	child = hosted_fork(0, child_sees_its_own, NULL); /* does not run before we wait */
 	CHECK(child);
-	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true), sizeof(value));
+	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true),
+		 sizeof(value));
 	CHECK_EQ(hosted_read32(BASE), 9);
 	hosted_wait(child);
 	check_mm();
@@ -153,7 +158,7 @@ PAGODA_TEST(mprotect_never_opens_a_shared_page, "AS-65 FT-56")
 	CHECK_EQ(hosted_read32(BASE), 5); /* contents survive PROT_NONE */
 }
 
-/* ---- Stale translations, other CPUs ---------------------------------------------------------------- */
+/* ---- Stale translations, other CPUs ---------------------------------------------------------- */
 
 /* A thread on another CPU that touches a page when told to. */
 struct remote {
@@ -179,7 +184,8 @@ static void remote_thread(void *arg)
 			port_cpu_relax();
 		if (r->quit)
 			break;
-		r->done = r->write ? user_write32(r->addr, r->value) : user_read32(r->addr, &r->value);
+		r->done = r->write ? user_write32(r->addr, r->value)
+				   : user_read32(r->addr, &r->value);
 		r->signal = hosted_signal();
 		__atomic_store_n(&r->turn, r->turn + 1, __ATOMIC_RELEASE);
 	}
@@ -213,8 +219,8 @@ static void noop(void *arg)
 	(void)arg;
 }
 
-PAGODA_TEST_CONFIG(no_cpu_uses_a_translation_after_it_is_gone,
-		   "SM-07 AS-53 PT-24 XC-03", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(no_cpu_uses_a_translation_after_it_is_gone, "SM-07 AS-53 PT-24 XC-03",
+		   .nr_cpus = 2)
 {
 	static struct remote r;
 	unsigned long to;
@@ -246,7 +252,8 @@ PAGODA_TEST_CONFIG(no_cpu_uses_a_translation_after_it_is_gone,
 		CHECK_EQ(r.value, 0);
 		/* mremap */
 		CHECK(remote_access(&r, true, BASE + PG(3), 12));
-		to = do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(40));
+		to = do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED,
+			       BASE + PG(40));
 		CHECK_EQ(to, BASE + PG(40));
 		CHECK(!remote_access(&r, false, BASE + PG(3), 0));
 		CHECK(remote_access(&r, false, BASE + PG(40), 0));
@@ -331,7 +338,7 @@ PAGODA_TEST_CONFIG(flushes_reach_only_cpus_in_the_mask, "SM-05 CS-06 CS-07", .nr
 	CHECK_LE(vm_event(tlb_ipi), ipis + 1);
 }
 
-/* ---- Races ------------------------------------------------------------------------------------------ */
+/* ---- Races ----------------------------------------------------------------------------------- */
 
 #define RACE_PAGES 32
 
@@ -434,7 +441,8 @@ static void map_and_unmap(void *arg)
 	}
 }
 
-PAGODA_TEST_CONFIG(threads_change_one_address_space, "AS-06 AS-13 AS-14 AS-15 AS-46", .nr_cpus = CPUS)
+PAGODA_TEST_CONFIG(threads_change_one_address_space, "AS-06 AS-13 AS-14 AS-15 AS-46",
+		   .nr_cpus = CPUS)
 {
 	struct hosted_task *task[CPUS - 1];
 
@@ -449,7 +457,7 @@ PAGODA_TEST_CONFIG(threads_change_one_address_space, "AS-06 AS-13 AS-14 AS-15 AS
 	CHECK_EQ(get_mm_rss(current_vm->mm), 0);
 }
 
-/* ---- Switching (section CS) --------------------------------------------------------------------------- */
+/* ---- Switching (section CS) ------------------------------------------------------------------ */
 
 static void kthread(void *arg)
 {
@@ -461,7 +469,7 @@ static void kthread(void *arg)
 
 PAGODA_TEST(kernel_threads_borrow_and_return_an_mm, "AS-07 CS-03 CS-04 CS-05 CS-15")
 {
-	struct mm_struct *seen[1] = { NULL }, *mm;
+	struct mm_struct *seen[1] = {NULL}, *mm;
 
 	CHECK(!current_vm->mm && current_vm->active_mm == &init_mm);
 	new_process();

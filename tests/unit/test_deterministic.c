@@ -63,7 +63,7 @@ PAGODA_TEST_CONFIG(same_seed_same_order, "", .nr_cpus = 4, .deterministic = true
 	record_order();
 	__builtin_memcpy(first, shared.order, sizeof(first));
 	for (u64 seed = 5; seed < 7; seed++) {
-		shared = (struct shared){ 0 };
+		shared = (struct shared){0};
 		hosted_reseed(seed);
 		record_order();
 		if (seed == 5)
@@ -92,7 +92,7 @@ PAGODA_TEST_CONFIG(lost_update_shows, "", .nr_cpus = 2, .deterministic = true)
 	int least = 2 * STEPS;
 
 	for (int i = 0; i < 4; i++) {
-		shared = (struct shared){ 0 };
+		shared = (struct shared){0};
 		CHECK(port_thread_create("a", increment_badly, NULL));
 		CHECK(port_thread_create("b", increment_badly, NULL));
 		wait_ended(2);
@@ -136,12 +136,11 @@ PAGODA_TEST_CONFIG(time_is_virtual, "", .deterministic = true)
 
 PAGODA_TEST_CONFIG(deadlock_is_told, "", .deterministic = true)
 {
-	EXPECT_PANIC("deadlock", {
-		port_park(UINT64_MAX);
-	});
+	EXPECT_PANIC("deadlock", { port_park(UINT64_MAX); });
 }
 
-PAGODA_TEST_CONFIG(expected_panic_has_the_machine_to_itself, "", .nr_cpus = 2, .deterministic = true)
+PAGODA_TEST_CONFIG(expected_panic_has_the_machine_to_itself, "", .nr_cpus = 2,
+		   .deterministic = true)
 {
 	CHECK(port_thread_create("walker", walk, "a"));
 	port_interleave();

@@ -15,11 +15,11 @@
 #define BUF_PAGES 80ul
 #define MAP	  (BASE + PG(128))
 
-/* ---- A file that records ------------------------------------------------------------------------ */
+/* ---- A file that records --------------------------------------------------------------------- */
 
 /*
- * One letter an operation: Read, Sync, Write, Prepare, Commit, Bmap, Flush, reLease, Direct. Each checks
- * what it is promised.
+ * One letter an operation: Read, Sync, Write, Prepare, Commit, Bmap, Flush, reLease, Direct. Each
+ * checks what it is promised.
  */
 static char record[256];
 
@@ -31,10 +31,10 @@ static void note(char letter)
 		record[n] = letter;
 }
 /* What was asked since the last look. */
-#define CHECK_RECORD(text)                                                                         \
-	do {                                                                                       \
-		CHECK_STR(record, text);                                                           \
-		memset(record, 0, sizeof(record));                                                 \
+#define CHECK_RECORD(text)                         \
+	do {                                       \
+		CHECK_STR(record, text);           \
+		memset(record, 0, sizeof(record)); \
 	} while (0)
 
 static int rec_readpage(struct vm_file *file, struct page *page)
@@ -97,7 +97,8 @@ static int rec_releasepage(struct page *page, gfp_t gfp)
 }
 
 /* As ext2's: the size grows with what was written. */
-static long rec_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 pos)
+static long rec_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count,
+			  u64 pos)
 {
 	struct block_file *f = block_file_of(file->f_mapping);
 	long ret;
@@ -197,18 +198,19 @@ static void check_user(unsigned long addr, u64 pos, size_t n, u8 tag)
 	CHECK_MEM(seen, bytes, n);
 }
 
-/* ---- Who is called when (AS-71) ------------------------------------------------------------------- */
+/* ---- Who is called when (AS-71) -------------------------------------------------------------- */
 
 static void swap_to(struct block_file *f)
 {
-	u32 header[3] = { 1, 7, 0 };
-	struct swap_file swap = { &f->disk.bdev, &f->mapping, f->block_size, f->size };
+	u32 header[3] = {1, 7, 0};
+	struct swap_file swap = {&f->disk.bdev, &f->mapping, f->block_size, f->size};
 
 	CHECK_EQ(block_file_write(&f->file, header, sizeof(header), 1024), (long)sizeof(header));
 	CHECK_EQ(block_file_write(&f->file, "SWAPSPACE2", 10, PAGE_SIZE - 10), 10);
 	memset(record, 0, sizeof(record));
 	CHECK_EQ(sys_swapon_file(&swap, "file", 0), 0);
-	CHECK(strstr(record, "BBBBBBBB")); /* where each page of it is, and from then on past the file */
+	/* where each page of it is, and from then on past the file */
+	CHECK(strstr(record, "BBBBBBBB"));
 	CHECK_EQ(sys_swapoff_file(&f->mapping), 0);
 	memset(record, 0, sizeof(record));
 }
@@ -248,7 +250,10 @@ PAGODA_TEST(each_operation_is_called_in_its_place, "AS-71 AS-72 AS-73")
 	CHECK_EQ(hosted_read8(MAP + PG(1)), pattern(PAGE_SIZE, 2));
 	CHECK_RECORD("R");
 	CHECK_EQ(do_munmap(MAP, PG(2)), 0);
-	/* Growing by it asks nothing of the cache; into a hole it is the cache's, and goes to the disk. */
+	/*
+	 * Growing by it asks nothing of the cache; into a hole it is the cache's, and goes to the
+	 * disk.
+	 */
 	CHECK_EQ(direct_fill(f, 2 * PAGE_SIZE, 6 * PAGE_SIZE, 3), 2 * PAGE_SIZE);
 	CHECK_RECORD("D");
 	CHECK_EQ(direct_fill(f, 4 * PAGE_SIZE, 2 * PAGE_SIZE, 3), 4 * PAGE_SIZE);
@@ -264,7 +269,10 @@ PAGODA_TEST(each_operation_is_called_in_its_place, "AS-71 AS-72 AS-73")
 	close_file(f);
 }
 
-/* A page whose buffers are in use, or that cannot be read or written: still in the documented order. */
+/*
+ * A page whose buffers are in use, or that cannot be read or written: still in the documented
+ * order.
+ */
 PAGODA_TEST(operations_that_fail_are_balanced, "AS-71 AS-72")
 {
 	struct block_file *f = new_file(PAGE_SIZE / 4, 3);
@@ -282,7 +290,8 @@ PAGODA_TEST(operations_that_fail_are_balanced, "AS-71 AS-72")
 	CHECK_EQ(block_file_write(&f->file, "x", 1, 100), 1);
 	CHECK_RECORD("PC");
 	f->disk.fail_writes = true;
-	CHECK_EQ(direct_write(f, BUF, PAGE_SIZE, 0), -EIO); /* the dirty page's own error comes first */
+	/* the dirty page's own error comes first */
+	CHECK_EQ(direct_write(f, BUF, PAGE_SIZE, 0), -EIO);
 	CHECK_RECORD("W");
 	CHECK_EQ(direct_write(f, BUF, PAGE_SIZE, 0), -EIO);
 	CHECK_RECORD("LD");
@@ -293,7 +302,7 @@ PAGODA_TEST(operations_that_fail_are_balanced, "AS-71 AS-72")
 	close_file(f);
 }
 
-/* ---- What is accepted ------------------------------------------------------------------------------- */
+/* ---- What is accepted ------------------------------------------------------------------------ */
 
 PAGODA_TEST(whole_sectors_or_nothing, "AS-71")
 {
@@ -335,7 +344,8 @@ PAGODA_TEST(bad_memory_ends_it_with_what_was_done, "AS-71")
 	CHECK_EQ(direct_read(f, BUF, 4 * PAGE_SIZE, 0), 2 * PAGE_SIZE);
 	check_user(BUF, 0, 2 * PAGE_SIZE, 6);
 	/* In the middle of a block: the whole ones directly, the rest by the cache. */
-	CHECK_EQ(direct_write(f, BUF + SECTOR, 4 * PAGE_SIZE, 4 * PAGE_SIZE), 2 * PAGE_SIZE - SECTOR);
+	CHECK_EQ(direct_write(f, BUF + SECTOR, 4 * PAGE_SIZE, 4 * PAGE_SIZE),
+		 2 * PAGE_SIZE - SECTOR);
 	CHECK_EQ(f->size, 6 * PAGE_SIZE - SECTOR);
 	CHECK_EQ(block_file_disk_byte(f, f->size), 0);
 	CHECK_EQ(do_mprotect(BUF, PG(1), PROT_READ), 0);
@@ -346,7 +356,7 @@ PAGODA_TEST(bad_memory_ends_it_with_what_was_done, "AS-71")
 	close_file(f);
 }
 
-/* ---- The caller's pages ------------------------------------------------------------------------------ */
+/* ---- The caller's pages ---------------------------------------------------------------------- */
 
 PAGODA_TEST(a_read_goes_to_pages_of_ones_own, "AS-71 FT-36")
 {
@@ -361,7 +371,7 @@ PAGODA_TEST(a_read_goes_to_pages_of_ones_own, "AS-71 FT-36")
 	shared = frame_at(BUF);
 	CHECK_EQ(direct_read(f, BUF, PAGE_SIZE, 0), PAGE_SIZE);
 	CHECK_NE(frame_at(BUF), shared);
-	CHECK_EQ(*(u8 *)hosted_phys(PFN_PHYS(shared)), 1); /* the child's */
+	CHECK_EQ(*(u8 *)hosted_phys(PFN_PHYS(shared)), 1);		 /* the child's */
 	CHECK_EQ(direct_read(f, BUF + PG(70), PAGE_SIZE, 0), PAGE_SIZE); /* nothing was there */
 	check_user(BUF + PG(70), 0, PAGE_SIZE, 7);
 	mmput(copy);
@@ -382,7 +392,10 @@ static void child_has_what_was_there(void *unused)
 	hosted_write8(BUF + PAGE_SIZE / 2, 0x77); /* its own */
 }
 
-/* While the disk fills a page, the page stays where it is: for stores beside, reclaim, mprotect and fork. */
+/*
+ * While the disk fills a page, the page stays where it is: for stores beside, reclaim, mprotect and
+ * fork.
+ */
 PAGODA_TEST_CONFIG(a_page_that_is_filled_stays_the_entrys_own, "AS-71", .nr_cpus = 2)
 {
 	struct block_file *f = new_file(PAGE_SIZE, 0);
@@ -406,7 +419,8 @@ PAGODA_TEST_CONFIG(a_page_that_is_filled_stays_the_entrys_own, "AS-71", .nr_cpus
 	CHECK_EQ(frame_at(BUF), frame);
 	while (!memory_disk_has_waiting(&f->disk))
 		port_cond_resched();
-	copy = dup_mm(current_vm->mm); /* forking does not wait for the disk, and takes nothing away from it */
+	/* forking does not wait for the disk, and takes nothing away from it */
+	copy = dup_mm(current_vm->mm);
 	CHECK(copy);
 	hosted_write8(BUF + PAGE_SIZE / 2 + 1, 0x5b);
 	CHECK_EQ(frame_at(BUF), frame);
@@ -478,7 +492,8 @@ PAGODA_TEST(a_file_to_a_mapping_of_itself, "AS-71")
 
 	CHECK_EQ(direct_fill(f, 4 * PAGE_SIZE, 0, 9), 4 * PAGE_SIZE);
 	CHECK_EQ(do_mmap(&f->file, MAP, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), MAP);
-	CHECK_EQ(direct_read(f, MAP + PG(1), PAGE_SIZE, 0), PAGE_SIZE); /* page 1 becomes page 0's bytes */
+	/* page 1 becomes page 0's bytes */
+	CHECK_EQ(direct_read(f, MAP + PG(1), PAGE_SIZE, 0), PAGE_SIZE);
 	check_user(MAP + PG(1), 0, PAGE_SIZE, 9);
 	CHECK_EQ(generic_file_fsync(&f->file, 0, ~0ull), 0);
 	CHECK_EQ(block_file_disk_byte(f, PAGE_SIZE + 700), pattern(700, 9)); /* they were dirty */
@@ -491,7 +506,7 @@ PAGODA_TEST(a_file_to_a_mapping_of_itself, "AS-71")
 	close_file(f);
 }
 
-/* ---- Failures in turn, and a model ----------------------------------------------------------------- */
+/* ---- Failures in turn, and a model ----------------------------------------------------------- */
 
 static bool use_directly(void *arg)
 {
@@ -502,7 +517,8 @@ static bool use_directly(void *arg)
 	f->next_place = 1;
 	fill(0, 10 * PAGE_SIZE, 1);
 	CHECK(hosted_user_write(BUF, bytes, 10 * PAGE_SIZE));
-	if (direct_write(f, BUF + PG(8), PG(2), PG(8)) != (long)PG(2) || direct_write(f, BUF, PG(8), 0) != (long)PG(8) ||
+	if (direct_write(f, BUF + PG(8), PG(2), PG(8)) != (long)PG(2) ||
+	    direct_write(f, BUF, PG(8), 0) != (long)PG(8) ||
 	    direct_read(f, BUF + PG(20), PG(10), 0) != (long)PG(10)) {
 		truncate_inode_pages(&f->mapping, 0);
 		return false;
@@ -555,7 +571,8 @@ static u8 model[MODEL_BYTES];
 
 static void random_write(struct block_file *f, bool direct)
 {
-	u64 pos = test_random_below(MODEL_BYTES / 2), room = min(f->size + 3 * PAGE_SIZE, (u64)MODEL_BYTES);
+	u64 pos = test_random_below(MODEL_BYTES / 2),
+	    room = min(f->size + 3 * PAGE_SIZE, (u64)MODEL_BYTES);
 	size_t n = 1 + test_random_below(70 * PAGE_SIZE), offset = test_random_below(8) * SECTOR;
 
 	if (direct) {

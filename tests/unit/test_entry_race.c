@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_entry_race.c: changes of a page-table entry beside the MMU of another CPU that sets bits in it.
+ * test_entry_race.c: changes of a page-table entry beside the MMU of another CPU that sets bits in
+ * it.
  *
  *	CPU 0					CPU 1, without end
  *	take the dirty bit away			one kind of change, of the same entry
  *	store i: the MMU sets the bit again
  *	is the store known, and still there?
  *
- * A change that reads an entry and then writes it back plainly undoes what CPU 0's MMU does in between:
- * the store is in the page, and nothing says so. Reclaim, writeback and a lazily freed page's end would
- * throw it away. Each kind of change that mm/ makes to a live entry has a test here; pgtable.h lists them.
+ * A change that reads an entry and then writes it back plainly undoes what CPU 0's MMU does in
+ * between: the store is in the page, and nothing says so. Reclaim, writeback and a lazily freed
+ * page's end would throw it away. Each kind of change that mm/ makes to a live entry has a test
+ * here; pgtable.h lists them.
  *
- * The CPUs take turns, drawn from the seed, at each lock and before each plain store to an entry, so that
- * the gap between reading and writing is met however few processors the host has. The tests "in
- * parallel" are the same with threads that really run at once.
+ * The CPUs take turns, drawn from the seed, at each lock and before each plain store to an entry,
+ * so that the gap between reading and writing is met however few processors the host has. The tests
+ * "in parallel" are the same with threads that really run at once.
  */
 #include "reclaim_file.h"
 #include "swap_process.h"
 
 #include <pagoda/mempolicy.h>
 
-#define ELSEWHERE (BASE + PG(4096))
-#define MADV_FREE 8
+#define ELSEWHERE     (BASE + PG(4096))
+#define MADV_FREE     8
 #define LEAST_CHANGES 200 /* else the two were hardly ever at it together */
 
 static int stop;
@@ -73,8 +75,10 @@ static void copy_tables(void)
 }
 static void move_away_and_back(void)
 {
-	CHECK_EQ(do_mremap(BASE, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, ELSEWHERE), ELSEWHERE);
-	CHECK_EQ(do_mremap(ELSEWHERE, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, BASE), BASE);
+	CHECK_EQ(do_mremap(BASE, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, ELSEWHERE),
+		 ELSEWHERE);
+	CHECK_EQ(do_mremap(ELSEWHERE, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, BASE),
+		 BASE);
 }
 static void change_node(void)
 {
@@ -110,7 +114,7 @@ static void go_on(void *change)
 /* The entry of the page, wherever it is at the moment, with page_table_lock held; NULL: nowhere. */
 static pte_t *lock_entry(struct mm_struct *mm)
 {
-	static const unsigned long places[] = { BASE, ELSEWHERE };
+	static const unsigned long places[] = {BASE, ELSEWHERE};
 
 	spin_lock(&mm->page_table_lock);
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
@@ -168,7 +172,8 @@ static bool look_for_store(bool or_page)
 	down_read(&mm->mmap_lock);
 	ptep = lock_entry(mm);
 	if (ptep) {
-		known = pte_dirty(ptep_get(ptep)) || (or_page && PageDirty(pte_page(ptep_get(ptep))));
+		known = pte_dirty(ptep_get(ptep)) ||
+			(or_page && PageDirty(pte_page(ptep_get(ptep))));
 		spin_unlock(&mm->page_table_lock);
 	}
 	up_read(&mm->mmap_lock);
@@ -207,7 +212,8 @@ static void race(void (*change)(void), void (*clean)(void), bool (*known)(u64 va
 	unsigned long rounds = test_scale(1000), unknown = 0, lost = 0;
 	struct hosted_task *t = hosted_clone(1, go_on, change);
 
-	for (u64 i = 1; i <= rounds || __atomic_load_n(&changes, __ATOMIC_RELAXED) < LEAST_CHANGES; i++) {
+	for (u64 i = 1; i <= rounds || __atomic_load_n(&changes, __ATOMIC_RELAXED) < LEAST_CHANGES;
+	     i++) {
 		clean();
 		store(i);
 		unknown += !known(i);
@@ -228,14 +234,14 @@ static void race_for_anonymous_page(void (*change)(void), void (*clean)(void))
 	race(change, clean, entry_knows_store);
 }
 
-#define RACE(name, change, clean, ...)                                                                       \
-	PAGODA_TEST_CONFIG(name##_in_parallel, "", .nr_cpus = 2, __VA_ARGS__)                               \
-	{                                                                                                    \
-		race_for_anonymous_page(change, clean);                                                      \
-	}                                                                                                    \
-	PAGODA_TEST_CONFIG(name, "", .nr_cpus = 2, .deterministic = true, __VA_ARGS__)                                             \
-	{                                                                                                    \
-		race_for_anonymous_page(change, clean);                                                      \
+#define RACE(name, change, clean, ...)                                                 \
+	PAGODA_TEST_CONFIG(name##_in_parallel, "", .nr_cpus = 2, __VA_ARGS__)          \
+	{                                                                              \
+		race_for_anonymous_page(change, clean);                                \
+	}                                                                              \
+	PAGODA_TEST_CONFIG(name, "", .nr_cpus = 2, .deterministic = true, __VA_ARGS__) \
+	{                                                                              \
+		race_for_anonymous_page(change, clean);                                \
 	}
 
 RACE(a_store_beside_a_spurious_fault_is_seen, fault_in_vain, make_clean)
@@ -269,12 +275,14 @@ PAGODA_TEST_CONFIG(a_store_beside_swapping_out_is_not_lost, "", .nr_cpus = 2, .d
 {
 	race_with_swap(nothing);
 }
-PAGODA_TEST_CONFIG(a_store_beside_the_end_of_a_lazily_freed_page_is_not_lost, "", .nr_cpus = 2, .deterministic = true)
+PAGODA_TEST_CONFIG(a_store_beside_the_end_of_a_lazily_freed_page_is_not_lost, "", .nr_cpus = 2,
+		   .deterministic = true)
 {
 	race_with_swap(free_lazily);
 }
 
-PAGODA_TEST_CONFIG(a_store_beside_writing_back_reaches_the_disk, "", .nr_cpus = 2, .deterministic = true)
+PAGODA_TEST_CONFIG(a_store_beside_writing_back_reaches_the_disk, "", .nr_cpus = 2,
+		   .deterministic = true)
 {
 	new_process();
 	disk_open(&file, 1);
@@ -306,7 +314,8 @@ PAGODA_TEST_CONFIG(an_entry_is_read_and_written_whole, "", .nr_cpus = 2)
 
 	shared_entry = ONE_ENTRY;
 	t = hosted_spawn("writer", 1, alternate, NULL);
-	for (unsigned long i = 0; i < rounds || __atomic_load_n(&changes, __ATOMIC_RELAXED) < LEAST_CHANGES; i++) {
+	for (unsigned long i = 0;
+	     i < rounds || __atomic_load_n(&changes, __ATOMIC_RELAXED) < LEAST_CHANGES; i++) {
 		pteval_t seen = pte_val(ptep_get(&shared_entry));
 
 		torn += seen != pte_val(ONE_ENTRY) && seen != pte_val(OTHER_ENTRY);

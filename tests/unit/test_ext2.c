@@ -71,7 +71,8 @@ void proc_printf(struct proc_text *text, const char *fmt, ...)
 {
 	FAIL("text %p, %s: nobody reads /proc here", (void *)text, fmt);
 }
-bool proc_put_path(struct proc_text *text, const struct path *path, const struct path *root, const char *escapes)
+bool proc_put_path(struct proc_text *text, const struct path *path, const struct path *root,
+		   const char *escapes)
 {
 	(void)path, (void)root;
 	FAIL("text %p, escapes %s: nobody reads /proc here", (void *)text, escapes);
@@ -129,7 +130,8 @@ static void make_disk(u64 bytes, const char *words)
 	fclose(file);
 	CHECK_EQ(run("PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext2 %s %s", words), 0);
 	disk_bytes = bytes;
-	disk = hosted_disk_create(&(struct hosted_disk_config){.name = "vda", .bytes = bytes, .immediate = immediate});
+	disk = hosted_disk_create(&(struct hosted_disk_config){
+		.name = "vda", .bytes = bytes, .immediate = immediate});
 	CHECK(disk);
 	file = fopen(image_path(), "r");
 	CHECK_EQ(fread(hosted_disk_bytes(disk), 1, bytes, file), bytes);
@@ -588,13 +590,32 @@ PAGODA_TEST(ext2_beside_a_model_4k, "")
 	beside_model("-b 4096", 3);
 }
 
-/* ---- Stopped at any write ------------------------------------------------------------------------ */
+/* ---- Stopped at any write -------------------------------------------------------------------- */
 
-/* What e2fsck may say of a disk that was stopped: bitmaps and counts, lost names, and its own talk. */
+/*
+ * What e2fsck may say of a disk that was stopped: bitmaps and counts, lost names, and its own talk.
+ */
 static const char *const harmless[] = {
-	"Pass ", "e2fsck ", "bitmap differences", "Fix? no", "blocks count wrong", "inodes count wrong",
-	"Directories count wrong", ", i_blocks is ", ", i_size is ", "ref count is", "nattached inode",
-	"lost+found? no", "Unattached zero-length", "Unconnected directory", "'..' in ... (", "WARNING", " files (", "not cleanly unmounted", "[0x", "contains a file system with errors",
+	"Pass ",
+	"e2fsck ",
+	"bitmap differences",
+	"Fix? no",
+	"blocks count wrong",
+	"inodes count wrong",
+	"Directories count wrong",
+	", i_blocks is ",
+	", i_size is ",
+	"ref count is",
+	"nattached inode",
+	"lost+found? no",
+	"Unattached zero-length",
+	"Unconnected directory",
+	"'..' in ... (",
+	"WARNING",
+	" files (",
+	"not cleanly unmounted",
+	"[0x",
+	"contains a file system with errors",
 };
 
 static bool is_harmless(const char *line)
@@ -716,7 +737,7 @@ PAGODA_TEST(ext2_stopped_at_any_write_leaves_no_garbage_4k, "")
 	stopped_anywhere("-b 4096 -N 128", 5);
 }
 
-/* ---- fsync ------------------------------------------------------------------------------------- */
+/* ---- fsync ----------------------------------------------------------------------------------- */
 
 static void count_write(void *arg, enum bio_op op, u64 sector, struct page *page)
 {
@@ -758,8 +779,10 @@ PAGODA_TEST(ext2_fsync_writes_what_is_the_files_own, "")
 	pos = 0;
 	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), 1, &pos), 1);
 	CHECK_EQ(writes_of_fsync(file, true), 1); /* new times are nothing to fdatasync */
-	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), sizeof(bytes), &pos), sizeof(bytes));
-	CHECK_LE(writes_of_fsync(file, true), sizeof(bytes) / 4096 + 4); /* in pieces, pointers, the inode */
+	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), sizeof(bytes), &pos),
+		 sizeof(bytes));
+	/* in pieces, pointers, the inode */
+	CHECK_LE(writes_of_fsync(file, true), sizeof(bytes) / 4096 + 4);
 	CHECK_EQ(write_at("/new", bytes, 1, 0, O_CREAT), 1);
 	fput(file);
 	file = do_filp_open(AT_FDCWD, "/new", O_RDWR, 0);
@@ -791,7 +814,8 @@ static struct file *new_file_again(void)
 	(void)mnt->mnt_sb->s_op->sync(mnt->mnt_sb); /* -EIO the first time after one */
 	file = do_filp_open(AT_FDCWD, "/f", O_RDWR | O_CREAT, 0644);
 	CHECK(!IS_ERR(file));
-	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), sizeof(bytes), &pos), sizeof(bytes));
+	CHECK_EQ(file->f_op->write(file, iov_kernel_buf(bytes), sizeof(bytes), &pos),
+		 sizeof(bytes));
 	return file;
 }
 
@@ -1106,7 +1130,7 @@ PAGODA_TEST(ext2_refuses_what_it_does_not_know, "")
 	CHECK_EQ(mount_disk(), -EINVAL);
 }
 
-/* ---- The caches ---------------------------------------------------------------------------------- */
+/* ---- The caches ------------------------------------------------------------------------------ */
 
 #define CACHED_FILES 10000
 
@@ -1121,7 +1145,8 @@ PAGODA_TEST_CONFIG(ext2_names_and_inodes_go_under_pressure, "RC-12", .ram = 64 *
 	CHECK_EQ(mount_disk(), 0);
 	for (int i = 0; i < CACHED_FILES; i++) {
 		if (i % 200 == 0)
-			CHECK_EQ(make_dir((snprintf(name, sizeof(name), "/d%d", i / 200), name)), 0);
+			CHECK_EQ(make_dir((snprintf(name, sizeof(name), "/d%d", i / 200), name)),
+				 0);
 		snprintf(name, sizeof(name), "/d%d/f%d", i / 200, i);
 		CHECK_EQ(make_file(name), 0);
 	}

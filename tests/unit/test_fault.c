@@ -57,8 +57,7 @@ static vm_fault_t object_nopage(struct vm_fault *vmf)
 	return VM_FAULT_MAJOR;
 }
 static const struct vm_operations_struct object_vm_ops = {
-	.open = object_open, .close = object_close, .nopage = object_nopage
-};
+	.open = object_open, .close = object_close, .nopage = object_nopage};
 
 static int object_mmap(struct vm_file *file, struct vm_area_struct *vma)
 {
@@ -72,7 +71,8 @@ static void object_release(struct vm_file *file)
 	(void)file;
 	object.released++;
 }
-static const struct vm_file_operations object_file_ops = { .mmap = object_mmap, .release = object_release };
+static const struct vm_file_operations object_file_ops = {.mmap = object_mmap,
+							  .release = object_release};
 
 static struct vm_file *new_object(void)
 {
@@ -83,7 +83,7 @@ static struct vm_file *new_object(void)
 	return &object.file;
 }
 
-/* ---- Who serves what -------------------------------------------------------------------------- */
+/* ---- Who serves what ------------------------------------------------------------------------- */
 
 PAGODA_TEST(first_read_maps_the_zero_page, "CT-38 FT-31 FT-39 FT-40 FT-42 FT-43")
 {
@@ -214,7 +214,7 @@ PAGODA_TEST(retry_happens_at_most_once, "FT-29")
 	CHECK_EQ(do_mmap(new_object(), BASE, PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
 	object.answer = VM_FAULT_RETRY;
 	{
-		struct pt_regs regs = { .cs = 0x33, .flags = X86_EFLAGS_IF };
+		struct pt_regs regs = {.cs = 0x33, .flags = X86_EFLAGS_IF};
 
 		do_page_fault(&regs, PF_USER, BASE);
 	}
@@ -269,13 +269,15 @@ PAGODA_TEST(truncation_takes_pages_and_copies, "AS-74 AS-48")
 	check_mm();
 }
 
-/* ---- Rights ---------------------------------------------------------------------------------------- */
+/* ---- Rights ---------------------------------------------------------------------------------- */
 
 static bool access(int kind, unsigned long addr)
 {
 	u32 value;
 
-	return kind == 0 ? user_read32(addr, &value) : kind == 1 ? user_write32(addr, 3) : hosted_user_exec(addr);
+	return kind == 0   ? user_read32(addr, &value)
+	       : kind == 1 ? user_write32(addr, 3)
+			   : hosted_user_exec(addr);
 }
 
 PAGODA_TEST(rights_decide_for_all_protections, "CT-34 FT-24 FT-25 FT-36 FT-37 AS-28")
@@ -284,9 +286,10 @@ PAGODA_TEST(rights_decide_for_all_protections, "CT-34 FT-24 FT-25 FT-36 FT-37 AS
 	for (unsigned long prot = 0; prot < 8; prot++)
 		for (int kind = 0; kind < 3; kind++)
 			for (int present = 0; present < 2; present++) {
-				bool allowed = kind == 0 ? prot != 0 :
-					       kind == 1 ? prot & PROT_WRITE :
-					       HAVE_NX	 ? prot & PROT_EXEC : prot != 0;
+				bool allowed = kind == 0   ? prot != 0
+					       : kind == 1 ? prot & PROT_WRITE
+					       : HAVE_NX   ? prot & PROT_EXEC
+							   : prot != 0;
 
 				map_at(BASE, 1, RW);
 				if (present)
@@ -329,7 +332,7 @@ PAGODA_TEST(unmapped_and_kernel_addresses, "FT-06 FT-19 FT-20 FT-21 FT-25 AS-04 
 	check_mm();
 }
 
-/* ---- The stack ------------------------------------------------------------------------------------------ */
+/* ---- The stack ------------------------------------------------------------------------------- */
 
 #define STACK_TOP (BASE + PG(4096))
 #define WORD	  (PGTABLE_LEVELS <= 3 ? 4 : 8)
@@ -365,7 +368,7 @@ PAGODA_TEST(stack_stops_at_its_limit_and_gap, "FT-23 AS-24")
 	unsigned long sp;
 
 	for (int i = 0; i < RLIM_NLIMITS; i++)
-		limits[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+		limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	make_stack(2);
 	current_vm->rlim = limits;
 	limits[RLIMIT_STACK].rlim_cur = PG(10);
@@ -390,7 +393,8 @@ PAGODA_TEST(stack_stops_at_its_limit_and_gap, "FT-23 AS-24")
 	check_mm();
 	/* Nothing is placed in the gap either. */
 	current_vm->mm->mmap_base = STACK_TOP - PG(43);
-	CHECK_LE(do_mmap(NULL, 0, PG(4), PROT_READ, ANON, 0), STACK_TOP - PG(43) - STACK_GUARD_GAP - PG(4));
+	CHECK_LE(do_mmap(NULL, 0, PG(4), PROT_READ, ANON, 0),
+		 STACK_TOP - PG(43) - STACK_GUARD_GAP - PG(4));
 	current_vm->rlim = NULL;
 	check_mm();
 }
@@ -405,7 +409,7 @@ PAGODA_TEST(heap_does_not_grow_by_faults, "FT-21")
 	CHECK_EQ(find_vma(current_vm->mm, BASE)->vm_start, BASE + PG(1));
 }
 
-/* ---- Out of memory ------------------------------------------------------------------------------------------ */
+/* ---- Out of memory --------------------------------------------------------------------------- */
 
 static bool touch(void *arg)
 {
@@ -437,7 +441,7 @@ PAGODA_TEST(every_allocation_of_a_fault_may_fail, "FT-26 FT-30 FT-48")
 	test_fail_every_allocation(touch, &write);
 }
 
-/* ---- Faults of the kernel --------------------------------------------------------------------------------------- */
+/* ---- Faults of the kernel -------------------------------------------------------------------- */
 
 PAGODA_TEST(user_copies_stop_at_a_hole_to_the_byte, "CT-19 FT-38 FT-61 FT-62 FT-63 FT-67")
 {
@@ -514,13 +518,13 @@ PAGODA_TEST(faults_are_not_served_in_atomic_context, "FT-13")
 
 static struct pt_regs kernel_regs(unsigned long flags)
 {
-	return (struct pt_regs){ .cs = 0x10, .ip = 0x1234, .flags = X86_EFLAGS_IF | flags };
+	return (struct pt_regs){.cs = 0x10, .ip = 0x1234, .flags = X86_EFLAGS_IF | flags};
 }
 
 PAGODA_TEST(wrong_kernel_accesses_are_fatal, "CT-21 FT-09 FT-38 FT-61 FT-71")
 {
 	struct pt_regs plain = kernel_regs(0), ac = kernel_regs(0x40000);
-	struct pt_regs user = { .cs = 0x33, .flags = X86_EFLAGS_IF };
+	struct pt_regs user = {.cs = 0x33, .flags = X86_EFLAGS_IF};
 
 	new_process();
 	map_at(BASE, 1, RW);
@@ -528,7 +532,8 @@ PAGODA_TEST(wrong_kernel_accesses_are_fatal, "CT-21 FT-09 FT-38 FT-61 FT-71")
 	EXPECT_PANIC("execute user memory", { do_page_fault(&ac, PF_INSTR | PF_PROT, BASE); });
 	EXPECT_PANIC("reserved bit", { do_page_fault(&user, PF_RSVD | PF_PROT | PF_USER, BASE); });
 	EXPECT_PANIC("kernel page fault", { do_page_fault(&ac, 0, BASE + PG(5)); });
-	EXPECT_PANIC("kernel page fault", { do_page_fault(&plain, 0, kva_to_mmu(VMALLOC_END - PAGE_SIZE)); });
+	EXPECT_PANIC("kernel page fault",
+		     { do_page_fault(&plain, 0, kva_to_mmu(VMALLOC_END - PAGE_SIZE)); });
 	EXPECT_PANIC("NULL pointer", { do_page_fault(&ac, PF_WRITE, 8); });
 	EXPECT_PANIC("kernel page fault", {
 		down_write(&current_vm->mm->mmap_lock);
@@ -539,14 +544,20 @@ PAGODA_TEST(wrong_kernel_accesses_are_fatal, "CT-21 FT-09 FT-38 FT-61 FT-71")
 }
 
 /*
- * User mode's accesses that the CPU makes as a supervisor (PF_USER clear, CS of user mode): a segment's
- * descriptor, and in QEMU the stack of a far return. No such fault may be taken for the kernel's.
+ * User mode's accesses that the CPU makes as a supervisor (PF_USER clear, CS of user mode): a
+ * segment's descriptor, and in QEMU the stack of a far return. No such fault may be taken for the
+ * kernel's.
  */
 PAGODA_TEST(faults_of_user_mode_with_supervisor_rights_are_the_programs, "")
 {
-	static const unsigned long codes[] = { 0, PF_PROT, PF_WRITE, PF_PROT | PF_WRITE, PF_INSTR };
-	const unsigned long addrs[] = { 8, BASE, BASE + PG(1), BASE + PG(5), TASK_SIZE - PAGE_SIZE,
-					kva_to_mmu(PAGE_OFFSET), kva_to_mmu(VMALLOC_END - PAGE_SIZE) };
+	static const unsigned long codes[] = {0, PF_PROT, PF_WRITE, PF_PROT | PF_WRITE, PF_INSTR};
+	const unsigned long addrs[] = {8,
+				       BASE,
+				       BASE + PG(1),
+				       BASE + PG(5),
+				       TASK_SIZE - PAGE_SIZE,
+				       kva_to_mmu(PAGE_OFFSET),
+				       kva_to_mmu(VMALLOC_END - PAGE_SIZE)};
 	bool smap = x86_features.smap;
 
 	new_process();
@@ -556,14 +567,20 @@ PAGODA_TEST(faults_of_user_mode_with_supervisor_rights_are_the_programs, "")
 	x86_features.smap = true;
 	for (size_t a = 0; a < ARRAY_SIZE(addrs); a++)
 		for (size_t c = 0; c < ARRAY_SIZE(codes); c++) {
-			struct pt_regs regs = { .cs = 0x33, .ip = 0x1234, .sp = addrs[a], .flags = X86_EFLAGS_IF };
+			struct pt_regs regs = {
+				.cs = 0x33, .ip = 0x1234, .sp = addrs[a], .flags = X86_EFLAGS_IF};
 
 			mark();
 			do_page_fault(&regs, codes[c], addrs[a]);
 			CHECK_EVENT(fault_kernel_fixup, 0);
-			/* Only a stale translation of the kernel's is no fault: the access is repeated. */
-			CHECK_EQ(vm_event(fault_segv) + vm_event(fault_spurious) - before[VM_EVENT_fault_segv] -
-					 before[VM_EVENT_fault_spurious], 1);
+			/*
+			 * Only a stale translation of the kernel's is no fault: the access is
+			 * repeated.
+			 */
+			CHECK_EQ(vm_event(fault_segv) + vm_event(fault_spurious) -
+					 before[VM_EVENT_fault_segv] -
+					 before[VM_EVENT_fault_spurious],
+				 1);
 			(void)hosted_signal(); /* there is room for a few */
 		}
 	x86_features.smap = smap;
@@ -572,7 +589,7 @@ PAGODA_TEST(faults_of_user_mode_with_supervisor_rights_are_the_programs, "")
 
 PAGODA_TEST(a_far_return_pops_from_absent_pages_where_there_is_no_smap, "")
 {
-	struct pt_regs regs = { .cs = 0x33, .ip = 0x1234, .sp = BASE, .flags = X86_EFLAGS_IF };
+	struct pt_regs regs = {.cs = 0x33, .ip = 0x1234, .sp = BASE, .flags = X86_EFLAGS_IF};
 	bool smap = x86_features.smap;
 
 	new_process();
@@ -659,9 +676,11 @@ static void keep_line(const struct fault_answers *answers)
 PAGODA_TEST(trace_lines_carry_the_three_answers, "FT-69")
 {
 	static const char *const expected[] = {
-		"fault 0x10000000 read: user address, region 0x10000000-0x10002000, anonymous memory",
+		"fault 0x10000000 read: user address, region 0x10000000-0x10002000, anonymous "
+		"memory",
 		"fault 0x10000000 write: user address, region 0x10000000-0x10002000, copy-on-write",
-		"fault 0x10001000 read: user address, region 0x10000000-0x10002000, anonymous memory",
+		"fault 0x10001000 read: user address, region 0x10000000-0x10002000, anonymous "
+		"memory",
 		"fault 0x10004000 read: user address, region 0x10004000-0x10005000, the object",
 		"fault 0x10004008 write: user address, region 0x10004000-0x10005000, refused",
 		"fault 0x10008000 read: user address, no region, refused",
@@ -671,7 +690,8 @@ PAGODA_TEST(trace_lines_carry_the_three_answers, "FT-69")
 
 	new_process();
 	map_at(BASE, 2, RW);
-	CHECK_EQ(do_mmap(new_object(), BASE + PG(4), PG(1), PROT_READ, MAP_PRIVATE | MAP_FIXED, 0), BASE + PG(4));
+	CHECK_EQ(do_mmap(new_object(), BASE + PG(4), PG(1), PROT_READ, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE + PG(4));
 	fault_trace = keep_line;
 	CHECK(user_read32(BASE, &value));
 	hosted_write32(BASE, 1);
@@ -687,7 +707,7 @@ PAGODA_TEST(trace_lines_carry_the_three_answers, "FT-69")
 	CHECK(strstr(traced[6], ": kernel area, no region, there already"));
 }
 
-/* ---- Other address spaces ------------------------------------------------------------------------------------ */
+/* ---- Other address spaces -------------------------------------------------------------------- */
 
 PAGODA_TEST(other_address_spaces_can_be_read_and_written, "FT-63 AS-48")
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_fault_retry.c: whoever waits for a disk on behalf of an address space does not hold its mmap_lock, and a
- * task that is killed waits no longer. The disk is held, so that "while it waits" is a state and not a time.
+ * test_fault_retry.c: whoever waits for a disk on behalf of an address space does not hold its
+ * mmap_lock, and a task that is killed waits no longer. The disk is held, so that "while it waits"
+ * is a state and not a time.
  */
 #include "address_space.h"
 #include "block_file.h"
@@ -10,12 +11,12 @@
 #include <pagoda/mm.h>
 #include <pagoda/swap.h>
 
-#define FILE_PAGES 8
-#define MLOCK_LEN  PG(2)
-#define MADV_PAGEOUT 21
+#define FILE_PAGES	   8
+#define MLOCK_LEN	   PG(2)
+#define MADV_PAGEOUT	   21
 #define MADV_POPULATE_READ 22
-#define MADV_WILLNEED 3
-#define MS_SYNC 4
+#define MADV_WILLNEED	   3
+#define MS_SYNC		   4
 
 static struct block_file *file;
 
@@ -122,7 +123,9 @@ static void direct_read_in(void *unused)
 	u64 pos = 0;
 
 	(void)unused;
-	CHECK_EQ(generic_direct_read(&file->file, (struct iov_user){ .addr = BASE + PG(32) }, PG(4), &pos), PG(4));
+	CHECK_EQ(generic_direct_read(&file->file, (struct iov_user){.addr = BASE + PG(32)}, PG(4),
+				     &pos),
+		 PG(4));
 	CHECK_EQ(hosted_read8(BASE + PG(35)), contents(3));
 }
 
@@ -131,7 +134,9 @@ static void direct_write_out(void *unused)
 	u64 pos = PG(1);
 
 	(void)unused;
-	CHECK_EQ(generic_direct_write(&file->file, (struct iov_user){ .addr = BASE + PG(32) }, PG(1), &pos), PG(1));
+	CHECK_EQ(generic_direct_write(&file->file, (struct iov_user){.addr = BASE + PG(32)}, PG(1),
+				      &pos),
+		 PG(1));
 }
 
 /* The memory for a transfer is the same file's: the fault that pins it reads from the disk. */
@@ -140,7 +145,8 @@ static void direct_from_mapping(void *unused)
 	u64 pos = PG(6);
 
 	(void)unused;
-	CHECK_EQ(generic_direct_write(&file->file, (struct iov_user){ .addr = BASE }, PG(1), &pos), PG(1));
+	CHECK_EQ(generic_direct_write(&file->file, (struct iov_user){.addr = BASE}, PG(1), &pos),
+		 PG(1));
 }
 
 static void store(void *unused)
@@ -253,7 +259,10 @@ static void map_file_with_own_block(void)
 	file->disk.held = true;
 }
 
-/* A file system that reads a block of its own before it knows where a page's place is; waits only if it must. */
+/*
+ * A file system that reads a block of its own before it knows where a page's place is; waits only
+ * if it must.
+ */
 static int prepare_after_read(struct vm_file *f, struct page *page, unsigned from, unsigned to)
 {
 	if (!page_has_buffers(page))
@@ -317,12 +326,14 @@ static void stores_without_lock(void (*fn)(void *unused))
 	unmap_file();
 }
 
-PAGODA_TEST_CONFIG(a_store_to_a_missing_page_waits_for_its_place_without_mmap_lock, "FT-29", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(a_store_to_a_missing_page_waits_for_its_place_without_mmap_lock, "FT-29",
+		   .nr_cpus = 2)
 {
 	stores_without_lock(store);
 }
 
-PAGODA_TEST_CONFIG(a_store_to_a_clean_page_waits_for_its_place_without_mmap_lock, "FT-29", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(a_store_to_a_clean_page_waits_for_its_place_without_mmap_lock, "FT-29",
+		   .nr_cpus = 2)
 {
 	stores_without_lock(store_after_read);
 }
@@ -390,11 +401,11 @@ PAGODA_TEST_CONFIG(a_killed_task_waits_for_no_disk, "FT-29", .nr_cpus = 2)
 	unmap_file();
 }
 
-/* ---- Waits for mmap_lock end with the task ------------------------------------------------------------- */
+/* ---- Waits for mmap_lock end with the task --------------------------------------------------- */
 
 static void bind_pages(void *unused)
 {
-	struct mpol_request want = { .mode = MPOL_BIND, .nodes = 1 };
+	struct mpol_request want = {.mode = MPOL_BIND, .nodes = 1};
 
 	(void)unused;
 	CHECK_EQ(do_mbind(BASE, PG(1), &want, 0, true), -EINTR);
@@ -453,10 +464,10 @@ static void grow_stack(void *unused)
 }
 
 /* What waits while somebody else holds mmap_lock for reading: all that want it for writing. */
-static void (*const writers[])(void *unused) = { bind_pages,   set_home,    migrate,	   forget_dirty,
-						 forget_mark, copy_address_space, grow_stack };
+static void (*const writers[])(void *unused) = {
+	bind_pages, set_home, migrate, forget_dirty, forget_mark, copy_address_space, grow_stack};
 /* And what waits for a writer. */
-static void (*const readers[])(void *unused) = { forget_refs, drop_pages, need_pages, sync_pages };
+static void (*const readers[])(void *unused) = {forget_refs, drop_pages, need_pages, sync_pages};
 
 static void check_killed(void (*fn)(void *unused))
 {
@@ -504,7 +515,7 @@ static void swap_to_file(void)
 {
 	static struct address_space_operations a_ops;
 	static u8 header[PAGE_SIZE];
-	u32 info[3] = { 1, FILE_PAGES - 1, 0 };
+	u32 info[3] = {1, FILE_PAGES - 1, 0};
 	struct swap_file swap;
 
 	memcpy(header + 1024, info, sizeof(info));
@@ -516,7 +527,7 @@ static void swap_to_file(void)
 	for (unsigned long i = 0; i < FILE_PAGES; i++)
 		CHECK_EQ(block_file_write(&file->file, header, PAGE_SIZE, PG(i)), PAGE_SIZE);
 	CHECK_EQ(block_file_fsync(&file->file, 0, ~0ull >> 1, false), 0);
-	swap = (struct swap_file){ &file->disk.bdev, &file->mapping, PAGE_SIZE, file->size };
+	swap = (struct swap_file){&file->disk.bdev, &file->mapping, PAGE_SIZE, file->size};
 	CHECK_EQ(sys_swapon_file(&swap, "file", 0), 0);
 }
 

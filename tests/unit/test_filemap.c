@@ -91,8 +91,8 @@ static void release_file(struct vm_file *file)
 	CHECK_EQ(f->mapping.nrpages, 0);
 }
 
-static const struct vm_file_operations file_ops = { .mmap = generic_file_mmap,
-						    .release = release_file };
+static const struct vm_file_operations file_ops = {.mmap = generic_file_mmap,
+						   .release = release_file};
 
 static void open_file(struct test_file *f, const struct address_space_operations *a_ops, u64 size)
 {
@@ -216,7 +216,7 @@ PAGODA_TEST(the_tabled_calls_move_a_page_as_documented, "RC-29")
 
 static bool write_scattered(void *arg)
 {
-	static const u64 places[] = { 0, 70, 5000, 1ul << 20 };
+	static const u64 places[] = {0, 70, 5000, 1ul << 20};
 	struct test_file f;
 	bool ok = true;
 
@@ -294,7 +294,7 @@ PAGODA_TEST(an_unreadable_page_is_an_error_and_can_be_tried_again, "")
 PAGODA_TEST(holes_of_memory_read_as_zero_without_pages, "")
 {
 	struct test_file f;
-	u8 buf[4096], zero[4096] = { 0 };
+	u8 buf[4096], zero[4096] = {0};
 
 	open_file(&f, &memory_a_ops, PG(100));
 	memset(buf, 1, sizeof(buf));
@@ -322,7 +322,8 @@ PAGODA_TEST(a_partial_write_keeps_what_the_disk_has_around_it, "AS-72")
 	CHECK_EQ(f.reads[1], 1);
 	CHECK_EQ(read_at(&f, buf, sizeof(buf), PG(1) - 10), sizeof(buf));
 	for (unsigned int i = 0; i < sizeof(buf); i++)
-		CHECK_EQ(buf[i], i >= 8 && i < 13 ? (u8)"hello"[i - 8] : disk_byte(PG(1) - 10 + i));
+		CHECK_EQ(buf[i],
+			 i >= 8 && i < 13 ? (u8) "hello"[i - 8] : disk_byte(PG(1) - 10 + i));
 	/* A whole page is not read first. */
 	CHECK_EQ(write_at(&f, buf, PAGE_SIZE, PG(3)), PAGE_SIZE);
 	CHECK_EQ(f.reads[3], 0);
@@ -372,7 +373,7 @@ PAGODA_TEST(a_file_can_be_written_from_its_own_mapping, "")
 	close_file(&f);
 }
 
-/* ---- Mapping and truncation ------------------------------------------------------------------- */
+/* ---- Mapping and truncation ------------------------------------------------------------------ */
 
 PAGODA_TEST(mappings_and_calls_see_the_same_page, "AS-75")
 {
@@ -489,7 +490,8 @@ static unsigned long mapped_pages(unsigned int nr)
 	unsigned long bits = 0;
 
 	for (unsigned int i = 0; i < nr; i++)
-		bits |= (unsigned long)hosted_lookup_user(current_vm->mm, BASE + PG(i)).present << i;
+		bits |= (unsigned long)hosted_lookup_user(current_vm->mm, BASE + PG(i)).present
+			<< i;
 	return bits;
 }
 
@@ -512,7 +514,7 @@ PAGODA_TEST(a_read_fault_maps_what_lies_ready_around_it, "")
 	CHECK(!hosted_lookup_user(current_vm->mm, BASE + PG(4)).accessed);
 	CHECK_EQ(hosted_read8(BASE + PG(20)), disk_byte(PG(20)));
 	CHECK_EQ(mapped_pages(24), 0x1fffdf); /* to the end of the file and no further */
-	f.size = PG(2); /* the cut takes neighbours as it takes any page */
+	f.size = PG(2);			      /* the cut takes neighbours as it takes any page */
 	truncate_inode_pages(&f.mapping, f.size);
 	CHECK_EQ(mapped_pages(24), 3);
 	CHECK(!hosted_user_read(BASE + PG(4), buf, 1));
@@ -544,7 +546,7 @@ PAGODA_TEST(fault_around_stays_in_its_region_and_off_what_is_there, "")
 	close_file(&f);
 }
 
-/* ---- Several CPUs --------------------------------------------------------------------------------- */
+/* ---- Several CPUs ---------------------------------------------------------------------------- */
 
 #define RACE_PAGES 200u
 
@@ -557,7 +559,7 @@ static void read_all(void *arg)
 	(void)arg;
 	for (unsigned int i = 0; i < RACE_PAGES; i++)
 		CHECK_EQ(generic_file_read(&raced.file, iov_kernel_buf(buf), sizeof(buf),
-					   &(u64){ PG(i % DISK_PAGES) }),
+					   &(u64){PG(i % DISK_PAGES)}),
 			 sizeof(buf));
 }
 
@@ -596,7 +598,8 @@ PAGODA_TEST_CONFIG(writers_race_with_truncation, "RC-33 AS-74", .nr_cpus = 4)
 
 	open_file(&raced, &memory_a_ops, PG(DISK_PAGES + 1));
 	for (int i = 0; i < 4; i++)
-		tasks[i] = hosted_spawn("writer", i, write_and_truncate, (void *)(test_seed() + (u64)i));
+		tasks[i] = hosted_spawn("writer", i, write_and_truncate,
+					(void *)(test_seed() + (u64)i));
 	for (int i = 0; i < 4; i++)
 		hosted_wait(tasks[i]);
 	CHECK_EQ(radix_tree_validate(&raced.mapping.i_pages), raced.mapping.nrpages);

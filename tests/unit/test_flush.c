@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_flush.c: translations of kernel addresses go from every CPU before the address or the frame
- * is used again. The hosted machine gives each CPU a stale view of them until it flushes, and checks
- * both promises by itself (machine/hosted/window.c); here the situations are made in which it matters.
+ * is used again. The hosted machine gives each CPU a stale view of them until it flushes, and
+ * checks both promises by itself (machine/hosted/window.c); here the situations are made in which
+ * it matters.
  */
 #include "smp_worker.h"
 
@@ -13,7 +14,7 @@
 #include <asm/pgtable.h>
 #include <asm/tlb.h>
 
-/* ---- vmalloc ------------------------------------------------------------------------------------- */
+/* ---- vmalloc --------------------------------------------------------------------------------- */
 
 PAGODA_TEST_CONFIG(vfree_takes_the_translation_away, "", .nr_cpus = 2)
 {
@@ -23,9 +24,7 @@ PAGODA_TEST_CONFIG(vfree_takes_the_translation_away, "", .nr_cpus = 2)
 	area[0] = 1;
 	vfree(area);
 	(void)vmalloc_purge(); /* vfree() may put the flush off, not beyond this */
-	EXPECT_PANIC("fault", {
-		area[0] = 2;
-	});
+	EXPECT_PANIC("fault", { area[0] = 2; });
 }
 
 static void touch(void *addr)
@@ -60,7 +59,8 @@ PAGODA_TEST_CONFIG(vfree_of_a_large_area_flushes_every_cpu, "NC-04", .nr_cpus = 
 }
 
 /* With several CPUs the flush is put off; until then nobody gets the frames or the address. */
-PAGODA_TEST_CONFIG(freed_area_keeps_frames_and_address_until_the_flush, "NC-04 NC-14 FX-36", .nr_cpus = 2)
+PAGODA_TEST_CONFIG(freed_area_keeps_frames_and_address_until_the_flush, "NC-04 NC-14 FX-36",
+		   .nr_cpus = 2)
 {
 	char *area = vmalloc(PAGE_SIZE), *other;
 	struct page *page;
@@ -87,7 +87,8 @@ static void map_one_page(char *at, struct page *page)
 /* The machine's own promises: without them the tests above would see nothing. */
 PAGODA_TEST_CONFIG(each_cpu_sees_the_old_frame_until_it_flushes, "", .nr_cpus = 2)
 {
-	struct page *one = alloc_page(GFP_KERNEL | __GFP_ZERO), *two = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct page *one = alloc_page(GFP_KERNEL | __GFP_ZERO),
+		    *two = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	char *area = vmalloc(PAGE_SIZE);
 	struct page *own = pfn_to_page(PHYS_PFN(hosted_lookup_kernel(area).pa));
 
@@ -116,7 +117,7 @@ PAGODA_TEST_CONFIG(each_cpu_sees_the_old_frame_until_it_flushes, "", .nr_cpus = 
 	__free_page(two);
 }
 
-/* ---- kmap ---------------------------------------------------------------------------------------- */
+/* ---- kmap ------------------------------------------------------------------------------------ */
 
 static struct page *filled_page(gfp_t gfp, u32 value)
 {
@@ -146,7 +147,10 @@ PAGODA_TEST_CONFIG(kmap_atomic_slot_shows_its_new_page, "", .exact = true, .ram 
 
 #define MORE_PAGES_THAN_SLOTS 1500
 
-/* Through all slots and on with ever other pages: the second time round each slot must have been flushed. */
+/*
+ * Through all slots and on with ever other pages: the second time round each slot must have been
+ * flushed.
+ */
 PAGODA_TEST_CONFIG(kmap_slot_shows_its_new_page, "", .ram = SZ_1G, .nr_cpus = 2)
 {
 	static struct page *page[MORE_PAGES_THAN_SLOTS];

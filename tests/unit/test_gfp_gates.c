@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_gfp_gates.c: what reclaim may do for a request is said by the request's flags, each flag by
- * itself: a task that holds locks of a file system, or of a disk's queue, must not come back to them.
+ * itself: a task that holds locks of a file system, or of a disk's queue, must not come back to
+ * them.
  *
  *	__GFP_IO	any write, and a slot for a page that has none
  *	__GFP_FS	calls of a file system: writing its pages, waiting for those that it writes
@@ -17,10 +18,14 @@
 static struct disk_file file;
 
 /* One look at max_scan pages. */
-static struct scan_control scan(gfp_t gfp_mask, zone_t *zone, enum lru_kind kind, unsigned long max_scan)
+static struct scan_control scan(gfp_t gfp_mask, zone_t *zone, enum lru_kind kind,
+				unsigned long max_scan)
 {
-	struct scan_control sc = { .gfp_mask = gfp_mask, .classzone = zone, .priority = 1,
-				   .nr_pages = SWAP_CLUSTER_MAX, .writes_left = SWAP_CLUSTER_MAX };
+	struct scan_control sc = {.gfp_mask = gfp_mask,
+				  .classzone = zone,
+				  .priority = 1,
+				  .nr_pages = SWAP_CLUSTER_MAX,
+				  .writes_left = SWAP_CLUSTER_MAX};
 
 	lru_add_drain_all();
 	shrink_cache(&sc, zone, kind, (long)max_scan);
@@ -66,10 +71,11 @@ PAGODA_TEST_EXACT(file_pages_are_written_with_io_and_fs_only, "PA-30 PA-32")
 	CHECK_EQ(file_writes_with(GFP_KERNEL), PAGES);
 	CHECK_EQ(file_writes_with(GFP_KERNEL & ~__GFP_IO), 0);
 	CHECK_EQ(file_writes_with(GFP_KERNEL & ~__GFP_FS), 0);
-	CHECK_EQ(file_writes_with(GFP_KERNEL & ~__GFP_HIGHIO), PAGES); /* low memory wants no such leave */
+	/* low memory wants no such leave */
+	CHECK_EQ(file_writes_with(GFP_KERNEL & ~__GFP_HIGHIO), PAGES);
 }
 
-/* ---- High memory ------------------------------------------------------------------------------ */
+/* ---- High memory ----------------------------------------------------------------------------- */
 
 PAGODA_TEST_CONFIG(high_pages_are_written_with_highio_only, "PA-31", .exact = true, .ram = SZ_1G)
 {
@@ -86,7 +92,7 @@ PAGODA_TEST_CONFIG(high_pages_are_written_with_highio_only, "PA-31", .exact = tr
 	disk_close(&file);
 }
 
-/* ---- Swap --------------------------------------------------------------------------------------- */
+/* ---- Swap ------------------------------------------------------------------------------------ */
 
 /* Pages with slots, dirty, that nobody maps any more. */
 static zone_t *dirty_swap_cache(void)
@@ -153,7 +159,7 @@ PAGODA_TEST_EXACT(slots_are_given_out_with_io_only, "PA-30")
 	CHECK_GT(slots_taken_with(GFP_KERNEL & ~__GFP_FS), 0);
 }
 
-/* ---- Waiting --------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 static atomic_t scans_done;
 
@@ -172,7 +178,8 @@ static bool scan_ends_before_the_write(gfp_t gfp_mask)
 
 	atomic_set(&scans_done, 0);
 	file.slow = true;
-	(void)scan(GFP_KERNEL, zone, LRU_KIND_FILE, PAGES); /* no page twice: it would wait for it */
+	/* no page twice: it would wait for it */
+	(void)scan(GFP_KERNEL, zone, LRU_KIND_FILE, PAGES);
 	CHECK_EQ(file.writes, PAGES);
 	CHECK(PageLaunder(disk_page(&file, 0)));
 	for (unsigned long i = 0; i < PAGES; i += 2)
@@ -190,7 +197,8 @@ static bool scan_ends_before_the_write(gfp_t gfp_mask)
 	return ended;
 }
 
-PAGODA_TEST_CONFIG(scanner_without_fs_waits_for_no_write, "RC-24 PA-32", .exact = true, .nr_cpus = 2, .deterministic = true)
+PAGODA_TEST_CONFIG(scanner_without_fs_waits_for_no_write, "RC-24 PA-32", .exact = true,
+		   .nr_cpus = 2, .deterministic = true)
 {
 	CHECK(scan_ends_before_the_write(GFP_KERNEL & ~__GFP_FS));
 	CHECK(!scan_ends_before_the_write(GFP_KERNEL));

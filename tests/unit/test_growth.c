@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_growth.c: how the cost of what has no test file of its own grows (docs/COSTS.md), by counting what is
- * looked at with few and with many.
+ * test_growth.c: how the cost of what has no test file of its own grows (docs/COSTS.md), by
+ * counting what is looked at with few and with many.
  */
 #include "reclaim_file.h"
 
@@ -17,7 +17,10 @@ static bool is_wanted(struct address_space *mapping, u64 when)
 	return mapping->dirtied_when <= when;
 }
 
-/* Young mappings stand before old ones, as after a sync: how many are looked at until no old one is left? */
+/*
+ * Young mappings stand before old ones, as after a sync: how many are looked at until no old one is
+ * left?
+ */
 static unsigned int asked_for_all_old(unsigned int nr)
 {
 	static struct disk_file file[400];

@@ -15,7 +15,8 @@
 
 #include <string.h>
 
-#define HIGH_TEST(name, ids, ...) PAGODA_TEST_CONFIG(name, ids, .exact = true, .ram = SZ_1G, __VA_ARGS__)
+#define HIGH_TEST(name, ids, ...) \
+	PAGODA_TEST_CONFIG(name, ids, .exact = true, .ram = SZ_1G, __VA_ARGS__)
 
 static void need_highmem(void)
 {
@@ -56,11 +57,10 @@ HIGH_TEST(high_frames_are_marked_and_unmapped, "HM-01 HM-11 PM-38 PM-19 BM-27", 
 	}
 }
 
-#define HOLED                                                                                      \
-	.map = (const struct port_mem_range[]){                                                    \
-		{ 0, 950 * SZ_1M, PORT_MEM_USABLE, 0 },                                            \
-		{ 900 * SZ_1M, 901 * SZ_1M, PORT_MEM_RESERVED, 0 },                                \
-		{ 960 * SZ_1M, 970 * SZ_1M, PORT_MEM_USABLE, 0 } },                                \
+#define HOLED                                                                                    \
+	.map = (const struct port_mem_range[]){{0, 950 * SZ_1M, PORT_MEM_USABLE, 0},             \
+					       {900 * SZ_1M, 901 * SZ_1M, PORT_MEM_RESERVED, 0}, \
+					       {960 * SZ_1M, 970 * SZ_1M, PORT_MEM_USABLE, 0}},  \
 	.nr_map = 3
 
 PAGODA_TEST_CONFIG(only_real_ram_becomes_high_memory, "HM-12 BM-27", HOLED)
@@ -217,8 +217,9 @@ static void map_and_wait_for_the_other(void *arg)
 }
 
 /*
- * All slots are idle, and two tasks want one each; neither lets go before the other has its own. One flushes, for which
- * it needs this CPU, whose interrupts are off; the other finds no slot meanwhile, and hears of the end of the flush.
+ * All slots are idle, and two tasks want one each; neither lets go before the other has its own.
+ * One flushes, for which it needs this CPU, whose interrupts are off; the other finds no slot
+ * meanwhile, and hears of the end of the flush.
  */
 HIGH_TEST(the_end_of_a_flush_wakes_those_that_wait_for_slots, "HM-05", .nr_cpus = 3)
 {
@@ -237,7 +238,8 @@ HIGH_TEST(the_end_of_a_flush_wakes_those_that_wait_for_slots, "HM-05", .nr_cpus 
 	}
 	flags = port_irq_save();
 	for (int i = 0; i < 2; i++)
-		task[i] = hosted_spawn("map", 1 + i, map_and_wait_for_the_other, page[i] = high_page());
+		task[i] = hosted_spawn("map", 1 + i, map_and_wait_for_the_other,
+				       page[i] = high_page());
 	while (__atomic_load_n(&nr_begun, __ATOMIC_SEQ_CST) < 2)
 		port_cpu_relax();
 	for (until = port_clock_ns() + 20000000; port_clock_ns() < until;)
@@ -265,7 +267,10 @@ static void map_a_page_for_a_while(void *arg)
 	__atomic_fetch_add(&nr_through, 1, __ATOMIC_RELAXED);
 }
 
-/* All slots but ten are taken for good, and more tasks than the others at a time want one each: all come through. */
+/*
+ * All slots but ten are taken for good, and more tasks than the others at a time want one each: all
+ * come through.
+ */
 HIGH_TEST(two_thousand_tasks_share_the_slots, "FX-34", .nr_cpus = 2)
 {
 	static struct hosted_task *task[100];
@@ -279,7 +284,8 @@ HIGH_TEST(two_thousand_tasks_share_the_slots, "FX-34", .nr_cpus = 2)
 		page[i] = high_page();
 	for (int round = 0; round < 20; round++) {
 		for (int i = 0; i < 100; i++)
-			task[i] = hosted_spawn("map", HOSTED_ANY_CPU, map_a_page_for_a_while, page[i]);
+			task[i] = hosted_spawn("map", HOSTED_ANY_CPU, map_a_page_for_a_while,
+					       page[i]);
 		for (int i = 0; i < 100; i++)
 			hosted_wait(task[i]);
 	}

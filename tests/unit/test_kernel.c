@@ -7,7 +7,8 @@
 #include <kernel/task.h>
 
 spinlock_t tasklist_lock = SPIN_LOCK_INIT(RANK_NONE); /* kernel/fork.c's */
-unsigned int deferred_holds, deferred_pending;	      /* kernel/deferred.c's: no interrupt leaves work here */
+/* kernel/deferred.c's: no interrupt leaves work here */
+unsigned int deferred_holds, deferred_pending;
 
 void deferred_run(void)
 {
@@ -124,7 +125,7 @@ PAGODA_TEST(a_held_pid_outlives_its_number_and_a_number_can_be_asked_for, "")
 	put_pid(next);
 }
 
-/* ---- Timers ----------------------------------------------------------------------------------- */
+/* ---- Timers ---------------------------------------------------------------------------------- */
 
 #define NR_TIMERS 400
 
@@ -154,7 +155,8 @@ PAGODA_TEST(timers_fire_once_never_early_and_at_most_a_tick_late, "")
 {
 	timers_init();
 	now = port_clock_ns();
-	for (unsigned int i = 0; i < NR_TIMERS; i++) { /* up to 8 s, most of them between two ticks */
+	/* up to 8 s, most of them between two ticks */
+	for (unsigned int i = 0; i < NR_TIMERS; i++) {
 		timers[i].due = now + (u64)i * 20011003;
 		ktimer_init(&timers[i].timer, count_firing);
 		ktimer_start(&timers[i].timer, timers[i].due);

@@ -10,12 +10,12 @@
 
 #include <stdio.h>
 
-#define SAME(...)                                                                                  \
-	do {                                                                                       \
-		char ours_[200], libc_[200];                                                       \
-		int n_ = pagoda_snprintf(ours_, sizeof(ours_), __VA_ARGS__);                       \
-		CHECK_EQ(snprintf(libc_, sizeof(libc_), __VA_ARGS__), n_);                         \
-		CHECK_STR(ours_, libc_);                                                           \
+#define SAME(...)                                                            \
+	do {                                                                 \
+		char ours_[200], libc_[200];                                 \
+		int n_ = pagoda_snprintf(ours_, sizeof(ours_), __VA_ARGS__); \
+		CHECK_EQ(snprintf(libc_, sizeof(libc_), __VA_ARGS__), n_);   \
+		CHECK_STR(ours_, libc_);                                     \
 	} while (0)
 
 PAGODA_TEST_CONFIG(printing_is_c_s, "XC-01", .no_mm_boot = true)
@@ -53,8 +53,8 @@ PAGODA_TEST_CONFIG(output_is_cut_to_the_buffer, "XC-01", .no_mm_boot = true)
 
 PAGODA_TEST_CONFIG(bitmaps_agree_with_an_array, "BM-01 PA-11", .no_mm_boot = true)
 {
-	unsigned long map[BITS_TO_LONGS(BITS)] = { 0 };
-	bool model[BITS] = { false };
+	unsigned long map[BITS_TO_LONGS(BITS)] = {0};
+	bool model[BITS] = {false};
 
 	for (unsigned int round = 0; round < test_scale(20000); round++) {
 		unsigned long start = test_random_below(BITS), end = start;
@@ -84,7 +84,7 @@ static void compare_index_set(unsigned long size)
 {
 	unsigned long memory[200], in_use = index_set_bytes(size), most = 0;
 	struct index_set set;
-	bool model[5000] = { false };
+	bool model[5000] = {false};
 
 	CHECK_LE(in_use, sizeof(memory));
 	CHECK_LE(size, sizeof(model));
@@ -110,7 +110,8 @@ static void compare_index_set(unsigned long size)
 
 PAGODA_TEST_CONFIG(index_sets_agree_with_an_array, "", .no_mm_boot = true)
 {
-	static const unsigned long sizes[] = { 1, 31, 32, 33, 63, 64, 65, 1023, 1024, 1025, 4095, 4096, 4097, 5000 };
+	static const unsigned long sizes[] = {1,    31,	  32,	33,   63,   64,	  65,
+					      1023, 1024, 1025, 4095, 4096, 4097, 5000};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
 		compare_index_set(sizes[i]);

@@ -143,7 +143,7 @@ PAGODA_TEST_CONFIG(waiting_writer_holds_back_readers, "SM-01", .nr_cpus = 2)
 	hosted_wait(writer);
 }
 
-/* ---- Fairness: who waits is passed by a bounded number of others ---------------------------------- */
+/* ---- Fairness: who waits is passed by a bounded number of others ----------------------------- */
 
 static struct page *shared_page;
 static int stop, turns, waiting, turns_while_waiting;
@@ -211,12 +211,14 @@ static void write_among_readers(void *trylock)
 	CHECK_LE(turns_while_waiting, 20 * 3 * 4);
 }
 
-PAGODA_TEST_CONFIG(a_waiting_writer_is_passed_by_no_new_reader, "SM-01", .nr_cpus = 4, .deterministic = true)
+PAGODA_TEST_CONFIG(a_waiting_writer_is_passed_by_no_new_reader, "SM-01", .nr_cpus = 4,
+		   .deterministic = true)
 {
 	write_among_readers(NULL);
 }
 
-PAGODA_TEST_CONFIG(a_waiting_writer_is_passed_by_no_new_trylock, "SM-01", .nr_cpus = 4, .deterministic = true)
+PAGODA_TEST_CONFIG(a_waiting_writer_is_passed_by_no_new_trylock, "SM-01", .nr_cpus = 4,
+		   .deterministic = true)
 {
 	write_among_readers(&sem);
 }
@@ -242,7 +244,8 @@ static void queue_writer(void *who)
 
 PAGODA_TEST_CONFIG(a_semaphore_serves_readers_and_writers_in_turn, "SM-01", .nr_cpus = 4)
 {
-	void (*const kind[])(void *) = { queue_writer, queue_reader, queue_reader, queue_writer, queue_reader };
+	void (*const kind[])(void *) = {queue_writer, queue_reader, queue_reader, queue_writer,
+					queue_reader};
 	static char name[] = "ArrBs";
 	struct hosted_task *task[5];
 
@@ -261,8 +264,9 @@ PAGODA_TEST_CONFIG(a_semaphore_serves_readers_and_writers_in_turn, "SM-01", .nr_
 }
 
 /*
- * On one CPU: the lock is free only for as long as its hog does not give way, and it gives way, to the waiter that it
- * has woken, only while it holds the lock again. Without a promise the waiter never finds the lock free.
+ * On one CPU: the lock is free only for as long as its hog does not give way, and it gives way, to
+ * the waiter that it has woken, only while it holds the lock again. Without a promise the waiter
+ * never finds the lock free.
  */
 #define HOG_TURNS 200
 
@@ -349,7 +353,7 @@ PAGODA_TEST(waiting_for_an_unlock_ends_with_the_first_one, "SM-01")
 	put_page(shared_page);
 }
 
-/* ---- Waits that end with the waiter's life ----------------------------------------------------------- */
+/* ---- Waits that end with the waiter's life --------------------------------------------------- */
 
 static int (*wait_killably)(void);
 
@@ -463,7 +467,7 @@ static bool note_call(struct wait_queue_entry *entry, unsigned int events)
 
 static void check_calls(unsigned int a, unsigned int b, unsigned int c, unsigned int d)
 {
-	unsigned int expected[] = { a, b, c, d };
+	unsigned int expected[] = {a, b, c, d};
 
 	for (int i = 0; i < 4; i++) {
 		CHECK_EQ(listeners[i].calls, expected[i]);
@@ -534,7 +538,10 @@ PAGODA_TEST(wrong_order_is_reported, "SM-01")
 	CHECK_EQ(current_vm->nr_held_locks, 0);
 }
 
-/* The interrupted code's lock is no matter; one that would wait for the handler's on another CPU is. */
+/*
+ * The interrupted code's lock is no matter; one that would wait for the handler's on another CPU
+ * is.
+ */
 PAGODA_TEST(a_handler_takes_what_may_wait_for_nobody, "SM-01 PA-28")
 {
 	spinlock_t list = SPIN_LOCK_INIT(RANK_LRU), leaf = SPIN_LOCK_INIT(RANK_LEAF);

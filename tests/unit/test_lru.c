@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_lru.c: which flags a page takes along when it moves between the LRU lists, or leaves them, and the batches
- * in front of them.
+ * test_lru.c: which flags a page takes along when it moves between the LRU lists, or leaves them,
+ * and the batches in front of them.
  */
 #include "address_space.h"
 

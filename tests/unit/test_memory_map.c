@@ -13,11 +13,18 @@
 
 #include <string.h>
 
-#define USABLE(from, to, node) { .start = (from), .end = (to), .type = PORT_MEM_USABLE, .nid = (node) }
-#define RESERVED(from, to) { .start = (from), .end = (to), .type = PORT_MEM_RESERVED }
-#define MAP(...)                                                                                   \
-	.map = (const struct port_mem_range[]){ __VA_ARGS__ },                                     \
-	.nr_map = sizeof((const struct port_mem_range[]){ __VA_ARGS__ }) / sizeof(struct port_mem_range)
+#define USABLE(from, to, node)                                                       \
+	{                                                                            \
+		.start = (from), .end = (to), .type = PORT_MEM_USABLE, .nid = (node) \
+	}
+#define RESERVED(from, to)                                              \
+	{                                                               \
+		.start = (from), .end = (to), .type = PORT_MEM_RESERVED \
+	}
+#define MAP(...)                                                         \
+	.map = (const struct port_mem_range[]){__VA_ARGS__},             \
+	.nr_map = sizeof((const struct port_mem_range[]){__VA_ARGS__}) / \
+		  sizeof(struct port_mem_range)
 
 #define LOWMEM_MIB (MAX_LOWMEM >> 20)
 
@@ -29,7 +36,7 @@ static zone_t *zone_of(int which)
 /* Pages of a zone on a machine of mib MiB. */
 static unsigned long expected_zone_pages(int which, unsigned long mib)
 {
-	unsigned long ends[] = { 16, LOWMEM_MIB, ~0ul }, start = which ? ends[which - 1] : 0;
+	unsigned long ends[] = {16, LOWMEM_MIB, ~0ul}, start = which ? ends[which - 1] : 0;
 	unsigned long end = ends[which] < mib ? ends[which] : mib;
 
 	return end > start ? (end - start) << (20 - PAGE_SHIFT) : 0;
@@ -75,7 +82,7 @@ PAGODA_TEST_CONFIG(zones_of_2_gib, "PM-08", .exact = true, .ram = 2 * SZ_1G)
 
 PAGODA_TEST_EXACT(zone_fields_agree_with_the_node, "PM-01 PM-02 PM-03 PM-07 PM-09 PM-10")
 {
-	static const char *const names[] = { "DMA", "Normal", "HighMem" };
+	static const char *const names[] = {"DMA", "Normal", "HighMem"};
 	pg_data_t *pgdat;
 	int nodes = 0;
 
@@ -138,13 +145,13 @@ static void use_every_block(void)
 	}
 }
 
-#define ODD_NODES                                                                                  \
-	MAP(USABLE(0, 4096 * SZ_4K, 0), USABLE(4096 * SZ_4K, 4196 * SZ_4K, 1),                     \
+#define ODD_NODES                                                              \
+	MAP(USABLE(0, 4096 * SZ_4K, 0), USABLE(4096 * SZ_4K, 4196 * SZ_4K, 1), \
 	    USABLE(4196 * SZ_4K, 34196 * SZ_4K, 2), USABLE(44196 * SZ_4K, 74196 * SZ_4K, 2))
 
 PAGODA_TEST_CONFIG(nodes_of_odd_sizes, "PM-02 PM-03 PM-05 PM-07 PM-18 NU-01 NU-08", ODD_NODES)
 {
-	static const unsigned long sizes[] = { 4096, 100, 70000 };
+	static const unsigned long sizes[] = {4096, 100, 70000};
 	pg_data_t *pgdat;
 	int n = 0;
 
@@ -276,13 +283,13 @@ PAGODA_TEST(flag_accessors_exist_as_tabled, "PM-27 PM-28 PM-39")
 {
 	struct page *page = alloc_page(GFP_KERNEL);
 
-#define CYCLE(Name)                                                                                \
-	do {                                                                                       \
-		CHECK(!Page##Name(page));                                                          \
-		SetPage##Name(page);                                                               \
-		CHECK(Page##Name(page));                                                           \
-		ClearPage##Name(page);                                                             \
-		CHECK(!Page##Name(page));                                                          \
+#define CYCLE(Name)                       \
+	do {                              \
+		CHECK(!Page##Name(page)); \
+		SetPage##Name(page);      \
+		CHECK(Page##Name(page));  \
+		ClearPage##Name(page);    \
+		CHECK(!Page##Name(page)); \
 	} while (0)
 	CYCLE(Active);
 	CYCLE(Dirty);
@@ -431,7 +438,7 @@ PAGODA_TEST_CONFIG(flag_bits_change_atomically, "PM-40", .nr_cpus = 2)
 	__free_page(shared_page);
 }
 
-/* ---- Waiting for pages ------------------------------------------------------------------------ */
+/* ---- Waiting for pages ----------------------------------------------------------------------- */
 
 PAGODA_TEST_CONFIG(wait_table_covers_the_zone_evenly, "PM-15 PM-16 CT-37", .ram = 256 * SZ_1M)
 {
@@ -476,7 +483,7 @@ PAGODA_TEST_CONFIG(unlock_wakes_only_this_pages_waiters, "PM-15 PM-17 PM-31 FX-3
 {
 	struct page *a = alloc_page(GFP_KERNEL), *b = a;
 	static struct page *others[1000];
-	struct page_waiter wa = { .page = a }, wb = { 0 };
+	struct page_waiter wa = {.page = a}, wb = {0};
 	struct hosted_task *ta, *tb;
 	int n = 0;
 
@@ -532,7 +539,7 @@ PAGODA_TEST_CONFIG(page_lock_excludes, "PM-31 PM-17", .nr_cpus = 4)
 	__free_page(shared_page);
 }
 
-/* ---- Limits ------------------------------------------------------------------------------------- */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
 /* 64 GiB where entries can address them; PAE cannot describe them all in low memory. */
 #define MUCH_MEMORY_GIB (MAX_PHYSMEM_BITS > 32 ? 64 : 3)

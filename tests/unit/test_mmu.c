@@ -15,22 +15,22 @@
 #define B   (A + 0x1000)
 #define FAR (A + 0x800000)
 
-#define P    0x01ull
-#define RW   0x02ull
-#define US   0x04ull
-#define ACC  0x20ull
-#define D    0x40ull
-#define PS   0x80ull
-#define G    0x100ull
-#define NX   (1ull << 63)
-#define ALL  (P | RW | US)
+#define P   0x01ull
+#define RW  0x02ull
+#define US  0x04ull
+#define ACC 0x20ull
+#define D   0x40ull
+#define PS  0x80ull
+#define G   0x100ull
+#define NX  (1ull << 63)
+#define ALL (P | RW | US)
 
 /* Physical frames of the test: tables and data from here on. */
 #define FIRST_FRAME 0x200000ull
 #define FRAME_1	    0x300000ull
 #define FRAME_2	    0x301000ull
 
-static const int shifts[] = { 12, PMD_SHIFT, PUD_SHIFT, P4D_SHIFT, PGDIR_SHIFT };
+static const int shifts[] = {12, PMD_SHIFT, PUD_SHIFT, P4D_SHIFT, PGDIR_SHIFT};
 static phys_addr_t next_frame = FIRST_FRAME, root;
 
 /* Shifts of the levels that exist, from the leaf up. */

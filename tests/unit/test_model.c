@@ -50,27 +50,27 @@ struct model {
 	int depth; /* forks above */
 };
 
-static bool failing; /* allocations fail in turn */
+static bool failing;	      /* allocations fail in turn */
 static unsigned int failures; /* calls that failed for it */
 
 /*
  * Evaluates call for n = 1, 2 ... with its n-th allocation failing, until it gets by with fewer
  * or succeeds without it. unchanged is checked after each failure.
  */
-#define IN_TURN(call, is_error, unchanged)                                                         \
-	({                                                                                         \
-		__typeof__(call) result_;                                                          \
-		for (unsigned long n_ = failing;; n_++) {                                          \
-			hosted_fail_nth(n_);                                                       \
-			result_ = (call);                                                          \
-			bool hit_ = n_ && hosted_fail_count() >= n_;                               \
-			hosted_fail_nth(0);                                                        \
-			if (!hit_ || !(is_error))                                                  \
-				break;                                                             \
-			failures++;                                                                \
-			unchanged;                                                                 \
-		}                                                                                  \
-		result_;                                                                           \
+#define IN_TURN(call, is_error, unchanged)                           \
+	({                                                           \
+		__typeof__(call) result_;                            \
+		for (unsigned long n_ = failing;; n_++) {            \
+			hosted_fail_nth(n_);                         \
+			result_ = (call);                            \
+			bool hit_ = n_ && hosted_fail_count() >= n_; \
+			hosted_fail_nth(0);                          \
+			if (!hit_ || !(is_error))                    \
+				break;                               \
+			failures++;                                  \
+			unchanged;                                   \
+		}                                                    \
+		result_;                                             \
 	})
 
 static struct cell *new_cell(void)
@@ -154,7 +154,8 @@ static void check_all(struct model *m)
 
 static unsigned int random_range(unsigned int *first)
 {
-	unsigned int n = 1 + (unsigned int)test_random_below(test_random_below(4) ? 8 : ARENA_PAGES);
+	unsigned int n =
+		1 + (unsigned int)test_random_below(test_random_below(4) ? 8 : ARENA_PAGES);
 
 	*first = (unsigned int)test_random_below(ARENA_PAGES);
 	return min(n, ARENA_PAGES - *first);
@@ -162,7 +163,7 @@ static unsigned int random_range(unsigned int *first)
 
 static unsigned int random_prot(void)
 {
-	static const unsigned int prots[] = { PROT_NONE, PROT_READ, RW, RW, RW };
+	static const unsigned int prots[] = {PROT_NONE, PROT_READ, RW, RW, RW};
 
 	return prots[test_random_below(ARRAY_SIZE(prots))];
 }
@@ -178,7 +179,8 @@ static void op_mmap(struct model *m)
 	CHECK_EQ(ret, ARENA + PG(first));
 	for (unsigned int i = first; i < first + n; i++) {
 		forget(&m->page[i]);
-		m->page[i] = (struct model_page){ .mapped = true, .shared = shared, .prot = prot, .cell = new_cell() };
+		m->page[i] = (struct model_page){
+			.mapped = true, .shared = shared, .prot = prot, .cell = new_cell()};
 	}
 }
 
@@ -186,13 +188,16 @@ static void op_munmap(struct model *m)
 {
 	unsigned int first, n = random_range(&first);
 
-	CHECK_EQ(IN_TURN(do_munmap(ARENA + PG(first), PG(n)), (long)result_ == -ENOMEM, check_all(m)), 0);
+	CHECK_EQ(IN_TURN(do_munmap(ARENA + PG(first), PG(n)), (long)result_ == -ENOMEM,
+			 check_all(m)),
+		 0);
 	for (unsigned int i = first; i < first + n; i++)
 		forget(&m->page[i]);
 }
 
 /* mprotect ran out of memory: pages up to some point have the new rights, no others. */
-static void check_mprotect_prefix(struct model *m, unsigned int first, unsigned int n, unsigned int prot)
+static void check_mprotect_prefix(struct model *m, unsigned int first, unsigned int n,
+				  unsigned int prot)
 {
 	struct model trial = *m;
 	unsigned int i = first;
@@ -217,7 +222,8 @@ static void op_mprotect(struct model *m)
 	if (i < first + n)
 		expected = -ENOMEM;
 	CHECK_EQ(IN_TURN(do_mprotect(ARENA + PG(first), PG(n), prot), (long)result_ == -ENOMEM,
-			 check_mprotect_prefix(m, first, n, prot)), expected);
+			 check_mprotect_prefix(m, first, n, prot)),
+		 expected);
 	for (i = first; i < first + n && m->page[i].mapped; i++)
 		m->page[i].prot = prot;
 }
@@ -239,7 +245,7 @@ static void op_dontneed(struct model *m)
 /* DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK: hints, which split and merge. */
 static void op_fork_advice(struct model *m)
 {
-	static const int advices[] = { 10, 11, 18, 19 };
+	static const int advices[] = {10, 11, 18, 19};
 	unsigned int first, n = random_range(&first), i;
 	int advice = advices[test_random_below(ARRAY_SIZE(advices))], expected = 0;
 
@@ -248,7 +254,9 @@ static void op_fork_advice(struct model *m)
 			expected = -ENOMEM;
 	if (i < first + n)
 		expected = -EINVAL;
-	CHECK_EQ(IN_TURN(do_madvise(ARENA + PG(first), PG(n), advice), (long)result_ == -EAGAIN, check_all(m)), expected);
+	CHECK_EQ(IN_TURN(do_madvise(ARENA + PG(first), PG(n), advice), (long)result_ == -EAGAIN,
+			 check_all(m)),
+		 expected);
 	for (i = first; i < first + n && (advice != 18 || !m->page[i].shared); i++) {
 		if (!m->page[i].mapped)
 			continue;
@@ -302,7 +310,8 @@ static unsigned int pages_in_vma(unsigned int first)
 {
 	struct vm_area_struct *vma = find_vma(current_vm->mm, ARENA + PG(first));
 
-	return (unsigned int)min(ARENA_PAGES - first, (vma->vm_end - ARENA - PG(first)) >> PAGE_SHIFT);
+	return (unsigned int)min(ARENA_PAGES - first,
+				 (vma->vm_end - ARENA - PG(first)) >> PAGE_SHIFT);
 }
 
 static struct model_page grown_page(const struct model_page *of)
@@ -334,15 +343,15 @@ static void op_mremap_move(struct model *m)
 	memset(&m->page[from], 0, n * sizeof(moved[0]));
 	for (unsigned int i = 0; i < new_n; i++) {
 		forget(&m->page[to + i]);
-		m->page[to + i] = i < n ? moved[i]
-					: grown_page(&moved[0]);
+		m->page[to + i] = i < n ? moved[i] : grown_page(&moved[0]);
 	}
 }
 
 /* Shrink, or grow where the next pages are free, in place. */
 static void op_mremap_resize(struct model *m)
 {
-	unsigned int first, n = random_range(&first), new_n = 1 + (unsigned int)test_random_below(8), i;
+	unsigned int first, n = random_range(&first),
+			    new_n = 1 + (unsigned int)test_random_below(8), i;
 	unsigned long ret;
 
 	if (!m->page[first].mapped || first + new_n > ARENA_PAGES)
@@ -351,7 +360,8 @@ static void op_mremap_resize(struct model *m)
 	for (i = first + n; i < first + new_n; i++)
 		if (m->page[i].mapped || m->page[first].shared || n < pages_in_vma(first))
 			return;
-	ret = IN_TURN(do_mremap(ARENA + PG(first), PG(n), PG(new_n), 0, 0), (long)result_ == -ENOMEM, check_all(m));
+	ret = IN_TURN(do_mremap(ARENA + PG(first), PG(n), PG(new_n), 0, 0),
+		      (long)result_ == -ENOMEM, check_all(m));
 	CHECK_EQ(ret, ARENA + PG(first));
 	for (i = first + new_n; i < first + n; i++)
 		forget(&m->page[i]);
@@ -368,7 +378,8 @@ static void op_mlock(struct model *m)
 		whole &= m->page[i].mapped;
 		access &= m->page[i].prot != 0;
 	}
-	CHECK_EQ(IN_TURN(do_mlock(ARENA + PG(first), PG(n), 0), result_ == -ENOMEM || result_ == -EAGAIN, check_all(m)),
+	CHECK_EQ(IN_TURN(do_mlock(ARENA + PG(first), PG(n), 0),
+			 result_ == -ENOMEM || result_ == -EAGAIN, check_all(m)),
 		 whole && access ? 0 : -ENOMEM);
 	CHECK_EQ(do_munlockall(), 0);
 }
@@ -451,9 +462,10 @@ static void op_fork(struct model *m)
 static void run_model(struct model *m, unsigned int steps)
 {
 	static void (*const ops[])(struct model *) = {
-		op_mmap, op_mmap, op_munmap, op_mprotect, op_mprotect, op_dontneed, op_write, op_write,
-		op_write, op_write, op_write, op_read, op_read, op_mremap_move, op_mremap_resize, op_mlock,
-		op_fork_advice, op_brk, op_stack,
+		op_mmap,     op_mmap,	     op_munmap, op_mprotect,	op_mprotect,
+		op_dontneed, op_write,	     op_write,	op_write,	op_write,
+		op_write,    op_read,	     op_read,	op_mremap_move, op_mremap_resize,
+		op_mlock,    op_fork_advice, op_brk,	op_stack,
 	};
 
 	for (unsigned int i = 0; i < steps; i++) {
@@ -473,7 +485,8 @@ static void whole_run(unsigned int steps)
 	static struct model m;
 
 	new_process();
-	CHECK_EQ(do_mmap(NULL, STACK_TOP - PAGE_SIZE, PAGE_SIZE, RW, FIXED | MAP_GROWSDOWN, 0), STACK_TOP - PAGE_SIZE);
+	CHECK_EQ(do_mmap(NULL, STACK_TOP - PAGE_SIZE, PAGE_SIZE, RW, FIXED | MAP_GROWSDOWN, 0),
+		 STACK_TOP - PAGE_SIZE);
 	m.stack.pages = 1;
 	run_model(&m, steps);
 	check_all(&m);

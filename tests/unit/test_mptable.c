@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* test_mptable.c: the firmware's multiprocessor tables, whole and damaged (machine/pc/mptable.c). */
+/*
+ * test_mptable.c: the firmware's multiprocessor tables, whole and damaged (machine/pc/mptable.c).
+ */
 #include "harness.h"
 
 #include <machine/pc/mptable.h>
@@ -13,7 +15,7 @@ static void seal(u8 *table, size_t n, size_t checksum_at)
 
 static void put_pointer(u8 *at, u32 config_pa)
 {
-	struct mp_floating mpf = { .signature = { '_', 'M', 'P', '_' }, config_pa, 1, 4, 0, { 0 } };
+	struct mp_floating mpf = {.signature = {'_', 'M', 'P', '_'}, config_pa, 1, 4, 0, {0}};
 
 	memcpy(at, &mpf, sizeof(mpf));
 	seal(at, sizeof(mpf), 10);
@@ -29,9 +31,9 @@ PAGODA_TEST(floating_pointer_with_a_wrong_checksum_is_ignored, "BM-30")
 	CHECK_EQ((const u8 *)smp_scan_config(rom, sizeof(rom)) - rom, 64);
 	rom[64 + 4] ^= 1;
 	CHECK_EQ((const u8 *)smp_scan_config(rom, sizeof(rom)) - rom, 512);
-	CHECK(!smp_scan_config(rom, 512));     /* it lies behind the end */
+	CHECK(!smp_scan_config(rom, 512));	/* it lies behind the end */
 	CHECK(!smp_scan_config(rom, 512 + 15)); /* not all of it before the end */
-	memmove(rom + 512 + 8, rom + 512, 16); /* not at a 16-byte step */
+	memmove(rom + 512 + 8, rom + 512, 16);	/* not at a 16-byte step */
 	CHECK(!smp_scan_config(rom, sizeof(rom)));
 }
 

@@ -26,7 +26,7 @@ static int node_of(unsigned long addr)
 static int bind_range(unsigned long addr, unsigned long pages, unsigned int mode, nodemask_t nodes,
 		      unsigned int flags)
 {
-	struct mpol_request want = { mode, nodes, false };
+	struct mpol_request want = {mode, nodes, false};
 
 	return do_mbind(addr, PG(pages), &want, flags, true);
 }
@@ -45,7 +45,7 @@ static void check_pages(unsigned long addr, unsigned long pages)
 
 static void set_task_policy(unsigned int mode, nodemask_t nodes)
 {
-	struct mpol_request want = { mode, nodes, false };
+	struct mpol_request want = {mode, nodes, false};
 	struct mempolicy *pol = mpol_new(&want);
 
 	CHECK(!IS_ERR(pol));
@@ -54,7 +54,10 @@ static void set_task_policy(unsigned int mode, nodemask_t nodes)
 
 /* ---- Zonelists ------------------------------------------------------------------------------- */
 
-/* A request goes to its own node first, then round the ring of nodes; in each from the highest allowed zone down. */
+/*
+ * A request goes to its own node first, then round the ring of nodes; in each from the highest
+ * allowed zone down.
+ */
 static void check_zonelist(int nid, gfp_t kind, int highest, int nr_nodes)
 {
 	const zonelist_t *list = &NODE_DATA(nid)->node_zonelists[kind];
@@ -71,8 +74,8 @@ static void check_zonelist(int nid, gfp_t kind, int highest, int nr_nodes)
 	CHECK_GT(n, 0);
 }
 
-PAGODA_TEST_CONFIG(each_zonelist_names_every_node_once_its_own_first, "PA-25 NU-02 NU-04 PM-04", .nr_nodes = 4,
-		   .nr_cpus = 4, .ram = 128 * SZ_1M)
+PAGODA_TEST_CONFIG(each_zonelist_names_every_node_once_its_own_first, "PA-25 NU-02 NU-04 PM-04",
+		   .nr_nodes = 4, .nr_cpus = 4, .ram = 128 * SZ_1M)
 {
 	for (int nid = 0; nid < 4; nid++) {
 		check_zonelist(nid, 0, ZONE_NORMAL, 4);
@@ -83,10 +86,11 @@ PAGODA_TEST_CONFIG(each_zonelist_names_every_node_once_its_own_first, "PA-25 NU-
 }
 
 /* The last node's pages are to be had by the first node, and the other way round. */
-PAGODA_TEST_CONFIG(any_node_can_use_up_the_memory_of_all, "NU-02 NU-03", .nr_nodes = 3, .nr_cpus = 3, .ram = 48 * SZ_1M)
+PAGODA_TEST_CONFIG(any_node_can_use_up_the_memory_of_all, "NU-02 NU-03", .nr_nodes = 3,
+		   .nr_cpus = 3, .ram = 48 * SZ_1M)
 {
 	for (int nid = 0; nid < 3; nid++) {
-		unsigned long taken[3] = { 0 };
+		unsigned long taken[3] = {0};
 		struct page *page, *next;
 		LIST_HEAD(all);
 
@@ -178,7 +182,10 @@ PAGODA_TEST_CONFIG(swapoff_brings_pages_back_as_their_policy_says, "", TWO_NODES
 	swap_out_and_in(end_swapping);
 }
 
-/* Shared memory: the wanted page and its neighbours obey the mapping through which they are touched. */
+/*
+ * Shared memory: the wanted page and its neighbours obey the mapping through which they are
+ * touched.
+ */
 PAGODA_TEST_CONFIG(shared_memory_comes_back_as_the_mapping_says, "", TWO_NODES)
 {
 	unsigned long addr;
@@ -246,7 +253,7 @@ PAGODA_TEST_CONFIG(binding_unwinds_every_failed_allocation, "", TWO_NODES)
 	test_fail_every_allocation(bind_and_touch, NULL);
 }
 
-/* ---- Moving ------------------------------------------------------------------------------------ */
+/* ---- Moving ---------------------------------------------------------------------------------- */
 
 PAGODA_TEST_CONFIG(pages_move_with_what_is_in_them, "", TWO_NODES)
 {
@@ -303,7 +310,7 @@ PAGODA_TEST_CONFIG(pages_move_under_a_writer, "", TWO_NODES)
 	check_mm();
 }
 
-/* ---- Reclaim and statistics, node by node ---------------------------------------------------------- */
+/* ---- Reclaim and statistics, node by node ---------------------------------------------------- */
 
 static unsigned long node_lru_pages(int nid)
 {
@@ -333,12 +340,13 @@ static void cache_on(int nid, unsigned long first, unsigned long end)
 /* Take pages from node 1 alone until its kswapd is called; they are linked by lru. */
 static void drain_node_1(struct list_head *taken)
 {
-	struct mpol_request want = { MPOL_BIND, NODE(1), false };
+	struct mpol_request want = {MPOL_BIND, NODE(1), false};
 	struct mempolicy *pol = mpol_new(&want);
 
 	CHECK(!IS_ERR(pol));
 	while (!vm_event(kswapd_wake)) {
-		struct page *page = alloc_pages_zonelist(&pol->zonelist, GFP_ATOMIC | __GFP_HIGHMEM, 0);
+		struct page *page =
+			alloc_pages_zonelist(&pol->zonelist, GFP_ATOMIC | __GFP_HIGHMEM, 0);
 
 		CHECK(page);
 		CHECK_EQ(page_zone(page)->zone_pgdat->node_id, 1);
@@ -347,8 +355,8 @@ static void drain_node_1(struct list_head *taken)
 	mpol_put(pol);
 }
 
-PAGODA_TEST_CONFIG(kswapd_balances_the_node_that_is_short, "NU-06 RC-02", TWO_NODES, .ram = 32 * SZ_1M,
-		   .start_threads = true)
+PAGODA_TEST_CONFIG(kswapd_balances_the_node_that_is_short, "NU-06 RC-02", TWO_NODES,
+		   .ram = 32 * SZ_1M, .start_threads = true)
 {
 	unsigned long on_0, on_1;
 	struct page *page, *next;
@@ -364,7 +372,8 @@ PAGODA_TEST_CONFIG(kswapd_balances_the_node_that_is_short, "NU-06 RC-02", TWO_NO
 	drain_node_1(&taken);
 	while (!kswapd_can_sleep())
 		port_yield();
-	CHECK_GE(__atomic_load_n(&first_zone_of_1()->free_pages, __ATOMIC_RELAXED), first_zone_of_1()->pages_high);
+	CHECK_GE(__atomic_load_n(&first_zone_of_1()->free_pages, __ATOMIC_RELAXED),
+		 first_zone_of_1()->pages_high);
 	CHECK_LT(node_lru_pages(1), on_1);
 	CHECK_EQ(node_lru_pages(0), on_0);
 	list_for_each_entry_safe(page, next, &taken, lru)

@@ -18,7 +18,7 @@
 /* Clocks in these tests start here, so that 0 means nothing special. */
 #define START (100 * SECOND)
 
-#define RAM (16 * SZ_1M)
+#define RAM	  (16 * SZ_1M)
 #define HOG_PAGES (RAM / PAGE_SIZE)
 
 /* n failures from *now on, pause apart; true if one of them killed. */
@@ -35,7 +35,7 @@ static bool fail(struct oom_history *h, u64 *now, unsigned int n, u64 pause, lon
 
 PAGODA_TEST(free_swap_is_no_oom, "OM-02")
 {
-	struct oom_history h = { 0 };
+	struct oom_history h = {0};
 	u64 now = START;
 
 	CHECK(!fail(&h, &now, 100, 100 * MS, 1));
@@ -44,7 +44,7 @@ PAGODA_TEST(free_swap_is_no_oom, "OM-02")
 
 PAGODA_TEST(pause_of_five_seconds_begins_a_new_run, "OM-03")
 {
-	struct oom_history h = { 0 };
+	struct oom_history h = {0};
 	u64 now = START;
 
 	CHECK(!fail(&h, &now, 9, 200 * MS, 0));
@@ -55,7 +55,7 @@ PAGODA_TEST(pause_of_five_seconds_begins_a_new_run, "OM-03")
 
 PAGODA_TEST(ten_failures_at_once_wait_for_a_second, "OM-04 CT-26")
 {
-	struct oom_history h = { 0 };
+	struct oom_history h = {0};
 	u64 now = START;
 
 	CHECK(!fail(&h, &now, 10, 10 * MS, 0));
@@ -65,7 +65,7 @@ PAGODA_TEST(ten_failures_at_once_wait_for_a_second, "OM-04 CT-26")
 
 PAGODA_TEST(last_failure_over_a_second_ago_is_no_oom, "OM-04")
 {
-	struct oom_history h = { 0 };
+	struct oom_history h = {0};
 	u64 now = START;
 
 	CHECK(!fail(&h, &now, 30, 1100 * MS, 0));
@@ -73,7 +73,7 @@ PAGODA_TEST(last_failure_over_a_second_ago_is_no_oom, "OM-04")
 
 PAGODA_TEST(nine_failures_are_no_oom, "")
 {
-	struct oom_history h = { 0 }, sparse = { 0 };
+	struct oom_history h = {0}, sparse = {0};
 	u64 now = START;
 
 	CHECK(!fail(&h, &now, 9, 250 * MS, 0));
@@ -84,7 +84,7 @@ PAGODA_TEST(nine_failures_are_no_oom, "")
 
 PAGODA_TEST(kills_are_five_seconds_apart, "OM-06")
 {
-	struct oom_history h = { 0 };
+	struct oom_history h = {0};
 	u64 now = START, kills[3];
 	int nr = 0;
 
@@ -117,7 +117,7 @@ PAGODA_TEST(int_sqrt_is_the_floor_of_the_root, "OM-09")
 
 PAGODA_TEST(badness_is_as_documented, "OM-08 OM-10 OM-11 CT-27")
 {
-	struct oom_candidate c = { .pages = 60000, .cpu_time_s = 960, .cpu_time_min = 16 };
+	struct oom_candidate c = {.pages = 60000, .cpu_time_s = 960, .cpu_time_min = 16};
 
 	CHECK_EQ(badness(&c, 0), 1000);
 	c.sys_admin = true;
@@ -126,7 +126,7 @@ PAGODA_TEST(badness_is_as_documented, "OM-08 OM-10 OM-11 CT-27")
 	CHECK_EQ(badness(&c, 0), 62);
 	c.sys_admin = false;
 	CHECK_EQ(badness(&c, 0), 250);
-	c = (struct oom_candidate){ .pages = 777 };
+	c = (struct oom_candidate){.pages = 777};
 	CHECK_EQ(badness(&c, 0), 777);
 	c.oom_score_adj = -1000;
 	CHECK_EQ(badness(&c, 0), 0);
@@ -136,7 +136,7 @@ PAGODA_TEST(badness_is_as_documented, "OM-08 OM-10 OM-11 CT-27")
 	CHECK_EQ(badness(&c, 100000), 50777);
 }
 
-/* ---- When the default policy kills, and whom it spares (FX-23) ------------------------------------ */
+/* ---- When the default policy kills, and whom it spares (FX-23) ------------------------------- */
 
 #define VICTIM_PAGES 400ul
 
@@ -161,7 +161,7 @@ static void hold_pages(void *arg)
 
 static void start_holder(struct holder *h, unsigned long pages)
 {
-	*h = (struct holder){ .pages = pages };
+	*h = (struct holder){.pages = pages};
 	h->task = hosted_fork(HOSTED_ANY_CPU, hold_pages, h);
 	CHECK(h->task);
 	while (!__atomic_load_n(&h->ready, __ATOMIC_ACQUIRE))
@@ -210,7 +210,8 @@ static unsigned int failures_until_kill(u64 ns)
 	return nr;
 }
 
-#define OOM_TEST(name, ids) PAGODA_TEST_CONFIG(name, ids, .ram = RAM, .nr_cpus = 2, .deterministic = true)
+#define OOM_TEST(name, ids) \
+	PAGODA_TEST_CONFIG(name, ids, .ram = RAM, .nr_cpus = 2, .deterministic = true)
 
 OOM_TEST(default_policy_waits_for_ten_failures, "OM-05 FX-23")
 {
@@ -364,7 +365,7 @@ PAGODA_TEST(administrators_and_device_users_count_a_quarter, "OM-10 OM-11")
 	CHECK_EQ(oom_task_score(task), score / 4);
 }
 
-/* ---- A machine that runs out -------------------------------------------------------------------- */
+/* ---- A machine that runs out ----------------------------------------------------------------- */
 
 static atomic_t small_ready;
 static int all_over;
@@ -422,8 +423,8 @@ static void a_hog_dies(void)
 	CHECK(strstr(hosted_log(), "Out of memory: killed"));
 }
 
-PAGODA_TEST_CONFIG(hog_is_killed_others_live, "OM-07 OM-16", .nr_cpus = 2,
-		   .ram = RAM, .start_threads = true)
+PAGODA_TEST_CONFIG(hog_is_killed_others_live, "OM-07 OM-16", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true)
 {
 	a_hog_dies();
 }
@@ -466,8 +467,8 @@ static void ask_now_and_then(void *arg)
 }
 
 /* Nobody holds much, together they hold all: one of them goes, and not who happens to ask. */
-PAGODA_TEST_CONFIG(a_small_process_that_asks_outlives_many_middling_ones, "OM-07", .nr_cpus = 2, .ram = RAM,
-		   .start_threads = true)
+PAGODA_TEST_CONFIG(a_small_process_that_asks_outlives_many_middling_ones, "OM-07", .nr_cpus = 2,
+		   .ram = RAM, .start_threads = true)
 {
 	struct hosted_task *small, *middling[48];
 	unsigned int killed = 0;
@@ -535,7 +536,8 @@ static void hog_with_a_handler(void *arg)
 	}
 }
 
-PAGODA_TEST_CONFIG(device_user_gets_sigterm, "OM-13", .nr_cpus = 2, .ram = RAM, .start_threads = true)
+PAGODA_TEST_CONFIG(device_user_gets_sigterm, "OM-13", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true)
 {
 	struct hosted_task *big;
 	int signo = 0;
@@ -581,7 +583,8 @@ PAGODA_TEST_CONFIG(untouched_mappings_do_not_count, "FX-23", .nr_cpus = 2, .ram 
 	hosted_wait(wide);
 }
 
-PAGODA_TEST_CONFIG(adjusted_task_is_spared, "FX-23", .nr_cpus = 2, .ram = RAM, .start_threads = true)
+PAGODA_TEST_CONFIG(adjusted_task_is_spared, "FX-23", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true)
 {
 	struct hosted_task *big;
 
@@ -597,7 +600,7 @@ PAGODA_TEST_CONFIG(adjusted_task_is_spared, "FX-23", .nr_cpus = 2, .ram = RAM, .
 
 PAGODA_TEST(tasks_that_give_nothing_back_are_no_candidates, "OM-07")
 {
-	struct oom_candidate c = { .oom_score_adj = 500 };
+	struct oom_candidate c = {.oom_score_adj = 500};
 	struct vm_task *task;
 
 	new_process();
@@ -628,8 +631,8 @@ OOM_TEST(nobody_is_killed_for_a_call_that_can_be_refused, "")
 	CHECK_EQ(vm_event(oom_kill), 0);
 }
 
-PAGODA_TEST_CONFIG(twenty_ooms_leak_nothing, "OM-16", .nr_cpus = 2, .ram = RAM, .start_threads = true,
-		   .deterministic = true)
+PAGODA_TEST_CONFIG(twenty_ooms_leak_nothing, "OM-16", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true, .deterministic = true)
 {
 	unsigned int rounds = test_scale(20);
 
@@ -648,7 +651,7 @@ PAGODA_TEST_CONFIG(twenty_ooms_leak_nothing, "OM-16", .nr_cpus = 2, .ram = RAM, 
 	CHECK_EQ(vm_event(oom_kill), rounds);
 }
 
-/* ---- When the killer is asked, and with what its victim exits ------------------------------------- */
+/* ---- When the killer is asked, and with what its victim exits -------------------------------- */
 
 static const struct reclaim_ops *real_ops;
 static unsigned int passes, tries_in_vain, questions;
@@ -661,7 +664,7 @@ static unsigned long count_a_pass(void)
 	return 0;
 }
 
-static struct shrinker pass_counter = { "passes", count_a_pass, NULL, { 0 } };
+static struct shrinker pass_counter = {"passes", count_a_pass, NULL, {0}};
 
 static unsigned long note_try(zone_t *zone, gfp_t gfp_mask, unsigned int order)
 {
@@ -683,7 +686,8 @@ static bool note_question(gfp_t gfp_mask, unsigned int order)
 	return real_ops->out_of_memory(gfp_mask, order);
 }
 
-PAGODA_TEST_CONFIG(killer_is_asked_once_after_six_passes_in_vain, "OM-01 RC-09", .ram = RAM, .start_threads = true)
+PAGODA_TEST_CONFIG(killer_is_asked_once_after_six_passes_in_vain, "OM-01 RC-09", .ram = RAM,
+		   .start_threads = true)
 {
 	struct reclaim_ops ops = *reclaim_ops;
 	struct page *page, *held = NULL;
@@ -723,7 +727,8 @@ static void hog_when_nothing_is_left(void *arg)
 	}
 }
 
-PAGODA_TEST_CONFIG(victim_exits_without_a_free_page, "OM-14 FX-24", .nr_cpus = 2, .ram = RAM, .start_threads = true)
+PAGODA_TEST_CONFIG(victim_exits_without_a_free_page, "OM-14 FX-24", .nr_cpus = 2, .ram = RAM,
+		   .start_threads = true)
 {
 	struct page *page, *held = NULL;
 	struct hosted_task *big;
@@ -748,7 +753,8 @@ PAGODA_TEST_CONFIG(victim_exits_without_a_free_page, "OM-14 FX-24", .nr_cpus = 2
 	hosted_wait(big);
 	CHECK_LT(port_clock_ns() - killed_at, SECOND);
 	CHECK_EQ(hosted_task_signal(big).signo, SIGKILL);
-	CHECK((hosted_vm_task(big)->flags & (PF_MEMALLOC | PF_MEMDIE)) == (PF_MEMALLOC | PF_MEMDIE));
+	CHECK((hosted_vm_task(big)->flags & (PF_MEMALLOC | PF_MEMDIE)) ==
+	      (PF_MEMALLOC | PF_MEMDIE));
 	CHECK_GT(nr_free_pages(), HOG_PAGES / 8);
 	while ((page = held)) {
 		held = page->private;

@@ -111,7 +111,8 @@ PAGODA_TEST(addresses_and_zeroing, "PA-03 PA-04 PA-05 PA-06")
 	dma = __get_dma_pages(GFP_KERNEL, 2);
 	CHECK_LT(__pa(dma), MAX_DMA_ADDRESS);
 	free_pages(dma, 2);
-	EXPECT_REPORT("high memory has no address", { CHECK_EQ(__get_free_page(GFP_HIGHUSER), 0); });
+	EXPECT_REPORT("high memory has no address",
+		      { CHECK_EQ(__get_free_page(GFP_HIGHUSER), 0); });
 	free_page(0); /* as with kfree(NULL) */
 }
 
@@ -287,7 +288,7 @@ PAGODA_TEST(freeing_everything_in_any_order_restores_the_lists, "PA-15 PA-16 PA-
 }
 
 PAGODA_TEST_CONFIG(buddies_stay_inside_an_odd_zone, "PA-18 PM-07",
-		   .map = (const struct port_mem_range[]){ { 0, 1000 * SZ_4K, PORT_MEM_USABLE, 0 } },
+		   .map = (const struct port_mem_range[]){{0, 1000 * SZ_4K, PORT_MEM_USABLE, 0}},
 		   .nr_map = 1)
 {
 	zone_t *zone = zone_of(ZONE_DMA);
@@ -357,9 +358,10 @@ PAGODA_TEST(page_pairs_hardly_touch_the_zone_lock, "FX-02 FX-03")
 	CHECK_LT(zone->lock_acquisitions - before, 10000 / 10);
 }
 
-/* ---- Zones and fallback ----------------------------------------------------------------------- */
+/* ---- Zones and fallback ---------------------------------------------------------------------- */
 
-PAGODA_TEST_CONFIG(modifiers_choose_the_zone, "PA-22 PA-27 PA-37 HM-01 HM-09", .exact = true, .ram = SZ_1G)
+PAGODA_TEST_CONFIG(modifiers_choose_the_zone, "PA-22 PA-27 PA-37 HM-01 HM-09", .exact = true,
+		   .ram = SZ_1G)
 {
 	struct page *dma = alloc_page(GFP_DMA | GFP_KERNEL), *normal = alloc_page(GFP_KERNEL),
 		    *high = alloc_page(GFP_HIGHUSER);
@@ -427,10 +429,10 @@ PAGODA_TEST_CONFIG(node_without_dma_falls_back_to_one_that_has, "PM-04 NU-04 PA-
 	CHECK_EQ(NODE_DATA(0)->node_zones[ZONE_NORMAL].free_pages, free);
 }
 
-/* ---- Watermarks ----------------------------------------------------------------------------------- */
+/* ---- Watermarks ------------------------------------------------------------------------------ */
 
-#define ONE_ZONE                                                                                   \
-	.map = (const struct port_mem_range[]){ { 0, 4096 * SZ_4K, PORT_MEM_USABLE, 0 } }, .nr_map = 1
+#define ONE_ZONE \
+	.map = (const struct port_mem_range[]){{0, 4096 * SZ_4K, PORT_MEM_USABLE, 0}}, .nr_map = 1
 
 static unsigned long free_at_wake, free_at_reclaim, nr_reclaims;
 static gfp_t reclaim_gfp;
@@ -454,8 +456,8 @@ static unsigned long note_reclaim(zone_t *zone, gfp_t gfp_mask, unsigned int ord
 	return 0;
 }
 
-static const struct reclaim_ops noting_ops = { .wakeup_kswapd = note_wake,
-					       .try_to_free_pages = note_reclaim };
+static const struct reclaim_ops noting_ops = {.wakeup_kswapd = note_wake,
+					      .try_to_free_pages = note_reclaim};
 
 /* Drain page by page: woken at low, reclaiming at min. */
 PAGODA_TEST_CONFIG(watermarks_wake_and_reclaim, "PM-13 PM-14 PA-24 CT-25 PA-29", ONE_ZONE)
@@ -527,8 +529,11 @@ PAGODA_TEST_CONFIG(watermarks_are_kept_to_the_page, "PM-13 PA-24 CT-25", ONE_ZON
 	CHECK(!can_have_two_pages());
 }
 
-/* A request that comes down to a lower zone leaves it the upper zone's reserve on top of its own. */
-PAGODA_TEST_CONFIG(watermarks_of_the_zones_passed_add_up, "PM-13 PA-24", .ram = 24 * SZ_1M, .exact = true)
+/*
+ * A request that comes down to a lower zone leaves it the upper zone's reserve on top of its own.
+ */
+PAGODA_TEST_CONFIG(watermarks_of_the_zones_passed_add_up, "PM-13 PA-24", .ram = 24 * SZ_1M,
+		   .exact = true)
 {
 	zone_t *normal = zone_of(ZONE_NORMAL), *dma = zone_of(ZONE_DMA);
 	unsigned long left;
@@ -579,8 +584,8 @@ static unsigned long release_one(zone_t *zone, gfp_t gfp_mask, unsigned int orde
 	return 1;
 }
 
-static const struct reclaim_ops releasing_ops = { .wakeup_kswapd = note_wake,
-						  .try_to_free_pages = release_one };
+static const struct reclaim_ops releasing_ops = {.wakeup_kswapd = note_wake,
+						 .try_to_free_pages = release_one};
 
 PAGODA_TEST_CONFIG(reclaim_feeds_the_request_and_keeps_its_block, "PA-26 PA-40 PM-23", ONE_ZONE)
 {
@@ -624,7 +629,8 @@ static unsigned long release_one_and_look(zone_t *zone, gfp_t gfp_mask, unsigned
 
 PAGODA_TEST_CONFIG(only_a_reclaiming_task_keeps_what_it_frees, "PA-40", ONE_ZONE)
 {
-	static const struct reclaim_ops ops = { .wakeup_kswapd = note_wake, .try_to_free_pages = release_one_and_look };
+	static const struct reclaim_ops ops = {.wakeup_kswapd = note_wake,
+					       .try_to_free_pages = release_one_and_look};
 	zone_t *zone = zone_of(ZONE_DMA);
 	struct hoard hoard, mine;
 	unsigned long free;
@@ -678,9 +684,9 @@ static bool note_oom(gfp_t gfp_mask, unsigned int order)
 
 PAGODA_TEST_CONFIG(out_of_memory_is_asked_last, "PA-26", ONE_ZONE)
 {
-	static const struct reclaim_ops ops = { .wakeup_kswapd = note_wake,
-						.try_to_free_pages = note_reclaim,
-						.out_of_memory = note_oom };
+	static const struct reclaim_ops ops = {.wakeup_kswapd = note_wake,
+					       .try_to_free_pages = note_reclaim,
+					       .out_of_memory = note_oom};
 	struct hoard hoard;
 
 	reclaim_ops = &noting_ops;
@@ -700,13 +706,13 @@ PAGODA_TEST_CONFIG(out_of_memory_is_asked_last, "PA-26", ONE_ZONE)
 	hoard_release(&hoard, 0);
 }
 
-/* ---- GFP flags ------------------------------------------------------------------------------------- */
+/* ---- GFP flags ------------------------------------------------------------------------------- */
 
 /* Which of HIGH, WAIT, IO, HIGHIO, FS, HIGHMEM a combination has, as a string of x and -. */
 static const char *gfp_row(gfp_t gfp)
 {
-	static const gfp_t columns[] = { __GFP_HIGH, __GFP_WAIT, __GFP_IO,
-					 __GFP_HIGHIO, __GFP_FS, __GFP_HIGHMEM };
+	static const gfp_t columns[] = {__GFP_HIGH,   __GFP_WAIT, __GFP_IO,
+					__GFP_HIGHIO, __GFP_FS,	  __GFP_HIGHMEM};
 	static char row[7];
 
 	for (int i = 0; i < 6; i++)
@@ -731,7 +737,7 @@ PAGODA_TEST(gfp_combinations_are_as_tabled, "PA-27 PA-33 PA-36 CT-30")
 	CHECK_EQ(GFP_DMA, __GFP_DMA);
 }
 
-/* ---- Interrupts and several CPUs --------------------------------------------------------------------- */
+/* ---- Interrupts and several CPUs ------------------------------------------------------------- */
 
 PAGODA_TEST(interrupt_state_is_restored, "PA-19")
 {
@@ -752,7 +758,7 @@ PAGODA_TEST(interrupt_state_is_restored, "PA-19")
 
 static void churn(void *seed)
 {
-	struct page *held[64] = { NULL };
+	struct page *held[64] = {NULL};
 	u64 x = (unsigned long)seed * 0x9e3779b97f4a7c15ull + test_seed();
 
 	for (unsigned int i = 0; i < test_scale(60000); i++) {
@@ -826,8 +832,8 @@ PAGODA_TEST_CONFIG(interrupts_are_served_under_pressure, "PA-34 PA-28 PA-29 SL-3
 	hoard_release(&hoard, 0);
 }
 
-PAGODA_TEST_CONFIG(pages_return_to_their_zone_from_any_cpu, "NU-09 PA-19 SM-04",
-		   .ram = 64 * SZ_1M, .nr_nodes = 2, .nr_cpus = 2)
+PAGODA_TEST_CONFIG(pages_return_to_their_zone_from_any_cpu, "NU-09 PA-19 SM-04", .ram = 64 * SZ_1M,
+		   .nr_nodes = 2, .nr_cpus = 2)
 {
 	unsigned long free0, n = 200;
 	zone_t *zone = &NODE_DATA(0)->node_zones[ZONE_NORMAL];
@@ -863,7 +869,7 @@ PAGODA_TEST_CONFIG(random_allocations_with_four_cpus_interleaved, "PA-19 SM-13",
 	validate_buddy();
 }
 
-/* ---- The checker ------------------------------------------------------------------------------------------ */
+/* ---- The checker ----------------------------------------------------------------------------- */
 
 PAGODA_TEST(validate_buddy_finds_each_kind_of_damage, "PA-10 PA-43")
 {
@@ -873,11 +879,26 @@ PAGODA_TEST(validate_buddy_finds_each_kind_of_damage, "PA-10 PA-43")
 
 	drain_all_pages();
 	page = list_first_entry(&zone->free_area[order].free_list, struct page, list);
-	EXPECT_PANIC("wrong bit", { zone->free_area[2].map[1] ^= 4; validate_buddy(); });
-	EXPECT_PANIC("free_pages", { zone->free_pages++; validate_buddy(); });
-	EXPECT_PANIC("counted", { zone->free_area[order].nr_free++; validate_buddy(); });
-	EXPECT_PANIC("wrong bit", { page->index = 3; validate_buddy(); });
-	EXPECT_PANIC("bad free block", { atomic_set(&page->count, 1); validate_buddy(); });
+	EXPECT_PANIC("wrong bit", {
+		zone->free_area[2].map[1] ^= 4;
+		validate_buddy();
+	});
+	EXPECT_PANIC("free_pages", {
+		zone->free_pages++;
+		validate_buddy();
+	});
+	EXPECT_PANIC("counted", {
+		zone->free_area[order].nr_free++;
+		validate_buddy();
+	});
+	EXPECT_PANIC("wrong bit", {
+		page->index = 3;
+		validate_buddy();
+	});
+	EXPECT_PANIC("bad free block", {
+		atomic_set(&page->count, 1);
+		validate_buddy();
+	});
 	EXPECT_PANIC("marked", {
 		page = alloc_page(GFP_KERNEL);
 		SetPageBuddy(page);

@@ -152,7 +152,8 @@ PAGODA_TEST(what_another_process_writes_is_kept, "FT-63")
 	process_with(1);
 	CHECK_EQ(advise(0, 1, MADV_FREE), 0);
 	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
-	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true), sizeof(value));
+	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true),
+		 sizeof(value));
 	reclaim_list(page_zone(page_at(0)), LRU_KIND_FILE);
 	CHECK_EQ(hosted_read32(BASE), 77);
 	hosted_process_exit();
@@ -274,7 +275,10 @@ PAGODA_TEST(paged_out_memory_is_on_the_device_at_once_and_comes_back, "")
 	swap_off();
 }
 
-/* Page by page nobody waits for the disk, though it stands still; what was sent off is what reclaim frees next. */
+/*
+ * Page by page nobody waits for the disk, though it stands still; what was sent off is what reclaim
+ * frees next.
+ */
 PAGODA_TEST(single_pages_are_sent_off_and_not_waited_for, "")
 {
 	swap_on();
@@ -355,7 +359,7 @@ PAGODA_TEST(pages_of_a_file_are_written_and_leave_the_cache, "")
 	disk_close(&disk);
 }
 
-/* ---- Hints about order -------------------------------------------------------------------------- */
+/* ---- Hints about order ----------------------------------------------------------------------- */
 
 #define MADV_RANDOM	1
 #define MADV_SEQUENTIAL 2

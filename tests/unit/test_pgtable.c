@@ -12,8 +12,9 @@
 static_assert(PAGE_SIZE == 4096 && PAGE_MASK == ~4095ul, "PT-03");
 static_assert(PMD_SIZE == 1ul << PMD_SHIFT && PMD_MASK == ~(PMD_SIZE - 1), "PT-03");
 static_assert(PGDIR_SIZE == 1ul << PGDIR_SHIFT && PGDIR_MASK == ~(PGDIR_SIZE - 1), "PT-03");
-static_assert(PGTABLE_LEVELS != 2 || (PGDIR_SHIFT == 22 && PTRS_PER_PGD == 1024 && PTRS_PER_PMD == 1 &&
-				      PTRS_PER_PTE == 1024), "PT-04");
+static_assert(PGTABLE_LEVELS != 2 || (PGDIR_SHIFT == 22 && PTRS_PER_PGD == 1024 &&
+				      PTRS_PER_PMD == 1 && PTRS_PER_PTE == 1024),
+	      "PT-04");
 static_assert(PGTABLE_LEVELS == 2 || (PTRS_PER_PTE == 512 && sizeof(pte_t) == 8), "PT-04");
 static_assert(PGTABLE_LEVELS != 2 || sizeof(pte_t) == 4, "PT-07");
 static_assert(!__builtin_types_compatible_p(pte_t, pmd_t), "PT-06");
@@ -30,7 +31,8 @@ PAGODA_TEST(page_align_rounds_up, "PT-03 PT-04 PT-06 PT-05")
 
 static pte_t random_pte(void)
 {
-	pteval_t bits = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_NX;
+	pteval_t bits =
+		_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_NX;
 
 	return __pte((test_random() & (PTE_PFN_MASK | bits)) | _PAGE_PRESENT);
 }
@@ -45,7 +47,8 @@ PAGODA_TEST(pte_macros_change_their_bit_alone, "PT-14 PT-15")
 		CHECK(pte_read(pte_mkread(p)) && !pte_read(pte_rdprotect(p)));
 		CHECK_EQ(pte_val(pte_mkread(p)) ^ pte_val(pte_rdprotect(p)), _PAGE_USER);
 		CHECK(pte_exec(pte_mkexec(p)) && !pte_exec(pte_exprotect(p)));
-		CHECK_EQ(pte_val(pte_mkexec(p)) ^ pte_val(pte_exprotect(p)), HAVE_NX ? _PAGE_NX : _PAGE_USER);
+		CHECK_EQ(pte_val(pte_mkexec(p)) ^ pte_val(pte_exprotect(p)),
+			 HAVE_NX ? _PAGE_NX : _PAGE_USER);
 		CHECK(pte_dirty(pte_mkdirty(p)) && !pte_dirty(pte_mkclean(p)));
 		CHECK_EQ(pte_val(pte_mkdirty(p)) ^ pte_val(pte_mkclean(p)), _PAGE_DIRTY);
 		CHECK(pte_young(pte_mkyoung(p)) && !pte_young(pte_old(p)));
@@ -116,8 +119,10 @@ PAGODA_TEST(offsets_agree_with_index_arithmetic, "CT-02 PT-01 PT-02 PT-11 PT-36"
 
 		CHECK(pgd == mm->pgd + (addr >> PGDIR_SHIFT) % PTRS_PER_PGD);
 		CHECK_EQ(((unsigned long)pmd & ~PAGE_MASK) / sizeof(*pmd),
-			 PMD_FOLDED ? (addr >> PGDIR_SHIFT) % PTRS_PER_PGD : (addr >> PMD_SHIFT) % PTRS_PER_PMD);
-		CHECK_EQ(((unsigned long)pte & ~PAGE_MASK) / sizeof(*pte), (addr >> PAGE_SHIFT) % PTRS_PER_PTE);
+			 PMD_FOLDED ? (addr >> PGDIR_SHIFT) % PTRS_PER_PGD
+				    : (addr >> PMD_SHIFT) % PTRS_PER_PMD);
+		CHECK_EQ(((unsigned long)pte & ~PAGE_MASK) / sizeof(*pte),
+			 (addr >> PAGE_SHIFT) % PTRS_PER_PTE);
 		CHECK(walk_to_pmd(mm, addr) == pmd);
 		CHECK(pte_none(ptep_get(pte)));
 		CHECK(!pmd_bad(pmdp_get(pmd)) && pmd_present(pmdp_get(pmd)));
@@ -211,7 +216,8 @@ PAGODA_TEST(tables_that_go_do_not_pile_up, "PT-22 AS-50")
 	unsigned long len = 3 * PGT_CACHE_HIGH * PMD_SIZE, addr;
 
 	CHECK_EQ(hosted_process_create(), 0);
-	addr = do_mmap(NULL, 0, len + PMD_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	addr = do_mmap(NULL, 0, len + PMD_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
 	CHECK(!IS_ERR_VALUE(addr));
 	drain_pgt_cache();
 	for (unsigned long at = ALIGN(addr, PMD_SIZE); at < addr + len; at += PMD_SIZE)

@@ -32,7 +32,7 @@ static void take_nodes_back(struct radix_tree_pool *pool)
 
 static int insert(struct radix_tree_root *root, unsigned long index, void *item)
 {
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	int ret;
 
 	while ((ret = radix_tree_insert(root, index, item, &pool)) > 0)
@@ -41,9 +41,9 @@ static int insert(struct radix_tree_root *root, unsigned long index, void *item)
 	return ret;
 }
 
-static void *delete(struct radix_tree_root *root, unsigned long index)
+static void *delete (struct radix_tree_root *root, unsigned long index)
 {
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	void *item = radix_tree_delete(root, index, &pool);
 
 	take_nodes_back(&pool);
@@ -96,7 +96,7 @@ static void step_insert(struct model *model, struct model_item *item)
 
 static void step_delete(struct model *model, struct model_item *item)
 {
-	CHECK_EQ(delete(&model->root, item->index), item->present ? item : NULL);
+	CHECK_EQ(delete (&model->root, item->index), item->present ? item : NULL);
 	model->present -= item->present;
 	item->present = false;
 	memset(item->tags, 0, sizeof(item->tags));
@@ -187,12 +187,12 @@ PAGODA_TEST(random_operations_agree_with_a_model, "RC-31 RC-33")
 	CHECK_EQ(nodes_out, 0);
 }
 
-/* ---- Shape ------------------------------------------------------------------------------------ */
+/* ---- Shape ----------------------------------------------------------------------------------- */
 
 PAGODA_TEST(a_lone_first_item_needs_no_node, "")
 {
 	struct radix_tree_root root = RADIX_TREE_INIT;
-	struct radix_tree_pool none = { NULL, 0 };
+	struct radix_tree_pool none = {NULL, 0};
 	int item;
 
 	CHECK_EQ(radix_tree_insert(&root, 0, &item, &none), 0);
@@ -205,7 +205,7 @@ PAGODA_TEST(a_lone_first_item_needs_no_node, "")
 PAGODA_TEST(insertion_without_enough_nodes_changes_nothing, "")
 {
 	struct radix_tree_root root = RADIX_TREE_INIT;
-	struct radix_tree_pool pool = { NULL, 0 };
+	struct radix_tree_pool pool = {NULL, 0};
 	int a, b, missing;
 
 	CHECK_EQ(insert(&root, 3, &a), 0);
@@ -218,8 +218,8 @@ PAGODA_TEST(insertion_without_enough_nodes_changes_nothing, "")
 	give_nodes(&pool, 1);
 	CHECK_EQ(radix_tree_insert(&root, 1ul << 30, &b, &pool), 0);
 	CHECK_EQ(pool.nr, 0);
-	CHECK_EQ(delete(&root, 1ul << 30), &b);
-	CHECK_EQ(delete(&root, 3), &a);
+	CHECK_EQ(delete (&root, 1ul << 30), &b);
+	CHECK_EQ(delete (&root, 3), &a);
 	CHECK_EQ(nodes_out, 0);
 }
 
@@ -235,20 +235,20 @@ PAGODA_TEST(height_follows_the_largest_index, "")
 	CHECK_EQ(root.height, 2);
 	CHECK_EQ(insert(&root, ~0ul, &item), 0);
 	CHECK_EQ(root.height, RADIX_TREE_MAX_PATH);
-	CHECK(delete(&root, ~0ul));
+	CHECK(delete (&root, ~0ul));
 	CHECK_EQ(root.height, 2);
-	CHECK(delete(&root, 64));
+	CHECK(delete (&root, 64));
 	CHECK_EQ(root.height, 1);
-	CHECK(delete(&root, 63));
+	CHECK(delete (&root, 63));
 	CHECK_EQ(root.height, 0);
-	CHECK(delete(&root, 0));
+	CHECK(delete (&root, 0));
 	CHECK_EQ(nodes_out, 0);
 }
 
 PAGODA_TEST(gang_lookup_gives_items_in_order, "RC-31")
 {
 	struct radix_tree_root root = RADIX_TREE_INIT;
-	unsigned long indexes[] = { 1, 5, 64, 4096, 4097, 1ul << 40 };
+	unsigned long indexes[] = {1, 5, 64, 4096, 4097, 1ul << 40};
 	void *items[8];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(indexes); i++)
@@ -264,7 +264,7 @@ PAGODA_TEST(gang_lookup_gives_items_in_order, "RC-31")
 	CHECK_EQ(items[1], &indexes[5]);
 	CHECK_EQ(radix_tree_gang_lookup_tag(&root, items, 0, 8, 0), 0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(indexes); i++)
-		CHECK_EQ(delete(&root, indexes[i]), &indexes[i]);
+		CHECK_EQ(delete (&root, indexes[i]), &indexes[i]);
 	CHECK_EQ(nodes_out, 0);
 }
 
@@ -279,10 +279,11 @@ PAGODA_TEST(a_hundred_thousand_pages_are_all_found, "RC-31")
 	for (unsigned long i = 0; i < n; i++)
 		CHECK_EQ(insert(&root, i, (void *)(i + 1)), 0);
 	CHECK_EQ(radix_tree_validate(&root), n);
-	CHECK_EQ(root.height, steps); /* three for 100,000: a lookup's steps are digits of the index, base 64 */
+	/* three for 100,000: a lookup's steps are digits of the index, base 64 */
+	CHECK_EQ(root.height, steps);
 	for (unsigned long i = 0; i < n; i++)
 		CHECK_EQ(radix_tree_lookup(&root, i), (void *)(i + 1));
 	for (unsigned long i = 0; i < n; i++)
-		CHECK_EQ(delete(&root, i), (void *)(i + 1));
+		CHECK_EQ(delete (&root, i), (void *)(i + 1));
 	CHECK_EQ(nodes_out, 0);
 }

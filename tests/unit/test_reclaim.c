@@ -22,7 +22,7 @@ static unsigned long no_objects(unsigned long nr, gfp_t gfp)
 	return 0;
 }
 
-/* ---- A pass (RC-10) --------------------------------------------------------------------------- */
+/* ---- A pass (RC-10) -------------------------------------------------------------------------- */
 
 static unsigned long scanned_at_shrinker, shrinker_calls;
 
@@ -32,7 +32,7 @@ static unsigned long note_order(void)
 	scanned_at_shrinker = vm_event(pgscan);
 	return 0;
 }
-static struct shrinker order_shrinker = { "order", note_order, no_objects, { 0 } };
+static struct shrinker order_shrinker = {"order", note_order, no_objects, {0}};
 
 /* n slabs of a page that hold nothing. */
 static kmem_cache_t *cache_with_free_slabs(unsigned int n)
@@ -60,8 +60,8 @@ static unsigned int calls_until_reaped(const kmem_cache_t *cachep)
 
 static struct scan_control reclaim_once(void)
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL,
-				   .classzone = page_zone(disk_page(&file, file.pages - 1)) };
+	struct scan_control sc = {.gfp_mask = GFP_KERNEL,
+				  .classzone = page_zone(disk_page(&file, file.pages - 1))};
 
 	try_to_free_pages_zone(&sc);
 	return sc;
@@ -125,7 +125,10 @@ PAGODA_TEST(deleting_from_a_list_counts_on_that_list, "RC-34")
 	disk_close(&file);
 }
 
-/* The documents' "all pages" but slabs: what cannot be reclaimed page by page is on no list (CT-33). */
+/*
+ * The documents' "all pages" but slabs: what cannot be reclaimed page by page is on no list
+ * (CT-33).
+ */
 PAGODA_TEST(only_cached_and_anonymous_pages_are_on_the_lists, "CT-33 PM-36")
 {
 	unsigned long on_lists = 0;
@@ -145,7 +148,8 @@ PAGODA_TEST(only_cached_and_anonymous_pages_are_on_the_lists, "CT-33 PM-36")
 			continue;
 		on_lists++;
 		CHECK(PageAnon(page) || PageSwapCache(page) || page->mapping == &file.mapping);
-		CHECK(!PageSlab(page) && !PageTable(page) && !PageReserved(page) && !PageBuddy(page));
+		CHECK(!PageSlab(page) && !PageTable(page) && !PageReserved(page) &&
+		      !PageBuddy(page));
 	}
 	CHECK_GE(on_lists, 300);
 	disk_close(&file);
@@ -153,7 +157,7 @@ PAGODA_TEST(only_cached_and_anonymous_pages_are_on_the_lists, "CT-33 PM-36")
 	swap_off();
 }
 
-/* ---- In proportion (FX-09) and by the reverse map (FX-14) ------------------------------------- */
+/* ---- In proportion (FX-09) and by the reverse map (FX-14) ------------------------------------ */
 
 static void use_objects(kmem_cache_t *cachep)
 {
@@ -211,7 +215,9 @@ PAGODA_TEST_CONFIG(light_pressure_leaves_caches_most_of_their_slabs, "FX-09", .e
 
 static struct disk_file hot;
 
-/* A stream of pages goes by a set of mapped pages in use: what was looked at for each page freed. */
+/*
+ * A stream of pages goes by a set of mapped pages in use: what was looked at for each page freed.
+ */
 static unsigned long examined_per_hundred_freed(void)
 {
 	unsigned long nr_hot = RAM_PAGES * 2 / 3;
@@ -236,19 +242,20 @@ static unsigned long examined_per_hundred_freed(void)
 }
 
 /* The two bounds are a factor of three apart, which is what FX-14 asks for. */
-PAGODA_TEST_CONFIG(few_pages_are_examined_by_the_reverse_map, "FX-14", .ram = SMALL, .start_threads = true,
-		   .deterministic = true, .exact = true)
+PAGODA_TEST_CONFIG(few_pages_are_examined_by_the_reverse_map, "FX-14", .ram = SMALL,
+		   .start_threads = true, .deterministic = true, .exact = true)
 {
 	CHECK_LE(examined_per_hundred_freed(), 250);
 }
 
-PAGODA_TEST_CONFIG(many_are_examined_by_the_scan_of_tables, "FX-14", .ram = SMALL, .start_threads = true,
-		   .deterministic = true, .options = "reclaim=classic", .exact = true)
+PAGODA_TEST_CONFIG(many_are_examined_by_the_scan_of_tables, "FX-14", .ram = SMALL,
+		   .start_threads = true, .deterministic = true, .options = "reclaim=classic",
+		   .exact = true)
 {
 	CHECK_GE(examined_per_hundred_freed(), 750);
 }
 
-/* ---- The processor (RC-22) --------------------------------------------------------------------- */
+/* ---- The processor (RC-22) ------------------------------------------------------------------- */
 
 static unsigned long turns;
 static int turns_end;
@@ -264,7 +271,8 @@ static void take_turns(void *unused)
 
 PAGODA_TEST(a_long_scan_makes_way_for_others, "RC-22")
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = SWAP_CLUSTER_MAX };
+	struct scan_control sc = {
+		.gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = SWAP_CLUSTER_MAX};
 	struct hosted_task *other;
 	unsigned long before;
 
@@ -286,7 +294,7 @@ PAGODA_TEST(a_long_scan_makes_way_for_others, "RC-22")
 	disk_close(&file);
 }
 
-/* ---- The reserves (RC-06) ----------------------------------------------------------------------- */
+/* ---- The reserves (RC-06) -------------------------------------------------------------------- */
 
 /* Every page there is but for the last few, as only those who free memory may take them. */
 static unsigned long take_all_pages(struct list_head *taken)
@@ -311,10 +319,11 @@ static void give_back(struct list_head *taken)
 	}
 }
 
-PAGODA_TEST_CONFIG(kswapd_swaps_out_with_nothing_above_the_reserve, "RC-06 FX-24", .ram = SMALL, .exact = true)
+PAGODA_TEST_CONFIG(kswapd_swaps_out_with_nothing_above_the_reserve, "RC-06 FX-24", .ram = SMALL,
+		   .exact = true)
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL,
-				   .classzone = &pgdat_list->node_zones[ZONE_NORMAL] };
+	struct scan_control sc = {.gfp_mask = GFP_KERNEL,
+				  .classzone = &pgdat_list->node_zones[ZONE_NORMAL]};
 	LIST_HEAD(taken);
 	unsigned long before;
 
@@ -338,11 +347,11 @@ PAGODA_TEST_CONFIG(kswapd_swaps_out_with_nothing_above_the_reserve, "RC-06 FX-24
 	swap_off();
 }
 
-/* ---- kswapd's sleep (RC-05) ----------------------------------------------------------------------- */
+/* ---- kswapd's sleep (RC-05) ------------------------------------------------------------------ */
 
 /* Wakes kswapd at moments drawn from the seed; each time it must come round and rest again. */
-PAGODA_TEST_CONFIG(no_wake_up_of_kswapd_is_lost, "RC-05", .ram = SMALL, .nr_cpus = 2, .start_threads = true,
-		   .deterministic = true)
+PAGODA_TEST_CONFIG(no_wake_up_of_kswapd_is_lost, "RC-05", .ram = SMALL, .nr_cpus = 2,
+		   .start_threads = true, .deterministic = true)
 {
 	disk_open(&file, 3 * RAM_PAGES);
 	for (unsigned int round = 0; round < 4 + test_scale(40); round++) {
@@ -382,8 +391,8 @@ static void hold_kswapd(void)
  *					lets go of the lock
  *	queues, looks: the zone is marked
  */
-PAGODA_TEST_CONFIG(kswapd_queues_before_it_looks_for_the_last_time, "RC-05", .ram = SMALL, .nr_cpus = 2,
-		   .start_threads = true, .deterministic = true, .exact = true)
+PAGODA_TEST_CONFIG(kswapd_queues_before_it_looks_for_the_last_time, "RC-05", .ram = SMALL,
+		   .nr_cpus = 2, .start_threads = true, .deterministic = true, .exact = true)
 {
 	pg_data_t *pgdat = pgdat_list;
 	zone_t *zone = &pgdat->node_zones[ZONE_DMA];
@@ -419,8 +428,8 @@ PAGODA_TEST_CONFIG(kswapd_queues_before_it_looks_for_the_last_time, "RC-05", .ra
 }
 
 /* With no other reclaim about, a call of wake_up() is all that it needs, each time. */
-PAGODA_TEST_CONFIG(kswapd_comes_each_time_it_is_woken, "RC-01 RC-05", .ram = SMALL, .nr_cpus = 2, .start_threads = true,
-		   .deterministic = true, .exact = true)
+PAGODA_TEST_CONFIG(kswapd_comes_each_time_it_is_woken, "RC-01 RC-05", .ram = SMALL, .nr_cpus = 2,
+		   .start_threads = true, .deterministic = true, .exact = true)
 {
 	pg_data_t *pgdat = pgdat_list;
 
@@ -438,7 +447,7 @@ PAGODA_TEST_CONFIG(kswapd_comes_each_time_it_is_woken, "RC-01 RC-05", .ram = SMA
 	}
 }
 
-/* ---- In vain (RC-09, OM-01) ------------------------------------------------------------------------ */
+/* ---- In vain (RC-09, OM-01) ------------------------------------------------------------------ */
 
 static unsigned int passes, passes_at_oom, oom_calls;
 
@@ -447,7 +456,7 @@ static unsigned long count_passes(void)
 	passes++;
 	return 0;
 }
-static struct shrinker pass_counter = { "passes", count_passes, no_objects, { 0 } };
+static struct shrinker pass_counter = {"passes", count_passes, no_objects, {0}};
 
 /* Each call comes after a whole round of passes since the last. */
 static bool count_oom(gfp_t gfp_mask, unsigned int order)
@@ -464,8 +473,8 @@ static void leave_kswapd_alone(zone_t *zone)
 	(void)zone;
 }
 
-PAGODA_TEST_CONFIG(only_when_all_passes_fail_it_is_out_of_memory, "RC-09 OM-01", .ram = SMALL, .start_threads = true,
-		   .exact = true)
+PAGODA_TEST_CONFIG(only_when_all_passes_fail_it_is_out_of_memory, "RC-09 OM-01", .ram = SMALL,
+		   .start_threads = true, .exact = true)
 {
 	struct reclaim_ops ops = *reclaim_ops;
 	LIST_HEAD(taken);
@@ -486,7 +495,7 @@ PAGODA_TEST_CONFIG(only_when_all_passes_fail_it_is_out_of_memory, "RC-09 OM-01",
 	give_back(&taken);
 }
 
-/* ---- No swap (SW-17) -------------------------------------------------------------------------------- */
+/* ---- No swap (SW-17) ------------------------------------------------------------------------- */
 
 static unsigned long file_pages_left;
 
@@ -520,7 +529,7 @@ PAGODA_TEST_CONFIG(without_swap_file_pages_go_then_a_process, "SW-17", .ram = SM
 	disk_close(&file);
 }
 
-/* ---- The documented scan of page tables (RC-35, RC-37, RC-38) ------------------------------------- */
+/* ---- The documented scan of page tables (RC-35, RC-37, RC-38) -------------------------------- */
 
 static int scan_ends;
 static atomic_t ready;
@@ -537,7 +546,8 @@ static void own_some_pages(void *pages)
 
 static void scan_tables(unsigned int times)
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = SWAP_CLUSTER_MAX };
+	struct scan_control sc = {
+		.gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = SWAP_CLUSTER_MAX};
 	zone_t *zone = &pgdat_list->node_zones[ZONE_NORMAL];
 
 	sc.classzone = zone;
@@ -545,7 +555,8 @@ static void scan_tables(unsigned int times)
 		classic_policy.swap_out(&sc, zone);
 }
 
-PAGODA_TEST_CONFIG(the_scan_takes_from_all_in_turn, "RC-35", .options = "reclaim=classic", .exact = true)
+PAGODA_TEST_CONFIG(the_scan_takes_from_all_in_turn, "RC-35", .options = "reclaim=classic",
+		   .exact = true)
 {
 	struct hosted_task *tasks[3];
 
@@ -624,7 +635,7 @@ PAGODA_TEST_CONFIG(a_scanned_process_may_end, "RC-37", .options = "reclaim=class
 	swap_off();
 }
 
-/* ---- After the kill (OM-14, OM-15) ------------------------------------------------------------------ */
+/* ---- After the kill (OM-14, OM-15) ----------------------------------------------------------- */
 
 static u64 killed_at, victim_gone_at;
 
@@ -643,8 +654,8 @@ static void be_a_victim(void *unused)
 	victim_gone_at = port_clock_ns();
 }
 
-PAGODA_TEST_CONFIG(the_victim_is_gone_within_a_second, "OM-14", .ram = SMALL, .nr_cpus = 2, .start_threads = true,
-		   .deterministic = true)
+PAGODA_TEST_CONFIG(the_victim_is_gone_within_a_second, "OM-14", .ram = SMALL, .nr_cpus = 2,
+		   .start_threads = true, .deterministic = true)
 {
 	struct hosted_task *victim;
 
@@ -672,7 +683,8 @@ static void wait_for_the_kill(void *unused)
 }
 
 /* On one CPU the victim can only have run because the caller made way. */
-PAGODA_TEST_CONFIG(the_caller_makes_way_for_the_victim, "OM-15", .ram = SMALL, .start_threads = true)
+PAGODA_TEST_CONFIG(the_caller_makes_way_for_the_victim, "OM-15", .ram = SMALL,
+		   .start_threads = true)
 {
 	struct hosted_task *victim;
 

@@ -22,9 +22,11 @@ static atomic_t workers_left, reclaimers_left;
 
 static void reclaim_node(pg_data_t *pgdat, int priority)
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = priority,
-				   .nr_pages = SWAP_CLUSTER_MAX, .writes_left = 4,
-				   .classzone = &pgdat->node_zones[MAX_NR_ZONES - 1] };
+	struct scan_control sc = {.gfp_mask = GFP_KERNEL,
+				  .priority = priority,
+				  .nr_pages = SWAP_CLUSTER_MAX,
+				  .writes_left = 4,
+				  .classzone = &pgdat->node_zones[MAX_NR_ZONES - 1]};
 
 	int kind;
 
@@ -71,7 +73,9 @@ static void write_and_move(unsigned long who, unsigned int rounds)
 
 		for (unsigned int i = who; i < FILE_PAGES; i += 3)
 			hosted_write32(word_addr(at, i, who), round * 100 + i);
-		CHECK_EQ(do_mremap(at, PG(FILE_PAGES), PG(FILE_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+		CHECK_EQ(do_mremap(at, PG(FILE_PAGES), PG(FILE_PAGES),
+				   MREMAP_MAYMOVE | MREMAP_FIXED, to),
+			 to);
 		at = to;
 		to = swap;
 		for (unsigned int i = who; i < FILE_PAGES; i += 3)
@@ -115,8 +119,10 @@ static void lock_and_truncate(unsigned int rounds)
 	unsigned long base = BASE + PG(768);
 
 	for (unsigned int round = 0; round < rounds; round++) {
-		CHECK_EQ(do_mmap(&shared.file, LOCKED_AREA, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), LOCKED_AREA);
-		CHECK_EQ(do_mmap(&cut.file, base, PG(CUT_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), base);
+		CHECK_EQ(do_mmap(&shared.file, LOCKED_AREA, PG(4), RW, MAP_SHARED | MAP_FIXED, 0),
+			 LOCKED_AREA);
+		CHECK_EQ(do_mmap(&cut.file, base, PG(CUT_PAGES), RW, MAP_SHARED | MAP_FIXED, 0),
+			 base);
 		CHECK_EQ(do_mlock(LOCKED_AREA, PG(4), 0), 0);
 		for (unsigned int i = 0; i < CUT_PAGES; i++)
 			hosted_write32(base + PG(i), round);
@@ -176,8 +182,7 @@ PAGODA_TEST_CONFIG(reclaim_races, "RC-43 RC-44 FX-01", .nr_cpus = 4)
 	reclaim_against_all();
 }
 
-PAGODA_TEST_CONFIG(reclaim_races_classic, "RC-43 RC-44", .nr_cpus = 4,
-		   .options = "reclaim=classic")
+PAGODA_TEST_CONFIG(reclaim_races_classic, "RC-43 RC-44", .nr_cpus = 4, .options = "reclaim=classic")
 {
 	reclaim_against_all();
 }
@@ -245,9 +250,11 @@ static void anon_moves(unsigned long at)
 	unsigned long to = at + PG(4 * ANON_PAGES);
 
 	fill_with(at, 3000);
-	CHECK_EQ(do_mremap(at, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	CHECK_EQ(do_mremap(at, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, to),
+		 to);
 	check_filled_with(to, 3000);
-	CHECK_EQ(do_mremap(to, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, at), at);
+	CHECK_EQ(do_mremap(to, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, at),
+		 at);
 	check_filled_with(at, 3000);
 }
 
@@ -269,14 +276,17 @@ static void anon_work(void *arg)
 
 	(void)map_at(at, ANON_PAGES, RW);
 	for (unsigned int round = 0; round < 3 + test_scale(5); round++) {
-		static void (*const acts[])(unsigned long at) = { anon_forks, anon_moves, anon_locks };
+		static void (*const acts[])(unsigned long at) = {anon_forks, anon_moves,
+								 anon_locks};
 
 		acts[(who + round) % ARRAY_SIZE(acts)](at);
 	}
 	atomic_dec(&workers_left);
 }
 
-/* certainly: pages must have been swapped, or the test was none; where that depends on luck: false. */
+/*
+ * certainly: pages must have been swapped, or the test was none; where that depends on luck: false.
+ */
 static void swapoff_against_all(bool certainly)
 {
 	struct hosted_task *workers[NR_WORKERS];
@@ -292,7 +302,8 @@ static void swapoff_against_all(bool certainly)
 		CHECK((workers[i] = hosted_fork(HOSTED_ANY_CPU, anon_work, (void *)i)));
 	CHECK(port_thread_create("reclaim1", reclaim_forever, NULL));
 	while (atomic_read(&workers_left)) {
-		for (u64 turns = 50 + test_random_below(400); turns && atomic_read(&workers_left); turns--)
+		for (u64 turns = 50 + test_random_below(400); turns && atomic_read(&workers_left);
+		     turns--)
 			port_yield(); /* time for pages to go out */
 		CHECK_EQ(sys_swapoff_bdev(disk), 0);
 		CHECK_EQ(sys_swapon_bdev(disk, "/dev/hda", 0), 0);
@@ -314,13 +325,14 @@ PAGODA_TEST_CONFIG(swapoff_races, "SW-15 RC-43 FX-01", .nr_cpus = 4)
 	swapoff_against_all(false);
 }
 
-PAGODA_TEST_CONFIG(swapoff_races_deterministically, "SW-15 RC-43 FX-01", .nr_cpus = 4, .deterministic = true)
+PAGODA_TEST_CONFIG(swapoff_races_deterministically, "SW-15 RC-43 FX-01", .nr_cpus = 4,
+		   .deterministic = true)
 {
 	swapoff_against_all(true);
 }
 
-PAGODA_TEST_CONFIG(swapoff_races_classic_deterministically, "SW-15 RC-43", .nr_cpus = 4, .deterministic = true,
-		   .options = "reclaim=classic")
+PAGODA_TEST_CONFIG(swapoff_races_classic_deterministically, "SW-15 RC-43", .nr_cpus = 4,
+		   .deterministic = true, .options = "reclaim=classic")
 {
 	swapoff_against_all(false);
 }

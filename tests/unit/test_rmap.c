@@ -99,7 +99,7 @@ PAGODA_TEST_CONFIG(page_referenced_counts_every_process, "FX-01", .nr_cpus = 4)
 	CHECK_EQ(page_mapcount(page), 1);
 }
 
-/* ---- Families --------------------------------------------------------------------------------- */
+/* ---- Families -------------------------------------------------------------------------------- */
 
 static void write_in(struct mm_struct *mm, unsigned long addr, u32 value)
 {
@@ -144,10 +144,12 @@ PAGODA_TEST(one_of_many_mappings_of_a_file_is_found_alone, "FX-01 AS-74")
 	struct page *page;
 
 	new_process();
-	for (unsigned int i = 0; i < nr; i++) { /* in no order; with a hole behind each they do not merge */
+	/* in no order; with a hole behind each they do not merge */
+	for (unsigned int i = 0; i < nr; i++) {
 		unsigned int place = i * 7 % nr;
 
-		CHECK_EQ(do_mmap(file, BASE + PG(2 * place), PG(1), RW, MAP_SHARED | MAP_FIXED, PG(place)),
+		CHECK_EQ(do_mmap(file, BASE + PG(2 * place), PG(1), RW, MAP_SHARED | MAP_FIXED,
+				 PG(place)),
 			 BASE + PG(2 * place));
 		hosted_write32(BASE + PG(2 * place), place);
 	}
@@ -242,7 +244,10 @@ static struct mm_struct *generations(struct mm_struct *mm, unsigned int nr)
 	return mm;
 }
 
-/* A page that a family shares in swap, and one of them has read: all regions are looked at once, as for any shared page. */
+/*
+ * A page that a family shares in swap, and one of them has read: all regions are looked at once, as
+ * for any shared page.
+ */
 static void check_visits_of_swapped_page(unsigned int nr)
 {
 	static struct mm_struct *child[200];
@@ -270,8 +275,12 @@ PAGODA_TEST(a_swapped_page_costs_one_look_at_each_region_of_the_family, "")
 	swap_off();
 }
 
-/* However many generations came before: a child's page is looked for in one region, its parent's in all. */
-PAGODA_TEST_CONFIG(a_late_generations_child_is_found_without_its_siblings, "FX-01", .ram = 128 * SZ_1M)
+/*
+ * However many generations came before: a child's page is looked for in one region, its parent's in
+ * all.
+ */
+PAGODA_TEST_CONFIG(a_late_generations_child_is_found_without_its_siblings, "FX-01",
+		   .ram = 128 * SZ_1M)
 {
 	static struct mm_struct *child[500];
 	struct mm_struct *mm;
@@ -289,7 +298,8 @@ PAGODA_TEST_CONFIG(a_late_generations_child_is_found_without_its_siblings, "FX-0
 		}
 		for (unsigned int i = 0; i < ARRAY_SIZE(child); i += 50)
 			CHECK_EQ(visits(page_in(child[i], BASE)), 1);
-		CHECK_EQ(visits(page_in(mm, BASE + PG(1))), ARRAY_SIZE(child) + 2); /* all share it, and the first */
+		/* all share it, and the first */
+		CHECK_EQ(visits(page_in(mm, BASE + PG(1))), ARRAY_SIZE(child) + 2);
 		for (unsigned int i = 0; i < ARRAY_SIZE(child); i++) {
 			CHECK_EQ(read_in(child[i], BASE), i);
 			mmput(child[i]);
@@ -298,7 +308,10 @@ PAGODA_TEST_CONFIG(a_late_generations_child_is_found_without_its_siblings, "FX-0
 	mmput(mm);
 }
 
-/* A chain of which each generation leaves a page to the next: the pages get the names of those who live. */
+/*
+ * A chain of which each generation leaves a page to the next: the pages get the names of those who
+ * live.
+ */
 PAGODA_TEST(pages_of_ended_generations_are_found_in_their_heirs, "FX-01")
 {
 	struct mm_struct *mm;
@@ -324,7 +337,9 @@ PAGODA_TEST(pages_of_ended_generations_are_found_in_their_heirs, "FX-01")
 	mmput(mm);
 }
 
-/* Each generation has a child that lives on while the next are made, and ends when all are there. */
+/*
+ * Each generation has a child that lives on while the next are made, and ends when all are there.
+ */
 static void make_chain_with_side_children(struct mm_struct **mm, unsigned int nr)
 {
 	static struct mm_struct *side[300];
@@ -410,14 +425,15 @@ static void check_clan(struct mm_struct **mm)
 
 PAGODA_TEST(walks_stay_right_across_fork_split_merge_mremap_exit, "FX-01 AS-31")
 {
-	struct mm_struct *mm[CLAN] = { NULL };
+	struct mm_struct *mm[CLAN] = {NULL};
 
 	new_process();
 	map_at(BASE, CLAN_PAGES, RW);
 	hosted_user_fill(BASE, 1, PG(CLAN_PAGES));
 	mm[0] = current_vm->mm;
 	for (unsigned int round = 0; round < test_scale(600); round++) {
-		unsigned int i = (unsigned int)test_random_below(CLAN - 1) + 1, from = (unsigned int)test_random_below(CLAN);
+		unsigned int i = (unsigned int)test_random_below(CLAN - 1) + 1,
+			     from = (unsigned int)test_random_below(CLAN);
 		unsigned long addr = BASE + PG(test_random_below(CLAN_PAGES));
 
 		switch (test_random_below(4)) {
@@ -429,11 +445,16 @@ PAGODA_TEST(walks_stay_right_across_fork_split_merge_mremap_exit, "FX-01 AS-31")
 				CHECK((mm[i] = dup_mm(mm[from])));
 			break;
 		case 1:
-			CHECK_EQ(do_mprotect(addr, PG(1), test_random_below(2) ? RW : PROT_READ), 0);
+			CHECK_EQ(do_mprotect(addr, PG(1), test_random_below(2) ? RW : PROT_READ),
+				 0);
 			break;
 		case 2: /* away and back again */
-			CHECK_EQ(do_mremap(addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(64)), BASE + PG(64));
-			CHECK_EQ(do_mremap(BASE + PG(64), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, addr), addr);
+			CHECK_EQ(do_mremap(addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED,
+					   BASE + PG(64)),
+				 BASE + PG(64));
+			CHECK_EQ(do_mremap(BASE + PG(64), PG(1), PG(1),
+					   MREMAP_MAYMOVE | MREMAP_FIXED, addr),
+				 addr);
 			break;
 		default:
 			if (mm[from] && find_vma(mm[from], addr)->vm_flags & VM_WRITE)
@@ -455,7 +476,8 @@ PAGODA_TEST(file_page_is_unmapped_everywhere, "RC-43 RC-44 RC-45")
 
 	new_process();
 	CHECK_EQ(map_shared(4), BASE);
-	CHECK_EQ(do_mremap(BASE, 0, PG(4), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(8)), BASE + PG(8));
+	CHECK_EQ(do_mremap(BASE, 0, PG(4), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(8)),
+		 BASE + PG(8));
 	hosted_write32(BASE, 77);
 	CHECK_EQ(hosted_read32(BASE + PG(8)), 77);
 	page = page_at(BASE);
@@ -622,7 +644,8 @@ PAGODA_TEST_CONFIG(walkers_race_with_fork_exit_mremap_mlock, "FX-01 RC-44", .nr_
 	walk_against_everything();
 }
 
-PAGODA_TEST_CONFIG(walkers_race_deterministically, "FX-01 RC-44", .nr_cpus = 4, .deterministic = true)
+PAGODA_TEST_CONFIG(walkers_race_deterministically, "FX-01 RC-44", .nr_cpus = 4,
+		   .deterministic = true)
 {
 	walk_against_everything();
 }

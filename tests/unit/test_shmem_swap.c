@@ -32,8 +32,8 @@ static void shared_release(struct vm_file *vm)
 	truncate_inode_pages(&container_of(vm, struct shared_file, file)->mapping, 0);
 }
 
-static const struct vm_file_operations shared_ops = { .mmap = generic_file_mmap,
-						      .release = shared_release };
+static const struct vm_file_operations shared_ops = {.mmap = generic_file_mmap,
+						     .release = shared_release};
 
 static void open_shared(unsigned long pages)
 {
@@ -170,7 +170,7 @@ PAGODA_TEST(shared_pages_go_out_and_come_back_by_read_write_and_fault, "SW-03 FT
 	finish();
 }
 
-/* ---- Dirty bits ---------------------------------------------------------------------------------- */
+/* ---- Dirty bits ------------------------------------------------------------------------------ */
 
 /* Mapped, clean, and backed by a slot: from now on only the CPU's dirty bit tells of a store. */
 static void map_clean_pages(void)
@@ -214,7 +214,10 @@ PAGODA_TEST(stores_to_clean_pages_survive_reclaim, "RC-43 SW-10 PM-32")
 	finish();
 }
 
-/* Each way in which the entries go: the page is reclaimed afterwards, when only its own bit is left. */
+/*
+ * Each way in which the entries go: the page is reclaimed afterwards, when only its own bit is
+ * left.
+ */
 static void stores_survive(void (*unmap)(void))
 {
 	map_clean_pages();
@@ -243,7 +246,9 @@ static void by_mremap_and_munmap(void)
 {
 	unsigned long target = BASE + 4 * PG(FILE_PAGES);
 
-	CHECK_EQ(do_mremap(BASE, PG(FILE_PAGES), PG(FILE_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, target), target);
+	CHECK_EQ(do_mremap(BASE, PG(FILE_PAGES), PG(FILE_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED,
+			   target),
+		 target);
 	CHECK_EQ(do_munmap(target, PG(FILE_PAGES)), 0);
 }
 static void by_mprotect_and_munmap(void)
@@ -265,7 +270,8 @@ PAGODA_TEST(stores_by_the_kernel_survive_reclaim, "FT-63 PM-32")
 	for (unsigned long i = 0; i < FILE_PAGES; i++) {
 		u64 word = word_of(i) + 9;
 
-		CHECK_EQ(access_process_vm(current_vm->mm, BASE + PG(i) + 8, &word, 8, true, false), 8);
+		CHECK_EQ(access_process_vm(current_vm->mm, BASE + PG(i) + 8, &word, 8, true, false),
+			 8);
 	}
 	for (unsigned long i = 0; i < FILE_PAGES; i++)
 		CHECK(push_out(i));
@@ -274,7 +280,9 @@ PAGODA_TEST(stores_by_the_kernel_survive_reclaim, "FT-63 PM-32")
 	finish();
 }
 
-/* A hole takes the file's pages, mapped or not, and leaves the copies that processes have of them. */
+/*
+ * A hole takes the file's pages, mapped or not, and leaves the copies that processes have of them.
+ */
 PAGODA_TEST(a_hole_leaves_private_copies, "AS-74")
 {
 	unsigned long other = BASE + 4 * PG(FILE_PAGES);
@@ -383,7 +391,8 @@ PAGODA_TEST(truncation_frees_slots_and_zeroes_the_edge, "SW-04 AS-70")
 	check_shared(30, 34);
 	file.size = PG(31) + 100;
 	{
-		struct page *edge = read_cache_page(&file.mapping, NULL, 31); /* as tmpfs holds it */
+		/* as tmpfs holds it */
+		struct page *edge = read_cache_page(&file.mapping, NULL, 31);
 
 		CHECK(!IS_ERR(edge));
 		truncate_inode_pages(&file.mapping, file.size);
@@ -509,7 +518,8 @@ PAGODA_TEST(each_failing_transfer_loses_nothing, "SW-03 FT-54")
 
 /* ---- Under pressure ------------------------------------------------------------------------ */
 
-PAGODA_TEST_CONFIG(twice_the_memory_of_shared_pages, "SW-03 RC-10 FX-24", .ram = SZ_16M, .start_threads = true)
+PAGODA_TEST_CONFIG(twice_the_memory_of_shared_pages, "SW-03 RC-10 FX-24", .ram = SZ_16M,
+		   .start_threads = true)
 {
 	unsigned long pages = totalram_pages() * 2;
 
@@ -527,7 +537,7 @@ PAGODA_TEST_CONFIG(twice_the_memory_of_shared_pages, "SW-03 RC-10 FX-24", .ram =
 	swap_off();
 }
 
-/* ---- All at once ------------------------------------------------------------------------------ */
+/* ---- All at once ----------------------------------------------------------------------------- */
 
 #define CHAOS_WORKERS 3
 #define CHAOS_ROUNDS  400
@@ -535,7 +545,7 @@ PAGODA_TEST_CONFIG(twice_the_memory_of_shared_pages, "SW-03 RC-10 FX-24", .ram =
 static void chaos_worker(void *arg)
 {
 	unsigned long me = (unsigned long)arg, state = test_seed() + me;
-	u64 mine[FILE_PAGES] = { 0 };
+	u64 mine[FILE_PAGES] = {0};
 
 	for (int round = 0; round < CHAOS_ROUNDS; round++) {
 		unsigned long i;

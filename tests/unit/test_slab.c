@@ -67,8 +67,7 @@ PAGODA_TEST_EXACT(objects_per_page_are_the_documented_ones, "SL-21 SL-17 CT-08")
 	static const struct {
 		size_t size;
 		unsigned int num;
-	} rows[] = { { 32, 113 }, { 64, 59 }, { 96, 40 }, { 128, 30 },
-		     { 160, 24 }, { 248, 16 }, { 512, 7 } };
+	} rows[] = {{32, 113}, {64, 59}, {96, 40}, {128, 30}, {160, 24}, {248, 16}, {512, 7}};
 	size_t left;
 	unsigned int num;
 
@@ -92,7 +91,7 @@ PAGODA_TEST_EXACT(objects_per_page_are_the_documented_ones, "SL-21 SL-17 CT-08")
 
 PAGODA_TEST_EXACT(descriptor_is_off_slab_above_512_bytes, "SL-17 SL-31 SL-15 SL-16 SL-18")
 {
-	static const size_t sizes[] = { 500, 512, 520, 1024, 3000, 5000 };
+	static const size_t sizes[] = {500, 512, 520, 1024, 3000, 5000};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		kmem_cache_t *cachep = make_cache("test", sizes[i], 0);
@@ -154,8 +153,8 @@ PAGODA_TEST_EXACT(hwcache_objects_start_on_lines, "SL-30 SL-03 SL-40")
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);
 }
 
-PAGODA_TEST_CONFIG(successive_slabs_have_successive_colours, "SL-40 SL-41 CT-06 CT-11 SL-15", .exact = true, .nr_cpus = 1,
-		   .options = "slab_percpu=off")
+PAGODA_TEST_CONFIG(successive_slabs_have_successive_colours, "SL-40 SL-41 CT-06 CT-11 SL-15",
+		   .exact = true, .nr_cpus = 1, .options = "slab_percpu=off")
 {
 	/* 120-byte objects leave 4096 - 24 - 32 * 4 - 32 * 120 = 104 bytes: 3 steps of 32. */
 	kmem_cache_t *cachep = kmem_cache_create("test", 120, 32, 0, NULL, NULL);
@@ -171,8 +170,12 @@ PAGODA_TEST_CONFIG(successive_slabs_have_successive_colours, "SL-40 SL-41 CT-06 
 			objs[n++] = kmem_cache_alloc(cachep, GFP_KERNEL);
 		slabp = slab_of(objs[n - 1]);
 		CHECK_EQ(slabp->colouroff, slab % 4 * 32);
-		/* Off the colour lie the descriptor and its array; s_mem is past both, and is the first object. */
-		CHECK_EQ((char *)slabp->s_mem - (char *)page_address(slabp->page), slab % 4 * 32 + 24 + 32 * 4);
+		/*
+		 * Off the colour lie the descriptor and its array; s_mem is past both, and is the
+		 * first object.
+		 */
+		CHECK_EQ((char *)slabp->s_mem - (char *)page_address(slabp->page),
+			 slab % 4 * 32 + 24 + 32 * 4);
 		CHECK_EQ(slabp->s_mem, index_object(cachep, slabp, 0));
 	}
 	validate_slab();
@@ -186,8 +189,7 @@ PAGODA_TEST_EXACT(bad_creations_are_refused, "SL-02 SL-31 SL-32")
 {
 	kmem_cache_t *cachep = make_cache("test", 64, 0);
 
-#define REFUSED(text, ...)                                                                         \
-	EXPECT_REPORT(text, { CHECK(!kmem_cache_create(__VA_ARGS__)); })
+#define REFUSED(text, ...) EXPECT_REPORT(text, { CHECK(!kmem_cache_create(__VA_ARGS__)); })
 	REFUSED("bad name", NULL, 64, 0, 0, NULL, NULL);
 	REFUSED("bad name", "", 64, 0, 0, NULL, NULL);
 	REFUSED("bad name", "a name that is far too long", 64, 0, 0, NULL, NULL);
@@ -218,7 +220,8 @@ PAGODA_TEST_EXACT(new_cache_is_listed_and_empty, "SL-01 SL-08 SL-44 SL-61")
 	CHECK_EQ(limit, 252);
 	CHECK_EQ(batch, 126);
 	obj = kmem_cache_alloc(cachep, GFP_KERNEL);
-	sscanf(slabinfo_line("test"), "test %u %u %*u %u %u", &active, &total, &active_slabs, &slabs);
+	sscanf(slabinfo_line("test"), "test %u %u %*u %u %u", &active, &total, &active_slabs,
+	       &slabs);
 	CHECK_EQ(total, slabs * cachep->num);
 	CHECK_LE(active, total);
 	EXPECT_REPORT("objects in use", { CHECK_EQ(kmem_cache_destroy(cachep), -EBUSY); });
@@ -255,7 +258,7 @@ PAGODA_TEST_EXACT(size_caches_are_complete, "SL-42 SL-43 SL-10 SL-57 SL-37 SL-44
 	CHECK(SLAB_NOHIGHIO == GFP_NOHIGHIO && SLAB_DMA == GFP_DMA);
 }
 
-/* ---- Objects ----------------------------------------------------------------------------------- */
+/* ---- Objects --------------------------------------------------------------------------------- */
 
 static unsigned int nr_ctor, nr_dtor;
 
@@ -293,8 +296,8 @@ PAGODA_TEST(objects_stay_constructed, "SL-04 SL-25 SL-26 SL-27 CT-07 SL-24")
 	CHECK_EQ(nr_dtor, nr_ctor);
 }
 
-PAGODA_TEST_CONFIG(free_objects_form_a_stack, "SL-19 SL-20 SL-05 SL-13 SL-29 SM-11", .exact = true, .nr_cpus = 1,
-		   .options = "slab_percpu=off")
+PAGODA_TEST_CONFIG(free_objects_form_a_stack, "SL-19 SL-20 SL-05 SL-13 SL-29 SM-11", .exact = true,
+		   .nr_cpus = 1, .options = "slab_percpu=off")
 {
 	kmem_cache_t *cachep = make_cache("test", 800, 0);
 	void *a, *b, *c, *objs[10];
@@ -339,8 +342,8 @@ PAGODA_TEST_EXACT(kmalloc_serves_from_the_smallest_size, "SL-10 SL-11 SL-42")
 {
 	static const struct {
 		size_t size, got;
-	} rows[] = { { 1, 32 }, { 32, 32 }, { 33, 64 }, { 96, 128 }, { 4096, 4096 },
-		     { 4097, 8192 }, { 131072, 131072 } };
+	} rows[] = {{1, 32},	  {32, 32},	{33, 64},	 {96, 128},
+		    {4096, 4096}, {4097, 8192}, {131072, 131072}};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
 		void *obj = kmalloc(rows[i].size, GFP_KERNEL);
@@ -437,7 +440,7 @@ PAGODA_TEST(random_objects_keep_their_contents, "SL-11 SL-13 SL-14 SL-19 SL-64 P
 		kfree(held[slot].obj);
 }
 
-/* ---- Shrinking and reaping ----------------------------------------------------------------------- */
+/* ---- Shrinking and reaping ------------------------------------------------------------------- */
 
 /* A cache with n free slabs and nothing in its arrays. */
 static kmem_cache_t *cache_with_free_slabs(const char *name, size_t size, unsigned int n,
@@ -509,7 +512,8 @@ PAGODA_TEST_CONFIG(reap_takes_half_of_the_free_slabs, "SL-51 SL-09 CT-09 SL-60",
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);
 }
 
-PAGODA_TEST_EXACT(reap_passes_over_protected_growing_and_grown_caches, "SL-30 SL-47 SL-48 SL-52 CT-42")
+PAGODA_TEST_EXACT(reap_passes_over_protected_growing_and_grown_caches,
+		  "SL-30 SL-47 SL-48 SL-52 CT-42")
 {
 	kmem_cache_t *keep, *growing, *third;
 
@@ -548,7 +552,10 @@ PAGODA_TEST_EXACT(reap_prefers_cheap_slabs_and_stops_at_a_perfect_one, "SL-49 SL
 	CHECK_EQ(a->nr_free_slabs, 9);
 	CHECK_EQ(kmem_cache_destroy(a), 0);
 	CHECK_EQ(kmem_cache_destroy(b), 0);
-	/* As many pages in slabs of two: contiguous pages are dearer, in whichever order the caches come. */
+	/*
+	 * As many pages in slabs of two: contiguous pages are dearer, in whichever order the caches
+	 * come.
+	 */
 	for (int first = 0; first < 2; first++) {
 		kmem_cache_shrink_all();
 		b = first ? cache_with_free_slabs("single", 4096, 8, 0, NULL) : NULL;
@@ -641,7 +648,8 @@ static void check_slabs_asked_about(unsigned int n)
 		CHECK(kmem_cache_grow(cachep, i % 3 ? GFP_KERNEL : GFP_KERNEL | GFP_DMA));
 	validate_slab(); /* (I5) */
 	slabs_asked_about = 0;
-	CHECK_EQ(destroy_free_slabs(cachep, n, in_dma_zone, GFP_DMA), DIV_ROUND_UP(n, 3) << cachep->gfporder);
+	CHECK_EQ(destroy_free_slabs(cachep, n, in_dma_zone, GFP_DMA), DIV_ROUND_UP(n, 3)
+									      << cachep->gfporder);
 	CHECK_EQ(slabs_asked_about, DIV_ROUND_UP(n, 3) + 1); /* and one that ends the search */
 	CHECK_EQ(cachep->nr_free_slabs, n - DIV_ROUND_UP(n, 3));
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);
@@ -653,7 +661,7 @@ PAGODA_TEST(slabs_of_other_zones_are_not_looked_at_for_dma_memory, "FX-07")
 	check_slabs_asked_about(300);
 }
 
-/* ---- What is kept of a cache ------------------------------------------------------------------------- */
+/* ---- What is kept of a cache ----------------------------------------------------------------- */
 
 #define HAS(member) CHECK_GE(offsetof(kmem_cache_t, member), 0)
 
@@ -732,7 +740,7 @@ PAGODA_TEST(small_requests_waste_less_than_pages, "PA-41 SL-22")
 		kfree(objs[i]);
 }
 
-/* ---- Failure ------------------------------------------------------------------------------------------ */
+/* ---- Failure --------------------------------------------------------------------------------- */
 
 static bool use_caches(void *arg)
 {
@@ -868,10 +876,26 @@ PAGODA_TEST(validate_slab_finds_damage, "SL-13")
 	kmem_cache_t *cachep = cache_with_free_slabs("test", 64, 2, 0, NULL);
 	slab_t *slabp = list_slab(cachep->slabs_free.next);
 
-	EXPECT_PANIC("wrong list", { slabp->inuse = 1; slabp->free = 1; validate_slab(); });
-	EXPECT_PANIC("circular", { slab_bufctl(slabp)[5] = 0; validate_slab(); });
-	EXPECT_PANIC("inuse disagree", { slabp->free = 3; validate_slab(); });
-	EXPECT_PANIC("does not know it", { PageClearSlab(slabp->page); validate_slab(); });
-	EXPECT_PANIC("counted", { cachep->nr_slabs++; validate_slab(); });
+	EXPECT_PANIC("wrong list", {
+		slabp->inuse = 1;
+		slabp->free = 1;
+		validate_slab();
+	});
+	EXPECT_PANIC("circular", {
+		slab_bufctl(slabp)[5] = 0;
+		validate_slab();
+	});
+	EXPECT_PANIC("inuse disagree", {
+		slabp->free = 3;
+		validate_slab();
+	});
+	EXPECT_PANIC("does not know it", {
+		PageClearSlab(slabp->page);
+		validate_slab();
+	});
+	EXPECT_PANIC("counted", {
+		cachep->nr_slabs++;
+		validate_slab();
+	});
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);
 }

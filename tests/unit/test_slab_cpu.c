@@ -281,8 +281,8 @@ static void take_without_memory(void *unused)
 }
 
 /* A page cannot be had, or most objects are free: then another CPU's slab is as good. */
-PAGODA_TEST_CONFIG(slabs_of_another_cpu_are_the_last_resort, "SL-29 SL-23", .exact = true, .nr_cpus = 2,
-		   .start_threads = true)
+PAGODA_TEST_CONFIG(slabs_of_another_cpu_are_the_last_resort, "SL-29 SL-23", .exact = true,
+		   .nr_cpus = 2, .start_threads = true)
 {
 	unsigned long grown;
 
@@ -311,10 +311,10 @@ static void churn(void *seed)
 	u64 x = (unsigned long)seed * 0x9e3779b97f4a7c15ull + test_seed();
 	struct {
 		u64 *obj;
-	} held[200] = { { NULL } };
+	} held[200] = {{NULL}};
 
-	for (unsigned int i = 0; i < test_scale(100000) && !__atomic_load_n(&stop, __ATOMIC_RELAXED);
-	     i++) {
+	for (unsigned int i = 0;
+	     i < test_scale(100000) && !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
 		unsigned int slot = (unsigned int)((x >> 33) % ARRAY_SIZE(held));
 
 		x = x * 6364136223846793005ull + 1442695040888963407ull;
@@ -351,7 +351,8 @@ static void churn_here(void)
 	churn((void *)100ul);
 }
 
-PAGODA_TEST_CONFIG(four_cpus_share_a_cache, "SL-54 SM-01 SM-03", .nr_cpus = 4, .start_threads = true)
+PAGODA_TEST_CONFIG(four_cpus_share_a_cache, "SL-54 SM-01 SM-03", .nr_cpus = 4,
+		   .start_threads = true)
 {
 	shared = make_cache(40);
 	churn_on(4, churn_here);
@@ -428,7 +429,8 @@ static void alloc_in_interrupt(void *unused)
 }
 
 /* Interrupts of this CPU between its own allocations; lock debugging watches for sleeping. */
-PAGODA_TEST_CONFIG(interrupts_allocate_too, "SL-38 SL-54 PA-28", .nr_cpus = 2, .start_threads = true)
+PAGODA_TEST_CONFIG(interrupts_allocate_too, "SL-38 SL-54 PA-28", .nr_cpus = 2,
+		   .start_threads = true)
 {
 	struct hosted_task *task;
 
@@ -442,15 +444,17 @@ PAGODA_TEST_CONFIG(interrupts_allocate_too, "SL-38 SL-54 PA-28", .nr_cpus = 2, .
 }
 
 /*
- * CPU 0 remembers the object that it took last. Then another CPU frees it, the slab goes, and its frame
- * is used for objects of another size, one of them at the same address, which CPU 0 frees.
+ * CPU 0 remembers the object that it took last. Then another CPU frees it, the slab goes, and its
+ * frame is used for objects of another size, one of them at the same address, which CPU 0 frees.
  */
 #define REUSE_TRIES 4096
 
-#define FRESH_SLABS 200 /* after that many objects, new ones come from slabs that nobody else uses */
+#define FRESH_SLABS \
+	200 /* after that many objects, new ones come from slabs that nobody else uses */
 
 struct reuse {
-	void *objs[2 * FRESH_SLABS]; /* of 100 bytes; the last one, at nr - 1, is the remembered one */
+	/* of 100 bytes; the last one, at nr - 1, is the remembered one */
+	void *objs[2 * FRESH_SLABS];
 	unsigned int nr;
 	void *kept[REUSE_TRIES]; /* of 1000 bytes, none at the remembered address but the last */
 	unsigned int nr_kept;
@@ -471,8 +475,8 @@ static void free_and_reuse_frame(void *arg)
 	}
 }
 
-PAGODA_TEST_CONFIG(remembered_object_is_forgotten_with_its_slab, "SL-51 SL-54", .exact = true, .nr_cpus = 2,
-		   .start_threads = true)
+PAGODA_TEST_CONFIG(remembered_object_is_forgotten_with_its_slab, "SL-51 SL-54", .exact = true,
+		   .nr_cpus = 2, .start_threads = true)
 {
 	static struct reuse reuse;
 	cpucache_t *small = array_of(kmem_find_general_cachep(100, 0), 0);
@@ -513,8 +517,8 @@ static void give_back_and_ignore_null(void *unused)
 	kfree(NULL);
 }
 
-PAGODA_TEST_CONFIG(remembered_array_is_forgotten_when_it_is_replaced, "SL-59", .exact = true, .nr_cpus = 2,
-		   .start_threads = true)
+PAGODA_TEST_CONFIG(remembered_array_is_forgotten_when_it_is_replaced, "SL-59", .exact = true,
+		   .nr_cpus = 2, .start_threads = true)
 {
 	kmem_cache_t *cachep = kmem_find_general_cachep(100, 0);
 	unsigned int before;

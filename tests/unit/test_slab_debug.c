@@ -35,7 +35,8 @@ DEBUG_TEST(every_cache_is_watched, "SL-32")
 	CHECK(kmem_find_general_cachep(64, 0)->flags & SLAB_RED_ZONE);
 }
 
-PAGODA_TEST_CONFIG(one_cache_is_watched, "SL-32", .nr_cpus = 1, .options = "quiet slab_debug=test x=y")
+PAGODA_TEST_CONFIG(one_cache_is_watched, "SL-32", .nr_cpus = 1,
+		   .options = "quiet slab_debug=test x=y")
 {
 	kmem_cache_t *cachep = make_cache(100, 0), *other;
 

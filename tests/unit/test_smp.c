@@ -11,7 +11,7 @@
 #include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
-#define SIGSEGV 11
+#define SIGSEGV	    11
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 
@@ -40,7 +40,7 @@ static unsigned long share_a_page(struct worker *w)
 
 #define SMP_TEST(name, ids) PAGODA_TEST_CONFIG(name, ids, .nr_cpus = 2)
 
-/* ---- Flushes reach the CPUs they must reach, and no others ------------------------------------ */
+/* ---- Flushes reach the CPUs they must reach, and no others ----------------------------------- */
 
 SMP_TEST(munmap_stops_the_other_cpu, "XC-03")
 {
@@ -133,7 +133,8 @@ SMP_TEST(moved_page_is_flushed_before_reclaim_can_find_it, "SM-07 AS-53")
 	addr = map_pages(1, RW_);
 	target = map_pages(1, RW_);
 	start_watching(&w, addr);
-	CHECK_EQ(do_mremap(addr, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, target), target);
+	CHECK_EQ(do_mremap(addr, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, target),
+		 target);
 	end_order(&w);
 	CHECK(w.ok);
 	end_worker(&w);
@@ -186,7 +187,7 @@ static void watch_frame(struct worker *w)
 SMP_TEST(copied_page_is_flushed_before_its_copy_is_there, "FT-55")
 {
 	struct hosted_task *child;
-	struct worker w, seen = { 0 };
+	struct worker w, seen = {0};
 
 	CHECK_EQ(hosted_process_create(), 0);
 	seen.addr = map_pages(1, RW_);
@@ -230,7 +231,7 @@ SMP_TEST(mprotect_flushes_though_the_last_page_loses_nothing, "")
 	end_worker(&w);
 }
 
-/* ---- Tables that are used again ------------------------------------------------------------------ */
+/* ---- Tables that are used again -------------------------------------------------------------- */
 
 struct other_user {
 	unsigned long addr;
@@ -262,7 +263,7 @@ SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07")
 {
 	struct hosted_task *child;
 	struct worker w;
-	struct other_user user = { .addr = share_a_page(&w) };
+	struct other_user user = {.addr = share_a_page(&w)};
 
 	child = hosted_fork(0, use_tables, &user);
 	CHECK(child);
@@ -282,8 +283,8 @@ SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07")
 }
 
 /*
- * A batch of pages is flushed before their table goes: the table is unhooked after that, and wants a
- * flush of its own before it is freed.
+ * A batch of pages is flushed before their table goes: the table is unhooked after that, and wants
+ * a flush of its own before it is freed.
  */
 SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07")
 {
@@ -294,7 +295,9 @@ SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07")
 	for (unsigned int pages = TLB_BATCH_PAGES - 1; pages <= TLB_BATCH_PAGES + 1; pages++) {
 		unsigned long addr = 0x40000000;
 
-		CHECK_EQ(do_mmap(NULL, addr, pages * PAGE_SIZE, RW_, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0), addr);
+		CHECK_EQ(do_mmap(NULL, addr, pages * PAGE_SIZE, RW_,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0),
+			 addr);
 		for (unsigned int i = 0; i < pages; i++)
 			hosted_write8(addr + i * PAGE_SIZE, 1);
 		w.addr = addr;
@@ -309,7 +312,7 @@ SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07")
 	end_worker(&w);
 }
 
-/* ---- Two at once ------------------------------------------------------------------------------ */
+/* ---- Two at once ----------------------------------------------------------------------------- */
 
 #define MADV_DONTNEED 4
 #define SPREAD_TABLES 100 /* a page in each */
@@ -320,7 +323,8 @@ static void drop_when_dropped(struct worker *w)
 	__atomic_store_n(&w->value, 0, __ATOMIC_RELEASE); /* ready */
 	while (!entry_is_gone(w->addr))
 		;
-	w->ok &= !do_madvise(w->addr, PAGE_SIZE, MADV_DONTNEED); /* the other is at it, or has not told us */
+	/* the other is at it, or has not told us */
+	w->ok &= !do_madvise(w->addr, PAGE_SIZE, MADV_DONTNEED);
 	w->ok &= hosted_user_read(w->addr, &w->value, sizeof(w->value));
 }
 
@@ -371,7 +375,7 @@ SMP_TEST(widening_rights_needs_no_ipi, "SM-08")
 
 SMP_TEST(fork_takes_write_access_from_all_cpus, "XC-03")
 {
-	struct worker w, seen = { 0 };
+	struct worker w, seen = {0};
 	unsigned long addr = share_a_page(&w);
 	struct hosted_task *child;
 
@@ -389,7 +393,7 @@ SMP_TEST(fork_takes_write_access_from_all_cpus, "XC-03")
 
 SMP_TEST(copy_on_write_shows_on_all_cpus, "XC-03")
 {
-	struct worker w, seen = { 0 };
+	struct worker w, seen = {0};
 	unsigned long addr = share_a_page(&w);
 	struct hosted_task *child;
 
@@ -453,7 +457,7 @@ static void park_until_told(void *arg)
 /* A task sleeps, its idle CPU is told to flush and leaves the mm, the task wakes there. */
 SMP_TEST(lazy_cpu_that_left_comes_back, "CS-07")
 {
-	struct worker w = { 0 };
+	struct worker w = {0};
 	struct hosted_task *task;
 
 	CHECK_EQ(hosted_process_create(), 0);
@@ -472,12 +476,12 @@ SMP_TEST(lazy_cpu_that_left_comes_back, "CS-07")
 }
 
 /*
- * A CPU whose only task sleeps borrows the tables (lazy). The first flush makes it leave them; after
- * that no flush disturbs it, however many there are.
+ * A CPU whose only task sleeps borrows the tables (lazy). The first flush makes it leave them;
+ * after that no flush disturbs it, however many there are.
  */
 SMP_TEST(sleeping_threads_cpu_gets_one_ipi, "CS-06 CS-07")
 {
-	struct worker w = { 0 };
+	struct worker w = {0};
 	struct hosted_task *task;
 	unsigned long ipis;
 
@@ -501,7 +505,7 @@ SMP_TEST(sleeping_threads_cpu_gets_one_ipi, "CS-06 CS-07")
 	CHECK(w.ok);
 }
 
-/* ---- Frames are not reused while a CPU can still write to them ---------------------------------- */
+/* ---- Frames are not reused while a CPU can still write to them ------------------------------- */
 
 #define POISON 0x5a
 
@@ -598,7 +602,8 @@ static void write_all_until_refused(struct worker *w)
 }
 
 /* CPU 0 unmaps, CPU 1 writes all the time, CPU 2 takes whatever frames are free. */
-PAGODA_TEST_CONFIG(a_third_cpu_gets_no_frame_that_is_written_to, "SM-07", .nr_cpus = 3, .ram = 8 * SZ_1M)
+PAGODA_TEST_CONFIG(a_third_cpu_gets_no_frame_that_is_written_to, "SM-07", .nr_cpus = 3,
+		   .ram = 8 * SZ_1M)
 {
 	struct hosted_task *taker;
 	struct worker w;
@@ -621,7 +626,7 @@ PAGODA_TEST_CONFIG(a_third_cpu_gets_no_frame_that_is_written_to, "SM-07", .nr_cp
 	CHECK_EQ(strange_bytes, 0);
 }
 
-/* ---- Racing faults -------------------------------------------------------------------------------- */
+/* ---- Racing faults --------------------------------------------------------------------------- */
 
 #define RACE_PAGES 64
 
@@ -639,7 +644,7 @@ static void race_on_faults(unsigned int rounds, unsigned int nr_workers)
 	for (unsigned int i = 0; i < nr_workers; i++)
 		start_worker(&w[i], (int)i + 1);
 	for (unsigned int round = 0; round < rounds; round++) {
-		struct worker self = { .addr = map_pages(RACE_PAGES, RW_) };
+		struct worker self = {.addr = map_pages(RACE_PAGES, RW_)};
 		unsigned long rss = get_mm_rss(port_current()->mm);
 
 		for (unsigned int i = 0; i < nr_workers; i++) {
@@ -669,9 +674,9 @@ PAGODA_TEST_CONFIG(racing_faults_keep_one_frame_step_by_step, "SM-09", .nr_cpus 
 	race_on_faults(test_scale(8), 2);
 }
 
-/* ---- Everything at once ------------------------------------------------------------------------------- */
+/* ---- Everything at once ---------------------------------------------------------------------- */
 
-#define STRESS_PAGES 32
+#define STRESS_PAGES  32
 #define MADV_DONTNEED 4
 
 struct stress {
@@ -708,10 +713,12 @@ static void stress_step(struct stress *s)
 		(void)!do_madvise(at, nr * PAGE_SIZE, MADV_DONTNEED);
 		break;
 	case 9:
-		(void)!do_mremap(at, nr * PAGE_SIZE, (1 + draw(s) % nr) * PAGE_SIZE, MREMAP_MAYMOVE, 0);
+		(void)!do_mremap(at, nr * PAGE_SIZE, (1 + draw(s) % nr) * PAGE_SIZE, MREMAP_MAYMOVE,
+				 0);
 		break;
 	case 10:
-		(void)!(draw(s) & 1 ? do_mlock(at, nr * PAGE_SIZE, 0) : do_munlock(at, nr * PAGE_SIZE));
+		(void)!(draw(s) & 1 ? do_mlock(at, nr * PAGE_SIZE, 0)
+				    : do_munlock(at, nr * PAGE_SIZE));
 		break;
 	case 0:
 		(void)!do_munmap(at, nr * PAGE_SIZE);
@@ -721,7 +728,8 @@ static void stress_step(struct stress *s)
 		break;
 	case 2:
 	case 3:
-		(void)!do_mmap(NULL, at, nr * PAGE_SIZE, RW_, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
+		(void)!do_mmap(NULL, at, nr * PAGE_SIZE, RW_,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
 		break;
 	case 4:
 		(void)hosted_user_read(at, &value, sizeof(value));
@@ -757,7 +765,7 @@ static void stress_threads(unsigned int threads, unsigned int steps)
 	unsigned long addr = 0x10000000; /* mapped or not: steps will */
 
 	for (unsigned int i = 0; i < threads; i++) {
-		s[i] = (struct stress){ .seed = test_random(), .steps = steps, .addr = addr };
+		s[i] = (struct stress){.seed = test_random(), .steps = steps, .addr = addr};
 		task[i] = hosted_clone(HOSTED_ANY_CPU, stress_thread, &s[i]);
 	}
 	for (unsigned int i = 0; i < threads; i++)
@@ -770,7 +778,7 @@ static void stress(unsigned int threads, unsigned int steps)
 	stress_threads(threads, steps);
 }
 
-/* ---- Counts and flags ------------------------------------------------------------------------- */
+/* ---- Counts and flags ------------------------------------------------------------------------ */
 
 static struct page *shared_page;
 static int nr_started;
@@ -778,7 +786,7 @@ static int nr_started;
 /* Each task has a flag of its own; all share the count, and the number of entries. */
 static void get_put_and_toggle(void *arg)
 {
-	static const enum page_flag flag[4] = { PG_referenced, PG_dirty, PG_uptodate, PG_workingset };
+	static const enum page_flag flag[4] = {PG_referenced, PG_dirty, PG_uptodate, PG_workingset};
 	unsigned long task = (unsigned long)arg;
 
 	__atomic_fetch_add(&nr_started, 1, __ATOMIC_SEQ_CST);
@@ -811,7 +819,8 @@ PAGODA_TEST_CONFIG(counts_and_flags_of_a_page_are_exact_on_four_cpus, "SM-10", .
 		hosted_wait(task[i]);
 	CHECK_EQ(page_count(shared_page), (int)(1 + kept));
 	CHECK_EQ(page_mapcount(shared_page), 0);
-	CHECK_EQ(shared_page->flags, flags | 1ul << PG_referenced | 1ul << PG_dirty | 1ul << PG_uptodate | 1ul << PG_workingset);
+	CHECK_EQ(shared_page->flags, flags | 1ul << PG_referenced | 1ul << PG_dirty |
+					     1ul << PG_uptodate | 1ul << PG_workingset);
 	shared_page->flags = flags;
 	atomic_set(&shared_page->count, 1);
 	__free_page(shared_page);
@@ -822,7 +831,8 @@ PAGODA_TEST_CONFIG(four_cpus_under_stress, "SM-13", .nr_cpus = 4)
 	stress(6, test_scale(2000));
 }
 
-PAGODA_TEST_CONFIG(four_cpus_under_stress_step_by_step, "SM-13", .nr_cpus = 4, .deterministic = true)
+PAGODA_TEST_CONFIG(four_cpus_under_stress_step_by_step, "SM-13", .nr_cpus = 4,
+		   .deterministic = true)
 {
 	stress(6, test_scale(200));
 }

@@ -16,7 +16,7 @@
 
 PAGODA_TEST(swapon_checks_the_header, "SW-13")
 {
-	u32 bad[2] = { 3, 5 };
+	u32 bad[2] = {3, 5};
 	u8 *bytes;
 
 	disk = new_disk("hda", 32);
@@ -71,14 +71,15 @@ PAGODA_TEST(the_map_is_a_vmalloc_area, "NC-15")
 	CHECK_EQ(vmalloc_areas_of(map_bytes), before + 1);
 	for (struct vm_struct *area = vmlist; area; area = area->next)
 		now++;
-	CHECK_EQ(now, all + (SWAP_TO_FILES ? 3 : 2)); /* the sets of free slots, and a file's extents, too */
+	/* the sets of free slots, and a file's extents, too */
+	CHECK_EQ(now, all + (SWAP_TO_FILES ? 3 : 2));
 	swap_off();
 	CHECK_EQ(vmalloc_areas_of(map_bytes), before);
 }
 
 PAGODA_TEST(slots_are_distinct_and_run_out, "SW-02 SW-12")
 {
-	bool seen[32] = { false };
+	bool seen[32] = {false};
 
 	swap_on(32);
 	CHECK_EQ(atomic_long_read(&nr_swap_pages), 31);
@@ -98,8 +99,8 @@ PAGODA_TEST(slots_are_distinct_and_run_out, "SW-02 SW-12")
 
 PAGODA_TEST(areas_take_turns_by_priority, "SW-14")
 {
-	struct block_device *disks[3] = { new_disk("a", 17), new_disk("b", 17), new_disk("c", 17) };
-	int got[3] = { 0, 0, 0 };
+	struct block_device *disks[3] = {new_disk("a", 17), new_disk("b", 17), new_disk("c", 17)};
+	int got[3] = {0, 0, 0};
 
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(area_on(disks[i], "x", SWAP_FLAG_PREFER | (i == 0 ? 1 : 5)), 0);
@@ -258,7 +259,10 @@ static u32 logarithm(u32 pages)
 	return levels;
 }
 
-/* Wherever the only free slot of an area lies, it is found in two words a level, down and up, twice around. */
+/*
+ * Wherever the only free slot of an area lies, it is found in two words a level, down and up, twice
+ * around.
+ */
 PAGODA_TEST_CONFIG(the_last_slot_is_found_in_logarithmic_steps, "SW-04", .ram = 256 * SZ_1M)
 {
 	for (u32 pages = 64; pages <= 64 << 10; pages *= 32) {
@@ -278,7 +282,10 @@ PAGODA_TEST_CONFIG(the_last_slot_is_found_in_logarithmic_steps, "SW-04", .ram = 
 	}
 }
 
-/* The same of the groups in which neighbours lie: one free group among many that have one slot taken. */
+/*
+ * The same of the groups in which neighbours lie: one free group among many that have one slot
+ * taken.
+ */
 PAGODA_TEST_CONFIG(the_last_free_group_is_found_in_logarithmic_steps, "FX-12", .ram = 256 * SZ_1M)
 {
 	const u32 pages = 32 << 10, group = 8;
@@ -289,7 +296,8 @@ PAGODA_TEST_CONFIG(the_last_free_group_is_found_in_logarithmic_steps, "FX-12", .
 	swap_on(pages);
 	while (get_swap_page().val)
 		;
-	for (u32 i = group; i < pages; i++) /* all of one group are free, and of each other all but one */
+	/* all of one group are free, and of each other all but one */
+	for (u32 i = group; i < pages; i++)
 		if (i % group || i / group == pages / group - 2)
 			swap_free(swp_entry(0, i));
 	map_at(BASE, 1, RW);
@@ -310,8 +318,8 @@ PAGODA_TEST_CONFIG(the_last_free_group_is_found_in_logarithmic_steps, "FX-12", .
 }
 
 /*
- * swapoff looks at the places of the tables that hold entries, once for each process and round: the second round finds
- * nothing of the area in use and is not begun.
+ * swapoff looks at the places of the tables that hold entries, once for each process and round: the
+ * second round finds nothing of the area in use and is not begun.
  */
 static unsigned long places_searched_by_swapoff(unsigned long pages, unsigned int children)
 {
@@ -339,7 +347,8 @@ PAGODA_TEST_CONFIG(swapoff_looks_at_each_place_of_each_process_once, "", .ram = 
 
 	for (unsigned int children = 0; children <= 8; children += 8)
 		for (unsigned long pages = 64; pages <= 4096; pages *= 64)
-			CHECK_LE(places_searched_by_swapoff(pages, children), (children + 1) * (2 * pages + tables));
+			CHECK_LE(places_searched_by_swapoff(pages, children),
+				 (children + 1) * (2 * pages + tables));
 }
 
 /* ---- One process ---------------------------------------------------------------------------- */
@@ -442,7 +451,8 @@ PAGODA_TEST(a_write_takes_the_page_over_at_once, "FT-50")
 /* As a debugger's, through /proc/PID/mem. */
 static void force_write(unsigned long addr, u32 value)
 {
-	CHECK_EQ(access_process_vm(current_vm->mm, addr, &value, sizeof(value), true, true), sizeof(value));
+	CHECK_EQ(access_process_vm(current_vm->mm, addr, &value, sizeof(value), true, true),
+		 sizeof(value));
 	CHECK(!pte_write(pte_at(addr)));
 	CHECK(!user_write32(addr, 1));
 	CHECK_EQ(hosted_signal().signo, SIGSEGV);
@@ -496,7 +506,8 @@ PAGODA_TEST(a_store_never_goes_into_a_page_that_others_hold, "SW-09 FT-50")
 	put_page(held);
 
 	swap_out_range(1);
-	held = read_swap_cache_async(pte_to_swp_entry(pte_at(BASE)), NULL, 0); /* as its other user did, who is gone */
+	/* as its other user did, who is gone */
+	held = read_swap_cache_async(pte_to_swp_entry(pte_at(BASE)), NULL, 0);
 	hosted_write64(BASE, 6);
 	CHECK(frame_at(BASE) != page_to_pfn(held));
 	check_first_word(held, 5);
@@ -517,7 +528,8 @@ PAGODA_TEST(soft_dirty_goes_to_swap_and_back, "")
 	check_filled(3);
 	hosted_write64(BASE, 0x1234567);
 	for (unsigned long i = 0; i < 4; i++)
-		CHECK(i < 3 ? pte_soft_dirty(pte_at(BASE + PG(i))) == !i : !pte_swp_soft_dirty(pte_at(BASE + PG(i))));
+		CHECK(i < 3 ? pte_soft_dirty(pte_at(BASE + PG(i))) == !i
+			    : !pte_swp_soft_dirty(pte_at(BASE + PG(i))));
 	CHECK(swap_out_page(BASE) && swap_out_page(BASE + PG(1)));
 	CHECK(pte_swp_soft_dirty(pte_at(BASE)) && !pte_swp_soft_dirty(pte_at(BASE + PG(1))));
 	check_filled(4);
@@ -611,7 +623,10 @@ static int write_cached(swp_entry_t entry)
 	return err;
 }
 
-/* Writing fails: the page stays; after three times its slot is given up, and bad once nobody needs it. */
+/*
+ * Writing fails: the page stays; after three times its slot is given up, and bad once nobody needs
+ * it.
+ */
 PAGODA_TEST(a_slot_that_cannot_be_written_is_given_up, "SW-03")
 {
 	struct swap_area_info info;
@@ -697,7 +712,8 @@ PAGODA_TEST(region_calls_take_swapped_pages_along, "SW-03")
 	process_with(32);
 	swap_out_range(32);
 	CHECK_EQ(do_mprotect(BASE, PG(4), PROT_READ), 0);
-	moved = do_mremap(BASE + PG(16), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(100));
+	moved = do_mremap(BASE + PG(16), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED,
+			  BASE + PG(100));
 	CHECK_EQ(moved, BASE + PG(100));
 	CHECK_EQ(do_madvise(BASE + PG(8), PG(4), MADV_DONTNEED), 0);
 	CHECK_EQ(do_munmap(BASE + PG(24), PG(8)), 0);
@@ -713,7 +729,7 @@ PAGODA_TEST(region_calls_take_swapped_pages_along, "SW-03")
 	swap_off();
 }
 
-/* ---- Several processes -------------------------------------------------------------------------- */
+/* ---- Several processes ----------------------------------------------------------------------- */
 
 static void child_reads_then_writes(void *arg)
 {
@@ -869,7 +885,7 @@ PAGODA_TEST_CONFIG(threads_that_want_one_page_read_it_once, "FT-53", .nr_cpus = 
 	swap_off();
 }
 
-/* ---- Without memory ------------------------------------------------------------------------------ */
+/* ---- Without memory -------------------------------------------------------------------------- */
 
 static bool on_and_off(void *arg)
 {
@@ -919,7 +935,7 @@ PAGODA_TEST(swapoff_without_memory_leaves_the_area, "SW-15")
 	swap_off();
 }
 
-/* ---- All at once ----------------------------------------------------------------------------------- */
+/* ---- All at once ----------------------------------------------------------------------------- */
 
 #define CHAOS_PAGES  24ul
 #define CHAOS_ROUNDS 60

@@ -120,7 +120,7 @@ PAGODA_TEST(without_memory_for_the_cache_the_slot_is_free_again, "SW-07")
 	swap_off();
 }
 
-/* ---- Who owns a page (SW-09) ------------------------------------------------------------------ */
+/* ---- Who owns a page (SW-09) ----------------------------------------------------------------- */
 
 static int sharers_ready, sharers_may_end;
 
@@ -272,8 +272,8 @@ static void watch_writes(void *arg, enum bio_op op, u64 sector, struct page *pag
 }
 
 /* More than memory, so that page tables, slabs and stacks are under pressure, too. */
-PAGODA_TEST_CONFIG(only_pages_of_processes_are_written, "SW-19 SW-20", .ram = SMALL_RAM, .nr_cpus = 2,
-		   .start_threads = true)
+PAGODA_TEST_CONFIG(only_pages_of_processes_are_written, "SW-19 SW-20", .ram = SMALL_RAM,
+		   .nr_cpus = 2, .start_threads = true)
 {
 	unsigned long pages = SMALL_RAM / PAGE_SIZE * 3 / 2;
 

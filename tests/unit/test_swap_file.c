@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_swap_file.c: all of test_swap.c with swap areas that are files, whose blocks lie scattered on
- * their disks, and what is refused as a file.
+ * test_swap_file.c: all of test_swap.c with swap areas that are files, whose blocks lie scattered
+ * on their disks, and what is refused as a file.
  */
 #define SWAP_TO_FILES true
 #include "test_swap.c"
 
-static u64 hole, apart; /* a block that is missing; the first of a page whose others lie elsewhere */
+/* a block that is missing; the first of a page whose others lie elsewhere */
+static u64 hole, apart;
 
 static u64 odd_bmap(struct address_space *mapping, u64 block)
 {
@@ -15,7 +16,7 @@ static u64 odd_bmap(struct address_space *mapping, u64 block)
 	return area_bmap(mapping, block) + (block == apart ? 100 : 0);
 }
 
-static const struct address_space_operations odd_aops = { .bmap = odd_bmap };
+static const struct address_space_operations odd_aops = {.bmap = odd_bmap};
 
 /* The header's page, and each page twice: to count the extents, and to store them. */
 PAGODA_TEST(swapon_asks_for_each_block_twice, "")
@@ -40,12 +41,13 @@ static unsigned int steps_to(const struct swap_area *area, unsigned long i)
 PAGODA_TEST(an_extent_is_found_in_logarithmic_steps, "SW-16")
 {
 	static struct swap_extent extents[1 << 14];
-	struct swap_area area = { .extents = extents };
+	struct swap_area area = {.extents = extents};
 	unsigned int most = 0, levels = 4;
 
 	for (unsigned long i = 0; i < ARRAY_SIZE(extents); i++)
-		extents[i] = (struct swap_extent){ 3 * i, 3, 1000 * i };
-	for (area.nr_extents = 16; area.nr_extents <= ARRAY_SIZE(extents); area.nr_extents *= 32, levels += 5) {
+		extents[i] = (struct swap_extent){3 * i, 3, 1000 * i};
+	for (area.nr_extents = 16; area.nr_extents <= ARRAY_SIZE(extents);
+	     area.nr_extents *= 32, levels += 5) {
 		for (unsigned long i = 0; i < area.nr_extents; i++)
 			most = max(most, steps_to(&area, i));
 		CHECK_LE(most, 2 * levels);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_validate.c: each check of the validators finds the damage that it is there for, and names it (XC-06).
+ * test_validate.c: each check of the validators finds the damage that it is there for, and names it
+ * (XC-06).
  *
  * The process that is damaged, in each test anew:
  *
  *	BASE	AAAA....BBBB....ss..NN	A, B: private, written, each with its own anon_vma; s: shared, written;
  *					N: no access; the last page of A is in swap
  *
- * validate_slab(), validate_buddy() and validate_vmalloc() are tested in their files as well; here is what those
- * leave out.
+ * validate_slab(), validate_buddy() and validate_vmalloc() are tested in their files as well; here
+ * is what those leave out.
  */
 #include "swap_process.h"
 
@@ -42,7 +43,8 @@ static void make_process(void)
 	hosted_write32(SHARED_AT, 2);
 	hosted_write32(SHARED_AT + PG(1), 3);
 	swap_out_range(4);
-	check_filled(3); /* back, but for the last; those that read-ahead brought too are in the cache */
+	/* back, but for the last; those that read-ahead brought too are in the cache */
+	check_filled(3);
 	a = find_vma(mm, BASE);
 	b = find_vma(mm, B_AT);
 	none = find_vma(mm, NONE_AT);
@@ -59,10 +61,10 @@ static void end_process(void)
 }
 
 /* In a copy of the machine: the damage, then the check. */
-#define FINDS(text, ...)                                                                                               \
-	EXPECT_PANIC(text, {                                                                                           \
-		__VA_ARGS__;                                                                                           \
-		check_mm();                                                                                            \
+#define FINDS(text, ...)     \
+	EXPECT_PANIC(text, { \
+		__VA_ARGS__; \
+		check_mm();  \
 	})
 
 static pte_t *place_of(unsigned long addr)
@@ -102,13 +104,18 @@ PAGODA_TEST(validate_mm_finds_damaged_tables, "XC-06")
 	make_process();
 	FINDS("addr < vma->vm_start", set_pte(place_of(BASE + PG(6)), *place_of(BASE)));
 	FINDS("!(vma->vm_flags & VM_WRITE)", set_pte(place_of(NONE_AT), *place_of(B_AT)));
-	FINDS("!vma_is_accessible(vma)", set_pte(place_of(NONE_AT), pte_wrprotect(*place_of(BASE))));
-	FINDS("is_zero_pfn(pte_pfn(pte))", set_pte(place_of(B_AT + PG(1)), pte_mkwrite(pfn_pte(zero_pfn, b->vm_page_prot))));
+	FINDS("!vma_is_accessible(vma)",
+	      set_pte(place_of(NONE_AT), pte_wrprotect(*place_of(BASE))));
+	FINDS("is_zero_pfn(pte_pfn(pte))",
+	      set_pte(place_of(B_AT + PG(1)), pte_mkwrite(pfn_pte(zero_pfn, b->vm_page_prot))));
 	FINDS("page_count(page) < 1", atomic_set(&page_at(B_AT)->count, 0));
-	FINDS("!PageAnon(page) || page_mapcount(page) != 1", set_pte(place_of(B_AT + PG(1)), *place_of(SHARED_AT)));
+	FINDS("!PageAnon(page) || page_mapcount(page) != 1",
+	      set_pte(place_of(B_AT + PG(1)), *place_of(SHARED_AT)));
 	FINDS("!anon_vma_covers(page, vma)", page_at(B_AT)->mapping = page_at(BASE)->mapping);
 	FINDS("page->index != vma_pgoff(vma, addr)", page_at(B_AT)->index++);
-	FINDS("pmd_bad", set_pmd(walk_to_pmd(mm, BASE), __pmd(pmd_val(pmdp_get(walk_to_pmd(mm, BASE))) & ~(pteval_t)_PAGE_RW)));
+	FINDS("pmd_bad",
+	      set_pmd(walk_to_pmd(mm, BASE),
+		      __pmd(pmd_val(pmdp_get(walk_to_pmd(mm, BASE))) & ~(pteval_t)_PAGE_RW)));
 	FINDS("!vma || vma->vm_start >= end", CHECK(walk_alloc_pte(mm, FAR_AT)));
 	FINDS("c.anon != ", atomic_long_inc(&mm->rss_anon));
 	FINDS("c.file != ", atomic_long_inc(&mm->rss_file));
@@ -118,10 +125,10 @@ PAGODA_TEST(validate_mm_finds_damaged_tables, "XC-06")
 	end_process();
 }
 
-#define SWAP_FINDS(text, ...)                                                                                          \
-	EXPECT_PANIC(text, {                                                                                           \
-		__VA_ARGS__;                                                                                           \
-		validate_swap();                                                                                       \
+#define SWAP_FINDS(text, ...)    \
+	EXPECT_PANIC(text, {     \
+		__VA_ARGS__;     \
+		validate_swap(); \
 	})
 
 PAGODA_TEST(validate_swap_finds_damage, "XC-06")
@@ -141,8 +148,10 @@ PAGODA_TEST(validate_swap_finds_damage, "XC-06")
 	SWAP_FINDS("inuse != area->inuse", area->inuse++);
 	SWAP_FINDS("nr_free != atomic_long_read(&nr_swap_pages)", atomic_long_inc(&nr_swap_pages));
 	SWAP_FINDS("cached != area->space.nrpages", area->space.nrpages++);
-	SWAP_FINDS("index_set_has(&area->free_slots", index_set_remove(&area->free_slots, free_beside));
-	SWAP_FINDS("index_set_has(&area->free_groups", index_set_remove(&area->free_groups, area->max / SLOT_GROUP - 1));
+	SWAP_FINDS("index_set_has(&area->free_slots",
+		   index_set_remove(&area->free_slots, free_beside));
+	SWAP_FINDS("index_set_has(&area->free_groups",
+		   index_set_remove(&area->free_groups, area->max / SLOT_GROUP - 1));
 	CHECK(swap_out_page(B_AT));
 	CHECK_EQ(hosted_read32(B_AT), 1);
 	page = page_at(B_AT);
@@ -151,10 +160,10 @@ PAGODA_TEST(validate_swap_finds_damage, "XC-06")
 	end_process();
 }
 
-#define LRU_FINDS(text, ...)                                                                                           \
-	EXPECT_PANIC(text, {                                                                                           \
-		__VA_ARGS__;                                                                                           \
-		validate_lru();                                                                                        \
+#define LRU_FINDS(text, ...)    \
+	EXPECT_PANIC(text, {    \
+		__VA_ARGS__;    \
+		validate_lru(); \
 	})
 
 PAGODA_TEST(validate_lru_finds_damage, "XC-06")
@@ -180,7 +189,8 @@ PAGODA_TEST(the_validator_of_a_files_regions_finds_damage, "XC-06")
 	struct vm_area_struct *first, *second;
 
 	make_process();
-	CHECK_EQ(do_mmap(shared_file, SHARED_AT + PG(8), PG(1), RW, MAP_SHARED | MAP_FIXED, PG(1)), SHARED_AT + PG(8));
+	CHECK_EQ(do_mmap(shared_file, SHARED_AT + PG(8), PG(1), RW, MAP_SHARED | MAP_FIXED, PG(1)),
+		 SHARED_AT + PG(8));
 	root = &shared_file->f_mapping->i_mmap_shared;
 	first = find_vma(mm, SHARED_AT);
 	second = find_vma(mm, SHARED_AT + PG(8));
@@ -190,8 +200,14 @@ PAGODA_TEST(the_validator_of_a_files_regions_finds_damage, "XC-06")
 		first->shared_last = second->shared_last = 8;
 		vma_interval_validate(root);
 	});
-	EXPECT_PANIC("vma->shared_last != ", { first->shared_last++; vma_interval_validate(root); });
-	EXPECT_PANIC("rb_validate(root) != count", { root->node->parent_color ^= 1; vma_interval_validate(root); });
+	EXPECT_PANIC("vma->shared_last != ", {
+		first->shared_last++;
+		vma_interval_validate(root);
+	});
+	EXPECT_PANIC("rb_validate(root) != count", {
+		root->node->parent_color ^= 1;
+		vma_interval_validate(root);
+	});
 	end_process();
 }
 
@@ -200,7 +216,10 @@ PAGODA_TEST(validate_vmalloc_finds_damage, "XC-06")
 	void *first = vmalloc(PAGE_SIZE), *second = vmalloc(2 * PAGE_SIZE);
 
 	CHECK(first && second && vmlist && vmlist->next);
-	EXPECT_PANIC("list and tree disagree", { vmlist = vmlist->next; validate_vmalloc(); });
+	EXPECT_PANIC("list and tree disagree", {
+		vmlist = vmlist->next;
+		validate_vmalloc();
+	});
 	EXPECT_PANIC("is in no tree", {
 		static struct vm_struct stray;
 		struct vm_struct *last = vmlist;
@@ -210,7 +229,10 @@ PAGODA_TEST(validate_vmalloc_finds_damage, "XC-06")
 		last->next = &stray;
 		validate_vmalloc();
 	});
-	EXPECT_PANIC("tree is broken", { vmlist->node.parent_color ^= 1; validate_vmalloc(); });
+	EXPECT_PANIC("tree is broken", {
+		vmlist->node.parent_color ^= 1;
+		validate_vmalloc();
+	});
 	vfree(first);
 	vfree(second);
 }
@@ -226,7 +248,13 @@ PAGODA_TEST(validate_slab_finds_damaged_arrays, "XC-06")
 	cc = cachep->cpudata[port_cpu_id()];
 	CHECK(cc->avail);
 	validate_slab();
-	EXPECT_PANIC("overflows", { cc->avail = cc->limit + 1; validate_slab(); });
-	EXPECT_PANIC("holds", { cc_entry(cc)[0] = cachep; validate_slab(); });
+	EXPECT_PANIC("overflows", {
+		cc->avail = cc->limit + 1;
+		validate_slab();
+	});
+	EXPECT_PANIC("holds", {
+		cc_entry(cc)[0] = cachep;
+		validate_slab();
+	});
 	CHECK_EQ(kmem_cache_destroy(cachep), 0);
 }

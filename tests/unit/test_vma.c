@@ -117,7 +117,8 @@ PAGODA_TEST(map_fixed_replaces_what_is_there, "AS-47 AS-43")
 	map_at(BASE + PG(1), 4, RW);
 	CHECK_LAYOUT(6, "wwwwww");
 	CHECK_EQ(do_mmap(NULL, BASE, PG(1), RW, FIXED | MAP_FIXED_NOREPLACE, 0), -EEXIST);
-	CHECK_EQ(do_mmap(NULL, BASE + PG(6), PG(1), RW, ANON | MAP_FIXED_NOREPLACE, 0), BASE + PG(6));
+	CHECK_EQ(do_mmap(NULL, BASE + PG(6), PG(1), RW, ANON | MAP_FIXED_NOREPLACE, 0),
+		 BASE + PG(6));
 	check_mm();
 }
 
@@ -149,7 +150,8 @@ PAGODA_TEST(shared_anonymous_maps_never_merge, "AS-40")
 {
 	new_process();
 	for (int i = 0; i < 3; i++)
-		CHECK_EQ(do_mmap(NULL, BASE + PG(i), PG(1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+		CHECK_EQ(do_mmap(NULL, BASE + PG(i), PG(1), RW,
+				 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
 			 BASE + PG(i));
 	CHECK_LAYOUT(3, "w|w|w");
 	check_mm();
@@ -236,7 +238,7 @@ PAGODA_TEST(mlock_limits, "CT-16 AS-60")
 	static struct rlimit limits[RLIM_NLIMITS];
 
 	for (int i = 0; i < RLIM_NLIMITS; i++)
-		limits[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+		limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	new_process();
 	current_vm->rlim = limits;
 	current_vm->cap_ipc_lock = false;
@@ -272,7 +274,8 @@ PAGODA_TEST(find_vma_agrees_with_the_list, "CT-12 AS-32 AS-34 AS-35 AS-36")
 		       test_random_below(2) ? RW : PROT_READ);
 	check_mm();
 	for (int i = 0; i < 2000; i++) {
-		unsigned long addr = BASE + PG(test_random_below(2100)) + test_random_below(PAGE_SIZE);
+		unsigned long addr =
+			BASE + PG(test_random_below(2100)) + test_random_below(PAGE_SIZE);
 		struct vm_area_struct *expected = mm->mmap, *prev = NULL, *got_prev, *got;
 
 		for (; expected && expected->vm_end <= addr; expected = expected->vm_next)
@@ -301,7 +304,8 @@ PAGODA_TEST(areas_are_placed_top_down, "AS-37")
 	CHECK_EQ(c + PG(4), b);
 	CHECK_EQ(do_munmap(b, PG(4)), 0);
 	CHECK_EQ(do_mmap(NULL, 0, PG(5), RW, ANON, 0), c - PG(5));
-	CHECK_EQ(do_mmap(NULL, 0, PG(2), PROT_READ, ANON, 0), b + PG(2)); /* the hole is used again */
+	/* the hole is used again */
+	CHECK_EQ(do_mmap(NULL, 0, PG(2), PROT_READ, ANON, 0), b + PG(2));
 	CHECK_EQ(do_mmap(NULL, 0, PG(2), PROT_READ, ANON, 0), b);
 	check_mm();
 }
@@ -322,7 +326,7 @@ PAGODA_TEST(areas_are_placed_bottom_up_without_a_stack_limit, "AS-37")
 PAGODA_TEST(hints_are_used_if_free, "AS-37")
 {
 	new_process();
-	CHECK_EQ(do_mmap(NULL, BASE + 5, PG(2), RW, ANON, 0), BASE); /* rounded down */
+	CHECK_EQ(do_mmap(NULL, BASE + 5, PG(2), RW, ANON, 0), BASE);		 /* rounded down */
 	CHECK_NE(do_mmap(NULL, BASE + PG(1), PG(2), RW, ANON, 0), BASE + PG(1)); /* occupied */
 	CHECK_EQ(do_mmap(NULL, PG(1), PG(1), PROT_READ, ANON, 0), MMAP_MIN_ADDR);
 	CHECK_EQ(IS_ERR_VALUE(do_mmap(NULL, TASK_SIZE - PG(1), PG(2), RW, ANON, 0)), false);
@@ -331,7 +335,8 @@ PAGODA_TEST(hints_are_used_if_free, "AS-37")
 
 		CHECK_LT(low, 0x80000000ul);
 		CHECK_EQ(do_mmap(NULL, 0x7f000000, PG(1), RW, ANON | MAP_32BIT, 0), 0x7f000000);
-		CHECK_LT(do_mmap(NULL, 0x7ffff000, PG(2), RW, ANON | MAP_32BIT, 0), 0x80000000ul - PG(2));
+		CHECK_LT(do_mmap(NULL, 0x7ffff000, PG(2), RW, ANON | MAP_32BIT, 0),
+			 0x80000000ul - PG(2));
 	}
 	check_mm();
 }
@@ -388,7 +393,8 @@ PAGODA_TEST(mmap_error_matrix, "AS-47 AS-01")
 	CHECK_EQ(do_mmap(NULL, TASK_SIZE, PG(1), RW, FIXED, 0), -ENOMEM);
 	CHECK_EQ(do_mmap(NULL, TASK_SIZE - PG(1), PG(2), RW, FIXED, 0), -ENOMEM);
 	CHECK_EQ(do_mmap(NULL, PG(1), PG(1), RW, FIXED, 0), -EPERM);
-	CHECK_EQ(do_mmap(NULL, 0, PG(1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, 0), -EINVAL);
+	CHECK_EQ(do_mmap(NULL, 0, PG(1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, 0),
+		 -EINVAL);
 	CHECK_EQ(do_mmap(NULL, 0, PG(1), RW, ANON | MAP_HUGETLB, 0), -ENOMEM);
 	CHECK_EQ(do_mmap(file, 0, PG(1), PROT_READ, MAP_PRIVATE, 0 - PAGE_SIZE), -EOVERFLOW);
 	put_vm_file(file);
@@ -437,13 +443,15 @@ PAGODA_TEST(mremap_errors, "CT-14 AS-52 AS-22")
 	CHECK_EQ(do_mremap(BASE, PG(1), 0, 0, 0), -EINVAL);
 	CHECK_EQ(do_mremap(BASE, PG(1), PG(1), MREMAP_FIXED, BASE + PG(10)), -EINVAL);
 	CHECK_EQ(do_mremap(BASE, PG(1), PG(2), MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0), -EINVAL);
-	CHECK_EQ(do_mremap(BASE, PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(1)), -EINVAL);
-	CHECK_EQ(do_mremap(BASE, PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9) + 1), -EINVAL);
+	CHECK_EQ(do_mremap(BASE, PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(1)),
+		 -EINVAL);
+	CHECK_EQ(do_mremap(BASE, PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9) + 1),
+		 -EINVAL);
 	CHECK_EQ(do_mremap(BASE, PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, TASK_SIZE), -EINVAL);
 	CHECK_EQ(do_mremap(BASE, 0, PG(1), MREMAP_MAYMOVE, 0), -EINVAL); /* private */
 	CHECK_EQ(do_mremap(BASE + PG(20), PG(1), PG(1), 0, 0), -EFAULT);
 	CHECK_EQ(do_mremap(BASE, PG(5), PG(6), MREMAP_MAYMOVE, 0), -EFAULT); /* two VMAs */
-	CHECK_EQ(do_mremap(BASE, PG(4), PG(6), 0, 0), -ENOMEM); /* blocked */
+	CHECK_EQ(do_mremap(BASE, PG(4), PG(6), 0, 0), -ENOMEM);		     /* blocked */
 	CHECK_LAYOUT(5, "wwww|r");
 	CHECK_EQ(do_mremap(BASE, PG(5), PG(5), 0, 0), BASE); /* same size spans VMAs */
 	find_vma(current_vm->mm, BASE)->vm_flags |= VM_DONTEXPAND;
@@ -457,7 +465,7 @@ PAGODA_TEST(address_space_limit, "AS-47 FT-23")
 	static struct rlimit limits[RLIM_NLIMITS];
 
 	for (int i = 0; i < RLIM_NLIMITS; i++)
-		limits[i] = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+		limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	new_process();
 	current_vm->rlim = limits;
 	limits[RLIMIT_AS].rlim_cur = PG(10);
@@ -479,7 +487,8 @@ PAGODA_TEST(map_count_limit, "AS-47 AS-43")
 	sysctl_max_map_count = 8;
 	map_at(BASE, 20, RW);
 	for (int i = 1; i < 8; i++)
-		CHECK_EQ(do_mmap(NULL, BASE + PG(20 + 2 * i), PG(1), RW, FIXED, 0), BASE + PG(20 + 2 * i));
+		CHECK_EQ(do_mmap(NULL, BASE + PG(20 + 2 * i), PG(1), RW, FIXED, 0),
+			 BASE + PG(20 + 2 * i));
 	CHECK_EQ(map_count(), 8);
 	CHECK_EQ(do_munmap(BASE + PG(5), PG(1)), -ENOMEM);
 	CHECK_EQ(do_mprotect(BASE + PG(5), PG(1), PROT_READ), -ENOMEM);
@@ -505,11 +514,14 @@ PAGODA_TEST(overcommit_modes, "AS-02 AS-67")
 	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 10);
 	CHECK_EQ(get_mm_rss(current_vm->mm), 0);
 	CHECK_EQ(do_mmap(NULL, 0, PG(ram + 1), PROT_READ, MAP_SHARED | MAP_ANONYMOUS, 0), -ENOMEM);
-	CHECK(!IS_ERR_VALUE(do_mmap(NULL, 0, PG(ram + 1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, 0)));
-	CHECK_EQ(do_mmap(NULL, BASE + PG(20), PG(5), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0), BASE + PG(20));
+	CHECK(!IS_ERR_VALUE(
+		do_mmap(NULL, 0, PG(ram + 1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, 0)));
+	CHECK_EQ(do_mmap(NULL, BASE + PG(20), PG(5), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+		 BASE + PG(20));
 	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 15);
 	CHECK_EQ(do_munmap(BASE + PG(21), PG(3)), 0);
-	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 15); /* the object's, not the mapping's */
+	/* the object's, not the mapping's */
+	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 15);
 	CHECK_EQ(do_munmap(BASE + PG(20), PG(5)), 0);
 	CHECK_EQ(atomic_long_read(&vm_committed_as), committed + 10);
 	sysctl_overcommit_memory = 2;
@@ -553,7 +565,7 @@ PAGODA_TEST(brk_grows_shrinks_and_refuses, "AS-58 AS-30 AS-36")
 	check_mm();
 }
 
-/* ---- mremap ----------------------------------------------------------------------------------- */
+/* ---- mremap ---------------------------------------------------------------------------------- */
 
 PAGODA_TEST(mremap_grows_in_place_and_shrinks, "AS-52")
 {
@@ -599,14 +611,20 @@ PAGODA_TEST(mremap_joins_its_new_neighbours, "AS-42")
 	map_at(BASE, 2, RW);
 	map_at(BASE + PG(4), 2, RW);
 	map_at(BASE + PG(20), 2, RW);
-	CHECK_EQ(do_mremap(BASE + PG(20), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(2)), BASE + PG(2));
+	CHECK_EQ(
+		do_mremap(BASE + PG(20), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(2)),
+		BASE + PG(2));
 	CHECK_LAYOUT(6, "wwwwww");
 	CHECK_EQ(map_count(), 1);
 	/* There and back again with its pages. */
 	hosted_user_fill(BASE, 1, PG(6));
-	CHECK_EQ(do_mremap(BASE + PG(2), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(20)), BASE + PG(20));
+	CHECK_EQ(
+		do_mremap(BASE + PG(2), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(20)),
+		BASE + PG(20));
 	CHECK_LAYOUT(6, "ww..ww");
-	CHECK_EQ(do_mremap(BASE + PG(20), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(2)), BASE + PG(2));
+	CHECK_EQ(
+		do_mremap(BASE + PG(20), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(2)),
+		BASE + PG(2));
 	CHECK_LAYOUT(6, "wwwwww");
 	check_mm();
 }
@@ -617,7 +635,8 @@ PAGODA_TEST(mremap_fixed_within_one_vma, "AS-52")
 	map_at(BASE, 10, RW);
 	for (int i = 0; i < 10; i++)
 		hosted_write32(BASE + PG(i), (u32)i);
-	CHECK_EQ(do_mremap(BASE + PG(1), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(6)), BASE + PG(6));
+	CHECK_EQ(do_mremap(BASE + PG(1), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(6)),
+		 BASE + PG(6));
 	CHECK_EQ(hosted_read32(BASE + PG(6)), 1);
 	CHECK_EQ(hosted_read32(BASE + PG(7)), 2);
 	CHECK_EQ(hosted_read32(BASE + PG(8)), 8);
@@ -636,7 +655,8 @@ PAGODA_TEST(mremap_moves_whole_tables, "AS-53")
 		hosted_write32(from + off, (u32)off + 1);
 	frames = frame_at(from + PMD_SIZE);
 	tables = pmd_val(pmdp_get(walk_to_pmd(current_vm->mm, from)));
-	CHECK_EQ(do_mremap(from, 2 * PMD_SIZE, 2 * PMD_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	CHECK_EQ(do_mremap(from, 2 * PMD_SIZE, 2 * PMD_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, to),
+		 to);
 	CHECK_EQ(frame_at(to + PMD_SIZE), frames);
 	CHECK_EQ(pmd_val(pmdp_get(walk_to_pmd(current_vm->mm, to))), tables);
 	for (unsigned long off = 0; off < 2 * PMD_SIZE; off += 16 * PAGE_SIZE)
@@ -644,10 +664,12 @@ PAGODA_TEST(mremap_moves_whole_tables, "AS-53")
 	check_mm();
 }
 
-PAGODA_TEST_CONFIG(an_aligned_move_of_64_mib_rewrites_few_entries, "FX-21 AS-53", .ram = 128 * SZ_1M)
+PAGODA_TEST_CONFIG(an_aligned_move_of_64_mib_rewrites_few_entries, "FX-21 AS-53",
+		   .ram = 128 * SZ_1M)
 {
 	static unsigned long tables[64 * SZ_1M / SZ_2M];
-	unsigned long from = ALIGN(BASE, PMD_SIZE), to = ALIGN(from + 128 * SZ_1M, PMD_SIZE), allocated;
+	unsigned long from = ALIGN(BASE, PMD_SIZE), to = ALIGN(from + 128 * SZ_1M, PMD_SIZE),
+		      allocated;
 	unsigned int nr = 64 * SZ_1M / PMD_SIZE, written = 0;
 
 	new_process();
@@ -655,19 +677,25 @@ PAGODA_TEST_CONFIG(an_aligned_move_of_64_mib_rewrites_few_entries, "FX-21 AS-53"
 	for (unsigned int i = 0; i < nr; i++) { /* a page here and there in each table */
 		hosted_write32(from + i * PMD_SIZE, i + 1);
 		hosted_write32(from + i * PMD_SIZE + PG(100), i + 1000);
-		tables[i] = (unsigned long)pmd_val(pmdp_get(walk_to_pmd(current_vm->mm, from + i * PMD_SIZE)));
+		tables[i] = (unsigned long)pmd_val(
+			pmdp_get(walk_to_pmd(current_vm->mm, from + i * PMD_SIZE)));
 	}
 	allocated = vm_event(pgtable_alloc);
 	CHECK_EQ(do_mremap(from, 64 * SZ_1M, 64 * SZ_1M, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
 	for (unsigned int i = 0; i < nr; i++) {
 		pmd_t *old = walk_to_pmd(current_vm->mm, from + i * PMD_SIZE);
 
-		/* The very table, at its new place: one entry cleared, one set, none of its own touched. */
-		CHECK_EQ(pmd_val(pmdp_get(walk_to_pmd(current_vm->mm, to + i * PMD_SIZE))), tables[i]);
+		/*
+		 * The very table, at its new place: one entry cleared, one set, none of its own
+		 * touched.
+		 */
+		CHECK_EQ(pmd_val(pmdp_get(walk_to_pmd(current_vm->mm, to + i * PMD_SIZE))),
+			 tables[i]);
 		CHECK(!old || pmd_none(pmdp_get(old)));
 		written += 2;
 	}
-	written += (unsigned int)(vm_event(pgtable_alloc) - allocated); /* entries for new upper tables */
+	/* entries for new upper tables */
+	written += (unsigned int)(vm_event(pgtable_alloc) - allocated);
 	CHECK_LT(written, 100);
 	for (unsigned int i = 0; i < nr; i++) {
 		CHECK_EQ(hosted_read32(to + i * PMD_SIZE), i + 1);
@@ -714,7 +742,7 @@ PAGODA_TEST(mremap_carries_locks, "AS-52 AS-59")
 	check_mm();
 }
 
-/* ---- madvise, mincore, msync ------------------------------------------------------------------- */
+/* ---- madvise, mincore, msync ----------------------------------------------------------------- */
 
 PAGODA_TEST(madvise_hints_and_drops, "AS-66 AS-22")
 {
@@ -778,7 +806,7 @@ PAGODA_TEST(msync_checks_its_range, "AS-51")
 	CHECK_EQ(do_msync(BASE, PG(2), 2), -EBUSY);
 }
 
-/* ---- Lifetime -------------------------------------------------------------------------------------- */
+/* ---- Lifetime -------------------------------------------------------------------------------- */
 
 PAGODA_TEST(mm_counts_and_list, "AS-06 AS-08 AS-09 AS-10 AS-12")
 {
@@ -843,7 +871,7 @@ PAGODA_TEST(tables_go_with_their_last_region, "AS-50 PT-18")
 	CHECK_EQ(atomic_long_read(&mm->pgtables_bytes), PAGE_SIZE);
 }
 
-/* ---- Growth ------------------------------------------------------------------------------------------- */
+/* ---- Growth ---------------------------------------------------------------------------------- */
 
 PAGODA_TEST(consecutive_file_maps_are_one_vma, "FX-20 AS-31 AS-68")
 {
@@ -852,7 +880,8 @@ PAGODA_TEST(consecutive_file_maps_are_one_vma, "FX-20 AS-31 AS-68")
 	CHECK(file);
 	new_process();
 	for (unsigned long i = 0; i < 1000; i++)
-		CHECK_EQ(do_mmap(file, BASE + PG(i), PG(1), PROT_READ, MAP_SHARED | MAP_FIXED, PG(i)),
+		CHECK_EQ(do_mmap(file, BASE + PG(i), PG(1), PROT_READ, MAP_SHARED | MAP_FIXED,
+				 PG(i)),
 			 BASE + PG(i));
 	CHECK_EQ(map_count(), 1);
 	CHECK_EQ(atomic_read(&file->f_count), 2);
@@ -948,7 +977,7 @@ PAGODA_TEST(mmap_cache_forgets_what_is_unmapped, "AS-33")
 	check_mm();
 }
 
-/* ---- Allocation failures ------------------------------------------------------------------------------- */
+/* ---- Allocation failures --------------------------------------------------------------------- */
 
 /* A region of eight pages, never touched, whose middle is the border between two tables. */
 #define ASTRIDE (BASE + 4 * PMD_SIZE - PG(4))
@@ -1003,7 +1032,8 @@ static bool one_call(void *arg)
 	arch_pick_mmap_layout(current_vm->mm, 8 * SZ_1M);
 	prepared = do_mmap(NULL, BASE, PG(20), RW, FIXED, 0) == BASE &&
 		   do_mmap(NULL, BASE + PG(30), PG(20), PROT_READ, FIXED, 0) == BASE + PG(30) &&
-		   (which < 7 || which == 9 || do_mmap(NULL, ASTRIDE, PG(8), PROT_READ, FIXED, 0) == ASTRIDE);
+		   (which < 7 || which == 9 ||
+		    do_mmap(NULL, ASTRIDE, PG(8), PROT_READ, FIXED, 0) == ASTRIDE);
 	for (int i = 0; prepared && i < 20; i += 2) {
 		u32 one = 1;
 
@@ -1027,14 +1057,16 @@ static bool one_call(void *arg)
 		ret = (long)do_mmap(NULL, BASE + PG(5), PG(30), PROT_READ, FIXED, 0);
 		break;
 	case 3:
-		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(35));
+		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED,
+				      BASE + PG(35));
 		break;
 	case 4:
 		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED,
 				      BASE + PMD_SIZE + PG(3));
 		break;
 	case 5:
-		ret = (long)do_mmap(NULL, BASE + PG(60), PG(3), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
+		ret = (long)do_mmap(NULL, BASE + PG(60), PG(3), RW,
+				    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
 		break;
 	case 6: {
 		struct mm_struct *mm = dup_mm(current_vm->mm);
@@ -1050,12 +1082,13 @@ static bool one_call(void *arg)
 	case 7:
 	case 9:
 		drain_pgt_cache();
-		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED, ASTRIDE);
+		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED,
+				      ASTRIDE);
 		break;
 	case 8:
 		drain_pgt_cache();
-		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
-				      ASTRIDE);
+		ret = (long)do_mremap(BASE + PG(4), PG(8), PG(8),
+				      MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, ASTRIDE);
 		break;
 	}
 	ok = check_unchanged(&before, ret);
@@ -1065,11 +1098,11 @@ static bool one_call(void *arg)
 	return ok;
 }
 
-#define FAILING_TEST(which_, name)                                                                 \
-	PAGODA_TEST(name##_unwinds_every_failed_allocation, "AS-54 AS-10 AS-47 AS-49")             \
-	{                                                                                          \
-		unsigned int which = which_;                                                       \
-		test_fail_every_allocation(one_call, &which);                                      \
+#define FAILING_TEST(which_, name)                                                     \
+	PAGODA_TEST(name##_unwinds_every_failed_allocation, "AS-54 AS-10 AS-47 AS-49") \
+	{                                                                              \
+		unsigned int which = which_;                                           \
+		test_fail_every_allocation(one_call, &which);                          \
 	}
 FAILING_TEST(0, munmap)
 FAILING_TEST(1, mprotect)

@@ -321,7 +321,8 @@ static unsigned int depth_of(const struct vm_struct *area)
 }
 
 /* In the middle the list's links are broken: a search that walked it would fall over. */
-PAGODA_TEST_CONFIG(ten_thousand_areas_are_searched_in_logarithmic_steps, "FX-06", .ram = 256 * SZ_1M)
+PAGODA_TEST_CONFIG(ten_thousand_areas_are_searched_in_logarithmic_steps, "FX-06",
+		   .ram = 256 * SZ_1M)
 {
 	enum { NR = 10000 };
 	void **areas = vmalloc(NR * sizeof(*areas)), *at_the_end;
@@ -350,7 +351,9 @@ PAGODA_TEST_CONFIG(ten_thousand_areas_are_searched_in_logarithmic_steps, "FX-06"
 	vfree(areas);
 }
 
-/* Half of all addresses is freed, a third is in use: without a purge there is no other half left. */
+/*
+ * Half of all addresses is freed, a third is in use: without a purge there is no other half left.
+ */
 PAGODA_TEST_CONFIG(addresses_of_freed_areas_are_purged_before_a_request_fails, "", .nr_cpus = 2)
 {
 	unsigned long all = VMALLOC_END - VMALLOC_START;
@@ -437,11 +440,18 @@ PAGODA_TEST(validate_vmalloc_finds_damage, "")
 	char *area = vmalloc(3 * PAGE_SIZE);
 
 	(void)*(volatile char *)area;
-	EXPECT_PANIC("is not mapped", { unmap_kernel_range((unsigned long)area + PAGE_SIZE, PAGE_SIZE);
-					validate_vmalloc(); });
-	EXPECT_PANIC("wrong place or gap", { vmlist->gap += PAGE_SIZE; validate_vmalloc(); });
+	EXPECT_PANIC("is not mapped", {
+		unmap_kernel_range((unsigned long)area + PAGE_SIZE, PAGE_SIZE);
+		validate_vmalloc();
+	});
+	EXPECT_PANIC("wrong place or gap", {
+		vmlist->gap += PAGE_SIZE;
+		validate_vmalloc();
+	});
 	EXPECT_PANIC("guard page is mapped", {
-		CHECK_EQ(map_kernel_range((unsigned long)area + 3 * PAGE_SIZE, 0, PAGE_SIZE, PAGE_KERNEL), 0);
+		CHECK_EQ(map_kernel_range((unsigned long)area + 3 * PAGE_SIZE, 0, PAGE_SIZE,
+					  PAGE_KERNEL),
+			 0);
 		validate_vmalloc();
 	});
 	vfree(area);

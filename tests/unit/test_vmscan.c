@@ -10,8 +10,10 @@ static struct disk_file disk;
 /* One pass over the file list of the zone that holds the pages. */
 static struct scan_control scan(int priority, unsigned long max_scan)
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = priority,
-				   .nr_pages = SWAP_CLUSTER_MAX, .writes_left = SWAP_CLUSTER_MAX };
+	struct scan_control sc = {.gfp_mask = GFP_KERNEL,
+				  .priority = priority,
+				  .nr_pages = SWAP_CLUSTER_MAX,
+				  .writes_left = SWAP_CLUSTER_MAX};
 	zone_t *zone = page_zone(disk_page(&disk, disk.pages - 1));
 
 	sc.classzone = zone;
@@ -139,7 +141,8 @@ PAGODA_TEST(a_pass_writes_at_most_a_cluster, "RC-11")
 	disk.slow = false;
 	CHECK_EQ(scan(1, 1000).nr_reclaimed, SWAP_CLUSTER_MAX);
 	CHECK_EQ(disk.writes, SWAP_CLUSTER_MAX);
-	sc = scan(1, 1000); /* the disk answers at once: what is written is freed in the same pass */
+	/* the disk answers at once: what is written is freed in the same pass */
+	sc = scan(1, 1000);
 	CHECK_EQ(disk.writes, 2 * SWAP_CLUSTER_MAX);
 	CHECK_EQ(sc.nr_reclaimed, SWAP_CLUSTER_MAX);
 	disk_close(&disk);
@@ -147,15 +150,15 @@ PAGODA_TEST(a_pass_writes_at_most_a_cluster, "RC-11")
 
 PAGODA_TEST(gfp_flags_forbid_writing, "PA-30 PA-31 PA-32")
 {
-	static const gfp_t masks[] = { GFP_NOFS, GFP_NOIO, GFP_NOHIGHIO };
+	static const gfp_t masks[] = {GFP_NOFS, GFP_NOIO, GFP_NOHIGHIO};
 
 	disk_open(&disk, 8);
 	disk_cache(&disk, 0, 8);
 	for (int i = 0; i < 8; i++)
 		dirty_page(i, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
-		struct scan_control sc = { .gfp_mask = masks[i], .priority = 1, .nr_pages = 32,
-					   .writes_left = 32 };
+		struct scan_control sc = {
+			.gfp_mask = masks[i], .priority = 1, .nr_pages = 32, .writes_left = 32};
 
 		shrink_cache(&sc, page_zone(disk_page(&disk, 0)), LRU_KIND_FILE, 8);
 		CHECK_EQ(sc.nr_scanned, 8);
@@ -222,12 +225,13 @@ PAGODA_TEST(buffers_of_a_file_page_go_one_pass_before_it, "RC-26 CT-36")
 
 PAGODA_TEST(anonymous_page_with_buffers_is_freed_at_once, "RC-26")
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = 32 };
+	struct scan_control sc = {.gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = 32};
 	struct page *page = alloc_page(GFP_KERNEL);
 	zone_t *zone = page_zone(page);
 
 	page_release_buffers = release_any;
-	page->private = page; /* its reference is the only one: whoever had the page has dropped it */
+	/* its reference is the only one: whoever had the page has dropped it */
+	page->private = page;
 	lru_cache_add(page);
 	shrink_cache(&sc, zone, LRU_KIND_FILE, 1);
 	CHECK_EQ(sc.nr_reclaimed, 1);
@@ -270,7 +274,7 @@ PAGODA_TEST_CONFIG(active_list_is_a_clock, "RC-15 RC-17", .options = "reclaim=cl
 	disk_close(&disk);
 }
 
-/* ---- Mapped pages ------------------------------------------------------------------------------ */
+/* ---- Mapped pages ---------------------------------------------------------------------------- */
 
 PAGODA_TEST(mapped_pages_are_unmapped_by_the_reverse_map, "FX-01 RC-43 RC-40")
 {
@@ -351,7 +355,8 @@ PAGODA_TEST_CONFIG(enough_mapped_pages_start_swap_out, "RC-23 RC-39 RC-43 RC-36"
 
 PAGODA_TEST_CONFIG(the_tenth_anonymous_page_starts_swap_out, "RC-27", .options = "reclaim=classic")
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = SWAP_CLUSTER_MAX };
+	struct scan_control sc = {
+		.gfp_mask = GFP_KERNEL, .priority = 1, .nr_pages = SWAP_CLUSTER_MAX};
 	unsigned long before;
 
 	new_process();
@@ -369,7 +374,7 @@ PAGODA_TEST_CONFIG(the_tenth_anonymous_page_starts_swap_out, "RC-27", .options =
 		CHECK(!PageLocked(pfn_to_page(frame_at(BASE + PG(i)))));
 }
 
-/* ---- Whole passes ---------------------------------------------------------------------------------- */
+/* ---- Whole passes ---------------------------------------------------------------------------- */
 
 static unsigned int nr_passes;
 
@@ -383,12 +388,12 @@ static unsigned long scan_nothing(unsigned long nr, gfp_t gfp)
 	(void)nr, (void)gfp;
 	return 0;
 }
-static struct shrinker pass_counter = { "passes", count_passes, scan_nothing, { 0 } };
+static struct shrinker pass_counter = {"passes", count_passes, scan_nothing, {0}};
 
 PAGODA_TEST(six_passes_before_giving_up, "RC-08")
 {
-	struct scan_control sc = { .gfp_mask = GFP_KERNEL,
-				   .classzone = &pgdat_list->node_zones[ZONE_NORMAL] };
+	struct scan_control sc = {.gfp_mask = GFP_KERNEL,
+				  .classzone = &pgdat_list->node_zones[ZONE_NORMAL]};
 
 	(void)test_free_frames(); /* no free slabs */
 	register_shrinker(&pass_counter);
@@ -413,11 +418,11 @@ static unsigned long free_objects(unsigned long nr, gfp_t gfp)
 	shrinker_gfp = gfp;
 	return nr;
 }
-static struct shrinker object_shrinker = { "objects", count_objects, free_objects, { 0 } };
+static struct shrinker object_shrinker = {"objects", count_objects, free_objects, {0}};
 
 PAGODA_TEST(other_caches_shrink_in_proportion, "")
 {
-	struct scan_control sc = { .gfp_mask = GFP_NOFS, .nr_pages = 32 };
+	struct scan_control sc = {.gfp_mask = GFP_NOFS, .nr_pages = 32};
 	unsigned long seen;
 
 	disk_open(&disk, 600);
@@ -443,7 +448,7 @@ PAGODA_TEST(other_caches_shrink_in_proportion, "")
 	disk_close(&disk);
 }
 
-/* ---- Under pressure -------------------------------------------------------------------------------- */
+/* ---- Under pressure -------------------------------------------------------------------------- */
 
 #define RAM_PAGES (16 * SZ_1M / PAGE_SIZE)
 
@@ -464,7 +469,8 @@ static void wait_until_kswapd_sleeps(void)
 	pg_data_t *pgdat;
 
 	for_each_pgdat(pgdat)
-		while (!kswapd_can_sleep_pgdat(pgdat) || !atomic_read(&pgdat->kswapd_wait.nr_waiting))
+		while (!kswapd_can_sleep_pgdat(pgdat) ||
+		       !atomic_read(&pgdat->kswapd_wait.nr_waiting))
 			port_yield();
 }
 
@@ -487,7 +493,8 @@ static void read_twice_ram(void)
 	wait_until_kswapd_sleeps();
 	for_each_zone(zone, pgdat_list)
 		if (zone->size)
-			CHECK_GE(__atomic_load_n(&zone->free_pages, __ATOMIC_RELAXED), zone->pages_high);
+			CHECK_GE(__atomic_load_n(&zone->free_pages, __ATOMIC_RELAXED),
+				 zone->pages_high);
 	read_all(&disk);
 	validate_lru();
 	disk_close(&disk);
@@ -509,7 +516,8 @@ static void keep_everybody_out(zone_t *zone)
 	(void)zone;
 }
 
-PAGODA_TEST_CONFIG(processes_reclaim_without_kswapd, "RC-07", .ram = 16 * SZ_1M, .start_threads = true)
+PAGODA_TEST_CONFIG(processes_reclaim_without_kswapd, "RC-07", .ram = 16 * SZ_1M,
+		   .start_threads = true)
 {
 	struct reclaim_ops ops = *reclaim_ops;
 
@@ -545,8 +553,8 @@ PAGODA_TEST_CONFIG(mapping_larger_than_ram_keeps_its_bytes, "PM-32 RC-40", .nr_c
 	write_and_read_mapped(2 * RAM_PAGES);
 }
 
-PAGODA_TEST_CONFIG(mapping_larger_than_ram_keeps_its_bytes_classic, "PM-32 RC-40",
-		   .nr_cpus = 2, PRESSURE, .options = "reclaim=classic")
+PAGODA_TEST_CONFIG(mapping_larger_than_ram_keeps_its_bytes_classic, "PM-32 RC-40", .nr_cpus = 2,
+		   PRESSURE, .options = "reclaim=classic")
 {
 	write_and_read_mapped(2 * RAM_PAGES);
 }
@@ -578,7 +586,7 @@ PAGODA_TEST_CONFIG(page_with_buffers_stays_mapped, "RC-41", .options = "reclaim=
 	disk_close(&disk);
 }
 
-/* ---- kswapd ------------------------------------------------------------------------------------------ */
+/* ---- kswapd ---------------------------------------------------------------------------------- */
 
 static atomic_t io_runs;
 
@@ -607,7 +615,8 @@ PAGODA_TEST_CONFIG(kswapd_sleeps_until_it_is_needed, "RC-01 RC-04", .start_threa
 	disk_close(&disk);
 }
 
-PAGODA_TEST_CONFIG(kswapd_looks_at_every_zone_of_its_node, "RC-02", .nr_nodes = 2, .ram = 128 * SZ_1M)
+PAGODA_TEST_CONFIG(kswapd_looks_at_every_zone_of_its_node, "RC-02", .nr_nodes = 2,
+		   .ram = 128 * SZ_1M)
 {
 	zone_t *zone = &NODE_DATA(1)->node_zones[ZONE_NORMAL];
 
@@ -620,7 +629,10 @@ PAGODA_TEST_CONFIG(kswapd_looks_at_every_zone_of_its_node, "RC-02", .nr_nodes = 
 	CHECK(kswapd_can_sleep());
 }
 
-/* kswapd once went round for ever: with nothing inactive and too little active it looked at nothing. */
+/*
+ * kswapd once went round for ever: with nothing inactive and too little active it looked at
+ * nothing.
+ */
 static void kswapd_gives_up_with(unsigned long pages, bool in_use)
 {
 	zone_t *zone;
@@ -695,8 +707,8 @@ PAGODA_TEST_CONFIG(slow_disk_kills_nobody, "OM-17", .nr_cpus = 2, PRESSURE, .det
 }
 
 /* A quarter of the RAM lies in the upper zone, which is asked first. */
-PAGODA_TEST_CONFIG(zones_are_turned_over_alike, "FX-15 RC-03", .ram = 20 * SZ_1M, .start_threads = true,
-		   .exact = true)
+PAGODA_TEST_CONFIG(zones_are_turned_over_alike, "FX-15 RC-03", .ram = 20 * SZ_1M,
+		   .start_threads = true, .exact = true)
 {
 	const zone_t *zones = pgdat_list->node_zones;
 	unsigned long dma, normal;

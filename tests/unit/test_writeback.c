@@ -207,8 +207,8 @@ PAGODA_TEST(a_second_error_is_told_to_those_that_came_after_the_first, "")
 	put_vm_file(&f->file);
 }
 
-static struct buffer_head *waiting_buffer(struct block_device *bdev, u64 block, struct list_head *list,
-					  unsigned int rank)
+static struct buffer_head *waiting_buffer(struct block_device *bdev, u64 block,
+					  struct list_head *list, unsigned int rank)
 {
 	struct buffer_head *bh = bread(bdev, block, 512);
 
@@ -228,13 +228,15 @@ PAGODA_TEST(each_waiting_buffer_is_looked_at_twice_however_many_there_are, "")
 		LIST_HEAD(list);
 
 		for (unsigned int i = 0; i < nr; i++)
-			brelse(waiting_buffer(&f->disk.bdev, 1 + i, &list, MAX_WAIT_RANKS - 1 - i % MAX_WAIT_RANKS));
+			brelse(waiting_buffer(&f->disk.bdev, 1 + i, &list,
+					      MAX_WAIT_RANKS - 1 - i % MAX_WAIT_RANKS));
 		CHECK_EQ(nr_waiting_buffers(), nr);
 		CHECK_EQ(write_waiting_buffers(&list, MAX_WAIT_RANKS), 0);
 		CHECK_EQ(waiting_buffers_seen - before, 2 * nr);
 		CHECK_EQ(nr_waiting_buffers(), 0);
 		for (unsigned int i = 0; i < nr; i++)
-			CHECK_EQ(f->disk.bytes[512 * (1 + i)], 'a' + MAX_WAIT_RANKS - 1 - i % MAX_WAIT_RANKS);
+			CHECK_EQ(f->disk.bytes[512 * (1 + i)],
+				 'a' + MAX_WAIT_RANKS - 1 - i % MAX_WAIT_RANKS);
 	}
 	blkdev_mapping_end(&f->disk.bdev);
 	put_vm_file(&f->file);
@@ -247,12 +249,14 @@ PAGODA_TEST(waiting_buffers_go_to_the_disk_by_rank, "")
 	LIST_HEAD(list);
 
 	CHECK(blkdev_mapping(&f->disk.bdev));
-	for (unsigned int rank = MAX_WAIT_RANKS; rank-- > 0;) /* each in a page of its own, the last rank first */
+	/* each in a page of its own, the last rank first */
+	for (unsigned int rank = MAX_WAIT_RANKS; rank-- > 0;)
 		brelse(waiting_buffer(&f->disk.bdev, 800 - 100 * rank, &list, rank));
 	CHECK_EQ(write_waiting_buffers(&list, MAX_WAIT_RANKS), 0);
 	CHECK_EQ(f->disk.nr_writes - before, MAX_WAIT_RANKS);
 	for (unsigned int rank = 0; rank < MAX_WAIT_RANKS; rank++)
-		CHECK_EQ(f->disk.written[(before + rank) % ARRAY_SIZE(f->disk.written)], 800 - 100 * rank);
+		CHECK_EQ(f->disk.written[(before + rank) % ARRAY_SIZE(f->disk.written)],
+			 800 - 100 * rank);
 	blkdev_mapping_end(&f->disk.bdev);
 	put_vm_file(&f->file);
 }
@@ -405,7 +409,10 @@ PAGODA_TEST(growing_inside_the_last_block_of_a_page_leaves_its_entries_alone, ""
 	put_vm_file(&f->file);
 }
 
-/* Only the entry tells of a store between the growth and block_size_grown(), be it the flusher that finds it. */
+/*
+ * Only the entry tells of a store between the growth and block_size_grown(), be it the flusher that
+ * finds it.
+ */
 static void store_without_a_fault(bool told)
 {
 	struct block_file *f = grown_under_a_mapping(PAGE_SIZE);
@@ -469,7 +476,8 @@ static void recount(struct block_file *f, unsigned long lists[NR_LISTS])
 	CHECK_EQ(!list_empty(&mapping->dirty_link), lists[DIRTY] + lists[LOCKED] > 0);
 }
 
-static void check_lists(struct block_file *f, unsigned long clean, unsigned long dirty, unsigned long locked)
+static void check_lists(struct block_file *f, unsigned long clean, unsigned long dirty,
+			unsigned long locked)
 {
 	unsigned long lists[NR_LISTS];
 
@@ -507,18 +515,22 @@ PAGODA_TEST(a_page_goes_from_dirty_to_locked_to_clean, "RC-32")
 static void random_step(struct block_file *f)
 {
 	static u8 buf[9000];
-	u64 pos = test_random_below(FILE_BYTES - sizeof(buf)), n = 1 + test_random_below(sizeof(buf));
+	u64 pos = test_random_below(FILE_BYTES - sizeof(buf)),
+	    n = 1 + test_random_below(sizeof(buf));
 
 	switch (test_random_below(8)) {
 	case 0: /* cut */
 		pos = min(pos, f->size);
-		CHECK_EQ(block_truncate_page(&f->mapping, pos, f->block_size, block_file_get_block), 0);
+		CHECK_EQ(block_truncate_page(&f->mapping, pos, f->block_size, block_file_get_block),
+			 0);
 		f->size = pos;
 		truncate_inode_pages(&f->mapping, pos);
 		break;
 	case 1: /* some begin to be written, as the disk is slow */
 		f->disk.held = true;
-		CHECK_EQ(filemap_fdatawrite_range(&f->mapping, pos / PAGE_SIZE, (pos + n) / PAGE_SIZE), 0);
+		CHECK_EQ(filemap_fdatawrite_range(&f->mapping, pos / PAGE_SIZE,
+						  (pos + n) / PAGE_SIZE),
+			 0);
 		break;
 	case 2:
 		CHECK_EQ(fsync_file(&f->file), 0);
@@ -539,7 +551,7 @@ PAGODA_TEST(each_page_is_on_one_list_and_they_add_up, "AS-69 RC-32 CT-29")
 {
 	struct block_file *f = block_file_create(1024, 0);
 	unsigned int steps = 300 + test_scale(300);
-	unsigned long lists[NR_LISTS], seen[NR_LISTS] = { 0 };
+	unsigned long lists[NR_LISTS], seen[NR_LISTS] = {0};
 
 	while (steps--) {
 		random_step(f);
@@ -597,8 +609,12 @@ static bool any_mapping(struct address_space *mapping, u64 arg)
 	return true;
 }
 
-/* In deterministic mode, where time passes at once when all wait: a lost wake-up is a deadlock or a late return. */
-PAGODA_TEST_CONFIG(truncation_goes_on_when_the_flusher_lets_go, "", .nr_cpus = 2, .deterministic = true)
+/*
+ * In deterministic mode, where time passes at once when all wait: a lost wake-up is a deadlock or a
+ * late return.
+ */
+PAGODA_TEST_CONFIG(truncation_goes_on_when_the_flusher_lets_go, "", .nr_cpus = 2,
+		   .deterministic = true)
 {
 	struct block_file *f = block_file_create(PAGE_SIZE, 0);
 	struct address_space *held;
@@ -627,7 +643,8 @@ static void wait_for_pages(void *unused)
 	__atomic_store_n(&came_back_at, port_clock_ns(), __ATOMIC_RELEASE);
 }
 
-PAGODA_TEST_CONFIG(a_throttled_writer_goes_on_when_pages_come_back, "", .nr_cpus = 2, .deterministic = true)
+PAGODA_TEST_CONFIG(a_throttled_writer_goes_on_when_pages_come_back, "", .nr_cpus = 2,
+		   .deterministic = true)
 {
 	struct block_file *f = block_file_create(PAGE_SIZE, 0);
 	struct hosted_task *task;
@@ -736,10 +753,13 @@ static void map_in_strides(u32 pages, u32 stride, unsigned long *major, unsigned
 	put_vm_file(&f->file);
 }
 
-/* Every second page is not told from every page, as pages that are there are mapped without a fault. */
+/*
+ * Every second page is not told from every page, as pages that are there are mapped without a
+ * fault.
+ */
 PAGODA_TEST(faults_in_order_or_in_strides_are_foreseen, "FX-11")
 {
-	static const u32 strides[] = { 1, 3, 5, 7, 16, 100 };
+	static const u32 strides[] = {1, 3, 5, 7, 16, 100};
 	unsigned long major, unused;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(strides); i++) {

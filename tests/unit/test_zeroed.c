@@ -2,8 +2,8 @@
 /*
  * test_zeroed.c: no path by which a program gets memory shows it what was there before.
  *
- * Each test begins by filling every free frame of the machine with POISON. Then a page is brought in
- * by one path, and all of its bytes are looked at, but those that the test itself wrote.
+ * Each test begins by filling every free frame of the machine with POISON. Then a page is brought
+ * in by one path, and all of its bytes are looked at, but those that the test itself wrote.
  */
 #include "address_space.h"
 #include "reclaim_file.h"
@@ -13,10 +13,10 @@
 
 #include <string.h>
 
-#define POISON 0x5a
-#define PAGES  4ul
-#define MINE   0x77 /* what the tests write */
-#define MADV_DONTNEED_ 4
+#define POISON		     0x5a
+#define PAGES		     4ul
+#define MINE		     0x77 /* what the tests write */
+#define MADV_DONTNEED_	     4
 #define MADV_POPULATE_WRITE_ 23
 
 static void poison_all(void)
@@ -73,21 +73,25 @@ ZEROED_TEST(shared_memory_is_zero, "FT-41")
 {
 	poison_all();
 	new_process();
-	CHECK_EQ(do_mmap(NULL, BASE, PG(PAGES), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(NULL, BASE, PG(PAGES), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+		 BASE);
 	use_and_check(BASE, PAGES);
 }
 
 ZEROED_TEST(memory_that_is_there_at_once_is_zero, "FT-41 AS-59")
 {
-	static const unsigned long flags[] = { MAP_POPULATE, MAP_LOCKED };
+	static const unsigned long flags[] = {MAP_POPULATE, MAP_LOCKED};
 
 	poison_all();
 	new_process();
 	current_vm->cap_ipc_lock = true;
 	for (int i = 0; i < 4; i++) {
-		unsigned long share = i & 1 ? MAP_SHARED : MAP_PRIVATE, at = BASE + PG(16) * (unsigned long)i;
+		unsigned long share = i & 1 ? MAP_SHARED : MAP_PRIVATE,
+			      at = BASE + PG(16) * (unsigned long)i;
 
-		CHECK_EQ(do_mmap(NULL, at, PG(PAGES), RW, share | MAP_ANONYMOUS | MAP_FIXED | flags[i / 2], 0), at);
+		CHECK_EQ(do_mmap(NULL, at, PG(PAGES), RW,
+				 share | MAP_ANONYMOUS | MAP_FIXED | flags[i / 2], 0),
+			 at);
 		check_zero(at, PAGES);
 		use_and_check(at, PAGES);
 	}
@@ -155,14 +159,16 @@ ZEROED_TEST(memory_of_a_child_is_zero, "FT-41 FT-55")
 /* The kernel is the first to touch the pages: copies to user memory, a debugger, a device. */
 ZEROED_TEST(memory_that_the_kernel_touches_first_is_zero, "FT-41 FT-63")
 {
-	static const u8 mine[3] = { MINE, MINE, MINE };
+	static const u8 mine[3] = {MINE, MINE, MINE};
 
 	poison_all();
 	new_process();
 	map_at(BASE, 4 * PAGES, RW);
 	for (unsigned long i = 0; i < PAGES; i++) {
 		CHECK_EQ(copy_to_user(BASE + PG(i) + 1000, mine, 3), 0);
-		CHECK_EQ(access_process_vm(current_vm->mm, BASE + PG(PAGES + i) + 1000, (void *)mine, 3, true, false), 3);
+		CHECK_EQ(access_process_vm(current_vm->mm, BASE + PG(PAGES + i) + 1000,
+					   (void *)mine, 3, true, false),
+			 3);
 	}
 	CHECK_EQ(clear_user(BASE + PG(2 * PAGES) + 10, 10), 0);
 	check_zero(BASE, 4 * PAGES);
@@ -192,7 +198,7 @@ ZEROED_TEST(private_copies_of_a_file_are_the_file, "FT-41 FT-46")
 /* A frame that the allocator clears is cleared in each size, from each zone, and by each call. */
 ZEROED_TEST(zeroed_blocks_are_zero, "PA-04 FT-41")
 {
-	static const gfp_t kinds[] = { GFP_KERNEL, GFP_HIGHUSER, GFP_KERNEL | GFP_DMA, GFP_ATOMIC };
+	static const gfp_t kinds[] = {GFP_KERNEL, GFP_HIGHUSER, GFP_KERNEL | GFP_DMA, GFP_ATOMIC};
 
 	poison_all();
 	for (unsigned int order = 0; order < 5; order++)

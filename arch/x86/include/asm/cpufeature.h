@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* cpufeature.h: what the CPU's memory management unit can do. The machine fills it in before mm_boot(). */
+/*
+ * cpufeature.h: what the CPU's memory management unit can do. The machine fills it in before
+ * mm_boot().
+ */
 #pragma once
 
 #include <pagoda/types.h>

@@ -6,7 +6,7 @@
 
 struct tlb_state;
 
-#define LDT_ENTRIES 8192
+#define LDT_ENTRIES	8192
 #define LDT_ENTRY_BYTES 8
 
 /* The child's copy (fork). -ENOMEM: mm has none. May sleep. */
@@ -15,5 +15,7 @@ int ldt_dup(struct mm_struct *mm, struct mm_struct *oldmm) __must_check;
 void ldt_free(struct mm_struct *mm);
 /* This CPU's table becomes mm's (NULL: none), unless it is that already. Interrupts off. */
 void ldt_switch(struct tlb_state *state, struct mm_struct *mm);
-/* modify_ldt(2) for the current process, user pointer ptr; -errno or a number of bytes. May sleep. */
+/*
+ * modify_ldt(2) for the current process, user pointer ptr; -errno or a number of bytes. May sleep.
+ */
 long modify_ldt(int func, unsigned long ptr, unsigned long bytes);

@@ -17,7 +17,9 @@
 
 enum pgt_list { PGT_PGD, PGT_PMD, PGT_PTE, NR_PGT_LISTS }; /* p4d and pud tables share PMD's */
 
-/* A table, clear, of this CPU's list or from the page allocator (may sleep); NULL: there is none. */
+/*
+ * A table, clear, of this CPU's list or from the page allocator (may sleep); NULL: there is none.
+ */
 pgd_t *get_pgd_fast(void);
 pgd_t *get_pgd_slow(void) __must_check;
 void *pmd_alloc_one_fast(void);
@@ -45,8 +47,8 @@ void pgtable_account(struct mm_struct *mm, long tables);
  * The entry for addr one level down, the table made and hooked if missing; an
  * existing table wins a race (PT-18). NULL: no memory. May sleep; no spinlocks.
  */
-int __table_alloc(struct mm_struct *mm, pteval_t *entry, enum pgt_list list, pteval_t bits)
-	__must_check;
+int __table_alloc(struct mm_struct *mm, pteval_t *entry, enum pgt_list list,
+		  pteval_t bits) __must_check;
 
 static inline p4d_t *p4d_alloc(struct mm_struct *mm, pgd_t *pgd, unsigned long addr)
 {

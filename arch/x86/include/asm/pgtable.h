@@ -25,41 +25,45 @@
 #include <asm/pgtable_types.h>
 
 /* ---- Sizes (PT-03) ------------------------------------------------------------------ */
-#define PMD_SIZE    (1ul << PMD_SHIFT)
-#define PMD_MASK    (~(PMD_SIZE - 1))
-#define PUD_SIZE    (1ul << PUD_SHIFT)
-#define PUD_MASK    (~(PUD_SIZE - 1))
-#define P4D_SIZE    (1ul << P4D_SHIFT)
-#define P4D_MASK    (~(P4D_SIZE - 1))
-#define PGDIR_SIZE  (1ul << PGDIR_SHIFT)
-#define PGDIR_MASK  (~(PGDIR_SIZE - 1))
+#define PMD_SIZE   (1ul << PMD_SHIFT)
+#define PMD_MASK   (~(PMD_SIZE - 1))
+#define PUD_SIZE   (1ul << PUD_SHIFT)
+#define PUD_MASK   (~(PUD_SIZE - 1))
+#define P4D_SIZE   (1ul << P4D_SHIFT)
+#define P4D_MASK   (~(P4D_SIZE - 1))
+#define PGDIR_SIZE (1ul << PGDIR_SHIFT)
+#define PGDIR_MASK (~(PGDIR_SIZE - 1))
 
 #define P4D_FOLDED (PTRS_PER_P4D == 1)
 #define PUD_FOLDED (PTRS_PER_PUD == 1)
 #define PMD_FOLDED (PTRS_PER_PMD == 1)
 
-/* Slots of the top table that user space uses; the others are the kernel's, the same in every table (PT-31). */
+/*
+ * Slots of the top table that user space uses; the others are the kernel's, the same in every table
+ * (PT-31).
+ */
 #define USER_PTRS_PER_PGD ((TASK_SIZE + PGDIR_SIZE - 1) / PGDIR_SIZE)
 
 static_assert(PTRS_PER_PTE * sizeof(pteval_t) == PAGE_SIZE, "a table is a page");
 static_assert(PTRS_PER_PGD * sizeof(pteval_t) <= PAGE_SIZE, "a PGD fits a page");
-static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9), "a PMD entry covers a table");
+static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9),
+	      "a PMD entry covers a table");
 
 /* ---- Bits of an entry (Table 4.1) ------------------------------------------------------ */
-#define _PAGE_PRESENT  ((pteval_t)0x001)
-#define _PAGE_RW       ((pteval_t)0x002)
-#define _PAGE_USER     ((pteval_t)0x004)
-#define _PAGE_PWT      ((pteval_t)0x008)
-#define _PAGE_PCD      ((pteval_t)0x010)
-#define _PAGE_ACCESSED ((pteval_t)0x020)
-#define _PAGE_DIRTY    ((pteval_t)0x040)
-#define _PAGE_PSE      ((pteval_t)0x080) /* upper levels: maps a large page */
-#define _PAGE_GLOBAL   ((pteval_t)0x100)
-#define _PAGE_PROTNONE ((pteval_t)0x100) /* only while not present: a PROT_NONE page */
-#define _PAGE_SPECIAL  ((pteval_t)0x200) /* software: no struct page behind it is counted */
-#define _PAGE_SOFT_DIRTY ((pteval_t)0x400) /* software: written since clear_refs (pte_mkwritten) */
+#define _PAGE_PRESENT	     ((pteval_t)0x001)
+#define _PAGE_RW	     ((pteval_t)0x002)
+#define _PAGE_USER	     ((pteval_t)0x004)
+#define _PAGE_PWT	     ((pteval_t)0x008)
+#define _PAGE_PCD	     ((pteval_t)0x010)
+#define _PAGE_ACCESSED	     ((pteval_t)0x020)
+#define _PAGE_DIRTY	     ((pteval_t)0x040)
+#define _PAGE_PSE	     ((pteval_t)0x080) /* upper levels: maps a large page */
+#define _PAGE_GLOBAL	     ((pteval_t)0x100)
+#define _PAGE_PROTNONE	     ((pteval_t)0x100) /* only while not present: a PROT_NONE page */
+#define _PAGE_SPECIAL	     ((pteval_t)0x200) /* software: no struct page behind it is counted */
+#define _PAGE_SOFT_DIRTY     ((pteval_t)0x400) /* software: written since clear_refs (pte_mkwritten) */
 #define _PAGE_SWP_SOFT_DIRTY ((pteval_t)0x080) /* the same of a swapped page */
-#define _PAGE_NX       (HAVE_NX ? (pteval_t)(1ull << (8 * sizeof(pteval_t) - 1)) : (pteval_t)0)
+#define _PAGE_NX	     (HAVE_NX ? (pteval_t)(1ull << (8 * sizeof(pteval_t) - 1)) : (pteval_t)0)
 
 /* The frame number's bits. */
 #define PTE_PFN_MASK ((pteval_t)(HAVE_NX ? 0x000ffffffffff000ull : 0xfffff000ull))
@@ -67,8 +71,11 @@ static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9), "a PMD 
 #define _PAGE_TABLE	(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | _PAGE_DIRTY)
 #define _KERNPG_TABLE	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY)
 #define _PAGE_KERNEL_RX (_PAGE_PRESENT | _PAGE_ACCESSED | _PAGE_GLOBAL)
-#define _PAGE_KERNEL	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_GLOBAL | _PAGE_NX)
-#define _PAGE_CHG_MASK	(PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SPECIAL | _PAGE_SOFT_DIRTY | _PAGE_PCD | _PAGE_PWT)
+#define _PAGE_KERNEL \
+	(_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_GLOBAL | _PAGE_NX)
+#define _PAGE_CHG_MASK                                                                    \
+	(PTE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_SPECIAL | _PAGE_SOFT_DIRTY | \
+	 _PAGE_PCD | _PAGE_PWT)
 
 #define PAGE_KERNEL	    __pgprot(_PAGE_KERNEL)
 #define PAGE_KERNEL_RO	    __pgprot(_PAGE_KERNEL & ~(_PAGE_RW | _PAGE_DIRTY))
@@ -125,7 +132,8 @@ static inline pgd_t pgdp_get(const pgd_t *p)
 }
 static inline void set_pte(pte_t *p, pte_t v)
 {
-	port_interleave(); /* lets a simulated MMU change the entry between the caller's read and this write */
+	/* lets a simulated MMU change the entry between the caller's read and this write */
+	port_interleave();
 	entry_write(&p->pte, pte_val(v));
 }
 static inline void set_pmd(pmd_t *p, pmd_t v)
@@ -144,15 +152,16 @@ static inline void set_pgd(pgd_t *p, pgd_t v)
 {
 	entry_write(&p->pgd, pgd_val(v));
 }
-#define pmd_clear(p)		  set_pmd(p, __pmd(0))
-#define pud_clear(p)		  set_pud(p, __pud(0))
-#define p4d_clear(p)		  set_p4d(p, __p4d(0))
-#define pgd_clear(p)		  set_pgd(p, __pgd(0))
+#define pmd_clear(p) set_pmd(p, __pmd(0))
+#define pud_clear(p) set_pud(p, __pud(0))
+#define p4d_clear(p) set_p4d(p, __p4d(0))
+#define pgd_clear(p) set_pgd(p, __pgd(0))
 
 /*
- * Changing leaf entries of user space. While an entry is present, the MMU of any CPU may set its accessed
- * bit, and its dirty bit if the entry allows writing. A plain store that follows a read would undo that,
- * and a lost dirty bit is a lost page. So each change names why it loses nothing, and debug builds check it:
+ * Changing leaf entries of user space. While an entry is present, the MMU of any CPU may set its
+ * accessed bit, and its dirty bit if the entry allows writing. A plain store that follows a read
+ * would undo that, and a lost dirty bit is a lost page. So each change names why it loses nothing,
+ * and debug builds check it:
  *
  *	set_pte_at, pte_clear		the entry was none, a swap entry or PROT_NONE: no MMU writes to it
  *	ptep_get_and_clear		an exchange: the caller gets all bits that were ever set in the entry
@@ -162,9 +171,9 @@ static inline void set_pgd(pgd_t *p, pgd_t v)
  *	ptep_replace_readonly		the entry did not allow writing: an accessed bit may get lost, a hint
  *	ptep_get_and_clear_unused	no CPU runs in the address space any more
  *
- * Writers of entries hold page_table_lock, so only MMUs interfere. set_pte() is for the kernel's own
- * entries, which have both bits from the beginning, and no MMU ever changes them. Upper-level entries
- * likewise (_PAGE_TABLE). Entries of two words (PAE) are read, written and exchanged whole.
+ * Writers of entries hold page_table_lock, so only MMUs interfere. set_pte() is for the kernel's
+ * own entries, which have both bits from the beginning, and no MMU ever changes them. Upper-level
+ * entries likewise (_PAGE_TABLE). Entries of two words (PAE) are read, written and exchanged whole.
  */
 static inline void set_pte_at(struct mm_struct *mm, unsigned long addr, pte_t *p, pte_t v)
 {
@@ -193,7 +202,8 @@ static inline pte_t ptep_get_and_clear_unused(const struct mm_struct *mm, pte_t 
 /* Another entry, or none, in place of one that does not allow writing. */
 static inline void ptep_replace_readonly(pte_t *p, pte_t v)
 {
-	VM_BUG_ON((pte_val(ptep_get(p)) & (_PAGE_PRESENT | _PAGE_RW)) == (_PAGE_PRESENT | _PAGE_RW));
+	VM_BUG_ON((pte_val(ptep_get(p)) & (_PAGE_PRESENT | _PAGE_RW)) ==
+		  (_PAGE_PRESENT | _PAGE_RW));
 	set_pte(p, v);
 }
 /* Set the accessed bit (and, written: what pte_mkwritten() sets) of an entry that is there. */
@@ -209,8 +219,7 @@ static inline void ptep_set_wrprotect(pte_t *p)
 }
 static inline bool ptep_test_and_clear_young(pte_t *p)
 {
-	return rmw_and(&p->pte, (pteval_t)~_PAGE_ACCESSED) &
-	       _PAGE_ACCESSED;
+	return rmw_and(&p->pte, (pteval_t)~_PAGE_ACCESSED) & _PAGE_ACCESSED;
 }
 static inline bool ptep_test_and_clear_dirty(pte_t *p)
 {
@@ -218,20 +227,20 @@ static inline bool ptep_test_and_clear_dirty(pte_t *p)
 }
 
 /* ---- Page-table entries: state and permissions (PT-12 to PT-17) --------------------------- */
-#define PTE_TEST(name, bits)                                                                       \
-	static inline bool name(pte_t pte)                                                         \
-	{                                                                                          \
-		return pte_val(pte) & (bits);                                                      \
+#define PTE_TEST(name, bits)                  \
+	static inline bool name(pte_t pte)    \
+	{                                     \
+		return pte_val(pte) & (bits); \
 	}
-#define PTE_SET(name, bits)                                                                        \
-	static inline pte_t name(pte_t pte)                                                        \
-	{                                                                                          \
-		return __pte(pte_val(pte) | (bits));                                               \
+#define PTE_SET(name, bits)                          \
+	static inline pte_t name(pte_t pte)          \
+	{                                            \
+		return __pte(pte_val(pte) | (bits)); \
 	}
-#define PTE_CLEAR(name, bits)                                                                      \
-	static inline pte_t name(pte_t pte)                                                        \
-	{                                                                                          \
-		return __pte(pte_val(pte) & (pteval_t) ~(bits));                                   \
+#define PTE_CLEAR(name, bits)                                    \
+	static inline pte_t name(pte_t pte)                      \
+	{                                                        \
+		return __pte(pte_val(pte) & (pteval_t) ~(bits)); \
 	}
 PTE_TEST(pte_present, _PAGE_PRESENT | _PAGE_PROTNONE)
 PTE_TEST(pte_accessible, _PAGE_PRESENT) /* the hardware may hold a translation */
@@ -286,7 +295,8 @@ static inline pte_t pte_sw_mkyoung(pte_t pte)
 /* Other protection, same frame, accessed and dirty bits. */
 static inline pte_t pte_modify(pte_t pte, pgprot_t prot)
 {
-	return __pte((pte_val(pte) & _PAGE_CHG_MASK) | (pgprot_val(prot) & (pteval_t)~_PAGE_CHG_MASK));
+	return __pte((pte_val(pte) & _PAGE_CHG_MASK) |
+		     (pgprot_val(prot) & (pteval_t)~_PAGE_CHG_MASK));
 }
 static inline unsigned long pte_pfn(pte_t pte)
 {
@@ -317,7 +327,7 @@ static inline struct page *pte_page(pte_t pte)
  */
 static inline swp_entry_t swp_entry(unsigned long type, unsigned long offset)
 {
-	return (swp_entry_t){ (type << 1) | (offset << 9) };
+	return (swp_entry_t){(type << 1) | (offset << 9)};
 }
 static inline unsigned long swp_type(swp_entry_t e)
 {
@@ -333,7 +343,7 @@ static inline pte_t swp_entry_to_pte(swp_entry_t e)
 }
 static inline swp_entry_t pte_to_swp_entry(pte_t pte)
 {
-	return (swp_entry_t){ (unsigned long)pte_val(pte_swp_clear_soft_dirty(pte)) };
+	return (swp_entry_t){(unsigned long)pte_val(pte_swp_clear_soft_dirty(pte))};
 }
 
 /* ---- Upper levels --------------------------------------------------------------------------- */
@@ -385,8 +395,8 @@ static inline bool pud_large(pud_t pud)
 }
 static inline bool pud_bad(pud_t pud)
 {
-	return !PMD_FOLDED && (PGTABLE_LEVELS == 3 ? !(pud_val(pud) & _PAGE_PRESENT) :
-						     entry_bad(pud_val(pud), _KERNPG_TABLE));
+	return !PMD_FOLDED && (PGTABLE_LEVELS == 3 ? !(pud_val(pud) & _PAGE_PRESENT)
+						   : entry_bad(pud_val(pud), _KERNPG_TABLE));
 }
 static inline bool p4d_none(p4d_t p4d)
 {
@@ -467,11 +477,11 @@ static inline pte_t *pte_offset(pmd_t *pmd, unsigned long addr)
 }
 
 /* The end of the span of one entry, or end if that comes first. */
-#define ENTRY_END(name, SIZE)                                                                      \
-	static inline unsigned long name(unsigned long addr, unsigned long end)                    \
-	{                                                                                          \
-		unsigned long next = (addr + SIZE) & ~(SIZE - 1);                                  \
-		return next - 1 < end - 1 ? next : end;                                            \
+#define ENTRY_END(name, SIZE)                                                   \
+	static inline unsigned long name(unsigned long addr, unsigned long end) \
+	{                                                                       \
+		unsigned long next = (addr + SIZE) & ~(SIZE - 1);               \
+		return next - 1 < end - 1 ? next : end;                         \
 	}
 ENTRY_END(pgd_addr_end, PGDIR_SIZE)
 ENTRY_END(p4d_addr_end, P4D_SIZE)
@@ -520,7 +530,10 @@ extern pgd_t *swapper_pg_dir;
  * them. Once, with bootmem up, interrupts off. Panics without memory.
  */
 void paging_init(void);
-/* The machine maps its kernel image into swapper_pg_dir, with map_kernel_range(). Upcall of paging_init(). */
+/*
+ * The machine maps its kernel image into swapper_pg_dir, with map_kernel_range(). Upcall of
+ * paging_init().
+ */
 void machine_map_kernel_image(void);
 
 /* Tables made for kernel addresses since boot; they are kept for ever. (init_mm.page_table_lock) */
@@ -531,14 +544,19 @@ pte_t *lookup_kernel_pte(unsigned long va);
 /* The same, making missing tables. NULL: no memory. May sleep. */
 pte_t *pte_alloc_kernel(unsigned long va) __must_check;
 /* Map size bytes of physical memory at va, 4 KiB pages; on -ENOMEM nothing is mapped. May sleep. */
-int map_kernel_range(unsigned long va, phys_addr_t pa, unsigned long size, pgprot_t prot)
-	__must_check;
+int map_kernel_range(unsigned long va, phys_addr_t pa, unsigned long size,
+		     pgprot_t prot) __must_check;
 /* Map nr pages side by side; on -ENOMEM nothing is mapped. May sleep. */
-int map_kernel_pages(unsigned long va, struct page **pages, unsigned long nr, pgprot_t prot)
-	__must_check;
-/* Clear the entries of [va, va + size). The caller flushes (flush_tlb_kernel_range) before it frees frames. */
+int map_kernel_pages(unsigned long va, struct page **pages, unsigned long nr,
+		     pgprot_t prot) __must_check;
+/*
+ * Clear the entries of [va, va + size). The caller flushes (flush_tlb_kernel_range) before it frees
+ * frames.
+ */
 void unmap_kernel_range(unsigned long va, unsigned long size);
 /* What va translates to in the reference tables, large pages understood; false: nothing (PT-37). */
 bool kernel_translate(unsigned long va, phys_addr_t *pa, pgprot_t *prot);
-/* Copy missing upper-level entries for va into mm's tables; true if that made it present (FT-33). */
+/*
+ * Copy missing upper-level entries for va into mm's tables; true if that made it present (FT-33).
+ */
 bool sync_kernel_mapping(struct mm_struct *mm, unsigned long mmu_addr);

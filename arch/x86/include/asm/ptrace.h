@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ptrace.h: the registers of an interrupted context, in the order the entry code pushes them (Linux's). */
+/*
+ * ptrace.h: the registers of an interrupted context, in the order the entry code pushes them
+ * (Linux's).
+ */
 #pragma once
 
 struct pt_regs {

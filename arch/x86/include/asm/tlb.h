@@ -27,14 +27,19 @@
 #include <pagoda/mm_types.h>
 
 /* ---- Flushing on every CPU that may hold translations of mm (SM-06) ------------------- */
-/* Interrupts on, or mm active on this CPU alone. Changes to tables before the call are seen by all after it. */
+/*
+ * Interrupts on, or mm active on this CPU alone. Changes to tables before the call are seen by all
+ * after it.
+ */
 void flush_tlb_page(struct mm_struct *mm, unsigned long addr);
 void flush_tlb_range(struct mm_struct *mm, unsigned long start, unsigned long end);
 void flush_tlb_mm(struct mm_struct *mm);
 /* Kernel addresses, global translations too, on all CPUs (SM-14). */
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 void flush_tlb_all(void);
-/* The CPUs that may hold translations of mm now, after changes made to its tables before the call. */
+/*
+ * The CPUs that may hold translations of mm now, after changes made to its tables before the call.
+ */
 unsigned long tlb_cpus_of(const struct mm_struct *mm);
 /* All translations of user space on these CPUs. Interrupts on, no spinlocks. */
 void flush_tlb_cpus(unsigned long cpus);
@@ -68,11 +73,17 @@ struct mmu_gather {
 
 /* Begin collecting what is unhooked from mm; fullmm: all of it goes. */
 void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm);
-/* Flush what was collected, so that no CPU reaches it; nothing is freed. Under page_table_lock, too. */
+/*
+ * Flush what was collected, so that no CPU reaches it; nothing is freed. Under page_table_lock,
+ * too.
+ */
 void tlb_flush_translations(struct mmu_gather *tlb);
 /* Flush and free everything collected. No spinlocks. */
 void tlb_flush_mmu(struct mmu_gather *tlb);
-/* The end: the same, and what others have unhooked in the range but not flushed yet is flushed, too. */
+/*
+ * The end: the same, and what others have unhooked in the range but not flushed yet is flushed,
+ * too.
+ */
 static inline void tlb_finish_mmu(struct mmu_gather *tlb)
 {
 	if (tlb->start < tlb->end || tlb->nr_pages | tlb->nr_tables)

@@ -23,23 +23,30 @@ struct hosted_config {
 	unsigned int nr_nodes; /* ram is dealt out evenly among them; 0: 1 */
 	const struct port_mem_range *map; /* or the memory map itself, in place of the above */
 	unsigned int nr_map;
-	int cpu_nid[NR_CPUS]; /* with map: the node of each CPU; without: CPU n is on node n % nr_nodes */
+	/* with map: the node of each CPU; without: CPU n is on node n % nr_nodes */
+	int cpu_nid[NR_CPUS];
 	unsigned int tlb_entries; /* per CPU; 0: no limit, so what is not flushed stays */
 	const char *options;	  /* the kernel command line; NULL: "" */
 	bool no_mm_boot;	  /* stop before mm_boot(): for tests of boot-time code */
 	bool start_threads;	  /* call mm_start_threads() */
 	bool deterministic;	  /* one CPU's step at a time, drawn from seed */
-	bool exact;		  /* harness.h: the test is about this very machine, do not vary it */
+	/* harness.h: the test is about this very machine, do not vary it */
+	bool exact;
 	u64 seed;
 };
 
 /* Build the machine and boot the core on it. Once per process; on failure the test ends. */
 void hosted_boot(const struct hosted_config *config);
 
-/* Deterministic mode: go on as if the machine had been built with this seed; other tasks at rest. */
+/*
+ * Deterministic mode: go on as if the machine had been built with this seed; other tasks at rest.
+ */
 void hosted_reseed(u64 seed);
 
-/* Host address of a physical byte (any RAM, high memory too), by a mapping of its own; NULL in holes. */
+/*
+ * Host address of a physical byte (any RAM, high memory too), by a mapping of its own; NULL in
+ * holes.
+ */
 void *hosted_phys(phys_addr_t pa);
 
 /* Everything the core wrote to the log since boot, a C string. */
@@ -58,7 +65,10 @@ __noreturn void hosted_fatal(const char *fmt, ...) __printf(1, 2);
  */
 void hosted_after_fork(void);
 
-/* Let go of every lazily borrowed mm on every CPU, so that dead ones are freed. Other tasks at rest. */
+/*
+ * Let go of every lazily borrowed mm on every CPU, so that dead ones are freed. Other tasks at
+ * rest.
+ */
 void hosted_drop_lazy_mms(void);
 
 /* ---- Tasks --------------------------------------------------------------------- */
@@ -68,7 +78,9 @@ struct hosted_task;
 
 /* A kernel thread, on one CPU or any. */
 struct hosted_task *hosted_spawn(const char *name, int cpu, void (*fn)(void *arg), void *arg);
-/* A child process with a copy of the caller's mm (dup_mm), running fn; NULL if there is no memory. */
+/*
+ * A child process with a copy of the caller's mm (dup_mm), running fn; NULL if there is no memory.
+ */
 struct hosted_task *hosted_fork(int cpu, void (*fn)(void *arg), void *arg) __must_check;
 /* A thread that shares the caller's mm. */
 struct hosted_task *hosted_clone(int cpu, void (*fn)(void *arg), void *arg);
@@ -86,7 +98,10 @@ void hosted_process_exit(void);
 struct vm_task *hosted_vm_task(struct hosted_task *task);
 struct hosted_task *hosted_current(void);
 
-/* Let every task that is ready for this CPU run until all of them sleep: whoever was woken comes first. */
+/*
+ * Let every task that is ready for this CPU run until all of them sleep: whoever was woken comes
+ * first.
+ */
 void hosted_let_others_run(void);
 
 /* Around something that blocks on the host: the CPU is given up and taken again. */
@@ -139,9 +154,9 @@ struct hosted_signal hosted_task_signal(struct hosted_task *task);
 /* What the page tables say of an MMU address, now, whatever any TLB holds. No side effects. */
 struct hosted_pte_info {
 	bool present, write, user, exec, accessed, dirty, global, large;
-	phys_addr_t pa;	  /* of the page */
-	int level;	  /* where the walk ended: 1 is the last table */
-	u64 entry;	  /* the entry as it stands there */
+	phys_addr_t pa; /* of the page */
+	int level;	/* where the walk ended: 1 is the last table */
+	u64 entry;	/* the entry as it stands there */
 };
 struct hosted_pte_info hosted_lookup(phys_addr_t root, unsigned long mmu_addr);
 /* The same of a user address of an mm, and of a kernel address in its window. */

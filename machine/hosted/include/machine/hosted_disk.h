@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* hosted_disk.h: disks of the hosted machine: memory, with errors, delays and stalls on order (disk.c). */
+/*
+ * hosted_disk.h: disks of the hosted machine: memory, with errors, delays and stalls on order
+ * (disk.c).
+ */
 #pragma once
 
 #include <pagoda/blkdev.h>
@@ -7,13 +10,17 @@
 struct hosted_disk_config {
 	const char *name;
 	u64 bytes;
-	const char *path; /* a host file of at least that size: read now, written when the disk ends; NULL: zeroes */
-	u64 delay_ns;	  /* that long for each request, one after the other */
+	/* a host file of at least that size: read now, written when the disk ends; NULL: zeroes */
+	const char *path;
+	u64 delay_ns;	       /* that long for each request, one after the other */
 	unsigned int max_vecs; /* of a request; 0: 32 */
 	unsigned int depth;    /* requests it takes at a time; 0: 8 */
 	bool read_only;
 	bool high_memory; /* reaches frames outside the direct map */
-	bool immediate;	  /* each request is served as it is submitted, by the submitter; delay and depth are not used */
+	/*
+	 * each request is served as it is submitted, by the submitter; delay and depth are not used
+	 */
+	bool immediate;
 };
 
 /* A disk, and the thread that serves it. */
@@ -30,7 +37,10 @@ void hosted_disk_stall(struct block_device *bdev, bool stall);
 /* The n-th request from now ends with -EIO (1: the next; 0: none). The disk is idle. */
 void hosted_disk_fail_nth(struct block_device *bdev, unsigned long n);
 
-/* Requests of this kind that touch sectors [start, end) end with -EIO; empty: none. The disk is idle. */
+/*
+ * Requests of this kind that touch sectors [start, end) end with -EIO; empty: none. The disk is
+ * idle.
+ */
 void hosted_disk_fail_sectors(struct block_device *bdev, enum bio_op op, u64 start, u64 end);
 
 /* Called for each piece that is transferred, by the disk's thread. */

@@ -7,7 +7,9 @@
  */
 #pragma once
 
-/* The part of a simulated CPU that inlines look at. Only its holder writes it, but for ipi_pending. */
+/*
+ * The part of a simulated CPU that inlines look at. Only its holder writes it, but for ipi_pending.
+ */
 struct hosted_cpu_front {
 	unsigned int id;
 	bool irqs_on;
@@ -21,8 +23,8 @@ HOSTED_THREAD_LOCAL unsigned int hosted_cpu_nr;		      /* its id, nearer at hand
 HOSTED_THREAD_LOCAL struct vm_task *hosted_this_task;
 extern bool hosted_deterministic; /* constant after hosted_boot() */
 /*
- * HOSTED_FAIL_ARMED, plus the number of CPUs with interrupts to take. Hidden: read at each allocation,
- * without a table of addresses in between.
+ * HOSTED_FAIL_ARMED, plus the number of CPUs with interrupts to take. Hidden: read at each
+ * allocation, without a table of addresses in between.
  */
 extern int hosted_watch __attribute__((visibility("hidden")));
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* geometry.h: i386-pae, 3 levels of page tables. Levels the hardware lacks have one entry and fold. */
+/*
+ * geometry.h: i386-pae, 3 levels of page tables. Levels the hardware lacks have one entry and fold.
+ */
 #pragma once
 
-#define GEOMETRY_NAME "i386-pae"
+#define GEOMETRY_NAME  "i386-pae"
 #define PGTABLE_LEVELS 3
 typedef u64 pteval_t; /* one entry, at every level */
 

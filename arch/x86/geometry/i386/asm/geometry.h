@@ -2,7 +2,7 @@
 /* geometry.h: i386, 2 levels of page tables. Levels the hardware lacks have one entry and fold. */
 #pragma once
 
-#define GEOMETRY_NAME "i386"
+#define GEOMETRY_NAME  "i386"
 #define PGTABLE_LEVELS 2
 typedef u32 pteval_t; /* one entry, at every level */
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* geometry.h: x86_64-la57, 5 levels of page tables. Levels the hardware lacks have one entry and fold. */
+/*
+ * geometry.h: x86_64-la57, 5 levels of page tables. Levels the hardware lacks have one entry and
+ * fold.
+ */
 #pragma once
 
-#define GEOMETRY_NAME "x86_64-la57"
+#define GEOMETRY_NAME  "x86_64-la57"
 #define PGTABLE_LEVELS 5
 typedef u64 pteval_t; /* one entry, at every level */
 

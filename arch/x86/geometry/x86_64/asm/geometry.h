@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* geometry.h: x86_64, 4 levels of page tables. Levels the hardware lacks have one entry and fold. */
+/*
+ * geometry.h: x86_64, 4 levels of page tables. Levels the hardware lacks have one entry and fold.
+ */
 #pragma once
 
-#define GEOMETRY_NAME "x86_64"
+#define GEOMETRY_NAME  "x86_64"
 #define PGTABLE_LEVELS 4
 typedef u64 pteval_t; /* one entry, at every level */
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""How the text of the sources looks: laid out by clang-format, within 100 columns, atomic accesses by name.
+
+Programs that the guest and Linux run (tests/guest, tests/linux, tests/host) are laid out by hand:
+many of them are tables of cases.
+"""
+import re
+import shutil
+
+from lab.sources import read, source_files
+from lab.testing import Skip, test
+
+from tests.host.layering import expect_none
+
+BY_HAND = ("tests/guest/", "tests/linux/", "tests/host/")
+COLUMNS = 100
+TABLE_COLUMNS = 108  # rows of a table in a comment, and macros of one line
+CLANG_FORMAT = 14    # other versions break some lines elsewhere
+ATOMICS_BY_NAME = ("mm/", "include/", "arch/", "kernel/", "fs/", "machine/pc/")
+ATOMIC_HEADERS = {"include/pagoda/atomic.h", "include/pagoda/types.h"}
+
+
+def laid_out_sources():
+    return sorted(p for p in source_files() if p.endswith((".c", ".h")) and not p.startswith(BY_HAND))
+
+
+@test("style/sources_are_laid_out_by_clang_format")
+def layout(bench):
+    version = re.search(rb"version (\d+)", bench.command(["clang-format", "--version"]).out)
+    if not shutil.which("clang-format") or int(version[1]) != CLANG_FORMAT:
+        raise Skip(f"needs clang-format {CLANG_FORMAT}")
+    sources = laid_out_sources()
+    bench.check(len(sources) > 300, "too few sources found")
+    done = bench.command(["clang-format", "--dry-run", "-Werror", "--style=file", *sources], timeout=300)
+    wrong = sorted({line.split(b":")[0].decode() for line in done.err.splitlines() if b"error:" in line})
+    bench.check(done.status == 0 and not wrong, f"run clang-format -i on: {' '.join(wrong[:10])}")
+
+
+def limit_of(line):
+    is_table_row = re.match(r"\s*\*.*\S(\t|  +)\S", line)
+    is_macro = line.startswith("#define") and not line.endswith("\\")
+    return TABLE_COLUMNS if is_table_row or is_macro else COLUMNS
+
+
+def long_lines(path):
+    for number, line in enumerate(read(path).splitlines(), 1):
+        if len(line.expandtabs(8)) > limit_of(line):
+            yield f"{path}:{number}"
+
+
+@test("style/lines_end_within_100_columns")
+def columns(bench):
+    expect_none(bench, (place for path in laid_out_sources() for place in long_lines(path)))
+
+
+@test("style/atomic_accesses_go_through_their_header")
+def atomics(bench):
+    expect_none(bench, (p for p in laid_out_sources() if p.startswith(ATOMICS_BY_NAME)
+                        and p not in ATOMIC_HEADERS and re.search(r"\b__atomic_\w+\(", read(p))))
