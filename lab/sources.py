@@ -20,3 +20,11 @@ def source_files():
 def read(path):
     with open(os.path.join(ROOT, path), errors="replace") as file:
         return file.read()
+
+
+def expect_none(bench, complaints):
+    """The test fails if there is a complaint; all go to its log."""
+    complaints = list(complaints)
+    for line in complaints:
+        bench.log.write(line + "\n")
+    bench.check(not complaints, f"{len(complaints)} times, as: {'; '.join(complaints[:5])}")

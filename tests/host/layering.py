@@ -17,7 +17,7 @@ import re
 import subprocess
 
 from lab.common import BUILD, ROOT
-from lab.sources import read, source_files
+from lab.sources import expect_none, read, source_files
 from lab.testing import test
 
 LAYERS = {"pagoda", "lib", "asm", "port", "machine", "kernel", "fs", "mm"}
@@ -87,13 +87,6 @@ def broken_includes(path):
         only = ONLY.get((folder, layer))
         if layer not in allowed or (only is not None and header not in only):
             yield f"{path} may not include <{header}>"
-
-
-def expect_none(bench, complaints):
-    complaints = list(complaints)
-    for line in complaints:
-        bench.log.write(line + "\n")
-    bench.check(not complaints, f"{len(complaints)} times, as: {'; '.join(complaints[:5])}")
 
 
 @test("style/layers_include_only_what_the_design_allows", ids="XC-01")

@@ -7,10 +7,8 @@ many of them are tables of cases.
 import re
 import shutil
 
-from lab.sources import read, source_files
+from lab.sources import expect_none, read, source_files
 from lab.testing import Skip, test
-
-from tests.host.layering import expect_none
 
 BY_HAND = ("tests/guest/", "tests/linux/", "tests/host/")
 COLUMNS = 100
