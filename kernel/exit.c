@@ -8,7 +8,7 @@
  * from the session and stops the timers. Then comes exit_notify():
  *
  *	children	get a living thread group's leader: a sub-reaper ancestor, or pid 1;
- *			dead ones are announced to it. There may be thousands: tasklist_lock is let go in between
+ *			its dead ones are announced. There may be thousands: tasklist_lock is let go in between
  *
  * and at once, under tasklist_lock:
  *

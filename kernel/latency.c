@@ -5,7 +5,7 @@
  * Two things are measured in cycles of the time-stamp counter, which counts instructions under
  * --icount:
  *
- *	stretches	from one scheduling point to the next: schedule(), port_cond_resched(), the way back to user
+ *	stretches	between scheduling points: schedule(), port_cond_resched(), the way back to user
  *			mode. Nothing is preempted in the kernel, so everybody else waits for a stretch.
  *	blackouts	with interrupts off
  *

@@ -10,7 +10,7 @@
  *	idle
  *
  *	first_task (pid 1)
- *	  fs_init		root, /dev, /proc; the initramfs is unpacked and its memory freed as that goes on
+ *	  fs_init		root, /dev, /proc; the initramfs is unpacked, its memory freed meanwhile
  *	  the init sections go to the buddy allocator
  *	  mm_start_threads	kswapd and friends
  *	  exec of init= (default /init), with the words that init_words.c has for it: from here on it

@@ -79,11 +79,11 @@ static void pair_worker(unsigned int id)
 	}
 }
 
+/* asked (bytes taken and not given back) is written all the time: it shares no line with others. */
 struct mixed_slots {
 	void *at[MIXED_SLOTS];
 	size_t size[MIXED_SLOTS];
-	size_t asked; /* bytes taken and not given back */
-	/* asked, written all the time, shares no line with another's data */
+	size_t asked;
 } __attribute__((aligned(256)));
 static struct mixed_slots mixed[MAX_THREADS];
 

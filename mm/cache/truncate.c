@@ -5,7 +5,7 @@
  *	truncate_inode_pages	the data goes: dirty pages too, mapped ones are unmapped
  *	invalidate_mapping_pages	only what can be read again: clean, unmapped, unused
  *	drop_pagecache		the same for all files (drop_caches)
- *	invalidate_inode_pages2_range	all that is clean, mapped or looked at, as the disk has changed (O_DIRECT)
+ *	invalidate_inode_pages2_range	all clean pages, even mapped: the disk has changed (O_DIRECT)
  *
  * Truncation against faults and reading: the file's size is smaller already, so nobody brings
  * pages back (filemap.c). Against writing: a page on its way to the disk is

@@ -14,7 +14,7 @@
  *
  *	reclaim		leaves it where it is mapped (rmap.c)
  *	fork		gives the child a copy at once (tables.c)
- *	mprotect, clear_refs	take away the right to write; the next store gets it back for the same page (memory.c)
+ *	mprotect, clear_refs	take write access away; the next store gets it back for the same page (memory.c)
  *	migration	moves no page with other users (migrate.c)
  *
  * Invariant: (G1) a pinned anonymous page is mapped by one entry. It holds when the pin is taken,

@@ -2,17 +2,19 @@
 """How the text of the sources looks: laid out by clang-format, within 100 columns, atomic accesses by name.
 
 Programs that the guest and Linux run (tests/guest, tests/linux, tests/host) are laid out by hand:
-many of them are tables of cases.
+many of them are tables of cases. asm.h is written in the assembler's language.
 """
+import os
 import re
 import shutil
 
+from lab.common import ROOT
 from lab.sources import expect_none, read, source_files
 from lab.testing import Skip, test
 
-BY_HAND = ("tests/guest/", "tests/linux/", "tests/host/")
+BY_HAND = ("tests/guest/", "tests/linux/", "tests/host/", "machine/pc/include/machine/asm.h")
 COLUMNS = 100
-TABLE_COLUMNS = 108  # rows of a table in a comment, and macros of one line
+TABLE_COLUMNS = 112  # rows of a table in a comment, and macros of one line
 CLANG_FORMAT = 14    # other versions break some lines elsewhere
 ATOMICS_BY_NAME = ("mm/", "include/", "arch/", "kernel/", "fs/", "machine/pc/")
 ATOMIC_HEADERS = {"include/pagoda/atomic.h", "include/pagoda/types.h"}
@@ -29,13 +31,14 @@ def layout(bench):
         raise Skip(f"needs clang-format {CLANG_FORMAT}")
     sources = laid_out_sources()
     bench.check(len(sources) > 300, "too few sources found")
-    done = bench.command(["clang-format", "--dry-run", "-Werror", "--style=file", *sources], timeout=300)
+    done = bench.command(["clang-format", "--dry-run", "-Werror", *(os.path.join(ROOT, p) for p in sources)],
+                         timeout=300)
     wrong = sorted({line.split(b":")[0].decode() for line in done.err.splitlines() if b"error:" in line})
     bench.check(done.status == 0 and not wrong, f"run clang-format -i on: {' '.join(wrong[:10])}")
 
 
 def limit_of(line):
-    is_table_row = re.match(r"\s*\*.*\S(\t|  +)\S", line)
+    is_table_row = re.match(r"\s*\*.*(\t|\S  +\S)", line)
     is_macro = line.startswith("#define") and not line.endswith("\\")
     return TABLE_COLUMNS if is_table_row or is_macro else COLUMNS
 

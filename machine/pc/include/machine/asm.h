@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* asm.h: what assembly files share: the exception table, SMAP sites. */
 #pragma once
-/* clang-format off: the assembler's words */
 
 #include <machine/cpu_offsets.h>
 #include <machine/regs_offsets.h>
