@@ -9,6 +9,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 #define BITS_TO_LONGS(nr) DIV_ROUND_UP((unsigned long)(nr), (unsigned long)BITS_PER_LONG)
 
 static inline bool bitmap_test(const unsigned long *map, unsigned long bit)
@@ -43,3 +45,5 @@ unsigned long bitmap_find_clear(const unsigned long *map, unsigned long start, u
 
 /* Number of ones in [start, end). */
 unsigned long bitmap_weight(const unsigned long *map, unsigned long start, unsigned long end);
+
+PAGODA_C_END

@@ -19,6 +19,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 #define INDEX_SET_LEVELS 7 /* 32^7 > 2^32; 64^7 > 2^40 */
 
 struct index_set {
@@ -43,3 +45,5 @@ void index_set_add_word(struct index_set *set, unsigned long n);
 bool index_set_has_all(const struct index_set *set, unsigned long n, unsigned long nr);
 /* The first member from n on; size: there is none. *words grows by the words looked at. */
 unsigned long index_set_next(const struct index_set *set, unsigned long n, unsigned long *words);
+
+PAGODA_C_END

@@ -16,6 +16,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <pagoda/types.h>
+
+PAGODA_C_BEGIN
 
 #define RADIX_TREE_SHIFT    6
 #define RADIX_TREE_SLOTS    (1u << RADIX_TREE_SHIFT)
@@ -98,3 +101,5 @@ static inline bool radix_tree_tagged(const struct radix_tree_root *root, unsigne
 
 /* Shape, counts and tags agree; returns the number of items, -1 if something is broken. */
 long radix_tree_validate(const struct radix_tree_root *root);
+
+PAGODA_C_END

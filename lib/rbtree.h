@@ -21,6 +21,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <pagoda/types.h>
+
+PAGODA_C_BEGIN
 
 struct rb_node {
 	unsigned long parent_color; /* parent's address; bit 0 set: black */
@@ -66,3 +69,5 @@ struct rb_node *rb_prev(const struct rb_node *node);
 
 /* Check links, colours and black heights; returns the number of nodes, or -1 if broken. */
 long rb_validate(const struct rb_root *root);
+
+PAGODA_C_END

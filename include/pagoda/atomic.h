@@ -101,9 +101,9 @@ typedef struct {
 	{                                                                                    \
 		return __atomic_sub_fetch(&v->counter, 1, __ATOMIC_SEQ_CST) == 0;            \
 	}                                                                                    \
-	static inline bool prefix##_cmpxchg(T *v, I old, I new)                              \
+	static inline bool prefix##_cmpxchg(T *v, I old, I new_value)                        \
 	{                                                                                    \
-		return __atomic_compare_exchange_n(&v->counter, &old, new, false,            \
+		return __atomic_compare_exchange_n(&v->counter, &old, new_value, false,      \
 						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);      \
 	}                                                                                    \
 	/* Adds 1 unless the counter is 0; true if it did. */                                \

@@ -19,6 +19,8 @@
 #include <pagoda/page.h>
 #include <pagoda/spinlock.h>
 
+PAGODA_C_BEGIN
+
 #define SECTOR_SHIFT 9
 #define SECTOR_SIZE  (1u << SECTOR_SHIFT)
 
@@ -52,8 +54,8 @@ struct bio {
 	int error; /* 0 or -EIO; valid in end_io */
 	/* Called once, from any context, interrupts possibly off. May free the bio. */
 	void (*end_io)(struct bio *bio);
-	void *private;	  /* the submitter's */
-	atomic_t pending; /* bounce copies of it under way */
+	void *CXX_NAME(private); /* the submitter's */
+	atomic_t pending;	 /* bounce copies of it under way */
 	/* of a bounce copy: where its pieces are in the bio it is for */
 	unsigned int first_vec;
 	unsigned int nr_vecs, max_vecs;
@@ -143,3 +145,5 @@ void run_disk_queue(void);
  * more one by one; then offers the next ones. Any context.
  */
 void blk_end_request(struct block_device *bdev, struct blk_request *request, int error);
+
+PAGODA_C_END

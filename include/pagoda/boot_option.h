@@ -10,6 +10,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 struct boot_word {
 	const char *name;    /* NULL ends a table */
 	const char *meaning; /* one line for people */
@@ -53,3 +55,5 @@ bool boot_word_is_known(const char *word, size_t length);
 void for_each_boot_word(void (*fn)(void *arg, const char *word, size_t length), void *arg);
 /* Call fn(arg, word) for each word of each table. */
 void for_each_known_word(void (*fn)(void *arg, const struct boot_word *word), void *arg);
+
+PAGODA_C_END

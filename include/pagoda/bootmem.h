@@ -4,6 +4,8 @@
 
 #include <pagoda/mmzone.h>
 
+PAGODA_C_BEGIN
+
 typedef struct bootmem_data {
 	unsigned long node_boot_start; /* physical address of the first frame */
 	unsigned long node_low_pfn;    /* end frame */
@@ -56,3 +58,5 @@ unsigned long free_all_bootmem_node(pg_data_t *pgdat);
 #define alloc_bootmem_node(n, x)	   __alloc_bootmem_node((n), (x), SMP_CACHE_BYTES, MAX_DMA_ADDRESS)
 #define alloc_bootmem_pages_node(n, x)	   __alloc_bootmem_node((n), (x), PAGE_SIZE, MAX_DMA_ADDRESS)
 #define alloc_bootmem_low_pages_node(n, x) __alloc_bootmem_node((n), (x), PAGE_SIZE, 0)
+
+PAGODA_C_END

@@ -13,6 +13,8 @@
 #include <pagoda/blkdev.h>
 #include <pagoda/pagemap.h>
 
+PAGODA_C_BEGIN
+
 /* clang-format off */
 #define BUFFER_FLAGS(X)                                                                            \
 	X(uptodate, 0) X(dirty, 1) X(mapped, 2) X(new, 3) X(io, 4) X(error, 5) X(locked, 6)        \
@@ -56,7 +58,7 @@ BUFFER_FLAGS(X)
 
 static inline bool page_has_buffers(const struct page *page)
 {
-	return page->private != NULL;
+	return page->CXX_NAME(private) != NULL;
 }
 
 /*
@@ -169,3 +171,5 @@ unsigned long nr_waiting_buffers(void);
  */
 int start_buffer_page(struct buffer_head *bh);
 int await_buffer_page(struct buffer_head *bh);
+
+PAGODA_C_END

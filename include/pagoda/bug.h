@@ -12,6 +12,8 @@
 
 #include <pagoda/port.h>
 
+PAGODA_C_BEGIN
+
 /*
  * Formatted output to the port's log; supports %d %i %u %x %X %p %s %c %o %% with l, ll, z,
  * width, 0, -, precision.
@@ -58,3 +60,5 @@ extern char last_report[192]; /* newest text of report_bug() or report_warning()
 #else
 #define VM_BUG_ON(cond) ((void)sizeof(!(cond)))
 #endif
+
+PAGODA_C_END

@@ -8,6 +8,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 enum fault_mechanism {
 	FAULT_BY_NOBODY,       /* refused: a signal, a fixup, or the end of the kernel */
 	FAULT_BY_ANONYMOUS,    /* the zero page or a new page */
@@ -36,3 +38,5 @@ int format_fault_answers(char *buf, size_t size, const struct fault_answers *ans
 
 /* Reads the boot option fault_trace. Once, at boot. */
 void fault_trace_init(void);
+
+PAGODA_C_END

@@ -15,6 +15,8 @@
 #include <pagoda/mmzone.h>
 #include <pagoda/string.h>
 
+PAGODA_C_BEGIN
+
 #define HAVE_HIGHMEM (PGTABLE_LEVELS <= 3)
 
 /* kmap()'s window: one page table (HM-05). */
@@ -26,7 +28,7 @@
 static inline void *page_address(const struct page *page)
 {
 	if (HAVE_HIGHMEM && PageHighMem(page))
-		return READ_ONCE(page->virtual);
+		return READ_ONCE(page->CXX_NAME(virtual));
 	return __va(PFN_PHYS(page_to_pfn(page)));
 }
 
@@ -93,3 +95,5 @@ static inline void copy_highpage(struct page *to, struct page *from)
 	kunmap_atomic(src);
 	kunmap_atomic(dst);
 }
+
+PAGODA_C_END

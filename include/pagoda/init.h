@@ -4,6 +4,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 /*
  * What the machine tells the core beyond port_memory_map(). Physical addresses; the
  * ranges are reserved during boot. options: the kernel command line ("slab_debug",
@@ -35,3 +37,5 @@ void free_initmem(void);
 
 /* Every invariant the core knows, at a quiet point (XC-06). Panics naming the first broken one. */
 void mm_validate_all(void);
+
+PAGODA_C_END

@@ -7,6 +7,8 @@
 
 #include <pagoda/mmzone.h>
 
+PAGODA_C_BEGIN
+
 /* Put a page that is on no list on its zone's inactive list / take it off its list. Any context. */
 void lru_cache_add(struct page *page);
 void lru_cache_del(struct page *page);
@@ -92,8 +94,9 @@ extern unsigned long lru_kind_flag; /* (C) after boot */
 /* The list a page belongs on by its flags. */
 static inline enum lru_list flags_lru(unsigned long flags)
 {
-	return (flags & lru_kind_flag ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) +
-	       (flags & 1ul << PG_active ? 1 : 0);
+	int inactive = flags & lru_kind_flag ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE;
+
+	return (enum lru_list)(inactive + !!(flags & 1ul << PG_active));
 }
 static inline enum lru_list page_lru(const struct page *page)
 {
@@ -130,3 +133,5 @@ unsigned long nr_mlocked_pages(void);
 
 /* Every list's length, flags and zones are right. Panics if not. */
 void validate_lru(void);
+
+PAGODA_C_END

@@ -16,6 +16,8 @@
 #include <pagoda/types.h>
 #include <pagoda/port.h>
 
+PAGODA_C_BEGIN
+
 struct pt_regs;
 struct vm_task;
 
@@ -220,3 +222,5 @@ void machine_stream_notify(void (*fn)(enum machine_stream s));
 
 /* Bytes typed on the machine's own console (serial, keyboard); -1 if none. */
 int machine_console_getc(void);
+
+PAGODA_C_END

@@ -4,6 +4,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 /*
  * The sums of rss_anon, and of rss_file and rss_shmem, over all address spaces, in pages. Any
  * context.
@@ -23,3 +25,5 @@ bool slabinfo_line(unsigned long n, char *line, size_t size);
  */
 extern int min_free_kbytes;
 void apply_min_free_kbytes(void);
+
+PAGODA_C_END

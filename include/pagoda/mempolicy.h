@@ -13,6 +13,8 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vm_task.h>
 
+PAGODA_C_BEGIN
+
 struct vm_area_struct;
 struct mm_struct;
 
@@ -153,3 +155,5 @@ long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
 		   const struct mempolicy *pol, bool move, bool all);
 /* The node that pol wants for addr in vma, now. */
 int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, unsigned long addr);
+
+PAGODA_C_END

@@ -11,6 +11,8 @@
 #include <pagoda/mm_types.h>
 #include <pagoda/vm_task.h>
 
+PAGODA_C_BEGIN
+
 /* Linux's mmap constants (x86). */
 #define PROT_READ	    0x1
 #define PROT_WRITE	    0x2
@@ -271,3 +273,5 @@ static inline unsigned long get_mm_hiwater_rss(struct mm_struct *mm)
  * Panics if not.
  */
 void validate_mm(struct mm_struct *mm);
+
+PAGODA_C_END

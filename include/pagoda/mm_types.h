@@ -17,6 +17,8 @@
 #include <lib/rbtree.h>
 #include <asm/pgtable_types.h>
 
+PAGODA_C_BEGIN
+
 struct vm_file;
 struct vm_area_struct;
 struct anon_vma;
@@ -185,3 +187,5 @@ struct vm_fault {
 };
 
 extern struct mm_struct init_mm;
+
+PAGODA_C_END

@@ -18,6 +18,8 @@
 #include <pagoda/spinlock.h>
 #include <asm/page.h>
 
+PAGODA_C_BEGIN
+
 #define ZONE_DMA     0
 #define ZONE_NORMAL  1
 #define ZONE_HIGHMEM 2
@@ -189,3 +191,5 @@ static inline bool pfn_valid_quick(unsigned long pfn)
 
 /* Is this frame RAM, whoever uses it? From the firmware's map. */
 bool page_is_ram(unsigned long pfn);
+
+PAGODA_C_END

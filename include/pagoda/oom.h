@@ -9,6 +9,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 struct vm_task;
 
 #define OOM_FAILURES	  10		/* within OOM_WINDOW_NS, or it is not OOM */
@@ -64,3 +66,5 @@ unsigned long oom_task_pages(struct vm_task *task, unsigned long *total);
  * meanwhile.
  */
 unsigned long oom_task_score(struct vm_task *task);
+
+PAGODA_C_END

@@ -16,6 +16,8 @@
 #include <pagoda/atomic.h>
 #include <lib/list.h>
 
+PAGODA_C_BEGIN
+
 struct address_space;
 
 struct page {
@@ -30,8 +32,8 @@ struct page {
 	union {
 		struct list_head list;
 		struct {
-			void *private; /* buffers, or an owner's word */
-			void *virtual; /* kmap address of a high page, else NULL */
+			void *CXX_NAME(private); /* buffers, or an owner's word */
+			void *CXX_NAME(virtual); /* kmap address of a high page, else NULL */
 		};
 	};
 	struct address_space *mapping;
@@ -213,3 +215,5 @@ static inline unsigned int page_order(const struct page *page)
 {
 	return READ_ONCE(page->flags) >> PAGE_ORDER_SHIFT & ((1u << PAGE_ORDER_BITS) - 1);
 }
+
+PAGODA_C_END

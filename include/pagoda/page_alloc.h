@@ -9,6 +9,8 @@
 
 #include <pagoda/mmzone.h>
 
+PAGODA_C_BEGIN
+
 /* First page of a block of 2^order frames with count 1, or NULL. (PA-01) */
 struct page *alloc_pages(gfp_t gfp_mask, unsigned int order) __must_check;
 struct page *alloc_pages_node(int nid, gfp_t gfp_mask, unsigned int order) __must_check;
@@ -110,3 +112,5 @@ unsigned long zone_nr_free_blocks(zone_t *zone, unsigned int order);
 
 /* Walk and check every zone: bitmaps, lists and counts agree (XC-06). Panics if not. */
 void validate_buddy(void);
+
+PAGODA_C_END

@@ -4,6 +4,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 struct page;
 
 struct page_wait_ops {
@@ -22,3 +24,5 @@ struct page_wait_ops {
 
 /* NULL until there are such rooms; then no page has PG_launder. Set once, at boot. */
 extern const struct page_wait_ops *page_wait_ops;
+
+PAGODA_C_END

@@ -10,6 +10,8 @@
 #include <pagoda/spinlock.h>
 #include <lib/radix_tree.h>
 
+PAGODA_C_BEGIN
+
 struct address_space;
 struct vm_file;
 
@@ -376,3 +378,5 @@ extern const struct address_space_operations shmem_aops;
 extern struct vm_file *(*shmem_zero_setup)(u64 size, bool reserve);
 /* Is this one of mm/cache/shmem.c's? They have no inode; *id becomes a number of their own. */
 bool is_shmem_zero_file(const struct vm_file *file, u64 *id);
+
+PAGODA_C_END

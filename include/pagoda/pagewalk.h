@@ -7,6 +7,8 @@
 
 #include <asm/pgtable.h>
 
+PAGODA_C_BEGIN
+
 struct mm_struct;
 
 /*
@@ -17,3 +19,5 @@ struct mm_struct;
  */
 const pte_t *next_table(struct mm_struct *mm, unsigned long *addr, unsigned long end,
 			unsigned long *nr);
+
+PAGODA_C_END

@@ -26,6 +26,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 struct mm_struct;
 struct vm_task;
 struct pt_regs;
@@ -180,7 +182,7 @@ size_t port_strncpy_from_user(char *dst, unsigned long src, size_t n);
  * Atomic compare-and-exchange on an aligned 32-bit user word: 0 and the old value
  * in *old, or -EFAULT. (Futexes need it.)
  */
-int port_cmpxchg_user(unsigned long addr, u32 *old, u32 new);
+int port_cmpxchg_user(unsigned long addr, u32 *old, u32 new_value);
 
 /*
  * A fault of the running task that cannot be served: make it a signal (signo,
@@ -249,5 +251,7 @@ struct trace_event;
 
 /* [inline] Where trace events go; called only while tracing is on. */
 static inline void port_trace(const struct trace_event *event);
+
+PAGODA_C_END
 
 #include <port/inline.h>

@@ -4,6 +4,8 @@
 
 #include <pagoda/gfp.h>
 
+PAGODA_C_BEGIN
+
 typedef struct kmem_cache kmem_cache_t;
 
 #define SLAB_HWCACHE_ALIGN	0x2000ul /* align objects to the L1 line */
@@ -78,3 +80,5 @@ void kmem_cache_cpus_up(void);
 void slabinfo(void (*emit)(void *arg, const char *text), void *arg);
 /* Every cache's lists, counts and free chains agree (XC-06). Panics if not. */
 void validate_slab(void);
+
+PAGODA_C_END

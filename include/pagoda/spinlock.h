@@ -13,6 +13,8 @@
 #include <pagoda/port.h>
 #include <lib/list.h>
 
+PAGODA_C_BEGIN
+
 enum lock_rank {
 	RANK_NONE,	 /* not ordered (leaf locks of other subsystems) */
 	RANK_INODE,	 /* inode->i_rwsem */
@@ -240,9 +242,9 @@ int down_read_killable_slow(struct rw_semaphore *sem);
 int down_write_killable_slow(struct rw_semaphore *sem);
 void rwsem_release_slow(struct rw_semaphore *sem, bool was_held);
 
-static inline bool rwsem_set(struct rw_semaphore *sem, unsigned int *old, unsigned int new)
+static inline bool rwsem_set(struct rw_semaphore *sem, unsigned int *old, unsigned int new_count)
 {
-	return rmw_cmpxchg(&sem->count, old, new);
+	return rmw_cmpxchg(&sem->count, old, new_count);
 }
 static inline bool down_read_trylock(struct rw_semaphore *sem)
 {
@@ -315,3 +317,5 @@ static inline void downgrade_write(struct rw_semaphore *sem)
 	if (unlikely(old != RWSEM_WRITER))
 		rwsem_release_slow(sem, (old | RWSEM_WAITERS) == (RWSEM_WRITER | RWSEM_WAITERS));
 }
+
+PAGODA_C_END

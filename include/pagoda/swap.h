@@ -24,6 +24,8 @@
 #include <pagoda/mm_types.h>
 #include <pagoda/pagemap.h>
 
+PAGODA_C_BEGIN
+
 #define MAX_SWAPFILES 32
 
 /* swp_entry_t, swp_entry(), swp_type(), swp_offset(): asm/pgtable.h and pgtable_types.h. */
@@ -63,7 +65,7 @@ struct address_space *page_mapping(const struct page *page);
 /* The entry of a page in the swap cache. */
 static inline swp_entry_t page_swap_entry(const struct page *page)
 {
-	return (swp_entry_t){(unsigned long)page->private};
+	return (swp_entry_t){(unsigned long)page->CXX_NAME(private)};
 }
 /*
  * Give a locked anonymous page a slot and put it, dirty, into the swap cache; false: no slot, no
@@ -186,3 +188,5 @@ unsigned long swap_map_pages(void);
  * all: nothing may move meanwhile. Panics if not.
  */
 void validate_swap(void);
+
+PAGODA_C_END

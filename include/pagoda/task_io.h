@@ -4,6 +4,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 struct task_io {
 	u64 rchar, wchar; /* bytes by read(2), write(2) and their kin, wherever they come from */
 	u64 syscr, syscw; /* these calls */
@@ -46,3 +48,5 @@ static inline void count_task_cancelled_write(u64 bytes)
 	if (current_task_io)
 		current_task_io()->cancelled_write_bytes += bytes;
 }
+
+PAGODA_C_END

@@ -34,7 +34,22 @@ typedef u64 phys_addr_t;
 typedef unsigned long pgoff_t;
 typedef unsigned int gfp_t;
 
+/*
+ * The headers are C11 and C++17. A header declares its functions and variables between
+ * PAGODA_C_BEGIN and PAGODA_C_END, so that C++ code calls them by their C names. A member whose
+ * name is a keyword of C++ is declared as CXX_NAME(private): "private" in C, "private_" in C++.
+ */
+#ifdef __cplusplus
+#define PAGODA_C_BEGIN extern "C" {
+#define PAGODA_C_END   }
+#define CXX_NAME(name) name##_
+#else
+#define PAGODA_C_BEGIN
+#define PAGODA_C_END
+#define CXX_NAME(name) name
 #define static_assert _Static_assert
+#endif
+
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define barrier()   __asm__ __volatile__("" : : : "memory")
@@ -70,21 +85,40 @@ typedef unsigned int gfp_t;
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
 #define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
 
+/*
+ * The smaller and the larger of two values, each evaluated once. In C++ they are functions: macros
+ * of these names would break the headers of the standard library.
+ */
+#ifdef __cplusplus
+template <typename A, typename B> static inline constexpr A min(A a, B b)
+{
+	return a < b ? a : static_cast<A>(b);
+}
+template <typename A, typename B> static inline constexpr A max(A a, B b)
+{
+	return a > b ? a : static_cast<A>(b);
+}
+template <typename V, typename L, typename H> static inline constexpr V clamp(V v, L lo, H hi)
+{
+	return min(max(v, lo), hi);
+}
+#else
 #define min(a, b)                       \
-	({                              \
+	__extension__({                 \
 		__typeof__(a) _a = (a); \
 		__typeof__(b) _b = (b); \
 		_a < _b ? _a : _b;      \
 	})
 #define max(a, b)                       \
-	({                              \
+	__extension__({                 \
 		__typeof__(a) _a = (a); \
 		__typeof__(b) _b = (b); \
 		_a > _b ? _a : _b;      \
 	})
-#define min_t(t, a, b)	 min((t)(a), (t)(b))
-#define max_t(t, a, b)	 max((t)(a), (t)(b))
 #define clamp(v, lo, hi) min(max(v, lo), hi)
+#endif
+#define min_t(t, a, b) min((t)(a), (t)(b))
+#define max_t(t, a, b) max((t)(a), (t)(b))
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

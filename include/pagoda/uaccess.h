@@ -4,6 +4,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 /* Does [addr, addr + n) lie in the user half? The only check made before a copy (AS-04). */
 bool access_ok(unsigned long addr, size_t n);
 
@@ -24,3 +26,5 @@ long strnlen_user(unsigned long src, size_t n) __must_check;
 		__typeof__(x) val_ = (x);                                           \
 		copy_to_user((unsigned long)(addr), &val_, sizeof(val_)) ? -14 : 0; \
 	})
+
+PAGODA_C_END

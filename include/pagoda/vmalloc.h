@@ -6,6 +6,8 @@
 #include <asm/pgtable_types.h>
 #include <lib/rbtree.h>
 
+PAGODA_C_BEGIN
+
 #define VM_ALLOC   0x1ul
 #define VM_IOREMAP 0x2ul
 #define VM_LAZY	   0x4ul /* freed and unmapped; the flush is still to come */
@@ -45,3 +47,5 @@ unsigned long vmalloc_purge(void);
 void vmalloc_init(void);
 /* Areas are in order, apart, and their tree agrees with their list. Panics if not. */
 void validate_vmalloc(void);
+
+PAGODA_C_END

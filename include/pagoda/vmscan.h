@@ -11,6 +11,8 @@
 #include <pagoda/mmzone.h>
 #include <pagoda/page.h>
 
+PAGODA_C_BEGIN
+
 struct address_space;
 struct vm_area_struct;
 
@@ -95,3 +97,5 @@ unsigned long reclaim_progress(void);
  * little). False: nobody can be killed. May sleep.
  */
 bool out_of_memory(gfp_t gfp_mask, unsigned int order);
+
+PAGODA_C_END

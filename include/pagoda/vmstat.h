@@ -8,6 +8,8 @@
 #include <pagoda/atomic.h>
 #include <pagoda/port.h>
 
+PAGODA_C_BEGIN
+
 /* clang-format off */
 #define VM_EVENTS(X)                                                                               \
 	X(pgalloc) X(pgfree) X(pgfault) X(pgmajfault) X(fault_anon) X(fault_zero_map)              \
@@ -62,3 +64,5 @@ extern unsigned long (*vm_event_elsewhere[NR_VM_EVENTS])(void);
 /* What all CPUs have counted since boot. */
 unsigned long vm_event_sum(enum vm_event e);
 #define vm_event(name) vm_event_sum(VM_EVENT_##name)
+
+PAGODA_C_END

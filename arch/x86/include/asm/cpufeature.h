@@ -7,6 +7,8 @@
 
 #include <pagoda/types.h>
 
+PAGODA_C_BEGIN
+
 struct x86_features {
 	bool pse;  /* large pages */
 	bool pge;  /* global pages */
@@ -15,3 +17,5 @@ struct x86_features {
 	bool smap; /* kernel may read user pages only with AC set, and switched on */
 };
 extern struct x86_features x86_features;
+
+PAGODA_C_END

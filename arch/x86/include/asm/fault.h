@@ -2,6 +2,10 @@
 /* fault.h: the page-fault error code and the exception table (thesis 9.4, FT-03, FT-60). */
 #pragma once
 
+#include <pagoda/types.h>
+
+PAGODA_C_BEGIN
+
 struct pt_regs;
 
 #define PF_PROT	 0x01ul /* protection violation; clear: page not present */
@@ -26,7 +30,7 @@ extern const struct exception_table_entry __start___ex_table[], __stop___ex_tabl
 /* The entry of the instruction at ip, or NULL. */
 const struct exception_table_entry *search_exception_table(unsigned long ip);
 /* Resume regs at the fixup of its instruction; false if there is none. */
-_Bool fixup_exception(struct pt_regs *regs);
+bool fixup_exception(struct pt_regs *regs);
 
 /*
  * Places where instrumentation sees a fault (FT-18), in the order it meets them; none of
@@ -42,3 +46,5 @@ enum fault_place {
 };
 extern void (*fault_hook)(enum fault_place place, struct pt_regs *regs, unsigned long error_code,
 			  unsigned long address);
+
+PAGODA_C_END

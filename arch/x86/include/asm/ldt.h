@@ -4,6 +4,8 @@
 
 #include <pagoda/mm_types.h>
 
+PAGODA_C_BEGIN
+
 struct tlb_state;
 
 #define LDT_ENTRIES	8192
@@ -19,3 +21,5 @@ void ldt_switch(struct tlb_state *state, struct mm_struct *mm);
  * modify_ldt(2) for the current process, user pointer ptr; -errno or a number of bytes. May sleep.
  */
 long modify_ldt(int func, unsigned long ptr, unsigned long bytes);
+
+PAGODA_C_END

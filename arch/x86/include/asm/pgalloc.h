@@ -11,6 +11,8 @@
 #include <asm/pgtable.h>
 #include <asm/tlb.h>
 
+PAGODA_C_BEGIN
+
 /* Above HIGH tables a list is trimmed to LOW by check_pgt_cache() (PT-22). */
 #define PGT_CACHE_HIGH 50
 #define PGT_CACHE_LOW  25
@@ -92,3 +94,5 @@ static inline pte_t *walk_alloc_pte(struct mm_struct *mm, unsigned long addr)
 
 	return pmd ? pte_alloc(mm, pmd, addr) : NULL;
 }
+
+PAGODA_C_END

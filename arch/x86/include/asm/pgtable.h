@@ -24,6 +24,8 @@
 #include <pagoda/mmzone.h>
 #include <asm/pgtable_types.h>
 
+PAGODA_C_BEGIN
+
 /* ---- Sizes (PT-03) ------------------------------------------------------------------ */
 #define PMD_SIZE   (1ul << PMD_SHIFT)
 #define PMD_MASK   (~(PMD_SIZE - 1))
@@ -560,3 +562,5 @@ bool kernel_translate(unsigned long va, phys_addr_t *pa, pgprot_t *prot);
  * Copy missing upper-level entries for va into mm's tables; true if that made it present (FT-33).
  */
 bool sync_kernel_mapping(struct mm_struct *mm, unsigned long mmu_addr);
+
+PAGODA_C_END

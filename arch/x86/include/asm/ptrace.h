@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx;
 	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
@@ -12,7 +14,7 @@ struct pt_regs {
 	unsigned long ip, cs, flags, sp, ss;
 };
 
-static inline _Bool user_mode(const struct pt_regs *regs)
+static inline bool user_mode(const struct pt_regs *regs)
 {
 	return (regs->cs & 3) == 3;
 }

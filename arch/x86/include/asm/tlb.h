@@ -26,6 +26,8 @@
 
 #include <pagoda/mm_types.h>
 
+PAGODA_C_BEGIN
+
 /* ---- Flushing on every CPU that may hold translations of mm (SM-06) ------------------- */
 /*
  * Interrupts on, or mm active on this CPU alone. Changes to tables before the call are seen by all
@@ -114,3 +116,5 @@ static inline bool __must_check tlb_remove_page(struct mmu_gather *tlb, struct p
 }
 /* An unhooked page table, all clear; say tlb_changed() of what it covered. No spinlocks. */
 void tlb_remove_table(struct mmu_gather *tlb, void *table, bool pte_table);
+
+PAGODA_C_END

@@ -14,6 +14,8 @@
 #include <pagoda/mmzone.h>
 #include <pagoda/port.h>
 
+PAGODA_C_BEGIN
+
 /* ---- Building a machine ------------------------------------------------------- */
 
 /* All zero is a good machine: one CPU, 64 MiB, one node, TLBs that never forget by themselves. */
@@ -177,3 +179,5 @@ void hosted_fail_nth(unsigned long n);
 void hosted_fail_one_in(unsigned long n);
 /* Allocations asked for since hosted_fail_nth(). */
 unsigned long hosted_fail_count(void);
+
+PAGODA_C_END

@@ -7,6 +7,8 @@
 
 #include <pagoda/blkdev.h>
 
+PAGODA_C_BEGIN
+
 struct hosted_disk_config {
 	const char *name;
 	u64 bytes;
@@ -46,3 +48,5 @@ void hosted_disk_fail_sectors(struct block_device *bdev, enum bio_op op, u64 sta
 /* Called for each piece that is transferred, by the disk's thread. */
 typedef void hosted_disk_watch_t(void *arg, enum bio_op op, u64 sector, struct page *page);
 void hosted_disk_watch(struct block_device *bdev, hosted_disk_watch_t *watch, void *arg);
+
+PAGODA_C_END

@@ -7,6 +7,12 @@
  */
 #pragma once
 
+#include <pagoda/types.h>
+
+PAGODA_C_BEGIN
+
+struct trace_event;
+
 /*
  * The part of a simulated CPU that inlines look at. Only its holder writes it, but for ipi_pending.
  */
@@ -114,3 +120,5 @@ static inline void port_trace(const struct trace_event *event)
 {
 	(void)event;
 }
+
+PAGODA_C_END

@@ -11,6 +11,8 @@
 #include <pagoda/types.h>
 #include <machine/cpu_offsets.h>
 
+PAGODA_C_BEGIN
+
 struct vm_task;
 
 /* The kernel's half of port_cond_resched(). */
@@ -102,3 +104,5 @@ static inline void port_trace(const struct trace_event *event)
 {
 	(void)event;
 }
+
+PAGODA_C_END

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <pagoda/types.h>
+
 #define GEOMETRY_NAME  "i386-pae"
 #define PGTABLE_LEVELS 3
 typedef u64 pteval_t; /* one entry, at every level */

@@ -2,6 +2,8 @@
 /* geometry.h: i386, 2 levels of page tables. Levels the hardware lacks have one entry and fold. */
 #pragma once
 
+#include <pagoda/types.h>
+
 #define GEOMETRY_NAME  "i386"
 #define PGTABLE_LEVELS 2
 typedef u32 pteval_t; /* one entry, at every level */

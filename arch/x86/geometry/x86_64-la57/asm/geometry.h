@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <pagoda/types.h>
+
 #define GEOMETRY_NAME  "x86_64-la57"
 #define PGTABLE_LEVELS 5
 typedef u64 pteval_t; /* one entry, at every level */

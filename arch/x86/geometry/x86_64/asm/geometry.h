@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <pagoda/types.h>
+
 #define GEOMETRY_NAME  "x86_64"
 #define PGTABLE_LEVELS 4
 typedef u64 pteval_t; /* one entry, at every level */
