@@ -231,10 +231,10 @@ static void send_report(int wait_status)
 	add_events(&t);
 	add(&t, "},\"peak_rss_kb\":%lu,\"pgtables_peak_kb\":%lu",
 	    peak_rss_pages * (PAGE_SIZE / 1024), peak_pgtables_bytes / 1024);
-	add(&t,
-	    ",\"boot\":{\"entry_tsc\":%lu,\"first_user_tsc\":%lu,\"exit_tsc\":%lu},\"unknown_"
-	    "syscalls\":{",
-	    (unsigned long)entry_tsc, (unsigned long)first_user_tsc, (unsigned long)exit_tsc);
+	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"host_wait_tsc\":%lu,\"first_user_tsc\":%lu",
+	    (unsigned long)entry_tsc, (unsigned long)machine_stream_wait_cycles(),
+	    (unsigned long)first_user_tsc);
+	add(&t, ",\"exit_tsc\":%lu},\"unknown_syscalls\":{", (unsigned long)exit_tsc);
 	add_unknown(&t);
 	add(&t, "}");
 	add_boot_words(&t);

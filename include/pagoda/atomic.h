@@ -137,10 +137,13 @@ static inline void clear_bit(unsigned int nr, unsigned long *addr)
 {
 	__atomic_fetch_and(bit_word(nr, addr), ~bit_mask(nr), __ATOMIC_SEQ_CST);
 }
+/*
+ * Who sees a bit that another CPU changed sees also what that CPU did before: a waiter that finds
+ * PG_writeback clear may take the page's buffers away, without any lock in between.
+ */
 static inline bool test_bit(unsigned int nr, const unsigned long *addr)
 {
-	return __atomic_load_n(addr + nr / (unsigned int)BITS_PER_LONG, __ATOMIC_RELAXED) &
-	       bit_mask(nr);
+	return smp_load_acquire(addr + nr / (unsigned int)BITS_PER_LONG) & bit_mask(nr);
 }
 static inline bool test_and_set_bit(unsigned int nr, unsigned long *addr)
 {

@@ -217,6 +217,8 @@ bool machine_stream_writable(enum machine_stream s);
 /* Block (polling the device, not sleeping) until all output has left the machine. */
 void machine_stream_flush(enum machine_stream s);
 
+/* Cycles of the boot that went by in waiting for the host's ends of the streams. */
+u64 machine_stream_wait_cycles(void);
 /* fn is called (interrupts off) whenever a stream may have become readable or writable. */
 void machine_stream_notify(void (*fn)(enum machine_stream s));
 

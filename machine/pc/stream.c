@@ -158,6 +158,11 @@ void machine_stream_flush(enum machine_stream s)
 		port_cpu_relax();
 }
 
+u64 machine_stream_wait_cycles(void)
+{
+	return vconsole_handshake_cycles();
+}
+
 void machine_stream_notify(void (*fn)(enum machine_stream s))
 {
 	notify = fn;

@@ -11,6 +11,8 @@ struct vport;
  * when a port may have become readable or writable.
  */
 bool vconsole_init(void (*notify)(const struct vport *port));
+/* Cycles that vconsole_init() waited for the host to open its ends of the ports. */
+u64 vconsole_handshake_cycles(void);
 /* Look after the device without an interrupt (from the tick). */
 void vconsole_poll(void);
 

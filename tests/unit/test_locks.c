@@ -143,6 +143,48 @@ PAGODA_TEST_CONFIG(waiting_writer_holds_back_readers, "SM-01", .nr_cpus = 2)
 	hosted_wait(writer);
 }
 
+/* ---- Flags of pages as messages ---------------------------------------------------------------- */
+
+static struct page *flagged_page;
+static unsigned long told;
+
+static void read_when_written(void *unused)
+{
+	(void)unused;
+	while (PageWriteback(flagged_page))
+		port_cpu_relax();
+	CHECK_EQ(told, 1);
+}
+
+static void read_when_uptodate(void *unused)
+{
+	(void)unused;
+	while (!PageUptodate(flagged_page))
+		port_cpu_relax();
+	CHECK_EQ(told, 2);
+}
+
+/* ThreadSanitizer reports the readers if a test of a flag does not acquire. */
+PAGODA_TEST_CONFIG(who_sees_a_page_flag_sees_what_came_before_it, "SM-01", .nr_cpus = 2)
+{
+	struct hosted_task *reader;
+
+	flagged_page = alloc_page(GFP_KERNEL);
+	CHECK(flagged_page);
+	SetPageWriteback(flagged_page);
+	reader = hosted_spawn("reader", 1, read_when_written, NULL);
+	told = 1;
+	CHECK(TestClearPageWriteback(flagged_page));
+	hosted_wait(reader);
+
+	reader = hosted_spawn("reader", 1, read_when_uptodate, NULL);
+	told = 2;
+	SetPageUptodate(flagged_page);
+	hosted_wait(reader);
+	ClearPageUptodate(flagged_page);
+	put_page(flagged_page);
+}
+
 /* ---- Fairness: who waits is passed by a bounded number of others ----------------------------- */
 
 static struct page *shared_page;
