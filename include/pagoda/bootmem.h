@@ -8,8 +8,9 @@ PAGODA_C_BEGIN
 
 typedef struct bootmem_data {
 	unsigned long node_boot_start; /* physical address of the first frame */
-	unsigned long node_low_pfn;    /* end frame */
-	void *node_bootmem_map;
+	unsigned long node_low_pfn;    /* frame behind the last one */
+	void *node_bootmem_map;	       /* a bit per frame: 1 = taken */
+	/* Page handed out last (its index in the map), and how far it is filled, in bytes; 0: full. */
 	unsigned long last_offset, last_pos;
 	bool in_use;  /* something was reserved or handed out */
 	bool has_had; /* something was given back after that: free frames may hold old bytes */
@@ -18,11 +19,11 @@ typedef struct bootmem_data {
 extern unsigned long min_low_pfn, max_low_pfn, highstart_pfn, highend_pfn, max_pfn;
 
 /*
- * All are for the boot CPU before free_all_bootmem(), none sleeps, misuse panics. Addresses and
- * sizes are physical, in bytes; the calls without a node mean the first one.
+ * Context of all calls: the boot CPU, before free_all_bootmem(); none sleeps, and misuse panics.
+ * Addresses and sizes are physical, in bytes; the calls without a node mean the first node.
  */
 
-/* Pages that the bitmap of so many pages takes. */
+/* How large is the bitmap for so many pages? Return: pages. */
 unsigned long bootmem_bootmap_pages(unsigned long pages);
 /*
  * Begin a node's allocator with everything reserved: the bitmap lies at frame start (freepfn), the
@@ -31,22 +32,23 @@ unsigned long bootmem_bootmap_pages(unsigned long pages);
 unsigned long init_bootmem(unsigned long start, unsigned long pages);
 unsigned long init_bootmem_node(pg_data_t *pgdat, unsigned long freepfn, unsigned long startpfn,
 				unsigned long endpfn);
-/* Every frame that [addr, addr + size) touches is taken. */
+/* Mark every frame that [addr, addr + size) touches as taken; frames may be taken already. */
 void reserve_bootmem(unsigned long addr, unsigned long size);
 void reserve_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long size);
-/* Every frame that lies in [addr, addr + size) as a whole is free. */
+/* Mark every frame that lies in [addr, addr + size) as a whole as free; it must have been taken. */
 void free_bootmem(unsigned long addr, unsigned long size);
 void free_bootmem_node(pg_data_t *pgdat, unsigned long addr, unsigned long size);
 /*
- * Zeroed memory at or above goal if there is some, else anywhere; of the node first, then of
- * others. Panics without.
+ * Allocate size bytes of zeroed memory, aligned to align bytes (a power of two; 0 counts as 1), at
+ * or above the physical address goal if there is room, else anywhere; on the node first, then on
+ * others. Return: its kernel address; panics if there is no room.
  */
 void *__alloc_bootmem(unsigned long size, unsigned long align, unsigned long goal);
 void *__alloc_bootmem_node(pg_data_t *pgdat, unsigned long size, unsigned long align,
 			   unsigned long goal);
 /*
- * Give all that is free, and the bitmap, to the page allocator; the end of boot memory. Return:
- * pages given.
+ * Give all free frames, and those of the bitmap, to the page allocator. After free_all_bootmem()
+ * every call in this header panics. Return: pages given.
  */
 unsigned long free_all_bootmem(void);
 unsigned long free_all_bootmem_node(pg_data_t *pgdat);

@@ -55,10 +55,24 @@ extern char last_report[192]; /* newest text of report_bug() or report_warning()
 		unlikely(bad_);                                    \
 	})
 
+/*
+ * VM_BUG_ON_PAGE() prints the page's descriptor as well; its users include <pagoda/mmzone.h>, which
+ * declares what it prints.
+ */
 #ifdef CONFIG_DEBUG_VM
 #define VM_BUG_ON(cond) BUG_ON(cond)
+#define VM_BUG_ON_PAGE(cond, page)                                                                \
+	do {                                                                                      \
+		if (unlikely(cond))                                                               \
+			panic("BUG at %s:%d %s(): %s; page %#lx: flags %lx count %d mapcount %d " \
+			      "mapping %p index %#lx",                                            \
+			      __FILE__, __LINE__, __func__, #cond, page_to_pfn(page),             \
+			      (page)->flags, page_count(page), page_mapcount(page),               \
+			      (void *)(page)->mapping, (page)->index);                            \
+	} while (0)
 #else
-#define VM_BUG_ON(cond) ((void)sizeof(!(cond)))
+#define VM_BUG_ON(cond)		   ((void)sizeof(!(cond)))
+#define VM_BUG_ON_PAGE(cond, page) ((void)sizeof(!(cond)), (void)sizeof((page)->flags))
 #endif
 
 PAGODA_C_END

@@ -24,7 +24,10 @@ PAGODA_C_BEGIN
 /* kmap_atomic()'s slots per CPU: two users in a task, the same in a handler on top of it. */
 #define KMAP_ATOMIC_SLOTS 8
 
-/* Kernel address of a low page, or of a high page while it is kmapped; else NULL. */
+/*
+ * The kernel address of a page. Context: any.
+ * Return: of a low page always; of a high page while it is kmapped, else NULL.
+ */
 static inline void *page_address(const struct page *page)
 {
 	if (HAVE_HIGHMEM && PageHighMem(page))
@@ -46,7 +49,11 @@ void kunmap_atomic_high(void *addr);
 void kmap_init_high(void);
 void kmap_forget_page_high(struct page *page);
 
-/* A lasting mapping, counted: as many kunmap as kmap. Waits for a free slot. May sleep. */
+/*
+ * Map a page until kunmap(); as many kunmap() as kmap() calls. Waits for a free slot if all are in
+ * use, so a task that holds several mappings can wait for itself.
+ * Context: may sleep. Refs: the caller has a reference. Return: the page's address.
+ */
 static inline void *kmap(struct page *page)
 {
 	return HAVE_HIGHMEM && PageHighMem(page) ? kmap_high(page) : page_address(page);
@@ -56,7 +63,11 @@ static inline void kunmap(struct page *page)
 	if (HAVE_HIGHMEM && PageHighMem(page))
 		kunmap_high(page);
 }
-/* A short mapping for this CPU; the holder may not sleep; release in reverse order. Any context. */
+/*
+ * Map a page for this CPU until kunmap_atomic(). The holder must not sleep in between, and releases
+ * its mappings in the reverse order.
+ * Context: any, interrupt handlers included. Return: the page's address.
+ */
 static inline void *kmap_atomic(struct page *page)
 {
 	return HAVE_HIGHMEM && PageHighMem(page) ? kmap_atomic_high(page) : page_address(page);
@@ -66,19 +77,23 @@ static inline void kunmap_atomic(void *addr)
 	if (HAVE_HIGHMEM && (unsigned long)addr >= FIXMAP_BASE)
 		kunmap_atomic_high(addr);
 }
-/* Once, after paging_init(). */
+/* Find the page table of kmap()'s window. Context: boot, once, after paging_init(). */
 static inline void kmap_init(void)
 {
 	if (HAVE_HIGHMEM)
 		kmap_init_high();
 }
-/* A page that nobody uses any more gives up the slot it kept for a next time. */
+/*
+ * A page is being freed: it gives up the slot that it kept for another kmap(). Panics if it is
+ * still mapped. Context: any. Return: nothing.
+ */
 static inline void kmap_forget_page(struct page *page)
 {
 	if (HAVE_HIGHMEM)
 		kmap_forget_page_high(page);
 }
 
+/* Zero a page, high or low. Context: any. */
 static inline void clear_highpage(struct page *page)
 {
 	void *addr = kmap_atomic(page);
@@ -86,6 +101,7 @@ static inline void clear_highpage(struct page *page)
 	memset(addr, 0, PAGE_SIZE);
 	kunmap_atomic(addr);
 }
+/* Copy a page, high or low. Context: any. */
 static inline void copy_highpage(struct page *to, struct page *from)
 {
 	void *dst = kmap_atomic(to);

@@ -126,10 +126,10 @@ extern zone_t *zone_table[MAX_NR_ZONES * MAX_NR_NODES];
 #define for_each_zone(zone, pgdat) \
 	for ((zone) = (pgdat)->node_zones; (zone) < (pgdat)->node_zones + MAX_NR_ZONES; (zone)++)
 
-/* The node with this id, or NULL. */
+/* Find a node by its id. Context: any. Return: the node, or NULL if there is none with this id. */
 pg_data_t *NODE_DATA(int nid);
 
-/* The node of the running CPU; a stale answer costs locality only. */
+/* The node of each CPU. A task that moves to another CPU meanwhile loses only locality. */
 extern pg_data_t *cpu_pgdat[NR_CPUS]; /* (C) after build_all_zonelists() */
 static inline pg_data_t *local_pgdat(void)
 {
@@ -144,6 +144,7 @@ static inline pg_data_t *local_pgdat(void)
 extern struct per_cpu_pages *first_pcp[NR_CPUS][GFP_ZONEMASK + 1];
 extern struct per_cpu_pages *zone_pcp[MAX_NR_ZONES * MAX_NR_NODES][NR_CPUS];
 
+/* The zone of a frame, by the number in its descriptor's flags. Context: any. */
 static inline zone_t *page_zone(const struct page *page)
 {
 	return zone_table[READ_ONCE(page->flags) >> ZONE_SHIFT];
@@ -180,7 +181,10 @@ static inline unsigned long page_to_pfn(const struct page *page)
 
 	return zone->zone_start_pfn + (unsigned long)(page - zone->zone_mem_map);
 }
-/* Is there a descriptor for this frame? (It may still be a hole's, PG_reserved.) */
+/*
+ * Is there a descriptor for this frame? Context: any.
+ * Return: true also for a frame in a hole of a node, whose descriptor has PG_reserved.
+ */
 bool pfn_valid(unsigned long pfn);
 
 /* The same for frames below max_pfn, quick where one node owns the section. */
@@ -189,7 +193,7 @@ static inline bool pfn_valid_quick(unsigned long pfn)
 	return section_map[pfn >> PFN_SECTION_SHIFT] || pfn_valid(pfn);
 }
 
-/* Is this frame RAM, whoever uses it? From the firmware's map. */
+/* Is this frame RAM in the firmware's map, usable or in use? Context: any, after memmap_init(). */
 bool page_is_ram(unsigned long pfn);
 
 PAGODA_C_END

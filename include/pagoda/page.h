@@ -150,22 +150,34 @@ static inline bool TryLockPage(struct page *page) /* true: it was locked already
 #define LockPage(page)	 set_bit(PG_locked, &(page)->flags)
 #define UnlockPage(page) unlock_page(page)
 
-/* Sleep until the page lock is ours / release it and wake who waits for this page. */
+/*
+ * Take the page lock, sleeping until it is free.
+ * Context: may sleep. Locks: page lock (RANK_PAGE) held on return. Refs: the caller has one.
+ * lock_page_killable() returns 0, or -EINTR without the lock if a fatal signal is pending.
+ */
 void lock_page(struct page *page);
-void unlock_page(struct page *page);
-/* lock_page(), but -EINTR without the lock if a fatal signal is pending. */
 int lock_page_killable(struct page *page) __must_check;
 /*
- * Sleep until the page has been unlocked, once: it may be locked again. The caller has a reference.
+ * Release the page lock and wake the tasks that wait for this page.
+ * Context: any. Locks: page lock held by the caller, or by the transfer that has ended.
+ * Return: nothing; panics if the page is not locked.
+ */
+void unlock_page(struct page *page);
+/*
+ * Sleep until the page has been unlocked once; it may be locked again on return.
+ * Context: may sleep. Refs: the caller has one.
+ * wait_on_page_killable() returns 0, or -EINTR if a fatal signal ended the wait.
  */
 void wait_on_page(struct page *page);
-/* The same; 0, or -EINTR if a fatal signal ended the wait. */
 int wait_on_page_killable(struct page *page);
-/* Sleep until a write of the page that is under way has ended; another may have begun. */
+/*
+ * Sleep until a write of the page that is under way has ended; another may have begun on return.
+ * Context: may sleep. Refs: the caller has one.
+ */
 void wait_on_page_writeback(struct page *page);
-/* PG_writeback was cleared: wake who waits for that. From any context. */
+/* PG_writeback was cleared: wake the tasks that wait for that. Context: any. */
 void wake_page_written(struct page *page);
-/* The queue that waiters for this page share with those of some others. */
+/* The wait queue of this page, which some other pages of its zone share. Context: any. */
 struct wait_queue_head;
 struct wait_queue_head *page_waitqueue(struct page *page);
 
@@ -177,7 +189,10 @@ static inline bool PageAnon(const struct page *page)
 	return (unsigned long)READ_ONCE(page->mapping) & PAGE_MAPPING_ANON;
 }
 
-/* Acquire: who sees itself alone also sees all that the holders before did with the page. */
+/*
+ * The page's references. The load has acquire order: a holder that finds itself alone also sees all
+ * that earlier holders did with the page before they dropped theirs.
+ */
 static inline int page_count(const struct page *page)
 {
 	return smp_load_acquire(&page->count.counter);
@@ -190,7 +205,10 @@ static inline void get_page(struct page *page)
 {
 	atomic_inc(&page->count);
 }
-/* A reference to a page found on a list, unless it is being freed; then false. */
+/*
+ * Take a reference to a page that was found on a list and may be about to be freed.
+ * Context: any. Return: false: its count was 0, it is free or being freed; nothing was taken.
+ */
 static inline bool get_page_unless_zero(struct page *page)
 {
 	return atomic_inc_not_zero(&page->count);
@@ -202,15 +220,18 @@ static inline bool get_page_unless_zero(struct page *page)
 #define PAGE_PIN (1 << 22)
 /* Pins that a page may have at a time, so that its count cannot overflow. */
 #define PAGE_PINS_MAX 256
-/* Is a device filling it? */
+/* Is the page pinned, so that a device may be writing to it? Context: any. */
 static inline bool page_pinned(const struct page *page)
 {
 	return page_count(page) >= PAGE_PIN;
 }
-/* Drop a reference; the last one frees the page, or the block that starts with it. Any context. */
+/*
+ * Drop a reference; with the last one the page, or the block that starts with it, is freed.
+ * Context: any. Return: nothing.
+ */
 void put_page(struct page *page);
 
-/* The order an allocated block was asked for with; page is its first. */
+/* The order that an allocated block was asked for with; page is its first. Context: any. */
 static inline unsigned int page_order(const struct page *page)
 {
 	return READ_ONCE(page->flags) >> PAGE_ORDER_SHIFT & ((1u << PAGE_ORDER_BITS) - 1);

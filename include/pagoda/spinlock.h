@@ -87,7 +87,9 @@ static inline void lock_debug_interrupt(bool begins)
 	(void)begins;
 }
 #endif
-#define lockdep_assert_held(l) VM_BUG_ON(!lock_is_held(l))
+/* We hold the lock / interrupts are off on this CPU. Checked in debug builds only. */
+#define lockdep_assert_held(l)	       VM_BUG_ON(!lock_is_held(l))
+#define lockdep_assert_irqs_disabled() VM_BUG_ON(port_irqs_enabled())
 
 static inline bool spin_trylock(spinlock_t *lock)
 {
@@ -128,21 +130,22 @@ static inline bool spin_is_locked(const spinlock_t *lock)
 /* ---- Wait queues -------------------------------------------------------------- */
 
 /*
- * What happened, as poll(2)'s bits; WAKE_ALL: unknown; WAKE_TASKS: nothing new, only those asleep
- * shall look again.
+ * What happened, as poll(2)'s bits. WAKE_ALL: it is not known what. WAKE_TASKS: nothing new has
+ * happened, and only sleeping tasks shall look at their condition again.
  */
 #define WAKE_ALL   (~0u)
 #define WAKE_TASKS 0u
 
 struct wait_queue_entry {
 	struct vm_task *task;
-	const void *key; /* wake only for this key; NULL: any */
+	const void *key; /* wake-ups for another key pass this entry over; NULL: any key wakes it */
 	/*
-	 * NULL: wake task. Else called with the queue's lock held and interrupts off, for as long
-	 * as the entry is queued; says whether somebody was woken. It may wake other queues.
+	 * Called instead of waking the task, if not NULL, with the queue's lock held and interrupts
+	 * off, for as long as the entry is queued. Returns whether a task was woken. It may wake
+	 * other queues.
 	 */
 	bool (*func)(struct wait_queue_entry *entry, unsigned int events);
-	bool exclusive; /* with func: one that woke somebody is enough */
+	bool exclusive; /* with func: of several such entries, one that woke a task is enough */
 	struct list_head link;
 };
 
@@ -156,23 +159,29 @@ typedef struct wait_queue_head {
 	{                                                                                 \
 		SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters), ATOMIC_INIT(0) \
 	}
-/* An empty queue. */
+/* Make an empty queue. Context: any, before anybody uses the queue. */
 void init_waitqueue_head(wait_queue_head_t *wq);
-/* Add the current task / take it off. The entry lies on the waiter's stack. */
+/*
+ * Queue the current task's entry, which lies on the task's stack, and take it off again. In between
+ * the task looks at its condition and parks. key: see struct wait_queue_entry.
+ * Context: a task; the calls themselves do not sleep. Locks: takes wq->lock. Return: nothing.
+ */
 void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key);
 void finish_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry);
 /*
- * Add an entry with func (and key, exclusive) filled in; finish_wait() takes it off, and func has
- * returned then.
+ * Queue an entry with func (and key, exclusive) filled in; finish_wait() takes it off, after which
+ * func is not running and is not called any more. Context: any. Locks: takes wq->lock.
  */
 void add_wait_func(wait_queue_head_t *wq, struct wait_queue_entry *entry);
-/* Wake every waiter (whose key matches, or that has none). From any context. */
+/*
+ * Wake every waiter whose key matches, or that has none. wake_up_events() is for any key and tells
+ * the entries' functions what happened (WAKE_ or poll's bits); wake_up_key_events() does both.
+ * Context: any. Locks: takes wq->lock, unless no entry is queued. Return: nothing.
+ */
 void wake_up_key(wait_queue_head_t *wq, const void *key);
-/* The same for any key, and tell what happened: WAKE_, or poll bits. From any context. */
 void wake_up_events(wait_queue_head_t *wq, unsigned int events);
-/* Both: waiters whose key matches, or that have none, are told what happened. From any context. */
 void wake_up_key_events(wait_queue_head_t *wq, const void *key, unsigned int events);
-/* Wake the waiter that came first. From any context. */
+/* Wake the waiter that came first. Context: any. Locks: as wake_up_key(). */
 void wake_up_one(wait_queue_head_t *wq);
 static inline void wake_up(wait_queue_head_t *wq)
 {
@@ -198,6 +207,10 @@ static inline void wake_up(wait_queue_head_t *wq)
  * may take a free mutex before the first waiter, but only until that waiter has been woken once
  * (mm/base/locks.c). The _killable form gives up with -EINTR, without the mutex, when a fatal
  * signal is pending.
+ *
+ * Context: mutex_lock() and mutex_lock_killable() may sleep; the others any.
+ * Return: mutex_lock_killable() 0 or -EINTR; mutex_trylock() whether the mutex was taken.
+ * The task that took the mutex releases it.
  */
 struct mutex {
 	unsigned int state; /* (A) MUTEX_ bits of locks.c */
@@ -215,9 +228,12 @@ bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
 /*
- * Many readers or one writer; may sleep. First come, first served: nobody passes a waiter, not even
- * by a trylock, so a reader must not take it twice. The fast paths are here, one atomic operation
- * each; who must wait, or has waiters to serve, goes to mm/base/locks.c.
+ * Many readers or one writer. First come, first served: no task passes a waiter, not even by a
+ * trylock, so a reader must not take it twice. The fast paths are here, one atomic operation each;
+ * a task that must wait, or releases a semaphore with waiters, goes to mm/base/locks.c.
+ *
+ * Context: down_ calls may sleep, but not the _trylock ones; up_ calls and downgrade_write() any.
+ * Return: _killable calls 0 or -EINTR without the semaphore; _trylock calls whether it was taken.
  */
 struct rw_semaphore {
 	unsigned int count; /* (A) readers, and the two flags below */
@@ -309,7 +325,7 @@ static inline void up_write(struct rw_semaphore *sem)
 	if (unlikely(old != RWSEM_WRITER))
 		rwsem_release_slow(sem, (old | RWSEM_WAITERS) == (RWSEM_WRITER | RWSEM_WAITERS));
 }
-/* From one writer to one reader. */
+/* Turn our hold for write into one for read, without letting another writer in between. */
 static inline void downgrade_write(struct rw_semaphore *sem)
 {
 	unsigned int old = rmw_add(&sem->count, 1 - RWSEM_WRITER);

@@ -27,23 +27,36 @@ struct vm_struct {
 extern struct vm_struct *vmlist; /* (V) */
 
 /*
- * size bytes (rounded up to pages) mapped contiguously, followed by an unmapped guard page; NULL if
- * none.
+ * Allocate size bytes, rounded up to pages, that are contiguous in kernel addresses and followed by
+ * an unmapped guard page; their frames may lie anywhere, in high memory, too.
+ * Context: may sleep. Locks: takes vmlist_lock. Return: the address, or NULL: no memory, no range.
  */
 void *vmalloc(unsigned long size) __must_check;
+/* The same with frames of ZONE_DMA; with low frames only; with any flags and protection. */
 void *vmalloc_dma(unsigned long size) __must_check;
 void *vmalloc_32(unsigned long size) __must_check;
 void *__vmalloc(unsigned long size, gfp_t gfp_mask, pgprot_t prot) __must_check;
+/*
+ * Free an area; NULL is allowed, any other address that is no area in use is reported.
+ * Context: may sleep; interrupts on, as other CPUs may have to flush. Return: nothing.
+ */
 void vfree(void *addr);
 
-/* Map device memory uncached; phys need not be page aligned. NULL on failure. */
+/*
+ * Map size bytes of device memory from phys on, uncached; phys need not be page aligned.
+ * Context: may sleep. Return: the address of phys, or NULL: no memory, or no entry can hold phys.
+ */
 void *ioremap(phys_addr_t phys, unsigned long size) __must_check;
+/* Undo ioremap(); NULL is allowed. Context: as vfree(). Return: nothing. */
 void iounmap(void *addr);
 
-/* Flush and forget freed areas now instead of in batches; pages released. May sleep. */
+/*
+ * Flush and release the freed areas that wait for a common flush.
+ * Context: may sleep; interrupts on. Return: pages freed.
+ */
 unsigned long vmalloc_purge(void);
 
-/* Boot, once slabs work. */
+/* Report the range of addresses. Context: boot, once slabs work. */
 void vmalloc_init(void);
 /* Areas are in order, apart, and their tree agrees with their list. Panics if not. */
 void validate_vmalloc(void);

@@ -42,6 +42,7 @@ struct vm_event_state {
 } __aligned(64);
 extern struct vm_event_state vm_event_states[VMSTAT_MAX_CPUS];
 
+/* Count n occurrences of an event on this CPU. Context: any. */
 static inline void count_vm_events(enum vm_event e, unsigned long n)
 {
 	rmw_add_relaxed(&vm_event_states[port_cpu_id()].event[e], n);
@@ -61,7 +62,7 @@ static inline void __count_vm_events(enum vm_event e, unsigned long n)
  */
 extern unsigned long (*vm_event_elsewhere[NR_VM_EVENTS])(void);
 
-/* What all CPUs have counted since boot. */
+/* The occurrences of an event since boot, on all CPUs. Context: any. */
 unsigned long vm_event_sum(enum vm_event e);
 #define vm_event(name) vm_event_sum(VM_EVENT_##name)
 

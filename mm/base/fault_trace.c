@@ -4,9 +4,13 @@
  *
  *	fault 0x7f12345678 write: user address, region 0x7f12340000-0x7f12360000, anonymous memory
  *
- * Locking: none; fault_trace is set at boot, and by tests while nobody faults.
- * Failure: none.
- * Observability: it is that.
+ * The line names the answers to three questions (fault_trace.h): may user code use the address, is
+ * there a region, and which mechanism supplies the data. It is printed before the fault is served,
+ * so the last line of a log that ends in a crash names the fault that caused it.
+ *
+ * Locking: none; fault_trace is set at boot, and by tests while no task faults.
+ * Failure: none; a line is cut at LINE_BYTES, which no combination of answers reaches.
+ * Observability: this file is a means of observation; the counters of faults are in vmstat.h.
  */
 #include <pagoda/init.h>
 #include <pagoda/boot_option.h>
@@ -31,6 +35,8 @@ int format_fault_answers(char *buf, size_t size, const struct fault_answers *a)
 	};
 	char region[48] = "no region";
 
+	VM_BUG_ON(a->by >= NR_FAULT_MECHANISMS || !names[a->by]);
+	VM_BUG_ON(a->end && a->start >= a->end);
 	if (a->end)
 		pagoda_snprintf(region, sizeof(region), "region 0x%lx-0x%lx", a->start, a->end);
 	return pagoda_snprintf(

@@ -2,17 +2,30 @@
 /*
  * lock_debug.c: checks the order of locks (linked with CONFIG_DEBUG_LOCKS only).
  *
- * Spinlocks are noted per CPU (their holder cannot move), sleeping locks per task.
+ * Spinlocks are recorded per CPU, as their holder cannot move to another; sleeping locks per task.
  * A lock may be taken if its rank is not below that of any lock held: the ranks in
  * spinlock.h are the one order among locks, outermost first. Equal ranks are allowed,
  * since some are taken in pairs (two mms in fork). RANK_NONE is not ordered.
  *
- * An interrupt handler's locks are ordered among themselves only: what it interrupts waits for
- * nobody. But the handler might wait for a CPU that holds one of its locks and wants one that
- * the interrupted code holds. So a spinlock must not be both taken with interrupts on
- * and inside of a lock that handlers take (RANK_LRU to RANK_ZONE).
+ * An interrupt handler's locks are ordered among themselves only, since the interrupted code does
+ * not wait for any lock at that moment. But the handler might wait for another CPU that holds one
+ * of its locks and wants one that the interrupted code holds:
+ *
+ *	CPU 0				CPU 1
+ *	takes A, interrupts on
+ *					takes H (a handler's lock), interrupts off
+ *					wants A: waits for CPU 0
+ *	interrupt: the handler
+ *	wants H: waits for CPU 1
+ *
+ * So a spinlock must not be both taken with interrupts on (A on CPU 0) and inside of a lock that
+ * handlers take (A on CPU 1); those have the ranks RANK_LRU to RANK_ZONE. Each spinlock remembers
+ * both ways in which it was ever taken, so that the mistake shows without the race.
  *
  * A violation is reported and counted in nr_warnings; the lock is taken all the same.
+ *
+ * Invariant (I1): an interrupt handler releases every lock that it takes, so that the table of its
+ * CPU is as it was when the handler ends.
  *
  * Locking: the tables are used by their CPU or task only; interrupt handlers leave
  * their CPU's table as they found it. A spinlock's history is written by its holder.
@@ -28,18 +41,22 @@ struct held_spinlocks {
 	const void *lock[MAX_SPINLOCKS_HELD];
 	int rank[MAX_SPINLOCKS_HELD];
 	unsigned int nr;
-	unsigned int first; /* that is not the interrupted code's */
+	unsigned int first; /* index of the first that the current handler took; 0 outside of one */
 	bool in_interrupt;
 } __aligned(64);
 
-/* How a spinlock was ever taken. */
-#define TAKEN_INTERRUPTIBLY 1u
+/* The ways in which a spinlock was ever taken: bits of spinlock_t.history. */
+#define TAKEN_INTERRUPTIBLY 1u /* with interrupts on */
 #define TAKEN_IN_HANDLERS   2u /* inside of a lock that handlers take */
 
 static struct held_spinlocks held_spinlocks[NR_CPUS];
 
 static bool tasks_run; /* set once: from then on sleeping with interrupts off is wrong */
 
+/*
+ * The rank of the innermost lock held here, RANK_NONE if there is none. A handler does not count
+ * the locks of the code that it interrupted, neither its spinlocks nor its sleeping locks.
+ */
 static int highest_rank_held(void)
 {
 	const struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
@@ -53,21 +70,24 @@ static int highest_rank_held(void)
 	return rank;
 }
 
+/* Does this CPU hold a lock that interrupt handlers take, too? */
 static bool inside_handlers_lock(void)
 {
 	const struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
 
+	BUG_ON(cpu->first > cpu->nr);
 	for (unsigned int i = cpu->first; i < cpu->nr; i++)
 		if (cpu->rank[i] >= RANK_LRU && cpu->rank[i] <= RANK_ZONE)
 			return true;
 	return false;
 }
 
-/* The lock is ours, it is not noted yet. */
+/* Extend the lock's history and report the combination that can deadlock. We hold the lock. */
 static void check_history(spinlock_t *lock)
 {
 	u8 before = lock->history, now = before;
 
+	BUG_ON(!spin_is_locked(lock)); /* the holder alone writes the history */
 	if (port_irqs_enabled())
 		now |= TAKEN_INTERRUPTIBLY;
 	else if (inside_handlers_lock())
@@ -79,15 +99,19 @@ static void check_history(spinlock_t *lock)
 			   lock->rank, __builtin_return_address(0));
 }
 
+/*
+ * Record a spinlock that this CPU has taken. A table that is full would make every later
+ * lockdep_assert_held() wrong, so that is an error of its own. Interrupts go off, as a handler that
+ * runs in between changes the same table.
+ */
 static void note_spinlock(const void *lock, int rank)
 {
 	unsigned long flags = port_irq_save();
 	struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
 
-	if (cpu->nr < MAX_SPINLOCKS_HELD) {
-		cpu->lock[cpu->nr] = lock;
-		cpu->rank[cpu->nr++] = rank;
-	}
+	BUG_ON(cpu->nr >= MAX_SPINLOCKS_HELD);
+	cpu->lock[cpu->nr] = lock;
+	cpu->rank[cpu->nr++] = rank;
 	port_irq_restore(flags);
 }
 
@@ -107,6 +131,10 @@ void lock_acquired(void *lock, int rank, bool sleeping)
 	}
 }
 
+/*
+ * Remove a spinlock from this CPU's table; false if it is not there. Locks need not be released in
+ * the reverse order, so it may stand anywhere; the newest are tried first.
+ */
 static bool forget_spinlock(const void *lock)
 {
 	unsigned long flags = port_irq_save();
@@ -172,7 +200,9 @@ void lock_debug_interrupt(bool begins)
 {
 	struct held_spinlocks *cpu = &held_spinlocks[port_cpu_id()];
 
-	BUG_ON(cpu->in_interrupt == begins); /* they do not nest: interrupts are off */
+	BUG_ON(port_irqs_enabled());
+	BUG_ON(cpu->in_interrupt == begins); /* handlers do not nest: interrupts are off in them */
+	BUG_ON(!begins && cpu->nr != cpu->first); /* (I1) */
 	cpu->first = begins ? cpu->nr : 0;
 	cpu->in_interrupt = begins;
 }

@@ -7,9 +7,9 @@
  *	mutex		HELD; WAITERS: the queue is not empty; RESERVED: only the first waiter may take it
  *	rw_semaphore	number of readers; WRITER: a writer holds it; WAITERS: the queue is not empty
  *
- * Fairness (I1). A semaphore with waiters lets nobody in but by the queue: new readers and writers
+ * Fairness (I1). A semaphore with waiters is had through the queue only: new readers and writers
  * line up, and a release hands the lock to the first waiter, or to all readers up to the next
- * writer. So a waiter is passed by nobody who comes later:
+ * writer. So no task that comes later passes a waiter:
  *
  *	holds: r1 r2	queue: W1 r3 r4 W2		r5 comes: queue W1 r3 r4 W2 r5
  *	r1, r2 release	W1 holds			W1 releases: r3 r4 hold
@@ -17,10 +17,20 @@
  * A mutex that is released wakes its first waiter, and another task may take it before that waiter
  * runs: so a busy mutex does not stand idle while a waiter is being scheduled. A waiter that was
  * woken and found the mutex taken reserves it: the next release leaves it to that waiter. So the
- * first waiter can be overtaken until it has run once, and then no more (I2).
+ * first waiter can be overtaken until it has run once, and then no more (I2):
  *
- * Who holds a semaphore for read must not ask for it again: with a writer between the two, both
- * wait for ever.
+ *	holder H		first waiter W		another task A
+ *	unlock, wakes W		.			.
+ *				.			lock succeeds: W has not run yet
+ *				runs: mutex is held,
+ *				sets RESERVED, parks	.
+ *							unlock, wakes W
+ *				.			lock: RESERVED, so A queues behind W
+ *				lock succeeds
+ *
+ * A task that holds a semaphore for read must not ask for it again. If a writer queues between the
+ * two requests, the writer waits for the first read hold to end and the second request waits for
+ * the writer, so neither ever ends.
  *
  * Waiting "killably" ends with -EINTR when the caller is about to die of a signal. The queue is
  * then as if the waiter had never come.
@@ -40,11 +50,11 @@
 #define MUTEX_WAITERS  2u
 #define MUTEX_RESERVED 4u
 
-/* A task that waits; on its own stack. */
+/* One waiting task. It lies on that task's stack and is linked in the lock's wait.waiters. */
 struct lock_waiter {
 	struct vm_task *task;
-	bool writer;  /* of a semaphore */
-	bool granted; /* the semaphore was handed to it; it is off the queue */
+	bool writer;  /* it asks for a semaphore for write; unused for a mutex */
+	bool granted; /* a release handed the semaphore to it and took it off the queue */
 	struct list_head link;
 };
 
@@ -58,16 +68,20 @@ static void enqueue(wait_queue_head_t *wq, struct lock_waiter *w)
 static void dequeue(wait_queue_head_t *wq, struct lock_waiter *w)
 {
 	lockdep_assert_held(&wq->lock);
+	VM_BUG_ON(!w->link.next); /* it is queued: list_del() leaves NULL behind */
+	VM_BUG_ON(atomic_read(&wq->nr_waiting) <= 0);
 	list_del(&w->link);
 	atomic_dec(&wq->nr_waiting);
 }
 
 static struct lock_waiter *first_waiter(wait_queue_head_t *wq)
 {
+	lockdep_assert_held(&wq->lock);
 	return list_empty(&wq->waiters) ? NULL
 					: list_first_entry(&wq->waiters, struct lock_waiter, link);
 }
 
+/* A killable wait ends when a fatal signal is pending for the waiter. */
 static bool is_doomed(bool killable)
 {
 	return killable && port_fatal_signal_pending();
@@ -82,7 +96,10 @@ void mutex_init(struct mutex *m, enum lock_rank rank)
 	init_waitqueue_head(&m->wait);
 }
 
-/* Take the mutex if it is free and reserved for nobody. */
+/*
+ * Take the mutex if it is free and not reserved. MUTEX_WAITERS alone does not stop the caller: a
+ * mutex may be taken ahead of a waiter that has not run yet (see the top of this file).
+ */
 static bool try_mutex(struct mutex *m)
 {
 	unsigned int old = READ_ONCE(m->state);
@@ -102,11 +119,16 @@ bool mutex_trylock(struct mutex *m)
 	return true;
 }
 
-/* Take w off the queue, and with it the reservation that it may have made. */
+/*
+ * Take w off the queue, and with it the reservation that it may have made: only the first waiter
+ * reserves, so a later one has none to withdraw. If the reservation stayed, no task could take the
+ * mutex any more. Locks: m->wait.lock held.
+ */
 static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
 {
 	bool was_first = first_waiter(&m->wait) == w;
 
+	VM_BUG_ON(!(READ_ONCE(m->state) & MUTEX_WAITERS)); /* w itself is one */
 	dequeue(&m->wait, w);
 	if (was_first)
 		rmw_and_relaxed(&m->state, ~MUTEX_RESERVED);
@@ -115,11 +137,14 @@ static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
 }
 
 /*
- * If w is the first waiter: take the mutex if it is free, else reserve it for w if w was woken
- * before.
+ * If w is the first waiter, take the mutex for it if it is free. If it is not, and w was woken
+ * before, another task overtook w: reserve the mutex, so that this happens once only (I2).
+ * Return: w has the mutex and is off the queue. Locks: m->wait.lock held.
  */
 static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
 {
+	lockdep_assert_held(&m->wait.lock);
+	VM_BUG_ON(!w->link.next); /* w is still queued */
 	if (first_waiter(&m->wait) != w)
 		return false;
 	if (!(rmw_or_acquire(&m->state, MUTEX_HELD | (woken ? MUTEX_RESERVED : 0)) & MUTEX_HELD)) {
@@ -130,8 +155,9 @@ static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
 }
 
 /*
- * The mutex was released, or a waiter that may have been woken for it gave up: wake the first
- * waiter.
+ * Wake the first waiter. Called when the mutex was released, and when a waiter gives up: the
+ * release may have woken just that waiter, and the one behind it would sleep on with the mutex
+ * free. Waking a waiter in vain is harmless, as it looks at the state again.
  */
 static void wake_mutex_waiter(struct mutex *m)
 {
@@ -142,6 +168,11 @@ static void wake_mutex_waiter(struct mutex *m)
 		port_unpark(first->task);
 }
 
+/*
+ * Queue, and sleep until the mutex is ours. MUTEX_WAITERS is set before the state is looked at
+ * again: a holder that releases the mutex from then on sees the flag and comes to wake us; one that
+ * released it earlier has left it free, and take_in_turn() finds that.
+ */
 static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 {
 	struct lock_waiter w = {.task = port_current()};
@@ -161,11 +192,13 @@ static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 		leave_mutex_queue(m, &w);
 		wake_mutex_waiter(m);
 	}
+	VM_BUG_ON(w.link.next); /* our stack frame ends: nothing may point to w */
+	VM_BUG_ON(taken && !(READ_ONCE(m->state) & MUTEX_HELD));
 	spin_unlock_irqrestore(&m->wait.lock, flags);
 	return taken ? 0 : -EINTR;
 }
 
-/* The usual case, in one atomic operation: the mutex is free and has no waiters. */
+/* The usual case costs one atomic operation: the mutex is free and has no waiters. */
 static inline bool try_idle_mutex(struct mutex *m)
 {
 	unsigned int idle = 0;
@@ -191,6 +224,10 @@ int mutex_lock_killable(struct mutex *m)
 	return 0;
 }
 
+/*
+ * old is the state before the release. Without MUTEX_HELD in it the caller released a mutex that
+ * was not held, and the subtraction has made the state meaningless.
+ */
 static noinline void mutex_unlock_slow(struct mutex *m, unsigned int old)
 {
 	unsigned long flags;
@@ -205,6 +242,7 @@ void mutex_unlock(struct mutex *m)
 {
 	unsigned int old;
 
+	lockdep_assert_held(m);
 	lock_released(m);
 	old = rmw_sub(&m->state, MUTEX_HELD);
 	if (unlikely(old != MUTEX_HELD))
@@ -220,8 +258,16 @@ void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank)
 	init_waitqueue_head(&sem->wait);
 }
 
+/*
+ * Hand the semaphore to w. The waiter must not leave its stack before port_unpark() has used
+ * w->task; it cannot, as it looks at w->granted under wait.lock, which we hold.
+ */
 static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
 {
+	lockdep_assert_held(&sem->wait.lock);
+	VM_BUG_ON(w->granted);
+	VM_BUG_ON(!(READ_ONCE(sem->count) & RWSEM_WAITERS)); /* keeps others out meanwhile (I1) */
+	VM_BUG_ON(READ_ONCE(sem->count) & RWSEM_WRITER);
 	rmw_add_acquire(&sem->count, w->writer ? RWSEM_WRITER : 1);
 	dequeue(&sem->wait, w);
 	w->granted = true;
@@ -230,7 +276,16 @@ static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
 
 /*
  * Hand the semaphore to the first waiter, and to those behind it that can share it, as far as its
- * holders allow.
+ * holders allow:
+ *
+ *	holders		queue		result
+ *	none		W1 r2		W1 holds it, r2 waits
+ *	none		r1 r2 W3	r1 and r2 hold it, W3 waits
+ *	readers		r1 W2		r1 joins them, W2 waits
+ *	readers		W1 r2		nothing: r2 must not pass W1 (I1)
+ *
+ * RWSEM_WAITERS goes only when the queue is empty. It has release order, as a trylock that finds it
+ * clear goes ahead without wait.lock.
  */
 static void serve_queue(struct rw_semaphore *sem)
 {
@@ -247,6 +302,8 @@ static void serve_queue(struct rw_semaphore *sem)
 	rmw_and_release(&sem->count, ~RWSEM_WAITERS);
 }
 
+/* Queue behind all others and sleep until a release, or serve_queue() here, grants the semaphore.
+ */
 static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
 {
 	struct lock_waiter w = {.task = port_current(), .writer = writer};
@@ -255,7 +312,11 @@ static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
 	spin_lock_irqsave(&sem->wait.lock, flags);
 	enqueue(&sem->wait, &w);
 	rmw_or(&sem->count, RWSEM_WAITERS);
-	serve_queue(sem); /* the last holder may have released it before RWSEM_WAITERS was set */
+	/*
+	 * The last holder may have released the semaphore just before RWSEM_WAITERS was set. It saw
+	 * no waiter, so no other task will look at the queue.
+	 */
+	serve_queue(sem);
 	while (!w.granted && !is_doomed(killable)) {
 		spin_unlock_irqrestore(&sem->wait.lock, flags);
 		port_park(UINT64_MAX);
@@ -263,8 +324,12 @@ static int rwsem_wait(struct rw_semaphore *sem, bool writer, bool killable)
 	}
 	if (!w.granted) {
 		dequeue(&sem->wait, &w);
-		serve_queue(sem); /* readers behind a writer that gives up need not wait any more */
+		serve_queue(sem); /* readers that waited behind this writer may now share with
+				     readers */
 	}
+	VM_BUG_ON(w.link.next); /* our stack frame ends: nothing may point to w */
+	VM_BUG_ON(w.granted &&
+		  !(READ_ONCE(sem->count) & (writer ? RWSEM_WRITER : RWSEM_WAITERS - 1)));
 	spin_unlock_irqrestore(&sem->wait.lock, flags);
 	if (!w.granted)
 		return -EINTR;
@@ -296,8 +361,9 @@ void rwsem_release_slow(struct rw_semaphore *sem, bool was_held)
 {
 	unsigned long flags;
 
+	/* The count is wrong by now: a later caller would share the semaphore with a writer. */
 	if (!was_held)
-		panic("semaphore %p released by somebody who did not hold it", (void *)sem);
+		panic("semaphore %p released by a task that did not hold it", (void *)sem);
 	spin_lock_irqsave(&sem->wait.lock, flags);
 	serve_queue(sem);
 	spin_unlock_irqrestore(&sem->wait.lock, flags);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.c: what the core has to say: messages, reports of contained errors, panics.
+ * log.c: the core's output: messages, reports of contained errors, panics.
  *
- * Each call formats one line into a buffer on its stack and hands it to the port,
- * so there is nothing to lock or allocate and any context may speak. Lines beyond
+ * Each call formats one line into a buffer on its stack and hands it to the port, so there is
+ * nothing to lock or allocate, and the functions may be called from any context. Lines beyond
  * LINE_BYTES are cut.
  *
  *	printk		a message
  *	report_bug	a caller's error, contained: counted in nr_warnings, kept in
  *			last_report so that tests can ask what was said
- *	panic		an error that going on would make worse; does not return
+ *	panic		an error that would do more damage if execution went on; does not return
  *
+ * Locking: report_lock (RANK_LEAF, interrupts off) for last_report; nr_warnings is atomic.
+ * Failure: none; a message that does not fit is cut.
  * Observability: nr_warnings (0 on a healthy run), last_report, the port's log.
  */
 #include <pagoda/bug.h>
@@ -21,13 +23,18 @@
 
 unsigned int nr_warnings;
 char last_report[192];
-static spinlock_t report_lock = SPIN_LOCK_INIT(RANK_LEAF); /* last_report */
+static spinlock_t report_lock = SPIN_LOCK_INIT(RANK_LEAF); /* protects last_report */
 
-/* A whole line to the port: a missing newline is added. */
+/*
+ * Hand one whole line to the port; a missing newline is added. len is the length that the text
+ * would have without the cut, so it may be larger than the buffer; two bytes are kept for the
+ * newline and the terminating 0.
+ */
 static void log_line(enum port_log_level level, char *line, int len)
 {
 	size_t n = min((size_t)len, (size_t)LINE_BYTES - 2);
 
+	VM_BUG_ON(len < 0);
 	if (n == 0 || line[n - 1] != '\n')
 		line[n++] = '\n';
 	line[n] = 0;
@@ -57,6 +64,7 @@ void panic(const char *fmt, ...)
 	port_panic(line);
 }
 
+/* Count a report and keep its text for tests. Reports may come from several CPUs at once. */
 static void remember_report(const char *text)
 {
 	unsigned long flags;

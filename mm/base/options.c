@@ -7,11 +7,13 @@
  *
  *	tables -> { core_boot_words, the kernel's words }	what each word is for
  *
- * A question for a word that stands in no table is a bug of ours and panics (I1), so the tables
- * are complete; a word of the line that stands in none is the user's mistake, or meant for
- * somebody else, and can be listed.
+ * A question for a word that is in no table is an error of our own and panics (I1), so the tables
+ * are complete. A word of the line that is in no table is a mistake of the user, or is meant for
+ * another program; for_each_boot_word() and boot_word_is_known() let the kernel list such words.
  *
- * Locking: none. Written during boot on one CPU, read-only afterwards. Nothing can fail.
+ * Locking: none. Written during boot on one CPU, read-only afterwards.
+ * Failure: none, except that a fifth table panics.
+ * Observability: the kernel prints unknown words at boot.
  */
 #include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
@@ -30,7 +32,7 @@ const struct boot_word core_boot_words[] = {
 	{NULL, NULL},
 };
 
-static const char *boot_options = "";
+static const char *boot_options = ""; /* (C) after boot; the caller's text, not a copy */
 static const struct boot_word *tables[MAX_TABLES] = {core_boot_words};
 
 void boot_options_init(const char *options)
@@ -40,9 +42,10 @@ void boot_options_init(const char *options)
 
 void boot_words_add(const struct boot_word *words)
 {
+	VM_BUG_ON(!words || !words->name);
 	for (unsigned int i = 0; i < MAX_TABLES; i++) {
 		if (tables[i] == words)
-			return;
+			return; /* a test boots the core several times, with the same tables */
 		if (!tables[i]) {
 			tables[i] = words;
 			return;
@@ -51,7 +54,7 @@ void boot_words_add(const struct boot_word *words)
 	panic("boot_words_add: more than %d tables", MAX_TABLES);
 }
 
-/* Is the word, of length bytes, this name, perhaps with a value? */
+/* Is the word, of length bytes, "name" or "name=value" for this name? "nameX" is another word. */
 static bool has_name(const char *word, size_t length, const char *name)
 {
 	size_t n = strlen(name);
@@ -69,8 +72,9 @@ bool boot_word_is_known(const char *word, size_t length)
 }
 
 /*
- * The next word at or after p, its length in *length; NULL: there is none. A blank between double
- * quotes belongs to its word. What follows the word "--" is the first program's alone.
+ * The next word at or after p, with its length in *length, or NULL if there is none. A blank
+ * between double quotes belongs to its word. The words after "--" are arguments of the first
+ * program and are not ours to read.
  */
 static const char *next_word(const char *p, size_t *length)
 {
@@ -106,6 +110,7 @@ bool boot_option_copy(const char *name, char *buf, size_t size)
 	const char *value;
 	size_t n = 0;
 
+	VM_BUG_ON(!buf || !size);
 	if (!boot_option(name, &value))
 		return false;
 	for (; value[n] && value[n] != ' ' && n + 1 < size; n++)
