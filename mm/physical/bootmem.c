@@ -20,9 +20,14 @@
  * Cost: first fit reads the bitmap a word at a time; giving all away is done in the
  * largest aligned blocks of free frames.
  *
+ * Zeroes: an allocation returns zeroed memory. Where the machine says that its RAM is zeroed
+ * already, the memset is left out for as long as no frame of the node was ever used and given
+ * back (has_had): clearing gibibytes twice would dominate the boot of a large machine.
+ *
  * Invariants: (I1) bits of frames outside the firmware's usable RAM stay 1 for ever.
  * Locking: none: one CPU, interrupts off.
  * Failure: no room is a panic, except in try_alloc_bootmem_node().
+ * Observability: the "reserved" figure of mem_init()'s line is what was never given away.
  */
 #include "boot_internal.h"
 #include <pagoda/bug.h>
@@ -33,10 +38,11 @@
 unsigned long min_low_pfn, max_low_pfn, highstart_pfn, highend_pfn, max_pfn;
 
 static bootmem_data_t node_bootmem_data[MAX_NR_NODES] __initdata;
-static bool retired; /* the page allocator has taken over */
+static bool retired; /* the page allocator has taken over; no call is allowed any more (BM-29) */
 
 /* ---- The bitmap ---------------------------------------------------------------------- */
 
+/* The frame that bit 0 of the node's bitmap stands for. */
 static unsigned long first_pfn(const bootmem_data_t *bdata)
 {
 	return PFN_DOWN(bdata->node_boot_start);
@@ -50,6 +56,7 @@ static unsigned long nr_pages(const bootmem_data_t *bdata)
 /* The node's data, if the boot allocator is still in charge. */
 static bootmem_data_t *node_data(const pg_data_t *pgdat)
 {
+	/* A call after retirement would hand out frames that the page allocator owns. */
 	if (retired || !pgdat->bdata)
 		panic("bootmem: called %s",
 		      retired ? "after its retirement" : "before init_bootmem");
@@ -68,6 +75,8 @@ static unsigned long init_bootmem_core(pg_data_t *pgdat, unsigned long mapstart,
 	unsigned long mapsize = (end - start + 7) / 8;
 	pg_data_t **link = &pgdat_list;
 
+	VM_BUG_ON(start >= end);
+	/* Append the node to the list of nodes, unless it is there: a test may begin it twice. */
 	while (*link && *link != pgdat)
 		link = &(*link)->node_next;
 	if (!*link) {
@@ -88,6 +97,7 @@ unsigned long init_bootmem_node(pg_data_t *pgdat, unsigned long freepfn, unsigne
 				unsigned long endpfn)
 {
 	BUG_ON(retired);
+	VM_BUG_ON(pgdat->node_id < 0 || pgdat->node_id >= MAX_NR_NODES);
 	pgdat->bdata = &node_bootmem_data[pgdat->node_id];
 	return init_bootmem_core(pgdat, freepfn, startpfn, endpfn);
 }
@@ -101,6 +111,12 @@ unsigned long init_bootmem(unsigned long start, unsigned long pages)
 
 /* ---- Reserving and freeing ranges ----------------------------------------------------- */
 
+/*
+ * Reserving rounds outwards and freeing rounds inwards, so a frame of which a part is in use stays
+ * reserved. A range may reach beyond the node, as the firmware's ranges do not end at nodes; what
+ * lies outside is not this node's and is left out. Reserving a frame twice is allowed: the kernel
+ * image and the initrd may share one.
+ */
 static void reserve_bootmem_core(bootmem_data_t *bdata, unsigned long addr, unsigned long size)
 {
 	unsigned long start = PFN_DOWN(addr), end = PFN_UP(addr + size);
@@ -120,9 +136,10 @@ static void free_bootmem_core(bootmem_data_t *bdata, unsigned long addr, unsigne
 	start = max(start, first_pfn(bdata));
 	end = min(end, bdata->node_low_pfn);
 	if (start >= end)
-		return;
+		return; /* the range contains no whole frame of this node */
 	start -= first_pfn(bdata);
 	end -= first_pfn(bdata);
+	/* A frame freed twice may have been handed out in between: two owners would follow. */
 	if (bitmap_weight(map, start, end) != end - start)
 		panic("bootmem: frame %#lx freed twice",
 		      first_pfn(bdata) + bitmap_find_clear(map, start, end));
@@ -154,7 +171,9 @@ void free_bootmem(unsigned long addr, unsigned long size)
 
 /*
  * First run of nr free frames, aligned, at or above index from; -1 if there is none.
- * Alignment is of the frame number, not of the index.
+ * Alignment is of the frame number, not of the index: a node need not start at an aligned frame.
+ * A taken frame inside the candidate run ends it, and the search goes on right behind that frame,
+ * so each bit is read once.
  */
 static long find_run(const bootmem_data_t *bdata, unsigned long from, unsigned long nr,
 		     unsigned long align_pages)
@@ -162,6 +181,7 @@ static long find_run(const bootmem_data_t *bdata, unsigned long from, unsigned l
 	const unsigned long *map = bdata->node_bootmem_map;
 	unsigned long base = first_pfn(bdata), end = nr_pages(bdata), i = from;
 
+	VM_BUG_ON(!nr || !align_pages || align_pages & (align_pages - 1));
 	while (i < end) {
 		unsigned long taken;
 
@@ -178,7 +198,9 @@ static long find_run(const bootmem_data_t *bdata, unsigned long from, unsigned l
 
 /*
  * May a request that found page number found (-1: none) go on in the page handed out
- * last? Only upwards of from, and if what it needs beyond that page follows directly.
+ * last? Only if that page lies at or above index from, and if what the request needs beyond that
+ * page follows directly. If no run was found, it must fit into the rest of the page. Requests
+ * aligned to a page or more always start a page of their own.
  */
 static bool continues_last_page(const bootmem_data_t *bdata, long found, unsigned long from,
 				unsigned long size, unsigned long align)
@@ -192,7 +214,8 @@ static bool continues_last_page(const bootmem_data_t *bdata, long found, unsigne
 
 /*
  * Every allocation ends here (BM-19). from: index to search from. Returns the physical
- * address, or ~0 if nothing fits.
+ * address, or ~0 if nothing fits. first is the page in which the memory starts; [start, start + nr)
+ * are the pages that become taken, none if the request fits into the page handed out last.
  */
 static unsigned long alloc_from(bootmem_data_t *bdata, unsigned long size, unsigned long align,
 				unsigned long from)
@@ -210,12 +233,18 @@ static unsigned long alloc_from(bootmem_data_t *bdata, unsigned long size, unsig
 	} else {
 		return ~0ul;
 	}
+	VM_BUG_ON(start + nr > nr_pages(bdata) || offset & (align - 1));
+	VM_BUG_ON(bitmap_weight(bdata->node_bootmem_map, start, start + nr)); /* free until now */
 	bitmap_set(bdata->node_bootmem_map, start, nr);
 	bdata->last_pos = start + nr - 1;
 	bdata->last_offset = (offset + size) & ~PAGE_MASK;
 	return bdata->node_boot_start + first * PAGE_SIZE + offset;
 }
 
+/*
+ * Search from the goal upwards, then the whole node: the goal is a wish (keep memory below it for
+ * requests that can use no other), not a condition. A goal outside of the node is ignored.
+ */
 static void *__alloc_bootmem_core(bootmem_data_t *bdata, unsigned long size, unsigned long align,
 				  unsigned long goal)
 {
@@ -267,21 +296,28 @@ void *__alloc_bootmem(unsigned long size, unsigned long align, unsigned long goa
 
 /* ---- Retirement ----------------------------------------------------------------------------- */
 
+/* The zone of the node in which frame pfn lies. The zones follow each other without gaps. */
 static zone_t *zone_of(pg_data_t *pgdat, unsigned long pfn)
 {
 	zone_t *zone = pgdat->node_zones;
 
-	while (pfn - zone->zone_start_pfn >= zone->size)
+	while (pfn - zone->zone_start_pfn >= zone->size) {
 		zone++;
+		VM_BUG_ON(zone == pgdat->node_zones + MAX_NR_ZONES);
+	}
 	return zone;
 }
 
-/* Largest block that starts at frame pfn, fits below end and is a buddy block. */
+/*
+ * Order of the largest block that starts at frame pfn, ends at or below end, and is a block of the
+ * buddy allocator: inside one zone, and aligned to its size relative to the zone's first frame.
+ */
 static unsigned int block_order(const zone_t *zone, unsigned long pfn, unsigned long end)
 {
 	unsigned long index = pfn - zone->zone_start_pfn;
 	unsigned int order = 0;
 
+	VM_BUG_ON(index >= zone->size);
 	end = min(end, zone->zone_start_pfn + zone->size);
 	while (order + 1 < MAX_ORDER && !(index & ((2ul << order) - 1)) &&
 	       pfn + (2ul << order) <= end)
@@ -289,7 +325,7 @@ static unsigned int block_order(const zone_t *zone, unsigned long pfn, unsigned 
 	return order;
 }
 
-/* Frames [start, end) of the node, all free. */
+/* Give frames [start, end) of the node, which are all free, to the buddy allocator. */
 static void release_frames(pg_data_t *pgdat, unsigned long start, unsigned long end)
 {
 	while (start < end) {
@@ -301,12 +337,17 @@ static void release_frames(pg_data_t *pgdat, unsigned long start, unsigned long 
 	}
 }
 
+/*
+ * Runs of zeroes in the bitmap are given away one after the other, then the frames of the bitmap
+ * itself: it is still read until then, and its bits say "taken".
+ */
 unsigned long free_all_bootmem_node(pg_data_t *pgdat)
 {
 	bootmem_data_t *bdata = node_data(pgdat);
 	unsigned long base = first_pfn(bdata), end = nr_pages(bdata), total = 0, i = 0;
 	unsigned long map_pfn = PHYS_PFN(__pa(bdata->node_bootmem_map));
 
+	VM_BUG_ON(map_pfn < base || map_pfn + bootmem_bootmap_pages(end) > base + end);
 	make_reserved_descriptors(pgdat, bdata->node_bootmem_map, base);
 	while ((i = bitmap_find_clear(bdata->node_bootmem_map, i, end)) < end) {
 		unsigned long taken = bitmap_find_set(bdata->node_bootmem_map, i, end);

@@ -2,7 +2,7 @@
 /*
  * buddy.c: the free lists of a zone: blocks of 2^order frames, split and merged.
  *
- * This file knows blocks and nothing else; who may have one is decided in
+ * This file knows blocks and nothing else; which request may have one is decided in
  * page_alloc.c. The algorithm is Knuth's, as thesis chapter 6 describes it.
  *
  * A block's index is relative to the zone's first frame and is a multiple of its
@@ -30,8 +30,8 @@
  * A largest block that boot memory gave back whole has only its first descriptor until it
  * is used for the first time (zone->raw_blocks): a machine of 64 GiB boots without writing
  * a gibibyte of descriptors. Such a block is on the list of the highest order, where nothing
- * looks at its other pages: it has no buddy to merge with. Their zeroes mean "not free, not
- * reserved, no slab" to who comes by a wrong pointer.
+ * looks at its other pages: it has no buddy to merge with. Code that looks at one of the other
+ * descriptors because of a wrong pointer reads zeroes: "not free, not reserved, no slab".
  *
  * Locking: zone->lock (RANK_ZONE) with interrupts off, as handlers allocate too. The
  * lock is taken for a batch of single pages at a time (rmqueue_bulk, free_bulk).
@@ -43,56 +43,91 @@
 #include <pagoda/bug.h>
 #include <lib/bitmap.h>
 
+/* Interrupts are off already: handlers allocate, too, and would wait for the lock for ever. */
 static void lock_zone(zone_t *zone)
 {
+	lockdep_assert_irqs_disabled();
 	spin_lock(&zone->lock);
 	zone->lock_acquisitions++;
 }
 
+/* The frame's index relative to the zone's first frame. */
 static unsigned long page_index(const zone_t *zone, const struct page *page)
 {
+	VM_BUG_ON(page < zone->zone_mem_map || page >= zone->zone_mem_map + zone->size);
 	return (unsigned long)(page - zone->zone_mem_map);
 }
 
-/* Toggle the bit of the pair that block index belongs to; its value before. (MARK_USED) */
+/*
+ * Toggle the bit of the pair that block index belongs to, as one of the two goes on or off the list
+ * (I3). Return: its value before, which on free says whether the buddy is free. (MARK_USED in the
+ * documents.)
+ */
 static bool toggle_pair(free_area_t *area, unsigned long index, unsigned int order)
 {
 	return bitmap_test_and_change(area->map, index >> (1 + order));
 }
 
+/* Put a block on its order's list. The caller toggles the pair's bit. Locks: zone->lock held. */
 static void add_free(zone_t *zone, struct page *page, unsigned int order)
 {
+	lockdep_assert_held(&zone->lock);
+	VM_BUG_ON_PAGE(PageBuddy(page) || page_count(page), page); /* (I4) in use until now */
+	VM_BUG_ON(page_index(zone, page) & ((1ul << order) - 1));  /* (I2) */
 	SetPageBuddy(page);
 	page->index = order;
 	list_add(&page->list, &zone->free_area[order].free_list);
 	zone->free_area[order].nr_free++;
 }
 
+/* Take a block off its order's list. The caller toggles the pair's bit. Locks: zone->lock held. */
 static void del_free(zone_t *zone, struct page *page, unsigned int order)
 {
+	lockdep_assert_held(&zone->lock);
+	VM_BUG_ON_PAGE(!PageBuddy(page) || page->index != order, page); /* (I4) free until now */
+	VM_BUG_ON(!zone->free_area[order].nr_free);
 	ClearPageBuddy(page);
 	list_del(&page->list); /* leaves private and virtual NULL */
 	zone->free_area[order].nr_free--;
 }
 
+/* (I1). The figure is read without the lock, hence written in one piece. Locks: zone->lock held. */
 static void change_free_pages(zone_t *zone, long delta)
 {
+	lockdep_assert_held(&zone->lock);
+	VM_BUG_ON(delta < 0 && zone->free_pages < (unsigned long)-delta);
 	WRITE_ONCE(zone->free_pages, zone->free_pages + (unsigned long)delta);
 }
 
-/* A block that was never used is about to be: make the descriptors behind its first. */
+/*
+ * A block that was never used is about to be split or handed out: make the descriptors behind its
+ * first one, which exists since boot. Locks: zone->lock held.
+ */
 static noinline void make_free_descriptors(zone_t *zone, struct page *page)
 {
+	lockdep_assert_held(&zone->lock);
+	VM_BUG_ON_PAGE(page->index != MAX_ORDER - 1, page);
 	bitmap_clear_bit(zone->raw_blocks, page_index(zone, page) / BLOCK_PAGES);
 	for (unsigned long i = 1; i < BLOCK_PAGES; i++)
 		init_page(page + i, zone, 0);
 }
 
-/* Give back the upper halves of a block of order high until order low is left. */
+/*
+ * Give back the upper halves of a block of order high until order low is left. For a request of
+ * order 0 that got a block of order 3:
+ *
+ *	| 0 | 1 | 2   3 | 4   5   6   7 |
+ *	  ^   ^    ^       ^ order 2 goes to the list first, then order 1, then order 0
+ *	  taken
+ *
+ * The lower half stays the caller's, so each pair has exactly one free block, and its bit
+ *becomes 1.
+ */
 static void expand(zone_t *zone, struct page *page, unsigned int low, unsigned int high)
 {
 	unsigned long index = page_index(zone, page);
 
+	VM_BUG_ON(low > high);
 	while (high > low) {
 		high--;
 		add_free(zone, page + (1ul << high), high);
@@ -100,9 +135,14 @@ static void expand(zone_t *zone, struct page *page, unsigned int low, unsigned i
 	}
 }
 
-/* Locks: zone->lock held. */
+/*
+ * Take a block of the order from the smallest order that has one, splitting it if it is larger.
+ * NULL: no list has a block large enough, and nothing has changed. Locks: zone->lock held.
+ */
 static struct page *take_block(zone_t *zone, unsigned int order)
 {
+	lockdep_assert_held(&zone->lock);
+	VM_BUG_ON(order >= MAX_ORDER);
 	for (unsigned int o = order; o < MAX_ORDER; o++) {
 		free_area_t *area = &zone->free_area[o];
 		struct page *page;
@@ -121,18 +161,28 @@ static struct page *take_block(zone_t *zone, unsigned int order)
 	return NULL;
 }
 
-/* A zone that has recovered needs no work from kswapd any more (PM-14). */
+/*
+ * A zone that is back at pages_high needs no work from kswapd any more (PM-14). The flag is set
+ * without the lock when an allocation finds the zone at pages_low; if the two cross, kswapd looks
+ * at the zone once in vain, or the next allocation sets the flag again. Locks: zone->lock held.
+ */
 static void note_balance(zone_t *zone)
 {
 	if (unlikely(READ_ONCE(zone->need_balance)) && zone->free_pages >= zone->pages_high)
 		WRITE_ONCE(zone->need_balance, 0);
 }
 
-/* Locks: zone->lock held. */
+/*
+ * Put a block on the free lists. While the pair's bit was 1 the buddy is free: take the buddy off
+ * its list and go on with the block of twice the size that the two form. A block of the highest
+ * order has no buddy to merge with; its bit is toggled all the same, so that (I3) holds there, too.
+ * Locks: zone->lock held.
+ */
 static void put_block(zone_t *zone, struct page *page, unsigned int order)
 {
 	unsigned long index = page_index(zone, page);
 
+	lockdep_assert_held(&zone->lock);
 	VM_BUG_ON(index & ((1ul << order) - 1));
 	VM_BUG_ON(index + (1ul << order) > zone->size);
 	VM_BUG_ON(PageBuddy(page));
@@ -185,15 +235,22 @@ void free_bulk(zone_t *zone, unsigned int nr, struct page **pages)
 	spin_unlock(&zone->lock);
 }
 
+/*
+ * Two kinds of block come from boot memory. A whole block of the largest order whose descriptors
+ * are not made yet gets just its first one (see the top). Of any other block each frame has a
+ * descriptor that says "reserved", which ends here.
+ */
 void free_boot_block_of(zone_t *zone, unsigned long index, unsigned int order)
 {
 	struct page *page = zone->zone_mem_map + index;
 
+	VM_BUG_ON(index + (1ul << order) > zone->size);
 	if (is_raw_block(zone, index)) {
 		BUG_ON(order != MAX_ORDER - 1);
 		init_page(page, zone, 0);
 	} else {
 		for (struct page *p = page; p < page + (1ul << order); p++) {
+			VM_BUG_ON_PAGE(!PageReserved(p), p);
 			ClearPageReserved(p);
 			atomic_set(&p->count, 0);
 		}
@@ -213,6 +270,7 @@ unsigned long zone_nr_free_blocks(zone_t *zone, unsigned int order)
 {
 	unsigned long flags, nr;
 
+	VM_BUG_ON(order >= MAX_ORDER);
 	spin_lock_irqsave(&zone->lock, flags);
 	nr = zone->free_area[order].nr_free;
 	spin_unlock_irqrestore(&zone->lock, flags);
@@ -235,6 +293,7 @@ void buddy_init_zone(zone_t *zone, void *(*alloc)(pg_data_t *pgdat, unsigned lon
 
 /* ---- Validation ---------------------------------------------------------------- */
 
+/* Is there a free block of just this order at index? A zone's last pair may have one half only. */
 static bool block_is_free(const zone_t *zone, unsigned long index, unsigned int order)
 {
 	const struct page *page = zone->zone_mem_map + index;
@@ -242,7 +301,10 @@ static bool block_is_free(const zone_t *zone, unsigned long index, unsigned int 
 	return index + (1ul << order) <= zone->size && PageBuddy(page) && page->index == order;
 }
 
-/* One order's list and bitmap; returns the frames on the list. */
+/*
+ * Check one order's list and bitmap against each other: (I2), (I3), (I4). Return: frames on the
+ * list. Locks: zone->lock held.
+ */
 static unsigned long validate_area(const zone_t *zone, unsigned int order)
 {
 	const free_area_t *area = &zone->free_area[order];
@@ -258,6 +320,7 @@ static unsigned long validate_area(const zone_t *zone, unsigned int order)
 			      zone->name, order, index, page->flags);
 		nr++;
 	}
+	lockdep_assert_held(&zone->lock);
 	if (nr != area->nr_free)
 		panic("buddy: zone %s order %u: %lu blocks listed, %lu counted", zone->name, order,
 		      nr, area->nr_free);
@@ -272,6 +335,7 @@ static unsigned long validate_area(const zone_t *zone, unsigned int order)
 	return nr << order;
 }
 
+/* (I1), and (I4) in the other direction: every page with PG_buddy is on a list. */
 static void validate_zone(zone_t *zone)
 {
 	unsigned long flags, free = 0, marked = 0;

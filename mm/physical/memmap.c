@@ -14,7 +14,11 @@
  * the type is the same throughout, and neighbours of one kind join. With the few dozen
  * ranges of a real map the quadratic cost does not show.
  *
- * Failure: more than MAX_RAM_RANGES ranges: the highest are left out, with a message.
+ * Invariant (I1): ram_ranges is sorted by address, and no two ranges overlap.
+ * Locking: none: one CPU, at boot; read-only afterwards.
+ * Failure: more than MAX_RAM_RANGES ranges: the highest are left out, with a message. More than
+ * MAX_BOUNDARIES / 2 ranges of the firmware: panic, as no part of the map could be trusted.
+ * Observability: the messages, and find_limits()'s line.
  */
 #include "boot_internal.h"
 #include <pagoda/bug.h>
@@ -47,6 +51,8 @@ static struct pfn_range __init frames_of(const struct port_mem_range *r)
 	return frames;
 }
 
+/* Insert one edge into the sorted list of boundaries. Equal ones stay: the range between is empty.
+ */
 static void __init add_boundary(unsigned long pfn)
 {
 	unsigned int i = nr_boundaries;
@@ -59,7 +65,11 @@ static void __init add_boundary(unsigned long pfn)
 	nr_boundaries++;
 }
 
-/* What the frame is: the strictest of the ranges that cover it. False: a hole or reserved. */
+/*
+ * Describe frame pfn: of the ranges that cover it the strictest type counts. Reserved wins over
+ * all, and RAM that is in use until boot is over wins over usable RAM. Return: it is RAM; false for
+ * a hole and for reserved memory. A node id that we have no room for counts as node 0.
+ */
 static bool __init classify(unsigned long pfn, struct ram_range *out)
 {
 	bool usable = false;
@@ -82,10 +92,13 @@ static bool __init classify(unsigned long pfn, struct ram_range *out)
 	return usable;
 }
 
+/* Append a range, joining it with the last one if both are of one kind and touch. */
 static void __init add_ram_range(struct ram_range range)
 {
 	struct ram_range *last = nr_ram_ranges ? &ram_ranges[nr_ram_ranges - 1] : NULL;
 
+	VM_BUG_ON(range.start_pfn >= range.end_pfn);
+	VM_BUG_ON(last && last->end_pfn > range.start_pfn); /* (I1) */
 	if (last && last->end_pfn == range.start_pfn && last->nid == range.nid &&
 	    last->busy == range.busy) {
 		last->end_pfn = range.end_pfn;
@@ -106,10 +119,15 @@ void __init memmap_init(void)
 	for (unsigned int i = 0; i < nr_firmware_ranges; i++) {
 		struct pfn_range frames = frames_of(&firmware_map[i]);
 
+		/*
+		 * No frame is left. Either the range contains no whole one, which is common and
+		 * costs nothing; or it lies beyond the highest frame that page-table entries can
+		 * name, and the user should know that this memory is not used.
+		 */
 		if (frames.start >= frames.end) {
-			if (PFN_DOWN(firmware_map[i].start) == frames.start &&
-			    firmware_map[i].type == PORT_MEM_USABLE &&
-			    firmware_map[i].end - firmware_map[i].start >= PAGE_SIZE)
+			if (firmware_map[i].type == PORT_MEM_USABLE &&
+			    ALIGN(firmware_map[i].start, PAGE_SIZE) <
+				    ALIGN_DOWN(firmware_map[i].end, PAGE_SIZE))
 				pr_warn("memory map: [%#llx, %#llx) is beyond this CPU's reach\n",
 					(unsigned long long)firmware_map[i].start,
 					(unsigned long long)firmware_map[i].end);
@@ -149,8 +167,10 @@ unsigned long __init memmap_clip(unsigned long end_pfn)
 	while (nr_ram_ranges && ram_ranges[nr_ram_ranges - 1].start_pfn >= end_pfn)
 		nr_ram_ranges--;
 	if (nr_ram_ranges)
+		/* The new last range starts below end_pfn, so something of it is left. */
 		ram_ranges[nr_ram_ranges - 1].end_pfn =
 			min(ram_ranges[nr_ram_ranges - 1].end_pfn, end_pfn);
+	VM_BUG_ON(ram_pages_between(end_pfn, ~0ul));
 	return lost;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * page_alloc.c: who gets which pages: zones, watermarks, reserves, per-CPU lists.
+ * page_alloc.c: which request gets which pages: zones, watermarks, reserves, per-CPU lists.
  *
  * The blocks themselves are cut and joined in buddy.c. This file decides which zone
  * a request is served from and when it has to wait (thesis chapter 6).
@@ -27,7 +27,7 @@
  *
  * Limits add up along the zonelist: a request for HIGHMEM that falls back to DMA must
  * leave the sum of all three zones' limits there, so that the scarce zone is kept for
- * those who can use no other.
+ * requests that can use no other.
  *
  * Per-CPU lists are refilled by 2 and 3 only, never below the limit in force, so that
  * step 1 needs no test of its own.
@@ -54,13 +54,13 @@
 
 /* Rounds of direct reclaim with progress but without a fitting block. */
 #define MAX_RECLAIM_ROUNDS 16
-/* Blocks above this order are asked for by those who can do without. */
+/* Callers that ask for blocks above this order can do without them. */
 #define COSTLY_ORDER 3
 
 #define FLAG(name) (1ul << PG_##name)
 /* Flags that say what a page is, not what it is used for. */
 #define PERMANENT_FLAGS (~0ul << ZONE_SHIFT | FLAG(highmem))
-/* A page in use by somebody: it must not be freed (PM-41). */
+/* A page with one of these flags is in use: it must not be freed (PM-41). */
 #define IN_USE_FLAGS                                                                           \
 	(FLAG(locked) | FLAG(active) | FLAG(lru) | FLAG(slab) | FLAG(reserved) | FLAG(buddy) | \
 	 FLAG(writeback) | FLAG(swapcache) | FLAG(table))
@@ -90,11 +90,14 @@ const struct reclaim_ops *reclaim_ops = &kernel_caches_only;
 
 static struct per_cpu_pages *this_cpu_pages(zone_t *zone)
 {
+	lockdep_assert_irqs_disabled(); /* else we might go on as another CPU */
 	return &zone->pcp[port_cpu_id()];
 }
 
+/* Other CPUs read the count for statistics, so it is written in one piece. */
 static void pcp_set_count(struct per_cpu_pages *pcp, unsigned int count)
 {
+	VM_BUG_ON(count > PCP_MAX);
 	WRITE_ONCE(pcp->count, count);
 }
 
@@ -104,15 +107,17 @@ static void pcp_note_refill(struct per_cpu_pages *pcp, long nr)
 	WRITE_ONCE(pcp->nr_refilled, pcp->nr_refilled + nr);
 }
 
-/* The page at height count of a stack that is one higher. Interrupts off. */
+/* Take the top page of a stack of count + 1 pages. Context: interrupts off. */
 static __always_inline struct page *pcp_take_at(struct per_cpu_pages *pcp, unsigned long count)
 {
+	VM_BUG_ON(pcp->count != count + 1);
+	VM_BUG_ON_PAGE(PageBuddy(pcp->pages[count]), pcp->pages[count]); /* (I1) */
 	pcp_set_count(pcp, (unsigned int)count);
 	WRITE_ONCE(pcp->nr_taken, pcp->nr_taken + 1);
 	return pcp->pages[count];
 }
 
-/* Interrupts off. NULL: the stack is empty. */
+/* Take the top page; NULL if the stack is empty. Context: interrupts off. */
 static __always_inline struct page *pcp_take(struct per_cpu_pages *pcp)
 {
 	return likely(pcp->count) ? pcp_take_at(pcp, pcp->count - 1) : NULL;
@@ -127,7 +132,11 @@ static __always_inline struct page *pcp_take_from(zone_t *zone)
 	return page;
 }
 
-/* Refill from the free lists, leaving limit pages there, and take one. */
+/*
+ * Refill an empty stack from the free lists, leaving at least limit pages there, and take one page.
+ * A handler may have filled the stack between our caller's look at it and this one; then nothing is
+ * moved. Return: NULL if the free lists have no page to spare.
+ */
 static struct page *pcp_refill_and_take(zone_t *zone, unsigned long limit)
 {
 	unsigned long flags = port_irq_save(), spare = zone_free_pages(zone);
@@ -145,9 +154,14 @@ static struct page *pcp_refill_and_take(zone_t *zone, unsigned long limit)
 	return page;
 }
 
-/* Give back the pages that have lain longest. Interrupts off. */
+/*
+ * Give the nr pages at the bottom back to the free lists. They have been there longest, so their
+ * contents are the least likely to be in this CPU's caches. Context: interrupts off.
+ */
 static noinline void pcp_drain(zone_t *zone, struct per_cpu_pages *pcp, unsigned int nr)
 {
+	lockdep_assert_irqs_disabled();
+	VM_BUG_ON(!nr || nr > pcp->count);
 	free_bulk(zone, nr, pcp->pages);
 	for (unsigned int i = nr; i < pcp->count; i++)
 		pcp->pages[i - nr] = pcp->pages[i];
@@ -155,13 +169,18 @@ static noinline void pcp_drain(zone_t *zone, struct per_cpu_pages *pcp, unsigned
 	pcp_note_refill(pcp, -(long)nr);
 }
 
-/* Put a page on top of a stack that was full, which it is not afterwards. */
+/*
+ * Put a free page on top of this CPU's stack. A stack that is full gives a batch back first, so the
+ * next frees find room again.
+ */
 static noinline void pcp_put(struct page *page)
 {
 	zone_t *zone = page_zone(page);
 	unsigned long flags = port_irq_save();
 	struct per_cpu_pages *pcp = this_cpu_pages(zone);
 
+	VM_BUG_ON_PAGE(PageReserved(page) || PageBuddy(page), page); /* (I1), (I2) */
+	VM_BUG_ON_PAGE(page_count(page), page);			     /* (I3) */
 	if (pcp->count >= pcp->high)
 		pcp_drain(zone, pcp, pcp->batch);
 	pcp->pages[pcp->count] = page;
@@ -179,6 +198,10 @@ static void drain_zone(zone_t *zone)
 	port_irq_restore(flags);
 }
 
+/*
+ * Batches of the LRU lists go first: they hold references to pages, some of them the last one, and
+ * such pages then land on the stacks that are emptied here.
+ */
 void drain_local_pages(void)
 {
 	pg_data_t *pgdat;
@@ -202,6 +225,7 @@ void drain_all_pages(void)
 {
 	unsigned int nr = port_nr_cpus();
 
+	/* Asking other CPUs with interrupts off could wait for one that waits for us. */
 	if (nr == 1 || !port_irqs_enabled())
 		drain_local_pages();
 	else
@@ -210,6 +234,7 @@ void drain_all_pages(void)
 
 /* ---- Preparing and checking pages ---------------------------------------------------- */
 
+/* Report a page that was freed wrongly. The caller does not free it: a leak is the lesser harm. */
 static noinline __cold void bad_page(const struct page *page, const char *what)
 {
 	report_bug("bad page %#lx %s: flags %lx count %d mapcount %d mapping %p", page_to_pfn(page),
@@ -224,20 +249,23 @@ static void zero_block(struct page *page, unsigned int order)
 
 /*
  * A free page is as clean as one that is handed out (I3), so a single page only needs its
- * reference; a block notes its order.
+ * reference, and a block its order. A page that is not clean was written to after it was freed.
  */
 static void check_new_page(const struct page *page)
 {
-	VM_BUG_ON(READ_ONCE(page->flags) & ~PERMANENT_FLAGS);
-	VM_BUG_ON(page_count(page) || page_mapcount(page));
-	VM_BUG_ON(page->mapping || page->private || page->virtual);
+	VM_BUG_ON_PAGE(READ_ONCE(page->flags) & ~PERMANENT_FLAGS, page);
+	VM_BUG_ON_PAGE(page_count(page) || page_mapcount(page), page);
+	VM_BUG_ON_PAGE(page->mapping || page->private || page->virtual, page);
 }
 
+/* Note a block's order in its first page, whose order bits are 0 (FX-29). */
 static void set_page_order(struct page *page, unsigned int order)
 {
+	VM_BUG_ON_PAGE(order >= MAX_ORDER || page_order(page), page);
 	WRITE_ONCE(page->flags, page->flags | (unsigned long)order << PAGE_ORDER_SHIFT);
 }
 
+/* Make a block that came off the lists ready for its owner: order, reference, contents. */
 static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int order)
 {
 	for (unsigned long i = 0; i < 1ul << order; i++)
@@ -252,7 +280,7 @@ static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int o
 	return page;
 }
 
-/* Nothing set that must not be, or wants to be cleared, in a page that nobody holds. */
+/* Nothing in the page is set that would have to be cleared, or reported, when it is freed. */
 static __always_inline bool page_is_clean(const struct page *page, unsigned long flags)
 {
 	return !((flags & ~PERMANENT_FLAGS) | (unsigned long)page->mapping |
@@ -260,8 +288,9 @@ static __always_inline bool page_is_clean(const struct page *page, unsigned long
 }
 
 /*
- * Wipe what the last user may leave behind and check what it may not. False: the page is
- * still in use somewhere; it was reported and must be leaked.
+ * Clear what the last user is allowed to leave behind, and check what it is not. Left behind are
+ * the page's place on the LRU lists, an anonymous page's mapping, status bits and the owner's word.
+ * False: the page is still in use; it was reported, and the caller must leak it.
  */
 static noinline bool clean_page(struct page *page)
 {
@@ -277,14 +306,17 @@ static noinline bool clean_page(struct page *page)
 		return false;
 	}
 	if (flags & FLAG(highmem) && page->virtual)
-		kmap_forget_page(page);
-	page->private = NULL; /* a word of the owner's, by now without meaning */
+		kmap_forget_page(page); /* the slot must not show this page to kmap() any more */
+	page->private = NULL;
 	page->virtual = NULL;
 	WRITE_ONCE(page->flags, flags & PERMANENT_FLAGS);
 	return true;
 }
 
-/* The tail pages of a block have no references of their own. */
+/*
+ * May this page of a block be freed? The tail pages of a block have no references of their own, and
+ * the first one's are dropped, so each page of the block must have count 0.
+ */
 static __always_inline bool free_page_ok(struct page *page)
 {
 	unsigned long flags = READ_ONCE(page->flags);
@@ -297,6 +329,7 @@ static __always_inline bool free_page_ok(struct page *page)
 
 enum watermark { WMARK_LOW, WMARK_MIN, WMARK_HALF, WMARK_QUARTER, WMARK_NONE };
 
+/* Free pages that a request may not go below in this zone. */
 static unsigned long zone_limit(const zone_t *zone, enum watermark mark)
 {
 	switch (mark) {
@@ -314,7 +347,7 @@ static unsigned long zone_limit(const zone_t *zone, enum watermark mark)
 	return 0;
 }
 
-/* From the first zone of the list that keeps its limit. */
+/* Take a block from the first zone of the list that still has its limit free afterwards. */
 static struct page *get_page_from_zonelist(const zonelist_t *zonelist, unsigned int order,
 					   enum watermark mark)
 {
@@ -337,6 +370,10 @@ static struct page *get_page_from_zonelist(const zonelist_t *zonelist, unsigned 
 	return NULL;
 }
 
+/*
+ * Wake kswapd for each zone of the list, once per shortage: need_balance stays set until the zone
+ * is back at pages_high, so the allocations in between do not wake it again.
+ */
 static void wake_kswapds(const zonelist_t *zonelist)
 {
 	zone_t *zone;
@@ -355,6 +392,7 @@ static struct page *take_local_block(struct vm_task *task, const zonelist_t *zon
 {
 	struct page *page;
 
+	VM_BUG_ON(list_empty(&task->local_pages) != !task->nr_local_pages);
 	list_for_each_entry(page, &task->local_pages, list) {
 		if (page->index != order)
 			continue;
@@ -369,15 +407,18 @@ static struct page *take_local_block(struct vm_task *task, const zonelist_t *zon
 	return NULL;
 }
 
-/* Back to the lists, past any task that would keep it. */
+/* Put a block on the lists without asking whether the current task would keep it. */
 static void release_block(struct page *page, unsigned int order)
 {
+	VM_BUG_ON_PAGE(PageReserved(page), page); /* (I2) */
+	VM_BUG_ON_PAGE(page_count(page), page);
 	if (order == 0)
 		pcp_put(page);
 	else
 		free_block_to_zone(page_zone(page), page, order);
 }
 
+/* Blocks that the task kept and has no use for go to the lists, where others find them. */
 static void release_local_blocks(struct vm_task *task)
 {
 	struct page *page, *next;
@@ -389,7 +430,13 @@ static void release_local_blocks(struct vm_task *task)
 	}
 }
 
-/* Reclaim as this task; a block of the wanted kind that it freed itself goes to *page. */
+/*
+ * Reclaim in the context of this task. While PF_FREE_PAGES is set, the task keeps one block that it
+ * frees itself (keep_local_block()): otherwise other tasks would take what it reclaimed, and it
+ * would have to reclaim again and again. If the kept block is of the wanted kind it goes to *page.
+ * PF_MEMALLOC lets reclaim itself allocate, and keeps it from reclaiming recursively.
+ * Return: pages freed.
+ */
 static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mask,
 				       unsigned int order, struct page **page)
 {
@@ -397,6 +444,8 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
 	unsigned int mine = (PF_MEMALLOC | PF_FREE_PAGES) & ~READ_ONCE(task->flags);
 	unsigned long freed;
 
+	VM_BUG_ON(!(gfp_mask & __GFP_WAIT));
+	VM_BUG_ON(READ_ONCE(task->flags) & PF_FREE_PAGES); /* reclaim does not nest */
 	count_vm_event(allocstall);
 	might_sleep();
 	if (!task->local_pages.next)
@@ -409,15 +458,19 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
 	return freed;
 }
 
-/* The caller is to die: it gets what there is, rather than keep others waiting. */
+/*
+ * The current task is about to die. It gets any page there is: its exit frees far more than that,
+ * and while it waits here it frees nothing.
+ */
 static bool is_dying(void)
 {
 	return READ_ONCE(current_vm->flags) & PF_MEMDIE || port_fatal_signal_pending();
 }
 
 /*
- * True: something was killed, or it is too early to say; try again. Nobody is killed for a large
- * block, or for DMA memory: that helps too seldom.
+ * Ask the out-of-memory killer. True: it killed a task, or it is too early to tell; try again. No
+ * task is killed for a large block or for DMA memory, as the memory that its death frees is seldom
+ * contiguous, or low enough.
  */
 static bool may_oom(gfp_t gfp_mask, unsigned int order)
 {
@@ -439,8 +492,13 @@ static struct page *alloc_after_reclaim(const zonelist_t *zonelist, gfp_t gfp_ma
 
 		if (page)
 			return page;
+		/*
+		 * Pages on the CPUs' stacks are not merged into blocks, and stacks of other CPUs
+		 * cannot be taken from. For a single page that is worth an interrupt to each CPU
+		 * only if reclaim found nothing else.
+		 */
 		if (order || !freed)
-			drain_all_pages(); /* lists hold pages back from merging */
+			drain_all_pages();
 		page = get_page_from_zonelist(zonelist, order, WMARK_MIN);
 		if (page)
 			return page;
@@ -453,14 +511,16 @@ static struct page *alloc_after_reclaim(const zonelist_t *zonelist, gfp_t gfp_ma
 	return NULL;
 }
 
+/* Steps 2 to 8 of the list at the top of this file. */
 static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t gfp_mask,
 					      unsigned int order)
 {
 	enum watermark mark = WMARK_MIN;
 	struct page *page;
 
+	VM_BUG_ON(order >= MAX_ORDER);
 	if (!zonelist->zones[0])
-		return NULL; /* a machine without such memory */
+		return NULL; /* the machine has no memory of this kind */
 	page = get_page_from_zonelist(zonelist, order, WMARK_LOW);
 	if (page)
 		return page;
@@ -472,6 +532,8 @@ static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t 
 		return page;
 	if (READ_ONCE(current_vm->flags) & (PF_MEMALLOC | PF_MEMDIE))
 		return get_page_from_zonelist(zonelist, order, WMARK_NONE);
+	/* The caller must not sleep. What this CPU's stacks hold back is all that is left to try.
+	 */
 	if (!(gfp_mask & __GFP_WAIT)) {
 		drain_local_pages();
 		return get_page_from_zonelist(zonelist, order, mark);
@@ -507,7 +569,7 @@ static __always_inline struct page *__alloc_pages(const zonelist_t *zonelist, gf
 	return page ? prep_block(page, gfp_mask, 0) : alloc_block(zonelist, gfp_mask, order);
 }
 
-/* From this CPU's node, in the way that always works. */
+/* Allocate from this CPU's node with all checks, which alloc_single_page() leaves out. */
 static noinline struct page *alloc_pages_nearby(gfp_t gfp_mask, unsigned int order)
 {
 	return __alloc_pages(&local_pgdat()->node_zonelists[gfp_mask & GFP_ZONEMASK], gfp_mask,
@@ -521,13 +583,13 @@ static noinline struct page *zeroed_page(struct page *page)
 }
 
 /*
- * Step 1: the top page of this CPU's stack. Everything else that could be is left to
- * alloc_pages_nearby(), so that this way has no call in it.
+ * Step 1: the top page of this CPU's stack. An empty stack, and a machine that is being watched by
+ * a test, are left to alloc_pages_nearby(), so that this path has no call in it.
  */
 static __always_inline struct page *alloc_single_page(gfp_t gfp_mask)
 {
 	struct per_cpu_pages *pcp;
-	unsigned long count; /* as wide as an index */
+	unsigned long count; /* as wide as an array index, so that no conversion is needed */
 	unsigned long irq;
 	struct page *page;
 
@@ -598,9 +660,10 @@ unsigned long get_zeroed_page(gfp_t gfp_mask)
 	return __get_free_pages(gfp_mask | __GFP_ZERO, 0);
 }
 
-/* From one block to as many single pages, each with its own reference. */
+/* Turn one block into as many single pages, each with its own reference. */
 static void split_block(struct page *page, unsigned int order)
 {
+	VM_BUG_ON_PAGE(page_order(page) != order || page_count(page) != 1, page);
 	WRITE_ONCE(page->flags, page->flags & PERMANENT_FLAGS);
 	for (unsigned long i = 1; i < 1ul << order; i++)
 		atomic_set(&page[i].count, 1);
@@ -619,6 +682,7 @@ void *alloc_pages_exact(size_t size, gfp_t gfp_mask)
 	page = alloc_pages(gfp_mask, order);
 	if (!page)
 		return NULL;
+	/* As single pages the unused tail can be freed now and the rest one by one later. */
 	split_block(page, order);
 	for (unsigned long i = nr; i < 1ul << order; i++)
 		__free_page(page + i);
@@ -627,7 +691,10 @@ void *alloc_pages_exact(size_t size, gfp_t gfp_mask)
 
 /* ---- Public: freeing ----------------------------------------------------------------- */
 
-/* Keep a block for the task that freed it while it reclaims (PA-40). */
+/*
+ * Keep a block for the task that freed it while it reclaims (PA-40): one block, and not from an
+ * interrupt handler, which only borrows the task. Return: it was kept.
+ */
 static bool keep_local_block(struct page *page, unsigned int order)
 {
 	struct vm_task *task = current_vm;
@@ -635,15 +702,20 @@ static bool keep_local_block(struct page *page, unsigned int order)
 	if (likely(!(READ_ONCE(task->flags) & PF_FREE_PAGES)) || task->nr_local_pages ||
 	    !port_irqs_enabled())
 		return false;
+	VM_BUG_ON_PAGE(page_count(page) || PageReserved(page), page);
 	page->index = order;
 	list_add(&page->list, &task->local_pages);
 	task->nr_local_pages++;
 	return true;
 }
 
-/* Every free ends here: the count of the block's first page is 0. */
+/*
+ * Every free but the quick one ends here: the count of the block's first page is 0. If one page of
+ * the block is still in use the whole block is leaked, as a part of it cannot be put on a list.
+ */
 static void __free_pages_ok(struct page *page, unsigned int order)
 {
+	VM_BUG_ON(order >= MAX_ORDER);
 	for (unsigned long i = 0; i < 1ul << order; i++)
 		if (unlikely(!free_page_ok(page + i)))
 			return;
@@ -653,10 +725,19 @@ static void __free_pages_ok(struct page *page, unsigned int order)
 		release_block(page, order);
 }
 
-/* False: others still hold the page, or nobody did. */
+/* Drop one reference. False: others still hold the page, or it had none (reported). */
 static bool drop_reference(struct page *page)
 {
-	/* The last holder needs no atomic: nobody else can find the page, unless by its list. */
+	/*
+	 * The last holder needs no atomic operation, as no other task can find the page to take a
+	 * reference. Only a page on an LRU list can be found there by reclaim:
+	 *
+	 *	holder			reclaim
+	 *	count is 1
+	 *				get_page_unless_zero: 2
+	 *	atomic_dec_and_test: 1	.
+	 *				put_page: 0, frees it
+	 */
 	if (likely(smp_load_acquire(&page->count.counter) == 1) && !PageLRU(page)) {
 		atomic_set(&page->count, 0);
 		return true;
@@ -674,7 +755,11 @@ static noinline __cold void wrong_order(const struct page *page, unsigned int or
 		   page_to_pfn(page), page_order(page), order, caller);
 }
 
-/* The block is freed as what it is; order ~0: the caller does not know. */
+/*
+ * Drop a reference to a block, and free it with the order that it was allocated with, whatever the
+ * caller says: with another order the neighbours would be freed, too, or frames would be lost.
+ * order ~0 means that the caller does not know. Reserved pages have no count that means anything.
+ */
 static noinline void put_block_reference(struct page *page, unsigned int order, void *caller)
 {
 	unsigned int real = page_order(page);
@@ -687,8 +772,9 @@ static noinline void put_block_reference(struct page *page, unsigned int order, 
 }
 
 /*
- * The way of most pages: single (a clean page has order 0), held by the caller alone, and
- * not to be kept by a task that reclaims. A page with one reference is found by nobody else.
+ * Most pages are freed here: single pages (a clean page has order 0) that the caller alone holds,
+ * and that the task does not keep because it reclaims. As the page has one reference and is on no
+ * list, no other task can find it, and plain stores do. False: nothing was done, take the long way.
  */
 static __always_inline bool free_sole_page(struct page *page)
 {
@@ -703,6 +789,7 @@ static __always_inline bool free_sole_page(struct page *page)
 	irq = port_irq_save_short();
 	pcp = zone_pcp[flags >> ZONE_SHIFT][port_cpu_id()];
 	count = pcp->count;
+	VM_BUG_ON_PAGE(page_order(page) || PageReserved(page), page); /* (I2) */
 	fits = count < pcp->high;
 	if (likely(fits)) {
 		atomic_set(&page->count, 0);
@@ -741,6 +828,7 @@ void free_pages_exact(void *addr, size_t size)
 {
 	struct page *page = virt_to_page(addr);
 
+	VM_BUG_ON((unsigned long)addr & ~PAGE_MASK);
 	for (unsigned long i = 0; i < PAGE_ALIGN(size) >> PAGE_SHIFT; i++)
 		__free_page(page + i);
 }

@@ -4,21 +4,26 @@
 
 #include <pagoda/page_alloc.h>
 
-/* Read without the lock: may be stale, never torn. */
+/*
+ * Pages on the zone's free lists. Read without the lock: the figure may be stale, but is never
+ * torn. Context: any. Return: pages; those on the CPUs' stacks are not included.
+ */
 static inline unsigned long zone_free_pages(const zone_t *zone)
 {
 	return READ_ONCE(zone->free_pages);
 }
 
 /*
- * Take a block off the free lists. NULL if there is none large enough.
- * Locks: takes zone->lock. Context: any.
+ * Take a block of 2^order frames off the free lists.
+ * Context: any. Locks: takes zone->lock. Refs: the block comes without a reference.
+ * Return: its first page, or NULL if no list has a block large enough.
  */
 struct page *rmqueue(zone_t *zone, unsigned int order);
 
 /*
- * Move up to nr single pages from the free lists to pages[], and back. Returns how many
- * were moved. Locks: takes zone->lock once. Context: interrupts off.
+ * rmqueue_bulk() moves up to nr single pages from the free lists to pages[], free_bulk() moves nr
+ * pages back. Context: interrupts off. Locks: takes zone->lock once.
+ * Return: how many pages were moved, possibly 0.
  */
 unsigned int rmqueue_bulk(zone_t *zone, unsigned int nr, struct page **pages);
 void free_bulk(zone_t *zone, unsigned int nr, struct page **pages);
@@ -36,7 +41,8 @@ void page_count_init(void);
 /* The largest block of a zone, in frames. */
 #define BLOCK_PAGES (1ul << (MAX_ORDER - 1))
 
-/* A descriptor from nothing: its zone and flags, no references. */
+/* Make a descriptor: the frame's zone and flags, no references. Context: boot, or zone->lock held.
+ */
 void init_page(struct page *page, const zone_t *zone, unsigned long flags);
 /*
  * Does this frame lie in a block whose descriptors are still zeroes, but the first if it is free?

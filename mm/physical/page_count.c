@@ -9,10 +9,14 @@
  * Locking: none. Each figure is read whole; a sum read while others allocate is some value
  * between those before and after, and exact at a quiet point.
  * Failure: none.
+ * Observability: these sums are /proc/meminfo's MemTotal and MemFree, /proc/vmstat's pgalloc and
+ * pgfree, and numastat's local and other allocations.
  */
 #include "page_alloc_internal.h"
+#include <pagoda/bug.h>
 #include <pagoda/vmstat.h>
 
+/* Free pages of a zone, wherever they are: on its free lists and on the CPUs' stacks. */
 static unsigned long zone_all_free_pages(const zone_t *zone)
 {
 	unsigned long nr = zone_free_pages(zone);
@@ -22,6 +26,7 @@ static unsigned long zone_all_free_pages(const zone_t *zone)
 	return nr;
 }
 
+/* Single pages that were ever handed out of the zone through the CPUs' stacks. */
 static unsigned long zone_pages_taken(const zone_t *zone)
 {
 	unsigned long nr = 0;
@@ -31,7 +36,13 @@ static unsigned long zone_pages_taken(const zone_t *zone)
 	return nr;
 }
 
-/* What is on the stacks now and did not come from the free lists was put there. */
+/*
+ * Single pages that were ever freed to the CPUs' stacks. A stack's balance is
+ *
+ *	refilled (net, from the free lists) + put = taken + count (pages there now)
+ *
+ * so the pages put follow from the other three, and freeing a page needs no counter of its own.
+ */
 static unsigned long zone_pages_put(const zone_t *zone)
 {
 	unsigned long nr = 0;
@@ -56,6 +67,7 @@ static unsigned long sum_zones(int first, unsigned long (*figure)(const zone_t *
 	unsigned long sum = 0;
 	pg_data_t *pgdat;
 
+	VM_BUG_ON(first < ZONE_DMA || first >= MAX_NR_ZONES);
 	for_each_pgdat(pgdat)
 		for (int i = first; i < MAX_NR_ZONES; i++)
 			sum += figure(&pgdat->node_zones[i]);
@@ -92,6 +104,7 @@ static unsigned long pcp_pages_put(void)
 	return sum_zones(ZONE_DMA, zone_pages_put);
 }
 
+/* Multi-page blocks are counted as events; single pages are added from the stacks' figures. */
 void page_count_init(void)
 {
 	vm_event_elsewhere[VM_EVENT_pgalloc] = pcp_pages_taken;
@@ -116,6 +129,7 @@ struct node_allocations node_allocations(int nid)
 	struct node_allocations sum = {0, 0};
 	zone_t *zone;
 
+	VM_BUG_ON(!pgdat);
 	for_each_zone(zone, pgdat) {
 		struct node_allocations one = zone_allocations(zone);
 

@@ -6,6 +6,9 @@
  * that share a queue do not wake each other's waiters, since an entry carries the
  * page as its key (FX-33).
  *
+ * Invariant (I1): a waiter that is woken finds in its entry which event woke it, so no event is
+ * lost between the wake-up and the moment at which the waiter runs.
+ *
  * A task that waits until a page has been unlocked, or written, waits for that to happen once: its
  * entry notes the event, so it goes on even if the page is locked again before it runs (I2). A task
  * that waits for the page lock itself may be overtaken once by a running task; then it asks to be
@@ -34,10 +37,11 @@
 
 const struct page_wait_ops *page_wait_ops; /* set once, at boot */
 
-/* What happens to a page; the events of its queue. */
+/* What can happen to a page: events of its queue, a bit each. */
 #define PAGE_UNLOCKED 1u
 #define PAGE_WRITTEN  2u
 
+/* One waiting task. It lies on that task's stack; the waker writes it under the queue's lock. */
 struct page_waiter {
 	struct wait_queue_entry entry; /* key: the page */
 	unsigned int seen;	       /* events since it queued */
@@ -45,32 +49,47 @@ struct page_waiter {
 	bool granted;		       /* ... and has done so */
 };
 
+/*
+ * A page has no room for a queue of its own, so the pages of a zone share a table of queues. Two
+ * pages in one queue cost a look at each other's entries, and no wake-up (FX-33).
+ */
 wait_queue_head_t *page_waitqueue(struct page *page)
 {
 	zone_t *zone = page_zone(page);
 	/* Multiplicative hash: the top bits are mixed best, so the shift keeps those (PM-16). */
 	unsigned long hash = page_to_pfn(page) * 0x9e3779b97f4a7c15ul;
 
+	VM_BUG_ON(hash >> zone->wait_table_shift >= zone->wait_table_size);
 	return &zone->wait_table[hash >> zone->wait_table_shift];
 }
 
+/*
+ * The function of a page waiter's entry: record what happened and wake the task. Release order lets
+ * the waiter, which reads w->seen without the lock, also see what was done to the page before.
+ */
 static bool note_page_event(struct wait_queue_entry *entry, unsigned int events)
 {
 	struct page_waiter *w = container_of(entry, struct page_waiter, entry);
 
+	lockdep_assert_held(&page_waitqueue((struct page *)entry->key)->lock);
 	smp_store_release(&w->seen, w->seen | events);
 	port_unpark(entry->task);
 	return true;
 }
 
+/* Queue the current task for events of the page, which the caller's reference keeps. */
 static void queue_for_page(wait_queue_head_t *wq, struct page_waiter *w, struct page *page)
 {
+	VM_BUG_ON_PAGE(page_count(page) < 1, page);
 	*w = (struct page_waiter){
 		.entry = {.task = port_current(), .key = page, .func = note_page_event}};
 	add_wait_func(wq, &w->entry);
 }
 
-/* The page may be waiting for a transfer that has not been handed to the disk yet. */
+/*
+ * The page may wait for a transfer that is still being gathered with others and was not handed to
+ * the disk yet. If it were not started now, we would wait for ever.
+ */
 static void before_page_wait(void)
 {
 	might_sleep();
@@ -91,6 +110,11 @@ static int wait_for_page_event(struct page *page, enum page_flag flag, unsigned 
 
 	before_page_wait();
 	queue_for_page(wq, &w, page);
+	/*
+	 * Looking at the flag alone would not do: the page may be unlocked and locked again, by one
+	 * task after the other, each time before we run. The event that we noted ends the wait
+	 * (I2).
+	 */
 	while (test_bit(flag, &page->flags) && !(smp_load_acquire(&w.seen) & event)) {
 		if (killable && port_fatal_signal_pending()) {
 			err = -EINTR;
@@ -133,6 +157,8 @@ static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct 
 	unsigned long flags;
 
 	spin_lock_irqsave(&wq->lock, flags);
+	/* The lock may have been handed to w just now; a second request would pass it on unowned.
+	 */
 	if (!w->granted) {
 		WRITE_ONCE(w->wants, true);
 		SetPageWanted(page);
@@ -140,11 +166,18 @@ static void ask_to_be_next(wait_queue_head_t *wq, struct page_waiter *w, struct 
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
+/* Does w have the page lock, by a hand-over or by taking it now? */
 static bool got_page_lock(struct page *page, struct page_waiter *w)
 {
+	VM_BUG_ON_PAGE(READ_ONCE(w->granted) && !PageLocked(page), page); /* (I3) */
 	return smp_load_acquire(&w->granted) || !TryLockPage(page);
 }
 
+/*
+ * Sleep until the page lock is ours. In each round the waiter tries the lock; if it was woken by
+ * an unlock and another task was faster, it asks to be next and tries once more before it sleeps,
+ * since the lock may have been released before PG_wanted was set.
+ */
 static int lock_page_slow(struct page *page, bool killable)
 {
 	wait_queue_head_t *wq = page_waitqueue(page);
@@ -160,7 +193,12 @@ static int lock_page_slow(struct page *page, bool killable)
 			port_park(UINT64_MAX);
 	}
 	finish_wait(wq, &w.entry);
-	/* w is off the queue: granted cannot change any more */
+	/*
+	 * A killed waiter may have been granted the lock after it gave up and before it left the
+	 * queue. Then it owns the lock, and returning -EINTR would leave the page locked for ever.
+	 * Off the queue, w.granted cannot change any more.
+	 */
+	VM_BUG_ON_PAGE((got || w.granted) && !PageLocked(page), page);
 	return got || w.granted ? 0 : -EINTR;
 }
 
@@ -175,7 +213,7 @@ int lock_page_killable(struct page *page)
 	return TryLockPage(page) ? lock_page_slow(page, true) : 0;
 }
 
-/* The first who asked to be next. PG_wanted stays set if there are more. */
+/* The first waiter that asked to be next, or NULL. PG_wanted stays set if there are more. */
 static struct page_waiter *next_owner(wait_queue_head_t *wq, struct page *page)
 {
 	struct page_waiter *first = NULL;
@@ -197,16 +235,21 @@ static struct page_waiter *next_owner(wait_queue_head_t *wq, struct page *page)
 	return first;
 }
 
-/* Hand the lock over to who asked to be next; false if that waiter has gone. */
+/*
+ * Hand the lock to the first waiter that asked to be next: PG_locked stays set and only its owner
+ * changes (I3). Return: it was handed over; false if the waiter that set PG_wanted has gone.
+ */
 static noinline bool hand_over_page(struct page *page)
 {
 	wait_queue_head_t *wq = page_waitqueue(page);
 	struct page_waiter *w;
 	unsigned long flags;
 
+	VM_BUG_ON_PAGE(!PageLocked(page), page);
 	spin_lock_irqsave(&wq->lock, flags);
 	w = next_owner(wq, page);
 	if (w) {
+		VM_BUG_ON(w->granted || w->entry.key != page);
 		WRITE_ONCE(w->wants, false); /* w reads it without the lock */
 		smp_store_release(&w->granted, true);
 		port_unpark(w->entry.task);
@@ -223,10 +266,16 @@ static noinline void rotate_unlocked(struct page *page)
 {
 	if (PageWriteback(page) || !PageLaunder(page))
 		return;
+	VM_BUG_ON_PAGE(!PageLocked(page), page);
+	VM_BUG_ON(!page_wait_ops); /* without reclaim no page gets PG_launder */
 	ClearPageLaunder(page);
 	page_wait_ops->laundered(page);
 }
 
+/*
+ * The usual unlock clears PG_locked and wakes the waiters. The two flags ask for more, and both
+ * must be served while the page is still locked: after the clear the page may be gone.
+ */
 void unlock_page(struct page *page)
 {
 	unsigned long flags = READ_ONCE(page->flags);

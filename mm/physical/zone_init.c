@@ -11,10 +11,19 @@
  *	mem_map	  [ descriptors of node 0         ][ node 1 ... ]
  *
  * Zonelists: for a request of kind K on node N, the zones of N from K downwards, then
- * those of the other nodes, nearest id first: N+1, N+2, ... and around.
+ * those of the other nodes, nearest id first: N+1, N+2, ... and around. For K = Normal on node 0
+ * of two nodes with DMA memory on node 0 only:
+ *
+ *	node 0 Normal, node 0 DMA, node 1 Normal, NULL
+ *
+ * Invariants:
+ *	(I1) a zone's number (zone_index) is its place in zone_table, and fits page->flags
+ *	(I2) a zonelist names zones with frames only, each at most once, and ends with NULL
+ *	(I3) the zones of a node follow each other without a gap from node_start_pfn on
  *
  * Locking: none: one CPU, before the first allocation; constant afterwards.
  * Failure: a machine whose descriptors do not fit panics in bootmem.
+ * Observability: one line per node at boot (zone_sizes_init()), /proc/zoneinfo.
  */
 #include "page_alloc_internal.h"
 #include "boot_internal.h"
@@ -73,6 +82,7 @@ pg_data_t *NODE_DATA(int nid)
 
 /* ---- From frame number to descriptor --------------------------------------------- */
 
+/* One comparison checks both ends: a frame below the start wraps to a very large number. */
 static bool node_has_pfn(const pg_data_t *pgdat, unsigned long pfn)
 {
 	return pfn - pgdat->node_start_pfn < pgdat->node_size;
@@ -103,7 +113,11 @@ bool pfn_valid(unsigned long pfn)
 	return pfn_to_node(pfn) != NULL;
 }
 
-/* The table of sections; a section of one node points into its map. */
+/*
+ * Fill the table of sections. A section that lies in one node points into that node's map, moved
+ * back so that the frame number is the index. A section that several nodes share, or none, stays
+ * NULL, and pfn_to_page_slow() looks for the node.
+ */
 void __init sections_init(void)
 {
 	unsigned long per_section = 1ul << PFN_SECTION_SHIFT;
@@ -119,6 +133,7 @@ void __init sections_init(void)
 			if (pgdat->node_start_pfn >= start + per_section ||
 			    pgdat->node_start_pfn + pgdat->node_size <= start)
 				continue;
+			VM_BUG_ON(!pgdat->node_mem_map);
 			nodes++;
 			section_map[s] = pgdat->node_mem_map - pgdat->node_start_pfn;
 		}
@@ -129,7 +144,11 @@ void __init sections_init(void)
 
 /* ---- Zones ---------------------------------------------------------------------------- */
 
-/* Zeroed boot memory near a node, or behind mem_map if the node has none that is mapped. */
+/*
+ * Zeroed boot memory near a node. A node whose memory is all high has none that the direct map
+ * covers, and takes its tables from another node, behind mem_map: all maps of descriptors must lie
+ * at or above mem_map, as their distance from it is unsigned.
+ */
 static void *__init node_alloc(pg_data_t *pgdat, unsigned long size)
 {
 	void *mem = try_alloc_bootmem_node(pgdat, size, SMP_CACHE_BYTES, MAX_DMA_ADDRESS);
@@ -140,25 +159,33 @@ static void *__init node_alloc(pg_data_t *pgdat, unsigned long size)
 			       mem_map ? (unsigned long)__pa(mem_map) : MAX_DMA_ADDRESS);
 }
 
+/* The zone's number, which its pages carry in their flags (I1). */
 static unsigned long zone_index(const zone_t *zone)
 {
+	VM_BUG_ON(zone - zone->zone_pgdat->node_zones >= MAX_NR_ZONES);
 	return (unsigned long)zone->zone_pgdat->node_id * MAX_NR_ZONES +
 	       (unsigned long)(zone - zone->zone_pgdat->node_zones);
 }
 
+/* mapcount -1 means that no page-table entry maps the page; count 0 that it is free or reserved. */
 void init_page(struct page *page, const zone_t *zone, unsigned long flags)
 {
+	VM_BUG_ON(flags >> PAGE_ORDER_SHIFT);
+	VM_BUG_ON(zone_table[zone_index(zone)] != zone); /* (I1) */
 	*page = (struct page){.flags = zone_index(zone) << ZONE_SHIFT | flags};
 	atomic_set(&page->mapcount, -1);
 	INIT_LIST_HEAD(&page->lru);
 }
 
 /*
- * pages_low and pages_high are 2 and 3 times pages_min. They are read without a lock, so none may
- * ever be above the next.
+ * pages_low and pages_high are 2 and 3 times pages_min. Allocations read the three without a lock
+ * while they change, so none may ever be above the next: the upper two are raised first, if they
+ * must rise, and lowered last. With the three out of order, kswapd could stop below pages_low and
+ * be woken again at once.
  */
 static void set_watermarks(zone_t *zone, unsigned long pages_min)
 {
+	VM_BUG_ON(pages_min > ~0ul / 3);
 	WRITE_ONCE(zone->pages_high, max(zone->pages_high, pages_min * 3));
 	WRITE_ONCE(zone->pages_low, max(zone->pages_low, pages_min * 2));
 	WRITE_ONCE(zone->pages_min, pages_min);
@@ -166,6 +193,7 @@ static void set_watermarks(zone_t *zone, unsigned long pages_min)
 	WRITE_ONCE(zone->pages_high, pages_min * 3);
 }
 
+/* A 128th of the zone, within limits (PM-12): a small zone needs some reserve, too. */
 static void __init init_watermarks(zone_t *zone)
 {
 	unsigned long mask = zone->size / ZONE_BALANCE_RATIO;
@@ -184,6 +212,7 @@ void apply_min_free_kbytes(void)
 
 	for_each_pgdat(pgdat)
 		for_each_zone(zone, pgdat) {
+			/* The zone's share of what is wanted, by its share of all pages. */
 			u64 share = wanted * zone->managed_pages / total;
 			unsigned long most = max(zone->managed_pages / MARKS_MOST_PART,
 						 (unsigned long)ZONE_BALANCE_MIN);
@@ -195,6 +224,10 @@ void apply_min_free_kbytes(void)
 		}
 }
 
+/*
+ * The table's size is a power of two, as the hash is cut by a shift: the shift leaves just the
+ * bits that number the queues (page_waitqueue()).
+ */
 static void __init init_wait_table(zone_t *zone)
 {
 	unsigned long size = MIN_WAIT_TABLE_SIZE, bits = 2;
@@ -203,6 +236,7 @@ static void __init init_wait_table(zone_t *zone)
 		size *= 2;
 		bits++;
 	}
+	VM_BUG_ON(size != 1ul << bits);
 	zone->wait_table_size = size;
 	zone->wait_table_shift = (unsigned long)BITS_PER_LONG - bits;
 	zone->wait_table = node_alloc(zone->zone_pgdat, size * sizeof(wait_queue_head_t));
@@ -210,11 +244,16 @@ static void __init init_wait_table(zone_t *zone)
 		init_waitqueue_head(&zone->wait_table[i]);
 }
 
+/*
+ * A large zone moves PCP_BATCH pages at a time and keeps up to PCP_HIGH on a CPU's stack. In a
+ * small zone both shrink, so that the stacks of all CPUs do not hide its last free pages.
+ */
 static void __init init_per_cpu_lists(zone_t *zone)
 {
 	unsigned int batch =
 		(unsigned int)clamp(zone->size / PCP_ZONE_SHARE / 4, 1ul, (unsigned long)PCP_BATCH);
 
+	VM_BUG_ON(!batch || batch * (PCP_HIGH / PCP_BATCH) > PCP_MAX);
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		zone->pcp[cpu].count = 0;
 		zone->pcp[cpu].batch = batch;
@@ -222,14 +261,22 @@ static void __init init_per_cpu_lists(zone_t *zone)
 	}
 }
 
-/* Frames [index, index + nr) of the zone start reserved, without references (PM-30). */
+/*
+ * Frames [index, index + nr) of the zone start reserved, without references (PM-30). Those that
+ * turn out to be free RAM lose the mark in free_boot_block_of(); holes keep it for ever.
+ */
 static void __init init_reserved(const zone_t *zone, unsigned long index, unsigned long nr)
 {
+	VM_BUG_ON(index + nr > zone->size);
 	for (struct page *page = zone->zone_mem_map + index; nr--; page++)
 		init_page(page, zone, 1ul << PG_reserved);
 }
 
-/* Whole blocks of low memory wait until it is known what boot memory leaves of them. */
+/*
+ * Descriptors of the zone's largest blocks are not made yet: what boot memory leaves entirely free
+ * keeps its descriptors as zeroes until it is used (see buddy.c). Those behind the last whole block
+ * are made now. High memory never passed through boot memory, so all of it is made now.
+ */
 static void __init init_descriptors(zone_t *zone)
 {
 	unsigned long blocks = zone->size / BLOCK_PAGES;
@@ -244,6 +291,7 @@ static void __init init_descriptors(zone_t *zone)
 	init_reserved(zone, blocks * BLOCK_PAGES, zone->size - blocks * BLOCK_PAGES);
 }
 
+/* Of the zone's raw blocks, make the descriptors of those in which some frame is taken. */
 static void __init make_zones_reserved(zone_t *zone, const unsigned long *taken, unsigned long base)
 {
 	for (unsigned long i = 0; i + BLOCK_PAGES <= zone->size; i += BLOCK_PAGES) {
@@ -270,6 +318,8 @@ static void __init init_zone(pg_data_t *pgdat, int which, unsigned long start_pf
 {
 	zone_t *zone = &pgdat->node_zones[which];
 
+	VM_BUG_ON(holes > size);
+	VM_BUG_ON(start_pfn + size > pgdat->node_start_pfn + pgdat->node_size); /* (I3) */
 	zone->zone_pgdat = pgdat;
 	zone_table[zone_index(zone)] = zone;
 	spin_lock_init(&zone->lock, RANK_ZONE);
@@ -286,7 +336,7 @@ static void __init init_zone(pg_data_t *pgdat, int which, unsigned long start_pf
 		INIT_LIST_HEAD(&zone->lruvec.lists[i]);
 	buddy_init_zone(zone, node_alloc);
 	if (!size)
-		return;
+		return; /* an empty zone has lists and a lock, and is in no zonelist */
 	init_watermarks(zone);
 	init_wait_table(zone);
 	init_descriptors(zone);
@@ -294,7 +344,7 @@ static void __init init_zone(pg_data_t *pgdat, int which, unsigned long start_pf
 }
 
 /*
- * One bit for each 1 MiB of the node: does it have RAM at all? (PM-06) Single frames of
+ * One bit for each 1 MiB of the node says whether it has RAM at all (PM-06). Single frames of
  * holes are told apart by PG_reserved.
  */
 static void __init init_valid_addr_bitmap(pg_data_t *pgdat)
@@ -319,6 +369,7 @@ void __init free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *
 {
 	unsigned long total = 0, pfn = zone_start_pfn;
 
+	VM_BUG_ON(nid < 0 || nid >= MAX_NR_NODES);
 	for (int i = 0; i < MAX_NR_ZONES; i++)
 		total += zones_size[i];
 	pgdat->node_id = nid;
@@ -328,6 +379,7 @@ void __init free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *
 	pgdat->node_mem_map = node_alloc(pgdat, total * sizeof(struct page));
 	if (!mem_map)
 		mem_map = pgdat->node_mem_map;
+	VM_BUG_ON(pgdat->node_mem_map < mem_map); /* see node_alloc() */
 	pgdat->node_start_mapnr = (unsigned long)(pgdat->node_mem_map - mem_map);
 	max_mapnr = max(max_mapnr, pgdat->node_start_mapnr + total);
 	init_valid_addr_bitmap(pgdat);
@@ -339,16 +391,19 @@ void __init free_area_init_node(int nid, pg_data_t *pgdat, const unsigned long *
 
 /* ---- Zonelists --------------------------------------------------------------------------- */
 
-/* Append the zones of a node that a request for kind highest may use, best first. */
+/* Append the node's zones that a request for kind highest may use, scarcest last; (I2). */
 static unsigned int __init add_node_zones(zonelist_t *list, unsigned int n, pg_data_t *pgdat,
 					  int highest)
 {
 	for (int i = highest; i >= ZONE_DMA; i--)
-		if (pgdat->node_zones[i].size)
+		if (pgdat->node_zones[i].size) {
+			VM_BUG_ON(n + 1 >= ARRAY_SIZE(list->zones)); /* room for the NULL */
 			list->zones[n++] = &pgdat->node_zones[i];
+		}
 	return n;
 }
 
+/* The four lists of a node, one for each value of the two GFP bits that name a zone. */
 static void __init build_zonelists(pg_data_t *pgdat)
 {
 	static const int highest[GFP_ZONEMASK + 1] __initdata = {
@@ -371,7 +426,10 @@ static void __init build_zonelists(pg_data_t *pgdat)
 	}
 }
 
-/* What a CPU's fastest paths look at. A kind without memory gets a stack that stays empty. */
+/*
+ * The tables that the fastest paths of a CPU read. A kind of request that the machine has no memory
+ * for gets a stack that stays empty, so that the fast path needs no test of its own.
+ */
 static void __init index_per_cpu_lists(unsigned int cpu)
 {
 	static struct per_cpu_pages no_pages;
@@ -381,6 +439,7 @@ static void __init index_per_cpu_lists(unsigned int cpu)
 
 		first_pcp[cpu][kind] = zone ? &zone->pcp[cpu] : &no_pages;
 	}
+	VM_BUG_ON(no_pages.count || no_pages.high); /* nothing is ever taken from or put there */
 	for (unsigned int i = 0; i < ARRAY_SIZE(zone_table); i++)
 		zone_pcp[i][cpu] = zone_table[i] ? &zone_table[i]->pcp[cpu] : NULL;
 }
