@@ -67,26 +67,37 @@ kmem_cache_t cache_cache = {
 
 /* ---- Pages and descriptors of a slab ------------------------------------------------- */
 
+/* Pages for one slab, marked as such, or NULL. Slabs are addressed directly, so never high ones. */
 static struct page *kmem_getpages(kmem_cache_t *cachep, gfp_t flags)
 {
 	struct page *page = alloc_pages((flags | cachep->gfpflags) & ~(__GFP_ZERO | __GFP_HIGHMEM),
 					cachep->gfporder);
 
-	for (unsigned long i = 0; page && i < 1ul << cachep->gfporder; i++)
+	for (unsigned long i = 0; page && i < 1ul << cachep->gfporder; i++) {
+		VM_BUG_ON_PAGE(PageSlab(page + i), page + i);
 		PageSetSlab(page + i);
+	}
 	return page;
 }
 
+/*
+ * Give a slab's pages back. The pointers to cache and slab share their words with page->private,
+ * so they must go before the page allocator looks at the page.
+ */
 static void kmem_freepages(kmem_cache_t *cachep, struct page *page)
 {
 	for (unsigned long i = 0; i < 1ul << cachep->gfporder; i++) {
+		VM_BUG_ON_PAGE(!PageSlab(page + i), page + i);
 		page[i].list = (struct list_head){NULL, NULL};
 		PageClearSlab(page + i);
 	}
 	__free_pages(page, cachep->gfporder);
 }
 
-/* The descriptor for a slab on these pages, whose colour is offset bytes; NULL: no memory. */
+/*
+ * Make the descriptor for a slab on these pages, whose objects (on-slab: whose descriptor) start
+ * offset bytes into it, the colour. NULL: there was no memory for an off-slab descriptor.
+ */
 static slab_t *kmem_cache_slabmgmt(kmem_cache_t *cachep, struct page *page, unsigned int offset,
 				   gfp_t flags)
 {
@@ -110,13 +121,19 @@ static slab_t *kmem_cache_slabmgmt(kmem_cache_t *cachep, struct page *page, unsi
 	return slabp;
 }
 
+/* The caller's object in the space of an object, which may begin with a red zone. */
 static void *user_object(const kmem_cache_t *cachep, void *raw)
 {
 	return (char *)raw + cachep->user_offset;
 }
 
+/*
+ * Construct the objects of a new slab and chain them all as free, the first one in front. A cache
+ * with marks has no constructor: there the mark says that the object is on its slab's chain.
+ */
 static void kmem_cache_init_objs(kmem_cache_t *cachep, slab_t *slabp, unsigned long ctor_flags)
 {
+	VM_BUG_ON(!cachep->num || (cachep->has_marks && cachep->ctor));
 	for (unsigned int i = 0; i < cachep->num; i++) {
 		void *raw = index_object(cachep, slabp, i);
 
@@ -132,11 +149,19 @@ static void kmem_cache_init_objs(kmem_cache_t *cachep, slab_t *slabp, unsigned l
 	slabp->free = 0;
 }
 
-/* No lock held; the slab is on no list. */
+/*
+ * Destroy a slab without objects in use that the caller has taken off its list. No lock is held:
+ * destructors may take locks, and the page allocator takes its own. kfree() must forget objects of
+ * these pages before the pages are free and may become another cache's slab.
+ */
 static void kmem_slab_destroy(kmem_cache_t *cachep, slab_t *slabp)
 {
 	struct page *page = slabp->page;
 
+	VM_BUG_ON(slabp->inuse);
+	VM_BUG_ON_PAGE(page->lru.next, page); /* on no list */
+	VM_BUG_ON_PAGE(GET_PAGE_CACHE(page) != cachep || GET_PAGE_SLAB(page) != slabp,
+		       page); /* (I3) */
 	if (cachep->flags & SLAB_DEBUG_FLAGS)
 		slab_debug_check_slab(cachep, slabp);
 	if (cachep->dtor)
@@ -149,25 +174,30 @@ static void kmem_slab_destroy(kmem_cache_t *cachep, slab_t *slabp)
 	kmem_freepages(cachep, page);
 }
 
-/* Announce growth and choose the colour of the new slab, in bytes. */
+/*
+ * Announce growth and choose the colour of the new slab, in bytes. While cachep->growing is set no
+ * slab of the cache is reaped: the memory would be taken from a cache that is just asking for more.
+ */
 static unsigned int begin_growth(kmem_cache_t *cachep)
 {
 	unsigned long flags;
 	unsigned int colour;
 
 	spin_lock_irqsave(&cachep->spinlock, flags);
+	VM_BUG_ON(cachep->colour_next > cachep->colour);
 	cachep->dflags |= DFLGS_GROWN;
 	cachep->growing++;
 	colour = cachep->colour_next++;
 	if (cachep->colour_next > cachep->colour)
-		cachep->colour_next = 0; /* after the highest colour, not before it (CT-06) */
+		cachep->colour_next = 0; /* the highest colour is used, too (CT-06) */
 	spin_unlock_irqrestore(&cachep->spinlock, flags);
 	return colour * cachep->colour_off;
 }
 
-/* Are there free slabs outside ZONE_DMA? Those in it stand behind them. */
+/* Are there free slabs outside ZONE_DMA? Those inside it stand at the end (I5). */
 static bool first_free_is_normal(const kmem_cache_t *cachep)
 {
+	lockdep_assert_held(&cachep->spinlock);
 	return !list_empty(&cachep->slabs_free) &&
 	       !page_in_dma_zone(list_first_entry(&cachep->slabs_free, struct page, lru));
 }
@@ -187,12 +217,13 @@ static void add_free_slab(kmem_cache_t *cachep, slab_t *slabp)
 	cachep->nr_free_slabs++;
 }
 
-/* slabp NULL: it failed. */
+/* Growth is over: add the new slab to the free ones. slabp is NULL if there was no memory. */
 static void end_growth(kmem_cache_t *cachep, slab_t *slabp)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&cachep->spinlock, flags);
+	VM_BUG_ON(!cachep->growing);
 	cachep->growing--;
 	if (slabp) {
 		add_free_slab(cachep, slabp);
@@ -204,6 +235,11 @@ static void end_growth(kmem_cache_t *cachep, slab_t *slabp)
 	spin_unlock_irqrestore(&cachep->spinlock, flags);
 }
 
+/*
+ * No lock is held while pages and the descriptor are allocated. So the allocator may reclaim, which
+ * may reap caches, this one included (it is passed over, as it is growing), and several CPUs may
+ * grow the same cache at once, which costs a slab more than needed.
+ */
 int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags)
 {
 	unsigned long ctor_flags =
@@ -234,7 +270,7 @@ out:
 
 /*
  * Partial slabs are kept by the CPU that took objects from them last (page->index), and their
- * objects come back to its list whoever frees them. As long as each CPU uses its own, no two
+ * objects come back to its list, whichever CPU frees them. As long as each CPU uses its own, no two
  * write to the same lines, pages and descriptors in turn, which costs more than all the
  * rest here: `./pagoda bench alloc`'s mixed workload on two CPUs is a fifth slower without.
  */
@@ -243,17 +279,20 @@ static struct list_head *home_list(kmem_cache_t *cachep, const struct page *page
 	return &cachep->slabs_partial[page->index];
 }
 
+/* A partial slab of any CPU, or NULL. Locks: cachep->spinlock held. */
 static slab_t *any_partial_slab(kmem_cache_t *cachep)
 {
+	lockdep_assert_held(&cachep->spinlock);
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
 		if (!list_empty(&cachep->slabs_partial[cpu]))
 			return list_slab(cachep->slabs_partial[cpu].next);
 	return NULL;
 }
 
-/* Less than half of the objects are in use: no reason to keep them apart. */
+/* Less than half of the objects are in use: using other CPUs' slabs saves more than it costs. */
 static bool is_sparse(const kmem_cache_t *cachep)
 {
+	lockdep_assert_held(&cachep->spinlock);
 	return cachep->active_objs < cachep->nr_slabs * cachep->num / 2;
 }
 
@@ -272,16 +311,23 @@ static slab_t *choose_slab(kmem_cache_t *cachep, bool last_resort)
 	return last_resort || is_sparse(cachep) ? any_partial_slab(cachep) : NULL;
 }
 
-/* Up to nr objects of a slab that is not full; how many. */
+/*
+ * Take up to nr objects of a slab that is not full, in the order of its chain, and move the slab to
+ * the list that it belongs on afterwards (I1). The entry of an object that is out keeps BUFCTL_OUT,
+ * by which a second free of it is found. Return: how many. Locks: cachep->spinlock held.
+ */
 static unsigned int kmem_cache_alloc_one_tail(kmem_cache_t *cachep, slab_t *slabp, void **objs,
 					      unsigned int nr)
 {
 	kmem_bufctl_t *bufctl = slab_bufctl(slabp), i = slabp->free;
 	unsigned int n = 0;
 
+	lockdep_assert_held(&cachep->spinlock);
+	VM_BUG_ON(slabp->inuse >= cachep->num); /* not full */
 	for (; n < nr && i != BUFCTL_END; n++) {
 		kmem_bufctl_t next = bufctl[i];
 
+		VM_BUG_ON(i >= cachep->num || next & BUFCTL_OUT); /* (I2) */
 		bufctl[i] = next | BUFCTL_OUT;
 		objs[n] = index_object(cachep, slabp, i);
 		i = next;
@@ -295,6 +341,7 @@ static unsigned int kmem_cache_alloc_one_tail(kmem_cache_t *cachep, slab_t *slab
 		list_move(&slabp->page->lru, &cachep->slabs_partial[port_cpu_id()]);
 	slabp->page->index = port_cpu_id();
 	slabp->inuse = (u16)(slabp->inuse + n);
+	VM_BUG_ON((i == BUFCTL_END) != (slabp->inuse == cachep->num)); /* (I2) */
 	return n;
 }
 
@@ -310,15 +357,20 @@ unsigned int kmem_cache_alloc_batch(kmem_cache_t *cachep, void **objs, unsigned 
 	unsigned int n = 0;
 	slab_t *slabp;
 
+	lockdep_assert_held(&cachep->spinlock);
 	while (n < nr && (slabp = choose_slab(cachep, last_resort)) != NULL)
 		n += kmem_cache_alloc_one_tail(cachep, slabp, objs + n, nr - n);
 	cachep->active_objs += n;
+	VM_BUG_ON(cachep->active_objs > cachep->nr_slabs * cachep->num); /* (I4) */
 	if (cachep->active_objs > cachep->high_mark)
 		cachep->high_mark = cachep->active_objs;
 	return n;
 }
 
-/* Off the chain: false if it does not belong there, having been freed once too often. */
+/*
+ * An object was taken off its slab's chain: change its mark from "on the chain" to "in an array".
+ * False: the mark was another, so the object was freed twice or written to after it was freed.
+ */
 static bool leaves_chain(kmem_cache_t *cachep, void *obj)
 {
 	unsigned long *mark = mark_word(cachep, obj);
@@ -342,11 +394,17 @@ unsigned int sort_out_batch(kmem_cache_t *cachep, void **objs, unsigned int nr)
 	return good;
 }
 
+/*
+ * Put one object back on its slab's chain, unless it is not the start of an object, or is on the
+ * chain already: a chain that names an object twice would hand it to two owners. The caller
+ * (free_block) holds the lock.
+ */
 static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 {
 	slab_t *slabp = GET_PAGE_SLAB(virt_to_page(obj));
 	unsigned int objnr = object_index(cachep, slabp, obj);
 
+	lockdep_assert_held(&cachep->spinlock);
 	if (unlikely(objnr >= cachep->num || index_object(cachep, slabp, objnr) != obj)) {
 		bad_object(cachep, obj, "is not the start of an object");
 		return;
@@ -357,9 +415,12 @@ static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 		bad_object(cachep, obj, "freed twice");
 		return;
 	}
+	VM_BUG_ON(!slabp->inuse || slabp->inuse > cachep->num);
+	VM_BUG_ON(!cachep->active_objs); /* (I4) */
 	slab_bufctl(slabp)[objnr] = slabp->free;
 	slabp->free = objnr;
 	cachep->active_objs--;
+	/* The slab changes its list if it got empty, or if it was full until now (I1). */
 	if (--slabp->inuse == 0) {
 		list_del(&slabp->page->lru);
 		add_free_slab(cachep, slabp);
@@ -370,13 +431,18 @@ static void kmem_cache_free_one(kmem_cache_t *cachep, void *obj)
 
 void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr)
 {
+	lockdep_assert_held(&cachep->spinlock);
 	while (nr--)
 		kmem_cache_free_one(cachep, *objs++);
 }
 
 /* ---- Public: objects --------------------------------------------------------------------- */
 
-/* Request and cache must agree on DMA memory (SL-39). */
+/*
+ * Request and cache must agree on DMA memory (SL-39): the cache alone decides where its slabs lie,
+ * so a request for DMA memory from another cache would silently get memory that a device cannot
+ * reach. Checked in debugging caches, as it costs the fast path nothing there.
+ */
 static void kmem_cache_alloc_head(const kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
 	if (!(flags & SLAB_DMA) != !(cachep->gfpflags & GFP_DMA))
@@ -391,7 +457,7 @@ static __cold void freed_twice(kmem_cache_t *cachep, const void *obj, void *call
 		   cachep->name, obj, caller);
 }
 
-/* Has the free object its mark still? Objects of caches without marks count as marked. */
+/* Does the free object still have its mark? In caches without marks every object has one. */
 static bool is_marked(const kmem_cache_t *cachep, void *obj)
 {
 	const unsigned long *word = mark_word(cachep, obj);
@@ -399,7 +465,10 @@ static bool is_marked(const kmem_cache_t *cachep, void *obj)
 	return !cachep->has_marks || *word == mark_of(word);
 }
 
-/* An object from array or slab as it lies there, but never one that somebody has. */
+/*
+ * Take a free object from the array or from a slab. An object without its mark was freed twice and
+ * may be in use already: report it and take the next one, so that it gets no second owner.
+ */
 static void *take_object(kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
 	for (;;) {
@@ -413,6 +482,10 @@ static void *take_object(kmem_cache_t *cachep, gfp_t flags, void *caller)
 	}
 }
 
+/*
+ * Every allocation that the quick path does not serve: the array is empty, or the cache has a
+ * constructor, debugging, or objects too small for a mark, or the memory must be zeroed.
+ */
 noinline void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller)
 {
 	void *obj = take_object(cachep, flags, caller);
@@ -455,6 +528,7 @@ noinline void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
 	}
 	if (cachep->has_marks)
 		*mark_word(cachep, obj) = mark_of(mark_word(cachep, obj));
+	/* The array may be full, and may have been emptied by a handler in between: either is fine. */
 	if (!cpucache_put(cachep, obj))
 		cpucache_free_slow(cachep, obj);
 }
@@ -474,12 +548,18 @@ void kmem_cache_free(kmem_cache_t *cachep, void *obj)
 
 /* ---- Making a cache (SL-03) ----------------------------------------------------------------- */
 
+/*
+ * How many objects fit into a slab of 2^gfporder pages, and how many bytes are left over. The first
+ * estimate ignores that the first object is aligned behind the index array, so it may be too high
+ * by the objects that the padding displaces.
+ */
 void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsigned long flags,
 			 size_t *left_over, unsigned int *num)
 {
 	size_t space = PAGE_SIZE << gfporder, base = 0, extra = 0;
 	unsigned int n;
 
+	VM_BUG_ON(!size || !align || align & (align - 1));
 	if (!(flags & CFLGS_OFF_SLAB)) {
 		base = sizeof(slab_t);
 		extra = sizeof(kmem_bufctl_t);
@@ -491,7 +571,11 @@ void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsig
 	*left_over = space - ALIGN(base + n * extra, align) - n * size;
 }
 
-/* Choose order, objects per slab and where the descriptor goes; the bytes left over. */
+/*
+ * Choose the order of the slabs and the number of objects in each: the smallest order that wastes
+ * little, as larger blocks are harder to get, but no more than BREAK_SLAB_ORDER unless a single
+ * object needs it. Return: the bytes left over, which become colours.
+ */
 static size_t layout_slab(kmem_cache_t *cachep, size_t size, size_t align, unsigned long flags)
 {
 	/* Descriptors of off-slab caches must fit an on-slab size cache (SL-18). */
@@ -519,6 +603,10 @@ static size_t layout_slab(kmem_cache_t *cachep, size_t size, size_t align, unsig
 	return left_over;
 }
 
+/*
+ * Fill in a zeroed descriptor. size is the distance of objects, red zones included; offset the
+ * caller's wish for the unit of colour, 0 if it has none. Afterwards no CPU has an array yet.
+ */
 static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size_t offset,
 		       size_t align, unsigned long flags)
 {
@@ -528,6 +616,9 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 	unit = ALIGN(offset ? offset : unit, align);
 	cachep->objsize = (unsigned int)size;
 	cachep->reciprocal = (unsigned int)((1ull << 32) / size + 1);
+	/* The multiplication by the reciprocal must give the number of every object (object_index). */
+	VM_BUG_ON(cachep->num &&
+		  (u64)(cachep->num - 1) * size * cachep->reciprocal >> 32 != cachep->num - 1);
 	cachep->align = (unsigned int)align;
 	cachep->colour_off = (unsigned int)unit;
 	cachep->colour = (unsigned int)(left_over / unit);
@@ -546,18 +637,19 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 		(void)set_cpucache(cachep, cpu, &no_cpucache); /* there was none */
 }
 
-/* Locks: cache_chain_sem held. */
+/* The cache of this name, or NULL. Locks: cache_chain_sem held. */
 static kmem_cache_t *find_cache(const char *name)
 {
 	kmem_cache_t *cachep;
 
+	lockdep_assert_held(&cache_chain_sem);
 	for_each_cache(cachep)
 		if (strcmp(cachep->name, name) == 0)
 			return cachep;
 	return NULL;
 }
 
-/* What is wrong with a request for a cache, or NULL (SL-02). */
+/* What is wrong with the arguments of kmem_cache_create(), as a text, or NULL (SL-02). */
 static const char *creation_error(const char *name, size_t size, size_t offset, unsigned long flags,
 				  bool has_ctor, bool has_dtor)
 {
@@ -576,7 +668,7 @@ static const char *creation_error(const char *name, size_t size, size_t offset, 
 	return NULL;
 }
 
-/* Link a finished cache into the chain, unless its name is taken. */
+/* Link a finished cache into the chain. -EEXIST: another cache has its name. */
 static int chain_cache(kmem_cache_t *cachep)
 {
 	int error = -EEXIST;
@@ -599,6 +691,10 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 
 	if (!cachep)
 		return NULL;
+	/*
+	 * Debugging of caches that the boot option names. What does not go together with a cache is
+	 * left out silently, so that the option can be given for all caches at once.
+	 */
 	flags |= slab_debug_flags(name);
 	if (ctor)
 		flags &= ~SLAB_POISON; /* poison would undo the construction */
@@ -626,7 +722,7 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 	return cachep;
 }
 
-/* Objects of less than half a line share it, in equal parts. */
+/* Objects of at most half a cache line share one, in equal parts, so that none straddles two. */
 static size_t hwcache_alignment(size_t size)
 {
 	size_t align = SMP_CACHE_BYTES;
@@ -656,7 +752,11 @@ kmem_cache_t *kmem_cache_create(const char *name, size_t size, size_t offset, un
 
 /* ---- Shrinking and destroying ---------------------------------------------------------------- */
 
-/* Take one free slab off its list, if any helps and the cache is not growing (SL-52). */
+/*
+ * Take one free slab off its list, unless the cache is growing or no free slab helps (SL-52). If
+ * not every slab helps, those that do are the ones in ZONE_DMA, at the end of the list (I5): the
+ * last one answers for all. Return: the slab, on no list any more, or NULL.
+ */
 static slab_t *take_free_slab(kmem_cache_t *cachep,
 			      bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp)
 {
@@ -668,8 +768,10 @@ static slab_t *take_free_slab(kmem_cache_t *cachep,
 		found = helps ? list_last_entry(&cachep->slabs_free, struct page, lru)
 			      : list_first_entry(&cachep->slabs_free, struct page, lru);
 	if (found && helps && !helps(found, gfp))
-		found = NULL; /* those that could help stand at the end */
+		found = NULL;
 	if (found) {
+		VM_BUG_ON(GET_PAGE_SLAB(found)->inuse);			/* (I1) */
+		VM_BUG_ON(!cachep->nr_slabs || !cachep->nr_free_slabs); /* (I4) */
 		list_del(&found->lru);
 		cachep->nr_slabs--;
 		cachep->nr_free_slabs--;
@@ -679,6 +781,7 @@ static slab_t *take_free_slab(kmem_cache_t *cachep,
 	return found ? GET_PAGE_SLAB(found) : NULL;
 }
 
+/* The lock is taken anew for each slab, so allocations are not held up by a long list. */
 unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp)
 {
@@ -696,6 +799,7 @@ unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 	return pages;
 }
 
+/* Objects in the CPUs' arrays keep their slabs from being free, so the arrays are emptied first. */
 bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed)
 {
 	unsigned long flags;
@@ -718,13 +822,19 @@ int kmem_cache_shrink(kmem_cache_t *cachep)
 	return (int)pages;
 }
 
+/*
+ * The cache leaves the chain before it is emptied, and returns to it if an object is still in use:
+ * the caller's error must not end in a chain that names a freed descriptor.
+ */
 int kmem_cache_destroy(kmem_cache_t *cachep)
 {
 	unsigned long pages;
 
 	might_sleep();
 	mutex_lock(&cache_chain_sem);
-	list_del(&cachep->next); /* reaping must not meet it any more */
+	VM_BUG_ON(cachep ==
+		  &cache_cache); /* it has no destroyer: its objects are all other caches */
+	list_del(&cachep->next); /* from here on no reaping or growth of arrays finds it */
 	if (!__kmem_cache_shrink(cachep, &pages)) {
 		list_add_tail(&cachep->next, &cache_cache.next);
 		mutex_unlock(&cache_chain_sem);
@@ -732,6 +842,7 @@ int kmem_cache_destroy(kmem_cache_t *cachep)
 			   __builtin_return_address(0));
 		return -EBUSY;
 	}
+	VM_BUG_ON(cachep->nr_slabs || cachep->active_objs);
 	kmem_reap_forget(cachep);
 	mutex_unlock(&cache_chain_sem);
 	free_cpucaches(cachep);
@@ -741,6 +852,11 @@ int kmem_cache_destroy(kmem_cache_t *cachep)
 
 /* ---- Boot ------------------------------------------------------------------------------------ */
 
+/*
+ * cache_cache comes first, as all other caches are its objects. It is filled in statically as far
+ * as init_cache() relies on it, and gets arrays later, when kmalloc() works. The marks' number
+ * differs from boot to boot, so that no constant in a program is a mark by accident.
+ */
 void kmem_cache_init(void)
 {
 	mutex_init(&cache_chain_sem, RANK_NONE);

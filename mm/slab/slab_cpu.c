@@ -16,12 +16,16 @@
  * enable_all_cpucaches() is called again (mm_start_threads()).
  *
  * Changing sizes: new arrays are made first; then every CPU swaps its own pointer, with
- * interrupts off, and leaves the old array to the caller, who returns its objects to the
+ * interrupts off, and leaves the old array to the caller, which returns its objects to the
  * slabs (SL-59). An array is thus only ever seen by its CPU or, unhooked, by one task.
  *
  * Locking: cachep->spinlock for the slabs; cache_chain_sem against two resizes at once.
+ * Invariants: (I1) cpudata[cpu] is never NULL, and avail is at most limit. (I2) an object is in one
+ * array, on its slab's chain, or in use.
+ *
  * Failure: without memory for an array the CPU goes on without one; a resize that
  * cannot get all arrays changes nothing.
+ * Observability: allocmiss, freemiss and direct_allocs count what the arrays did not serve.
  */
 #include "slab_internal.h"
 #include <pagoda/init.h>
@@ -29,7 +33,7 @@
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 
-/* Objects at hand by size of object (SL-57). None above a page. */
+/* How many objects an array holds, by the size of the objects (SL-57). None above a page. */
 static const struct {
 	unsigned int max_objsize, limit;
 } cpucache_limits[] = {{256, 252}, {1024, 124}, {PAGE_SIZE, 60}};
@@ -39,6 +43,7 @@ cpucache_t no_cpucache;
 /* No arrays before the size caches exist (SL-58). */
 static bool g_cpucache_up;
 
+/* The length of the arrays that this cache gets; 0: none. */
 static unsigned int limit_for(const kmem_cache_t *cachep)
 {
 	const char *value;
@@ -65,12 +70,17 @@ static cpucache_t *new_cpucache(unsigned int limit)
 
 /* ---- The slow paths -------------------------------------------------------------------- */
 
-/* Interrupts off. An object past the array, or NULL if no slab has one. */
+/*
+ * Take an object from the slabs where there is no array; NULL if no slab has one. An object that
+ * sort_out_batch() rejects was freed twice: it is dropped, and the next one is tried.
+ * Context: interrupts off.
+ */
 static void *take_directly(kmem_cache_t *cachep, bool last_resort)
 {
 	void *obj;
 	unsigned int nr;
 
+	lockdep_assert_irqs_disabled();
 	do {
 		spin_lock(&cachep->spinlock);
 		nr = kmem_cache_alloc_batch(cachep, &obj, 1, last_resort);
@@ -80,16 +90,23 @@ static void *take_directly(kmem_cache_t *cachep, bool last_resort)
 	return nr ? obj : NULL;
 }
 
-/* Interrupts off, the array empty. An object, or NULL if no slab has one. */
+/*
+ * Fill the empty array with a batch and take one object of it; NULL if no slab has one. The objects
+ * are looked at (sort_out_batch) after the lock is dropped: reading each of them may cost a cache
+ * miss, and they are ours alone by then. Context: interrupts off.
+ */
 static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc, bool last_resort)
 {
 	unsigned int nr;
 
+	lockdep_assert_irqs_disabled();
+	VM_BUG_ON(cc->avail);
 	if (!cc->limit)
 		return take_directly(cachep, last_resort);
 	do {
 		spin_lock(&cachep->spinlock);
-		nr = clamp(cachep->batchcount, 1u, cc->limit); /* 0: arrays are on their way out */
+		/* batchcount 0: a resize to no arrays is under way and this CPU has one still. */
+		nr = clamp(cachep->batchcount, 1u, cc->limit);
 		nr = kmem_cache_alloc_batch(cachep, cc_entry(cc), nr, last_resort);
 		spin_unlock(&cachep->spinlock);
 		cc->avail = sort_out_batch(cachep, cc_entry(cc), nr);
@@ -98,17 +115,19 @@ static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc, bool last_res
 	} while (nr && !cc->avail);
 	if (!nr)
 		return NULL;
+	VM_BUG_ON(cc == &no_cpucache || cc->avail > cc->limit); /* (I1) */
 	cc->allocmiss++;
 	return cc_entry(cc)[--cc->avail];
 }
 
+/* Take an object from the array or, if it is empty, from the slabs; NULL if those have none. */
 static void *take_or_refill(kmem_cache_t *cachep, bool last_resort)
 {
 	unsigned long irq = port_irq_save();
 	cpucache_t *cc = cc_data(cachep);
 	void *obj;
 
-	/* While we slept in kmem_cache_grow() this may be another CPU, with objects. */
+	/* kmem_cache_grow() may have slept; this may be another CPU now, whose array has objects. */
 	if (cc->avail)
 		obj = cpucache_pop(cc, cc->state);
 	else
@@ -117,7 +136,11 @@ static void *take_or_refill(kmem_cache_t *cachep, bool last_resort)
 	return obj;
 }
 
-/* Without memory for another slab, the slabs of other CPUs must do. */
+/*
+ * Grow the cache until the slabs have an object. After a successful growth another CPU may take all
+ * objects of the new slab first, hence the loop. If there is no memory for another slab, objects
+ * are taken from slabs that other CPUs use, as a last resort.
+ */
 void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags)
 {
 	void *obj;
@@ -130,13 +153,16 @@ void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags)
 	return take_or_refill(cachep, true);
 }
 
-/* Interrupts off: give the oldest batch back to the slabs. */
+/* Give the oldest batch of a full array back to the slabs. Context: interrupts off. */
 static void drain_batch(kmem_cache_t *cachep, cpucache_t *cc)
 {
 	unsigned int nr;
 
-	spin_lock(&cachep->spinlock); /* batchcount may be changing (kmem_tune_cpucache) */
-	nr = clamp(cachep->batchcount, 1u, cc->avail); /* 0: arrays are on their way out */
+	lockdep_assert_irqs_disabled();
+	VM_BUG_ON(cc->avail != cc->limit);
+	/* kmem_tune_cpucache() may be changing batchcount, to 0 if the cache is to lose its arrays. */
+	spin_lock(&cachep->spinlock);
+	nr = clamp(cachep->batchcount, 1u, cc->avail);
 	free_block(cachep, cc_entry(cc), nr);
 	spin_unlock(&cachep->spinlock);
 	cc->avail -= nr;
@@ -146,6 +172,10 @@ static void drain_batch(kmem_cache_t *cachep, cpucache_t *cc)
 		cc_entry(cc)[i] = cc_entry(cc)[i + nr];
 }
 
+/*
+ * The array was full, or there is none. Interrupts were on in between, so a handler, or a move to
+ * another CPU, may have left room; then nothing is drained.
+ */
 void cpucache_free_slow(kmem_cache_t *cachep, void *obj)
 {
 	unsigned long irq = port_irq_save();
@@ -159,7 +189,8 @@ void cpucache_free_slow(kmem_cache_t *cachep, void *obj)
 		if (cc->avail == cc->limit) {
 			drain_batch(cachep, cc);
 			cc->freemiss++;
-			cc->state -= CC_FREEHIT; /* pushing will count one */
+			cc->state -=
+				CC_FREEHIT; /* cpucache_push() counts a hit, which this is not */
 		}
 		cpucache_push(cc, cc->state, obj);
 	}
@@ -168,7 +199,10 @@ void cpucache_free_slow(kmem_cache_t *cachep, void *obj)
 
 /* ---- On every CPU ----------------------------------------------------------------------- */
 
-/* Run fn on each CPU that is up, here included; during boot that is this one alone. */
+/*
+ * Run fn with interrupts off on each CPU that is up, this one included. During boot, while
+ * interrupts are off for good, this CPU is the only one that uses the cache.
+ */
 static void smp_call_function_all_cpus(void (*fn)(void *arg), void *arg)
 {
 	unsigned int nr = port_nr_cpus();
@@ -189,22 +223,25 @@ typedef struct ccupdate_struct {
 	cpucache_t *new[NR_CPUS];
 } ccupdate_struct_t;
 
+/* On each CPU: swap the new array for the old one, which goes back to the caller of the resize. */
 static void do_ccupdate_local(void *arg)
 {
 	ccupdate_struct_t *update = arg;
 	unsigned int cpu = port_cpu_id();
 
+	lockdep_assert_irqs_disabled();
 	if (update->new[cpu])
 		update->new[cpu] = set_cpucache(update->cachep, cpu, update->new[cpu]);
 }
 
-/* Objects of an unhooked array back to the slabs; the array is freed. */
+/* Give the objects of an array that no CPU uses any more back to the slabs, and free the array. */
 static void release_cpucache(kmem_cache_t *cachep, cpucache_t *cc)
 {
 	unsigned long flags;
 
 	if (!cc || cc == &no_cpucache)
 		return;
+	VM_BUG_ON(cc->avail > cc->limit);
 	spin_lock_irqsave(&cachep->spinlock, flags);
 	free_block(cachep, cc_entry(cc), cc->avail);
 	spin_unlock_irqrestore(&cachep->spinlock, flags);
@@ -232,7 +269,7 @@ int kmem_tune_cpucache(kmem_cache_t *cachep, unsigned int limit, unsigned int ba
 		spin_unlock_irqrestore(&cachep->spinlock, flags);
 		smp_call_function_all_cpus(do_ccupdate_local, &update);
 	}
-	/* The old ones now; or, on failure, the new ones again. */
+	/* update.new[] holds the old arrays now or, if memory was short, the new unused ones. */
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
 		release_cpucache(cachep, update.new[cpu]);
 	return error;
@@ -252,7 +289,7 @@ void enable_cpucache(kmem_cache_t *cachep)
 
 	if (!g_cpucache_up || !limit || all_cpus_have_arrays(cachep))
 		return;
-	/* Without memory for arrays the cache works from its slabs. */
+	/* If there is no memory for arrays, the cache works from its slabs. */
 	if (kmem_tune_cpucache(cachep, limit, (limit + 1) / 2))
 		cachep->failures++;
 }
@@ -273,16 +310,19 @@ void kmem_cache_cpus_up(void)
 	enable_all_cpucaches();
 }
 
+/* On each CPU: give all objects of this CPU's array back to the slabs. */
 static void drain_local(void *arg)
 {
 	kmem_cache_t *cachep = arg;
 	cpucache_t *cc = cc_data(cachep);
 
+	lockdep_assert_irqs_disabled();
 	spin_lock(&cachep->spinlock);
 	free_block(cachep, cc_entry(cc), cc->avail);
 	spin_unlock(&cachep->spinlock);
 	if (!cc->avail)
-		return; /* or none: no_cpucache is everybody's */
+		return; /* this may be no_cpucache, which all CPUs share and none may write */
+	VM_BUG_ON(cc == &no_cpucache);
 	cc->taken -= cc->avail;
 	cc->avail = 0;
 	cc->state &= ~CC_FRESH;

@@ -14,16 +14,21 @@
  *	state	RED_ACTIVE while handed out, RED_INACTIVE while free: an overrun of the
  *		object before changes it to something else; a second free finds INACTIVE
  *	0xbb	from the object's last byte to the end of its space, at least 8 bytes
- *	caller	who allocated it, or freed it last
+ *	caller	return address of the call that allocated it, or freed it last
  *
- * Poison fills a free object (0x5a, at the end 0xa5) and is looked at when the object
- * is allocated again or its slab is destroyed. Caches with a constructor have none, as
- * their free objects are in use, in a way.
+ * Poison fills a free object (0x5a, at the end 0xa5) and is checked when the object is allocated
+ * again or its slab is destroyed. Caches with a constructor have none: their free objects stay
+ * constructed, and poison would overwrite that.
  *
- * A bad object is reported with cache, address and caller, and kept out of circulation:
- * what is wrong stays where it is and nobody else is given that memory.
+ *	made --> free --slab_debug_alloc--> in use --slab_debug_free--> free --> slab destroyed
+ *		 RED_INACTIVE, poison	    RED_ACTIVE			check_free_object
  *
- * Locking: none of its own: an object belongs to whoever is allocating or freeing it.
+ * An object that is freed wrongly is reported with cache, address and caller, and is not freed:
+ * the damage stays visible, and no other user is given that memory.
+ *
+ * Locking: none of its own: an object belongs to the task that is allocating or freeing it.
+ * Failure: none; errors are reported (report_bug) and contained.
+ * Observability: nr_warnings, last_report, the log.
  */
 #include "slab_internal.h"
 #include <pagoda/init.h>
@@ -55,6 +60,7 @@ unsigned long slab_debug_flags(const char *name)
 
 	if (!boot_option("slab_debug", &value))
 		return 0;
+	/* A value names one cache, and must be its whole name. */
 	if (*value && (strncmp(value, name, n) != 0 || (value[n] && value[n] != ' ')))
 		return 0;
 	return SLAB_RED_ZONE | SLAB_POISON;
@@ -90,8 +96,10 @@ static u8 *find_other(u8 *p, const u8 *end, u8 value)
 	return p;
 }
 
+/* Fill a free object with poison. Its last byte differs, so that a shifted copy does not fit. */
 static void poison(const kmem_cache_t *cachep, u8 *obj)
 {
+	VM_BUG_ON(cachep->ctor); /* poison would undo the construction */
 	memset(obj, POISON_BYTE, cachep->user_size - 1);
 	obj[cachep->user_size - 1] = POISON_END;
 }
@@ -103,6 +111,7 @@ static bool poison_intact(const kmem_cache_t *cachep, u8 *obj)
 	return find_other(obj, last, POISON_BYTE) == last && *last == POISON_END;
 }
 
+/* Is the red zone behind the object as it was written? */
 static bool back_intact(const kmem_cache_t *cachep, u8 *raw)
 {
 	const u8 *end = raw + cachep->objsize;
@@ -121,6 +130,7 @@ void slab_debug_init_object(kmem_cache_t *cachep, void *raw)
 {
 	u8 *obj = (u8 *)raw + cachep->user_offset;
 
+	VM_BUG_ON(cachep->user_offset + cachep->user_size > cachep->objsize);
 	if (cachep->flags & SLAB_RED_ZONE) {
 		*caller_word(raw) = NULL;
 		*state_word(raw) = RED_INACTIVE;
@@ -131,12 +141,16 @@ void slab_debug_init_object(kmem_cache_t *cachep, void *raw)
 		poison(cachep, obj);
 }
 
-/* A free object: is it as it was left? */
+/*
+ * Is a free object as it was left? If not, report it. With red zones the report names the task that
+ * freed the object last, the most likely one to have written to it afterwards.
+ */
 static bool check_free_object(kmem_cache_t *cachep, void *raw, void *caller)
 {
 	u8 *obj = (u8 *)raw + cachep->user_offset;
 	const char *what = NULL;
 
+	VM_BUG_ON(!(cachep->flags & SLAB_DEBUG_FLAGS));
 	if (cachep->flags & SLAB_RED_ZONE && *state_word(raw) != RED_INACTIVE)
 		what = "overwritten in front while free";
 	else if (cachep->flags & SLAB_RED_ZONE && !back_intact(cachep, raw))
@@ -151,10 +165,11 @@ static bool check_free_object(kmem_cache_t *cachep, void *raw, void *caller)
 
 void *slab_debug_alloc(kmem_cache_t *cachep, void *raw, void *caller)
 {
-	/* Reported; the object itself is ours to use all the same. */
+	/* The damage is reported; the memory itself is free, so put it in order and use it. */
 	if (!check_free_object(cachep, raw, caller))
 		slab_debug_init_object(cachep, raw);
 	if (cachep->flags & SLAB_RED_ZONE) {
+		VM_BUG_ON(*state_word(raw) != RED_INACTIVE); /* it was free */
 		*state_word(raw) = RED_ACTIVE;
 		*caller_word(raw) = caller;
 	}
@@ -187,6 +202,7 @@ static bool is_free_in_slab(kmem_cache_t *cachep, slab_t *slabp, unsigned int ob
 	bool found = false;
 
 	spin_lock_irqsave(&cachep->spinlock, flags);
+	/* A damaged chain may be circular, hence the limit. */
 	for (kmem_bufctl_t i = slabp->free; i != BUFCTL_END && steps++ < cachep->num && !found;
 	     i = slab_bufctl(slabp)[i])
 		found = i == objnr;
@@ -194,7 +210,7 @@ static bool is_free_in_slab(kmem_cache_t *cachep, slab_t *slabp, unsigned int ob
 	return found;
 }
 
-/* What is wrong with freeing this object, or NULL. */
+/* What is wrong with freeing this object, as a text, or NULL. The cheap tests come first. */
 static const char *free_error(kmem_cache_t *cachep, void *raw)
 {
 	slab_t *slabp = GET_PAGE_SLAB(virt_to_page(raw));
@@ -229,6 +245,7 @@ void *slab_debug_free(kmem_cache_t *cachep, void *obj, void *caller)
 	if (cachep->flags & SLAB_POISON)
 		poison(cachep, obj);
 	if (cachep->flags & SLAB_RED_ZONE) {
+		VM_BUG_ON(*state_word(raw) != RED_ACTIVE); /* it was in use, see free_error() */
 		*state_word(raw) = RED_INACTIVE;
 		*caller_word(raw) = caller;
 	}

@@ -6,9 +6,14 @@
  *
  *	name  active-objects objects object-size  active-slabs slabs pages-per-slab : limit batch
  *
- * Objects in a CPU's array count as active: their slabs do not know them as free.
+ * Objects in a CPU's array count as active: their slabs do not have them on the chain of free ones.
+ *
+ * validate_slab() holds the cache's lock while it looks at the slabs, but the arrays belong to
+ * their CPUs: it is for quiet points, at which no CPU allocates or frees.
  *
  * Locking: cache_chain_sem, and each cache's spinlock for its line.
+ * Failure: none; validate_slab() panics with the first difference that it finds.
+ * Observability: this file is a means of observation.
  */
 #include "slab_internal.h"
 #include <pagoda/init.h>
@@ -18,6 +23,7 @@
 #include <pagoda/string.h>
 #include <pagoda/meminfo.h>
 
+/* The boot option slab_percpu=off does without arrays; slabinfo then has the shorter format. */
 static bool percpu_arrays(void)
 {
 	const char *value;
@@ -25,8 +31,10 @@ static bool percpu_arrays(void)
 	return !(boot_option("slab_percpu", &value) && value[0] == 'o' && value[1] == 'f');
 }
 
+/* One cache's line. The figures are read under the lock, so they agree with each other. */
 static void cache_line(kmem_cache_t *cachep, char *line, size_t size)
 {
+	lockdep_assert_held(&cache_chain_sem);
 	unsigned long flags;
 	int n;
 
@@ -94,11 +102,13 @@ static __noreturn void broken(const kmem_cache_t *cachep, const slab_t *slabp, c
 	panic("slab: cache %s: slab %p: %s", cachep->name, (const void *)slabp, what);
 }
 
+/* (I2) of slab.c: the chain stays inside the slab, ends, and names as many objects as are free. */
 static void validate_free_chain(const kmem_cache_t *cachep, slab_t *slabp)
 {
 	kmem_bufctl_t i = slabp->free;
 	unsigned int nr = 0;
 
+	lockdep_assert_held(&cachep->spinlock);
 	for (; i != BUFCTL_END; i = slab_bufctl(slabp)[i])
 		if (i >= cachep->num || nr++ >= cachep->num)
 			broken(cachep, slabp, "free chain leaves the slab or is circular");
@@ -106,10 +116,12 @@ static void validate_free_chain(const kmem_cache_t *cachep, slab_t *slabp)
 		broken(cachep, slabp, "free chain and inuse disagree");
 }
 
+/* (I3): each page points to the cache and the slab, and the last object ends inside the slab. */
 static void validate_slab_pages(const kmem_cache_t *cachep, slab_t *slabp)
 {
 	struct page *page = slabp->page;
 
+	lockdep_assert_held(&cachep->spinlock);
 	for (unsigned long i = 0; i < 1ul << cachep->gfporder; i++)
 		if (!PageSlab(page + i) || GET_PAGE_CACHE(page + i) != cachep ||
 		    GET_PAGE_SLAB(page + i) != slabp)
@@ -119,7 +131,10 @@ static void validate_slab_pages(const kmem_cache_t *cachep, slab_t *slabp)
 		broken(cachep, slabp, "objects run past its end");
 }
 
-/* Slabs of one list, each with inuse in [min_inuse, max_inuse]. Adds up what they hold. */
+/*
+ * (I1): check the slabs of one list, each of which must have inuse in [min_inuse, max_inuse], and
+ * add the objects in use to *inuse. Return: slabs on the list. Locks: cachep->spinlock held.
+ */
 static unsigned long validate_list(const kmem_cache_t *cachep, const struct list_head *list,
 				   unsigned int min_inuse, unsigned int max_inuse,
 				   unsigned long *inuse)
@@ -127,6 +142,8 @@ static unsigned long validate_list(const kmem_cache_t *cachep, const struct list
 	unsigned long nr = 0;
 	struct list_head *link;
 
+	lockdep_assert_held(&cachep->spinlock);
+	VM_BUG_ON(min_inuse > max_inuse || max_inuse > cachep->num);
 	for (link = list->next; link != list; link = link->next) {
 		slab_t *slabp = list_slab(link);
 
@@ -140,12 +157,13 @@ static unsigned long validate_list(const kmem_cache_t *cachep, const struct list
 	return nr;
 }
 
-/* Slabs in ZONE_DMA stand at the end of the list of free ones. */
+/* (I5): slabs in ZONE_DMA stand at the end of the list of free ones. */
 static void validate_free_order(const kmem_cache_t *cachep)
 {
 	const struct page *page;
 	bool dma = false;
 
+	lockdep_assert_held(&cachep->spinlock);
 	list_for_each_entry(page, &cachep->slabs_free, lru) {
 		if (dma && !page_in_dma_zone(page))
 			panic("slab: cache %s: a free slab stands behind those of DMA memory",
@@ -154,6 +172,7 @@ static void validate_free_order(const kmem_cache_t *cachep)
 	}
 }
 
+/* Each array holds at most its limit of objects, all of this cache. For a quiet point only. */
 static void validate_arrays(const kmem_cache_t *cachep)
 {
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
@@ -171,8 +190,13 @@ static void validate_arrays(const kmem_cache_t *cachep)
 	}
 }
 
+/*
+ * All of one cache, and (I4): its counters are the sums over its lists. A cache with one object a
+ * slab has no partial slabs.
+ */
 static void validate_cache(kmem_cache_t *cachep)
 {
+	lockdep_assert_held(&cache_chain_sem);
 	unsigned long flags, inuse = 0, nr, nr_free;
 
 	spin_lock_irqsave(&cachep->spinlock, flags);

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <pagoda/bootmem.h>
+#include <pagoda/bug.h>
 #include <pagoda/mmzone.h>
 #include <pagoda/slab.h>
 
@@ -55,6 +56,8 @@ static inline kmem_bufctl_t *slab_bufctl(slab_t *slabp)
 /*
  * Free objects at hand for one CPU; their pointers follow directly. Only that CPU uses it,
  * with interrupts off. With 252 objects it fills 2 KiB.
+ *
+ * An object's number is its place in the array, 0 at the bottom; the newest is on top.
  *
  * A call changes only the last word, with one store. It stands behind the first two, as the
  * structure starts at a power of two like the objects, and a processor compares a load with
@@ -103,21 +106,26 @@ static inline u32 cpucache_allochit(const cpucache_t *cc)
 #define cc_entry(cc)	((void **)((cc) + 1))
 #define cc_data(cachep) ((cachep)->cpudata[port_cpu_id()])
 
-/* An object that was freed comes on top. Locks: on that CPU, interrupts off; there is room. */
+/*
+ * Put a freed object on top of the array, which has room; state is cc->state, read before.
+ * Context: on the array's CPU, interrupts off.
+ */
 static __always_inline void cpucache_push(cpucache_t *cc, u64 state, void *obj)
 {
+	VM_BUG_ON(cc->state != state || (u32)state >= cc->limit);
 	cc_entry(cc)[(u32)state] = obj;
 	cc->state = (state | CC_FRESH) + CC_AVAIL + CC_FREEHIT;
 }
 
-/* The object on top. Locks: the same; there is one. */
+/* Take the object on top of the array, which is not empty. Context: as for cpucache_push(). */
 static __always_inline void *cpucache_pop(cpucache_t *cc, u64 state)
 {
+	VM_BUG_ON(cc->state != state || !(u32)state);
 	cc->state = (state & ~CC_FRESH) - CC_AVAIL;
 	return cc_entry(cc)[(u32)state - 1];
 }
 
-/* Stands in where there is no array: always empty and always full. */
+/* Used where a CPU has no array: it is always empty and always full, and is never written. */
 extern cpucache_t no_cpucache;
 
 struct kmem_cache {
@@ -202,6 +210,7 @@ static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, c
 {
 	cpucache_t *old = cachep->cpudata[cpu];
 
+	VM_BUG_ON(cpu >= NR_CPUS || !cc);
 	forget_last_taken(cpu);
 	cachep->cpudata[cpu] = cc;
 	cachep->quick[cpu] = is_quick(cachep) ? cc : &no_cpucache;
@@ -210,7 +219,7 @@ static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, c
 
 #define CFLGS_OFF_SLAB 0x010000ul /* descriptor off slab (CT-08) */
 #define CFGS_OFF_SLAB  CFLGS_OFF_SLAB
-#define CFLGS_OPTIMIZE 0x020000ul /* set in the documents, read by nobody (FX-25) */
+#define CFLGS_OPTIMIZE 0x020000ul /* set in the documents, read nowhere (FX-25) */
 #define DFLGS_GROWN    0x1u
 
 #define SLAB_DEBUG_FLAGS (SLAB_DEBUG_FREE | SLAB_DEBUG_INITIAL | SLAB_RED_ZONE | SLAB_POISON)
@@ -235,6 +244,7 @@ extern struct mutex cache_chain_sem; /* the chain; taken before any cache's spin
 /* The next cache of the chain, NULL at its end. Locks: cache_chain_sem held. */
 static inline kmem_cache_t *next_in_chain(const kmem_cache_t *cachep)
 {
+	lockdep_assert_held(&cache_chain_sem);
 	return cachep->next.next == &cache_cache.next
 		       ? NULL
 		       : list_entry(cachep->next.next, kmem_cache_t, next);
@@ -307,6 +317,10 @@ static __always_inline bool cpucache_put(kmem_cache_t *cachep, void *obj)
 
 /* ---- slab.c ---------------------------------------------------------------------------- */
 
+/*
+ * Compute how many objects of size bytes, aligned to align bytes, fit into a slab of 2^gfporder
+ * pages (*num), and how many bytes remain (*left_over). flags: CFLGS_OFF_SLAB counts. Context: any.
+ */
 void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsigned long flags,
 			 size_t *left_over, unsigned int *num);
 /* As kmem_cache_create, with the alignment of objects. */
@@ -328,7 +342,7 @@ unsigned int kmem_cache_alloc_batch(kmem_cache_t *cachep, void **objs, unsigned 
 unsigned int sort_out_batch(kmem_cache_t *cachep, void **objs, unsigned int nr);
 /* Objects back to their slabs; ones that cannot be are reported. Locks: cachep->spinlock held. */
 void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr);
-/* A new slab; 0 if there is no memory. May sleep with __GFP_WAIT. */
+/* Add a slab. Context: any; may sleep with __GFP_WAIT. Locks: none held. Return: 0: no memory. */
 int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags) __must_check;
 /*
  * Take up to nr free slabs that helps() (NULL: any) and destroy them; pages freed. If helps() says
@@ -336,9 +350,12 @@ int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags) __must_check;
  */
 unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp);
-/* Free all free slabs; true if the cache holds no objects at all any more. May sleep. */
+/*
+ * Empty the CPUs' arrays and free all free slabs; *pages_freed gets their pages.
+ * Context: may sleep. Return: the cache has no object in use any more.
+ */
 bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed);
-/* Object back into a slab, the array being full. (slab_cpu.c) */
+/* Put an object into a slab or the array after the quick way failed. Context: any. (slab_cpu.c) */
 void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
 /*
  * Any allocation, any free: also with an empty or full array, constructors, debugging, what may not
@@ -457,13 +474,13 @@ static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
 
 /* ---- slab_cpu.c ------------------------------------------------------------------------- */
 
-/* Arrays for a new cache / for all caches made before they could have any. (SL-58) */
+/* Make arrays for one cache / for all that were made before arrays could be. May sleep. (SL-58) */
 void enable_cpucache(kmem_cache_t *cachep);
 void enable_all_cpucaches(void);
 /* Change size and batch; -ENOMEM leaves the old arrays. May sleep. (SL-59) */
 int kmem_tune_cpucache(kmem_cache_t *cachep, unsigned int limit,
 		       unsigned int batchcount) __must_check;
-/* Empty every CPU's array into the slabs. */
+/* Empty every CPU's array into the slabs. Context: interrupts on, or boot. */
 void drain_cpu_caches(kmem_cache_t *cachep);
 void free_cpucaches(kmem_cache_t *cachep);
 

@@ -15,7 +15,12 @@
  * pressure on DMA memory costs no slab elsewhere. "slab_reap=any" takes all, as the
  * documents describe.
  *
- * Locking: cache_chain_sem, tried only: its holder may be the one who needs memory.
+ * The number of free slabs is read when a cache is judged, and may have changed when its slabs are
+ * taken: destroy_free_slabs() takes one at a time, as long as there are any and the cache does not
+ * grow, so an old number costs precision only.
+ *
+ * Locking: cache_chain_sem, which is only tried: its holder may be the task that needs memory, and
+ * waits for this very call.
  * Failure: none; 0 pages if nothing was found or the chain is busy.
  * Observability: event slab_reap; cache->reaped.
  */
@@ -34,6 +39,7 @@ static kmem_cache_t *clock_searchp = &cache_cache; /* (chain mutex) next to look
 
 void kmem_reap_forget(const kmem_cache_t *cachep)
 {
+	lockdep_assert_held(&cache_chain_sem);
 	if (clock_searchp == cachep)
 		clock_searchp = &cache_cache;
 }
@@ -52,12 +58,16 @@ static bool zone_aware(gfp_t gfp_mask)
 	return gfp_mask & __GFP_DMA && !(boot_option("slab_reap", &value) && value[0] == 'a');
 }
 
-/* Free slabs that would help, which stand at the end of the list. Locks: cachep->spinlock held. */
+/*
+ * Count the free slabs that would help. Those in ZONE_DMA stand at the end of the list, so the
+ * count ends at the first one that does not help. Locks: cachep->spinlock held.
+ */
 static unsigned long nr_helpful_slabs(const kmem_cache_t *cachep, gfp_t gfp_mask)
 {
 	const struct page *page;
 	unsigned long nr = 0;
 
+	lockdep_assert_held(&cachep->spinlock);
 	if (!zone_aware(gfp_mask))
 		return cachep->nr_free_slabs;
 	list_for_each_entry_reverse(page, &cachep->slabs_free, lru) {
@@ -76,6 +86,10 @@ static unsigned long reap_value(kmem_cache_t *cachep, gfp_t gfp_mask, unsigned l
 	if (cachep->flags & SLAB_NO_REAP)
 		return 0;
 	spin_lock_irqsave(&cachep->spinlock, flags);
+	/*
+	 * A cache that has grown since the last look will probably need its free slabs soon, so it
+	 * is passed over once; the mark is cleared, and the next look decides.
+	 */
 	if (cachep->dflags & DFLGS_GROWN) {
 		cachep->dflags &= ~DFLGS_GROWN;
 	} else if (!cachep->growing) {
@@ -90,8 +104,10 @@ static unsigned long reap_value(kmem_cache_t *cachep, gfp_t gfp_mask, unsigned l
 	return pages;
 }
 
+/* The next cache of the circular chain. Locks: cache_chain_sem held. */
 static kmem_cache_t *next_cache(kmem_cache_t *cachep)
 {
+	lockdep_assert_held(&cache_chain_sem);
 	return list_entry(cachep->next.next, kmem_cache_t, next);
 }
 
@@ -101,6 +117,7 @@ static kmem_cache_t *choose_cache(gfp_t gfp_mask, unsigned long *best_nr)
 	kmem_cache_t *best = NULL, *cachep = clock_searchp;
 	unsigned long best_value = 0;
 
+	lockdep_assert_held(&cache_chain_sem);
 	for (int scanned = 0; scanned < REAP_SCANLEN; scanned++) {
 		unsigned long nr = 0, value = reap_value(cachep, gfp_mask, &nr);
 
@@ -141,12 +158,17 @@ unsigned long kmem_cache_shrink_all(void)
 
 	might_sleep();
 	mutex_lock(&cache_chain_sem);
-	do { /* descriptors of one cache are objects of another */
+	/*
+	 * Off-slab descriptors and arrays of one cache are objects of another, so freeing slabs may
+	 * make further slabs free. Go round until a round frees nothing.
+	 */
+	do {
 		before = total;
 		for_each_cache(cachep) {
 			unsigned long pages;
 
-			(void)__kmem_cache_shrink(cachep, &pages); /* objects in use may stay */
+			/* Whether objects are still in use does not matter here. */
+			(void)__kmem_cache_shrink(cachep, &pages);
 			total += pages;
 		}
 	} while (total != before);
@@ -162,6 +184,7 @@ unsigned long kmem_cache_spare_pages(void)
 	mutex_lock(&cache_chain_sem);
 	for_each_cache(cachep) {
 		spin_lock_irqsave(&cachep->spinlock, flags);
+		VM_BUG_ON(cachep->active_objs > cachep->nr_slabs * cachep->num);
 		pages += (cachep->nr_slabs - DIV_ROUND_UP(cachep->active_objs, cachep->num))
 			 << cachep->gfporder;
 		spin_unlock_irqrestore(&cachep->spinlock, flags);

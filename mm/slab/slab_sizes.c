@@ -8,8 +8,13 @@
  * are made smallest first: a cache with off-slab descriptors takes those from a
  * smaller one that is there already.
  *
- * Locking: the table is constant after boot. Failure: NULL, as of the cache; making the
- * table itself fails in a panic.
+ * Invariant (I1): last_taken[cpu].obj, if not NULL, lies in a slab of the cache whose array for
+ * that CPU is last_taken[cpu].cc.
+ *
+ * Locking: the table is constant after boot; last_taken[] is its CPU's, interrupts off, except that
+ * other CPUs clear obj.
+ * Failure: NULL, as of the cache; making the table itself panics if there is no memory.
+ * Observability: the caches size-* in /proc/slabinfo.
  */
 #include "slab_internal.h"
 #include <pagoda/bug.h>
@@ -28,9 +33,10 @@ static_assert(GFP_DMA == 1, "the flag selects between the two members");
 
 cache_sizes_t cache_sizes[NR_SIZES + 1];
 struct last_taken last_taken[NR_CPUS];
-/* Those not for DMA again, close together, by the highest bit of size - 1. */
+/* The caches that are not for DMA once more, close together, by the highest bit of size - 1. */
 static kmem_cache_t *size_caches[MIN_SIZE_SHIFT - 1 + NR_SIZES];
 
+/* Make one of the caches, at boot: without kmalloc() the kernel cannot go on. */
 static kmem_cache_t *make_size_cache(size_t size, bool dma)
 {
 	char name[CACHE_NAMELEN];
@@ -61,9 +67,11 @@ static inline unsigned int size_bit(size_t size)
 {
 	size_t last = (size - 1) | ((1ul << MIN_SIZE_SHIFT) - 1);
 
+	VM_BUG_ON(!size || size > MAX_SIZE);
 	return (unsigned int)(BITS_PER_LONG - 1 - __builtin_clzl(last));
 }
 
+/* The two members of a table entry are indexed by the DMA bit of the flags, without a branch. */
 static inline kmem_cache_t *size_cache(size_t size, gfp_t flags)
 {
 	kmem_cache_t *const *cs = &cache_sizes[size_bit(size) - (MIN_SIZE_SHIFT - 1)].cs_cachep;
@@ -76,6 +84,7 @@ kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags)
 	return size && size <= MAX_SIZE ? size_cache(size, gfpflags) : NULL;
 }
 
+/* All requests that need more than the top of an array, and those that cannot be met. */
 static noinline void *kmalloc_slow(size_t size, gfp_t flags, void *caller)
 {
 	if (!size)
@@ -105,6 +114,8 @@ void *kmalloc(size_t size, gfp_t flags)
 		return kmalloc_slow(size, flags, __builtin_return_address(0));
 	}
 	WRITE_ONCE(last_taken[cpu].obj, obj);
+	VM_BUG_ON(object_page(obj) &&
+		  GET_PAGE_CACHE(object_page(obj))->cpudata[cpu] != cc); /* (I1) */
 	last_taken[cpu].cc = cc;
 	port_irq_restore_short(irq);
 	return obj;
@@ -186,6 +197,7 @@ void kfree(const void *obj)
 
 	if (READ_ONCE(last->obj) != obj || unlikely(!obj))
 		cc = array_of(obj, cpu);
+	VM_BUG_ON(obj && READ_ONCE(last->obj) == obj && cc == &no_cpucache); /* (I1) */
 	put = cpucache_put_quick(cc, (void *)obj);
 	port_irq_restore_short(irq);
 	if (unlikely(!put))

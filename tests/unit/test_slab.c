@@ -433,8 +433,10 @@ PAGODA_TEST(random_objects_keep_their_contents, "SL-11 SL-13 SL-14 SL-19 SL-64 P
 		slab_pages += PageSlab(page);
 		CHECK(!(PageSlab(page) && PageLRU(page)));
 	}
+	mutex_lock(&cache_chain_sem);
 	for_each_cache(cachep)
 		cache_pages += cachep->nr_slabs << cachep->gfporder;
+	mutex_unlock(&cache_chain_sem);
 	CHECK_EQ(slab_pages, cache_pages);
 	for (unsigned int slot = 0; slot < ARRAY_SIZE(held); slot++)
 		kfree(held[slot].obj);
@@ -486,8 +488,10 @@ static unsigned long reap_all_caches_once(kmem_cache_t *cachep)
 	unsigned int n = 0;
 	kmem_cache_t *c;
 
+	mutex_lock(&cache_chain_sem);
 	for_each_cache(c)
 		n++;
+	mutex_unlock(&cache_chain_sem);
 	for (unsigned int i = 0; i <= n / 10 && cachep->nr_slabs == before; i++)
 		kmem_cache_reap(GFP_KERNEL);
 	return before - cachep->nr_slabs;
@@ -592,10 +596,12 @@ PAGODA_TEST(reap_scans_ten_caches_a_call, "SL-45 SL-46")
 		caches[i] = make_cache(name, 64, 0);
 		caches[i]->dflags |= DFLGS_GROWN; /* a look clears it */
 	}
+	mutex_lock(&cache_chain_sem);
 	for_each_cache(c) {
 		c->dflags |= DFLGS_GROWN;
 		n++;
 	}
+	mutex_unlock(&cache_chain_sem);
 	while (left) {
 		unsigned int seen = 0;
 
@@ -604,8 +610,10 @@ PAGODA_TEST(reap_scans_ten_caches_a_call, "SL-45 SL-46")
 		left = 0;
 		for (unsigned int i = 0; i < 50; i++)
 			left += !!(caches[i]->dflags & DFLGS_GROWN);
+		mutex_lock(&cache_chain_sem);
 		for_each_cache(c)
 			seen += !(c->dflags & DFLGS_GROWN) && !(c->flags & SLAB_NO_REAP);
+		mutex_unlock(&cache_chain_sem);
 		CHECK_LE(seen, 10 * calls);
 		CHECK_GE(seen + 2, min(10 * calls, n - 2)); /* NO_REAP ones take a look too */
 	}
@@ -695,13 +703,15 @@ static unsigned long active(const char *name)
 {
 	kmem_cache_t *cachep;
 
-	for_each_cache(cachep) {
-		if (strcmp(cachep->name, name) != 0)
-			continue;
-		drain_cpu_caches(cachep);
-		return cachep->active_objs;
-	}
-	FAIL("no cache %s", name);
+	mutex_lock(&cache_chain_sem);
+	for_each_cache(cachep)
+		if (strcmp(cachep->name, name) == 0)
+			break;
+	mutex_unlock(&cache_chain_sem);
+	if (!cachep)
+		FAIL("no cache %s", name);
+	drain_cpu_caches(cachep);
+	return cachep->active_objs;
 }
 
 PAGODA_TEST(address_spaces_come_from_their_caches, "SL-63")

@@ -130,8 +130,10 @@ PAGODA_TEST(size_caches_got_arrays_after_boot, "SL-58")
 {
 	kmem_cache_t *cachep;
 
+	mutex_lock(&cache_chain_sem);
 	for_each_cache(cachep)
 		CHECK_EQ(array_of(cachep, 0)->limit, cachep->limit);
+	mutex_unlock(&cache_chain_sem);
 	CHECK_EQ(array_of(&cache_cache, 0)->limit, cache_cache.limit);
 	CHECK_EQ(array_of(kmem_find_general_cachep(32, 0), 0)->limit, 252);
 }
