@@ -44,25 +44,30 @@
 #include <asm/tlb.h>
 #include <lib/rbtree.h>
 
-/* Freed areas and pages that may wait for a common flush. */
+/*
+ * Freed areas, and pages in them, that may wait for a common flush. More areas make a flush cheaper
+ * for each; the limit on pages bounds the memory that is neither used nor free.
+ */
 #define MAX_LAZY_AREAS 64
 #define MAX_LAZY_PAGES 512
 
-/* Pages mapped in one go. */
+/* Pages that are allocated and then mapped in one call: an array of this length is on the stack. */
 #define MAP_BATCH 16
 
 struct vm_struct *vmlist;
 static struct rb_root areas;
 static spinlock_t vmlist_lock = SPIN_LOCK_INIT(RANK_LEAF);
 
+/* Areas that were freed and unmapped and wait for the flush. Under vmlist_lock. */
 static struct {
 	struct vm_struct *areas; /* linked through lazy_next */
-	struct list_head pages;	 /* their frames, through lru */
+	struct list_head pages;	 /* the frames of all of them, linked through lru */
 	unsigned long nr_areas, nr_pages;
 } lazy = {.pages = LIST_HEAD_INIT(lazy.pages)};
 
 /* ---- The tree of areas --------------------------------------------------------------- */
 
+/* The area of a node; NULL for no node, which is what a neighbour at the end of the tree is. */
 static struct vm_struct *area_of(struct rb_node *node)
 {
 	return node ? rb_entry(node, struct vm_struct, node) : NULL;
@@ -73,16 +78,22 @@ static unsigned long area_start(const struct vm_struct *area)
 	return (unsigned long)area->addr;
 }
 
+/* The end of the area's range of addresses, behind its guard page. */
 static unsigned long area_end(const struct vm_struct *area)
 {
 	return area_start(area) + area->size;
 }
 
+/* The largest gap in a subtree; an empty one has none. */
 static unsigned long subtree_gap(struct rb_node *node)
 {
 	return node ? area_of(node)->max_gap : 0;
 }
 
+/*
+ * Recompute a node's max_gap from its own gap and its children. Return: it has changed, so the
+ * parent's must be recomputed, too.
+ */
 static bool update_max_gap(struct rb_node *node)
 {
 	struct vm_struct *area = area_of(node);
@@ -93,28 +104,38 @@ static bool update_max_gap(struct rb_node *node)
 	return changed;
 }
 
-/* Where the free space in front of area (NULL: behind the last) begins. */
+/* Where the free space in front of area begins; area NULL: the space behind the last area. */
 static unsigned long space_before(struct vm_struct *area)
 {
 	struct vm_struct *prev = area_of(area ? rb_prev(&area->node) : rb_last(&areas));
 
+	lockdep_assert_held(&vmlist_lock);
 	return prev ? area_end(prev) : VMALLOC_START;
 }
 
+/* The area's predecessor has changed: recompute its gap, and max_gap of the nodes above it. */
 static void update_gap(struct vm_struct *area)
 {
+	lockdep_assert_held(&vmlist_lock);
 	if (!area)
 		return;
 	area->gap = area_start(area) - space_before(area);
 	rb_propagate(&area->node, update_max_gap);
 }
 
-/* Lowest address with size free bytes behind it; 0: none. */
+/*
+ * The lowest address with size free bytes behind it; 0 if there is none. max_gap of a subtree says
+ * whether a gap is in it at all, so each step goes down towards the lowest one without coming back:
+ * into the left subtree if that has a gap, else the gap in front of this area if that will do, else
+ * into the right subtree, which then must have one. The space behind the last area comes last.
+ */
 static unsigned long find_gap(unsigned long size)
 {
 	struct rb_node *node = areas.node;
 	unsigned long start;
 
+	lockdep_assert_held(&vmlist_lock);
+	VM_BUG_ON(!size || size & ~PAGE_MASK);
 	if (subtree_gap(node) >= size) {
 		for (;;) {
 			if (subtree_gap(node->left) >= size)
@@ -129,6 +150,7 @@ static unsigned long find_gap(unsigned long size)
 	return VMALLOC_END - start >= size ? start : 0;
 }
 
+/* Insert a new area into the tree and the list. Locks: vmlist_lock held. */
 static void link_area(struct vm_struct *area)
 {
 	struct rb_node **link = &areas.node, *parent = NULL;
@@ -139,38 +161,49 @@ static void link_area(struct vm_struct *area)
 		link = area_start(area) < area_start(area_of(parent)) ? &parent->left
 								      : &parent->right;
 	}
+	lockdep_assert_held(&vmlist_lock);
 	area->max_gap = 0;
 	area->gap = 0;
 	rb_link_node(&area->node, parent, link);
 	rb_insert(&area->node, &areas, update_max_gap);
 	prev = area_of(rb_prev(&area->node));
 	next = area_of(rb_next(&area->node));
+	VM_BUG_ON(prev && area_end(prev) > area_start(area)); /* (I1) */
+	VM_BUG_ON(area_end(area) > (next ? area_start(next) : VMALLOC_END));
 	area->next = next;
 	*(prev ? &prev->next : &vmlist) = area;
 	update_gap(area);
 	update_gap(next);
 }
 
+/* Take an area out of the tree and the list: its addresses can be given out again. */
 static void unlink_area(struct vm_struct *area)
 {
 	struct vm_struct *prev = area_of(rb_prev(&area->node)), *next = area->next;
 
+	lockdep_assert_held(&vmlist_lock);
+	VM_BUG_ON(!(area->flags & VM_LAZY)); /* (I3) it was freed, unmapped and flushed */
 	*(prev ? &prev->next : &vmlist) = next;
 	rb_erase(&area->node, &areas, update_max_gap);
 	update_gap(next);
 }
 
-/* The area that starts at addr, or NULL. */
+/* The area that starts at addr, in use or lazy, or NULL. Locks: vmlist_lock held. */
 static struct vm_struct *find_area(const void *addr)
 {
 	struct rb_node *node = areas.node;
 
+	lockdep_assert_held(&vmlist_lock);
 	while (node && area_of(node)->addr != addr)
 		node = (unsigned long)addr < area_start(area_of(node)) ? node->left : node->right;
 	return area_of(node);
 }
 
-/* Reserve size bytes (whole pages) and a guard page. May sleep. */
+/*
+ * Reserve size bytes (whole pages) and a guard page behind them. The descriptor is allocated before
+ * the lock is taken. Return: NULL if there is no memory for it, or no range of addresses is free.
+ * Context: may sleep.
+ */
 static struct vm_struct *get_vm_area(unsigned long size, unsigned long flags)
 {
 	struct vm_struct *area = kmalloc(sizeof(*area), GFP_KERNEL);
@@ -192,7 +225,10 @@ static struct vm_struct *get_vm_area(unsigned long size, unsigned long flags)
 	return NULL;
 }
 
-/* As above; if the range is full, freed areas are released and it is tried once more. */
+/*
+ * The same, but addresses of freed areas that still wait for their flush are not a reason to fail:
+ * they are released, and the request is tried once more.
+ */
 static struct vm_struct *get_vm_area_or_purge(unsigned long size, unsigned long flags)
 {
 	struct vm_struct *area = get_vm_area(size, flags);
@@ -206,18 +242,24 @@ static struct vm_struct *get_vm_area_or_purge(unsigned long size, unsigned long 
 
 /* ---- Freeing --------------------------------------------------------------------------- */
 
-/* Unmap an area's pages; their frames go to the list. */
+/*
+ * Unmap an area's pages and collect their frames in the list. The frames must not be freed before
+ * the flush: until then a TLB may lead a stray access into the frame's next use.
+ * Return: how many frames there were.
+ */
 static unsigned long vmfree_area_pages(const struct vm_struct *area, struct list_head *pages)
 {
 	unsigned long nr = 0;
 
+	VM_BUG_ON(!(area->flags & VM_LAZY)); /* no other task can free it, too */
 	for (unsigned long va = area_start(area); va < area_end(area) - PAGE_SIZE;
 	     va += PAGE_SIZE) {
 		pte_t *ptep = lookup_kernel_pte(va);
 		pte_t pte = ptep ? ptep_get(ptep) : __pte(0);
 
 		if (!pte_present(pte))
-			continue; /* building it failed here */
+			continue; /* __vmalloc() ran out of memory here and frees what it had built */
+		VM_BUG_ON_PAGE(page_count(pte_page(pte)) < 1, pte_page(pte));
 		list_add(&pte_page(pte)->lru, pages);
 		nr++;
 	}
@@ -225,6 +267,7 @@ static unsigned long vmfree_area_pages(const struct vm_struct *area, struct list
 	return nr;
 }
 
+/* Free the frames of areas that were unmapped and flushed. */
 static void free_page_list(struct list_head *pages)
 {
 	struct page *page, *next;
@@ -235,12 +278,16 @@ static void free_page_list(struct list_head *pages)
 	}
 }
 
-/* Unmapped areas, chained by lazy_next: flush once, then give back addresses and frames. */
+/*
+ * Release areas that are unmapped, chained by lazy_next: flush one range that covers all of them,
+ * then free the frames, then give the addresses back. That order is the law of asm/tlb.h (I3).
+ */
 static void release_areas(struct vm_struct *area, struct list_head *pages)
 {
 	unsigned long start = ~0ul, end = 0;
 
 	for (struct vm_struct *a = area; a; a = a->lazy_next) {
+		VM_BUG_ON(!(a->flags & VM_LAZY));
 		start = min(start, area_start(a));
 		end = max(end, area_end(a));
 	}
@@ -263,7 +310,7 @@ unsigned long vmalloc_purge(void)
 	unsigned long nr_pages, flags;
 	LIST_HEAD(pages);
 
-	/* Reclaim asks often; and its IPIs take locks, which must not happen inside this one. */
+	/* Reclaim calls this often, mostly for nothing, so a look without the lock comes first. */
 	if (!READ_ONCE(lazy.nr_areas))
 		return 0;
 	spin_lock_irqsave(&vmlist_lock, flags);
@@ -274,16 +321,19 @@ unsigned long vmalloc_purge(void)
 	lazy.nr_pages = 0;
 	WRITE_ONCE(lazy.nr_areas, 0);
 	spin_unlock_irqrestore(&vmlist_lock, flags);
+	VM_BUG_ON(!purged && nr_pages);
+	/* The flush interrupts other CPUs, whose handlers may take locks: not under vmlist_lock. */
 	if (purged)
 		release_areas(purged, &pages);
 	return nr_pages;
 }
 
-/* Leave an unmapped area for a later flush; true: it is time for that. */
+/* Leave an unmapped area and its frames for a later flush. Return: so many wait that it is due. */
 static bool add_lazy(struct vm_struct *area, struct list_head *pages, unsigned long nr)
 {
 	bool full;
 
+	VM_BUG_ON(!(area->flags & VM_LAZY) || area->lazy_next);
 	spin_lock(&vmlist_lock);
 	area->lazy_next = lazy.areas;
 	lazy.areas = area;
@@ -295,6 +345,10 @@ static bool add_lazy(struct vm_struct *area, struct list_head *pages, unsigned l
 	return full;
 }
 
+/*
+ * Free an area that the caller has claimed (VM_LAZY). With one CPU the flush is cheap and done at
+ * once; with more it would interrupt them all, so the area waits for others.
+ */
 static void free_area(struct vm_struct *area)
 {
 	LIST_HEAD(pages);
@@ -311,7 +365,15 @@ static void free_area(struct vm_struct *area)
 }
 
 /*
- * The area in use at addr, of this kind, marked as being freed; NULL (reported) if there is none.
+ * Find the area in use at addr, of this kind, and mark it as being freed. Marking under the lock
+ * lets one of two tasks that free the same area win:
+ *
+ *	task A				task B
+ *	lock, finds it in use,
+ *	VM_LAZY, unlock			lock, finds VM_LAZY: no area in use, unlock
+ *	unmaps and frees it		reports the double free
+ *
+ * Return: NULL if there is no such area; that is reported.
  */
 static struct vm_struct *claim_area(const void *addr, unsigned long kind, void *caller)
 {
@@ -330,6 +392,7 @@ static struct vm_struct *claim_area(const void *addr, unsigned long kind, void *
 	return area;
 }
 
+/* vfree(NULL) is allowed, as kfree(NULL) is, so that error paths need no test. */
 void vfree(void *addr)
 {
 	struct vm_struct *area;
@@ -357,13 +420,14 @@ void iounmap(void *addr)
 
 /* ---- Allocating ---------------------------------------------------------------------------- */
 
-/* Up to MAP_BATCH frames mapped at va; -ENOMEM: nothing is left of them. */
+/* Allocate nr frames, at most MAP_BATCH, and map them at va. -ENOMEM: nothing is left of them. */
 static int alloc_area_batch(unsigned long va, unsigned long nr, gfp_t gfp_mask, pgprot_t prot)
 {
 	struct page *pages[MAP_BATCH];
 	unsigned long got;
 	int error = -ENOMEM;
 
+	VM_BUG_ON(!nr || nr > MAP_BATCH || va & ~PAGE_MASK);
 	for (got = 0; got < nr; got++) {
 		pages[got] = alloc_page(gfp_mask);
 		if (!pages[got])
@@ -378,7 +442,10 @@ undo:
 	return error;
 }
 
-/* Frames and entries for all of an area but its guard page. */
+/*
+ * Frames and entries for all of an area but its guard page. On an error the batches before the
+ * failing one stay; the caller frees the whole area.
+ */
 static int vmalloc_area_pages(const struct vm_struct *area, gfp_t gfp_mask, pgprot_t prot)
 {
 	unsigned long end = area_end(area) - PAGE_SIZE;
@@ -399,6 +466,7 @@ void *__vmalloc(unsigned long size, gfp_t gfp_mask, pgprot_t prot)
 	struct vm_struct *area;
 
 	might_sleep();
+	/* More than all memory cannot succeed; trying would reclaim everything first. */
 	if (!size || size > ~0ul - 2 * PAGE_SIZE ||
 	    PAGE_ALIGN(size) >> PAGE_SHIFT > totalram_pages())
 		return NULL;
@@ -407,6 +475,7 @@ void *__vmalloc(unsigned long size, gfp_t gfp_mask, pgprot_t prot)
 		return NULL;
 	if (vmalloc_area_pages(area, gfp_mask, prot) == 0)
 		return area->addr;
+	/* Some pages may be mapped already. Free the area as vfree() would, claim included. */
 	spin_lock(&vmlist_lock);
 	area->flags |= VM_LAZY;
 	spin_unlock(&vmlist_lock);
@@ -419,16 +488,22 @@ void *vmalloc(unsigned long size)
 	return __vmalloc(size, GFP_KERNEL | __GFP_HIGHMEM, PAGE_KERNEL);
 }
 
+/* For a device that reaches only the first 16 MiB; the area is still not contiguous for it. */
 void *vmalloc_dma(unsigned long size)
 {
 	return __vmalloc(size, GFP_KERNEL | GFP_DMA, PAGE_KERNEL);
 }
 
+/* Without __GFP_HIGHMEM: every frame also has an address in the direct map. */
 void *vmalloc_32(unsigned long size)
 {
 	return __vmalloc(size, GFP_KERNEL, PAGE_KERNEL);
 }
 
+/*
+ * The mapping covers whole pages, and the address returned has phys's offset in its page. Entries
+ * are uncached: a device does not see what stays in a cache.
+ */
 void *ioremap(phys_addr_t phys, unsigned long size)
 {
 	unsigned long offset = (unsigned long)phys & ~PAGE_MASK;
@@ -437,8 +512,9 @@ void *ioremap(phys_addr_t phys, unsigned long size)
 	might_sleep();
 	if (!size || phys + size < phys || offset + size > ~0ul - 2 * PAGE_SIZE)
 		return NULL;
+	/* A page-table entry cannot hold such an address; cut off, it would name other memory. */
 	if (phys + size - 1 > ((phys_addr_t)PTE_PFN_MASK | ~PAGE_MASK))
-		return NULL; /* no entry can name it */
+		return NULL;
 	size = PAGE_ALIGN(offset + size);
 	area = get_vm_area_or_purge(size, VM_IOREMAP);
 	if (!area)
@@ -460,6 +536,7 @@ void vmalloc_init(void)
 
 /* ---- Validation ------------------------------------------------------------------------------ */
 
+/* Is there a present entry for this kernel address in the reference tables? */
 static bool is_mapped(unsigned long va)
 {
 	pte_t *ptep = lookup_kernel_pte(va);
@@ -467,6 +544,7 @@ static bool is_mapped(unsigned long va)
 	return ptep && pte_present(ptep_get(ptep));
 }
 
+/* (I2): all pages of an area in use are mapped, none of a lazy one is, and never the guard page. */
 static void validate_area_pages(const struct vm_struct *area)
 {
 	unsigned long guard = area_end(area) - PAGE_SIZE;
@@ -479,7 +557,7 @@ static void validate_area_pages(const struct vm_struct *area)
 		panic("vmalloc: area %p: guard page is mapped", area->addr);
 }
 
-/* At a quiet point: nobody is building or freeing an area. */
+/* For a quiet point, at which no task is building or freeing an area: no lock is taken. */
 void validate_vmalloc(void)
 {
 	unsigned long end = VMALLOC_START;
