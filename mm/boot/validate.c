@@ -11,17 +11,27 @@
  *	(P4) pgtables_bytes are the tables that are hooked in, each of them needed by a VMA
  *	(P5) an anonymous page knows the anon_vma of its VMA, or one above it, and its place
  *
- * Locking: mmap_lock; nobody may be faulting. Panics with the first difference.
+ * The walk goes down level by level, pgd to pte, as a fault would, but visits every entry that is
+ * present. Levels that the geometry folds away have no table of their own and are not counted.
+ *
+ * Locking: mmap_lock; no task may fault in the address space meanwhile.
+ * Failure: panics with the first difference.
+ * Observability: tests call validate_mm() after each step; it prints nothing if all is well.
  */
 #include <asm/pgalloc.h>
 #include <mm/space/vma_internal.h>
 
 void validate_vmas(struct mm_struct *mm);
 
+/* What the page tables contain, to be compared with the address space's counters. */
 struct counts {
 	unsigned long anon, file, shmem, swap, tables;
 };
 
+/*
+ * (P1), (P2), (P5) for one present entry at addr, and count its page. The zero page and frames
+ * without a descriptor have no normal_page(), and no counter.
+ */
 static void check_entry(const struct vm_area_struct *vma, unsigned long addr, pte_t pte,
 			struct counts *c)
 {
@@ -30,10 +40,12 @@ static void check_entry(const struct vm_area_struct *vma, unsigned long addr, pt
 	BUG_ON(!vma || addr < vma->vm_start);
 	BUG_ON(pte_write(pte) && !(vma->vm_flags & VM_WRITE));
 	BUG_ON(pte_accessible(pte) && !vma_is_accessible(vma));
+	/* Every process that maps the zero page would see a store to it. */
 	BUG_ON(is_zero_pfn(pte_pfn(pte)) && pte_write(pte));
 	if (!page)
 		return;
 	BUG_ON(page_count(page) < 1 || page_mapcount(page) < 1);
+	/* Were the page mapped twice, a store here would change another process's memory. */
 	if (pte_write(pte) && !(vma->vm_flags & VM_SHARED))
 		BUG_ON(!PageAnon(page) || page_mapcount(page) != 1);
 	if (PageAnon(page)) {
@@ -47,6 +59,10 @@ static void check_entry(const struct vm_area_struct *vma, unsigned long addr, pt
 	}
 }
 
+/*
+ * One table of entries, for [addr, end). It must have a VMA in its range: free_pgtables() frees a
+ * table with its last VMA. An entry that is neither present nor none is a swapped-out page's.
+ */
 static void check_pte_table(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, unsigned long end,
 			    struct counts *c)
 {
@@ -107,6 +123,7 @@ static void check_p4d_table(struct mm_struct *mm, pgd_t *pgd, unsigned long addr
 	}
 }
 
+/* Walk the user half of the tables and compare the sums: (P3), (P4). The top table counts, too. */
 static void check_tables(struct mm_struct *mm)
 {
 	unsigned long end = USER_PTRS_PER_PGD * PGDIR_SIZE;
@@ -125,6 +142,7 @@ static void check_tables(struct mm_struct *mm)
 	BUG_ON(c.tables * PAGE_SIZE != (unsigned long)atomic_long_read(&mm->pgtables_bytes));
 }
 
+/* The totals that mmap() and relatives keep are the sums over the VMAs. */
 static void check_totals(struct mm_struct *mm)
 {
 	unsigned long total = mm->total_vm, locked = 0;
