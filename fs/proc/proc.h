@@ -219,7 +219,7 @@ extern const struct proc_records proc_vmstat_records, proc_buddyinfo_records, pr
 /* ../mount.c: mounts that lie below open->root */
 extern const struct proc_records proc_mounts_records, proc_mountinfo_records;
 
-/* ../blockdev.c */
+/* ../disk_files.c */
 extern const struct proc_records proc_partitions_records, proc_diskstats_records;
 
 /* fd.c */

@@ -5,11 +5,11 @@
  * swapoff stops handing out slots, then lets every address space fault in what it has there, and
  * shared memory read it (shmem_swap.c), until a round finds nothing in use. New uses only come
  * from old ones (fork), so it ends when forks do not outrun it; reclaim gives pages of the area
- * no entries there any more (swap_cache_may_unmap()). Faults meanwhile just work.
+ * no entries there any more (swap_prepare_unmap()). Faults meanwhile just work.
  *
  *	swapoff				others
  *	writable = false		no new slots
- *	room_for()?  no: -ENOMEM
+ *	has_room()?  no: -ENOMEM
  *	each mm: fault in		fork copies entries, exit drops them
  *	shared memory: read, no slot	truncation drops entries
  *	drop what only the cache holds

@@ -3,7 +3,7 @@
  * inline.h: the inline part of port.h on a PC.
  *
  * While the kernel runs, the GS base points at this CPU's struct cpu
- * (machine/pc/cpu.h); the entry code swaps it in and out. Its first fields are
+ * (machine/pc/pc.h); the entry code swaps it in and out. Its first fields are
  * read here by offset, so that the core need not see the structure itself.
  */
 #pragma once
