@@ -13,7 +13,6 @@ project (outside comments), or be the name of a file in it:
 Names of other programs' functions stand in ELSEWHERE: system calls that a comment explains, the C
 library's and Linux's.
 """
-import os
 import re
 
 from lab.sources import expect_none, read, source_files
