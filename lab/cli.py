@@ -21,6 +21,7 @@ usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a 
        ./pagoda test [--quick|--long] [NAME...]        the tests
        ./pagoda bench [NAME...]                        measurements, beside Linux and other allocators
        ./pagoda sim [options] TRACE                    page replacement: the real mm/ beside textbook policies
+       ./pagoda embed --tier N --out DIR [options]     a tier of mm/ as an object and a header for another program
        ./pagoda --version
 
 ./pagoda COMMAND --help tells the options of a command.
@@ -101,6 +102,21 @@ options (defaults in brackets):
   --read-ahead N        the real mm/ reads 2^N pages of swap at a time [0]
   --seed N              of a generator [1]
   --json, --csv         in place of tables""",
+    "embed": """\
+usage: ./pagoda embed --tier N --out DIR [options]
+       ./pagoda embed --lists
+
+Writes a tier of mm/ to DIR for a program that has names of its own: pagoda.o, in which only the names of the interface
+are global, and pagoda.h, in which every name, macros too, has a prefix. DIR/Makefile makes pagoda.o again from DIR/src
+with another compiler or other flags. Tiers: 1 frames and heap, 2 kernel mappings, 3 address spaces, 4 files,
+5 reclaim and swap; each has the lower ones in it. What the program must define is printed; see docs/PORTING.md.
+
+options (defaults in brackets):
+  --tier N              1 to 5
+  --out DIR             a new or empty folder
+  --prefix P_           what all names begin with; '' leaves them as they are in mm/ [pagoda_]
+  --geometry NAME       page tables: x86_64 or x86_64-la57 [x86_64]
+  --lists               no folder: write mm/sources.mk and mm/sources.cmake anew""",
 }
 
 SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -300,12 +316,18 @@ def command_sim(words):
     return sim.main(parse(words, sim.OPTIONS, "sim"))
 
 
+def command_embed(words):
+    from lab import embed
+    return embed.main(parse(words, embed.OPTIONS, "embed"))
+
+
 COMMANDS = {
     "run": command_run,
     "shell": command_shell,
     "test": command_test,
     "bench": command_bench,
     "sim": command_sim,
+    "embed": command_embed,
 }
 
 
@@ -328,7 +350,7 @@ def help_for(words):
 def main(words):
     try:
         if not words:
-            raise usage_error("what shall I do? run, test, bench, sim or shell (./pagoda --help)")
+            raise usage_error("what shall I do? run, test, bench, sim, embed or shell (./pagoda --help)")
         if words[0] in ("--help", "-h", "help"):
             raise HelpAsked()
         if words[0] in ("--version", "-V"):
@@ -337,7 +359,7 @@ def main(words):
         if words[0] not in COMMANDS:
             near = difflib.get_close_matches(words[0], COMMANDS, 1)
             raise usage_error(f"unknown command {words[0]}; " + (f"did you mean {near[0]}?" if near else
-                              "there is run, test, bench, sim and shell"))
+                              "there is run, test, bench, sim, embed and shell"))
         return COMMANDS[words[0]](words[1:])
     except HelpAsked:
         print(help_for(words))

@@ -21,6 +21,11 @@ FOR_BUILD = {
     "ninja-build": ["ninja"],
     "musl-tools": ["musl-gcc"],
 }
+FOR_EMBED = {
+    "gcc": ["gcc"],
+    "binutils": ["objcopy"],
+    "make": ["make"],
+}
 FOR_RUN = {
     **FOR_BUILD,
     "qemu-system-x86": ["qemu-system-x86_64"],

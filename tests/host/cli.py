@@ -13,6 +13,7 @@ from lab import build, packages
 from lab.common import ROOT, Refusal
 from lab.testing import PAGODA, Failure, test
 
+COMMANDS = ("run", "shell", "test", "bench", "sim", "embed")
 
 # Starting Python costs more than refusing: one process tries all command lines of a test.
 DRIVER = """\
@@ -112,11 +113,11 @@ def not_executable(bench):
 @test("cli/help_goes_to_stdout_and_is_the_commands_alone")
 def help_text(bench):
     done = bench.ran(bench.command([PAGODA, "--help"]))
-    bench.check(all(f"./pagoda {c}".encode() in done.out for c in ("run", "shell", "test", "bench", "sim")), "all commands")
-    for words in (["run", "--help"], ["shell", "-h"], ["test", "--help"], ["bench", "--help"], ["help", "sim"]):
+    bench.check(all(f"./pagoda {c}".encode() in done.out for c in COMMANDS), "all commands")
+    for words in (["run", "--help"], ["shell", "-h"], ["test", "--help"], ["bench", "--help"], ["embed", "--help"], ["help", "sim"]):
         done = bench.ran(bench.command([PAGODA] + words))
         command = words[0] if words[0] != "help" else words[1]
-        others = [c for c in ("run", "shell", "test", "bench", "sim") if c != command]
+        others = [c for c in COMMANDS if c != command]
         bench.check(done.out.startswith(b"usage: ./pagoda " + command.encode()) and not done.err, f"usage of {command}")
         bench.check(not any(f"usage: ./pagoda {c} ".encode() in done.out for c in others), f"only of {command}")
 

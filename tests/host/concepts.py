@@ -18,8 +18,9 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z")
 FILE_NAME = re.compile(r"[\w.*-]+\.(?:c|h|S|py|sh|ld|md)\Z")
 PATH = re.compile(r"[\w.-]+/[\w./*-]*\Z")
-# Files of other projects: the book's Linux, and the notes that docs/REQUIREMENTS.md was written beside.
-ELSEWHERE = {"entry_32.S", "DESIGN.md"}
+# Files of other projects: the book's Linux, and the notes that docs/REQUIREMENTS.md was written beside. And one that
+# ./pagoda embed makes.
+ELSEWHERE = {"entry_32.S", "DESIGN.md", "pagoda.h"}
 TEST_COMMAND = re.compile(r"\./pagoda test ([\w/@]+)")
 PROC_FILE = re.compile(r"`(/proc/[\w/]+)`")
 

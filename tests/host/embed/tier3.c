@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* tier3.c: address spaces: one task, faults that no hardware makes, and a page of anonymous memory. */
+#include "host.h"
+
+static struct pagoda_rlimit limits[pagoda_RLIM_NLIMITS];
+static struct pagoda_vm_task only_task = {
+	.flags = pagoda_PF_KTHREAD,
+	.active_mm = &pagoda_init_mm,
+	.rlim = limits,
+	.local_pages = { &only_task.local_pages, &only_task.local_pages },
+	.comm = "host",
+};
+
+/* No access to user memory is made by instructions that may fault: the table of those has no entries. */
+const struct pagoda_exception_table_entry pagoda___start___ex_table[1];
+extern const struct pagoda_exception_table_entry pagoda___stop___ex_table[1]
+	__attribute__((alias("pagoda___start___ex_table")));
+
+struct pagoda_vm_task * pagoda_port_current(void)
+{
+	return &only_task;
+}
+
+void pagoda_port_load_ldt(const void *entries, unsigned int nr)
+{
+	(void)entries, (void)nr;
+}
+
+size_t pagoda_port_copy_from_user(void *dst, unsigned long src, size_t n)
+{
+	(void)dst, (void)src;
+	return n;
+}
+
+size_t pagoda_port_copy_to_user(unsigned long dst, const void *src, size_t n)
+{
+	(void)dst, (void)src;
+	return n;
+}
+
+size_t pagoda_port_clear_user(unsigned long dst, size_t n)
+{
+	(void)dst;
+	return n;
+}
+
+size_t pagoda_port_strncpy_from_user(char *dst, unsigned long src, size_t n)
+{
+	(void)dst, (void)src, (void)n;
+	return 0;
+}
+
+int pagoda_port_cmpxchg_user(unsigned long addr, pagoda_u32 *old, pagoda_u32 new)
+{
+	(void)addr, (void)old, (void)new;
+	return -pagoda_EFAULT;
+}
+
+void pagoda_port_fault_signal(struct pagoda_pt_regs *regs, int signo, int si_code, unsigned long addr,
+			  unsigned long error_code)
+{
+	(void)regs, (void)signo, (void)si_code, (void)error_code;
+	fprintf(stderr, "a fault at %#lx was not served\n", addr);
+	exit(1);
+}
+
+void pagoda_port_die(struct pagoda_pt_regs *regs, const char *what, unsigned long addr,
+		 unsigned long error_code)
+{
+	(void)regs, (void)error_code;
+	fprintf(stderr, "%s at %#lx\n", what, addr);
+	exit(1);
+}
+
+void pagoda_port_send_signal(struct pagoda_vm_task *task, int signo)
+{
+	(void)task, (void)signo;
+}
+
+bool pagoda_port_fatal_signal_pending(void)
+{
+	return false;
+}
+
+/* One task never waits for another: each call finds a token. */
+void pagoda_port_park(pagoda_u64 deadline_ns)
+{
+	(void)deadline_ns;
+}
+
+void pagoda_port_unpark(struct pagoda_vm_task *task)
+{
+	(void)task;
+}
+
+void pagoda_port_yield(void)
+{
+}
+
+void pagoda_port_cond_resched(void)
+{
+}
+
+struct pagoda_vm_task * pagoda_port_thread_create(const char *name, void (*fn)(void *arg), void *arg)
+{
+	(void)name, (void)fn, (void)arg;
+	return NULL;
+}
+
+void host_write_fault(unsigned long addr)
+{
+	struct pagoda_pt_regs regs = { .cs = 3, .flags = pagoda_X86_EFLAGS_IF };
+
+	pagoda_do_page_fault(&regs, pagoda_PF_USER | pagoda_PF_WRITE, addr);
+}
+
+void host_enter_process(void)
+{
+	struct pagoda_mm_struct *mm = pagoda_mm_alloc();
+
+	for (int i = 0; i < pagoda_RLIM_NLIMITS; i++)
+		limits[i] = (struct pagoda_rlimit){ pagoda_RLIM_INFINITY, pagoda_RLIM_INFINITY };
+	host_expect(mm, "an address space");
+	only_task.flags = 0;
+	pagoda_activate_mm(mm);
+}
+
+void host_leave_process(void)
+{
+	pagoda_exit_mm();
+	only_task.flags = pagoda_PF_KTHREAD;
+}
+
+void use_tier3(void)
+{
+	unsigned long addr;
+
+	host_enter_process();
+	addr = pagoda_do_mmap(NULL, 0, pagoda_SZ_1M, pagoda_PROT_READ | pagoda_PROT_WRITE,
+			  pagoda_MAP_PRIVATE | pagoda_MAP_ANONYMOUS, 0);
+	host_expect(!pagoda_IS_ERR_VALUE(addr), "a region");
+	host_write_fault(addr);
+	host_expect(pagoda_get_mm_rss(only_task.mm) == 1, "one page of memory");
+	host_expect(pagoda_vm_event(fault_anon) == 1, "one anonymous fault");
+	pagoda_mm_validate_all();
+	host_leave_process();
+}
