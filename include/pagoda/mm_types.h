@@ -186,6 +186,12 @@ struct vm_fault {
 	struct page *page;
 };
 
+/* Debug builds: the caller holds mmap_lock at all / for write. */
+#define mmap_assert_locked(mm) lockdep_assert_held(&(mm)->mmap_lock)
+#define mmap_assert_write_locked(mm)                 \
+	VM_BUG_ON(!lock_is_held(&(mm)->mmap_lock) || \
+		  !(READ_ONCE((mm)->mmap_lock.count) & RWSEM_WRITER))
+
 extern struct mm_struct init_mm;
 
 PAGODA_C_END

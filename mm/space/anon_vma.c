@@ -14,26 +14,27 @@
  * child of a server with a thousand children wrote is looked for in its one VMA, not in a thousand.
  * Linking and unlinking are constant.
  *
- * An anon_vma goes when no VMA is on its list and no other is below it. One whose process has
- * ended, but not those below it, stays, as their pages may still have its name. Of these, ones with
- * several below are no more than processes. But a chain of forks whose older members have ended
- * leaves one each time:
+ * An anon_vma is freed when no VMA is on its list and no other anon_vma is below it. If its process
+ * has ended but there are others below, it stays, because pages of theirs may still name it. Empty
+ * anon_vmas with two or more children are fewer than the processes. But a chain of forks, in which
+ * each parent ends after it has forked, leaves one behind each time:
  *
  *	A [] --- B [] --- C [] --- D [vma]	all pages of A, B and C that are left are D's alone
- *	A [vma]					shorten_chain(): they get the name of A, and D moves there
+ *	A [vma]					shorten_chain(): A takes over D's pages and VMA
  *
- * So when a process forks that has more than CHAIN_MAX anon_vmas above it, and at least
- * CHAIN_WORTHWHILE of these at the end of the chain have no other process below, it takes the place
- * of the highest of them and the others go. That costs a look at its pages, once in so many
- * generations, where fork looks at each as well.
+ * So when a process with more than CHAIN_MAX anon_vmas above it forks, and at least
+ * CHAIN_WORTHWHILE of them directly above it have no other process below, its VMAs move to the
+ * highest of these and the others are freed. The price is one walk over its pages in so many
+ * generations, while fork itself walks over them every time.
  *
  * Locking: the lists of a family, and the bounds of the VMAs on them against walkers, are
  * guarded by its root's lock (R, RANK_ANON_VMA). vma->anon_vma is set under it and page_table_lock:
  * once as threads fault in parallel, and again by shorten_chain() with mmap_lock for write.
  *
- * Lifetime: pages hold no anon_vma, and a page may be unmapped for the last time while
- * a walker comes. So a walker first takes a pin lock, found by the anon_vma's address without
- * looking into it, and an anon_vma is freed only after that lock has been taken and released:
+ * Lifetime: a page holds no reference to its anon_vma, and the anon_vma may be freed after the
+ * page's last unmapping, while a walker is on its way to it. So a walker first takes a pin lock,
+ * found by the anon_vma's address without looking into it, and an anon_vma is freed only after that
+ * lock has been taken and released:
  *
  *	walker					last unmap
  *	read page->mapping
@@ -43,13 +44,13 @@
  *	pin lock: still mapped			mapcount -> none, VMA off the list
  *	root's lock, walk			pin lock: waits
  *
- * The parent stays until its child is freed, hence the root while any member is pinned. A page that
- * gets another name (set_anon_identity(), shorten_chain()) is like an unmapped one for a walker
- * that has read the old.
+ * A parent is freed after its children only, so the root exists while any member is pinned. If a
+ * page gets another anon_vma (set_anon_identity(), shorten_chain()) after a walker has read
+ * page->mapping, the walker treats it like an unmapped page.
  *
- * Invariants: (V1) the VMAs of an anon_vma are of one mm; (V2) one without VMAs has children.
- * Failure: anon_vmas are allocated before anything changes (first fault, fork); the rest cannot
- * fail, so splits need no unwinding here.
+ * Invariants: (V1) all VMAs of an anon_vma belong to one mm; (V2) an anon_vma without VMAs has
+ * children. Failure: anon_vmas are allocated before anything changes (first fault, fork); the rest
+ * cannot fail, so splits need no unwinding here.
  *
  * Seen in: the slab cache "anon_vma".
  */
@@ -73,6 +74,11 @@ static struct {
 	[0 ... PIN_LOCKS - 1] = {SPIN_LOCK_INIT(RANK_ANON_VMA)},
 };
 
+/*
+ * The pin lock of an anon_vma, found by its address alone: the anon_vma may have been freed, so it
+ * must not be read. Several share one lock; 64 bytes is about their size, so neighbours use
+ * different ones.
+ */
 static spinlock_t *pin_lock(const struct anon_vma *anon)
 {
 	return &pin_locks[(unsigned long)anon / 64 % PIN_LOCKS].lock;
@@ -85,16 +91,23 @@ void anon_vma_cache_init(void)
 		panic("no memory for the anon_vma cache");
 }
 
+/* page->mapping in one piece: shorten_chain() and write faults change it while others read. */
 static struct address_space *read_mapping(const struct page *page)
 {
 	return READ_ONCE(page->mapping);
 }
 
+/* The anon_vma that an anonymous page names. The caller keeps it from being freed. */
 static struct anon_vma *name_of(const struct page *page)
 {
+	VM_BUG_ON(!PageAnon(page));
 	return (struct anon_vma *)((unsigned long)read_mapping(page) - PAGE_MAPPING_ANON);
 }
 
+/*
+ * An anon_vma below parent (NULL: the root of a new family), on no list yet. NULL: no memory. May
+ * sleep.
+ */
 static struct anon_vma *new_anon_vma(struct anon_vma *parent)
 {
 	struct anon_vma *anon = kmem_cache_alloc(anon_vma_cachep, GFP_KERNEL);
@@ -111,19 +124,24 @@ static struct anon_vma *new_anon_vma(struct anon_vma *parent)
 	return anon;
 }
 
+/* May it be freed? No VMA and no other anon_vma refers to it (V2). The family is locked. */
 static bool is_empty(const struct anon_vma *anon)
 {
 	lockdep_assert_held(&anon->root->lock);
 	return list_empty(&anon->vmas) && list_empty(&anon->children);
 }
 
-/* Free anon, which became empty, and those above it that become so with it. */
+/*
+ * Free anon, which became empty, and every ancestor that becomes empty by that. Taking and
+ * releasing the pin lock waits for walkers that found anon by a page before its last unmapping;
+ * later ones see that the page is unmapped and stay away.
+ */
 static void free_anon_vma(struct anon_vma *anon)
 {
+	VM_BUG_ON(anon && !list_empty(&anon->vmas)); /* (V2) */
 	while (anon) {
 		struct anon_vma *parent = anon->parent;
 
-		/* no walker that found anon by a page is in it any more */
 		spin_lock(pin_lock(anon));
 		spin_unlock(pin_lock(anon));
 		if (parent) {
@@ -140,10 +158,12 @@ static void free_anon_vma(struct anon_vma *anon)
 	}
 }
 
+/* A copy of a VMA (split, mremap) joins the list that its original is on. */
 void anon_vma_link(struct vm_area_struct *vma)
 {
 	struct anon_vma *anon = vma->anon_vma;
 
+	VM_BUG_ON(!list_empty(&vma->anon_vma_chain)); /* it is on one list only */
 	if (!anon)
 		return;
 	spin_lock(&anon->root->lock);
@@ -153,7 +173,10 @@ void anon_vma_link(struct vm_area_struct *vma)
 
 /* ---- Chains of ended processes --------------------------------------------------------------- */
 
-/* The highest anon_vma of those above anon, and anon itself, that have no VMAs below but anon's. */
+/*
+ * The highest ancestor of anon (or anon itself) below which no VMA exists but anon's own: each one
+ * on the way up is without VMAs and has a single child.
+ */
 static struct anon_vma *sole_user_of(struct anon_vma *anon)
 {
 	struct anon_vma *top = anon;
@@ -168,7 +191,10 @@ static struct anon_vma *sole_user_of(struct anon_vma *anon)
 	return top;
 }
 
-/* The anonymous pages of one table that have the name of an anon_vma below top get top's. */
+/*
+ * Give the anonymous pages of one table that name an anon_vma below top the name of top. Pages that
+ * name top or one above it are shared with other processes and keep their name.
+ */
 static void rename_pages(pte_t *ptep, unsigned long nr, const struct anon_vma *top)
 {
 	for (; nr; nr--, ptep++) {
@@ -181,12 +207,14 @@ static void rename_pages(pte_t *ptep, unsigned long nr, const struct anon_vma *t
 	}
 }
 
+/* The same for all pages of one VMA, a table at a time. */
 static void rename_pages_of(const struct vm_area_struct *vma, const struct anon_vma *top)
 {
 	unsigned long addr = vma->vm_start, end = vma->vm_end, next;
 	struct mm_struct *mm = vma->vm_mm;
 	pmd_t *pmd;
 
+	mmap_assert_write_locked(mm);
 	for (; (pmd = next_pmd(mm, &addr, end)); addr = next) {
 		next = pmd_addr_end(addr, end);
 		spin_lock(&mm->page_table_lock);
@@ -196,11 +224,16 @@ static void rename_pages_of(const struct vm_area_struct *vma, const struct anon_
 	}
 }
 
-/* All VMAs of an anon_vma go over to one that has none. */
+/*
+ * Move all VMAs from one anon_vma to another that has none. Under both locks, since vma->anon_vma
+ * is read under either.
+ */
 static void move_vmas(struct mm_struct *mm, struct anon_vma *from, struct anon_vma *to)
 {
 	struct vm_area_struct *vma;
 
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON(from->root != to->root || from->depth <= to->depth);
 	spin_lock(&to->root->lock);
 	spin_lock(&mm->page_table_lock);
 	VM_BUG_ON(!list_empty(&to->vmas));
@@ -215,15 +248,16 @@ static void move_vmas(struct mm_struct *mm, struct anon_vma *from, struct anon_v
 
 /*
  * Let anon's VMAs take the place of its highest ancestor without other users, if that frees enough
- * anon_vmas. mmap_lock is held for write: so no fault names a page of these VMAs meanwhile, be it
- * present or swapped, and their lists and their chain stay, as only this process changes them.
+ * anon_vmas. mmap_lock is held for write, so no fault gives a page of these VMAs the old name
+ * meanwhile. Their lists and their chain of ancestors stay as they are, because only this process
+ * changes them.
  */
 static void shorten_chain(struct mm_struct *mm, struct anon_vma *anon)
 {
 	struct vm_area_struct *vma;
 	struct anon_vma *top;
 
-	lockdep_assert_held(&mm->mmap_lock);
+	mmap_assert_write_locked(mm);
 	spin_lock(&anon->root->lock);
 	top = sole_user_of(anon);
 	spin_unlock(&anon->root->lock);
@@ -239,14 +273,21 @@ int anon_vma_fork_below(struct vm_area_struct *vma, struct vm_area_struct *old)
 {
 	struct anon_vma *parent, *anon;
 
+	mmap_assert_write_locked(old->vm_mm);
+	VM_BUG_ON(vma->vm_mm == old->vm_mm);
+	VM_BUG_ON(!list_empty(&vma->anon_vma_chain));
 	if (!vma->anon_vma)
 		return 0;
 	if (unlikely(old->anon_vma->depth > CHAIN_MAX))
 		shorten_chain(old->vm_mm, old->anon_vma);
+	/* Read after shorten_chain(), which may have changed it. */
 	parent = old->anon_vma;
 	anon = new_anon_vma(parent);
 	if (!anon)
 		return -ENOMEM;
+	/*
+	 * No one else knows the new anon_vma before it is on its parent's list: no lock is needed.
+	 */
 	list_add_tail(&vma->anon_vma_chain, &anon->vmas);
 	vma->anon_vma = anon;
 	spin_lock(&anon->root->lock);
@@ -255,6 +296,10 @@ int anon_vma_fork_below(struct vm_area_struct *vma, struct vm_area_struct *old)
 	return 0;
 }
 
+/*
+ * Take a VMA off its anon_vma's list; the last one frees the anon_vma. No page of the VMA is mapped
+ * any more, or the VMA's pages are covered by another VMA of the list (merge).
+ */
 void anon_vma_unlink(struct vm_area_struct *vma)
 {
 	struct anon_vma *anon = vma->anon_vma;
@@ -298,13 +343,14 @@ bool anon_vma_covers(const struct page *page, const struct vm_area_struct *vma)
 }
 
 /*
- * A neighbour that would be one VMA with this one but for its rights: sharing its
- * anon_vma now lets the two merge after an mprotect.
+ * The anon_vma of a neighbour that differs from this VMA only in its rights, or NULL. If both use
+ * one anon_vma, they can be merged once mprotect() has given them the same rights.
  */
 static struct anon_vma *neighbours_anon_vma(const struct vm_area_struct *vma)
 {
 	const struct vm_area_struct *near[2] = {vma->vm_prev, vma->vm_next};
 
+	mmap_assert_locked(vma->vm_mm);
 	for (int i = 0; i < 2; i++) {
 		const struct vm_area_struct *n = near[i];
 		struct anon_vma *anon;
@@ -321,10 +367,22 @@ static struct anon_vma *neighbours_anon_vma(const struct vm_area_struct *vma)
 	return NULL;
 }
 
+/*
+ * Two threads may do this for the same VMA at a time, as mmap_lock is held for read only. The first
+ * one to take the locks sets vma->anon_vma; the other frees what it has allocated:
+ *
+ *	thread 1			thread 2
+ *	anon_vma NULL, allocate		anon_vma NULL, allocate
+ *	lock, still NULL: set
+ *					lock, set already: free its own
+ *
+ * A neighbour's anon_vma cannot be freed meanwhile, as the neighbour stays: mmap_lock is held.
+ */
 int __anon_vma_prepare(struct vm_area_struct *vma)
 {
 	struct anon_vma *near = neighbours_anon_vma(vma), *anon = near ? near : new_anon_vma(NULL);
 
+	mmap_assert_locked(vma->vm_mm);
 	if (!anon)
 		return -ENOMEM;
 	spin_lock(&anon->root->lock);
@@ -336,6 +394,7 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 	}
 	spin_unlock(&vma->vm_mm->page_table_lock);
 	spin_unlock(&anon->root->lock);
+	/* The anon_vma was allocated here, and not used. */
 	if (near != anon)
 		kmem_cache_free(anon_vma_cachep, anon);
 	return 0;
@@ -343,12 +402,18 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 
 void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vma)
 {
+	VM_BUG_ON(!vma->anon_vma);
 	WRITE_ONCE(page->mapping, (struct address_space *)((unsigned long)vma->anon_vma->root |
 							   PAGE_MAPPING_ANON));
 }
 
 /* ---- For walks ------------------------------------------------------------------------------- */
 
+/*
+ * After the pin lock is taken, a page that is still mapped and names the same anon_vma proves that
+ * the anon_vma was not freed: its owner takes the pin lock to free it after the last unmapping. See
+ * "Lifetime".
+ */
 struct anon_vma *lock_page_anon_vma(const struct page *page)
 {
 	unsigned long mapping = (unsigned long)read_mapping(page);
@@ -371,8 +436,12 @@ void unlock_page_anon_vma(struct anon_vma *anon)
 	spin_unlock(pin_lock(anon));
 }
 
+/*
+ * Depth first: down to the first child, else to the next sibling of the nearest ancestor below top.
+ */
 struct anon_vma *next_anon_vma(struct anon_vma *anon, const struct anon_vma *top)
 {
+	lockdep_assert_held(&top->root->lock);
 	if (!list_empty(&anon->children))
 		return list_first_entry(&anon->children, struct anon_vma, sibling);
 	for (; anon != top; anon = anon->parent)

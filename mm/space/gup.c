@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MIT
 /*
- * gup.c: user pages, touched on a task's behalf without its running: reaching into any address
- * space (/proc/PID/mem), and pinning pages for a device to fill (O_DIRECT).
+ * gup.c: access to user pages from outside the running program: to the memory of any process
+ * (/proc/PID/mem), and to pages that a device reads or writes (O_DIRECT).
  *
- * All look first (follow_page) and fault only where nothing usable is there. force
- * reads and writes against the region's rights, never against its nature: a write to a
- * private page breaks copy-on-write first, so that it can reach neither the file nor
- * the zero page.
+ * All functions look for the page in the tables first, and cause a fault only if it is not there
+ * with the rights that are needed. force permits accesses that the region's rights forbid, as a
+ * debugger makes them. A forced write to a private region still copies the page first, so that it
+ * reaches neither the file nor the zero page.
  *
- * A pin is PAGE_PIN references at once, so that it can be told from others. It lasts while
- * mmap_lock is free, as a disk is waited for meanwhile, and a pinned anonymous page stays what the
- * address space shows at that place:
+ * A pin is PAGE_PIN references at once, so that it can be told from other references. It lasts
+ * while mmap_lock is released, because the task waits for a disk meanwhile. A pinned anonymous page
+ * stays the page that the address space has at that address:
  *
- *	reclaim		leaves it where it is mapped (rmap.c)
+ *	reclaim		does not unmap it (rmap.c)
  *	fork		gives the child a copy at once (tables.c)
  *	mprotect, clear_refs	take write access away; the next store gets it back for the same page (memory.c)
  *	migration	moves no page with other users (migrate.c)
  *
  * Invariant: (G1) a pinned anonymous page is mapped by one entry. It holds when the pin is taken,
  * as the entry is writable (memory.c, F3), and fork keeps it. A pin is taken with page_table_lock
- * held, under which all of these look.
+ * held, and all of these check for pins under that lock.
  *
  * Locking: mmap_lock for read, taken here, and dropped by a fault that waits (fault_retry.c).
- * Failure: what is there already stays. A page with PAGE_PINS_MAX pins gets no more.
+ * Failure: pages that were faulted in stay. A page that has PAGE_PINS_MAX pins gets no more.
  */
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>
@@ -31,6 +31,7 @@
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
+/* The entry for addr, or NULL if it has no table. */
 static pte_t *find_pte(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t *pmd = walk_to_pmd(mm, addr);
@@ -39,6 +40,10 @@ static pte_t *find_pte(struct mm_struct *mm, unsigned long addr)
 	return pmd && !pmd_none(pmdp_get(pmd)) ? pte_offset(pmd, addr) : NULL;
 }
 
+/*
+ * Write wants an entry that is writable and dirty: one that is only writable has not been written
+ * to yet, and a write that does not go through the CPU would leave it clean.
+ */
 struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	pte_t *ptep = find_pte(mm, addr), pte;
@@ -53,7 +58,10 @@ struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write)
 
 /* ---- One page of any mm ---------------------------------------------------------------------- */
 
-/* May it be touched like that? With force: is there at least the right to have the right? */
+/*
+ * May the region be accessed like that? With force it is enough that mprotect() could permit it; a
+ * forced write is for private regions only, as in a shared one it would change the object.
+ */
 static bool gup_allowed(const struct vm_area_struct *vma, bool write, bool force)
 {
 	unsigned long flags = vma->vm_flags;
@@ -63,10 +71,7 @@ static bool gup_allowed(const struct vm_area_struct *vma, bool write, bool force
 	return flags & VM_WRITE || (force && is_cow_mapping(flags));
 }
 
-/*
- * False: the page has as many pins as it may have. page_table_lock held, the page is mapped for
- * writing.
- */
+/* Pin a page that is mapped for writing. False: it has PAGE_PINS_MAX pins already. */
 static bool pin_page(struct page *page)
 {
 	VM_BUG_ON(PageAnon(page) && page_mapcount(page) != 1); /* (G1) */
@@ -77,8 +82,9 @@ static bool pin_page(struct page *page)
 }
 
 /*
- * The page if the entry serves the purpose, with a reference, and a pin if asked for.
- * ERR_PTR(-EBUSY): no more pins.
+ * The page at addr, with a reference and, if pin is set, a pin; NULL: a fault is needed first;
+ * ERR_PTR(-EBUSY): the page has too many pins. The reference and the pin are taken under
+ * page_table_lock: so the page cannot be unmapped and freed before.
  */
 static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, bool write,
 				     bool force, bool pin)
@@ -86,13 +92,18 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 	pte_t *ptep, pte;
 	struct page *page = NULL;
 
+	mmap_assert_locked(mm);
+	VM_BUG_ON(pin && !write);
 	spin_lock(&mm->page_table_lock);
 	ptep = find_pte(mm, addr);
 	if (ptep) {
 		pte = ptep_get(ptep);
 		if (pte_present(pte) && !pte_special(pte) && pfn_valid(pte_pfn(pte)))
 			page = pte_page(pte);
-		/* A forced write may use a read-only page only if it is private already. */
+		/*
+		 * A forced write to a region without VM_WRITE never gets a writable entry. It may
+		 * use a read-only one only if the page is private and used by no one else.
+		 */
 		if (page && write && !pte_write(pte) &&
 		    !(force && PageAnon(page) && page_count_no_batch(page) == 1))
 			page = NULL;
@@ -106,8 +117,8 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
 }
 
 /*
- * mmap_lock held for read. *fault: result of the last fault, if there was one; VM_FAULT_RETRY: the
- * lock was dropped.
+ * get_page_of(), with mmap_lock held for read. *fault is set to the result of the last fault, if
+ * there was one. If it has VM_FAULT_RETRY, the lock was dropped and NULL is returned.
  */
 static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long addr, bool write,
 					 bool force, bool pin, unsigned int flags,
@@ -119,6 +130,11 @@ static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long add
 	if (!vma || vma->vm_start > addr || vma->vm_flags & VM_IO ||
 	    !gup_allowed(vma, write, force))
 		return NULL;
+	/*
+	 * Look, fault, and look again: reclaim may take the page away between the fault and the
+	 * look. That cannot go on for ever, since reclaim does not take a page that was just
+	 * accessed.
+	 */
 	for (;;) {
 		struct page *page = grab_mapped_page(mm, addr, write, force, pin);
 
@@ -133,7 +149,8 @@ static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long add
 }
 
 /*
- * Takes mmap_lock, which faults let go of while they wait. NULL: no such page, or a fatal signal.
+ * Take mmap_lock and get the page. A fault that waits releases mmap_lock; then both are done again.
+ * NULL: there is no such page, or a fatal signal is pending.
  */
 static struct page *get_page_of(struct mm_struct *mm, unsigned long addr, bool write, bool force,
 				bool pin)
@@ -142,7 +159,10 @@ static struct page *get_page_of(struct mm_struct *mm, unsigned long addr, bool w
 	struct page *page;
 	vm_fault_t fault;
 
-	/* each fault may be tried twice, and the page may be taken away again before we have it */
+	/*
+	 * One turn for each try of a fault, and another one if the page was evicted before it was
+	 * found.
+	 */
 	do {
 		fault = 0;
 		page = NULL;
@@ -165,8 +185,9 @@ struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write,
 }
 
 /*
- * Whoever clears the dirty bits of the page's entries, or has cleared them, must not take what was
- * written here for what is on the disk. The lock keeps the page's mapping, which is not ours.
+ * Mark a page dirty that was written to through the kernel's own mapping or by a device, so that no
+ * entry has a dirty bit for it. Otherwise reclaim or writeback would take the disk's contents for
+ * the newer ones. The page lock keeps page->mapping, as we hold no reference to that.
  */
 static void dirty_user_page(struct page *page)
 {
@@ -178,6 +199,7 @@ static void dirty_user_page(struct page *page)
 	unlock_page(page);
 }
 
+/* A plain reference is enough for a device that only reads the page. */
 unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write,
 			    struct page **pages)
 {
@@ -196,14 +218,16 @@ unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned i
 
 void unpin_user_page(struct page *page, bool write)
 {
+	VM_BUG_ON(page_count(page) < 1);
 	if (write) {
 		VM_BUG_ON(!page_pinned(page));
 		dirty_user_page(page);
-		atomic_sub(&page->count, PAGE_PIN); /* our plain reference is left */
+		atomic_sub(&page->count, PAGE_PIN); /* the plain reference is left */
 	}
 	put_page(page);
 }
 
+/* Page by page, through kernel mappings. Ends at the first page that cannot be had. */
 size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, size_t len,
 			 bool write, bool force)
 {

@@ -2,14 +2,16 @@
 /*
  * populate.c: faulting in whole ranges: mlock, MAP_POPULATE, MADV_POPULATE_READ and _WRITE.
  *
- *	mm_populate	until the end: take mmap_lock, a batch of pages, release it, give way
- *	  batch		of one region: what is missing is faulted in
+ *	mm_populate	repeats: take mmap_lock, a batch of pages, release it, let others run
+ *	  populate_batch	finds the next region, and in it up to 256 pages
+ *	    populate_pages	faults in those that are missing
  *
- * mmap_lock is let go after each batch, and by a fault that waits for a disk (fault_retry.c):
- * regions are looked up anew each time. Parts that others unmap meanwhile are skipped, as in Linux.
+ * mmap_lock is released after each batch, and by a fault that waits for a disk (fault_retry.c). So
+ * the region is looked up again each time. Parts that other threads unmap meanwhile are skipped, as
+ * in Linux.
  *
- * Locking: mmap_lock for read, taken here. Failure: what is there already stays; the first error
- * ends it.
+ * Locking: mmap_lock for read, taken here. Failure: pages that were faulted in stay; the first
+ * error ends the call.
  */
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmstat.h>
@@ -21,6 +23,7 @@
  */
 #define POPULATE_BATCH_PAGES 256
 
+/* How far one call has come. */
 struct populate {
 	struct mm_struct *mm;
 	enum populate_mode mode;
@@ -30,7 +33,11 @@ struct populate {
 	bool hole;		  /* a part was not mapped */
 };
 
-/* Private writable pages are broken out of sharing now, not at the first write. */
+/*
+ * Is the page to be faulted in for writing? Pages of private writable regions are copied now rather
+ * than at the first write, which might then find no memory, or take long where mlock() was to
+ * prevent that.
+ */
 static bool wants_write(const struct populate *p, const struct vm_area_struct *vma)
 {
 	if (p->mode == POPULATE_FOR_READ)
@@ -39,12 +46,13 @@ static bool wants_write(const struct populate *p, const struct vm_area_struct *v
 	       (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
 }
 
+/* MADV_POPULATE_*: unlike the others they report every page that they could not populate. */
 static bool is_advice(const struct populate *p)
 {
 	return p->mode == POPULATE_FOR_READ || p->mode == POPULATE_FOR_WRITE;
 }
 
-/* 0, or why the region cannot be populated. */
+/* 0, or the error that the region's rights or kind cause. */
 static long check_region(const struct populate *p, const struct vm_area_struct *vma)
 {
 	unsigned long need = p->mode == POPULATE_FOR_WRITE ? VM_WRITE : VM_READ;
@@ -55,8 +63,8 @@ static long check_region(const struct populate *p, const struct vm_area_struct *
 }
 
 /*
- * Is the region skipped: its pages are to be locked as they are touched, or it is not one of the
- * locked ones?
+ * Is the region skipped? Its pages are locked only as they are touched (VM_LOCKONFAULT), or only
+ * locked regions are wanted and it is not one.
  */
 static bool is_left_alone(const struct populate *p, const struct vm_area_struct *vma)
 {
@@ -66,11 +74,17 @@ static bool is_left_alone(const struct populate *p, const struct vm_area_struct 
 	       (p->mode == POPULATE_LOCKED && !(vma->vm_flags & VM_LOCKED));
 }
 
+/*
+ * Is the page present with the rights that are wanted, so that no fault is needed? A page that is
+ * present without access rights (PROT_NONE) counts for mlock, not for advice.
+ */
 static bool is_there(const struct populate *p, bool write)
 {
 	pmd_t *pmd;
 	pte_t pte;
 
+	mmap_assert_locked(p->mm);
+	VM_BUG_ON(p->addr & ~PAGE_MASK);
 	if (is_advice(p))
 		return follow_page(p->mm, p->addr, write);
 	VM_BUG_ON(p->addr >= TASK_SIZE);
@@ -79,28 +93,34 @@ static bool is_there(const struct populate *p, bool write)
 	return pte_present(pte) && (!write || pte_write(pte));
 }
 
+/* The errno for a failed fault. */
 static long fault_error(vm_fault_t fault)
 {
 	return fault & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
 }
 
-/* Go on to the next page, whose fault has two tries again. */
+/* Go on to the next page. Its fault has two tries again. */
 static void advance(struct populate *p)
 {
 	p->addr += PAGE_SIZE;
 	p->fault_flags = FAULT_FLAG_ALLOW_RETRY;
 }
 
-/* Pages of one region, up to stop. mmap_lock held for read, dropped here. 0 or -errno. */
+/*
+ * Fault in the pages of one region up to stop. mmap_lock is held for read and released here, by the
+ * fault itself if that had to wait. 0 or -errno.
+ */
 static long populate_pages(struct populate *p, struct vm_area_struct *vma, unsigned long stop)
 {
 	unsigned int write = wants_write(p, vma) ? FAULT_FLAG_WRITE : 0;
 	vm_fault_t fault = 0;
 
 	lockdep_assert_held(&p->mm->mmap_lock);
+	VM_BUG_ON(p->addr < vma->vm_start || stop > vma->vm_end || p->addr >= stop);
 	for (; p->addr < stop; advance(p)) {
 		if (is_there(p, write))
 			continue;
+		/* The second try of a fault is not counted again. */
 		if (!(p->fault_flags & FAULT_FLAG_TRIED))
 			count_vm_event(pgfault);
 		fault = handle_mm_fault(vma, p->addr, p->fault_flags | write);
@@ -109,6 +129,9 @@ static long populate_pages(struct populate *p, struct vm_area_struct *vma, unsig
 		if (unlikely(port_fatal_signal_pending()))
 			break;
 	}
+	/*
+	 * The fault has released mmap_lock: the next batch begins with the same page, second try.
+	 */
 	if (fault & VM_FAULT_RETRY)
 		p->fault_flags = fault_retry_flags(p->fault_flags, fault);
 	else
@@ -116,7 +139,10 @@ static long populate_pages(struct populate *p, struct vm_area_struct *vma, unsig
 	return fault & VM_FAULT_ERROR ? fault_error(fault) : 0;
 }
 
-/* A batch of the next region. mmap_lock held for read, dropped here. 0 or -errno. */
+/*
+ * Populate a batch of pages of the region at p->addr or, if there is none, of the next one.
+ * mmap_lock is held for read and released here. 0 or -errno.
+ */
 static long populate_batch(struct populate *p)
 {
 	struct vm_area_struct *vma = find_vma_intersection(p->mm, p->addr, p->end);
@@ -124,6 +150,7 @@ static long populate_batch(struct populate *p)
 	long err = 0;
 
 	lockdep_assert_held(&p->mm->mmap_lock);
+	VM_BUG_ON(p->addr >= p->end);
 	if (!vma || vma->vm_start > p->addr) {
 		p->hole = true;
 		p->addr = vma ? vma->vm_start : p->end;
@@ -138,7 +165,7 @@ static long populate_batch(struct populate *p)
 		err = populate_pages(
 			p, vma,
 			min(min(p->end, region_end), p->addr + POPULATE_BATCH_PAGES * PAGE_SIZE));
-	/* errors of single regions do not stop the others */
+	/* mlockall: skip this region */
 	if (err && p->mode == POPULATE_LOCKED) {
 		p->addr = region_end;
 		err = 0;
@@ -156,6 +183,7 @@ long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end,
 			     .fault_flags = FAULT_FLAG_ALLOW_RETRY};
 	long err = 0;
 
+	VM_BUG_ON((start | end) & ~PAGE_MASK);
 	while (p.addr < end && !err) {
 		err = down_read_killable(&mm->mmap_lock);
 		if (!err)

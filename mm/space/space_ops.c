@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* space_ops.c: where address spaces find the rooms above them (space_ops.h). Set once, at boot. */
+/*
+ * space_ops.c: the tables through which address spaces call the rooms above them (space_ops.h).
+ * Each is set once, at boot, and stays NULL in a build without that room.
+ */
 #include "space_ops.h"
 
 const struct swap_entry_ops *swap_entry_ops;

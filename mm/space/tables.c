@@ -4,9 +4,9 @@
  *
  * Everything goes table by table: one descent and one turn of the lock for up to a
  * whole page of entries, counters added up in between, and a pause after it, so that others
- * need not wait for a whole range. Ranges need not follow VMAs: what
- * a present entry maps says itself how it is counted (anonymous, file, shared memory;
- * the zero page and device frames not at all).
+ * need not wait for a whole range. Ranges need not follow VMAs, because the page behind a present
+ * entry tells how it is counted: as anonymous, file or shared memory, or not at all (the zero page
+ * and device frames).
  *
  *	zap_page_range		entries of a range -> 0, pages into the mmu_gather
  *	free_pgtables		tables no VMA needs any more -> mmu_gather
@@ -32,6 +32,10 @@
 #include <asm/pgalloc.h>
 #include "vma_internal.h"
 
+/*
+ * Raise the mark of the largest resident set to the present one. Called before pages are unmapped,
+ * because the mark is only raised here: rss grows in many places and shrinks in few.
+ */
 void update_hiwater_rss(struct mm_struct *mm)
 {
 	unsigned long rss = get_mm_rss(mm);
@@ -57,6 +61,7 @@ struct rss_delta {
 	long anon, file, shmem, swap;
 };
 
+/* Add n to the counter that the page belongs to. Summed up per table, then applied at once. */
 static inline void count_page(struct rss_delta *rss, const struct page *page, long n)
 {
 	if (PageAnon(page))
@@ -67,9 +72,10 @@ static inline void count_page(struct rss_delta *rss, const struct page *page, lo
 		rss->file += n;
 }
 
-/* page_table_lock held. */
+/* Add the sums of one table to the counters of mm, all under one hold of page_table_lock. */
 static void apply_rss(struct mm_struct *mm, const struct rss_delta *rss)
 {
+	lockdep_assert_held(&mm->page_table_lock);
 	if (rss->anon)
 		add_rss(&mm->rss_anon, rss->anon);
 	if (rss->file)
@@ -80,34 +86,59 @@ static void apply_rss(struct mm_struct *mm, const struct rss_delta *rss)
 		add_rss(&mm->swap_usage, rss->swap);
 }
 
-/* One present entry; true if the gather is full. */
+/*
+ * Clear one present entry and hand its page to the mmu_gather, which frees it after the flush.
+ * True: the gather is full, and must be flushed before the next page.
+ */
 static inline bool zap_present(struct zap_details *z, struct rss_delta *rss, pte_t *ptep, pte_t pte,
 			       unsigned long addr)
 {
 	struct mmu_gather *tlb = z->tlb;
 	struct page *page = normal_page(pte);
 
+	lockdep_assert_held(&tlb->mm->page_table_lock);
+	VM_BUG_ON(addr & ~PAGE_MASK || !pte_present(pte));
+	/*
+	 * Truncation removes the file's own pages. Private copies of them belong to the process and
+	 * stay, as does the zero page.
+	 */
 	if (z->keep_anon && (!page || PageAnon(page)))
 		return false;
+	/*
+	 * pte is read again while it is cleared, in one step: a CPU may have set its dirty bit
+	 * since. Only when no CPU uses the tables any more is a plain store enough, and cheaper.
+	 */
 	pte = tlb->fullmm ? ptep_get_and_clear_unused(tlb->mm, ptep)
 			  : ptep_get_and_clear(tlb->mm, addr, ptep);
+	/* A PROT_NONE entry is in no TLB, so nothing needs to be flushed for it. */
 	if (pte_accessible(pte))
 		tlb_changed(tlb, addr, addr + PAGE_SIZE);
+	/* The zero page or a device frame: not counted, and it has no reference of ours. */
 	if (!page)
 		return false;
 	if (!PageAnon(page)) {
+		/*
+		 * The store must not get lost: the page of an object outlives this entry. An
+		 * anonymous page needs no mark, as no one can read it after its last entry is gone.
+		 */
 		keep_dirty(page, pte);
 		z->dirtied |= pte_dirty(pte);
 	}
+	VM_BUG_ON(page_mapcount(page) < 1 || page_count(page) < 1);
 	count_page(rss, page, -1);
 	atomic_dec(&page->mapcount);
 	return tlb_remove_page(tlb, page);
 }
 
-/* A swap entry: always a private page's. */
+/*
+ * Clear a swap entry and drop its use of the slot. Only private pages have swap entries in page
+ * tables; shared memory keeps them in its own index.
+ */
 static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep,
 			   pte_t pte, unsigned long addr)
 {
+	lockdep_assert_held(&z->tlb->mm->page_table_lock);
+	VM_BUG_ON(pte_none(pte) || pte_present(pte));
 	if (z->keep_anon)
 		return;
 	pte_clear(z->tlb->mm, addr, ptep);
@@ -115,7 +146,10 @@ static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, p
 	rss->swap--;
 }
 
-/* [addr, end) lies under one PMD entry. Returns where it stopped: end, or the gather is full. */
+/*
+ * Clear the entries of [addr, end), which lies under one PMD entry. Returns where it stopped: end,
+ * or earlier if the gather is full.
+ */
 static unsigned long zap_pte_range(struct zap_details *z, pmd_t *pmd, unsigned long addr,
 				   unsigned long end)
 {
@@ -125,6 +159,8 @@ static unsigned long zap_pte_range(struct zap_details *z, pmd_t *pmd, unsigned l
 
 	lockdep_assert_held(&z->tlb->mm->page_table_lock);
 	VM_BUG_ON(end > pmd_addr_end(addr, end));
+	VM_BUG_ON((addr | end) & ~PAGE_MASK || addr >= end);
+	VM_BUG_ON(z->tlb->nr_pages == TLB_BATCH_PAGES); /* no room for the first page */
 	for (; addr < end && !full; ptep++, addr += PAGE_SIZE) {
 		pte_t pte = ptep_get(ptep);
 
@@ -137,10 +173,15 @@ static unsigned long zap_pte_range(struct zap_details *z, pmd_t *pmd, unsigned l
 	return addr;
 }
 
-/* Skip to the end of the span whose table is missing. */
+/*
+ * Skip empty spans a whole entry at a time, from the top level down. On return *addr is the first
+ * address at or above its old value that has a table (or end). A level that the hardware lacks is
+ * folded: its offset function returns the same entry under another type, and it is never none.
+ */
 pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 {
 	BUG_ON(end > TASK_SIZE); /* the caller would change entries of the kernel */
+	VM_BUG_ON(*addr & ~PAGE_MASK);
 	while (*addr < end) {
 		pgd_t *pgd = pgd_offset(mm, *addr);
 		p4d_t *p4d;
@@ -173,33 +214,46 @@ pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
 }
 
 /*
- * A CPU that remembers a dirty entry goes on storing without telling anybody. So it must have
- * forgotten it before somebody can take the page for clean:
+ * Release page_table_lock after entries were cleared. If a page of a file got its dirty bit from
+ * one of them, flush first. A CPU that still has the old translation in its TLB goes on storing to
+ * the page without setting a dirty bit anywhere. Until it is flushed, no one may take the page for
+ * clean:
  *
- *	zap				writeback			thread
- *	entry gone, page dirty
- *	flush, unlock			page_mkclean finds no entry
- *					write, page clean		store: faults
+ *	zap				writeback			thread on another CPU
+ *	clear entry, set page dirty
+ *	flush
+ *	unlock
+ *					page_mkclean finds no entry
+ *					clear page dirty, write
+ *									store: faults, dirties
  */
 static void unlock_zapped(struct zap_details *z)
 {
+	lockdep_assert_held(&z->tlb->mm->page_table_lock);
 	if (unlikely(z->dirtied))
 		tlb_flush_translations(z->tlb);
 	z->dirtied = false;
 	spin_unlock(&z->tlb->mm->page_table_lock);
 }
 
+/*
+ * Zap [addr, end) table by table. page_table_lock is released after each table, so that others need
+ * not wait for the whole range; a full gather is flushed and freed without the lock, as freeing may
+ * take other locks.
+ */
 static void zap_range(struct zap_details *z, unsigned long addr, unsigned long end)
 {
 	struct mm_struct *mm = z->tlb->mm;
 	pmd_t *pmd;
 
+	VM_BUG_ON((addr | end) & ~PAGE_MASK || end > TASK_SIZE);
 	spin_lock(&mm->page_table_lock);
 	while ((pmd = next_pmd(mm, &addr, end))) {
 		bool full;
 
 		addr = zap_pte_range(z, pmd, addr, pmd_addr_end(addr, end));
 		full = z->tlb->nr_pages == TLB_BATCH_PAGES;
+		/* Done; what is left in the gather is flushed by the caller (tlb_finish_mmu). */
 		if (!full && addr >= end)
 			break;
 		unlock_zapped(z);
@@ -226,7 +280,11 @@ struct table_range {
 	unsigned long floor, ceiling;
 };
 
-/* The span of one entry, if nothing else uses its table. */
+/*
+ * Does no VMA reach into the span of the entry (size bytes, aligned, around addr)? Then its table
+ * can be freed. The test works with last addresses, so that a ceiling of 0, the end of the address
+ * space, is larger than all.
+ */
 static inline bool span_is_free(const struct table_range *r, unsigned long addr, unsigned long size)
 {
 	unsigned long start = addr & ~(size - 1);
@@ -234,24 +292,31 @@ static inline bool span_is_free(const struct table_range *r, unsigned long addr,
 	return start >= r->floor && start + size - 1 <= r->ceiling - 1;
 }
 
+/*
+ * Clear an upper-level entry and hand its table to the mmu_gather. page_table_lock is taken for the
+ * store, because truncation walks tables of an mm whose mmap_lock it does not hold.
+ */
 static void unhook_table(const struct table_range *r, pteval_t *entry, unsigned long addr,
 			 bool pte_table)
 {
 	struct mm_struct *mm = r->tlb->mm;
 	void *table = entry_table(entry_read(entry));
 
+	VM_BUG_ON(!entry_read(entry));
 	spin_lock(&mm->page_table_lock);
 	entry_write(entry, 0);
 	spin_unlock(&mm->page_table_lock);
 	pgtable_account(mm, -1);
 	/*
-	 * One page's flush also drops what a CPU remembers of the upper levels, but for registers.
+	 * CPUs cache upper-level entries as well. Flushing one page of the span also drops those,
+	 * except for PAE's top entries, which are in registers (see free_pmd_tables).
 	 */
 	addr &= PAGE_MASK;
 	tlb_changed(r->tlb, addr, addr + PAGE_SIZE);
 	tlb_remove_table(r->tlb, table, pte_table);
 }
 
+/* Free the tables of PTEs under one PUD entry that only served [addr, end). */
 static void free_pte_tables(const struct table_range *r, pud_t *pud, unsigned long addr,
 			    unsigned long end)
 {
@@ -264,11 +329,13 @@ static void free_pte_tables(const struct table_range *r, pud_t *pud, unsigned lo
 	}
 }
 
+/* The same for tables of PMD entries, after the tables below them. */
 static void free_pmd_tables(const struct table_range *r, p4d_t *p4d, unsigned long addr,
 			    unsigned long end)
 {
 	pud_t *pud = pud_offset(p4d, addr);
 
+	VM_BUG_ON(addr >= end);
 	for (unsigned long next; addr < end; pud++, addr = next) {
 		next = pud_addr_end(addr, end);
 		if (pud_none(pudp_get(pud)))
@@ -278,6 +345,11 @@ static void free_pmd_tables(const struct table_range *r, p4d_t *p4d, unsigned lo
 			port_cond_resched();
 		if (PMD_FOLDED || !span_is_free(r, addr, PUD_SIZE))
 			continue;
+		/*
+		 * PAE: a CPU loads its four top entries into registers, and re-reads them only when
+		 * the whole table is loaded. So a range that large is reported that the whole
+		 * address space is flushed.
+		 */
 		if (PUD_IN_REGISTERS)
 			tlb_changed(r->tlb, addr & PUD_MASK,
 				    min((addr & PUD_MASK) + PUD_SIZE, TASK_SIZE));
@@ -285,6 +357,7 @@ static void free_pmd_tables(const struct table_range *r, p4d_t *p4d, unsigned lo
 	}
 }
 
+/* The same for tables of PUD entries. */
 static void free_pud_tables(const struct table_range *r, pgd_t *pgd, unsigned long addr,
 			    unsigned long end)
 {
@@ -300,13 +373,23 @@ static void free_pud_tables(const struct table_range *r, pgd_t *pgd, unsigned lo
 	}
 }
 
+/*
+ * A table is freed if no VMA reaches into its span; floor and ceiling are the end of the VMA below
+ * and the start of the VMA above the range:
+ *
+ *	  floor    start        end    ceiling
+ *	AAAA.......[ unmapped   ].........BBBBB
+ *	[ table 1 ][ table 2 ][ table 3 ]		1 and 3 stay if A or B reach into them
+ */
 void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long end,
 		   unsigned long floor, unsigned long ceiling)
 {
 	struct table_range r = {tlb, floor, ceiling};
 	pgd_t *pgd = pgd_offset(tlb->mm, start);
 
-	BUG_ON(end > TASK_SIZE);  /* the kernel's tables are never freed */
+	BUG_ON(end > TASK_SIZE); /* the kernel's tables are never freed */
+	VM_BUG_ON(start >= end || floor > start);
+	VM_BUG_ON((start | end) & ~PAGE_MASK);
 	if (ceiling == TASK_SIZE) /* the last table may span more than user space uses */
 		r.ceiling = USER_PTRS_PER_PGD * PGDIR_SIZE;
 	for (unsigned long addr = start, next; addr < end; pgd++, addr = next) {
@@ -322,8 +405,9 @@ void free_pgtables(struct mmu_gather *tlb, unsigned long start, unsigned long en
 /* ---- Copying (fork) -------------------------------------------------------------------------- */
 
 /*
- * One more user of a swapped page; false: its count needs a continuation first. page_table_lock
- * held.
+ * fork: count one more use of a swap slot. False: the slot's counter is full and needs a
+ * continuation page, which must be allocated without the lock. An entry without a slot is a bug; it
+ * is reported and then treated as shared, since failing would make the caller loop.
  */
 static bool share_swap_entry(swp_entry_t entry)
 {
@@ -331,8 +415,9 @@ static bool share_swap_entry(swp_entry_t entry)
 }
 
 /*
- * A page that a disk fills is the parent's alone (gup.c, G1): the child gets a copy. Read-only
- * entries are looked at, too, as the parent's may become writable again. page_table_lock held.
+ * A page that a device writes into must stay the parent's alone ((G1) of gup.c): the child gets a
+ * copy now. Entries that do not permit writing are checked, too, because mprotect() may make the
+ * parent's entry writable again. The caller holds page_table_lock, under which pins are taken.
  */
 static inline bool needs_copy(const struct page *page, bool cow)
 {
@@ -340,8 +425,9 @@ static inline bool needs_copy(const struct page *page, bool cow)
 }
 
 /*
- * The entries of one table. Private writable pages become read-only in both (AS-44). How many were
- * copied: all nr, or up to a swap entry that needs a continuation or a pinned page.
+ * Copy nr entries of one table from src to dst. Entries of private writable pages become read-only
+ * in both (AS-44), so that the first write of either process copies the page. Returns how many
+ * entries were copied: nr, or fewer if it met a swap entry whose counter is full, or a pinned page.
  */
 static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struct *src, pte_t *from,
 			       unsigned long nr, bool cow)
@@ -349,12 +435,14 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 	struct rss_delta rss = {0, 0, 0, 0};
 	unsigned long done = 0;
 
+	VM_BUG_ON(!nr || nr > PTRS_PER_PTE || dst == src);
 	spin_lock(&src->page_table_lock);
 	spin_lock(&dst->page_table_lock);
 	for (; done < nr; done++, from++, to++) {
 		pte_t pte = ptep_get(from);
 		struct page *page;
 
+		VM_BUG_ON(!pte_none(ptep_get(to))); /* the child has touched nothing yet */
 		if (pte_none(pte))
 			continue;
 		if (unlikely(!pte_present(pte))) {
@@ -368,6 +456,11 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 		if (unlikely(needs_copy(page, cow)))
 			break;
 		if (cow && pte_write(pte)) {
+			/*
+			 * The parent's entry first, in one step, as CPUs may be setting its dirty
+			 * bit. Its translations are flushed once, when all entries are copied
+			 * (dup_mmap).
+			 */
 			ptep_set_wrprotect(from);
 			pte = pte_wrprotect(pte);
 		}
@@ -376,7 +469,8 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 			atomic_inc(&page->mapcount);
 			count_page(&rss, page, 1);
 		}
-		/* the child has used nothing yet */
+
+		/* Not marked as accessed: the child has accessed nothing yet. */
 		set_pte_at(dst, 0, to, pte_present(pte) ? pte_old(pte) : pte);
 	}
 	apply_rss(dst, &rss);
@@ -386,8 +480,8 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 }
 
 /*
- * An entry that fork cannot share as it is: of the parent's mm (src), and of the child's region
- * (dst).
+ * An entry that fork cannot share at once: the parent's (from, in src) and the child's (to, in the
+ * region dst), both for the address addr.
  */
 struct fork_entry {
 	struct mm_struct *src;
@@ -396,7 +490,10 @@ struct fork_entry {
 	pte_t *from, *to;
 };
 
-/* A copy of the pinned page into the child's entry. False: it is pinned no more. */
+/*
+ * Fill copy from the pinned page, and map it in the child. False: the page was unpinned or unmapped
+ * meanwhile, so that the entry can be shared as usual, and copy was not used.
+ */
 static bool give_copy(const struct fork_entry *e, struct page *copy)
 {
 	struct mm_struct *dst = e->dst->vm_mm;
@@ -420,7 +517,11 @@ static bool give_copy(const struct fork_entry *e, struct page *copy)
 	return given;
 }
 
-/* 1: the child has its own page, 0: that page is pinned no more, -ENOMEM. */
+/*
+ * Give the child its own copy of a pinned page. The frame is allocated before the locks are taken,
+ * so give_copy() has to look again. Returns 1: the child has its copy; 0: the page is not pinned
+ * any more; -ENOMEM.
+ */
 static int copy_pinned(const struct fork_entry *e)
 {
 	struct page *copy = alloc_page_vma(GFP_HIGHUSER_MOVABLE, e->dst, e->addr);
@@ -436,8 +537,10 @@ static int copy_pinned(const struct fork_entry *e)
 }
 
 /*
- * copy_ptes() stopped at this entry. Others may change it meanwhile: then it is copied as it is by
- * then. 1: the child has its own page there, 0: to be copied now, -ENOMEM.
+ * copy_ptes() stopped at this entry: do what it could not do under the locks. Other threads cannot
+ * change the entry by faulting (mmap_lock is held for write), but reclaim and the device can; the
+ * entry is then copied as it is by that time. Returns 1: the child's entry is set; 0: copy_ptes()
+ * shall go on with this entry; -ENOMEM.
  */
 static int prepare_to_share(const struct fork_entry *e, bool cow)
 {
@@ -450,6 +553,7 @@ static int prepare_to_share(const struct fork_entry *e, bool cow)
 	return swap_entry_ops->add_continuation(pte_to_swp_entry(pte)) == -ENOMEM ? -ENOMEM : 0;
 }
 
+/* fork: copy the entries of one VMA to the child's. See copy_ptes() for what is shared. */
 int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area_struct *dst_vma,
 		    struct vm_area_struct *src_vma)
 {
@@ -457,7 +561,15 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 	bool cow = is_cow_mapping(src_vma->vm_flags);
 	pmd_t *pmd;
 
-	/* Without private pages everything can be found again by faulting. */
+	mmap_assert_write_locked(src);
+	mmap_assert_write_locked(dst);
+	VM_BUG_ON(dst_vma->vm_start != addr || dst_vma->vm_end != end);
+	/*
+	 * A region that never had a private page maps nothing but pages of its object, which the
+	 * child finds again by faulting. Most regions of libraries are like this, and copying them
+	 * would cost more than the few faults. Device frames are copied, as a driver may have no
+	 * nopage for them.
+	 */
 	if (!src_vma->anon_vma && !(src_vma->vm_flags & (VM_IO | VM_RESERVED)))
 		return 0;
 	for (; (pmd = next_pmd(src, &addr, end)); addr = next) {
@@ -470,6 +582,10 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 		if (!to)
 			return -ENOMEM;
 		nr = copy_ptes(dst, to, src, from, (next - addr) >> PAGE_SHIFT, cow);
+		/*
+		 * copy_ptes() stopped early. Do what the entry needs, and then continue with the
+		 * same entry, or with the next one if the child's entry was set.
+		 */
 		if (unlikely(addr + (nr << PAGE_SHIFT) < next)) {
 			next = addr + (nr << PAGE_SHIFT);
 			done = prepare_to_share(
@@ -486,7 +602,10 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 
 /* ---- Truncation ------------------------------------------------------------------------------ */
 
-/* Pages [first, end) of the file out of one VMA. */
+/*
+ * Unmap pages [first, end) of the file from one VMA. The caller holds i_mmap_rwsem, which keeps the
+ * VMA in the file's tree and its bounds as they are.
+ */
 static void unmap_file_range(struct vm_area_struct *vma, pgoff_t first, pgoff_t end, bool even_cows)
 {
 	pgoff_t vma_end = vma->vm_pgoff + vma_pages(vma);
@@ -494,6 +613,7 @@ static void unmap_file_range(struct vm_area_struct *vma, pgoff_t first, pgoff_t 
 	struct zap_details z;
 	struct mmu_gather tlb;
 
+	lockdep_assert_held(&vma->vm_file->f_mapping->i_mmap_rwsem);
 	first = max(first, vma->vm_pgoff);
 	end = min(end, vma_end);
 	if (first >= end)
@@ -506,10 +626,16 @@ static void unmap_file_range(struct vm_area_struct *vma, pgoff_t first, pgoff_t 
 	tlb_finish_mmu(&tlb);
 }
 
+/*
+ * Shared regions first. A private region's fault copies from the page cache; whichever is met
+ * first, the caller has removed the pages from the page cache, or holds their locks, so that none
+ * of them can be mapped again behind the walk.
+ */
 void unmap_mapping_range(struct address_space *mapping, pgoff_t start, pgoff_t end, bool even_cows)
 {
 	struct vm_area_struct *vma;
 
+	VM_BUG_ON(end && start >= end);
 	if (!end)
 		end = ~0ul;
 	down_read(&mapping->i_mmap_rwsem);

@@ -2,20 +2,22 @@
 /*
  * uaccess.c: copies between kernel and user memory (thesis 9.6).
  *
- * The only check before a copy is that the range lies in the user half (AS-04, FT-67);
- * everything else is the MMU's business: a missing page is faulted in by the copy
- * itself, a bad one ends it through the exception table, in the machine's
- * port_copy_*_user. Here is only what every machine has in common.
+ * The only check before a copy is that the range lies in the user half (AS-04, FT-67); the MMU
+ * checks the rest. A page that is not present is faulted in by the copy itself; an address that
+ * cannot be accessed ends the copy through the exception table, in the machine's port_copy_*_user.
+ * This file has only what all machines have in common.
  *
- * Nothing fails but by its return value; a kernel buffer never keeps stale bytes where
- * user bytes should be: what could not be read is zero.
+ * Failure is reported by return values only. The part of a kernel buffer that could not be read is
+ * filled with zeros: otherwise old kernel data in it could be taken for the user's, and leak.
  */
+#include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/port.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/page.h>
 
+/* Written so that addr + n cannot overflow. */
 bool access_ok(unsigned long addr, size_t n)
 {
 	return n <= TASK_SIZE && addr <= TASK_SIZE - n;
@@ -42,7 +44,7 @@ size_t clear_user(unsigned long to, size_t n)
 	return likely(access_ok(to, n)) ? port_clear_user(to, n) : n;
 }
 
-/* n cut so that [addr, addr + n) ends with user space at the latest. */
+/* n, cut so that [addr, addr + n) ends at the end of user space; 0: addr is beyond it. */
 static size_t clip_to_user(unsigned long addr, size_t n)
 {
 	if (addr >= TASK_SIZE)
@@ -50,6 +52,11 @@ static size_t clip_to_user(unsigned long addr, size_t n)
 	return min_t(size_t, n, TASK_SIZE - addr);
 }
 
+/*
+ * The machine's copy returns the length with the terminator, more than room if there is none within
+ * room, 0 for a fault. A string without terminator that was cut by the end of user space is a
+ * fault, as the next byte would be; one that was cut by n is not.
+ */
 long strncpy_from_user(char *dst, unsigned long src, size_t n)
 {
 	size_t room = clip_to_user(src, n), len;
@@ -59,8 +66,9 @@ long strncpy_from_user(char *dst, unsigned long src, size_t n)
 	if (!room)
 		return -EFAULT;
 	len = port_strncpy_from_user(dst, src, room);
-	if (!len || (len > room && room < n)) /* ran into the end of user space */
+	if (!len || (len > room && room < n)) /* cut by the end of user space */
 		return -EFAULT;
+	VM_BUG_ON(len > room && room != n);
 	return len > room ? (long)n : (long)len - 1;
 }
 
