@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * clear_refs.c: forget which pages a process has used (/proc/PID/clear_refs), so that somebody
- * who looks again later knows what was used since (smaps, pagemap).
+ * clear_refs.c: clear the marks of the pages that a process has used (/proc/PID/clear_refs). A
+ * later look at the marks (smaps, pagemap) then tells which pages were used in between.
  *
  *	accessed	the CPU's bit, cleared
  *	soft-dirty	_PAGE_SOFT_DIRTY is cleared and write access taken away; the first store faults,
  *			and pte_mkwritten() on its way sets the mark again. A swap entry has a bit for it
- *			as well, which swapping out and in hand on
+ *			as well, which swapping out and in preserve
  *
- * A region made since the last time has no history of its own: it is born with VM_SOFTDIRTY, which
- * says so of all its pages, and loses it here. Without it nothing is mapped writable before
- * it was stored to (vma_page_prot).
+ * A new region starts with VM_SOFTDIRTY, which says that all its pages count as written, and loses
+ * the flag here. In a region without it, no page is mapped writable before it was written to
+ * (vma_page_prot).
  *
  * Locking: mmap_lock, for write where regions change, else for read; page_table_lock over one
  * table's entries. Failure: -EINTR, a fatal signal came before mmap_lock; nothing changed.
@@ -19,15 +19,17 @@
 #include <pagoda/errno.h>
 #include "vma_internal.h"
 
-/* One table's entries; page_table_lock held. */
+/* Clear the marks of nr entries of one table; the caller flushes. */
 static void clear_entries(struct mm_struct *mm, pte_t *ptep, unsigned long nr, bool soft_dirty)
 {
+	lockdep_assert_held(&mm->page_table_lock);
+	VM_BUG_ON(!nr || nr > PTRS_PER_PTE);
 	for (; nr; nr--, ptep++) {
 		pte_t pte = ptep_get(ptep);
 
 		if (!soft_dirty) {
 			if (pte_present(pte) && normal_page(pte))
-				/* whether it was set is not asked */
+				/* its old value is not needed */
 				(void)ptep_test_and_clear_young(ptep);
 			continue;
 		}
@@ -36,17 +38,19 @@ static void clear_entries(struct mm_struct *mm, pte_t *ptep, unsigned long nr, b
 				set_pte_at(mm, 0, ptep, pte_swp_clear_soft_dirty(pte));
 			continue;
 		}
-		pte = ptep_get_and_clear(mm, 0, ptep); /* a CPU may be setting its bits */
+		pte = ptep_get_and_clear(mm, 0, ptep); /* CPUs may set bits */
 		set_pte_at(mm, 0, ptep, pte_clear_soft_dirty(pte_wrprotect(pte)));
 	}
 }
 
+/* Clear the marks of one VMA, a table at a time. */
 static void clear_vma(struct vm_area_struct *vma, bool soft_dirty)
 {
 	unsigned long addr = vma->vm_start, end = vma->vm_end, next;
 	struct mm_struct *mm = vma->vm_mm;
 	pmd_t *pmd;
 
+	mmap_assert_locked(mm);
 	spin_lock(&mm->page_table_lock);
 	for (; (pmd = next_pmd(mm, &addr, end)); addr = next) {
 		next = pmd_addr_end(addr, end);
@@ -57,12 +61,16 @@ static void clear_vma(struct vm_area_struct *vma, bool soft_dirty)
 	spin_unlock(&mm->page_table_lock);
 }
 
+/* Does the request concern the region: all regions, those without a file, or those with one? */
 static bool concerns(const struct vm_area_struct *vma, enum clear_refs_kind kind)
 {
 	return kind == CLEAR_REFS_ANON ? !vma->vm_file : kind != CLEAR_REFS_MAPPED || vma->vm_file;
 }
 
-/* All of a process's pages, and its regions, count as not written. */
+/*
+ * Forget all writes. The flag goes first, then the entries: vma_set_flags() derives vm_page_prot
+ * from the flags, so that faults from now on map pages write-protected.
+ */
 static int clear_soft_dirty(struct mm_struct *mm)
 {
 	unsigned int turns = 0;
@@ -80,6 +88,7 @@ static int clear_soft_dirty(struct mm_struct *mm)
 	return 0;
 }
 
+/* Start the mark of the largest resident set anew, from the present one. */
 static int clear_hiwater(struct mm_struct *mm)
 {
 	if (down_write_killable(&mm->mmap_lock))
@@ -93,6 +102,7 @@ int clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 {
 	unsigned int turns = 0;
 
+	VM_BUG_ON(kind < CLEAR_REFS_ALL || kind > CLEAR_REFS_HIWATER);
 	if (kind == CLEAR_REFS_HIWATER)
 		return clear_hiwater(mm);
 	if (kind == CLEAR_REFS_SOFT_DIRTY)
@@ -104,6 +114,7 @@ int clear_refs(struct mm_struct *mm, enum clear_refs_kind kind)
 			clear_vma(vma, false);
 		pause_now_and_then(&turns);
 	}
+	/* Otherwise a CPU that still has a translation would not set the accessed bit again. */
 	flush_tlb_mm(mm);
 	up_read(&mm->mmap_lock);
 	return 0;

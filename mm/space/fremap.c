@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fremap.c: remap_file_pages: other pages of a file in a part of its shared mapping.
+ * fremap.c: remap_file_pages: map other pages of a file in a part of its shared mapping.
  *
- * The original kept the mapping one VMA with pages in any order, and a list of where each
- * was. As Linux since 4.0 we make a mapping of its own of the range instead: what the
- * program sees is the same, at the price of a VMA a call.
+ * The range becomes a mapping of its own, as in Linux since 4.0. (The call was made for one VMA
+ * that shows a file's pages in any order, with the page number in the entry of each absent page.)
+ * The program sees the same pages; the price is one VMA per call.
  *
- * Locking: mmap_lock for read to look, then do_mmap's own; a change in between by another
- * thread is as if it had come before or after.
- * Failure: EINVAL; else do_mmap's.
+ * Locking: mmap_lock for read to look, then do_mmap's own; another thread may change the
+ * mapping in between, with the same result as if it had done so before or after the call.
+ * Failure: EINVAL for a range that is not one shared mapping; else do_mmap's errors.
  */
 #include "vma_internal.h"
 
 /*
- * Is [start, end) covered by VMAs that continue each other, of one file and with the same rights?
+ * Is [start, end) covered by adjacent VMAs of one file with the same rights? vma is the one at
+ * start.
  */
 static bool is_one_mapping(const struct vm_area_struct *vma, unsigned long end)
 {
 	const struct vm_area_struct *next = vma;
 
+	mmap_assert_locked(vma->vm_mm);
+	VM_BUG_ON(end <= vma->vm_start);
 	while (next->vm_end < end) {
 		const struct vm_area_struct *prev = next;
 
@@ -47,6 +50,7 @@ int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long p
 	vma = find_vma(mm, start);
 	if (vma && vma->vm_start <= start && vma->vm_flags & VM_SHARED && vma->vm_file &&
 	    is_one_mapping(vma, start + size)) {
+		/* Keeps the file when mmap_lock is released, and the VMA may be freed. */
 		file = get_vm_file(vma->vm_file);
 		prot |= vma->vm_flags & VM_READ ? PROT_READ : 0;
 		prot |= vma->vm_flags & VM_WRITE ? PROT_WRITE : 0;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * madvise.c: hints and orders about ranges, and looking at and syncing what is mapped
- * (mincore, msync).
+ * madvise.c: advice about ranges (madvise), and which pages of a range are in memory (mincore)
+ * or are to be written to their files (msync).
  *
- * All three go VMA by VMA and agree on holes: the mapped parts are worked on, then
- * the answer is ENOMEM. Hints that only set flags split and merge VMAs; MADV_DONTNEED and
- * MADV_REMOVE drop pages, which come back zero (private) or from the file; advise_pages.c has the
- * hints about pages.
+ * All three go VMA by VMA, and treat holes alike: the mapped parts are worked on, and then the call
+ * returns ENOMEM. Advice that only sets flags splits and merges VMAs. MADV_DONTNEED and MADV_REMOVE
+ * drop pages, which come back as zeros (private memory) or from the file. advise_pages.c has the
+ * advice about pages that reclaim carries out.
  *
- * Locking: mmap_lock, for write where VMAs change, else for read. Failure: what was done
- * before stays done.
+ * Locking: mmap_lock, for write where VMAs change, else for read. Failure: the part of
+ * the range before the error stays changed.
  */
 #include <pagoda/page_alloc.h>
 #include <pagoda/string.h>
@@ -50,7 +50,7 @@ static bool is_known_advice(int advice)
 	return false;
 }
 
-/* The flags a hint leads to, or an error for regions it does not suit. */
+/* The flags that a piece of advice leads to. 0, or -EINVAL for regions that it does not suit. */
 static int hint_flags(const struct vm_area_struct *vma, int advice, unsigned long *flags)
 {
 	*flags = vma->vm_flags;
@@ -86,6 +86,7 @@ static int hint_flags(const struct vm_area_struct *vma, int advice, unsigned lon
 	return 0;
 }
 
+/* Does the advice change flags of VMAs, so that mmap_lock is needed for write? */
 static bool changes_vmas(int advice)
 {
 	switch (advice) {
@@ -98,12 +99,18 @@ static bool changes_vmas(int advice)
 	return false;
 }
 
-/* Drop the pages of a part of a VMA. The region stays. */
+/*
+ * MADV_DONTNEED: drop the pages of a part of a VMA; the region stays and faults them in again.
+ * Regions with a forbidden flag, and devices, are refused. mmap_lock for read suffices, as no VMA
+ * changes; faults at the same time are ordered by page_table_lock.
+ */
 static int drop_pages(struct vm_area_struct *vma, unsigned long start, unsigned long end,
 		      unsigned long forbidden)
 {
 	struct mmu_gather tlb;
 
+	mmap_assert_locked(vma->vm_mm);
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
 	if (vma->vm_flags & (forbidden | VM_IO | VM_RESERVED))
 		return -EINVAL;
 	update_hiwater_rss(vma->vm_mm);
@@ -113,7 +120,7 @@ static int drop_pages(struct vm_area_struct *vma, unsigned long start, unsigned 
 	return 0;
 }
 
-/* May the pages of this region's object be taken away through it? 0 or -errno. */
+/* May the pages of the region's object be removed through it (MADV_REMOVE)? 0 or -errno. */
 static int check_removable(const struct vm_area_struct *vma)
 {
 	if (vma->vm_flags & VM_LOCKED || !vma->vm_file || !vma->vm_file->f_mapping)
@@ -124,8 +131,10 @@ static int check_removable(const struct vm_area_struct *vma)
 }
 
 /*
- * Punch one region's part of [*start, end) out of the object behind it; *start moves behind it.
- * The object's locks are outside mmap_lock. 0 or -errno; *hole: an unmapped part was met.
+ * MADV_REMOVE: punch one region's part of [*start, end) out of its object, and set *start to the
+ * end of that part. The object's locks rank above mmap_lock, so mmap_lock is released first, and a
+ * reference keeps the file. 0 or -errno; *hole is set if there was an unmapped part before the
+ * region.
  */
 static int remove_region(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole)
 {
@@ -160,9 +169,9 @@ static int remove_region(struct mm_struct *mm, unsigned long *start, unsigned lo
 }
 
 /*
- * Start reading what one region has in [*start, end); *start moves behind it. A file is read
- * without mmap_lock, as its file system may have to read first where the pages are. 0 or -errno;
- * *hole: an unmapped part was met.
+ * MADV_WILLNEED: start reading one region's part of [*start, end), and set *start to the end of
+ * that part. A file is read without mmap_lock, because its file system may have to read first where
+ * the pages are. 0 or -errno; *hole as above.
  */
 static int need_region(struct mm_struct *mm, unsigned long *start, unsigned long end, bool *hole)
 {
@@ -196,16 +205,18 @@ static int need_region(struct mm_struct *mm, unsigned long *start, unsigned long
 	return 0;
 }
 
+/* One step of step_through(): it takes and releases mmap_lock itself, and moves *start. */
 typedef int (*region_step_t)(struct mm_struct *mm, unsigned long *start, unsigned long end,
 			     bool *hole);
 
-/* Region by region, with mmap_lock only while a region is looked at. */
+/* Go through [start, end) region by region; mmap_lock is held only while a region is looked at. */
 static int step_through(struct mm_struct *mm, unsigned long start, unsigned long end,
 			region_step_t step)
 {
 	bool hole = false;
 	int err = 0;
 
+	VM_BUG_ON((start | end) & ~PAGE_MASK);
 	while (start < end && !err) {
 		err = step(mm, &start, end, &hole);
 		port_cond_resched();
@@ -213,7 +224,10 @@ static int step_through(struct mm_struct *mm, unsigned long start, unsigned long
 	return err ? err : hole ? -ENOMEM : 0;
 }
 
-/* One VMA's part of [start, end); *pvma: the VMA that covers it then. */
+/*
+ * Apply the advice to one VMA's part [start, end). *pvma is set to the VMA that covers it
+ * afterwards. 0 or -errno; -EAGAIN if there is no memory for a split, as in Linux.
+ */
 static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
 		      int advice)
 {
@@ -221,6 +235,8 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 	unsigned long flags;
 	int err;
 
+	mmap_assert_locked(vma->vm_mm);
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
 	switch (advice) {
 	case MADV_DONTNEED:
 		return drop_pages(vma, start, end, VM_LOCKED);
@@ -251,12 +267,18 @@ static int advise_vma(struct vm_area_struct **pvma, unsigned long start, unsigne
 	return 0;
 }
 
+/*
+ * Apply the advice to all VMAs of [start, end). The caller holds mmap_lock, for write if
+ * changes_vmas().
+ */
 static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long end, int advice)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 	unsigned int turns = 0;
 	bool hole = false;
 
+	mmap_assert_locked(mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK);
 	while (start < end) {
 		unsigned long stop;
 		int err;
@@ -272,6 +294,7 @@ static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long
 		if (err)
 			return err;
 		start = stop;
+		/* After a merge the VMA may end above the part that was advised. */
 		if (vma->vm_end <= start)
 			vma = vma->vm_next;
 		pause_now_and_then(&turns);
@@ -318,9 +341,13 @@ int do_madvise(unsigned long start, size_t len, int advice)
 
 /* ---- mincore --------------------------------------------------------------------------------- */
 
-/* Results handed to the user in pieces of this many pages. */
+/* Results are copied to the user in pieces of this many pages, one byte per page. */
 #define MINCORE_CHUNK 256
 
+/*
+ * mincore: is the page at addr in memory? Its entry tells if it is mapped. Otherwise it may be in
+ * the swap cache, if it is swapped, or in the page cache of the region's file. 1: yes.
+ */
 static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 {
 	pmd_t *pmd = walk_to_pmd(vma->vm_mm, addr);
@@ -328,6 +355,8 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 	struct page *page;
 	bool up_to_date;
 
+	mmap_assert_locked(vma->vm_mm);
+	VM_BUG_ON(addr < vma->vm_start || addr >= vma->vm_end);
 	VM_BUG_ON(addr >= TASK_SIZE);
 	if (pte_present(pte))
 		return 1;
@@ -349,8 +378,8 @@ static u8 page_is_resident(struct vm_area_struct *vma, unsigned long addr)
 
 /*
  * Which pages of a file are in memory shows what other processes do with the file. A caller that
- * neither owns the file nor may write to it could not have its pages evicted either; mincore()
- * tells it that all of them are in memory.
+ * neither owns the file nor may write to it must not learn that; mincore() then reports all pages
+ * as being in memory.
  */
 static bool may_see_residency(const struct vm_area_struct *vma)
 {
@@ -361,7 +390,9 @@ static bool may_see_residency(const struct vm_area_struct *vma)
 }
 
 /*
- * Up to pages pages from addr on, as far as one VMA goes. How many, -ENOMEM at a hole, or -EINTR.
+ * Fill vec for up to pages pages from addr on, as far as one VMA reaches. Returns how many; -ENOMEM
+ * at a hole; -EINTR. vec is kernel memory: user memory must not be touched with mmap_lock held, as
+ * that may fault, and a fault takes mmap_lock.
  */
 static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned long pages, u8 *vec)
 {
@@ -369,6 +400,7 @@ static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned lon
 	long n = -ENOMEM;
 	bool may_see;
 
+	VM_BUG_ON(!pages || pages > MINCORE_CHUNK);
 	if (down_read_killable(&mm->mmap_lock))
 		return -EINTR;
 	vma = find_vma(mm, addr);
@@ -401,7 +433,7 @@ int do_mincore(unsigned long start, size_t len, unsigned long vec)
 
 		if (n < 0)
 			return (int)n;
-		/* before a later hole is found, as on Linux */
+		/* before any later hole, as on Linux */
 		if (copy_to_user(vec, chunk, (size_t)n))
 			return -EFAULT;
 		pages -= (unsigned long)n;
@@ -414,18 +446,23 @@ int do_mincore(unsigned long start, size_t len, unsigned long vec)
 
 /* ---- msync ----------------------------------------------------------------------------------- */
 
-/* The part of a file that a region shows in [start, end), written back; mmap_lock dropped. */
+/*
+ * Write back bytes [first, last] of a file, with mmap_lock released. Drops the reference. 0 or
+ * -errno.
+ */
 static int msync_file(struct vm_file *file, u64 first, u64 last)
 {
 	int err = file->f_vmops->fsync ? file->f_vmops->fsync(file, first, last, true) : 0;
 
+	VM_BUG_ON(first > last);
 	put_vm_file(file);
 	return err;
 }
 
 /*
- * One region at a time; *start moves behind it. 0, or the error to end with; *hole: unmapped part
- * met.
+ * Handle one region, and set *start to its end. 0, or the error that ends the call; *hole is set if
+ * an unmapped part was met. The region's file is written after mmap_lock is released, since that
+ * takes long.
  */
 static int msync_region(struct mm_struct *mm, unsigned long *start, unsigned long end, int flags,
 			bool *hole)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mempolicy.c: from which nodes pages come: policies of tasks and of regions.
+ * mempolicy.c: NUMA policies: on which node a page is allocated.
  *
- *	vma->vm_policy, else the task's, else none
+ * The region's policy (vma->vm_policy) is used if it has one, else the task's, else none:
  *
- *	default, local	the running CPU's node, then the others	(alloc_page)
- *	preferred	that node, then the others
- *	bind		those nodes and no other: reclaim, and in the end the OOM killer, work on them
- *	preferred many	those nodes, then the others
+ *	default, local	the running CPU's node, then the other nodes (alloc_page)
+ *	preferred	one given node, then the other nodes
+ *	bind		a set of nodes and no other; without free memory there reclaim works on
+ *			them and, if that does not help, the OOM killer is called
+ *	preferred many	a set of nodes, then the other nodes
+ *
  *	interleave	page n of a region on the n-th of the nodes, around; a task's pages that
  *			belong to no region (page cache) in turn
  *
@@ -46,27 +48,35 @@ nodemask_t nodes_with_memory(void)
 	return nodes;
 }
 
+/* The lowest node of a set; -1: it is empty. */
 static int first_node(nodemask_t nodes)
 {
 	return nodes ? __builtin_ctz(nodes) : -1;
 }
 
+/* The n-th node of a set, counted from 0; the set has more than n. */
 static int nth_node(nodemask_t nodes, unsigned int n)
 {
+	VM_BUG_ON(n >= nr_nodes_in(nodes));
 	while (n--)
 		nodes &= nodes - 1;
 	return first_node(nodes);
 }
 
+/* The lowest node of the set above prev; behind the highest one it begins again. */
 static int next_node_around(nodemask_t nodes, unsigned int prev)
 {
 	nodemask_t above = prev >= MAX_NR_NODES ? nodes : nodes & ~((2u << prev) - 1);
 
+	VM_BUG_ON(!nodes);
 	return first_node(above ? above : nodes);
 }
 
 /* ---- Making policies ------------------------------------------------------------------------ */
 
+/*
+ * Append the zones of one node to list, in the order of its own zone list. Returns the new length.
+ */
 static unsigned int add_zones_of(zonelist_t *list, unsigned int n, int nid)
 {
 	const pg_data_t *pgdat = NODE_DATA(nid);
@@ -78,6 +88,7 @@ static unsigned int add_zones_of(zonelist_t *list, unsigned int n, int nid)
 	return n;
 }
 
+/* Append the zones of several nodes, those of node first at the beginning. */
 static unsigned int add_nodes(zonelist_t *list, unsigned int n, nodemask_t nodes, int first)
 {
 	if (node_isset(first, nodes)) {
@@ -89,19 +100,27 @@ static unsigned int add_nodes(zonelist_t *list, unsigned int n, nodemask_t nodes
 	return n;
 }
 
-/* bind: only its nodes, from home (or here) on; preferred many: the others behind. */
+/*
+ * The zone list of a policy, in which an allocation tries zone after zone. It begins with the home
+ * node, or with this CPU's node. For bind it has only the policy's nodes, so that no other is ever
+ * used; for preferred many the other nodes follow.
+ */
 static void build_policy_zonelist(struct mempolicy *pol)
 {
 	int first = node_isset(pol->home_node, nodes_with_memory()) ? pol->home_node
 								    : local_pgdat()->node_id;
 	unsigned int n = add_nodes(&pol->zonelist, 0, pol->nodes, first);
 
+	VM_BUG_ON(pol->nodes & ~nodes_with_memory());
 	if (pol->mode == MPOL_PREFERRED_MANY)
 		n = add_nodes(&pol->zonelist, n, nodes_with_memory() & ~pol->nodes, first);
 	pol->zonelist.zones[n] = NULL;
 }
 
-/* The n-th of nodes is the n-th of those that exist, around. */
+/*
+ * MPOL_F_RELATIVE_NODES: node n of the request stands for the n-th of the nodes that exist, modulo
+ * their number.
+ */
 static nodemask_t relative_nodes(nodemask_t nodes, nodemask_t present)
 {
 	nodemask_t result = 0;
@@ -112,7 +131,10 @@ static nodemask_t relative_nodes(nodemask_t nodes, nodemask_t present)
 	return result;
 }
 
-/* What of mode and nodes cannot be, before any memory is allocated. *mode may become MPOL_LOCAL. */
+/*
+ * Check that mode, flags and node set fit together. *mode may become MPOL_LOCAL: a preferred node
+ * without a node means the local one.
+ */
 static int check_mode(unsigned int *mode, unsigned int flags, bool empty)
 {
 	bool numbered = flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES);
@@ -136,6 +158,9 @@ static int check_mode(unsigned int *mode, unsigned int flags, bool empty)
 	}
 }
 
+/*
+ * A policy with one reference, or ERR_PTR(-ENOMEM). From here on page allocations look at policies.
+ */
 static struct mempolicy *alloc_policy(unsigned int mode, unsigned int flags, nodemask_t nodes,
 				      nodemask_t user)
 {
@@ -173,10 +198,12 @@ struct mempolicy *mpol_new(const struct mpol_request *want)
 
 void mpol_put(struct mempolicy *pol)
 {
+	VM_BUG_ON(pol && atomic_read(&pol->count) <= 0);
 	if (pol && atomic_dec_and_test(&pol->count))
 		kfree(pol);
 }
 
+/* Would both give every page the same node, and print alike? Then regions can be merged. */
 bool mpol_equal(const struct mempolicy *a, const struct mempolicy *b)
 {
 	if (a == b)
@@ -187,7 +214,7 @@ bool mpol_equal(const struct mempolicy *a, const struct mempolicy *b)
 		a->user_nodes == b->user_nodes);
 }
 
-/* "0-1,3" */
+/* A node set as text, such as "0-1,3". Returns its length. */
 static size_t print_nodes(char *buf, size_t size, nodemask_t nodes)
 {
 	size_t len = 0;
@@ -228,7 +255,7 @@ void mpol_to_str(char *buf, size_t size, const struct mempolicy *pol)
 
 /* ---- Allocating ------------------------------------------------------------------------------ */
 
-/* The next of a task's interleaved pages. */
+/* The node for the next of a task's interleaved pages: the one after that of its last page. */
 static int interleave_next(const struct mempolicy *pol)
 {
 	struct vm_task *task = current_vm;
@@ -238,6 +265,10 @@ static int interleave_next(const struct mempolicy *pol)
 	return nid;
 }
 
+/*
+ * Interleaved pages of a region are placed by their offset in the object, so that it does not
+ * matter in which order they are touched; pages of shared memory likewise, by their index.
+ */
 int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, unsigned long addr)
 {
 	switch (pol ? pol->mode : MPOL_DEFAULT) {
@@ -258,6 +289,9 @@ int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, uns
 	}
 }
 
+/*
+ * The policy for a page: the region's; in a fault on shared memory the mapping's; else the task's.
+ */
 static const struct mempolicy *policy_for(const struct vm_area_struct *vma)
 {
 	const struct vm_task *task = current_vm;
@@ -267,6 +301,7 @@ static const struct mempolicy *policy_for(const struct vm_area_struct *vma)
 	return !vma && task->fault_policy ? task->fault_policy : task->mempolicy;
 }
 
+/* Only pages that may lie in high memory, user pages and page cache, follow policies. */
 struct page *alloc_page_policy(gfp_t gfp, const struct vm_area_struct *vma, unsigned long addr)
 {
 	const struct mempolicy *pol = policy_for(vma);
@@ -280,6 +315,7 @@ struct page *alloc_page_policy(gfp_t gfp, const struct vm_area_struct *vma, unsi
 
 /* ---- Tasks ----------------------------------------------------------------------------------- */
 
+/* A new interleaving starts with the first node. */
 void do_set_mempolicy(struct mempolicy *pol)
 {
 	struct vm_task *task = current_vm;
@@ -305,11 +341,13 @@ void mpol_exit(struct vm_task *task)
 	mpol_put(pol);
 }
 
+/* What get_mempolicy() returns as mode: with its flags. */
 static int policy_as_number(const struct mempolicy *pol)
 {
 	return pol ? (int)(pol->mode | pol->flags) : MPOL_DEFAULT;
 }
 
+/* What get_mempolicy() returns as nodes: as the program numbered them, if it did. */
 static nodemask_t policy_nodes(const struct mempolicy *pol)
 {
 	if (!pol)
@@ -318,7 +356,7 @@ static nodemask_t policy_nodes(const struct mempolicy *pol)
 									  : pol->nodes;
 }
 
-/* The node of the page at addr, which is faulted in. */
+/* The node of the page at addr, which is faulted in if needed. Or -EFAULT. */
 static int node_at(unsigned long addr)
 {
 	struct page *page = get_user_page(current_vm->mm, addr & PAGE_MASK, false, false);
@@ -332,7 +370,8 @@ static int node_at(unsigned long addr)
 }
 
 /*
- * The policy of the region at addr, with a reference (NULL: default); ERR_PTR(-EFAULT): no region.
+ * The policy of the region at addr, with a reference; NULL: it has none; ERR_PTR(-EFAULT): there is
+ * no region; ERR_PTR(-EINTR).
  */
 static struct mempolicy *region_policy(unsigned long addr)
 {
@@ -349,7 +388,10 @@ static struct mempolicy *region_policy(unsigned long addr)
 	return pol;
 }
 
-/* MPOL_F_NODE: where the page is, or where the task's next interleaved one comes from. */
+/*
+ * MPOL_F_NODE: the node of the page at addr, or without an address the node from which the task's
+ * next interleaved page will come. A node or -errno.
+ */
 static int node_answer(const struct mempolicy *pol, unsigned long addr, unsigned int flags)
 {
 	if (flags & MPOL_F_ADDR)
@@ -390,6 +432,7 @@ static bool is_covered(struct mm_struct *mm, unsigned long start, unsigned long 
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 
+	mmap_assert_write_locked(mm);
 	for (; vma && vma->vm_start <= start; vma = vma->vm_next) {
 		start = vma->vm_end;
 		if (start >= end)
@@ -398,11 +441,13 @@ static bool is_covered(struct mm_struct *mm, unsigned long start, unsigned long 
 	return false;
 }
 
+/* Give all VMAs of [start, end), which has no holes, the policy. 0, or -ENOMEM in the middle. */
 static int apply_policy(struct mm_struct *mm, unsigned long start, unsigned long end,
 			struct mempolicy *pol)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 
+	mmap_assert_write_locked(mm);
 	while (start < end) {
 		unsigned long stop = min(end, vma->vm_end);
 
@@ -416,7 +461,11 @@ static int apply_policy(struct mm_struct *mm, unsigned long start, unsigned long
 	return 0;
 }
 
-/* mmap_lock held for write. */
+/*
+ * mbind() with the lock held. MPOL_MF_STRICT without a request to move checks first, and then
+ * changes nothing if a page lies on a wrong node; with it, pages that could not be moved are
+ * reported at the end.
+ */
 static int mbind_locked(struct mm_struct *mm, unsigned long start, unsigned long end,
 			struct mempolicy *pol, unsigned int flags)
 {
@@ -425,6 +474,8 @@ static int mbind_locked(struct mm_struct *mm, unsigned long start, unsigned long
 	long stay;
 	int err;
 
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK || start >= end);
 	if (!is_covered(mm, start, end))
 		return -EFAULT;
 	if (strict && !move && migrate_range(mm, start, end, pol, false, false))
@@ -436,6 +487,7 @@ static int mbind_locked(struct mm_struct *mm, unsigned long start, unsigned long
 	return stay && strict ? -EIO : 0;
 }
 
+/* mbind_locked() under mmap_lock. */
 static int bind_range(unsigned long start, unsigned long end, struct mempolicy *pol,
 		      unsigned int flags)
 {
@@ -472,7 +524,7 @@ int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *
 	return err;
 }
 
-/* A copy of a policy with another home. */
+/* A copy of a policy, which never changes itself, with another home node. Or ERR_PTR(-ENOMEM). */
 static struct mempolicy *with_home(const struct mempolicy *pol, int node)
 {
 	struct mempolicy *copy = kzalloc(sizeof(*copy), GFP_KERNEL);
@@ -486,11 +538,17 @@ static struct mempolicy *with_home(const struct mempolicy *pol, int node)
 	return copy;
 }
 
+/*
+ * Set the home node for one VMA's part. *vma is set to the VMA that covers it afterwards. 0 or
+ * -errno.
+ */
 static int set_home_of(struct vm_area_struct **vma, unsigned long start, unsigned long end,
 		       int node)
 {
 	struct mempolicy *pol = (*vma)->vm_policy;
 
+	mmap_assert_write_locked((*vma)->vm_mm);
+	VM_BUG_ON(start < (*vma)->vm_start || end > (*vma)->vm_end);
 	if (!pol)
 		return 0;
 	if (pol->mode != MPOL_BIND && pol->mode != MPOL_PREFERRED_MANY)

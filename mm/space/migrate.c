@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * migrate.c: anonymous pages of one address space to another node.
+ * migrate.c: moving anonymous pages of one address space to another node.
  *
  *	old page on node a			new page on node b
  *	    entry cleared, translation flushed, copied, entry set
@@ -11,11 +11,10 @@
  * LRU's batch): not shared after fork, not pinned by I/O, not in the swap cache. Pages of
  * files and shared memory stay where they are and are counted as such.
  *
- * Invariant: from clearing to setting the entry nobody can see that it is empty, as faults
- * wait for mmap_lock and who looks into tables of others holds it or page_table_lock.
- * Failure: -ENOMEM when the node has no page left (its neighbours' are not wanted); nothing
- * changed.
- * Observability: /proc/PID/numa_maps; the counters pgmigrate_success and pgmigrate_fail.
+ * Invariant: (M1) while the entry is cleared, no one can see that: faults wait for mmap_lock, and
+ * walks over page tables hold mmap_lock or page_table_lock. Failure: -ENOMEM when the node has no
+ * page left (pages of other nodes are not used); nothing changed. Observability:
+ * /proc/PID/numa_maps; the counters pgmigrate_success and pgmigrate_fail.
  */
 #include <pagoda/highmem.h>
 #include <pagoda/mempolicy.h>
@@ -23,20 +22,27 @@
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
+/* The node of a page. */
 static int page_node(const struct page *page)
 {
 	return page_zone(page)->zone_pgdat->node_id;
 }
 
+/* The entry for addr, or NULL if it has no table. */
 static pte_t *entry_at(struct mm_struct *mm, unsigned long addr)
 {
 	unsigned long at = addr;
 	pmd_t *pmd = next_pmd(mm, &at, addr + PAGE_SIZE);
 
+	mmap_assert_locked(mm);
+	VM_BUG_ON(addr & ~PAGE_MASK);
 	return pmd ? pte_offset(pmd, addr) : NULL;
 }
 
-/* A page of the node and no other; NULL: it has none. */
+/*
+ * A page of the given node. The allocator falls back to other nodes; such a page is freed again, as
+ * it would be no better than the old one. NULL: the node has no free page.
+ */
 static struct page *page_on_node(int nid)
 {
 	struct page *page = alloc_pages_node(nid, GFP_HIGHUSER_MOVABLE, 0);
@@ -48,20 +54,30 @@ static struct page *page_on_node(int nid)
 	return page;
 }
 
-/* page_table_lock and the page lock held: has the page no user but the entry, and us? */
+/*
+ * Does no one use the page but this entry and the caller? The count of 2 is the reference of the
+ * entry and the caller's. A page with any other user cannot be moved, since that user would keep
+ * the old one. The caller holds page_table_lock and the page lock.
+ */
 static bool is_ours_alone(struct page *page, pte_t pte)
 {
+	VM_BUG_ON(!PageLocked(page));
 	return pte_present(pte) && normal_page(pte) == page && PageAnon(page) &&
 	       !PageSwapCache(page) && !PageWriteback(page) && !PageMlocked(page) &&
 	       !atomic_read(&page->mapcount) && page_count_no_batch(page) == 2;
 }
 
+/* The entry with another frame; rights and the accessed and dirty bits stay. */
 static pte_t pte_with_pfn(pte_t pte, unsigned long pfn)
 {
 	return __pte((pte_val(pte) & (pteval_t)~PTE_PFN_MASK) | (pteval_t)PFN_PHYS(pfn));
 }
 
-/* The new page takes the old one's place in the entry. page_table_lock and the page lock held. */
+/*
+ * Put the new page in the old one's place. The order is that of copy-on-write: clear the entry,
+ * flush, copy, set. After the flush no CPU can write to the old page, so that the copy misses
+ * nothing.
+ */
 static void replace(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep, struct page *old,
 		    struct page *new)
 {
@@ -69,6 +85,9 @@ static void replace(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
 	pte_t pte = ptep_get_and_clear(mm, addr, ptep);
 
 	flush_tlb_page(mm, addr);
+	VM_BUG_ON(!PageLocked(old) || !PageAnon(old) || old == new);
+	VM_BUG_ON(page_mapcount(old) != 1 || page_mapcount(new));
+	VM_BUG_ON(page_pinned(old)); /* a device would go on writing to the old page */
 	copy_highpage(new, old);
 	new->mapping = old->mapping;
 	new->index = old->index;
@@ -80,6 +99,10 @@ static void replace(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
 	atomic_dec(&old->mapcount);
 }
 
+/*
+ * Lock the page and, if no one else uses it, replace it. False: it is in use. The page lock keeps
+ * reclaim away, which may have found the page on its LRU list.
+ */
 static bool try_replace(struct vm_area_struct *vma, unsigned long addr, struct page *old,
 			struct page *new)
 {
@@ -87,6 +110,7 @@ static bool try_replace(struct vm_area_struct *vma, unsigned long addr, struct p
 	pte_t *ptep = entry_at(mm, addr);
 	bool moved;
 
+	mmap_assert_write_locked(mm);
 	lock_page(old);
 	spin_lock(&mm->page_table_lock);
 	moved = ptep && is_ours_alone(old, ptep_get(ptep));
@@ -98,8 +122,8 @@ static bool try_replace(struct vm_area_struct *vma, unsigned long addr, struct p
 }
 
 /*
- * The page in the entry at addr, with a reference. ERR_PTR: -ENOENT: none, -EFAULT: the zero page
- * or a device.
+ * The page that the entry at addr maps, with a reference. ERR_PTR(-ENOENT): no page;
+ * ERR_PTR(-EFAULT): the zero page or a device frame.
  */
 static struct page *page_at(struct mm_struct *mm, unsigned long addr)
 {
@@ -121,6 +145,7 @@ static struct page *page_at(struct mm_struct *mm, unsigned long addr)
 	return page;
 }
 
+/* The VMA at addr, NULL if there is none or it maps a device. */
 static struct vm_area_struct *region_at(struct mm_struct *mm, unsigned long addr)
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
@@ -145,7 +170,10 @@ int user_page_node(struct mm_struct *mm, unsigned long addr)
 	return nid;
 }
 
-/* old is held. The node it is on afterwards, or why it was not moved. */
+/*
+ * Move a page, to which the caller has a reference, to node nid. Returns the node on which it is
+ * afterwards, or a negative errno: why it was not moved.
+ */
 static int move_page(struct vm_area_struct *vma, unsigned long addr, struct page *old, int nid,
 		     bool all)
 {
@@ -189,13 +217,16 @@ int migrate_user_page(struct mm_struct *mm, unsigned long addr, int nid, bool al
 	return ret;
 }
 
-/* Nodes on which pages under pol may lie. */
+/* The nodes on which pages may lie under pol. */
 static nodemask_t nodes_allowed(const struct mempolicy *pol)
 {
 	return pol && pol->nodes ? pol->nodes : nodes_with_memory();
 }
 
-/* One page of a range: 1 if it stays where it may not be. */
+/*
+ * Check one page of a range, and move it if it lies on a node that pol does not allow. 1: it lies
+ * there, and was not moved.
+ */
 static long settle_page(struct vm_area_struct *vma, unsigned long addr, const struct mempolicy *pol,
 			bool move, bool all)
 {
@@ -234,16 +265,21 @@ long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
 	return stay;
 }
 
-/* The node that takes over from nid: the one at the same place in to, around. */
+/*
+ * The node that takes over the pages of nid: if nid is the n-th node of from, the n-th one of to,
+ * modulo its size. So nodes that were different stay different as long as there are enough.
+ */
 static int counterpart(int nid, nodemask_t from, nodemask_t to)
 {
 	unsigned int place = nr_nodes_in(from & ((1u << nid) - 1)) % nr_nodes_in(to);
 
+	VM_BUG_ON(!to || !node_isset(nid, from));
 	while (place--)
 		to &= to - 1;
 	return __builtin_ctz(to);
 }
 
+/* The pages of one VMA. Returns how many could not be moved. */
 static long migrate_vma(struct vm_area_struct *vma, nodemask_t from, nodemask_t to, bool all)
 {
 	unsigned int turns = 0;

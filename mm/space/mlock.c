@@ -9,12 +9,12 @@
  * Limits, for tasks without the privilege: RLIMIT_MEMLOCK; for all: half of physical
  * memory (AS-60).
  *
- * Reclaim takes a page off the LRU lists when it meets it in a locked region (PG_mlocked, lru.c).
- * Unlocking puts it back, as does the last unmapping; if another region still locks it,
- * reclaim will meet it again.
+ * When reclaim finds a page that a locked region maps, it takes it off the LRU lists (PG_mlocked,
+ * lru.c). Unlocking the region puts the page back, as does its last unmapping. If another region
+ * still locks it, reclaim will find that out the next time and take it off again.
  *
- * Locking: mmap_lock, for write to flag, for read to populate. Failure: at a hole what
- * lies before stays flagged, as Linux does it.
+ * Locking: mmap_lock, for write to flag, for read to populate. Failure: at a hole in
+ * the range the change ends; the part before it stays flagged, as in Linux.
  */
 #include <pagoda/page_alloc.h>
 #include "vma_internal.h"
@@ -26,19 +26,24 @@
 #define LOCK_FLAGS    (VM_LOCKED | VM_LOCKONFAULT)
 
 /*
- * Pages of a region that was just unlocked go back on the LRU lists if reclaim took them off
- * because of the lock.
+ * A region was unlocked: put those of its pages back on the LRU lists that reclaim took off because
+ * of the lock. If reclaim is about to take one off at the same time, one of the two sees the other:
+ *
+ *	unlock				reclaim
+ *	clear VM_LOCKED
+ *	full barrier
+ *	PG_mlocked set? no		read VM_LOCKED under page_table_lock: clear
+ *					leave the page on its list
  */
 static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	pmd_t *pmd;
 
-	lockdep_assert_held(&mm->mmap_lock);
-	/*
-	 * vm_flags changed before we look: if reclaim takes a page off later, it finds the region
-	 * unlocked
-	 */
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK || end > TASK_SIZE);
+	/* Orders the clearing of VM_LOCKED before the reading of PG_mlocked, see above. */
 	smp_mb();
+	/* Usually reclaim has not taken any page off: then the tables need not be walked. */
 	if (!nr_mlocked_pages())
 		return;
 	spin_lock(&mm->page_table_lock);
@@ -59,7 +64,11 @@ static void rescue_range(struct mm_struct *mm, unsigned long start, unsigned lon
 	spin_unlock(&mm->page_table_lock);
 }
 
-/* Give [start, end) of vma the lock flags; *pvma: the VMA that covers it then. */
+/*
+ * Give [start, end) of the VMA the lock flags. Device regions are skipped: their frames are always
+ * present. Only VM_LOCKED counts in locked_vm; a change of VM_LOCKONFAULT alone does not. *pvma is
+ * set to the VMA that covers the range afterwards.
+ */
 static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
 		       unsigned long lock_flags)
 {
@@ -67,6 +76,9 @@ static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsign
 	unsigned long old = vma->vm_flags, new = (old & ~LOCK_FLAGS) | lock_flags;
 	long pages = (long)((end - start) >> PAGE_SHIFT);
 
+	mmap_assert_write_locked(vma->vm_mm);
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
+	VM_BUG_ON(lock_flags & ~LOCK_FLAGS);
 	if (new == old || old &(VM_IO | VM_RESERVED))
 		return 0;
 	vma = vma_modify(vma, start, end, new);
@@ -76,18 +88,21 @@ static int mlock_fixup(struct vm_area_struct **pvma, unsigned long start, unsign
 	if (!((old ^ new) & VM_LOCKED))
 		return 0;
 	vma->vm_mm->locked_vm += (unsigned long)(new &VM_LOCKED ? pages : -pages);
+	VM_BUG_ON((long)vma->vm_mm->locked_vm < 0);
 	if (old & VM_LOCKED)
 		rescue_range(vma->vm_mm, start, end);
 	return 0;
 }
 
-/* mmap_lock held for write. */
+/* Flag all VMAs of [start, end). -ENOMEM at a hole, with the part before it flagged. */
 static int apply_lock(struct mm_struct *mm, unsigned long start, unsigned long end,
 		      unsigned long lock_flags)
 {
 	struct vm_area_struct *vma = find_vma(mm, start);
 	unsigned int turns = 0;
 
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK);
 	while (start < end) {
 		unsigned long stop;
 		int err;
@@ -106,11 +121,14 @@ static int apply_lock(struct mm_struct *mm, unsigned long start, unsigned long e
 	return 0;
 }
 
-/* Pages of the range that are locked already: they do not count twice. */
+/*
+ * Pages of the range that are locked already, and so must not be counted twice against the limits.
+ */
 static unsigned long locked_pages_in(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	unsigned long pages = 0;
 
+	mmap_assert_write_locked(mm);
 	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
 	     vma && vma->vm_start < end; vma = vma->vm_next)
 		if (vma->vm_flags & VM_LOCKED)
@@ -118,10 +136,15 @@ static unsigned long locked_pages_in(struct mm_struct *mm, unsigned long start, 
 	return pages;
 }
 
+/*
+ * May the range be locked, in addition to what is locked? The pages of the range that are locked
+ * already are only counted if the simple check fails.
+ */
 static bool within_limits(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	unsigned long locked = mm->locked_vm + ((end - start) >> PAGE_SHIFT);
 
+	mmap_assert_write_locked(mm);
 	if (locked > totalram_pages() / 2 ||
 	    (locked > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT && !current_vm->cap_ipc_lock))
 		locked -= locked_pages_in(mm, start, end);
@@ -130,7 +153,10 @@ static bool within_limits(struct mm_struct *mm, unsigned long start, unsigned lo
 	return locked <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT || current_vm->cap_ipc_lock;
 }
 
-/* POSIX: a range that cannot be had is ENOMEM, memory that may come back EAGAIN. */
+/*
+ * The errno of a failed population: POSIX wants ENOMEM for a range that cannot be faulted in, and
+ * EAGAIN for a shortage of memory, which may pass.
+ */
 static int mlock_error(long error)
 {
 	return error == -EFAULT ? -ENOMEM : error == -ENOMEM ? -EAGAIN : (int)error;
@@ -149,7 +175,8 @@ int do_mlock(unsigned long start, size_t len, unsigned int flags)
 	len = PAGE_ALIGN(len + (start & ~PAGE_MASK));
 	start &= PAGE_MASK;
 	end = start + len;
-	if (end < start) /* Linux compares the length with the limit before it looks at the end */
+	/* The range wraps around. Linux checks the limit first, which fixes the errno. */
+	if (end < start)
 		return current_vm->cap_ipc_lock ||
 				       len >> PAGE_SHIFT <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT
 			       ? -EINVAL
@@ -182,12 +209,13 @@ int do_munlock(unsigned long start, size_t len)
 	return err;
 }
 
-/* Errors of single VMAs do not stop the others. */
+/* Flag all regions. An error of one (no memory for a split) does not keep the others from it. */
 static void lock_all(struct mm_struct *mm, unsigned long lock_flags)
 {
 	struct vm_area_struct *vma = mm->mmap;
 	unsigned int turns = 0;
 
+	mmap_assert_write_locked(mm);
 	for (; vma; vma = vma->vm_next) {
 		(void)mlock_fixup(&vma, vma->vm_start, vma->vm_end, lock_flags);
 		pause_now_and_then(&turns);
@@ -206,6 +234,7 @@ int do_mlockall(int flags)
 		return -EPERM;
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
+	/* All of the address space is to be locked: it must be within the limit as a whole. */
 	if (flags & MCL_CURRENT && !current_vm->cap_ipc_lock &&
 	    mm->total_vm > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT) {
 		err = -ENOMEM;
@@ -218,7 +247,7 @@ int do_mlockall(int flags)
 	}
 	up_write(&mm->mmap_lock);
 	if (!err && flags & MCL_CURRENT && !(flags & MCL_ONFAULT))
-		(void)mm_populate(mm, 0, TASK_SIZE, POPULATE_LOCKED); /* as far as it goes */
+		(void)mm_populate(mm, 0, TASK_SIZE, POPULATE_LOCKED); /* errors are not reported */
 	return err;
 }
 

@@ -2,8 +2,8 @@
 /*
  * mm_struct.c: address spaces come and go (Table 9.2).
  *
- *	mm_users	tasks (threads) and others that use the user half; at 0 exit_mmap()
- *			removes everything mapped
+ *	mm_users	tasks (threads) and other users of the user half; when it becomes 0,
+ *			exit_mmap() removes all regions
  *	mm_count	1 for all users together, plus one per lazy borrower of the tables;
  *			at 0 the PGD and the struct go
  *
@@ -12,8 +12,9 @@
  * finds them in the page cache.
  *
  * Locking: mmlist_lock for the list of all mms; no interrupt handler takes it, so interrupts stay
- * on. dup_mm holds the parent's mmap_lock for write; nobody else knows the child yet (its VMAs are
- * on file lists, though, so its page_table_lock counts).
+ * on. dup_mm holds the mmap_lock of parent and child for write. No task runs in the child yet, but
+ * reclaim finds it on the list, and truncation finds its VMAs in the files' trees, so its
+ * page_table_lock is needed, too.
  *
  * Failure: dup_mm unwinds by tearing the half-built child down as an exit would.
  *
@@ -67,7 +68,9 @@ static void free_mm(struct mm_struct *mm)
 	kmem_cache_free(mm_cachep, mm);
 }
 
-/* The fields of a new mm, its PGD included; NULL: no memory, mm is freed. */
+/*
+ * Initialise a new mm, PGD included, and put it on the list of all. NULL: no memory, mm was freed.
+ */
 static struct mm_struct *mm_init(struct mm_struct *mm)
 {
 	atomic_set(&mm->mm_users, 1);
@@ -79,6 +82,7 @@ static struct mm_struct *mm_init(struct mm_struct *mm)
 		free_mm(mm);
 		return NULL;
 	}
+	/* From here on reclaim and the counters below can find the mm. */
 	spin_lock(&mmlist_lock);
 	list_add_tail(&mm->mmlist, &init_mm.mmlist);
 	spin_unlock(&mmlist_lock);
@@ -97,11 +101,17 @@ struct mm_struct *mm_alloc(void)
 
 static struct mm_struct *swap_mm = &init_mm; /* (mmlist_lock) whose turn it is (RC-35) */
 
+/* The mm after this one on the list; init_mm is the head and follows the last one. */
 static struct mm_struct *next_mm(const struct mm_struct *mm)
 {
+	lockdep_assert_held(&mmlist_lock);
 	return list_entry(mm->mmlist.next, struct mm_struct, mmlist);
 }
 
+/*
+ * An mm whose last user has gone is skipped: atomic_inc_not_zero() fails for it, and exit_mmap() is
+ * freeing its pages anyway.
+ */
 struct mm_struct *swap_mm_get(void)
 {
 	struct mm_struct *mm;
@@ -115,6 +125,7 @@ struct mm_struct *swap_mm_get(void)
 	return mm == &init_mm ? NULL : mm;
 }
 
+/* Only if no one else has moved the turn on already. */
 void swap_mm_advance(struct mm_struct *mm)
 {
 	spin_lock(&mmlist_lock);
@@ -123,6 +134,10 @@ void swap_mm_advance(struct mm_struct *mm)
 	spin_unlock(&mmlist_lock);
 }
 
+/*
+ * prev has a user, so it is on the list and its successor can be found. Its user is dropped after
+ * the lock: mmput() may sleep.
+ */
 struct mm_struct *next_user_mm(struct mm_struct *prev)
 {
 	struct mm_struct *mm;
@@ -149,6 +164,7 @@ unsigned long nr_mms(void)
 	return n;
 }
 
+/* The counters change while they are read, and may be below 0 for a moment: clamped. */
 void sum_mm_rss(unsigned long *anon, unsigned long *file)
 {
 	struct list_head *pos;
@@ -169,15 +185,20 @@ void sum_mm_rss(unsigned long *anon, unsigned long *file)
 
 void mmget(struct mm_struct *mm)
 {
+	VM_BUG_ON(atomic_read(&mm->mm_users) <= 0); /* only a user makes another one */
 	atomic_inc(&mm->mm_users);
 }
 
 void mmdrop(struct mm_struct *mm)
 {
+	VM_BUG_ON(atomic_read(&mm->mm_count) <= 0);
 	if (!atomic_dec_and_test(&mm->mm_count))
 		return;
 	BUG_ON(mm == &init_mm || mm->mmap);
+	VM_BUG_ON(atomic_read(&mm->mm_users)); /* all users together hold one count */
+	VM_BUG_ON(mm->map_count || atomic_read(&mm->nr_gathers));
 	spin_lock(&mmlist_lock);
+	/* The turn must not point to an mm that is freed. */
 	if (swap_mm == mm)
 		swap_mm = next_mm(mm);
 	list_del(&mm->mmlist);
@@ -190,6 +211,7 @@ void mmdrop(struct mm_struct *mm)
 
 void mmput(struct mm_struct *mm)
 {
+	VM_BUG_ON(atomic_read(&mm->mm_users) <= 0);
 	if (!atomic_dec_and_test(&mm->mm_users))
 		return;
 	exit_mmap(mm);
@@ -200,8 +222,9 @@ void mmput(struct mm_struct *mm)
 }
 
 /*
- * Area by area, lowest first: what lies below is unmapped by then, so a table that several
- * share goes with the last of them. The gaps between, mostly far larger, are never looked at.
+ * Unmap region by region, lowest first. When a region is reached, everything below it is unmapped,
+ * so the floor is 0; a table that several regions share is freed with the last of them. The gaps
+ * between regions, mostly far larger than they, are never looked at.
  */
 static void unmap_all(struct mmu_gather *tlb, struct vm_area_struct *vma)
 {
@@ -223,7 +246,11 @@ void exit_mmap(struct mm_struct *mm)
 	unsigned int turns = 0;
 	struct mmu_gather tlb;
 
-	/* Taken for those who reach the mm through a file's tree; no user is left. */
+	VM_BUG_ON(mm == &init_mm);
+	/*
+	 * No user is left, but truncation and reclaim may still reach the mm through its VMAs,
+	 * until they have left the files' trees.
+	 */
 	down_write(&mm->mmap_lock);
 	vma = mm->mmap;
 	for (next = vma; next; next = next->vm_next) {
@@ -233,10 +260,14 @@ void exit_mmap(struct mm_struct *mm)
 		pause_now_and_then(&turns);
 	}
 	update_hiwater_rss(mm);
+	/* The set of VMAs is empty now; the VMAs themselves are on the local list. */
 	mm->mmap = mm->mmap_cache = NULL;
 	mm->mm_rb = (struct rb_root)RB_ROOT;
 	mm->map_count = 0;
-	/* With no CPU on these tables nothing needs flushing. */
+	/*
+	 * If no CPU has these tables loaded, no translations exist and nothing needs to be flushed.
+	 * Lazy CPUs may still have them loaded; then each batch is flushed as usual.
+	 */
 	tlb_gather_mmu(&tlb, mm, !smp_load_mb(&mm->cpu_vm_mask));
 	unmap_all(&tlb, vma);
 	tlb_finish_mmu(&tlb);
@@ -253,6 +284,7 @@ void exit_mmap(struct mm_struct *mm)
 
 /* ---- fork ------------------------------------------------------------------------------------ */
 
+/* fork: copy what is neither counted nor linked. The child gets a reference to exe_file. */
 static void copy_mm_fields(struct mm_struct *mm, const struct mm_struct *old)
 {
 	mm->start_code = old->start_code;
@@ -275,7 +307,14 @@ static void copy_mm_fields(struct mm_struct *mm, const struct mm_struct *old)
 		mm->exe_file = get_vm_file(old->exe_file);
 }
 
-/* The child's copy of one region, linked; memory locks are not inherited (AS-45). */
+/*
+ * The child's copy of one region, linked behind last. Memory locks are not inherited (AS-45). With
+ * MADV_WIPEONFORK the child's region starts without pages, hence without an anon_vma. NULL: no
+ * memory.
+ *
+ * The copy is linked into its file's tree directly behind the original, so that truncation meets it
+ * after the original (vma_interval.c), and before its pages are copied.
+ */
 static struct vm_area_struct *dup_vma(struct mm_struct *mm, struct vm_area_struct *old,
 				      struct vm_area_struct *last)
 {
@@ -283,6 +322,7 @@ static struct vm_area_struct *dup_vma(struct mm_struct *mm, struct vm_area_struc
 
 	if (!vma)
 		return NULL;
+	VM_BUG_ON(last && last->vm_end > old->vm_start);
 	vma->vm_mm = mm;
 	vma->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
 	if (vma->vm_flags & VM_WIPEONFORK)
@@ -303,12 +343,15 @@ static struct vm_area_struct *dup_vma(struct mm_struct *mm, struct vm_area_struc
 	return vma;
 }
 
+/* Charge, copy and fill one region. *last is the child's last region. 0 or -ENOMEM. */
 static int dup_one_vma(struct mm_struct *mm, struct vm_area_struct *old,
 		       struct vm_area_struct **last)
 {
 	unsigned long pages = vma_pages(old);
 	struct vm_area_struct *vma;
 
+	mmap_assert_write_locked(mm);
+	mmap_assert_write_locked(old->vm_mm);
 	if (old->vm_flags & VM_DONTCOPY)
 		return 0;
 	if (old->vm_flags & VM_ACCOUNT && vm_enough_memory(pages))
@@ -319,12 +362,17 @@ static int dup_one_vma(struct mm_struct *mm, struct vm_area_struct *old,
 			vm_unacct_memory(pages);
 		return -ENOMEM;
 	}
+	/* Linked and charged: from here on a failure is undone by exit_mmap() of the child. */
 	*last = vma;
 	if (old->vm_flags & VM_WIPEONFORK)
 		return 0;
 	return copy_page_range(mm, old->vm_mm, vma, old);
 }
 
+/*
+ * Copy all regions and their entries. 0, -ENOMEM, or -EINTR with nothing copied. Both locks have
+ * the same rank; no one else can hold the child's and want the parent's, as the child has no task.
+ */
 static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 {
 	struct vm_area_struct *last = NULL;
@@ -333,12 +381,16 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 
 	if (down_write_killable(&oldmm->mmap_lock))
 		return -EINTR;
-	down_write(&mm->mmap_lock); /* reclaim finds mm on mmlist already (swap_out.c) */
+	down_write(&mm->mmap_lock); /* reclaim can find mm already (swap_out.c) */
 	for (struct vm_area_struct *vma = oldmm->mmap; vma && !err; vma = vma->vm_next) {
 		err = dup_one_vma(mm, vma, &last);
 		pause_now_and_then(&turns);
 	}
-	/* The parent's writable private pages are now read-only: no CPU may go on writing them. */
+	/*
+	 * The parent's private writable entries are read-only now. Until they are flushed, the
+	 * parent's threads could go on writing to pages that the child shares. Also after an error:
+	 * the entries stay read-only.
+	 */
 	flush_tlb_mm(oldmm);
 	up_write(&mm->mmap_lock);
 	up_write(&oldmm->mmap_lock);
@@ -358,10 +410,11 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
 		return NULL;
 	}
 	if (ldt_dup(mm, oldmm) || dup_mmap(mm, oldmm)) {
+		/* The half-built child is torn down as by an exit. */
 		mmput(mm);
 		return NULL;
 	}
-	WRITE_ONCE(mm->hiwater_rss, get_mm_rss(mm)); /* reclaim may be at it */
+	WRITE_ONCE(mm->hiwater_rss, get_mm_rss(mm)); /* reclaim may be raising it, too */
 	mm->hiwater_vm = mm->total_vm;
 	count_vm_event(fork_mm);
 	return mm;
@@ -370,8 +423,8 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
 /* ---- The current task's ---------------------------------------------------------------------- */
 
 /*
- * Guards task->mm against looks from other tasks (oom_kill.c): while it is held, a task's mm
- * is not put.
+ * Protects task->mm against other tasks that read it (oom_kill.c): while the lock is held, a task's
+ * mm is not put.
  */
 static spinlock_t task_mm_lock = SPIN_LOCK_INIT(RANK_LEAF);
 
@@ -388,14 +441,19 @@ void unlock_task_mm(unsigned long flags)
 	spin_unlock_irqrestore(&task_mm_lock, flags);
 }
 
-/* Interrupts off. */
+/* Interrupts are off in the caller. */
 static void set_task_mm(struct vm_task *task, struct mm_struct *mm)
 {
+	VM_BUG_ON(port_irqs_enabled());
 	spin_lock(&task_mm_lock);
 	WRITE_ONCE(task->mm, mm);
 	spin_unlock(&task_mm_lock);
 }
 
+/*
+ * The old mm is put after the new one is loaded and interrupts are on: putting may free all its
+ * memory. A kernel thread that becomes a process gives back the mm that it had borrowed.
+ */
 void activate_mm(struct mm_struct *mm)
 {
 	struct vm_task *task = current_vm;
@@ -413,8 +471,8 @@ void activate_mm(struct mm_struct *mm)
 }
 
 /*
- * The reference tables are loaded before the mm is put, so that the tables about to be
- * freed are loaded nowhere (CS-09) and freeing them needs no flush.
+ * The reference tables (init_mm's) are loaded before the mm is put. So the tables that are about to
+ * be freed are loaded on no CPU (CS-09), and freeing them needs no flush.
  */
 void exit_mm(void)
 {

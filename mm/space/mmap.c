@@ -2,7 +2,7 @@
 /*
  * mmap.c: making regions: mmap. munmap.c takes them away; brk.c has the heap and the stack.
  *
- * mmap only records a promise; pages come with the first touch (memory.c). The order
+ * mmap only creates a region; pages are allocated at the first access (memory.c). The order
  * of do_mmap's checks decides which errno a call with several faults gets, and
  * follows ABI.md section 3:
  *
@@ -22,9 +22,9 @@
  *
  * Accounting: total_vm and its parts by vm_stat_account(); private writable memory also
  * counts in vm_committed_as (VM_ACCOUNT on the VMA remembers it), as does shared anonymous
- * memory (its object remembers it, shmem.c).
+ * memory, for which the object keeps the count (shmem.c).
  *
- * Failure: nothing changed; see each function.
+ * Failure: the address space is unchanged; see each function.
  */
 #include <pagoda/swap.h>
 #include <pagoda/page_alloc.h>
@@ -38,6 +38,10 @@ atomic_long_t vm_committed_as;
 
 /* ---- Limits and counts --------------------------------------------------------------------- */
 
+/*
+ * The three kinds of memory that are counted apart. A region is of one kind at most: shared and
+ * read-only data regions are of none.
+ */
 static bool is_stack_mapping(unsigned long flags)
 {
 	return flags & VM_STACK;
@@ -51,8 +55,13 @@ static bool is_exec_mapping(unsigned long flags)
 	return (flags & (VM_EXEC | VM_WRITE | VM_STACK)) == VM_EXEC;
 }
 
+/*
+ * Add pages (negative: subtract) to total_vm and to the total of the region's kind. hiwater_vm only
+ * grows, so it is raised here, where total_vm changes.
+ */
 void vm_stat_account(struct mm_struct *mm, unsigned long flags, long pages)
 {
+	VM_BUG_ON(pages < 0 && mm->total_vm < (unsigned long)-pages); /* (V4) of vma.c */
 	mm->total_vm += (unsigned long)pages;
 	if (mm->hiwater_vm < mm->total_vm)
 		mm->hiwater_vm = mm->total_vm;
@@ -64,13 +73,19 @@ void vm_stat_account(struct mm_struct *mm, unsigned long flags, long pages)
 		mm->data_vm += (unsigned long)pages;
 }
 
+/*
+ * May the address space grow by pages? RLIMIT_AS limits all regions, RLIMIT_DATA private writable
+ * ones.
+ */
 bool may_expand_vm(const struct mm_struct *mm, unsigned long flags, unsigned long pages)
 {
+	mmap_assert_write_locked(mm);
 	if (mm->total_vm + pages > rlimit(RLIMIT_AS) >> PAGE_SHIFT)
 		return false;
 	return !is_data_mapping(flags) || mm->data_vm + pages <= rlimit(RLIMIT_DATA) >> PAGE_SHIFT;
 }
 
+/* May the task lock memory at all? How much is mlock_future_check()'s question. */
 bool can_do_mlock(void)
 {
 	return rlimit(RLIMIT_MEMLOCK) || current_vm->cap_ipc_lock;
@@ -85,16 +100,23 @@ int mlock_future_check(const struct mm_struct *mm, unsigned long flags, unsigned
 	return locked > rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ? -EAGAIN : 0;
 }
 
+/* Slots of all swap areas; 0 where the build has no swap. */
 static unsigned long swap_pages(void)
 {
 	return swap_entry_ops ? swap_entry_ops->nr_slots() : 0;
 }
 
+/* The limit of strict overcommit (mode 2): a percentage of memory, and all of swap. */
 unsigned long vm_commit_limit(void)
 {
 	return totalram_pages() * (unsigned long)sysctl_overcommit_ratio / 100 + swap_pages();
 }
 
+/*
+ * Reserve pages, then check, and take the reservation back if it was too much. In this order two
+ * tasks cannot both pass the check and together exceed the limit. The heuristic mode only refuses
+ * single requests that could not be met by all of memory and swap.
+ */
 int vm_enough_memory(unsigned long pages)
 {
 	long committed = atomic_long_add_return(&vm_committed_as, (long)pages);
@@ -110,10 +132,12 @@ int vm_enough_memory(unsigned long pages)
 
 void vm_unacct_memory(unsigned long pages)
 {
+	VM_BUG_ON((long)pages < 0);
 	if (pages)
 		atomic_long_sub(&vm_committed_as, (long)pages);
 }
 
+/* Does the region count in vm_committed_as? Only memory that may need frames of its own does. */
 bool accountable_mapping(const struct vm_file *file, unsigned long flags)
 {
 	(void)file;
@@ -127,6 +151,11 @@ bool accountable_mapping(const struct vm_file *file, unsigned long flags)
 #define MMAP_GAP_MIN   (128 * SZ_1M) /* room below the stack at least */
 #define MMAP_GAP_MAX   (DEFAULT_MAP_WINDOW / 6 * 5)
 
+/*
+ * Place the mapping area below the stack, with room for the stack to grow to its limit. With an
+ * unlimited stack there is no such place, and areas are placed upwards from TASK_UNMAPPED_BASE
+ * instead.
+ */
 void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit)
 {
 	unsigned long gap;
@@ -136,7 +165,7 @@ void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit)
 	mm->mmap_base = PAGE_ALIGN(DEFAULT_MAP_WINDOW - gap - STACK_GUARD_GAP);
 }
 
-/* Is [addr, addr + len) free, guard gaps of stacks included? */
+/* Is [addr, addr + len) in user space and free, including the guard gap of a stack above it? */
 static bool range_is_free(struct mm_struct *mm, unsigned long addr, unsigned long len)
 {
 	struct vm_area_struct *vma;
@@ -147,12 +176,17 @@ static bool range_is_free(struct mm_struct *mm, unsigned long addr, unsigned lon
 	return !vma || addr + len <= vm_start_gap(vma);
 }
 
+/*
+ * Find a free range. Top down from mmap_base first; if that fails, for instance because a large
+ * stack limit leaves little room there, bottom up through the whole window.
+ */
 static unsigned long search_unmapped_area(struct mm_struct *mm, unsigned long len,
 					  unsigned long flags)
 {
 	struct gap_search s = {.low = MMAP_MIN_ADDR, .high = mm->mmap_base, .length = len};
 	unsigned long addr = (unsigned long)-ENOMEM;
 
+	VM_BUG_ON(!len || len & ~PAGE_MASK);
 	if (flags & MAP_32BIT && TASK_SIZE > MAP_32BIT_HIGH) {
 		s.low = MAP_32BIT_LOW;
 		s.high = MAP_32BIT_HIGH;
@@ -167,7 +201,11 @@ static unsigned long search_unmapped_area(struct mm_struct *mm, unsigned long le
 	return find_gap_bottomup(mm, &s);
 }
 
-/* The file's own choice comes first (AS-37). */
+/*
+ * An address for the range: the caller's with MAP_FIXED, else the file's choice (AS-37), else the
+ * caller's hint if it is free, else the result of a search. Not checked yet. An error or an
+ * address.
+ */
 static unsigned long propose_area(struct vm_file *file, unsigned long addr, unsigned long len,
 				  unsigned long pgoff, unsigned long flags)
 {
@@ -179,18 +217,24 @@ static unsigned long propose_area(struct vm_file *file, unsigned long addr, unsi
 	if (file && file->f_vmops->get_unmapped_area)
 		return file->f_vmops->get_unmapped_area(file, addr, len, pgoff, flags);
 	if (addr && len <= top && addr <= top - len && range_is_free(mm, addr, len))
-		return addr; /* a hint that cannot be met is none */
+		return addr; /* a hint that does not fit is ignored */
 	return search_unmapped_area(mm, len, flags);
 }
 
 unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsigned long len,
 				unsigned long pgoff, unsigned long flags)
 {
+	mmap_assert_write_locked(current_vm->mm);
+	VM_BUG_ON(len & ~PAGE_MASK);
 	if (len > TASK_SIZE)
 		return (unsigned long)-ENOMEM;
 	addr = propose_area(file, addr, len, pgoff, flags);
 	if (IS_ERR_VALUE(addr))
 		return addr;
+	/*
+	 * MAP_FIXED's address is the program's, and a driver's choice is not trusted either: check
+	 * both.
+	 */
 	if (addr > TASK_SIZE - len)
 		return (unsigned long)-ENOMEM;
 	if (addr & ~PAGE_MASK)
@@ -202,7 +246,7 @@ unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsign
 
 /* ---- Mapping --------------------------------------------------------------------------------- */
 
-/* A request on its way through do_mmap. */
+/* One mmap() request; do_mmap's checks fill it in, map_region() carries it out. */
 struct mmap_request {
 	struct mm_struct *mm;
 	struct vm_file *file; /* NULL: anonymous; shared anonymous memory gets one */
@@ -212,7 +256,7 @@ struct mmap_request {
 	unsigned long huge_bytes; /* MAP_HUGETLB: size of a page; else 0 */
 };
 
-/* A VMA that describes the request, linked nowhere, without references. */
+/* Make vma describe the request. It is linked nowhere and holds no references yet. */
 static void fill_vma(struct vm_area_struct *vma, const struct mmap_request *r)
 {
 	vma->vm_mm = r->mm;
@@ -223,7 +267,10 @@ static void fill_vma(struct vm_area_struct *vma, const struct mmap_request *r)
 	vma->vm_pgoff = r->pgoff;
 }
 
-/* What a device shows is there anyway, and no memory of ours: it is not locked, nor counted so. */
+/*
+ * The driver's mmap operation has made this a device mapping. Device frames are always present and
+ * are no memory of ours, so the region is not locked, and does not count as locked memory.
+ */
 static void unlock_device(struct mmap_request *r, struct vm_area_struct *vma)
 {
 	if (!(vma->vm_flags & (VM_IO | VM_RESERVED)))
@@ -232,7 +279,11 @@ static void unlock_device(struct mmap_request *r, struct vm_area_struct *vma)
 	r->vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
 }
 
-/* A VMA for a file, set up by the file's mmap; or ERR_PTR. */
+/*
+ * Allocate a VMA for a mapping of a file, and let the file's mmap operation set it up: it sets
+ * vm_ops, and may change vm_flags and vm_file. The VMA holds a reference to the file. Returns the
+ * VMA, or ERR_PTR with nothing changed.
+ */
 static struct vm_area_struct *file_vma(struct mmap_request *r)
 {
 	struct vm_area_struct *vma = vm_area_alloc(r->mm);
@@ -250,28 +301,32 @@ static struct vm_area_struct *file_vma(struct mmap_request *r)
 	}
 	unlock_device(r, vma);
 	vma->vm_page_prot = vma_page_prot(vma, vma->vm_flags);
-	/* turned out to be anonymous: /dev/zero */
+
+	/* A private mapping of /dev/zero: its mmap operation made it anonymous memory. */
 	if (!vma->vm_file && !(vma->vm_flags & VM_SHARED))
 		vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
 	return vma;
 }
 
-/* Not linked yet, or not at all any more: undo file_vma(). */
+/* Undo file_vma(): the VMA is not linked yet, or a neighbour covers its range after a merge. */
 static void drop_unlinked_vma(struct vm_area_struct *vma)
 {
+	VM_BUG_ON(vma && vma->anon_vma);
 	if (vma)
 		remove_vma(vma);
 }
 
 /*
- * Put the new region in, vma describing it if it was made already. Cannot fail if vma is
- * given. Returns false if a VMA was needed and there was no memory.
+ * Insert the new region: grow a neighbour over it if possible, else link vma. If vma is NULL, one
+ * is allocated when it is needed, and only that can fail: false is returned then, with nothing
+ * changed.
  */
 static bool place_region(const struct mmap_request *r, struct vm_area_struct *vma)
 {
 	struct vm_area_struct model, *merged;
 	struct vma_place place;
 
+	/* The range is free: it was chosen so, or unmapped, under the same hold of mmap_lock. */
 	if (find_vma_prepare(r->mm, r->addr, r->addr + r->len, &place))
 		BUG();
 	if (!vma) {
@@ -293,18 +348,27 @@ static bool place_region(const struct mmap_request *r, struct vm_area_struct *vm
 	return true;
 }
 
-/* Limits passed and address known: all that may fail, then the change. */
+/*
+ * All checks have passed. Do everything that may fail first, and then change the address space:
+ * allocate the VMA, let the file set it up, split what the range replaces, and place the region.
+ */
 static int commit_region(struct mmap_request *r, bool replaces)
 {
 	struct vm_area_struct *vma = NULL;
 	int err;
 
+	mmap_assert_write_locked(r->mm);
+	VM_BUG_ON((r->addr | r->len) & ~PAGE_MASK || !r->len);
+	VM_BUG_ON(r->len > TASK_SIZE || r->addr > TASK_SIZE - r->len);
 	if (r->file) {
 		vma = file_vma(r);
 		if (IS_ERR(vma))
 			return (int)PTR_ERR(vma);
 	} else if (replaces) {
-		/* Had the old regions gone first, running out of memory would come too late. */
+		/*
+		 * Allocate before the old regions are unmapped: afterwards a failure could not be
+		 * undone.
+		 */
 		vma = vm_area_alloc(r->mm);
 		if (!vma)
 			return -ENOMEM;
@@ -320,6 +384,11 @@ static int commit_region(struct mmap_request *r, bool replaces)
 	return place_region(r, vma) ? 0 : -ENOMEM;
 }
 
+/*
+ * Check the limits, reserve memory, map the region and count it. With MAP_FIXED the regions that
+ * are replaced will be gone, so that only the difference counts against the limits; that is
+ * computed only if the simple check fails.
+ */
 static int map_region(struct mmap_request *r)
 {
 	struct mm_struct *mm = r->mm;
@@ -359,6 +428,7 @@ static int map_region(struct mmap_request *r)
 	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |  \
 	 MAP_HUGETLB | MAP_32BIT | MAP_HUGE_SIZES)
 
+/* The vm_flags that follow from prot and flags alone, without file and mm. */
 static unsigned long calc_vm_flags(unsigned long prot, unsigned long flags)
 {
 	unsigned long vm_flags = 0;
@@ -372,19 +442,21 @@ static unsigned long calc_vm_flags(unsigned long prot, unsigned long flags)
 }
 
 /*
- * MAP_HUGETLB: whole huge pages, of a size that the machine has; only for anonymous memory, as no
- * file system gives them. As in Linux such memory is a file from here on: its checks are a file's,
- * and only when all have passed it turns out that there is no pool of huge pages.
+ * MAP_HUGETLB: round the length up to whole huge pages, of a size that the CPU has. Only anonymous
+ * memory can ask for them, as no file system here has huge pages. As in Linux such a request is
+ * treated like one for a file from here on, and gets the errors of a file; only when all checks
+ * have passed does it fail with ENOMEM, because there is no pool of huge pages.
  */
 static int set_huge_pages(struct mmap_request *r)
 {
 	r->huge_bytes = huge_page_bytes(r->flags);
 	if (r->file || !r->huge_bytes)
 		return -EINVAL;
-	r->len = ALIGN(r->len, r->huge_bytes); /* too long becomes 0 */
+	r->len = ALIGN(r->len, r->huge_bytes); /* 0 if this overflows */
 	return 0;
 }
 
+/* Check what can be checked without looking at the address space. The order fixes the errno. */
 static int check_request(struct mmap_request *r, unsigned long offset)
 {
 	if (offset & ~PAGE_MASK)
@@ -408,12 +480,16 @@ static int check_request(struct mmap_request *r, unsigned long offset)
 	return 0;
 }
 
+/*
+ * Find the address of the region, and with MAP_FIXED_NOREPLACE check that it is free. 0 or -errno.
+ */
 static int choose_address(struct mmap_request *r)
 {
 	unsigned long addr = r->addr;
 
 	if (r->flags & MAP_FIXED_NOREPLACE)
 		r->flags |= MAP_FIXED;
+	/* A hint is rounded down, and raised to the lowest address that may be mapped. */
 	if (!(r->flags & MAP_FIXED)) {
 		addr &= PAGE_MASK;
 		if (addr && addr < MMAP_MIN_ADDR)
@@ -430,6 +506,11 @@ static int choose_address(struct mmap_request *r)
 	return 0;
 }
 
+/*
+ * A shared mapping of a file. Without the right to write to the file the region becomes a
+ * private-like, read-only one: it can never be made writable, but still counts as shared for its
+ * users (VM_MAYSHARE).
+ */
 static int check_shared_file(struct mmap_request *r)
 {
 	if (r->prot & PROT_WRITE && !r->file->f_may_write)
@@ -440,6 +521,7 @@ static int check_shared_file(struct mmap_request *r)
 	return 0;
 }
 
+/* Type of mapping, and what the file was opened for, in the order that fixes the errno. */
 static int check_file_rights(struct mmap_request *r)
 {
 	int err;
@@ -471,7 +553,7 @@ static int check_file_rights(struct mmap_request *r)
 	return r->vm_flags & (VM_GROWSDOWN | VM_GROWSUP) ? -EINVAL : 0;
 }
 
-/* The checks of a file, and then: no huge page is free. */
+/* The same errors as for a file, and at last -ENOMEM: no huge page is free. */
 static int check_huge_pages(struct mmap_request *r)
 {
 	unsigned long type = r->flags & MAP_TYPE;
@@ -483,6 +565,10 @@ static int check_huge_pages(struct mmap_request *r)
 	return r->vm_flags & (VM_GROWSDOWN | VM_GROWSUP) ? -EINVAL : -ENOMEM;
 }
 
+/*
+ * Anonymous memory. vm_pgoff of private memory is its page number at creation, so that neighbours
+ * can be merged; shared memory is an object of its own, which begins at 0.
+ */
 static int check_anonymous(struct mmap_request *r)
 {
 	switch (r->flags & MAP_TYPE) {
@@ -499,7 +585,7 @@ static int check_anonymous(struct mmap_request *r)
 	return -EINVAL;
 }
 
-/* Locked memory, type, rights; fills in vm_flags. */
+/* Locked memory, type and rights. Fills in vm_flags. 0 or -errno. */
 static int check_rights(struct mmap_request *r)
 {
 	int err;
@@ -523,7 +609,10 @@ static int check_rights(struct mmap_request *r)
 /* Made by the page cache (shmem.c); NULL: there is none. Set once, at boot. */
 struct vm_file *(*shmem_zero_setup)(u64 size, bool reserve);
 
-/* Shared anonymous memory is an object of its own. */
+/*
+ * Shared anonymous memory gets an object of its own, a file without a name (shmem.c); the region
+ * holds a reference to it, and the one of its creation is dropped here.
+ */
 static int map_with_object(struct mmap_request *r)
 {
 	int err;
@@ -540,6 +629,7 @@ static int map_with_object(struct mmap_request *r)
 	return err;
 }
 
+/* Are the pages of the new region to be faulted in now (MAP_LOCKED, MAP_POPULATE)? */
 static bool wants_pages(const struct mmap_request *r)
 {
 	if (r->vm_flags & VM_LOCKONFAULT)
@@ -568,8 +658,12 @@ unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long le
 	up_write(&mm->mmap_lock);
 	if (err)
 		return (unsigned long)err;
+	/*
+	 * Faulting takes mmap_lock for read, batch by batch. Another thread may unmap the region
+	 * meanwhile; then the rest is not populated.
+	 */
 	if (wants_pages(&r))
-		/* as far as it goes: no error */
+		/* errors are not reported */
 		(void)mm_populate(mm, r.addr, r.addr + r.len, POPULATE_RANGE);
 	return r.addr;
 }
@@ -586,6 +680,8 @@ int map_anonymous(struct mm_struct *mm, unsigned long addr, unsigned long len,
 				 .flags = replace ? MAP_FIXED : 0};
 	int err;
 
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON((addr | len) & ~PAGE_MASK || !len);
 	r.vm_flags = vm_flags | mm->def_flags;
 	err = mlock_future_check(mm, r.vm_flags, len);
 	if (err)

@@ -4,16 +4,16 @@
  *
  * VMA by VMA: split off the part, give it its flags (merging where neighbours become
  * equal), then rewrite the entries that are present. Frames, accessed and dirty bits
- * stay. A private page never becomes writable here unless nobody else has it: the
- * write fault decides about copies (AS-65).
+ * stay. A private page becomes writable here only if no other process uses it; otherwise the first
+ * write faults, and the fault decides whether to copy (AS-65).
  *
  *	narrowed (lost write, read or execute)	flush before return
  *	widened					no flush: a spurious fault at most
  *
  * Locking: mmap_lock for write; page_table_lock around each table.
  *
- * Failure: at a hole or where rights forbid, what lies before stays changed, as
- * Linux does it; without memory the VMA at hand is untouched.
+ * Failure: at a hole in the range, or where the rights are refused, the change ends; the part
+ * before it stays changed, as in Linux. Without memory for a split the VMA at hand is unchanged.
  */
 #include <pagoda/page_alloc.h>
 #include "vma_internal.h"
@@ -27,6 +27,12 @@ struct protection_change {
 	bool narrowed;		/* out: some entry allows less than before */
 };
 
+/*
+ * The entry with the new rights. vm_page_prot of a private region never permits writing, so that
+ * written pages would all fault once more after each mprotect(). A dirty page of which this process
+ * is the only user gets the write bit at once. If the region's soft-dirty bits are in use, the
+ * entry must have its bit already, because a write that does not fault could not set it.
+ */
 static inline pte_t new_entry(const struct protection_change *c, pte_t old)
 {
 	pte_t pte = pte_modify(old, c->prot);
@@ -40,20 +46,30 @@ static inline pte_t new_entry(const struct protection_change *c, pte_t old)
 	return pte;
 }
 
+/*
+ * Did the change take away a right that some TLB may still hold? Bit NX is a right that is set when
+ * it is missing.
+ */
 static inline bool allows_less(pte_t old, pte_t new)
 {
 	return (pte_val(old) & (pteval_t)~pte_val(new) & (_PAGE_PRESENT | _PAGE_RW)) ||
 	       (pte_val(new) & (pteval_t)~pte_val(old) & _PAGE_NX);
 }
 
+/*
+ * Change nr entries of one table. An entry that permits writing is cleared in one step first,
+ * because a CPU may set its dirty bit at any time; other entries lose at most an accessed bit.
+ */
 static void change_pte_range(struct protection_change *c, pte_t *ptep, unsigned long nr)
 {
+	lockdep_assert_held(&c->mm->page_table_lock);
+	VM_BUG_ON(!nr || nr > PTRS_PER_PTE);
 	for (; nr; nr--, ptep++) {
 		pte_t old = ptep_get(ptep), new;
 
 		if (!pte_present(old))
 			continue;
-		if (pte_write(old)) /* a CPU may set its dirty bit at any time */
+		if (pte_write(old))
 			old = ptep_get_and_clear(c->mm, 0, ptep);
 		new = new_entry(c, old);
 		ptep_replace_readonly(ptep, new);
@@ -61,6 +77,11 @@ static void change_pte_range(struct protection_change *c, pte_t *ptep, unsigned 
 	}
 }
 
+/*
+ * Rewrite the entries of [start, end). Flush only if some entry permits less than before: a
+ * translation with fewer rights than its entry costs at most a spurious fault (mark_used() in
+ * memory.c).
+ */
 static void change_protection(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
 	struct protection_change c = {
@@ -72,6 +93,9 @@ static void change_protection(struct vm_area_struct *vma, unsigned long start, u
 	unsigned long addr = start, next;
 	pmd_t *pmd;
 
+	mmap_assert_write_locked(vma->vm_mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK);
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end);
 	spin_lock(&c.mm->page_table_lock);
 	for (; (pmd = next_pmd(c.mm, &addr, end)); addr = next) {
 		next = pmd_addr_end(addr, end);
@@ -84,7 +108,11 @@ static void change_protection(struct vm_area_struct *vma, unsigned long start, u
 		flush_tlb_range(c.mm, start, end);
 }
 
-/* The part [start, end) of one VMA. *pvma: the VMA that covers it then. */
+/*
+ * Change one VMA's part [start, end) to flags. Private memory that becomes writable may need frames
+ * of its own from now on, and is charged (VM_ACCOUNT), unless it was charged before. *pvma is set
+ * to the VMA that covers the range afterwards, which may be a merged neighbour.
+ */
 static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, unsigned long end,
 			  unsigned long flags)
 {
@@ -93,9 +121,14 @@ static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, uns
 	struct mm_struct *mm = vma->vm_mm;
 	bool charged = false;
 
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
 	if (flags == old_flags)
 		return 0;
 	if (flags & VM_WRITE) {
+		/*
+		 * The pages move to the data total, which RLIMIT_DATA limits. If the old kind
+		 * exceeded a limit as well, the change makes nothing worse and is permitted.
+		 */
 		if (!may_expand_vm(mm, flags, pages) && may_expand_vm(mm, old_flags, pages))
 			return -ENOMEM;
 		if (!(old_flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE))) {
@@ -118,13 +151,17 @@ static int mprotect_fixup(struct vm_area_struct **pvma, unsigned long start, uns
 	return 0;
 }
 
+/* PROT_ bits as VM_ bits. */
 static unsigned long prot_to_flags(unsigned long prot)
 {
 	return (prot & PROT_READ ? VM_READ : 0) | (prot & PROT_WRITE ? VM_WRITE : 0) |
 	       (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
-/* Where the change starts and ends, by the PROT_GROWS* bits. */
+/*
+ * The first VMA of the change. PROT_GROWSDOWN extends the range down to the start of the stack, and
+ * PROT_GROWSUP up to the end of a region that grows upwards.
+ */
 static int first_vma(struct mm_struct *mm, unsigned long grows, unsigned long *start,
 		     unsigned long *end, struct vm_area_struct **pvma)
 {
@@ -149,8 +186,8 @@ static int first_vma(struct mm_struct *mm, unsigned long grows, unsigned long *s
 }
 
 /*
- * Locked private regions that became writable; the last range reaches over those that have none of
- * their own.
+ * Locked private regions that became writable. If there are more than BECAME_WRITABLE_MAX of them,
+ * the last range is extended over the rest and what lies between.
  */
 #define BECAME_WRITABLE_MAX 8
 struct became_writable {
@@ -160,6 +197,10 @@ struct became_writable {
 	} range[BECAME_WRITABLE_MAX];
 };
 
+/*
+ * A locked region must not fault. Its pages are present, but after the region became writable the
+ * first write to each would have to copy; do_mprotect() does that now.
+ */
 static void note_if_becomes_writable(struct became_writable *became,
 				     const struct vm_area_struct *vma, unsigned long start,
 				     unsigned long stop, unsigned long flags)
@@ -172,17 +213,23 @@ static void note_if_becomes_writable(struct became_writable *became,
 	became->range[became->nr - 1].end = stop;
 }
 
+/* Change the VMAs of [start, end) one after another, from vma on. 0, or the error that ended it. */
 static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsigned long end,
 			 unsigned long prot, struct became_writable *became)
 {
 	unsigned int turns = 0;
 
+	mmap_assert_write_locked(vma->vm_mm);
+	VM_BUG_ON(vma->vm_start > start || vma->vm_end <= start || start >= end);
 	for (;;) {
 		unsigned long flags = prot_to_flags(prot) | (vma->vm_flags & ~VM_ACCESS_FLAGS);
 		unsigned long stop = min(end, vma->vm_end);
 		int err;
 
-		/* VM_MAYx is VM_x, four bits up. */
+		/*
+		 * VM_MAYREAD, VM_MAYWRITE and VM_MAYEXEC are four bits above VM_READ, VM_WRITE and
+		 * VM_EXEC: a right whose VM_MAY bit is missing is refused.
+		 */
 		if (flags & ~(flags >> 4) & VM_ACCESS_FLAGS)
 			return -EACCES;
 		note_if_becomes_writable(became, vma, start, stop, flags);

@@ -10,25 +10,26 @@
  * Pages keep their frames; nothing is copied or faulted. Where source and target lie alike
  * within their tables, a whole table changes hands with one entry (FX-21).
  *
- * A move prepares everything first: VMAs, the tables the target needs, the splits of
- * source and target. After that nothing can fail, so nothing is ever moved back (AS-54 the
- * other way round).
+ * A move prepares everything first: VMAs, the tables the target needs, the splits of source and
+ * target. After that nothing can fail. So, unlike in the procedure of AS-54, nothing is ever moved
+ * back.
  *
  * Locking: mmap_lock for write. While entries move, the file's i_mmap_rwsem is held for
- * write: truncation must find each page in the old VMA or the new one.
+ * write: truncation must find each page in the old VMA or in the new one. Without the lock:
  *
  *	truncate: new VMA, empty yet	move: old -> new	truncate: old VMA, empty already
  *
- * Each batch's old range is flushed on all CPUs under page_table_lock: from then on reclaim finds
- * the pages at their new addresses, and may free them.
+ * Each batch's old range is flushed on all CPUs under page_table_lock: afterwards reclaim finds the
+ * pages at their new addresses only, and would flush only those when it frees the pages.
  *
- * Failure: nothing changed.
+ * Failure: the address space is unchanged.
  */
 #include <pagoda/mempolicy.h>
 #include <pagoda/page_alloc.h>
 #include <asm/pgalloc.h>
 #include "vma_internal.h"
 
+/* One mremap() request. Lengths and addresses are in bytes, page aligned. */
 struct remap {
 	struct mm_struct *mm;
 	struct vm_area_struct *vma;
@@ -43,7 +44,10 @@ struct remap {
 
 /* ---- Moving entries ---------------------------------------------------------------------- */
 
-/* One whole table from a PMD entry to another? */
+/*
+ * Can the table at addr be moved by moving its PMD entry? Both addresses must be at the start of a
+ * table's span, all of it must be moved, and the target must not have a table yet.
+ */
 static bool moves_whole_table(const struct remap *r, unsigned long addr, unsigned long end,
 			      const pmd_t *target)
 {
@@ -53,12 +57,16 @@ static bool moves_whole_table(const struct remap *r, unsigned long addr, unsigne
 	       pmd_none(pmdp_get(target));
 }
 
-/* The tables the target will need. -ENOMEM: some may be there already. */
+/*
+ * Allocate the tables that the target will need. A table that will be moved as a whole needs only
+ * the upper levels. -ENOMEM: some of them may have been allocated already.
+ */
 static int alloc_target_tables(const struct remap *r, unsigned long len)
 {
 	unsigned long addr = r->addr, end = r->addr + len, next;
 	unsigned int turns = 0;
 
+	mmap_assert_write_locked(r->mm);
 	for (; next_pmd(r->mm, &addr, end); addr = next) {
 		unsigned long to = r->new_addr + (addr - r->addr), last;
 		pmd_t *target = walk_alloc_pmd(r->mm, to);
@@ -70,25 +78,29 @@ static int alloc_target_tables(const struct remap *r, unsigned long len)
 			return -ENOMEM;
 		if (moves_whole_table(r, addr, end, target))
 			continue;
-		/* The target of one table may straddle two. */
+		/* One source table may need two where the ranges lie differently within tables. */
 		if (!pte_alloc(r->mm, target, to) || !walk_alloc_pte(r->mm, last))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
+/* Move nr entries. Each is cleared in one step, as a CPU may set its dirty bit until it is gone. */
 static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned long nr)
 {
+	lockdep_assert_held(&mm->page_table_lock);
+	VM_BUG_ON(!nr || nr > PTRS_PER_PTE);
 	for (; nr; nr--, from++, to++) {
 		if (pte_none(ptep_get(from)))
 			continue;
+		VM_BUG_ON(!pte_none(ptep_get(to))); /* the target is unmapped */
 		set_pte_at(mm, 0, to, ptep_get_and_clear(mm, 0, from));
 	}
 }
 
 /*
- * Move the entries of the first MOVE_BATCH_TABLES tables of [*start, end); *start moves behind
- * them. The tables that they move to exist already.
+ * Move the entries of the first MOVE_BATCH_TABLES tables of [*start, end), and set *start to the
+ * first address that was not moved. The target's tables exist already.
  */
 static void move_page_tables(const struct remap *r, unsigned long *start, unsigned long end)
 {
@@ -102,6 +114,7 @@ static void move_page_tables(const struct remap *r, unsigned long *start, unsign
 		unsigned long to = r->new_addr + (addr - r->addr);
 		pmd_t *target = walk_to_pmd(r->mm, to);
 
+		VM_BUG_ON(!target); /* alloc_target_tables() made it */
 		next = pmd_addr_end(addr, end);
 		if (moves_whole_table(r, addr, end, target)) {
 			pmd_t table = pmdp_get(pmd);
@@ -110,7 +123,7 @@ static void move_page_tables(const struct remap *r, unsigned long *start, unsign
 			set_pmd(target, table);
 			continue;
 		}
-		/* up to the end of the target's table */
+		/* only to the end of the target's table */
 		if ((to ^ (to + (next - addr) - 1)) & PMD_MASK)
 			next = addr + (((to & PMD_MASK) + PMD_SIZE) - to);
 		move_ptes(r->mm, pte_offset(pmd, addr), pte_offset(target, to),
@@ -119,17 +132,22 @@ static void move_page_tables(const struct remap *r, unsigned long *start, unsign
 	*start = addr;
 }
 
-/* Move a batch of entries, and flush their old translations before page_table_lock is released. */
+/*
+ * Move a batch of entries, and flush their old translations before page_table_lock is released. As
+ * soon as it is, reclaim may unmap a page at its new address, flush that address only, and free the
+ * page, while a CPU still writes to it through the old translation.
+ */
 static void move_batch(const struct remap *r, unsigned long *addr, unsigned long end)
 {
 	unsigned long start = *addr;
 
 	spin_lock(&r->mm->page_table_lock);
 	move_page_tables(r, addr, end);
-	flush_tlb_range(r->mm, start, *addr); /* reclaim would only flush the new addresses */
+	flush_tlb_range(r->mm, start, *addr);
 	spin_unlock(&r->mm->page_table_lock);
 }
 
+/* Move all entries of the first len bytes, in batches with pauses, against truncation locked. */
 static void move_pages(const struct remap *r, unsigned long len)
 {
 	const struct vm_file *file = r->new_vma->vm_file;
@@ -148,7 +166,10 @@ static void move_pages(const struct remap *r, unsigned long len)
 
 /* ---- Moving a region ------------------------------------------------------------------------ */
 
-/* A copy of the VMA for the new place, with references, linked nowhere. */
+/*
+ * A copy of the VMA for the new place, with references, on the anon_vma's list but in no tree.
+ * vm_pgoff stays tied to the pages: their index does not change when they move.
+ */
 static struct vm_area_struct *copy_vma(const struct remap *r)
 {
 	struct vm_area_struct *vma = vm_area_dup(r->vma);
@@ -158,10 +179,14 @@ static struct vm_area_struct *copy_vma(const struct remap *r)
 	vma->vm_pgoff = vma_pgoff(r->vma, r->addr);
 	vma->vm_start = r->new_addr;
 	vma->vm_end = r->new_addr + r->new_len;
-	vma->vm_flags |= VM_SOFTDIRTY; /* at its new address all of it is new */
+	vma->vm_flags |= VM_SOFTDIRTY; /* the whole range is new at this address */
 	vma->vm_page_prot = vma_page_prot(vma, vma->vm_flags);
 	/* Without pages nothing ties an anonymous region to its old numbers. */
 	if (!vma->vm_file && !vma->anon_vma)
+		/*
+		 * An anonymous region without pages can get the number of its new address, which
+		 * makes it mergeable with its new neighbours.
+		 */
 		vma->vm_pgoff = r->new_addr >> PAGE_SHIFT;
 	if (vma->vm_file)
 		get_vm_file(vma->vm_file);
@@ -172,6 +197,10 @@ static struct vm_area_struct *copy_vma(const struct remap *r)
 	return vma;
 }
 
+/*
+ * alloc_target_tables() failed: free the tables that it made. If a region is still mapped at the
+ * target (MREMAP_FIXED), the tables under it stay, and are freed when that region is unmapped.
+ */
 static void free_target_tables(const struct remap *r)
 {
 	struct vm_area_struct *prev, *next = find_vma_prev(r->mm, r->new_addr, &prev);
@@ -183,6 +212,7 @@ static void free_target_tables(const struct remap *r)
 	tlb_finish_mmu(&tlb);
 }
 
+/* Undo prepare_move(). */
 static void unprepare(struct remap *r)
 {
 	if (r->new_vma)
@@ -195,12 +225,15 @@ static void unprepare(struct remap *r)
 		vm_unacct_memory(r->new_len >> PAGE_SHIFT);
 }
 
-/* Everything but the target's tables, which want the target unmapped first. */
+/* Reserve and allocate everything but the target's tables. On failure nothing is kept: -ENOMEM. */
 static int prepare_move(struct remap *r)
 {
 	unsigned long moved = min(r->old_len, r->new_len);
 
-	/* Up to three splits: source, target, and one to spare (as Linux counts). */
+	mmap_assert_write_locked(r->mm);
+	VM_BUG_ON((r->addr | r->new_addr | r->old_len | r->new_len) & ~PAGE_MASK);
+	VM_BUG_ON(!r->new_len || r->new_addr > TASK_SIZE - r->new_len);
+	/* As many as Linux requires: splits of source and target, and one to spare. */
 	if (r->mm->map_count >= MAX_MAP_COUNT - 3)
 		return -ENOMEM;
 	if (r->vma->vm_flags & VM_ACCOUNT) {
@@ -222,6 +255,7 @@ fail:
 	return -ENOMEM;
 }
 
+/* Insert the new VMA, and count it. The target range is free. */
 static void link_moved(struct remap *r)
 {
 	struct vma_place place;
@@ -235,7 +269,10 @@ static void link_moved(struct remap *r)
 		r->mm->locked_vm += pages;
 }
 
-/* The VMA at addr lost its pages but stays (MREMAP_DONTUNMAP): it is not locked any more. */
+/*
+ * MREMAP_DONTUNMAP: the old VMA stays but has lost its pages. It is not locked any more, as a
+ * locked region must have its pages present.
+ */
 static void leave_empty(struct remap *r)
 {
 	struct vm_area_struct *vma = find_vma(r->mm, r->addr);
@@ -244,14 +281,16 @@ static void leave_empty(struct remap *r)
 		return;
 	vma = vma_modify(vma, r->addr, r->addr + r->old_len,
 			 vma->vm_flags & ~(VM_LOCKED | VM_LOCKONFAULT));
-	if (!IS_ERR(vma)) /* without memory for the split it stays locked, and empty */
+	if (!IS_ERR(vma)) /* else, without memory for a split, it stays locked but empty */
 		r->mm->locked_vm -= r->old_len >> PAGE_SHIFT;
 }
 
+/* Move the region. Returns the new address, or -ENOMEM with nothing changed. */
 static unsigned long move_vma(struct remap *r)
 {
 	unsigned long moved = min(r->old_len, r->new_len);
 
+	VM_BUG_ON(r->addr < r->new_addr + r->new_len && r->new_addr < r->addr + r->old_len);
 	if (prepare_move(r))
 		return (unsigned long)-ENOMEM;
 	if (alloc_target_tables(r, moved)) {
@@ -260,7 +299,9 @@ static unsigned long move_vma(struct remap *r)
 		return (unsigned long)-ENOMEM;
 	}
 	/*
-	 * From here on nothing fails. Source and target may be parts of one VMA: r->vma is stale.
+	 * From here on nothing fails. Source and target may be parts of the same VMA, so that
+	 * unmapping the target may free r->vma: it is not used any more. The target's tables are
+	 * kept.
 	 */
 	if (r->flags & MREMAP_FIXED)
 		unmap_commit(r->mm, r->new_addr, r->new_len, r->spare_target, true);
@@ -276,7 +317,10 @@ static unsigned long move_vma(struct remap *r)
 
 /* ---- The system call ------------------------------------------------------------------------- */
 
-/* May the region change to new_len? What it shrinks by may belong to others. */
+/*
+ * May the region change its length? When it shrinks, the part that is cut off may cover other
+ * regions, so only what remains must lie within this one.
+ */
 static int check_resize(const struct remap *r)
 {
 	const struct vm_area_struct *vma = r->vma;
@@ -300,21 +344,27 @@ static int check_resize(const struct remap *r)
 	return may_expand_vm(r->mm, vma->vm_flags, grow >> PAGE_SHIFT) ? 0 : -ENOMEM;
 }
 
+/* MAP_ flags for get_unmapped_area(), which may place shared and private mappings differently. */
 static unsigned long area_flags(const struct remap *r)
 {
 	return r->vma->vm_flags & VM_MAYSHARE ? MAP_SHARED : MAP_PRIVATE;
 }
 
-/* Does the part of the old range that shrinking cuts off lie in user space? */
+/* Is the part that shrinking cuts off within user space? */
 static bool tail_is_valid(const struct remap *r)
 {
 	return r->old_len <= r->new_len ||
 	       (r->old_len <= TASK_SIZE && r->addr <= TASK_SIZE - r->old_len);
 }
 
-/* What unmapping [start, end) takes off the counts that limits look at; sign -1 puts it back. */
+/*
+ * Subtract what is mapped in [start, end) from the totals that the limits look at; sign -1 adds it
+ * again.
+ */
 static void discount_range(struct mm_struct *mm, unsigned long start, unsigned long end, long sign)
 {
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON(sign != 1 && sign != -1);
 	for (struct vm_area_struct *vma = find_vma_intersection(mm, start, end);
 	     vma && vma->vm_start < end; vma = vma->vm_next) {
 		long pages =
@@ -327,7 +377,10 @@ static void discount_range(struct mm_struct *mm, unsigned long start, unsigned l
 	}
 }
 
-/* The target and the cut-off tail will be gone: limits are checked without them. */
+/*
+ * The target's old contents and the cut-off tail will be unmapped. The limits are checked with
+ * totals that do not contain them; afterwards the totals are restored.
+ */
 static void discount(const struct remap *r, long sign)
 {
 	if (r->flags & MREMAP_FIXED)
@@ -336,6 +389,7 @@ static void discount(const struct remap *r, long sign)
 		discount_range(r->mm, r->addr + r->new_len, r->addr + r->old_len, sign);
 }
 
+/* The checks of a move, against limits without what will be unmapped. 0 or -errno. */
 static int check_move(const struct remap *r)
 {
 	int err;
@@ -349,7 +403,7 @@ static int check_move(const struct remap *r)
 	return err;
 }
 
-/* MREMAP_FIXED, and MREMAP_DONTUNMAP to a place of our choice or to the one hinted at. */
+/* MREMAP_FIXED, or MREMAP_DONTUNMAP to an address that we choose (new_addr is a hint). */
 static unsigned long mremap_to(struct remap *r)
 {
 	unsigned long fixed = r->flags & MREMAP_FIXED ? MAP_FIXED : 0, addr;
@@ -363,7 +417,7 @@ static unsigned long mremap_to(struct remap *r)
 	if (!tail_is_valid(r))
 		return (unsigned long)-EINVAL;
 	if (!r->old_len && r->flags & MREMAP_FIXED && r->addr - r->new_addr < r->new_len)
-		return (unsigned long)-EFAULT; /* a second view in place of the first */
+		return (unsigned long)-EFAULT; /* a second mapping over the first one */
 	err = check_move(r);
 	if (err)
 		return (unsigned long)err;
@@ -375,20 +429,27 @@ static unsigned long mremap_to(struct remap *r)
 	return move_vma(r);
 }
 
+/*
+ * Is the range behind the region free, and does old_len end where the region ends? A stack's guard
+ * gap above keeps only new regions away, not growing ones.
+ */
 static bool can_grow_in_place(const struct remap *r)
 {
 	const struct vm_area_struct *next = r->vma->vm_next;
 	unsigned long end = r->addr + r->new_len;
 
 	return r->addr + r->old_len == r->vma->vm_end && end > r->addr && end <= TASK_SIZE &&
-	       /* a stack's guard gap keeps only new regions off */
+
 	       (!next || end <= next->vm_start);
 }
 
+/* Move the end of the region up, count it, and merge with an equal region that is now adjacent. */
 static unsigned long grow_in_place(struct remap *r)
 {
 	unsigned long pages = (r->new_len - r->old_len) >> PAGE_SHIFT;
 
+	mmap_assert_write_locked(r->mm);
+	VM_BUG_ON(r->vma->vm_end != r->addr + r->old_len || r->new_len <= r->old_len);
 	if (r->vma->vm_flags & VM_ACCOUNT && vm_enough_memory(pages))
 		return (unsigned long)-ENOMEM;
 	vma_set_bounds(r->vma, r->vma->vm_start, r->addr + r->new_len);
@@ -399,6 +460,7 @@ static unsigned long grow_in_place(struct remap *r)
 	return r->addr;
 }
 
+/* Without MREMAP_FIXED and MREMAP_DONTUNMAP: shrink, grow in place, or move if that is allowed. */
 static unsigned long resize(struct remap *r)
 {
 	int err;
@@ -451,8 +513,9 @@ unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long
 	locked = (r.vma->vm_flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED;
 	ret = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? mremap_to(&r) : resize(&r);
 	up_write(&mm->mmap_lock);
+	/* A locked region that grew: its new pages are faulted in now. */
 	if (!IS_ERR_VALUE(ret) && locked && r.new_len > r.old_len)
-		/* no error, as with mmap */
+		/* errors are not reported */
 		(void)mm_populate(mm, ret + r.old_len, ret + r.new_len, POPULATE_RANGE);
 	return ret;
 }

@@ -27,12 +27,14 @@ unsigned long count_vma_pages_range(struct mm_struct *mm, unsigned long start, u
 	return pages;
 }
 
-/* What the range loses of vma, in every count. */
+/* Subtract [start, end) of vma from every count that it is in. */
 static void unaccount_part(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	unsigned long pages = (end - start) >> PAGE_SHIFT;
 
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
+	VM_BUG_ON(vma->vm_flags & VM_LOCKED && mm->locked_vm < pages);
 	vm_stat_account(mm, vma->vm_flags, -(long)pages);
 	if (vma->vm_flags & VM_LOCKED)
 		mm->locked_vm -= pages;
@@ -41,10 +43,12 @@ static void unaccount_part(struct vm_area_struct *vma, unsigned long start, unsi
 }
 
 /*
- * Take [start, end) out of the set of VMAs. The ones that vanish are returned as a list
- * (vm_next); spare is used up if the range is a hole in the middle of one.
+ * Take [start, end) out of the set of VMAs. The first VMA of the range is cut at start, the last
+ * one at end; those in between leave the set and are returned as a list, linked by vm_next. If the
+ * range is a hole in the middle of one VMA, spare becomes the part above it.
  *
- *	[aaaa|xxxx][xxxxx] [xx|bbbb]	cut, gone, cut
+ *	[aaaa|xxxx][xxxxx] [xx|bbbb]	cut, removed, cut
+ *	[aaaa|xxxx|ssss]		cut into a and s
  */
 static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned long start,
 					   unsigned long end, struct vm_area_struct *spare)
@@ -52,6 +56,7 @@ static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned 
 	struct vm_area_struct *gone = NULL, **tail = &gone, *next;
 	unsigned int turns = 0;
 
+	mmap_assert_write_locked(vma->vm_mm);
 	for (; vma && vma->vm_start < end; vma = next) {
 		unsigned long from = max(start, vma->vm_start), to = min(end, vma->vm_end);
 
@@ -65,6 +70,10 @@ static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned 
 			*tail = NULL;
 			continue;
 		}
+		/*
+		 * A hole: the upper part goes to spare, then the lower part is cut below.
+		 * unmap_prepare() has allocated spare, as it saw the same VMA.
+		 */
 		if (from > vma->vm_start && to < vma->vm_end)
 			split_vma_with(vma, to, spare);
 		if (from > vma->vm_start)
@@ -75,13 +84,19 @@ static struct vm_area_struct *detach_range(struct vm_area_struct *vma, unsigned 
 	return gone;
 }
 
-/* Pages and tables of a range that has no VMA any more; next: the first VMA behind it. */
+/*
+ * Free the pages and tables of a range that no VMA covers any more. The neighbours' bounds tell how
+ * far tables can be freed. keep_tables: the caller is about to use them again (mremap, MAP_FIXED).
+ */
 static void unmap_region(struct mm_struct *mm, unsigned long start, unsigned long end,
 			 bool keep_tables)
 {
 	struct vm_area_struct *prev, *next = find_vma_prev(mm, start, &prev);
 	struct mmu_gather tlb;
 
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON(prev && prev->vm_end > start);
+	VM_BUG_ON(next && next->vm_start < end); /* detached */
 	update_hiwater_rss(mm);
 	tlb_gather_mmu(&tlb, mm, false);
 	zap_page_range(&tlb, start, end);
@@ -97,11 +112,15 @@ static bool needs_split(const struct vm_area_struct *vma, unsigned long start, u
 	return vma->vm_start < start && end < vma->vm_end;
 }
 
+/* The only case that needs memory is a hole in the middle of one VMA, which then becomes two. */
 int unmap_prepare(struct mm_struct *mm, unsigned long start, unsigned long len,
 		  struct vm_area_struct **spare)
 {
 	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len);
 
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON((start | len) & ~PAGE_MASK || !len);
+	VM_BUG_ON(len > TASK_SIZE || start > TASK_SIZE - len);
 	*spare = NULL;
 	if (!vma || !needs_split(vma, start, start + len))
 		return 0;
@@ -111,21 +130,31 @@ int unmap_prepare(struct mm_struct *mm, unsigned long start, unsigned long len,
 	return *spare ? 0 : -ENOMEM;
 }
 
+/*
+ * Between unmap_prepare() and this call the caller may have unmapped or mapped other ranges (mremap
+ * does), which may have split the VMA that spare was meant for. Then spare is not needed any more.
+ */
 void unmap_commit(struct mm_struct *mm, unsigned long start, unsigned long len,
 		  struct vm_area_struct *spare, bool keep_tables)
 {
 	struct vm_area_struct *vma = find_vma_intersection(mm, start, start + len), *next;
 	unsigned int turns = 0;
 
-	lockdep_assert_held(&mm->mmap_lock);
-	if (spare && !needs_split(vma, start, start + len)) { /* another split came before */
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON((start | len) & ~PAGE_MASK || !len);
+	if (spare && !needs_split(vma, start, start + len)) {
 		vm_area_free(spare);
 		spare = NULL;
 	}
 	if (!vma)
 		return;
+	VM_BUG_ON(needs_split(vma, start, start + len) && !spare);
 	vma = detach_range(vma, start, start + len, spare);
 	unmap_region(mm, start, start + len, keep_tables);
+	/*
+	 * The VMAs are closed last: a close operation may free what the pages came from, so that no
+	 * entry may map them any more.
+	 */
 	for (; vma; vma = next) {
 		next = vma->vm_next;
 		remove_vma(vma);
@@ -143,6 +172,7 @@ int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len)
 	return err;
 }
 
+/* The checks; len is rounded up, and a len that becomes 0 by that is refused. */
 int do_munmap(unsigned long addr, size_t len)
 {
 	struct mm_struct *mm = current_vm->mm;

@@ -2,9 +2,9 @@
 /*
  * vma.c: the set of regions of an address space.
  *
- * A region (VMA) promises something for [vm_start, vm_end): rights, and where the data
- * come from. This file keeps the set; it never looks at page tables, and whoever
- * changes promises (mmap.c, mprotect.c, mremap.c ...) also changes what is mapped.
+ * A region (VMA) describes a range [vm_start, vm_end): the rights, and where the data come from.
+ * This file keeps the set of regions and never looks at page tables. The callers that change
+ * regions (mmap.c, mprotect.c, mremap.c ...) also change the page-table entries accordingly.
  *
  *	mmap -> [a] <-> [b] <-> [c]		by address (vm_next, vm_prev)
  *	mm_rb:	  b				the same VMAs in a red-black tree
@@ -20,10 +20,10 @@
  * is to change. Merging never allocates, splitting takes its second VMA as an argument, so
  * that callers allocate before they change anything.
  *
- * Locking: mmap_lock, for read to look, for write to change. Bounds are also read by
- * walkers of the file's i_mmap trees and of the anon_vma's list, so they change under
- * those locks too. mmap_cache is a hint that readers race on: one word, read and
- * written whole.
+ * Locking: mmap_lock, held for read to look regions up, for write to change them. Bounds are also
+ * read by walkers of the file's i_mmap trees and of the anon_vma's list, so they change under those
+ * locks too. mmap_cache is a hint, which several readers may set at a time: it is one word, read
+ * and written in one piece, and a look-up checks that the hint covers its address.
  *
  * Invariants (validate_vmas checks): (V1) list and tree hold the same VMAs, by address;
  * (V2) they are page aligned, not empty, and do not overlap; (V3) rb_gap and rb_subtree_gap
@@ -61,8 +61,9 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 }
 
 /*
- * All but the links of the reverse maps: those of vma change under locks of their own, at
- * the hand of other processes' VMAs, and those of the copy are not in any list yet.
+ * Copy all fields but the links of the reverse maps. The links of vma are protected by other locks
+ * than mmap_lock and change when VMAs of other processes come and go; those of the copy are in no
+ * list yet.
  */
 static void copy_fields(struct vm_area_struct *copy, const struct vm_area_struct *vma)
 {
@@ -88,11 +89,16 @@ void vm_area_free(struct vm_area_struct *vma)
 
 /* ---- Gaps ------------------------------------------------------------------------------ */
 
+/* The VMA that contains a node of mm_rb; NULL stays NULL. */
 static inline struct vm_area_struct *node_vma(const struct rb_node *node)
 {
 	return node ? rb_entry(node, struct vm_area_struct, vm_rb) : NULL;
 }
 
+/*
+ * Free bytes directly below vma, as far as they may be used: a stack's guard gap counts as taken.
+ * It is 0 where two stacks' guard gaps overlap.
+ */
 static inline unsigned long gap_below(const struct vm_area_struct *vma)
 {
 	unsigned long low = vma->vm_prev ? vma->vm_prev->vm_end : 0, high = vm_start_gap(vma);
@@ -100,6 +106,7 @@ static inline unsigned long gap_below(const struct vm_area_struct *vma)
 	return high > low ? high - low : 0;
 }
 
+/* The widest gap in the subtree of vma, from its own gap and the sums of its two children. */
 static inline unsigned long widest_gap(const struct vm_area_struct *vma)
 {
 	unsigned long widest = vma->rb_gap;
@@ -111,6 +118,10 @@ static inline unsigned long widest_gap(const struct vm_area_struct *vma)
 	return widest;
 }
 
+/*
+ * Recompute a node's sum; called by the tree for nodes whose subtree changed, bottom up. False: it
+ * is unchanged, so the sums of its ancestors are right already.
+ */
 static bool update_gap(struct rb_node *node)
 {
 	struct vm_area_struct *vma = node_vma(node);
@@ -123,8 +134,10 @@ static bool update_gap(struct rb_node *node)
 }
 
 /*
- * The range below vma became wider or narrower. rb_gap changes here alone, with the walk
- * that tells the ancestors: a rotation in between must not see a gap they do not know of.
+ * The free range below vma became wider or narrower: correct rb_gap and the sums of the ancestors.
+ * rb_gap is changed in this function only, together with the walk up. If it changed earlier, a
+ * rotation of the tree in between would compute sums from it that the ancestors do not know of, and
+ * the walk up could stop early at a node that seems right.
  */
 static void gap_changed(struct vm_area_struct *vma)
 {
@@ -141,16 +154,21 @@ static void gap_changed(struct vm_area_struct *vma)
 		node = rb_parent(node);
 }
 
+/* Is there a gap of at least length bytes in the subtree? */
 static inline bool subtree_fits(const struct rb_node *node, unsigned long length)
 {
 	return node && node_vma(node)->rb_subtree_gap >= length;
 }
 
-/* The highest place for s in [low, high), or 0. */
+/*
+ * The highest aligned address in the free range [low, high) at which s->length bytes fit between
+ * s->low and s->high; 0: they do not fit. (0 is never a result: s->low is above it.)
+ */
 static unsigned long fit_high(const struct gap_search *s, unsigned long low, unsigned long high)
 {
 	unsigned long addr;
 
+	VM_BUG_ON(!s->length || s->align_mask & (s->align_mask + 1));
 	low = max(low, s->low);
 	high = min(high, s->high);
 	if (high < low || high - low < s->length)
@@ -159,16 +177,19 @@ static unsigned long fit_high(const struct gap_search *s, unsigned long low, uns
 	return addr >= low ? addr : 0;
 }
 
+/* The lowest such address. */
 static unsigned long fit_low(const struct gap_search *s, unsigned long low, unsigned long high)
 {
 	unsigned long addr;
 
+	VM_BUG_ON(!s->length || s->align_mask & (s->align_mask + 1));
 	low = max(low, s->low);
 	high = min(high, s->high);
 	addr = (low + s->align_mask) & ~s->align_mask;
 	return addr >= low && high >= addr && high - addr >= s->length ? addr : 0;
 }
 
+/* Where the free range above all VMAs begins; no node stands for that one. */
 static unsigned long end_of_last_vma(const struct mm_struct *mm)
 {
 	struct vm_area_struct *last = node_vma(rb_last(&mm->mm_rb));
@@ -177,8 +198,16 @@ static unsigned long end_of_last_vma(const struct mm_struct *mm)
 }
 
 /*
- * Right to left over the nodes whose gap may do. A subtree is entered only if its widest
- * gap is long enough and lies at least partly below high.
+ * Visit the nodes from right to left, that is, gaps from high to low addresses, and skip subtrees
+ * that have no wide gap:
+ *
+ *	1. down to the right, while a gap there is wide enough and lies partly below s->high
+ *	2. try the gap below this node
+ *	3. down to the left once, if a gap there is wide enough, and on with 1
+ *	4. else up, until a node is reached from its right child, and on with 2
+ *
+ * The walk ends as soon as gaps lie below s->low. An aligned search may visit gaps in which the
+ * length fits but the aligned range does not; else each level costs one step down and one up.
  */
 unsigned long find_gap_topdown(struct mm_struct *mm, const struct gap_search *s)
 {
@@ -186,6 +215,8 @@ unsigned long find_gap_topdown(struct mm_struct *mm, const struct gap_search *s)
 	unsigned long addr = fit_high(s, end_of_last_vma(mm), ~0ul);
 	bool descend = true;
 
+	mmap_assert_locked(mm);
+	VM_BUG_ON((s->low | s->length) & ~PAGE_MASK || s->high > TASK_SIZE);
 	if (addr)
 		return addr;
 	if (!subtree_fits(node, s->length))
@@ -204,12 +235,16 @@ unsigned long find_gap_topdown(struct mm_struct *mm, const struct gap_search *s)
 				return addr;
 		}
 		if (vma->vm_start < s->low)
-			break; /* everything left of here is lower still */
+			break; /* all gaps further left are lower still */
 		descend = subtree_fits(node->left, s->length);
 		if (descend) {
 			node = node->left;
 			continue;
 		}
+		/*
+		 * This subtree is done. A node that is reached from its left child was tried
+		 * before, on the way down; the first one reached from its right child is next.
+		 */
 		while (rb_parent(node) && node == rb_parent(node)->left)
 			node = rb_parent(node);
 		node = rb_parent(node);
@@ -219,12 +254,15 @@ unsigned long find_gap_topdown(struct mm_struct *mm, const struct gap_search *s)
 	return (unsigned long)-ENOMEM;
 }
 
+/* The mirror image: gaps from low to high addresses, the range above all VMAs last. */
 unsigned long find_gap_bottomup(struct mm_struct *mm, const struct gap_search *s)
 {
 	struct rb_node *node = subtree_fits(mm->mm_rb.node, s->length) ? mm->mm_rb.node : NULL;
 	bool descend = true;
 	unsigned long addr;
 
+	mmap_assert_locked(mm);
+	VM_BUG_ON((s->low | s->length) & ~PAGE_MASK || s->high > TASK_SIZE);
 	while (node) {
 		struct vm_area_struct *vma;
 
@@ -264,6 +302,10 @@ static inline void write_mmap_cache(struct mm_struct *mm, struct vm_area_struct 
 	WRITE_ONCE(mm->mmap_cache, vma);
 }
 
+/*
+ * The first VMA that ends above addr. On the way down each VMA that ends above addr is a candidate,
+ * and only a VMA to its left can be a better one; a candidate that contains addr cannot be beaten.
+ */
 static struct vm_area_struct *search_tree(const struct mm_struct *mm, unsigned long addr)
 {
 	struct vm_area_struct *found = NULL;
@@ -284,6 +326,11 @@ static struct vm_area_struct *search_tree(const struct mm_struct *mm, unsigned l
 	return found;
 }
 
+/*
+ * Accesses cluster, so that the VMA of the last look-up is tried first. Several readers may store
+ * different VMAs in mmap_cache at the same time; any of them is a good hint. A VMA that leaves the
+ * set clears the hint (V5).
+ */
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 {
 	struct vm_area_struct *vma = read_mmap_cache(mm);
@@ -291,6 +338,7 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 	if (likely(vma && vma->vm_start <= addr && addr < vma->vm_end))
 		return vma;
 	vma = search_tree(mm, addr);
+	VM_BUG_ON(vma && (vma->vm_end <= addr || vma->vm_mm != mm));
 	if (vma)
 		write_mmap_cache(mm, vma);
 	return vma;
@@ -301,10 +349,15 @@ struct vm_area_struct *find_vma_prev(struct mm_struct *mm, unsigned long addr,
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
+	/* If no VMA ends above addr, the one before it is the last of all. */
 	*pprev = vma ? vma->vm_prev : node_vma(rb_last(&mm->mm_rb));
 	return vma;
 }
 
+/*
+ * The first VMA that ends above start is the first that can overlap; it does if it starts below
+ * end.
+ */
 struct vm_area_struct *find_vma_intersection(struct mm_struct *mm, unsigned long start,
 					     unsigned long end)
 {
@@ -313,12 +366,17 @@ struct vm_area_struct *find_vma_intersection(struct mm_struct *mm, unsigned long
 	return vma && vma->vm_start < end ? vma : NULL;
 }
 
+/*
+ * Descend to the empty place of the tree where a VMA for [addr, end) belongs. The last node passed
+ * on the right is the next VMA, the last one passed on the left the previous one.
+ */
 int find_vma_prepare(struct mm_struct *mm, unsigned long addr, unsigned long end,
 		     struct vma_place *place)
 {
 	struct rb_node **link = &mm->mm_rb.node, *parent = NULL;
 	struct vm_area_struct *next = NULL, *prev = NULL;
 
+	VM_BUG_ON((addr | end) & ~PAGE_MASK || addr >= end);
 	while (*link) {
 		struct vm_area_struct *vma = node_vma(*link);
 
@@ -344,12 +402,18 @@ static struct address_space *vma_mapping(const struct vm_area_struct *vma)
 	return vma->vm_file ? vma->vm_file->f_mapping : NULL;
 }
 
-/* The tree of its file that a VMA is in. */
+/*
+ * Private and shared VMAs of a file are in separate trees: page_mkclean only looks at shared ones.
+ */
 static struct rb_root *file_tree(const struct vm_area_struct *vma, struct address_space *mapping)
 {
 	return vma->vm_flags & VM_SHARED ? &mapping->i_mmap_shared : &mapping->i_mmap;
 }
 
+/*
+ * Take the locks under which walkers of both reverse maps read the bounds of vma. In this order:
+ * RANK_I_MMAP before RANK_ANON_VMA.
+ */
 static void lock_vma_mappings(struct vm_area_struct *vma)
 {
 	struct address_space *mapping = vma_mapping(vma);
@@ -359,6 +423,7 @@ static void lock_vma_mappings(struct vm_area_struct *vma)
 	anon_vma_lock(vma);
 }
 
+/* Release them in the opposite order. */
 static void unlock_vma_mappings(struct vm_area_struct *vma)
 {
 	struct address_space *mapping = vma_mapping(vma);
@@ -401,9 +466,13 @@ void vma_link_file_after(struct vm_area_struct *vma, struct vm_area_struct *pare
 	up_write(&mapping->i_mmap_rwsem);
 }
 
+/* Insert vma into the address-ordered list, between prev and next. */
 static void __vma_link_list(struct mm_struct *mm, struct vm_area_struct *vma,
 			    struct vm_area_struct *prev, struct vm_area_struct *next)
 {
+	VM_BUG_ON(prev && prev->vm_end > vma->vm_start); /* (V2) */
+	VM_BUG_ON(next && next->vm_start < vma->vm_end);
+	VM_BUG_ON(prev ? prev->vm_next != next : mm->mmap != next); /* (V1) */
 	vma->vm_prev = prev;
 	vma->vm_next = next;
 	if (prev)
@@ -414,20 +483,32 @@ static void __vma_link_list(struct mm_struct *mm, struct vm_area_struct *vma,
 		next->vm_prev = vma;
 }
 
+/*
+ * Insert vma into the tree at the empty place *link. Its sum starts at 0, so that rebalancing sees
+ * it change and updates all ancestors.
+ */
 static void __vma_link_rb(struct mm_struct *mm, struct vm_area_struct *vma, struct rb_node *parent,
 			  struct rb_node **link)
 {
+	VM_BUG_ON(*link);
 	vma->rb_gap = gap_below(vma);
 	vma->rb_subtree_gap = 0;
 	rb_link_node(&vma->vm_rb, parent, link);
 	rb_insert(&vma->vm_rb, &mm->mm_rb, update_gap);
 }
 
+/*
+ * The gap that vma splits belonged to the next VMA. That one's gap is corrected after vma is in the
+ * tree: then the sums change once, and never get too small in between.
+ */
 void __vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma_place *place)
 {
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON(vma->vm_mm != mm || (vma->vm_start | vma->vm_end) & ~PAGE_MASK); /* (V2) */
+	VM_BUG_ON(vma->vm_start >= vma->vm_end || vma->vm_end > TASK_SIZE);
 	__vma_link_list(mm, vma, place->prev, place->next);
 	__vma_link_rb(mm, vma, place->parent, place->link);
-	/* after: where one gap was, its two parts are, and sums change once */
+
 	gap_changed(place->next);
 	mm->map_count++;
 }
@@ -438,19 +519,34 @@ void vma_link(struct mm_struct *mm, struct vm_area_struct *vma, const struct vma
 	__vma_link_file(vma);
 }
 
+/*
+ * While fork copies a list in address order, the new VMA is the rightmost node: below the last one,
+ * on the right. No search is needed.
+ */
 void vma_append(struct mm_struct *mm, struct vm_area_struct *vma, struct vm_area_struct *last)
 {
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON(vma->vm_mm != mm || (last && last->vm_next));
 	__vma_link_list(mm, vma, last, NULL);
 	__vma_link_rb(mm, vma, last ? &last->vm_rb : NULL,
 		      last ? &last->vm_rb.right : &mm->mm_rb.node);
 	mm->map_count++;
 }
 
+/*
+ * Take vma out of the list, the tree and mmap_cache. The next VMA's gap grows by vma and the gap
+ * below it, before the node is erased: so the sums of the nodes that move up are computed from
+ * right gaps.
+ */
 void __vma_unlink(struct vm_area_struct *vma)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct vm_area_struct *prev = vma->vm_prev, *next = vma->vm_next;
 
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON(prev ? prev->vm_next != vma : mm->mmap != vma); /* (V1) */
+	VM_BUG_ON(next && next->vm_prev != vma);
+	VM_BUG_ON(mm->map_count <= 0); /* (V4) */
 	if (prev)
 		prev->vm_next = next;
 	else
@@ -459,6 +555,7 @@ void __vma_unlink(struct vm_area_struct *vma)
 		next->vm_prev = prev;
 	gap_changed(next);
 	rb_erase(&vma->vm_rb, &mm->mm_rb, update_gap);
+	/* No reader can set the hint to vma again: mmap_lock is held for write (V5). */
 	if (read_mmap_cache(mm) == vma)
 		write_mmap_cache(mm, NULL);
 	mm->map_count--;
@@ -470,6 +567,10 @@ void vma_unlink(struct vm_area_struct *vma)
 	vma_unlink_file(vma);
 }
 
+/*
+ * close() first, while the file is still referenced. The anon_vma is left last, as the VMA's pages
+ * must be unmapped before no walk can find them.
+ */
 void remove_vma(struct vm_area_struct *vma)
 {
 	if (vma->vm_ops && vma->vm_ops->close)
@@ -481,11 +582,18 @@ void remove_vma(struct vm_area_struct *vma)
 	vm_area_free(vma);
 }
 
+/*
+ * Walkers of the reverse maps compute an address from vm_start and vm_pgoff, so both change under
+ * the locks of both maps. The file's tree is ordered by vm_pgoff: the VMA leaves it for the change.
+ * The shift is signed: vm_start may move up or down.
+ */
 void vma_set_bounds(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
 	bool start_moved = vma->vm_start != start, end_moved = vma->vm_end != end;
 	struct address_space *mapping = vma_mapping(vma);
 
+	mmap_assert_write_locked(vma->vm_mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK || start >= end || end > TASK_SIZE); /* (V2) */
 	lock_vma_mappings(vma);
 	if (mapping)
 		vma_interval_remove(vma, file_tree(vma, mapping));
@@ -495,6 +603,7 @@ void vma_set_bounds(struct vm_area_struct *vma, unsigned long start, unsigned lo
 	if (mapping)
 		vma_interval_insert(vma, file_tree(vma, mapping));
 	unlock_vma_mappings(vma);
+	/* The gap below vma depends on its start, the gap below the next VMA on its end (V3). */
 	if (start_moved)
 		gap_changed(vma);
 	if (end_moved)
@@ -505,18 +614,25 @@ void vma_set_flags(struct vm_area_struct *vma, unsigned long flags)
 {
 	bool gap_moves = (vma->vm_flags ^ flags) & VM_GROWSDOWN;
 
-	/* Reclaim looks at VM_LOCKED under this lock before it takes a page away (rmap.c). */
+	mmap_assert_write_locked(vma->vm_mm);
+	/*
+	 * Reclaim does not hold mmap_lock when it looks at VM_LOCKED, but page_table_lock (rmap.c).
+	 */
 	spin_lock(&vma->vm_mm->page_table_lock);
 	WRITE_ONCE(vma->vm_flags, flags);
 	spin_unlock(&vma->vm_mm->page_table_lock);
 	vma->vm_page_prot = vma_page_prot(vma, flags);
+	/* A stack keeps its guard gap free, other regions have none: the gap below changes. */
 	if (gap_moves)
 		gap_changed(vma);
 }
 
 /* ---- Splitting ------------------------------------------------------------------------------- */
 
-/* The place right behind vma: as its right child, or as the next one's left. */
+/*
+ * The place in the tree directly behind vma: its right child, if it has none yet, else the left
+ * child of the next VMA, which is then the leftmost node of vma's right subtree.
+ */
 static struct vma_place place_after(struct vm_area_struct *vma)
 {
 	struct rb_node *node = &vma->vm_rb;
@@ -531,13 +647,16 @@ static struct vma_place place_after(struct vm_area_struct *vma)
  *	vma [AAAAAAAAAA]	->	vma [AAAA] spare [AAAAAA]
  *		^addr
  *
- * The new part is in the file's tree before the old one shrinks, so that a walker of
- * that tree never misses a page.
+ * The new part is on the anon_vma's list and in the file's tree before the old one shrinks. So a
+ * walker may meet a page in both parts, but never in neither, which would make a mapped page look
+ * unmapped.
  */
 void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_area_struct *spare)
 {
 	struct vma_place place;
 
+	mmap_assert_write_locked(vma->vm_mm);
+	VM_BUG_ON(addr & ~PAGE_MASK || addr <= vma->vm_start || addr >= vma->vm_end);
 	copy_fields(spare, vma);
 	spare->vm_pgoff = vma_pgoff(vma, addr);
 	spare->vm_start = addr;

@@ -5,10 +5,10 @@
  *	vma_merge_new		prev [new] next		any of: prev grows, next grows, both join
  *	vma_modify		prev [vvvv] next	the same for part of an existing VMA
  *
- * Two VMAs that touch are one if they promise the same (flags but for VM_SOFTDIRTY, file,
- * operations, policy), if what they show goes on from one to the other, and if one anonymous
- * reverse map can serve the pages of both (rmap.c). VMAs with vm_ops->close never merge: each of
- * them has to be closed for itself.
+ * Two adjacent VMAs can be merged if they have the same flags (except VM_SOFTDIRTY), file,
+ * operations and policy, if the second continues the first in its file, and if one anon_vma can
+ * serve the pages of both (rmap.c). VMAs with vm_ops->close are never merged, because close() must
+ * be called once for each.
  *
  * Locking: mmap_lock for write.
  *
@@ -21,7 +21,12 @@
 #include <pagoda/vmstat.h>
 #include "vma_internal.h"
 
-/* May pages of the two lie in one VMA, as far as the reverse map goes? */
+/*
+ * Can one anon_vma serve the pages of both VMAs? Yes if they use the same one, or if one of them
+ * has none yet and can take over the other's. A VMA that got its anon_vma by fork must not give it
+ * to memory that the parent does not have: its pages may be named by an ancestor's anon_vma, and a
+ * new neighbour's index numbers could then coincide with those of the parent's pages.
+ */
 static bool anon_vmas_match(const struct vm_area_struct *a, const struct vm_area_struct *b)
 {
 	if (a->anon_vma == b->anon_vma)
@@ -31,6 +36,7 @@ static bool anon_vmas_match(const struct vm_area_struct *a, const struct vm_area
 	return !a->anon_vma_inherited && !b->anon_vma_inherited;
 }
 
+/* Do b (with b_flags in place of its flags) and a agree in everything but the range? */
 static bool same_promise(const struct vm_area_struct *a, const struct vm_area_struct *b,
 			 unsigned long b_flags)
 {
@@ -40,7 +46,9 @@ static bool same_promise(const struct vm_area_struct *a, const struct vm_area_st
 	       anon_vmas_match(a, b);
 }
 
-/* Does [start, end) of b, with b_flags, continue a upwards? */
+/*
+ * Does [start, ...) of b, with b_flags, directly follow a, in the address space and in the object?
+ */
 static bool continues_after(const struct vm_area_struct *a, const struct vm_area_struct *b,
 			    unsigned long start, unsigned long b_flags)
 {
@@ -48,6 +56,7 @@ static bool continues_after(const struct vm_area_struct *a, const struct vm_area
 	       vma_pgoff(a, start) == vma_pgoff(b, start);
 }
 
+/* Does [..., end) of b, with b_flags, directly precede a? */
 static bool continues_before(const struct vm_area_struct *a, const struct vm_area_struct *b,
 			     unsigned long end, unsigned long b_flags)
 {
@@ -56,8 +65,9 @@ static bool continues_before(const struct vm_area_struct *a, const struct vm_are
 }
 
 /*
- * A region that covers new memory as well counts as written since clear_refs: too much rather than
- * too little.
+ * VM_SOFTDIRTY says that all pages of the region count as written since clear_refs. If a region
+ * with the flag is merged with one without it, the result keeps the flag: reporting pages as
+ * written that were not is harmless, the opposite is not.
  */
 static void inherit_soft_dirty(struct vm_area_struct *keep, unsigned long other_flags)
 {
@@ -65,9 +75,14 @@ static void inherit_soft_dirty(struct vm_area_struct *keep, unsigned long other_
 		vma_set_flags(keep, keep->vm_flags | VM_SOFTDIRTY);
 }
 
-/* keep is about to cover pages of other. */
+/*
+ * keep is about to cover pages of other. It takes over other's anon_vma if it has none, and joins
+ * its list, so that walks find those pages in keep.
+ */
 static void adopt_vma(struct vm_area_struct *keep, const struct vm_area_struct *other)
 {
+	mmap_assert_write_locked(keep->vm_mm);
+	VM_BUG_ON(keep->vm_mm != other->vm_mm || !anon_vmas_match(keep, other));
 	inherit_soft_dirty(keep, other->vm_flags);
 	if (keep->anon_vma || !other->anon_vma)
 		return;
@@ -82,9 +97,13 @@ static void count_merge(void)
 }
 
 /*
- *	prev [new] next  ->  pppppppppppp	both fit: next is absorbed
- *	prev [new] next  ->  pppppppp next	or only one of them grows
- *	prev [new] next  ->  prev nnnnnnn
+ * Cover a new range by neighbours, if they match model, which describes it:
+ *
+ *	prev [new] next  ->  pppppppppppp	both match, and each other: next is absorbed
+ *	prev [new] next  ->  pppppppp next	only prev matches
+ *	prev [new] next  ->  prev nnnnnnn	only next matches
+ *
+ * A neighbour grows before another one is removed from its file's tree, as in split_vma_with().
  */
 struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_place *place,
 				     const struct vm_area_struct *model)
@@ -93,10 +112,17 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_plac
 	bool after = continues_after(prev, model, model->vm_start, model->vm_flags);
 	bool before = continues_before(next, model, model->vm_end, model->vm_flags);
 
-	lockdep_assert_held(&mm->mmap_lock);
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON((model->vm_start | model->vm_end) & ~PAGE_MASK);
+	VM_BUG_ON(prev && prev->vm_end > model->vm_start);
+	VM_BUG_ON(next && next->vm_start < model->vm_end);
 	if (after && before && anon_vmas_match(prev, next)) {
 		unsigned long end = next->vm_end;
 
+		/*
+		 * next leaves the list and the tree before prev grows over it (V2), but stays in
+		 * its file's tree until prev covers its pages.
+		 */
 		adopt_vma(prev, next);
 		__vma_unlink(next);
 		vma_set_bounds(prev, prev->vm_start, end);
@@ -115,11 +141,17 @@ struct vm_area_struct *vma_merge_new(struct mm_struct *mm, const struct vma_plac
 	return prev;
 }
 
-/* prev takes over [start, end) of vma from its lower end; end == vma->vm_end: all of it. */
+/*
+ * The previous VMA takes over [vma->vm_start, end) of vma; end == vma->vm_end: all of it.
+ *
+ *	prev [vvvvvv]	->	ppppp [vvv]	or	pppppppp
+ */
 static struct vm_area_struct *give_to_prev(struct vm_area_struct *vma, unsigned long end)
 {
 	struct vm_area_struct *prev = vma->vm_prev;
 
+	VM_BUG_ON(!prev || prev->vm_end != vma->vm_start);
+	VM_BUG_ON(end <= vma->vm_start || end > vma->vm_end);
 	adopt_vma(prev, vma);
 	if (end == vma->vm_end) {
 		__vma_unlink(vma);
@@ -127,10 +159,7 @@ static struct vm_area_struct *give_to_prev(struct vm_area_struct *vma, unsigned 
 		vma_unlink_file(vma);
 		remove_vma(vma);
 	} else {
-		/*
-		 * first grow, then shrink: a walker of the file's tree may see a page twice, never
-		 * not at all
-		 */
+		/* A walker of the file's tree may meet a page twice, but never misses one. */
 		vma_set_bounds(prev, prev->vm_start, end);
 		vma_set_bounds(vma, end, vma->vm_end);
 	}
@@ -138,10 +167,17 @@ static struct vm_area_struct *give_to_prev(struct vm_area_struct *vma, unsigned 
 	return prev;
 }
 
+/*
+ * The next VMA takes over [start, vma->vm_end) of vma; start == vma->vm_start: all of it.
+ *
+ *	[vvvvvv] next	->	[vvv] nnnnn	or	nnnnnnnn
+ */
 static struct vm_area_struct *give_to_next(struct vm_area_struct *vma, unsigned long start)
 {
 	struct vm_area_struct *next = vma->vm_next;
 
+	VM_BUG_ON(!next || next->vm_start != vma->vm_end);
+	VM_BUG_ON(start < vma->vm_start || start >= vma->vm_end);
 	adopt_vma(next, vma);
 	if (start == vma->vm_start) {
 		__vma_unlink(vma);
@@ -156,13 +192,22 @@ static struct vm_area_struct *give_to_next(struct vm_area_struct *vma, unsigned 
 	return next;
 }
 
-/* Cut [start, end) out of vma; both new VMAs are allocated before the first cut. */
+/*
+ * Make [start, end) of vma a VMA of its own. Up to two new VMAs are needed; both are allocated
+ * before the first split, so that a failure changes nothing.
+ *
+ *	[vvvvvvvvvvvv]	->	[vvv][iiii][vvv]
+ *	    ^start ^end
+ */
 static struct vm_area_struct *isolate(struct vm_area_struct *vma, unsigned long start,
 				      unsigned long end)
 {
 	int cuts = (start != vma->vm_start) + (end != vma->vm_end);
 	struct vm_area_struct *spare[2] = {NULL, NULL};
 
+	mmap_assert_write_locked(vma->vm_mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK || start >= end);
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end);
 	if (vma->vm_mm->map_count + cuts > MAX_MAP_COUNT)
 		return ERR_PTR(-ENOMEM);
 	for (int i = 0; i < cuts; i++) {
@@ -182,17 +227,29 @@ static struct vm_area_struct *isolate(struct vm_area_struct *vma, unsigned long 
 	return vma;
 }
 
+/*
+ * The part that gets new flags is given to a neighbour that has them, or isolated:
+ *
+ *	prev [vvvv] next  ->  ppppppppppp	all of it, both match: three become one
+ *	prev [vvvv] next  ->  ppppp[vv] next	the lower part or all of it, prev matches
+ *	prev [vvvv] next  ->  prev [vv]nnnnn	the upper part or all of it, next matches
+ *	prev [vvvv] next  ->  prev [v][m][v] next	else
+ *
+ * Giving a part to a neighbour needs no memory. So a change that can be merged never fails.
+ */
 struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long start,
 				  unsigned long end, unsigned long flags)
 {
 	bool after = start == vma->vm_start && continues_after(vma->vm_prev, vma, start, flags);
 	bool before = end == vma->vm_end && continues_before(vma->vm_next, vma, end, flags);
 
-	lockdep_assert_held(&vma->vm_mm->mmap_lock);
+	mmap_assert_write_locked(vma->vm_mm);
+	VM_BUG_ON((start | end) & ~PAGE_MASK);
 	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end || start >= end);
 	if (after && before && anon_vmas_match(vma->vm_prev, vma->vm_next)) {
 		struct vm_area_struct *prev = give_to_prev(vma, end);
 
+		/* vma is gone; the VMA behind prev is the former next one. */
 		return give_to_prev(prev->vm_next, prev->vm_next->vm_end);
 	}
 	if (after)
@@ -205,11 +262,17 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, unsigned long star
 	return vma;
 }
 
+/*
+ * Isolate the range, exchange the policy, and merge with neighbours that have the same one. The old
+ * policy is put after the new one is in place: faults read it under mmap_lock, which is held for
+ * write.
+ */
 struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long start,
 				      unsigned long end, struct mempolicy *pol)
 {
 	struct mempolicy *old;
 
+	mmap_assert_write_locked(vma->vm_mm);
 	if (mpol_equal(vma->vm_policy, pol))
 		return vma;
 	vma = isolate(vma, start, end);
@@ -221,8 +284,10 @@ struct vm_area_struct *vma_set_policy(struct vm_area_struct *vma, unsigned long 
 	return vma_merge_around(vma);
 }
 
+/* With the next VMA first: vma may be absorbed by either, and the survivor is returned. */
 struct vm_area_struct *vma_merge_around(struct vm_area_struct *vma)
 {
+	mmap_assert_write_locked(vma->vm_mm);
 	if (continues_before(vma->vm_next, vma, vma->vm_end, vma->vm_flags))
 		vma = give_to_next(vma, vma->vm_start);
 	if (continues_after(vma->vm_prev, vma, vma->vm_start, vma->vm_flags))
