@@ -3,7 +3,8 @@
  * lru.c: which list a user page is on: active (hot) or inactive (cold), anonymous or file,
  * of its zone.
  *
- * Only the lists and the flags that mirror them; what to evict is decided in vmscan.c.
+ * This file keeps the lists and the flags that say on which list a page is; vmscan.c decides what
+ * to evict.
  *
  *	PG_lru		on one of its zone's lists
  *	PG_active	on the active one of its kind
@@ -17,20 +18,20 @@
  *					second use   v  |    v  | munlock, unmap
  *						    active  PG_mlocked
  *
- * Reclaim works on pages that stay on their list: it turns the coldest page to the hot end
- * and takes a reference, both under the lock. So a page is found by list only while
- * PG_lru is set, and who drops the last reference of such a page must be prepared for a
- * second finder (page_alloc.c, drop_reference()).
+ * Reclaim works on pages that stay on their list: it turns the coldest page to the hot end and
+ * takes a reference, both under the lock. So a page can be found by its list only while PG_lru is
+ * set. Reclaim may take a reference from the list at the moment when the last one is dropped;
+ * drop_reference() in page_alloc.c handles that.
  *
  * Invariants: (I1) under the lruvec's lock the flags say exactly which list holds the
  * page (PM-29), and nr[] are the lists' lengths; (I2) at most one of PG_lru, PG_lru_add and
- * PG_mlocked is set; (I3) PG_swapbacked does not change while one of them is, but in
- * lru_set_lazyfree.
+ * PG_mlocked is set; (I3) while one of them is set, PG_swapbacked is changed by lru_set_lazyfree()
+ * only.
  *
  * Locking: lruvec->lock (RANK_LRU), interrupts off: the last reference of a page may be
  * dropped in a handler. Batches: interrupts off on their CPU.
  * Failure: none.
- * Observability: lru_pages() and friends, in /proc/meminfo and zoneinfo.
+ * Observability: lru_pages() and the other counts, in /proc/meminfo and zoneinfo.
  */
 #include <pagoda/lru.h>
 #include <pagoda/bug.h>
@@ -42,49 +43,70 @@ const struct page_list_ops *page_list_ops;
 struct lru_batch lru_batches[NR_CPUS];
 unsigned long lru_kind_flag = 1ul << PG_swapbacked;
 
+/* The lists and the lock of the page's zone. */
 static struct lruvec *page_lruvec(const struct page *page)
 {
 	return &page_zone(page)->lruvec;
 }
 
+/* Change the length of a list. It is read without the lock, so it is stored in one piece. */
 static void count_pages(struct lruvec *lruvec, enum lru_list list, long n)
 {
 	lockdep_assert_held(&lruvec->lock);
 	WRITE_ONCE(lruvec->nr[list], lruvec->nr[list] + (unsigned long)n);
 }
 
+/* Put a page at the hot end of the list that its flags name (I1). PG_lru is set already. */
 static void add_locked(struct lruvec *lruvec, struct page *page)
 {
 	enum lru_list list = page_lru(page);
 
+	lockdep_assert_held(&lruvec->lock);
+	VM_BUG_ON(!PageLRU(page) || PageMlocked(page) || PageReserved(page)); /* (I1), (I2) */
+	VM_BUG_ON(test_bit(PG_lru_add, &page->flags));			      /* (I2) */
 	list_add(&page->lru, &lruvec->lists[list]);
 	count_pages(lruvec, list, 1);
 }
 
+/* Take a page off the list that its flags name (I1): called before the flags change. */
 static void del_locked(struct lruvec *lruvec, struct page *page)
 {
+	lockdep_assert_held(&lruvec->lock);
+	VM_BUG_ON(!lruvec->nr[page_lru(page)]); /* (I1) */
 	list_del(&page->lru);
 	count_pages(lruvec, page_lru(page), -1);
 }
 
+/* Count a page that mlock keeps off the lists. */
 static void count_mlocked(struct lruvec *lruvec, long n)
 {
+	lockdep_assert_held(&lruvec->lock);
+	VM_BUG_ON(n < 0 && !lruvec->nr_mlocked);
 	WRITE_ONCE(lruvec->nr_mlocked, lruvec->nr_mlocked + (unsigned long)n);
 }
 
 /* ---- One page ----------------------------------------------------------------------------- */
 
+/*
+ * A page in a batch will be put on its list by the batch; a page that mlock keeps off stays off
+ * (I2).
+ */
 void lru_cache_add(struct page *page)
 {
 	struct lruvec *lruvec = page_lruvec(page);
 	unsigned long flags;
 
+	VM_BUG_ON(PageReserved(page) || PageSlab(page) || PageTable(page));
 	spin_lock_irqsave(&lruvec->lock, flags);
 	if (!test_bit(PG_lru_add, &page->flags) && !PageMlocked(page) && !TestSetPageLRU(page))
 		add_locked(lruvec, page);
 	spin_unlock_irqrestore(&lruvec->lock, flags);
 }
 
+/*
+ * The page leaves its mapping or is freed. It is on its list, or kept off it by mlock, or on
+ * neither: a page in a batch has a reference, and is put on a list later.
+ */
 void lru_cache_del(struct page *page)
 {
 	struct lruvec *lruvec = page_lruvec(page);
@@ -101,12 +123,18 @@ void lru_cache_del(struct page *page)
 	spin_unlock_irqrestore(&lruvec->lock, flags);
 }
 
+/*
+ * Change PG_active, and the list with it. A page that waits in a batch only changes the flag: the
+ * batch puts it on the list that the flag then names. A page on no list is left alone, as PG_active
+ * without PG_lru or PG_lru_add would be found when it is freed.
+ */
 static void set_page_active(struct page *page, bool active)
 {
 	struct lruvec *lruvec = page_lruvec(page);
 	bool on_list;
 	unsigned long flags;
 
+	VM_BUG_ON(page_count(page) < 1);
 	spin_lock_irqsave(&lruvec->lock, flags);
 	on_list = PageLRU(page);
 	if ((on_list || test_bit(PG_lru_add, &page->flags)) && PageActive(page) != active) {
@@ -134,6 +162,10 @@ void deactivate_page(struct page *page)
 	set_page_active(page, false);
 }
 
+/*
+ * Two uses make a page active: the first sets PG_referenced, the second activates it. So a page
+ * that is read once, as in a large copy, stays inactive and does not displace pages in use.
+ */
 void mark_page_accessed(struct page *page)
 {
 	if (!PageReferenced(page)) {
@@ -144,12 +176,18 @@ void mark_page_accessed(struct page *page)
 	}
 }
 
+/*
+ * PG_swapbacked decides which kind of list the page is on, so the page is taken off before the flag
+ * changes and put on the other list after it (I1). A lazily freed page goes to the inactive file
+ * list, where reclaim looks first; one that is used again becomes active.
+ */
 bool lru_set_lazyfree(struct page *page, bool lazyfree)
 {
 	struct lruvec *lruvec = page_lruvec(page);
 	bool on_list, change;
 	unsigned long flags;
 
+	VM_BUG_ON(!PageAnon(page) || page_count(page) < 1);
 	spin_lock_irqsave(&lruvec->lock, flags);
 	on_list = PageLRU(page);
 	change = (on_list || test_bit(PG_lru_add, &page->flags)) && PageLazyFree(page) != lazyfree;
@@ -171,6 +209,10 @@ bool lru_set_lazyfree(struct page *page, bool lazyfree)
 	return change;
 }
 
+/*
+ * At most one turn of the list: a page whose reference count is 0 is being freed by another CPU,
+ * which waits for the lock to take it off the list, so it is skipped.
+ */
 struct page *lru_take_coldest(zone_t *zone, enum lru_list list)
 {
 	struct lruvec *lruvec = &zone->lruvec;
@@ -178,9 +220,11 @@ struct page *lru_take_coldest(zone_t *zone, enum lru_list list)
 	struct page *page = NULL;
 	unsigned long flags;
 
+	VM_BUG_ON((unsigned int)list >= NR_LRU_LISTS);
 	spin_lock_irqsave(&lruvec->lock, flags);
 	for (unsigned long left = lruvec->nr[list]; left && !page; left--) {
 		page = list_entry(head->prev, struct page, lru);
+		VM_BUG_ON(!PageLRU(page) || page_lru(page) != list); /* (I1) */
 		list_move(&page->lru, head);
 		if (!get_page_unless_zero(page))
 			page = NULL;
@@ -189,6 +233,10 @@ struct page *lru_take_coldest(zone_t *zone, enum lru_list list)
 	return page;
 }
 
+/*
+ * Reclaim has written the page and can free it as soon as it comes to it: so move it to the cold
+ * end. It may have been activated meanwhile, or left its list; then it stays where it is.
+ */
 void lru_rotate_written(struct page *page)
 {
 	struct lruvec *lruvec = page_lruvec(page);
@@ -200,6 +248,10 @@ void lru_rotate_written(struct page *page)
 	spin_unlock_irqrestore(&lruvec->lock, flags);
 }
 
+/*
+ * Reclaim found the page in a locked region: take it off the list, so that it is not looked at
+ * again and again. If munlock() or another CPU has taken it off before, nothing is done.
+ */
 void lru_cull_mlocked(struct page *page)
 {
 	struct lruvec *lruvec = page_lruvec(page);
@@ -215,16 +267,19 @@ void lru_cull_mlocked(struct page *page)
 	spin_unlock_irqrestore(&lruvec->lock, flags);
 }
 
+/* The page is not locked any more, perhaps: put it back on its list. */
 void lru_rescue_mlocked(struct page *page)
 {
 	struct lruvec *lruvec = page_lruvec(page);
 	unsigned long flags;
 
+	VM_BUG_ON(page_count(page) < 1);
 	spin_lock_irqsave(&lruvec->lock, flags);
 	if (PageMlocked(page)) {
 		ClearPageMlocked(page);
 		count_mlocked(lruvec, -1);
-		(void)TestSetPageLRU(page); /* (I2): it was clear */
+		VM_BUG_ON(PageLRU(page));   /* (I2) */
+		(void)TestSetPageLRU(page); /* the old value is known */
 		add_locked(lruvec, page);
 	}
 	spin_unlock_irqrestore(&lruvec->lock, flags);
@@ -232,11 +287,16 @@ void lru_rescue_mlocked(struct page *page)
 
 /* ---- Many pages ---------------------------------------------------------------------------- */
 
-/* The lruvec whose lock is held while going over pages that mostly lie in one zone. */
+/*
+ * For loops over pages that mostly lie in one zone: return with the lock of page's lruvec held.
+ * held is the lruvec whose lock is held so far (NULL: none), and it is released if it is another
+ * one.
+ */
 static struct lruvec *relock(struct lruvec *held, const struct page *page)
 {
 	struct lruvec *lruvec = page_lruvec(page);
 
+	VM_BUG_ON(port_irqs_enabled());
 	if (likely(held == lruvec))
 		return held;
 	if (held)
@@ -246,8 +306,9 @@ static struct lruvec *relock(struct lruvec *held, const struct page *page)
 }
 
 /*
- * A page from a batch to its list. Both flags change in one step, as others may write others:
- * one is set and the other clear (I2), so that one addition does it.
+ * Move a page from a batch to its list. PG_lru_add is cleared and PG_lru set in one step, so that
+ * (I2) holds at each moment, while other CPUs may change other flags. As one flag is known to be
+ * set and the other to be clear (I2), one atomic addition of the difference does it.
  */
 static inline void add_from_batch(struct lruvec *lruvec, struct page *page)
 {
@@ -258,12 +319,17 @@ static inline void add_from_batch(struct lruvec *lruvec, struct page *page)
 	count_pages(lruvec, list, 1);
 }
 
-/* Interrupts off. Pages that nobody else holds any more are freed in the end. */
+/*
+ * Put all pages of the batch on their lists, and drop the batch's references. A page whose last
+ * reference that was is freed afterwards, without the lock, since freeing takes it: it is on its
+ * list with a count of 0 meanwhile, which keeps lru_take_coldest() from using it.
+ */
 void lru_batch_drain(struct lru_batch *batch)
 {
 	struct lruvec *held = NULL;
 	unsigned int nr_dead = 0;
 
+	VM_BUG_ON(port_irqs_enabled() || batch->nr > LRU_BATCH_PAGES);
 	for (unsigned int i = 0; i < batch->nr; i++) {
 		struct page *page = batch->pages[i];
 
@@ -276,7 +342,7 @@ void lru_batch_drain(struct lru_batch *batch)
 		spin_unlock(&held->lock);
 	batch->nr = 0;
 	for (unsigned int i = 0; i < nr_dead; i++) {
-		atomic_set(&batch->pages[i]->count, 1); /* 0 kept others away */
+		atomic_set(&batch->pages[i]->count, 1); /* see above */
 		put_page(batch->pages[i]);
 	}
 }
@@ -291,12 +357,17 @@ void lru_add_drain(void)
 	port_irq_restore(flags);
 }
 
+/* port_on_each_cpu() calls it with interrupts off. */
 static void drain_this_cpu(void *unused)
 {
 	(void)unused;
 	lru_add_drain();
 }
 
+/*
+ * With interrupts off other CPUs cannot be asked: two CPUs that asked each other would wait for
+ * ever. Only this CPU's batch is emptied then.
+ */
 void lru_add_drain_all(void)
 {
 	unsigned int nr = port_nr_cpus();
@@ -307,22 +378,34 @@ void lru_add_drain_all(void)
 		port_on_each_cpu((1ul << nr) - 1, drain_this_cpu, NULL);
 }
 
-/* Flags that an anonymous page may carry to its end without anything to be undone. */
+/*
+ * The flags that an anonymous page may have when it is freed without anything else to be done for
+ * it. A page with another flag takes the slow way through put_page().
+ */
 #define ANON_END_FLAGS                                                                    \
 	(1ul << PG_lru | 1ul << PG_active | 1ul << PG_swapbacked | 1ul << PG_referenced | \
 	 1ul << PG_uptodate | 1ul << PG_dirty | 1ul << PG_workingset)
 
 /*
- * Take a page that the caller alone holds off its list and wipe it, so that it is freed the
- * quick way. Lock held: nobody gets at the page by its list, and by nothing else.
+ * The caller has the only reference: take the page off its list and clear its flags and identity,
+ * so that put_page() finds nothing to do and frees it quickly. The lock is held, so that no one can
+ * find the page by its list; nor can anyone by an entry, as it is unmapped.
  */
 static void retire_anon_page(struct lruvec *lruvec, struct page *page)
 {
+	VM_BUG_ON(page_count(page) != 1 || page_mapcount(page));
+	VM_BUG_ON(PageLocked(page) || PageWriteback(page));
 	del_locked(lruvec, page);
 	WRITE_ONCE(page->flags, page->flags & ~ANON_END_FLAGS);
 	WRITE_ONCE(page->mapping, NULL);
 }
 
+/*
+ * Two passes. The first takes the anonymous pages of which the caller has the only reference off
+ * their lists, with one turn of the lock for many pages. Both tests of the count are needed: the
+ * first saves the lock for others, the second is made under the lock, where reclaim cannot take a
+ * reference from the list any more. The second pass drops all references.
+ */
 void release_pages(struct page **pages, unsigned int nr)
 {
 	unsigned long flags = port_irq_save();
@@ -341,9 +424,14 @@ void release_pages(struct page **pages, unsigned int nr)
 		spin_unlock(&held->lock);
 	port_irq_restore(flags);
 	for (unsigned int i = 0; i < nr; i++) {
-		/* Unmapped here, but perhaps still in use: another region may lock it no more. */
+		/*
+		 * Unmapped here, but still in use by others. The region that was unmapped may have
+		 * been the one that locked the page; if another one does, reclaim will take it off
+		 * again.
+		 */
 		if (unlikely(PageMlocked(pages[i])) && page_count(pages[i]) > 1)
 			lru_rescue_mlocked(pages[i]);
+		/* One user less: perhaps no one needs the swap slot any more. */
 		if (unlikely(PageSwapCache(pages[i])))
 			page_list_ops->unmapped_swap_page(pages[i]);
 		put_page(pages[i]);
@@ -352,6 +440,10 @@ void release_pages(struct page **pages, unsigned int nr)
 
 /* ---- Counting ------------------------------------------------------------------------------- */
 
+/*
+ * The counts are read without the locks: each is right at some moment, their sum perhaps at none.
+ * That is enough for statistics and for reclaim's decisions.
+ */
 static unsigned long nr_mlocked_of(const struct lruvec *lruvec, enum lru_list list)
 {
 	(void)list;
@@ -363,6 +455,7 @@ static unsigned long nr_of(const struct lruvec *lruvec, enum lru_list list)
 	return READ_ONCE(lruvec->nr[list]);
 }
 
+/* Sum one figure over the lruvecs of all zones. */
 static unsigned long sum_lruvecs(unsigned long (*figure)(const struct lruvec *, enum lru_list),
 				 enum lru_list list)
 {
@@ -398,6 +491,9 @@ unsigned long nr_mlocked_pages(void)
 
 /* ---- Checking -------------------------------------------------------------------------------- */
 
+/*
+ * Every page of the list belongs to the zone and has the flags of the list (I1), (I2); nr is right.
+ */
 static void validate_list(zone_t *zone, enum lru_list list)
 {
 	struct lruvec *lruvec = &zone->lruvec;
