@@ -3,9 +3,10 @@
  * extable.c: where kernel code goes on when its access to user memory faults
  * (thesis 9.4).
  *
- * Each access site that may fault puts a pair (instruction, fixup) into the table,
- * which the machine's linker script (or an array) bounds. The table is small and
- * misses are bugs, so one linear pass is enough; nothing is sorted at boot.
+ * Each instruction that may fault on user memory has a pair (instruction, fixup) in the table,
+ * whose bounds the machine's linker script (or an array) sets. The table is small, and it is
+ * searched only when an access fails or the kernel has a bug. So a linear search is enough, and
+ * nothing is sorted at boot.
  *
  * No locks: the table is constant.
  */
@@ -13,6 +14,7 @@
 #include <asm/ptrace.h>
 #include <stddef.h>
 
+/* The entry for ip between first and end, or NULL. */
 static const struct exception_table_entry *
 search_one_table(const struct exception_table_entry *first, const struct exception_table_entry *end,
 		 unsigned long ip)
@@ -28,6 +30,9 @@ const struct exception_table_entry *search_exception_table(unsigned long ip)
 	return search_one_table(__start___ex_table, __stop___ex_table, ip);
 }
 
+/*
+ * Only the instruction pointer changes: the fixup finds in the registers how far the copy has come.
+ */
 _Bool fixup_exception(struct pt_regs *regs)
 {
 	const struct exception_table_entry *e = search_exception_table(regs->ip);

@@ -2,9 +2,9 @@
 /*
  * fault.c: the page-fault handler, from the trap to the answer.
  *
- * Three questions, in this order (Kernel Architecture 4.10): is the address one the
- * interrupted code may use at all; does a region (or the kernel's reference table)
- * promise something there; which mechanism supplies it. The third is mm/space/memory.c's.
+ * Three questions are asked in this order (Kernel Architecture 4.10): may the interrupted code use
+ * the address at all; does a region (or the kernel's reference table) cover it; which mechanism
+ * supplies the data. mm/space/memory.c answers the third.
  *
  *	do_page_fault
  *	  kernel half  do_kernel_addr_fault
@@ -12,8 +12,8 @@
  *			 stale translation (spurious)	-> done
  *			 else				-> bad
  *	  user half    do_user_addr_fault
- *			 the kernel had no business there (SMEP, SMAP, reserved bit) -> die
- *			 user mode's access as a supervisor, under SMAP -> bad
+ *			 an access that is always a kernel bug (SMEP, SMAP, reserved bit) -> die
+ *			 an access for user mode with supervisor rights, under SMAP -> bad
  *			 must not sleep, or no mm	-> fixup or die
  *			 mmap_lock; find_vma; expand_stack; access_error
  *			 handle_mm_fault, once more if it dropped the lock
@@ -31,12 +31,12 @@
  * SMAP refuses those stack accesses to user memory, whatever is mapped there. So the program gets
  * SIGSEGV at once: a fault that was served would only be repeated for ever.
  *
- * Locking: mmap_lock is taken for read over the region checks and the service. A
- * kernel fault at an instruction without a fixup only tries it: the code may be
- * holding it for write, and is broken anyway (FT-17).
+ * Locking: mmap_lock is taken for read over the region checks and the service. For a kernel fault
+ * at an instruction without a fixup the lock is only tried: such a fault is a bug, and the code may
+ * be holding the lock for write, so that waiting for it would never end (FT-17).
  *
- * Failure: running out of memory kills the task (init waits and retries); nothing
- * here allocates by itself.
+ * Failure: without memory the task is killed (init waits and retries instead). This file itself
+ * allocates nothing.
  *
  * Seen in: vm events pgfault (every fault on a user address), pgmajfault, fault_*;
  * min_flt and maj_flt of the task.
@@ -69,6 +69,7 @@
 void (*fault_hook)(enum fault_place place, struct pt_regs *regs, unsigned long error_code,
 		   unsigned long address);
 
+/* Tell the hook of the tests, if there is one, that a fault passes this place. */
 static inline void fault_at(enum fault_place place, struct pt_regs *regs, unsigned long error_code,
 			    unsigned long address)
 {
@@ -85,8 +86,8 @@ struct user_fault {
 };
 
 /*
- * A fault that no region serves: what the three answers are. Others are traced by
- * handle_mm_fault().
+ * Tell fault_trace the answers to the three questions, for a fault that no region serves. The
+ * others are traced in handle_mm_fault().
  */
 static void trace_fault(unsigned long error_code, unsigned long address,
 			const struct vm_area_struct *vma, enum fault_mechanism by)
@@ -107,10 +108,14 @@ static void trace_fault(unsigned long error_code, unsigned long address,
 
 /* ---- Endings ------------------------------------------------------------------------ */
 
-/* The kernel faulted where nothing can be served: its fixup, or the end of the task (FT-61). */
+/*
+ * The kernel faulted, and the fault cannot be served. If the instruction has a fixup, the copy
+ * routine returns an error; else this is a bug, and the task dies (FT-61).
+ */
 static noinline void no_context(struct pt_regs *regs, unsigned long error_code,
 				unsigned long address)
 {
+	VM_BUG_ON(user_mode(regs));
 	if (fixup_exception(regs)) {
 		count_vm_event(fault_kernel_fixup);
 		return;
@@ -119,26 +124,33 @@ static noinline void no_context(struct pt_regs *regs, unsigned long error_code,
 		 address, error_code);
 }
 
+/* The address cannot be used like that: SIGSEGV for user mode, a fixup or death for the kernel. */
 static noinline void bad_area_nosemaphore(struct pt_regs *regs, unsigned long error_code,
 					  unsigned long address, int si_code)
 {
+	VM_BUG_ON(si_code != SEGV_MAPERR && si_code != SEGV_ACCERR);
 	if (!user_mode(regs)) {
 		no_context(regs, error_code, address);
 		return;
 	}
 	count_vm_event(fault_segv);
 	if (address >= TASK_SIZE)
-		error_code |= PF_PROT; /* says nothing about the kernel's mappings */
+		error_code |= PF_PROT; /* hides whether the kernel has mapped the address */
 	port_fault_signal(regs, SIGSEGV, si_code, address, error_code | PF_USER);
 }
 
+/* The same, and release mmap_lock. */
 static void bad_area(struct user_fault *f, int si_code)
 {
+	mmap_assert_locked(f->mm);
 	up_read(&f->mm->mmap_lock);
 	bad_area_nosemaphore(f->regs, f->error_code, f->address, si_code);
 }
 
-/* No memory: init, which must live, waits for better times (FT-30). */
+/*
+ * There was no memory for the fault. The task is killed, but not init (FT-30): it returns, and
+ * faults again after other tasks have run and perhaps freed memory.
+ */
 static void fault_out_of_memory(struct user_fault *f)
 {
 	if (!user_mode(f->regs)) {
@@ -146,7 +158,7 @@ static void fault_out_of_memory(struct user_fault *f)
 		return;
 	}
 	if (port_fatal_signal_pending())
-		return; /* it was chosen already, and dies on the way back */
+		return; /* it is being killed already, and dies on its way back to user mode */
 	if (current_vm->pid == 1) {
 		port_yield();
 		return;
@@ -155,6 +167,10 @@ static void fault_out_of_memory(struct user_fault *f)
 	port_send_signal(current_vm, SIGKILL);
 }
 
+/*
+ * handle_mm_fault() failed; mmap_lock is released. The error bit decides on the signal. A second
+ * try that asks for a third one is treated like SIGBUS, so that no fault is tried for ever.
+ */
 static noinline void mm_fault_error(struct user_fault *f, vm_fault_t fault)
 {
 	if (fault & VM_FAULT_OOM) {
@@ -175,12 +191,17 @@ static noinline void mm_fault_error(struct user_fault *f, vm_fault_t fault)
 
 /* ---- The kernel half ------------------------------------------------------------------- */
 
-/* Does the reference table allow what was refused? Then a CPU's translation was old (FT-08). */
+/*
+ * Does the reference table permit the access that was refused? Then this CPU had an old
+ * translation, with fewer rights (FT-08): drop it and let the access be repeated. A fault with
+ * other error bits than those of a refused access is never spurious.
+ */
 static bool spurious_kernel_fault(unsigned long error_code, unsigned long address)
 {
 	pmd_t *pmd;
 	pteval_t val;
 
+	VM_BUG_ON(address < TASK_SIZE);
 	if (error_code & ~(PF_PROT | PF_WRITE | PF_INSTR) || !(error_code & PF_PROT))
 		return false;
 	pmd = walk_to_pmd(&init_mm, address);
@@ -196,11 +217,17 @@ static bool spurious_kernel_fault(unsigned long error_code, unsigned long addres
 	return true;
 }
 
+/*
+ * A fault on a kernel address. The one kind that is served in the kernel: a mapping made after this
+ * mm's PGD was created, in a top-level slot that was empty then. Its entry is copied from the
+ * reference table. User mode gets SIGSEGV, whatever is mapped there.
+ */
 static noinline void do_kernel_addr_fault(struct pt_regs *regs, unsigned long error_code,
 					  unsigned long address)
 {
 	struct mm_struct *mm = current_vm->active_mm;
 
+	VM_BUG_ON(address < TASK_SIZE);
 	if (!(error_code & (PF_RSVD | PF_USER | PF_PROT)) && mm && mm != &init_mm &&
 	    sync_kernel_mapping(mm, address)) {
 		count_vm_event(fault_vmalloc);
@@ -219,7 +246,11 @@ static noinline void do_kernel_addr_fault(struct pt_regs *regs, unsigned long er
 
 /* ---- The user half ------------------------------------------------------------------------ */
 
-/* Kernel accesses that are wrong whatever is mapped there (FT-10 to FT-12). */
+/*
+ * Accesses that are bugs whatever is mapped there (FT-10 to FT-12): a reserved bit in a table means
+ * that the table is damaged; the kernel never executes user memory; and it touches user memory only
+ * in the copy routines, which set AC.
+ */
 static void check_kernel_access(struct pt_regs *regs, unsigned long error_code,
 				unsigned long address)
 {
@@ -235,14 +266,18 @@ static void check_kernel_access(struct pt_regs *regs, unsigned long error_code,
 }
 
 /*
- * Did the CPU access user memory for user mode, but with a supervisor's rights? SMAP refuses that.
+ * Did the CPU make the access for user mode, but with supervisor rights, so that SMAP refused it?
+ * (See the table at the top.)
  */
 static bool refused_by_smap(const struct pt_regs *regs, unsigned long error_code)
 {
 	return x86_features.smap && user_mode(regs) && !(error_code & PF_USER);
 }
 
-/* Interrupts were off, faults are disabled, or there is no user half: never served (FT-13). */
+/*
+ * Can the fault not be served because it must not sleep: interrupts were off in the kernel, or
+ * faults are disabled? Or because the task has no user half? (FT-13)
+ */
 static bool fault_is_atomic(const struct pt_regs *regs)
 {
 	const struct vm_task *task = current_vm;
@@ -251,7 +286,11 @@ static bool fault_is_atomic(const struct pt_regs *regs)
 	       (!user_mode(regs) && !(regs->flags & X86_EFLAGS_IF));
 }
 
-/* May the region not be used like that? (FT-24) */
+/*
+ * Does the region forbid the access? (FT-24) A read that faulted on a present page (PF_PROT) was
+ * refused by the entry itself, for instance PROT_NONE's. Any right permits reading what is not
+ * present, as x86 cannot tell execution and writing from reading apart in all cases.
+ */
 static bool access_error(unsigned long error_code, const struct vm_area_struct *vma)
 {
 	if (error_code & PF_WRITE)
@@ -264,8 +303,8 @@ static bool access_error(unsigned long error_code, const struct vm_area_struct *
 }
 
 /*
- * A fatal signal ended the wait for mmap_lock. After a fault from user mode the task dies on its
- * way back there.
+ * A fatal signal ended the wait for mmap_lock. Nothing needs to be done after a fault from user
+ * mode: the task dies on its way back there. A copy routine must return an error.
  */
 static void fault_was_killed(struct user_fault *f)
 {
@@ -273,10 +312,12 @@ static void fault_was_killed(struct user_fault *f)
 		no_context(f->regs, f->error_code, f->address);
 }
 
+/* Take mmap_lock for read. False: it is not held, and the fault was answered. */
 static bool lock_for_fault(struct user_fault *f)
 {
 	if (likely(down_read_trylock(&f->mm->mmap_lock)))
 		return true;
+	/* A kernel bug (no fixup): do not wait, the code may hold the lock itself (FT-17). */
 	if (!user_mode(f->regs) && !search_exception_table(f->regs->ip)) {
 		bad_area_nosemaphore(f->regs, f->error_code, f->address, SEGV_MAPERR);
 		return false;
@@ -287,22 +328,29 @@ static bool lock_for_fault(struct user_fault *f)
 	return false;
 }
 
-/* Is the region above the address a stack, and the address near its pointer? (FT-21, FT-22) */
+/*
+ * Is the region above the address a stack, and is the address close enough to the stack pointer to
+ * be a stack access? (FT-21, FT-22) The kernel's accesses for user mode are not checked: its stack
+ * pointer is another one.
+ */
 static bool may_grow(const struct user_fault *f, const struct vm_area_struct *vma)
 {
+	VM_BUG_ON(f->address >= vma->vm_start);
 	if (!(vma->vm_flags & VM_GROWSDOWN))
 		return false;
 	return !user_mode(f->regs) || f->address + STACK_SLACK_BYTES >= f->regs->sp;
 }
 
 /*
- * Grow the region above the address down to it. That changes the tree, so the lock is
- * changed for one to write and the region looked up again. NULL: it may not grow. ERR_PTR(-EINTR):
- * the task was killed meanwhile, mmap_lock is not held.
+ * Grow the region above the address down to it. That changes the tree of regions, so mmap_lock is
+ * taken for write instead of for read. In between, the region may have changed: it is looked up and
+ * checked again. NULL: it may not grow. ERR_PTR(-EINTR): a fatal signal came, and mmap_lock is not
+ * held.
  */
 static noinline struct vm_area_struct *grow_to_address(struct user_fault *f,
 						       struct vm_area_struct *vma)
 {
+	mmap_assert_locked(f->mm);
 	if (!may_grow(f, vma))
 		return NULL;
 	up_read(&f->mm->mmap_lock);
@@ -316,11 +364,15 @@ static noinline struct vm_area_struct *grow_to_address(struct user_fault *f,
 	return vma;
 }
 
-/* The region that promises address, usable as asked; NULL: the fault was answered, lock dropped. */
+/*
+ * The region that covers the address and permits the access, with mmap_lock held for read. NULL:
+ * there is none; the fault was answered, and the lock is released.
+ */
 static struct vm_area_struct *find_good_area(struct user_fault *f)
 {
 	struct vm_area_struct *vma = find_vma(f->mm, f->address);
 
+	mmap_assert_locked(f->mm);
 	if (unlikely(vma && vma->vm_start > f->address))
 		vma = grow_to_address(f, vma);
 	if (unlikely(IS_ERR(vma))) {
@@ -340,7 +392,10 @@ static struct vm_area_struct *find_good_area(struct user_fault *f)
 	return vma;
 }
 
-/* One attempt: VM_FAULT_ bits, or 0 with *done set if the answer was given. */
+/*
+ * One try: the VM_FAULT_ bits of handle_mm_fault(). *done is set if the fault was served or
+ * answered; else the caller handles the error or the retry. mmap_lock is not held afterwards.
+ */
 static vm_fault_t try_fault(struct user_fault *f, bool *done)
 {
 	struct vm_area_struct *vma;
@@ -363,11 +418,13 @@ static vm_fault_t try_fault(struct user_fault *f, bool *done)
 }
 
 /*
- * handle_mm_fault() dropped mmap_lock to wait: try the fault once more, unless a fatal signal is
- * pending.
+ * handle_mm_fault() has released mmap_lock to wait. Try the fault once more, unless that failed or
+ * a fatal signal is pending.
  */
 static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, bool *done)
 {
+	VM_BUG_ON(!(fault & VM_FAULT_RETRY));
+	/* The wait was in vain: a read error, or truncation. */
 	if (fault & VM_FAULT_ERROR)
 		return fault;
 	if (!port_fatal_signal_pending()) {
@@ -381,6 +438,7 @@ static noinline vm_fault_t retry_fault(struct user_fault *f, vm_fault_t fault, b
 	return fault;
 }
 
+/* A fault on a user address, by user mode or by the kernel for it. */
 static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 			       unsigned long address)
 {
@@ -388,6 +446,7 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 	vm_fault_t fault;
 	bool done;
 
+	VM_BUG_ON(address >= TASK_SIZE);
 	fault_at(FAULT_PROBE, regs, error_code, address);
 	check_kernel_access(regs, error_code, address);
 	if (unlikely(refused_by_smap(regs, error_code) || fault_is_atomic(regs))) {

@@ -4,20 +4,20 @@
  *
  * One set of tables, swapper_pg_dir (init_mm.pgd), is the reference. Every other
  * PGD starts with a copy of its kernel slots, so tables below the top level are shared
- * and a change there is seen by all. A top-level slot that fills later is copied
- * on demand by the fault handler (sync_kernel_mapping): it is never emptied or
- * changed again, so a stale copy can only be a missing one (PT-31).
+ * and a change there is seen by all. A top-level slot that is filled
+ * later is copied on demand by the fault handler (sync_kernel_mapping). A slot is never changed or
+ * emptied after it was filled. So a copy is either right or still empty, never wrong (PT-31).
  *
  *	direct map	[PAGE_OFFSET, + low memory)	large pages where the CPU has PSE
  *	vmalloc		pages mapped one by one, by vmalloc.c through the calls below
  *	kmap slots	tables made at boot, entries set by highmem.c
  *	image		the machine's own (machine_map_kernel_image)
  *
- * Kernel tables are never freed: an emptied one is used again by the next mapping of
- * that range.
+ * Kernel tables are never freed: a table without entries is used again by the next mapping in its
+ * range.
  *
  * Locking: init_mm.page_table_lock while a table is hooked in; entries of a range
- * belong to who owns the range (vmalloc's area, kmap's slot).
+ * belong to the owner of the range (an area of vmalloc, a slot of kmap).
  *
  * Failure: a call that cannot get a table undoes the entries it has set.
  */
@@ -35,11 +35,12 @@ pgd_t *swapper_pg_dir;
 
 unsigned long nr_kernel_tables;
 
-/* While true tables come from bootmem and large pages may be made. */
+/* At boot: tables come from bootmem, and large pages may be used. */
 static bool booting_tables;
 
 /* ---- Walking --------------------------------------------------------------------- */
 
+/* An empty table; NULL without memory, but at boot bootmem panics itself. */
 static void *new_kernel_table(void)
 {
 	void *table;
@@ -51,7 +52,11 @@ static void *new_kernel_table(void)
 	return table;
 }
 
-/* The table below *entry, made if missing; NULL without memory. */
+/*
+ * The table that *entry points to, allocated if there is none. NULL: no memory, or the entry maps a
+ * large page. Two CPUs may allocate at a time; the entry is written under the lock if it is still
+ * empty, and the loser frees its table.
+ */
 static void *kernel_table(pteval_t *entry, pteval_t bits)
 {
 	pteval_t val = entry_read(entry);
@@ -75,10 +80,15 @@ static void *kernel_table(pteval_t *entry, pteval_t bits)
 	return entry_table(val);
 }
 
+/*
+ * The PMD entry of a kernel address in the reference table, with the tables above it. A folded
+ * level has no table of its own: the pointer stays, and is used as an entry of the next level.
+ */
 static pmd_t *pmd_alloc_kernel(unsigned long addr)
 {
 	void *table = init_mm.pgd + pgd_index(addr);
 
+	VM_BUG_ON(pgd_index(addr) < USER_PTRS_PER_PGD); /* the user half has tables of its own */
 	if (!P4D_FOLDED) {
 		table = kernel_table(table, _KERNPG_TABLE);
 		if (!table)
@@ -100,6 +110,7 @@ static pmd_t *pmd_alloc_kernel(unsigned long addr)
 	return table;
 }
 
+/* The entry of a kernel address, with all tables above it. */
 pte_t *pte_alloc_kernel(unsigned long va)
 {
 	unsigned long addr = kva_to_mmu(va);
@@ -119,6 +130,7 @@ pte_t *lookup_kernel_pte(unsigned long va)
 	return pte_offset(pmd, addr);
 }
 
+/* A large page is translated, too: the address within it is added to its frame. */
 bool kernel_translate(unsigned long va, phys_addr_t *pa, pgprot_t *prot)
 {
 	unsigned long addr = kva_to_mmu(va), size = PAGE_SIZE;
@@ -141,6 +153,7 @@ bool kernel_translate(unsigned long va, phys_addr_t *pa, pgprot_t *prot)
 
 /* ---- Mapping ------------------------------------------------------------------------ */
 
+/* An entry without the bits that this CPU does not support (NX, GLOBAL). */
 static pte_t kernel_pte(unsigned long pfn, pgprot_t prot)
 {
 	return pfn_pte(pfn, __pgprot(pgprot_val(prot) & supported_pte_mask));
@@ -151,7 +164,9 @@ int map_kernel_range(unsigned long va, phys_addr_t pa, unsigned long size, pgpro
 	pte_t *pte = NULL;
 
 	VM_BUG_ON((va | pa | size) & ~PAGE_MASK);
+	VM_BUG_ON(kva_to_mmu(va) < TASK_SIZE);
 	for (unsigned long done = 0; done < size; done += PAGE_SIZE, pte++) {
+		/* The next entry is the next one of the table, until the table ends. */
 		if (!pte || !pte_index(kva_to_mmu(va + done)))
 			pte = pte_alloc_kernel(va + done);
 		if (!pte) {
@@ -167,6 +182,7 @@ int map_kernel_pages(unsigned long va, struct page **pages, unsigned long nr, pg
 {
 	pte_t *pte = NULL;
 
+	VM_BUG_ON(va & ~PAGE_MASK || kva_to_mmu(va) < TASK_SIZE);
 	for (unsigned long i = 0; i < nr; i++, pte++) {
 		unsigned long addr = va + i * PAGE_SIZE;
 
@@ -185,28 +201,39 @@ void unmap_kernel_range(unsigned long va, unsigned long size)
 {
 	pte_t *pte = NULL;
 
+	VM_BUG_ON((va | size) & ~PAGE_MASK);
 	for (unsigned long done = 0; done < size; done += PAGE_SIZE, pte++) {
 		if (!pte || !pte_index(kva_to_mmu(va + done)))
 			pte = lookup_kernel_pte(va + done);
 		if (!pte)
+			/*
+			 * No table: the range was mapped only up to here (undo of a failed
+			 * mapping).
+			 */
 			return;
 		set_pte(pte, __pte(0));
 	}
 }
 
+/*
+ * A fault on a kernel address: is it mapped in the reference table, and only mm's copy of the
+ * top-level entry missing? Then copy it. If the entries are equal, the fault has another cause.
+ */
 bool sync_kernel_mapping(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *ref = init_mm.pgd + pgd_index(addr), *pgd = pgd_offset(mm, addr);
 	pmd_t *pmd = walk_to_pmd(&init_mm, addr);
 	pteval_t val;
 
+	VM_BUG_ON(mm == &init_mm || pgd_index(addr) < USER_PTRS_PER_PGD);
 	if (!pmd || !pmd_present(pmdp_get(pmd)))
 		return false;
 	if (!pmd_large(pmdp_get(pmd)) && !pte_accessible(ptep_get(pte_offset(pmd, addr))))
 		return false;
 	val = pgd_val(pgdp_get(pgd));
 	if (val == pgd_val(pgdp_get(ref)))
-		return false; /* nothing was missing here */
+		return false; /* the copy is there already */
+	/* A copy that differs would break (PT-31): some table was freed or replaced. */
 	BUG_ON(val & _PAGE_PRESENT && (val ^ pgd_val(pgdp_get(ref))) & PTE_PFN_MASK);
 	set_pgd(pgd, pgdp_get(ref));
 	return true;
@@ -242,8 +269,8 @@ static void __init fixrange_init(unsigned long start, unsigned long size)
 }
 
 /*
- * The 16 rows of the thesis's protection table: private and shared alike but that
- * only shared pages are writable from the start.
+ * The 16 rows of the thesis's protection table. Rows of private and of shared regions are equal,
+ * except that only pages of shared regions are writable from the start.
  */
 pgprot_t protection_map[16];
 
@@ -271,7 +298,7 @@ static void __init init_protection_map(void)
 	};
 
 	for (int i = 0; i < 16; i++) {
-		/* A page that is not present keeps bit 8: it means PROT_NONE there. */
+		/* PROT_NONE: not present, and bit 8 is not GLOBAL but its mark, which must stay. */
 		pteval_t keep =
 			pgprot_val(rows[i]) & _PAGE_PRESENT ? supported_pte_mask : ~(pteval_t)0;
 
@@ -279,7 +306,7 @@ static void __init init_protection_map(void)
 	}
 }
 
-/* Bits of user pages never include GLOBAL; the mask is for kernel pages and NX. */
+/* The bits that this CPU supports. User pages never have GLOBAL, which only kernel pages use. */
 static pteval_t __init usable_pte_bits(void)
 {
 	pteval_t mask = ~(pteval_t)0;
@@ -303,7 +330,10 @@ void __init paging_init(void)
 		fixrange_init(PKMAP_BASE, FIXMAP_BASE - PKMAP_BASE);
 		fixrange_init(FIXMAP_BASE, PMD_SIZE);
 	}
-	/* Most kernels never fill more than this one slot: no copy is ever missing. */
+	/*
+	 * The slot of vmalloc is filled before the first PGD is copied. Most kernels never need
+	 * another slot there, so that no copy is ever missing.
+	 */
 	if (!pte_alloc_kernel(VMALLOC_START))
 		panic("paging_init: no memory for vmalloc's tables");
 	machine_map_kernel_image();

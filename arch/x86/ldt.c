@@ -4,20 +4,27 @@
  *
  *	mm->context -> struct ldt { nr, entries[nr] }	NULL: none, as nearly always
  *
- * A table is never changed: modify_ldt makes a new one, has all CPUs that run the process load
- * it, and frees the old one. A CPU remembers which one it has loaded (tlb_state.ldt) and
- * loads another only if that differs: switches between processes without one cost a comparison.
+ * A table is never changed. modify_ldt makes a new one, lets all CPUs that run the process load it,
+ * and frees the old one. Each CPU records which table it has loaded (tlb_state.ldt), and loads
+ * another only if that is a different one: switches between processes without a table cost one
+ * comparison.
  *
- * Only 32-bit data segments can be defined (EINVAL else): their use in 64-bit programs is FS
- * and GS with a base. Code segments would make programs of two modes, which signals and
- * system calls here do not know; with 16-bit stacks IRET leaks the kernel's stack pointer.
+ * Only 32-bit data segments can be defined; others are refused with EINVAL. 64-bit programs use
+ * them as FS and GS with a base. Code segments would let a program switch to 32-bit mode, which
+ * signals and system calls here do not support. With 16-bit stacks IRET leaks bits of the kernel's
+ * stack pointer.
  *
  * Invariants: (L1) an entry that is not 0 has DPL 3 and is of the code/data kind: no entry lets
  * user mode into the kernel; (L2) the CPU's table lies in memory until the CPU has another.
  *
- * Locking: mmap_lock, for write to replace. A CPU that switches reads mm->context with interrupts
- * off after it has set its bit in cpu_vm_mask; who replaces stores first and reads the mask then,
- * so one of the two sees the other.
+ * Locking: mmap_lock, for write to replace. A CPU that switches to the mm reads mm->context with
+ * interrupts off, after it has set its bit in cpu_vm_mask. replace_ldt() stores the new table first
+ * and reads the mask then. So one of the two sees the other:
+ *
+ *	replace_ldt			switch_mm on another CPU
+ *	context = new			set bit in mask
+ *	read mask: bit set?		read context: new?
+ *	yes: tell that CPU		yes: load it
  *
  * Failure: -ENOMEM, -EINTR (a fatal signal) before anything changes.
  * Seen in: vm event ldt_load.
@@ -47,21 +54,24 @@ struct ldt {
 	u64 entries[];
 };
 
+/* mm->context, ordered after the CPU's bit in cpu_vm_mask was set (see "Locking"). */
 static struct ldt *read_ldt_of(struct mm_struct *mm)
 {
 	return smp_load_mb((struct ldt **)&mm->context);
 }
 
+/* A table of nr empty entries. NULL: no memory. May sleep. */
 static struct ldt *alloc_ldt(unsigned int nr)
 {
 	struct ldt *ldt = kmalloc(sizeof(*ldt) + nr * sizeof(u64), GFP_KERNEL | __GFP_ZERO);
 
+	VM_BUG_ON(!nr || nr > LDT_ENTRIES);
 	if (ldt)
 		ldt->nr = nr;
 	return ldt;
 }
 
-/* A copy of mm's, NULL if it has none; or -ENOMEM, -EINTR. */
+/* A copy of mm's table in *copy, NULL if mm has none. 0, -ENOMEM or -EINTR. */
 static int copy_ldt(struct mm_struct *mm, struct ldt **copy)
 {
 	const struct ldt *ldt;
@@ -71,6 +81,7 @@ static int copy_ldt(struct mm_struct *mm, struct ldt **copy)
 		return 0;
 	if (down_read_killable(&mm->mmap_lock))
 		return -EINTR;
+	/* A table never goes away once there is one, it is only replaced. */
 	ldt = mm->context;
 	*copy = alloc_ldt(ldt->nr);
 	if (*copy)
@@ -79,6 +90,7 @@ static int copy_ldt(struct mm_struct *mm, struct ldt **copy)
 	return *copy ? 0 : -ENOMEM;
 }
 
+/* No one else uses the child's mm yet: its fields are set without its lock. */
 int ldt_dup(struct mm_struct *mm, struct mm_struct *oldmm)
 {
 	struct ldt *copy;
@@ -91,6 +103,7 @@ int ldt_dup(struct mm_struct *mm, struct mm_struct *oldmm)
 
 void ldt_free(struct mm_struct *mm)
 {
+	VM_BUG_ON(atomic_read(&mm->mm_count)); /* (L2) no CPU has it loaded */
 	kfree(mm->context);
 	mm->context = NULL;
 	mm->context_bytes = 0;
@@ -102,6 +115,7 @@ void ldt_switch(struct tlb_state *state, struct mm_struct *mm)
 {
 	struct ldt *ldt = mm ? read_ldt_of(mm) : NULL;
 
+	VM_BUG_ON(port_irqs_enabled());
 	if (likely(state->ldt == ldt))
 		return;
 	state->ldt = ldt;
@@ -110,7 +124,8 @@ void ldt_switch(struct tlb_state *state, struct mm_struct *mm)
 }
 
 /*
- * On a CPU that had mm loaded a moment ago. If it left mm since (tlb.c), it has no table of mm's.
+ * Runs on each CPU that had mm loaded when the mask was read. If the CPU has left mm since (tlb.c),
+ * it has no table of mm's loaded either.
  */
 static void reload_ldt(void *arg)
 {
@@ -122,12 +137,13 @@ static void reload_ldt(void *arg)
 		ldt_switch(state, mm);
 }
 
-/* mmap_lock held for write. */
+/* Install a new table, and free the old one after no CPU has it loaded any more (L2). */
 static void replace_ldt(struct mm_struct *mm, struct ldt *ldt)
 {
 	struct ldt *old = mm->context;
 
-	lockdep_assert_held(&mm->mmap_lock);
+	mmap_assert_write_locked(mm);
+	VM_BUG_ON(ldt == old || (old && ldt->nr < old->nr));
 	smp_store_mb((struct ldt **)&mm->context, ldt);
 	WRITE_ONCE(mm->context_bytes, ksize(ldt));
 	port_on_each_cpu(smp_load_mb(&mm->cpu_vm_mask), reload_ldt, mm);
@@ -136,6 +152,7 @@ static void replace_ldt(struct mm_struct *mm, struct ldt *ldt)
 
 /* ---- modify_ldt(2) --------------------------------------------------------------------------- */
 
+/* Does the request clear the entry? modify_ldt(2) defines this combination of fields for that. */
 static bool is_empty(const struct user_desc *d)
 {
 	return !d->base_addr && !d->limit && !d->contents && d->read_exec_only && !d->seg_32bit &&
@@ -143,8 +160,8 @@ static bool is_empty(const struct user_desc *d)
 }
 
 /*
- * The CPU's form (Intel SDM 3, figure 3-8), marked as accessed so that the CPU need not write to
- * it.
+ * The descriptor in the CPU's format (Intel SDM volume 3, figure 3-8). It is marked as accessed, so
+ * that the CPU does not write to the table.
  */
 static u64 descriptor(const struct user_desc *d)
 {
@@ -157,7 +174,7 @@ static u64 descriptor(const struct user_desc *d)
 	       (u64)(d->limit >> 16 & 0xf) << 48 | flags << 52 | (u64)(d->base_addr >> 24) << 56;
 }
 
-/* 0: as asked, -EINVAL. */
+/* Check the request and convert it. 0, or -EINVAL for what is not supported. */
 static int make_descriptor(const struct user_desc *d, bool old_mode, u64 *entry)
 {
 	if (d->entry_number >= LDT_ENTRIES ||
@@ -169,15 +186,18 @@ static int make_descriptor(const struct user_desc *d, bool old_mode, u64 *entry)
 	if (!d->seg_32bit || d->contents > CONTENTS_STACK)
 		return -EINVAL;
 	*entry = descriptor(d);
+	VM_BUG_ON((*entry >> 45 & 3) != 3 || !(*entry >> 44 & 1)); /* (L1) */
 	if (old_mode)
-		*entry &= ~(1ull << 52); /* it knew no such bit */
+		*entry &= ~(1ull << 52); /* the old call has no such bit */
 	return 0;
 }
 
+/* A new table that is like the old one but for one entry, and large enough for that. */
 static int set_entry(struct mm_struct *mm, unsigned int number, u64 entry)
 {
 	struct ldt *old, *ldt;
 
+	VM_BUG_ON(number >= LDT_ENTRIES);
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
 	old = mm->context;
@@ -206,7 +226,11 @@ static long write_ldt(struct mm_struct *mm, unsigned long ptr, unsigned long byt
 	return err ? err : set_entry(mm, desc.entry_number, entry);
 }
 
-/* The entries and zeros behind them. A copy is copied, as that may fault and wants mmap_lock. */
+/*
+ * Copy the table to the user, with zeros up to the length that was asked for. A copy of the table
+ * is used, since touching user memory may fault and need mmap_lock, which is held while the table
+ * is read.
+ */
 static long read_ldt(struct mm_struct *mm, unsigned long ptr, unsigned long bytes)
 {
 	unsigned long size = min(bytes, (unsigned long)LDT_ENTRIES * LDT_ENTRY_BYTES), used;

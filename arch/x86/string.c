@@ -2,11 +2,12 @@
 /*
  * string.c: copying and filling blocks of memory on x86, for freestanding builds.
  *
- * The string instructions in their 8-byte form move a page in 512 steps without
- * touching the vector registers, which belong to user space. Filling needs only one such
- * register and 256 steps with it: it is borrowed, and put back before anything can switch
- * tasks (an interrupt that fills memory borrows and returns it in its turn). Short blocks
- * and the odd bytes at the end go byte by byte; alignment is left to the hardware.
+ * The string instructions in their 8-byte form copy a page in 512 steps without touching the vector
+ * registers, which belong to user space. Filling a page with one vector register takes 256 steps.
+ * So a fill of a long block saves such a register, uses it, and restores it before anything can
+ * switch tasks (an interrupt handler that fills memory in between saves and restores it, too).
+ * Short blocks and the bytes at the end are handled byte by byte; the hardware handles unaligned
+ * addresses.
  */
 #include <pagoda/string.h>
 
@@ -17,7 +18,10 @@
 #define LONG_FILL_BYTES 512
 #define FILL_STRIDE	256 /* bytes a turn of fill_strides() */
 
-/* Fill n bytes, a multiple of FILL_STRIDE and not 0, with a repeated word. */
+/*
+ * Fill n bytes, a multiple of FILL_STRIDE and not 0, with a repeated word. The index counts from -n
+ * up to 0, so that the addition sets the condition for the loop.
+ */
 static void fill_strides(u8 *p, u64 word, size_t n)
 {
 	unsigned long i = 0 - n; /* counts up to 0 */
@@ -39,6 +43,11 @@ static void fill_strides(u8 *p, u64 word, size_t n)
 			 : "memory", "cc");
 }
 
+/*
+ * Three sizes: short blocks byte by byte, long ones by vector register for whole strides, the rest
+ * by string instructions. The C loops have a barrier, because the compiler would turn a plain one
+ * into a call of memset(), that is, into an endless recursion.
+ */
 void *memset(void *dst, int c, size_t n)
 {
 	u8 *p = dst;
@@ -67,6 +76,7 @@ void *memset(void *dst, int c, size_t n)
 	return dst;
 }
 
+/* Copy upwards: whole words, then the bytes that are left. */
 static void copy_forward(u8 *d, const u8 *s, size_t n)
 {
 	size_t words = n / 8;
@@ -77,6 +87,10 @@ static void copy_forward(u8 *d, const u8 *s, size_t n)
 			 : "memory");
 }
 
+/*
+ * The 8-byte steps go through __builtin_memcpy, which compiles to one load or store and permits any
+ * alignment.
+ */
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
 	u8 *d = dst;
@@ -99,12 +113,13 @@ void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 	return dst;
 }
 
+/* Overlapping blocks with dst above src are copied from the end, byte by byte. */
 void *memmove(void *dst, const void *src, size_t n)
 {
 	u8 *d = dst;
 	const u8 *s = src;
 
-	/* Forward copying is right unless dst lies inside [src, src + n). */
+	/* Copying upwards is right unless dst lies inside [src, src + n). */
 	if ((unsigned long)d - (unsigned long)s >= n) {
 		copy_forward(d, s, n);
 		return dst;

@@ -87,7 +87,7 @@ MUTANTS = [
            "\tif (f->mm && state->state == TLBSTATE_LAZY) {\n", "\tif (0) {\n",
            "sleeping_threads_cpu_gets_one_ipi"),
     Mutant("no CPU is ever lazy", "arch/x86/context.c",
-           "\tif (port_nr_cpus() > 1) /*", "\tif (0) /*", "sleeping_threads_cpu_gets_one_ipi"),
+           "\tif (port_nr_cpus() > 1)\n\t\tcpu_tlbstate", "\tif (0)\n\t\tcpu_tlbstate", "sleeping_threads_cpu_gets_one_ipi"),
     Mutant("munmap: a table that goes after the last page's flush is not flushed", "mm/space/tables.c",
            "\taddr &= PAGE_MASK;\n\ttlb_changed(r->tlb, addr, addr + PAGE_SIZE);\n", "",
            "table_that_goes_after_the_flush_of_its_pages_serves_no_cpu"),

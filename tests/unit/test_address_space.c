@@ -856,6 +856,7 @@ PAGODA_TEST(segments_are_set_read_and_inherited, "CS-11")
 PAGODA_TEST(one_cpu_knows_no_lazy_state, "CS-08 CS-03")
 {
 	struct mm_struct *mm;
+	unsigned long flags;
 
 	new_process();
 	mm = current_vm->mm;
@@ -863,7 +864,9 @@ PAGODA_TEST(one_cpu_knows_no_lazy_state, "CS-08 CS-03")
 	hosted_wait(hosted_spawn("nothing", 0, nothing, NULL));
 	CHECK_EQ(mm->cpu_vm_mask, 1);
 	CHECK_EQ(cpu_tlbstate[0].state, TLBSTATE_OK);
+	flags = port_irq_save();
 	enter_lazy_tlb(mm);
+	port_irq_restore(flags);
 	CHECK_EQ(cpu_tlbstate[0].state, TLBSTATE_OK);
 	CHECK_EQ(mm->cpu_vm_mask, 1);
 }
