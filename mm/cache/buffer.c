@@ -3,7 +3,8 @@
  * buffer.c: blocks of a device inside cached pages: finding their places, and reading.
  * Writing is buffer_write.c's; a device's own pages are device_cache.c's.
  *
- * A page of a file may lie on the disk in several places, and be known only in part:
+ * The blocks of a page may lie on the disk in several places, and only some of them may have been
+ * read:
  *
  *	page, 4 KiB, block size 1 KiB	buffer heads		disk
  *	+----------+			uptodate		block 700
@@ -11,13 +12,13 @@
  *	|          |			not read yet		block 33
  *	+----------+			not mapped		(a hole: zeroes)
  *
- * Buffer heads exist only where they are needed: a page that is read whole, or written whole
- * without ever having been written in part, goes to the device without, if its blocks are
- * consecutive. So most pages of a file that is only read have none.
+ * Buffer heads exist only where they are needed. If the blocks of a page are consecutive on the
+ * disk, and the page is read or written as a whole, one transfer does it without buffer heads. So
+ * most pages of a file that is only read have none.
  *
- * Reading: blocks that are there are read, holes and what lies past the end are zeroed, the
- * last piece to come back unlocks the page. Consecutive blocks of a page are one bio; the block
- * layer merges those of neighbouring pages.
+ * Reading: blocks that have a place on the disk are read; holes, and bytes past the end of the
+ * file, are zeroed. The completion of the last transfer unlocks the page. Consecutive blocks of a
+ * page are one bio; the block layer merges those of neighbouring pages.
  *
  * Locking: the page lock guards the ring, and the flags but for these: BH_dirty may be set any
  * time by who uses the bh (and PG_dirty after it, so that a write that clears both in the other
@@ -29,9 +30,10 @@
  * (I3) buffers with BH_io, BH_dirty or a use are not freed; (I4) a page with buffers has a
  * reference for them.
  *
- * Failure: no memory for buffers: -ENOMEM, a page to be written stays dirty. The device: reading
- * leaves page and buffer not uptodate, marked error, and who asks again has it tried again
- * (PM-33); writing marks the buffer, and tells the mapping.
+ * Failure: without memory for buffer heads -ENOMEM, and a page to be written stays dirty. If the
+ * device fails to read, page and buffer are not uptodate and marked with an error, and the next
+ * request reads again (PM-33). If it fails to write, the buffer is marked, and the error is noted
+ * in the mapping.
  * Observability: the slab cache buffer_head; the device's own counters.
  */
 #include "buffer_internal.h"
@@ -51,6 +53,10 @@ static struct {
 	[0 ... IO_LOCKS - 1] = {SPIN_LOCK_INIT(RANK_LEAF)},
 };
 
+/*
+ * The lock under which BH_io of the page's buffers is cleared. A few locks are shared by all
+ * pages, chosen by the page's address; each has a cache line of its own.
+ */
 static spinlock_t *io_lock(const struct page *page)
 {
 	return &io_locks[(unsigned long)page / sizeof(struct page) % IO_LOCKS].lock;
@@ -66,6 +72,7 @@ void buffer_init(void)
 
 /* ---- The ring -------------------------------------------------------------------------------- */
 
+/* Free the buffer heads of a ring, or of the part of one that create_buffers() could allocate. */
 static void free_ring(struct buffer_head *head)
 {
 	struct buffer_head *bh = head;
@@ -78,6 +85,10 @@ static void free_ring(struct buffer_head *head)
 	}
 }
 
+/*
+ * GFP_NOFS: buffers are made while a page is locked, often by writeback. Reclaim inside this
+ * allocation must not enter a file system, which could wait for that very page.
+ */
 static struct buffer_head *new_buffer(struct page *page, unsigned int offset, unsigned int size)
 {
 	struct buffer_head *bh = kmem_cache_alloc(bh_cache, GFP_NOFS);
@@ -87,10 +98,13 @@ static struct buffer_head *new_buffer(struct page *page, unsigned int offset, un
 	return bh;
 }
 
+/* All buffers of the page or none: the ring is hung on the page only when it is complete. */
 int create_buffers(struct page *page, unsigned int size)
 {
 	struct buffer_head *head = NULL, *last = NULL;
 
+	VM_BUG_ON(!PageLocked(page) || page_has_buffers(page));
+	VM_BUG_ON(size < SECTOR_SIZE || size > PAGE_SIZE || size & (size - 1));
 	for (unsigned int offset = 0; offset < PAGE_SIZE; offset += size) {
 		struct buffer_head *bh = new_buffer(page, offset, size);
 
@@ -116,18 +130,24 @@ struct buffer_head *buffer_at(struct page *page, unsigned int offset)
 {
 	struct buffer_head *bh;
 
+	VM_BUG_ON(!PageLocked(page) || offset >= PAGE_SIZE);
 	for_each_buffer(bh, page)
 		if (bh->offset == offset)
 			return bh;
 	return NULL;
 }
 
+/*
+ * Must the buffer be kept (I3)? The acquire pairs with the release in brelse(): if the count is 0,
+ * all that the last user did to the buffer has happened before it is freed.
+ */
 static bool buffer_busy(const struct buffer_head *bh)
 {
 	return bh->flags & (1ul << BH_dirty | 1ul << BH_io | 1ul << BH_locked) ||
 	       smp_load_acquire(&bh->count.counter);
 }
 
+/* A page under writeback keeps its buffers: the ends of its transfers still go through the ring. */
 bool try_to_free_buffers(struct page *page)
 {
 	struct buffer_head *bh;
@@ -141,6 +161,7 @@ bool try_to_free_buffers(struct page *page)
 	bh = page_buffers(page);
 	if (!bh)
 		return true;
+	VM_BUG_ON(page_count(page) < 2); /* (I4): the reference of the buffers, and the caller's */
 	page->private = NULL;
 	free_ring(bh);
 	put_page(page);
@@ -151,6 +172,7 @@ void zero_bytes(struct page *page, unsigned int from, unsigned int to)
 {
 	char *addr;
 
+	VM_BUG_ON(to > PAGE_SIZE);
 	if (from >= to)
 		return;
 	addr = kmap_atomic(page);
@@ -162,6 +184,7 @@ void update_page_uptodate(struct page *page)
 {
 	struct buffer_head *bh;
 
+	VM_BUG_ON(!PageLocked(page) || !page_has_buffers(page));
 	for_each_buffer(bh, page)
 		if (!buffer_uptodate(bh))
 			return;
@@ -170,11 +193,13 @@ void update_page_uptodate(struct page *page)
 
 /* ---- Where blocks are ------------------------------------------------------------------------ */
 
+/* Number of the file's block that the page begins with. */
 static u64 first_block(const struct page *page, unsigned int block_size)
 {
 	return ((u64)page->index << PAGE_SHIFT) / block_size;
 }
 
+/* Number of the file's block that the buffer holds. */
 static u64 block_of(const struct buffer_head *bh)
 {
 	return first_block(bh->page, bh->size) + bh->offset / bh->size;
@@ -184,26 +209,36 @@ unsigned int bytes_in_file(const struct page *page)
 {
 	u64 size = page->mapping->size(page->mapping), start = (u64)page->index << PAGE_SHIFT;
 
+	VM_BUG_ON(!PageLocked(page));
 	return size <= start ? 0 : (unsigned int)min_t(u64, size - start, PAGE_SIZE);
 }
 
+/* The first sector of a mapped buffer on its device. */
 static u64 sector_of(const struct buffer_head *bh)
 {
+	VM_BUG_ON(!buffer_mapped(bh));
 	return bh->block * (bh->size >> SECTOR_SHIFT);
 }
 
 int map_buffer(struct buffer_head *bh, get_block_t get_block, bool create)
 {
+	VM_BUG_ON(!PageLocked(bh->page));
 	if (buffer_mapped(bh))
 		return 0;
 	return get_block(bh->page->mapping, block_of(bh), bh, create);
 }
 
+/*
+ * Goes through the blocks with a buffer head on the stack, so that the common case needs no
+ * allocation. A hole ends the run: it may still be one if nothing follows it. A new block may be
+ * cached by the device from an earlier life as metadata, so it is forgotten there.
+ */
 int find_run(struct page *page, unsigned int limit, unsigned int size, get_block_t get_block,
 	     bool create, struct run *run)
 {
 	bool ended = false;
 
+	VM_BUG_ON(page_has_buffers(page) || limit > PAGE_SIZE);
 	*run = (struct run){.bytes = 0};
 	for (unsigned int offset = 0; offset < limit; offset += size) {
 		struct buffer_head bh = {.page = page, .offset = offset, .size = size};
@@ -219,6 +254,10 @@ int find_run(struct page *page, unsigned int limit, unsigned int size, get_block
 		}
 		if (offset == 0)
 			*run = (struct run){bh.bdev, sector_of(&bh), 0};
+		/*
+		 * A block behind a hole, or one that does not lie behind the last one: not a
+		 * single run.
+		 */
 		if (ended || bh.bdev != run->bdev ||
 		    sector_of(&bh) != run->sector + (run->bytes >> SECTOR_SHIFT))
 			return 0;
@@ -229,10 +268,12 @@ int find_run(struct page *page, unsigned int limit, unsigned int size, get_block
 
 /* ---- Transfers of whole pages ---------------------------------------------------------------- */
 
+/* The device has read a page without buffers, or failed to. Any context. */
 static void end_page_read(struct bio *bio)
 {
 	struct page *page = bio->private;
 
+	VM_BUG_ON(!PageLocked(page) || PageUptodate(page));
 	if (bio->error)
 		SetPageError(page);
 	else
@@ -241,10 +282,12 @@ static void end_page_read(struct bio *bio)
 	unlock_page(page);
 }
 
+/* The device has written a page without buffers, or failed to. Any context. */
 static void end_page_write(struct bio *bio)
 {
 	struct page *page = bio->private;
 
+	VM_BUG_ON(!PageWriteback(page) || !page->mapping);
 	if (bio->error) {
 		SetPageError(page);
 		mapping_set_error(page->mapping, bio->error);
@@ -253,7 +296,10 @@ static void end_page_write(struct bio *bio)
 	end_page_writeback(page);
 }
 
-/* A bio for one piece. It is never refused. */
+/*
+ * A bio for one piece of a page. Never refused: GFP_NOIO may sleep, and bio_alloc() then waits for
+ * the reserve.
+ */
 static struct bio *piece_bio(struct block_device *bdev, enum bio_op op, u64 sector,
 			     struct page *page, unsigned int offset, unsigned int len)
 {
@@ -267,13 +313,20 @@ void submit_run(struct page *page, const struct run *run, enum bio_op op)
 {
 	struct bio *bio = piece_bio(run->bdev, op, run->sector, page, 0, run->bytes);
 
+	VM_BUG_ON(op == BIO_READ ? !PageLocked(page) : !PageWriteback(page));
 	bio->private = page;
 	bio->end_io = op == BIO_READ ? end_page_read : end_page_write;
 	submit_bio(bio);
 }
 
+/*
+ * Read the run into a locked page and zero the bytes behind it, which are a hole or lie past the
+ * end of the file. Without a block to read, the page is done at once. The page is unlocked when it
+ * is filled.
+ */
 static void read_run(struct page *page, const struct run *run)
 {
+	VM_BUG_ON(!PageLocked(page) || run->bytes > PAGE_SIZE);
 	zero_bytes(page, run->bytes, PAGE_SIZE);
 	if (run->bytes) {
 		submit_run(page, run, BIO_READ);
@@ -285,7 +338,10 @@ static void read_run(struct page *page, const struct run *run)
 
 /* ---- Transfers of buffers -------------------------------------------------------------------- */
 
-/* The buffers that a bio was for, one after the other. */
+/*
+ * Call end for each buffer that a bio has transferred. The next one is looked up before, because
+ * the call for the last buffer of the page releases the page, and with it the ring may go.
+ */
 static void end_buffers(struct bio *bio, void (*end)(struct buffer_head *bh, int error))
 {
 	struct buffer_head *bh = bio->private;
@@ -297,12 +353,21 @@ static void end_buffers(struct bio *bio, void (*end)(struct buffer_head *bh, int
 		struct buffer_head *next = bh->next;
 
 		left -= bh->size;
-		end(bh, error); /* after the last, the ring may go */
+		end(bh, error); /* after the last call the ring may be freed */
 		bh = next;
 	}
 }
 
-/* Clear BH_io; true: it was the page's last. */
+/*
+ * Clear BH_io. True: no other buffer of the page is in transfer any more. The lock makes the two
+ * steps one, so that of two ends at the same time exactly one finds itself the last:
+ *
+ *	end of A			end of B
+ *	clear A; B is set: not last
+ *					clear B; none is set: last
+ *
+ * Without it, both could clear first and then both find nothing set, and unlock the page twice.
+ */
 static bool end_buffer_io(struct buffer_head *bh)
 {
 	struct page *page = bh->page;
@@ -310,6 +375,7 @@ static bool end_buffer_io(struct buffer_head *bh)
 	unsigned long flags;
 	bool last = true;
 
+	VM_BUG_ON(!buffer_io(bh));
 	spin_lock_irqsave(io_lock(page), flags);
 	clear_buffer_io(bh);
 	for_each_buffer(other, page)
@@ -318,10 +384,15 @@ static bool end_buffer_io(struct buffer_head *bh)
 	return last;
 }
 
+/*
+ * One buffer of a page was read. The last one makes the page Uptodate if all are (I1), and unlocks
+ * it.
+ */
 static void end_buffer_read(struct buffer_head *bh, int error)
 {
 	struct page *page = bh->page;
 
+	VM_BUG_ON(!PageLocked(page));
 	if (error) {
 		set_buffer_error(bh);
 		SetPageError(page);
@@ -334,10 +405,12 @@ static void end_buffer_read(struct buffer_head *bh, int error)
 	unlock_page(page);
 }
 
+/* One buffer of a page was written. The last one ends the writeback of the page. */
 static void end_buffer_write(struct buffer_head *bh, int error)
 {
 	struct page *page = bh->page;
 
+	VM_BUG_ON(!PageWriteback(page));
 	if (error) {
 		set_buffer_error(bh);
 		SetPageError(page);
@@ -356,20 +429,28 @@ static void end_write_bio(struct bio *bio)
 	end_buffers(bio, end_buffer_write);
 }
 
-/* Do the next buffer's bytes follow on the disk, too, and are they to be transferred? */
+/*
+ * Can the next buffer of the ring join the same bio? It must be to be transferred, and lie
+ * directly behind this one both in the page (the ring does not wrap) and on the disk.
+ */
 static bool goes_on(const struct buffer_head *bh, const struct buffer_head *next)
 {
 	return next->offset > bh->offset && buffer_io(next) && next->bdev == bh->bdev &&
 	       next->block == bh->block + 1;
 }
 
-/* Submit from bh on as far as the run goes; the buffer behind it, NULL at the page's end. */
+/*
+ * Submit one bio for bh and the buffers that continue it. Returns the buffer behind them, or NULL
+ * at the end of the page. That one is looked up before the bio is submitted: the end of the last
+ * bio may free the ring.
+ */
 static struct buffer_head *submit_buffers(struct buffer_head *bh, enum bio_op op)
 {
 	struct buffer_head *last = bh, *behind;
 	unsigned int len = bh->size;
 	struct bio *bio;
 
+	VM_BUG_ON(!buffer_io(bh));
 	while (goes_on(last, last->next)) {
 		last = last->next;
 		len += last->size;
@@ -382,10 +463,15 @@ static struct buffer_head *submit_buffers(struct buffer_head *bh, enum bio_op op
 	return behind;
 }
 
+/*
+ * nr counts down to the last buffer to be submitted; the loop then ends without looking at the
+ * ring, which may be gone by that time.
+ */
 void submit_page_buffers(struct page *page, unsigned int nr, enum bio_op op)
 {
 	struct buffer_head *bh = page_buffers(page);
 
+	VM_BUG_ON(op == BIO_READ ? !PageLocked(page) : !PageWriteback(page));
 	while (bh && nr) {
 		struct buffer_head *from = bh;
 
@@ -404,6 +490,7 @@ int transfer_and_wait(struct buffer_head *bh, enum bio_op op)
 	struct bio *bio = piece_bio(bh->bdev, op, sector_of(bh), bh->page, bh->offset, bh->size);
 	int err = submit_bio_wait(bio);
 
+	VM_BUG_ON(!PageLocked(bh->page));
 	bio_put(bio);
 	if (err)
 		set_buffer_error(bh);
@@ -416,9 +503,14 @@ int transfer_and_wait(struct buffer_head *bh, enum bio_op op)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* Decide what becomes of a buffer; true: it is to be read. */
+/*
+ * Decide how a buffer of a locked page gets its bytes. True: it must be read. False: it is
+ * uptodate, or was zeroed (a hole, past the end, or newly allocated), or its place could not be
+ * found, which is an error.
+ */
 static bool want_read(struct buffer_head *bh, unsigned int limit, get_block_t get_block)
 {
+	VM_BUG_ON(!PageLocked(bh->page));
 	if (buffer_uptodate(bh))
 		return false;
 	if (bh->offset < limit && map_buffer(bh, get_block, false)) {
@@ -433,11 +525,16 @@ static bool want_read(struct buffer_head *bh, unsigned int limit, get_block_t ge
 	return false;
 }
 
+/*
+ * All buffers get BH_io before the first is submitted: otherwise the end of an early one would
+ * find no other in transfer, and unlock the page too soon.
+ */
 static int read_buffers(struct page *page, get_block_t get_block)
 {
 	unsigned int limit = bytes_in_file(page), nr = 0;
 	struct buffer_head *bh;
 
+	VM_BUG_ON(!PageLocked(page) || !page_has_buffers(page));
 	for_each_buffer(bh, page)
 		if (want_read(bh, limit, get_block)) {
 			set_buffer_io(bh);
@@ -459,7 +556,12 @@ int block_read_full_page(struct page *page, unsigned int block_size, get_block_t
 	int ret = 0;
 
 	VM_BUG_ON(!PageLocked(page));
-	wait_on_page_writeback(page); /* one transfer of a page's buffers at a time (BH_io) */
+	/*
+	 * BH_io does not say in which direction a buffer is transferred, so a read must not start
+	 * while the page is written.
+	 */
+	wait_on_page_writeback(page);
+	VM_BUG_ON(PageWriteback(page));
 	ClearPageError(page);
 	if (!page_has_buffers(page)) {
 		ret = find_run(page, bytes_in_file(page), block_size, get_block, false, &run);

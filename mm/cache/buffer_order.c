@@ -10,12 +10,12 @@
  *
  *	write_waiting_buffers():  sort them by rank; all of rank 0, wait; all of rank 1, wait; ...
  *
- * Each buffer is looked at twice, however many there are: a user decides how many pointer blocks a
- * file changes.
+ * Each buffer is looked at twice, however many there are. A search of the list for each rank would
+ * cost more, and a program decides by its writes how many pointer blocks change.
  *
- * Meanwhile nobody else writes it: it is changed and uptodate, but neither it nor, for its sake,
- * its page is dirty (a page of a device is never written but for its dirty buffers). The list's
- * use of the buffer keeps it in memory.
+ * While a buffer waits, no other path writes it: it is uptodate but not dirty, nor does it make its
+ * page dirty, and of a device's page only dirty buffers are written. The list's use of the buffer
+ * keeps it in memory.
  *
  * Locking: waiting_lock (leaf) for all lists. Whoever owns the list keeps the blocks from being
  * changed while they are written; a change would be noticed, but might be on the disk too early.
@@ -40,13 +40,18 @@ unsigned long nr_waiting_buffers(void)
 	return READ_ONCE(nr_waiting);
 }
 
+/*
+ * A buffer that is on a list stays there, with its rank: every block has one owner, unless the
+ * disk is damaged and two files refer to the same block.
+ */
 void mark_buffer_waiting(struct buffer_head *bh, struct list_head *list, unsigned int rank)
 {
 	unsigned long flags;
 
+	VM_BUG_ON(rank >= MAX_WAIT_RANKS || atomic_read(&bh->count) < 1);
 	set_buffer_uptodate(bh);
 	spin_lock_irqsave(&waiting_lock, flags);
-	/* else it stays where it is: one owner, unless the disk is damaged */
+	/* else it stays where it is */
 	if (!buffer_waiting(bh)) {
 		set_buffer_waiting(bh);
 		atomic_inc(&bh->count);
@@ -57,9 +62,14 @@ void mark_buffer_waiting(struct buffer_head *bh, struct list_head *list, unsigne
 	spin_unlock_irqrestore(&waiting_lock, flags);
 }
 
-/* waiting_lock held; the list's use is the caller's from here on. */
+/*
+ * Take a buffer off its list; the caller gets the list's use of it (I2). Locks: waiting_lock held.
+ */
 static void take_off(struct buffer_head *bh)
 {
+	lockdep_assert_held(&waiting_lock);
+	VM_BUG_ON(!buffer_waiting(bh) || !nr_waiting); /* (I1) */
+	VM_BUG_ON(atomic_read(&bh->count) < 1);	       /* (I2) */
 	list_del_init(&bh->wait_link);
 	clear_buffer_waiting(bh);
 	nr_waiting--;
@@ -78,7 +88,7 @@ bool stop_waiting(struct buffer_head *bh)
 	return waited;
 }
 
-/* The first buffers of the list, off it, with the list's uses. */
+/* Take up to BATCH buffers off the list, with the list's uses of them. Returns how many. */
 static unsigned int take_batch(struct list_head *list, struct buffer_head **bhs)
 {
 	unsigned int nr = 0;
@@ -107,6 +117,7 @@ static bool sort_batch(struct list_head *list, struct list_head *by_rank, unsign
 	for (; nr < SORT_BATCH && !list_empty(list); nr++) {
 		struct buffer_head *bh = list_first_entry(list, struct buffer_head, wait_link);
 
+		VM_BUG_ON(!buffer_waiting(bh)); /* (I1) */
 		BUG_ON(bh->wait_rank >= ranks);
 		waiting_buffers_seen++;
 		list_move_tail(&bh->wait_link, &by_rank[bh->wait_rank]);
@@ -126,12 +137,17 @@ int await_buffer_page(struct buffer_head *bh)
 	return buffer_error(bh) ? -EIO : 0;
 }
 
+/*
+ * Write some buffers and wait. All are marked dirty before the first write starts, since several
+ * may lie in one page, which is then written once. Returns 0 or the first error; drops the uses.
+ */
 static int write_batch(struct buffer_head **bhs, unsigned int nr)
 {
 	int err = 0, late;
 
+	VM_BUG_ON(nr > BATCH);
 	for (unsigned int i = 0; i < nr; i++)
-		mark_buffer_dirty(bhs[i]); /* all first: some are in one page */
+		mark_buffer_dirty(bhs[i]); /* all of them before the first write */
 	blk_start_plug();
 	for (unsigned int i = 0; i < nr; i++) {
 		late = start_buffer_page(bhs[i]);
@@ -146,6 +162,11 @@ static int write_batch(struct buffer_head **bhs, unsigned int nr)
 	return err;
 }
 
+/*
+ * Each batch is waited for before the next one, so a rank is on the disk before the next rank
+ * starts. After an error the rest is written all the same: the blocks must not stay in memory for
+ * ever.
+ */
 int write_waiting_buffers(struct list_head *list, unsigned int ranks)
 {
 	struct list_head by_rank[MAX_WAIT_RANKS];

@@ -10,12 +10,12 @@
  * The mapping is made when it is first needed and stays as long as the device. All see the
  * same pages, so what a program writes to the disk's file is what a mounted file system
  * reads as its metadata, and the other way round. Data of its files is in their own mappings; a
- * block that becomes a file's is forgotten here (bforget()). Swap goes by all of this.
+ * block that becomes a file's is forgotten here (bforget()). Swap transfers bypass this cache.
  *
  * Users are counted: open files, a mount, a swap area. One of them may claim the device (O_EXCL,
- * mounts and swap areas do), which keeps others from claiming it but not from opening it. When
- * the last user goes, everything is written and dropped, so that what goes by the cache
- * (swap, another machine) is seen by who opens it next.
+ * mounts and swap areas do), which keeps others from claiming it but not from opening it. When the
+ * last user closes the device, everything cached is written and dropped. The next user then sees
+ * what was written past the cache meanwhile, by swap or by another machine.
  *
  * The block size of the buffers is the mounted file system's, else the largest of which
  * the device is a whole number. Pages that reach past the last whole block have buffers of one
@@ -51,20 +51,25 @@ static u64 bdev_size(struct address_space *mapping)
 }
 
 /*
- * A block of the device lies where its number says. One that is there in part only cannot be had
- * whole.
+ * get_block of a device: block n lies at n. A last block that is only partly on the device cannot
+ * be transferred: -ENOSPC when it would be allocated, else -EIO.
  */
 static int bdev_get_block(struct address_space *mapping, u64 block, struct buffer_head *bh,
 			  bool create)
 {
 	if ((block + 1) * bh->size > bdev_size(mapping))
 		return create ? -ENOSPC : -EIO;
+	VM_BUG_ON(!bh->size || bh->size & (bh->size - 1));
 	bh->bdev = mapping->host;
 	bh->block = block;
 	set_buffer_mapped(bh);
 	return 0;
 }
 
+/*
+ * The largest size of which the device is a whole number, unless a mounted file system chose
+ * another.
+ */
 unsigned int blkdev_block_size(const struct block_device *bdev)
 {
 	unsigned int size = READ_ONCE(bdev->bd_block_size);
@@ -77,7 +82,10 @@ unsigned int blkdev_block_size(const struct block_device *bdev)
 	return size;
 }
 
-/* For the buffers of one page: no part of the device is left out. */
+/*
+ * The size for the buffers of one page. In the last page, blocks that do not divide the device's
+ * size would leave its end out of reach, so that page has buffers of one sector.
+ */
 static unsigned int page_block_size(const struct page *page)
 {
 	const struct block_device *bdev = page->mapping->host;
@@ -85,10 +93,14 @@ static unsigned int page_block_size(const struct page *page)
 	u64 bytes = bdev->nr_sectors << SECTOR_SHIFT;
 	bool at_end = ((u64)page->index + 1) << PAGE_SHIFT > bytes;
 
+	VM_BUG_ON(!PageLocked(page));
 	return at_end && (bytes & (size - 1)) ? SECTOR_SIZE : size;
 }
 
-/* The same, seeing to it that the page has no buffers of another size, unless they are in use. */
+/*
+ * The same; in addition, buffers of another size are freed, unless they are in use. Those stay,
+ * and the page is then read or written in their size.
+ */
 static unsigned int fit_block_size(struct page *page)
 {
 	unsigned int size = page_block_size(page);
@@ -122,7 +134,10 @@ static int bdev_commit_write(struct vm_file *file, struct page *page, unsigned f
 	return 0;
 }
 
-/* In sectors, so that a device that ends in the middle of a block is reached whole. */
+/*
+ * Direct I/O goes in sectors, so that also a device that ends in the middle of a block is reached
+ * whole.
+ */
 static long bdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count,
 			   u64 pos)
 {
@@ -142,6 +157,10 @@ bool is_blkdev_mapping(const struct address_space *mapping)
 	return mapping->a_ops == &bdev_a_ops;
 }
 
+/*
+ * The first look is without the mutex, as the mapping exists nearly always. The release of the
+ * store pairs with its acquire: a task that sees the pointer also sees the initialised mapping.
+ */
 struct address_space *blkdev_mapping(struct block_device *bdev)
 {
 	struct address_space *mapping = smp_load_acquire(&bdev->bd_mapping);
@@ -154,8 +173,11 @@ struct address_space *blkdev_mapping(struct block_device *bdev)
 		mapping = kmalloc(sizeof(*mapping), GFP_KERNEL);
 		if (mapping) {
 			address_space_init(mapping, bdev, &bdev_a_ops, bdev_size);
-			mapping->gfp_mask = GFP_NOFS; /* file systems read their metadata in the
-							 midst of things */
+			/*
+			 * File systems read metadata while they hold locks that reclaim with
+			 * __GFP_FS could wait for.
+			 */
+			mapping->gfp_mask = GFP_NOFS;
 			smp_store_release(&bdev->bd_mapping, mapping);
 		}
 	}
@@ -163,7 +185,10 @@ struct address_space *blkdev_mapping(struct block_device *bdev)
 	return mapping;
 }
 
-/* Nothing of the device is cached any more. */
+/*
+ * Write all dirty pages of the device's cache, then drop all pages. What could not be written is
+ * lost.
+ */
 static void write_and_drop(struct block_device *bdev)
 {
 	struct address_space *mapping = bdev->bd_mapping;
@@ -179,6 +204,7 @@ void blkdev_mapping_end(struct block_device *bdev)
 {
 	struct address_space *mapping = bdev->bd_mapping;
 
+	VM_BUG_ON(bdev->bd_users); /* nobody may find the mapping any more */
 	if (!mapping)
 		return;
 	write_and_drop(bdev);
@@ -216,9 +242,14 @@ int blkdev_get(struct block_device *bdev, void *holder)
 
 void blkdev_put(struct block_device *bdev, void *holder)
 {
+	VM_BUG_ON(holder && bdev->holder != holder);
 	mutex_lock(&bdev->bd_mutex);
 	BUG_ON(!bdev->bd_users);
 	if (--bdev->bd_users == 0) {
+		/*
+		 * The last user goes. Opening waits for bd_mutex, so nobody fills the cache
+		 * meanwhile.
+		 */
 		write_and_drop(bdev);
 		WRITE_ONCE(bdev->bd_block_size, 0);
 	}
@@ -227,6 +258,7 @@ void blkdev_put(struct block_device *bdev, void *holder)
 	mutex_unlock(&bdev->bd_mutex);
 }
 
+/* Buffers of the old size must not survive: a block would be cached twice, in two sizes. */
 void set_blocksize(struct block_device *bdev, unsigned int size)
 {
 	BUG_ON(size && (size < SECTOR_SIZE || size > PAGE_SIZE || (size & (size - 1))));
@@ -250,32 +282,42 @@ int blkdev_flush(struct block_device *bdev)
 
 /* ---- Metadata: single blocks ----------------------------------------------------------------- */
 
-/* Buffers of this size on a locked page of the device, each knowing its block. */
+/*
+ * Give a locked page of the device buffers of this size, each mapped to its block. -EBUSY: the
+ * page has buffers of another size that are in use or dirty; -ENOMEM.
+ */
 static int bdev_buffers(struct page *page, unsigned int size)
 {
 	struct buffer_head *bh = page_buffers(page);
 
+	VM_BUG_ON(!PageLocked(page));
 	if (bh && bh->size != size && !try_to_free_buffers(page))
 		return -EBUSY;
 	if (!page_has_buffers(page) && create_buffers(page, size))
 		return -ENOMEM;
 	for_each_buffer(bh, page)
 		if (map_buffer(bh, bdev_get_block, false))
-			break; /* past the end there is none */
+			break; /* the blocks behind the end of the device have no place */
 	return 0;
 }
 
+/*
+ * The buffer at byte pos, with a use counted. The use is taken under the page lock, so
+ * try_to_free_buffers() cannot free the buffer in between.
+ */
 static int get_buffer(struct address_space *mapping, u64 pos, unsigned int size,
 		      struct buffer_head **pbh)
 {
 	struct page *page = grab_cache_page(mapping, (pgoff_t)(pos >> PAGE_SHIFT));
 	int err;
 
+	VM_BUG_ON(pos & (size - 1));
 	if (!page)
 		return -ENOMEM;
 	err = bdev_buffers(page, size);
 	if (!err) {
 		*pbh = buffer_at(page, (unsigned int)(pos & (PAGE_SIZE - 1)));
+		VM_BUG_ON(!*pbh || (*pbh)->size != size);
 		atomic_inc(&(*pbh)->count);
 	}
 	unlock_page(page);
@@ -290,10 +332,15 @@ struct buffer_head *getblk(struct block_device *bdev, u64 block, unsigned int si
 	u64 pos = block * size;
 	int err;
 
+	VM_BUG_ON(size < SECTOR_SIZE || size > PAGE_SIZE || size & (size - 1));
 	if (!mapping || pos + size > bdev_size(mapping))
 		return NULL;
 	err = get_buffer(mapping, pos, size, &bh);
-	if (err == -EBUSY) { /* buffers of another size, with something to write */
+	/*
+	 * The page has dirty buffers of another size. Once they are written they can be freed; try
+	 * again.
+	 */
+	if (err == -EBUSY) {
 		err = filemap_write_and_wait_range(mapping, pos, pos + size - 1);
 		if (!err)
 			err = get_buffer(mapping, pos, size, &bh);
@@ -301,6 +348,10 @@ struct buffer_head *getblk(struct block_device *bdev, u64 block, unsigned int si
 	return err ? NULL : bh;
 }
 
+/*
+ * Whether the buffer is uptodate is looked at again under the page lock: another task may have
+ * read the block while we waited for it.
+ */
 struct buffer_head *bread(struct block_device *bdev, u64 block, unsigned int size)
 {
 	struct buffer_head *bh = getblk(bdev, block, size);
@@ -322,37 +373,53 @@ struct buffer_head *bread(struct block_device *bdev, u64 block, unsigned int siz
 
 void brelse(struct buffer_head *bh)
 {
-	if (bh) /* after all that its user did: who finds 0 may free it */
+	VM_BUG_ON(bh && atomic_read(&bh->count) < 1);
+	/*
+	 * Release: whatever this user did to the buffer happens before a task that finds 0 frees
+	 * it.
+	 */
+	if (bh)
 		rmw_sub_release(&bh->count.counter, 1);
 }
 
+/* The mapping's gfp_mask (GFP_NOFS) allows no pages of high memory, so each has an address. */
 void *bh_data(const struct buffer_head *bh)
 {
+	VM_BUG_ON(PageHighMem(bh->page));
 	return (char *)page_address(bh->page) + bh->offset;
 }
 
 void mark_buffer_dirty(struct buffer_head *bh)
 {
+	VM_BUG_ON(atomic_read(&bh->count) < 1 || !buffer_mapped(bh));
 	set_buffer_uptodate(bh);
-	set_buffer_dirty(bh); /* before the page: see above */
+	set_buffer_dirty(bh); /* before the page: see "Locking" in buffer.c */
 	(void)set_page_dirty(bh->page);
 }
 
 /*
- * Stores through a mapping of the device since the page was last cleaned may be anywhere in it;
- * the next ones fault, and dirty the page's buffers again.
+ * A program may have mapped the device and stored to the page. Which buffers it changed is not
+ * known, so all count as dirty. page_mkclean() write-protects the entries, so that the next store
+ * faults and is noticed.
  */
 static void collect_stores(struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page));
 	if (page_mapcount(page) && page_mkclean(page))
 		block_dirty_page(page);
 }
 
+/*
+ * Only this buffer is written; the others of its page stay dirty. A write of the page that is
+ * under way is waited for, as it may hold an older state of the buffer. A clean buffer with an
+ * error tells that its last write failed.
+ */
 int sync_dirty_buffer(struct buffer_head *bh)
 {
 	struct page *page = bh->page;
 	int err = 0;
 
+	VM_BUG_ON(atomic_read(&bh->count) < 1);
 	lock_page(page);
 	wait_on_page_writeback(page);
 	collect_stores(page);
@@ -366,6 +433,10 @@ int sync_dirty_buffer(struct buffer_head *bh)
 	return err;
 }
 
+/*
+ * The block now belongs to a file, which writes it through its own mapping. A later write from
+ * this cache would overwrite that. A write that is under way is waited for, for the same reason.
+ */
 void bforget(struct block_device *bdev, u64 block, unsigned int size)
 {
 	struct address_space *mapping = smp_load_acquire(&bdev->bd_mapping);

@@ -11,10 +11,10 @@
  *	bios		   +------ A ------+-- B --+ zeroes		one a run of the disk
  *
  * Everything is of whole sectors: position, length and address; else -EINVAL, but for reading past
- * the end, which is 0 bytes whatever was asked. What does not go directly goes through the
- * cache, and from there to the disk, before the call returns: writes into holes of a file (the
- * cache knows how to show zeroes around them), a part of a block at a file's growing end, buffers
- * that cannot be pinned, and pages of the range that the cache cannot let go.
+ * the end, which is 0 bytes whatever was asked. What cannot be transferred directly goes through
+ * the cache, and from there to the disk before the call returns: writes into holes of a file, as
+ * the cache already knows how to zero the rest of a new block; a part of a block where a file
+ * grows; buffers that cannot be pinned; and ranges of which the cache cannot drop every page.
  *
  * The cache: dirty pages of the range are written first. A write drops the range's pages before,
  * so that none of them is written back over it, and after, as a fault may have read one
@@ -26,8 +26,8 @@
  *	drop				-
  *	return			->	faults again, reads the new ones
  *
- * A page that is dirty by then holds stores made at the same time through a mapping: it stays,
- * either of the two may win.
+ * A page that is dirty after the transfer holds stores that were made through a mapping at the same
+ * time. It stays; as with any two writes at the same time, either may win.
  *
  * The caller's pages: reading into memory breaks copy-on-write first, and the page stays the
  * entry's own until it is filled, as it is pinned (gup.c). mmap_lock is not held while the disk
@@ -82,11 +82,15 @@ struct dio {
 
 static wait_queue_head_t dio_wait = WAIT_QUEUE_HEAD_INIT(dio_wait);
 
-/* Once pending is 0 the waiter may return: after that only its address is used, as a key. */
+/*
+ * The device has ended one bio. When pending reaches 0, the waiter may return and free dio, so
+ * after that only its address is used, as the key of the wake-up. Any context.
+ */
 static void dio_end_io(struct bio *bio)
 {
 	struct dio *dio = bio->private;
 
+	VM_BUG_ON(atomic_read(&dio->pending) < 1);
 	if (bio->error)
 		WRITE_ONCE(dio->error, bio->error);
 	bio_put(bio);
@@ -94,18 +98,25 @@ static void dio_end_io(struct bio *bio)
 		wake_up_key(&dio_wait, dio);
 }
 
-/* Bytes of the chunk from at on that lie in one page, at most up to end. */
+/*
+ * The part of [at, end) of the chunk that lies in one page: returns its bytes, its page and the
+ * offset there.
+ */
 static size_t piece(const struct dio *dio, size_t at, size_t end, struct page **page,
 		    unsigned int *offset)
 {
 	size_t from = dio->first + at;
 
+	VM_BUG_ON(at >= end || from >> PAGE_SHIFT >= dio->nr_pages);
 	*page = dio->pages[from >> PAGE_SHIFT];
 	*offset = (unsigned int)(from & (PAGE_SIZE - 1));
 	return min(end - at, PAGE_SIZE - *offset);
 }
 
-/* One bio of the run, from at on; where it ends. */
+/*
+ * Send one bio for the run, from at on, with as many pieces as the bio has room for. Returns where
+ * the next one begins.
+ */
 static size_t send_bio(struct dio *dio, size_t at, size_t end)
 {
 	u64 sector = dio->sector + ((at - dio->run_at) >> SECTOR_SHIFT);
@@ -113,6 +124,7 @@ static size_t send_bio(struct dio *dio, size_t at, size_t end)
 				    GFP_NOIO);
 	size_t start = at;
 
+	VM_BUG_ON(!dio->bdev || at >= end);
 	while (at < end) {
 		struct page *page;
 		unsigned int offset;
@@ -132,6 +144,7 @@ static size_t send_bio(struct dio *dio, size_t at, size_t end)
 	return at;
 }
 
+/* Send what was collected as one run of the disk; a large run needs several bios. */
 static void send_run(struct dio *dio)
 {
 	size_t at = dio->run_at, end = at + dio->run_bytes;
@@ -141,12 +154,16 @@ static void send_run(struct dio *dio)
 	dio->run_bytes = 0;
 }
 
-/* Bytes [at, at + n) of the chunk lie at this sector. */
+/*
+ * Bytes [at, at + n) of the chunk lie at this sector. If they do not continue the run, both in the
+ * chunk and on the disk, the run is sent and they begin a new one.
+ */
 static void add_to_run(struct dio *dio, struct block_device *bdev, u64 sector, size_t at, size_t n)
 {
 	bool goes_on = dio->run_bytes && bdev == dio->bdev && at == dio->run_at + dio->run_bytes &&
 		       sector == dio->sector + (dio->run_bytes >> SECTOR_SHIFT);
 
+	VM_BUG_ON(!n || n & (SECTOR_SIZE - 1));
 	if (!goes_on) {
 		send_run(dio);
 		dio->bdev = bdev;
@@ -156,11 +173,16 @@ static void add_to_run(struct dio *dio, struct block_device *bdev, u64 sector, s
 	dio->run_bytes += n;
 }
 
-/* All is sent; it comes back. (I1) */
+/*
+ * All bios of the chunk are sent: wait until each has ended (I1). pending was 1 before the first
+ * bio; this drops that one. Bios in plugged queues must be started first, as nobody else would do
+ * so.
+ */
 static void wait_for_bios(struct dio *dio)
 {
 	struct wait_queue_entry entry;
 
+	VM_BUG_ON(dio->run_bytes || atomic_read(&dio->pending) < 1);
 	if (atomic_dec_and_test(&dio->pending))
 		return;
 	run_disk_queue();
@@ -172,8 +194,10 @@ static void wait_for_bios(struct dio *dio)
 
 /* ---- Blocks ---------------------------------------------------------------------------------- */
 
+/* Reading a hole: zero bytes [at, at + n) of the caller's pages. */
 static void zero_chunk(struct dio *dio, size_t at, size_t n)
 {
+	VM_BUG_ON(dio->write);
 	for (size_t end = at + n; at < end;) {
 		struct page *page;
 		unsigned int offset;
@@ -184,7 +208,11 @@ static void zero_chunk(struct dio *dio, size_t at, size_t n)
 	}
 }
 
-/* The block with byte pos: blocks at the file's growing end are made, holes stay. */
+/*
+ * Find the block with byte pos of the file. A write past the old end allocates blocks; one into a
+ * hole does not, as the cache must then zero the rest of the block. A new block is forgotten by
+ * the device's cache.
+ */
 static int find_block(struct dio *dio, u64 pos, struct buffer_head *bh)
 {
 	u64 block = pos / dio->block_size;
@@ -196,12 +224,16 @@ static int find_block(struct dio *dio, u64 pos, struct buffer_head *bh)
 	return err;
 }
 
-/* Send off n bytes of the chunk. How many of them, fewer before a hole to be written, or -errno. */
+/*
+ * Send n bytes of the chunk. Returns how many were sent: fewer than n in front of a hole that is
+ * to be written, or in front of an error. If nothing was sent, returns the error.
+ */
 static long send_blocks(struct dio *dio, size_t n)
 {
 	size_t at = 0;
 	int err = 0;
 
+	VM_BUG_ON(dio->run_bytes);
 	while (at < n) {
 		struct buffer_head bh = {.size = dio->block_size};
 		unsigned int in_block = (unsigned int)((dio->pos + at) & (dio->block_size - 1));
@@ -223,10 +255,15 @@ static long send_blocks(struct dio *dio, size_t n)
 	return at || !err ? (long)at : err;
 }
 
+/*
+ * Transfer n bytes of the pinned chunk and wait. An error of the device counts more than bytes
+ * done.
+ */
 static long transfer_chunk(struct dio *dio, size_t n)
 {
 	long ret;
 
+	VM_BUG_ON(atomic_read(&dio->pending));
 	atomic_set(&dio->pending, 1);
 	blk_start_plug();
 	ret = send_blocks(dio, n);
@@ -237,7 +274,11 @@ static long transfer_chunk(struct dio *dio, size_t n)
 
 /* ---- The caller's pages ---------------------------------------------------------------------- */
 
-/* Pin what there is of count bytes at addr, up to a chunk; bytes, 0: none. */
+/*
+ * Pin the pages of up to count bytes at addr, at most one chunk. Returns the bytes that are
+ * pinned, or 0 if the first page cannot be pinned. Reading into memory writes to it, so the pin
+ * asks for write access.
+ */
 static size_t pin_chunk(struct dio *dio, unsigned long addr, size_t count)
 {
 	unsigned int wanted;
@@ -248,21 +289,31 @@ static size_t pin_chunk(struct dio *dio, unsigned long addr, size_t count)
 				     (dio->first + count + PAGE_SIZE - 1) >> PAGE_SHIFT);
 	dio->nr_pages =
 		pin_user_pages(current_vm->mm, addr & PAGE_MASK, wanted, !dio->write, dio->pages);
+	VM_BUG_ON(dio->nr_pages > wanted || wanted > DIO_PAGES);
 	if (!dio->nr_pages)
 		return 0;
 	bytes = (size_t)dio->nr_pages * PAGE_SIZE - dio->first;
 	if (bytes >= count)
 		return count;
-	return bytes - ((dio->pos + bytes) & (dio->block_size - 1)); /* (I2) it goes on behind */
+	/*
+	 * More follows in the next chunk: end this one at a block, so that no block is transferred
+	 * in two parts, which for a new block would leave a part of it unwritten (I2).
+	 */
+	return bytes - ((dio->pos + bytes) & (dio->block_size - 1));
 }
 
+/* Let go of the caller's pages; after reading they are marked dirty. */
 static void unpin_chunk(struct dio *dio)
 {
+	VM_BUG_ON(atomic_read(&dio->pending)); /* (I1) */
 	for (unsigned int i = 0; i < dio->nr_pages; i++)
 		unpin_user_page(dio->pages[i], !dio->write);
 }
 
-/* As much of count bytes at addr as one chunk takes: bytes, 0: go by the cache, or -errno. */
+/*
+ * Transfer one chunk of the count bytes at addr. Returns bytes; 0: use the cache instead; or
+ * -errno.
+ */
 static long direct_chunk(struct dio *dio, unsigned long addr, size_t count)
 {
 	long ret = (long)pin_chunk(dio, addr, count);
@@ -276,6 +327,10 @@ static long direct_chunk(struct dio *dio, unsigned long addr, size_t count)
 
 /* ---- One call -------------------------------------------------------------------------------- */
 
+/*
+ * Chunk after chunk. -EIO ends the call with that error even if bytes were transferred before, as
+ * it is not known what the disk holds; other errors are reported only if nothing was transferred.
+ */
 static long direct_chunks(struct dio *dio, unsigned long addr, size_t count)
 {
 	size_t done = 0;
@@ -287,6 +342,7 @@ static long direct_chunks(struct dio *dio, unsigned long addr, size_t count)
 			return ret;
 		if (ret <= 0)
 			break;
+		VM_BUG_ON((size_t)ret > count - done);
 		done += (size_t)ret;
 		dio->pos += (u64)ret;
 		if (port_fatal_signal_pending())
@@ -301,7 +357,10 @@ static bool is_aligned(struct iov_user buf, size_t count, u64 pos)
 	return !((buf.addr | count | pos) & (SECTOR_SIZE - 1));
 }
 
-/* Would a block be new in part? Then the cache has the rest of it zeroed. */
+/*
+ * Would the write allocate a block and fill only a part of it? Then it goes through the cache,
+ * which zeroes the rest.
+ */
 static bool grows_in_mid_block(const struct dio *dio, size_t count)
 {
 	return dio->write && dio->pos + count > dio->size &&
@@ -316,6 +375,8 @@ long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, s
 	struct dio *dio;
 	long ret;
 
+	VM_BUG_ON(block_size < SECTOR_SIZE || block_size > PAGE_SIZE ||
+		  block_size & (block_size - 1));
 	if (!write && pos >= size)
 		return 0;
 	if (!is_aligned(buf, count, pos))
@@ -340,15 +401,22 @@ long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, s
 
 /* ---- The cache's part ------------------------------------------------------------------------ */
 
-/* What the cache has of bytes [pos, pos + n) is on the disk. */
+/*
+ * Write what the cache holds of bytes [pos, pos + n) to the disk and wait. 0, or the write's
+ * error.
+ */
 static int flush_range(struct vm_file *file, u64 pos, size_t n)
 {
 	int err = filemap_write_and_wait_range(file->f_mapping, pos, pos + n - 1);
 
+	VM_BUG_ON(!n);
 	return err ? err : file_check_and_advance_wb_err(file);
 }
 
-/* It forgets them; -EBUSY: not all. */
+/*
+ * Drop the pages of bytes [pos, pos + n) from the cache. -EBUSY: some of them are dirty or in use
+ * and stay.
+ */
 static int drop_range(struct vm_file *file, u64 pos, size_t n)
 {
 	return invalidate_inode_pages2_range(file->f_mapping, (pgoff_t)(pos >> PAGE_SHIFT),
@@ -361,13 +429,20 @@ static struct iov_user iov_advance(struct iov_user buf, long n)
 	return buf;
 }
 
-/* After done bytes, or an error: is there more to do, by the cache? */
+/*
+ * After done bytes, or an error, of the direct transfer: is the call finished? Else the cache does
+ * the rest.
+ */
 static bool is_over(long done, size_t count)
 {
+	VM_BUG_ON(done > 0 && (size_t)done > count);
 	return done < 0 || (size_t)done == count || port_fatal_signal_pending();
 }
 
-/* n bytes at *pos by the cache and from there to the disk; bytes or -errno. */
+/*
+ * Write n bytes at *pos through the cache, and from there to the disk. Returns bytes or -errno. If
+ * the disk fails, *pos is set back, as it is not known how much has reached it.
+ */
 static long write_and_flush(struct vm_file *file, struct iov_user buf, size_t n, u64 *pos)
 {
 	u64 start = *pos;
@@ -378,14 +453,18 @@ static long write_and_flush(struct vm_file *file, struct iov_user buf, size_t n,
 		return ret;
 	err = flush_range(file, start, (size_t)ret);
 	if (err) {
-		*pos = start; /* who knows how much of it */
+		*pos = start; /* it is not known how much was written */
 		return err;
 	}
-	(void)drop_range(file, start, (size_t)ret); /* the same is on the disk */
+	/* the disk has the same contents, so a page that stays does no harm */
+	(void)drop_range(file, start, (size_t)ret);
 	return ret;
 }
 
-/* Once: any user who can write a file can have this happen as often as they like. */
+/*
+ * Warn once: every user who can write a file can cause this as often as he likes, and must not
+ * fill the log.
+ */
 static void warn_of_stores(void)
 {
 	static bool warned;
@@ -395,7 +474,10 @@ static void warn_of_stores(void)
 			"system (told once)\n");
 }
 
-/* By direct_IO, the cache being of one mind with it: bytes, 0: it cannot be, or -errno. */
+/*
+ * Write directly, with no page of the range in the cache before or after. Returns bytes; 0: a page
+ * could not be dropped, so the cache must be used; or -errno.
+ */
 static long write_past_cache(struct vm_file *file, struct iov_user buf, size_t count, u64 pos)
 {
 	long ret;
@@ -403,12 +485,17 @@ static long write_past_cache(struct vm_file *file, struct iov_user buf, size_t c
 	if (drop_range(file, pos, count))
 		return 0;
 	ret = file->f_mapping->a_ops->direct_IO(file, true, buf, count, pos);
-	if (ret && drop_range(file, pos, count)) /* an error may come after something was written */
+	/* Also after an error, as a part may have been written. */
+	if (ret && drop_range(file, pos, count))
 		warn_of_stores();
 	return ret;
 }
 
-/* Past the cache as far as that goes; the rest by it. */
+/*
+ * The stages of a direct read or write: write the cache's dirty pages, transfer directly as far as
+ * possible, transfer the rest through the cache. Returns bytes or -errno; *pos moves by the bytes
+ * done.
+ */
 static long transfer(struct vm_file *file, bool write, struct iov_user buf, size_t count, u64 *pos)
 {
 	long done, rest;
@@ -416,6 +503,7 @@ static long transfer(struct vm_file *file, bool write, struct iov_user buf, size
 
 	if (!count)
 		return 0;
+	VM_BUG_ON(!file->f_mapping->a_ops->direct_IO);
 	err = flush_range(file, *pos, count);
 	if (err)
 		return err;

@@ -16,8 +16,8 @@
  *	   ^                                                 |
  *	   +------- remove (locked, unmapped) <--------------+
  *
- * Who sees a page that is not Uptodate locks it and looks again; it never shows its
- * contents to anyone. A mapping without readpage is its own backing store (tmpfs): its
+ * A task that finds a page not Uptodate locks it and looks again; the contents of such a page are
+ * never shown to a program. A mapping without readpage is its own backing store (tmpfs): its
  * missing pages are zeroes, made only when somebody writes or maps them; what was swapped is an
  * entry in place of the page (shmem_swap.c), which look-ups pass by and adding replaces.
  *
@@ -100,6 +100,7 @@ void address_space_init(struct address_space *mapping, void *host,
 
 /* ---- The index --------------------------------------------------------------------------- */
 
+/* Free the nodes that an insertion did not use, or that a deletion has given back. */
 void page_tree_free_pool(struct radix_tree_pool *pool)
 {
 	struct radix_tree_node *node;
@@ -108,8 +109,13 @@ void page_tree_free_pool(struct radix_tree_pool *pool)
 		kmem_cache_free(node_cache, node);
 }
 
+/*
+ * Put nr tree nodes into the pool. -ENOMEM: some may be in it already; the caller frees the pool.
+ * May sleep, therefore the tree's lock must not be held.
+ */
 int page_tree_fill_pool(struct radix_tree_pool *pool, int nr)
 {
+	VM_BUG_ON(nr <= 0);
 	while (nr-- > 0) {
 		struct radix_tree_node *node = kmem_cache_alloc(node_cache, GFP_KERNEL);
 
@@ -120,6 +126,10 @@ int page_tree_fill_pool(struct radix_tree_pool *pool, int nr)
 	return 0;
 }
 
+/*
+ * The reference is taken under pages_lock, where removal checks the count: so a page that is found
+ * cannot be freed in between, and one that is being removed is not found.
+ */
 struct page *find_get_page(struct address_space *mapping, pgoff_t index)
 {
 	unsigned long flags;
@@ -127,6 +137,7 @@ struct page *find_get_page(struct address_space *mapping, pgoff_t index)
 
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	page = radix_tree_lookup(&mapping->i_pages, index);
+	/* The place is in swap: no page is in memory. */
 	if (is_swap_item(page))
 		page = NULL;
 	if (page)
@@ -135,6 +146,10 @@ struct page *find_get_page(struct address_space *mapping, pgoff_t index)
 	return page;
 }
 
+/*
+ * While we wait for the lock, the page may leave the mapping, and another page may take its place.
+ * So look at page->mapping under the lock, and start over if it has changed.
+ */
 struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
 {
 	struct page *page;
@@ -143,15 +158,19 @@ struct page *find_lock_page(struct address_space *mapping, pgoff_t index)
 		lock_page(page);
 		if (page->mapping == mapping)
 			break;
-		/* Truncated while we waited: look again. */
+		/* The page was truncated while we waited for its lock: look again. */
 		unlock_page(page);
 		put_page(page);
 	}
+	VM_BUG_ON(page && !PageLocked(page));
 	return page;
 }
 
+/* The reference that is taken here is the cache's own. */
 void link_page(struct page *page, struct address_space *mapping, pgoff_t index)
 {
+	lockdep_assert_held(&mapping->pages_lock);
+	VM_BUG_ON(!PageLocked(page) || page->mapping); /* (I1): it was in no mapping */
 	get_page(page);
 	page->mapping = mapping;
 	page->index = index;
@@ -164,18 +183,27 @@ void link_page(struct page *page, struct address_space *mapping, pgoff_t index)
 	atomic_long_inc(&nr_pagecache_pages);
 }
 
+/*
+ * Outside of pages_lock, since the LRU locks must not be taken under it for long: put the page on
+ * its list, and tell reclaim, which may remember that the page was evicted a short while ago.
+ */
 void page_was_added(struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page) || !page->mapping);
 	lru_cache_add(page);
 	page_refaulted(page);
 }
 
-/* pages_lock held. 0, -EEXIST, or the tree nodes that lack. */
+/*
+ * Enter a page into the tree, in place of a swap entry if there is one. 0; -EEXIST: a page is
+ * there already; or the number of tree nodes that the pool must get first. Locks: pages_lock held.
+ */
 static int insert_page(struct page *page, struct address_space *mapping, pgoff_t index,
 		       struct radix_tree_pool *pool)
 {
 	int ret;
 
+	lockdep_assert_held(&mapping->pages_lock);
 	if (mapping->nrswapped && shmem_swap_ops->entry_to_page(mapping, index, page))
 		return 0;
 	ret = radix_tree_insert(&mapping->i_pages, index, page, pool);
@@ -184,6 +212,10 @@ static int insert_page(struct page *page, struct address_space *mapping, pgoff_t
 	return ret;
 }
 
+/*
+ * The pool is filled without the lock and the insertion tried again: another task may have changed
+ * the tree meanwhile, so a round may find that it needs still more nodes.
+ */
 int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t index)
 {
 	struct radix_tree_pool pool = {NULL, 0};
@@ -204,17 +236,25 @@ int add_to_page_cache(struct page *page, struct address_space *mapping, pgoff_t 
 	return ret;
 }
 
+/* Has the page of shared memory a swap slot? page->private is the slot then. */
 static bool has_slot(const struct address_space *mapping, const struct page *page)
 {
 	return mapping->shmem && page->private;
 }
 
-/* Out of the index; swapped: its slot, if it has one, takes its place. pages_lock held. */
+/*
+ * Take a page out of the tree. With swapped set, its slot, if it has one, takes its place there.
+ * Until this function has cleared page->mapping, look-ups find the page. Locks: pages_lock and the
+ * page lock held.
+ */
 static void unlink_page(struct page *page, struct address_space *mapping,
 			struct radix_tree_pool *pool, bool swapped)
 {
 	struct page *found;
 
+	lockdep_assert_held(&mapping->pages_lock);
+	VM_BUG_ON(!PageLocked(page) || page->mapping != mapping); /* (I1) */
+	VM_BUG_ON(!mapping->nrpages);				  /* (I3) */
 	forget_page_tags(mapping, page);
 	if (swapped && has_slot(mapping, page)) {
 		shmem_swap_ops->page_to_entry(mapping, page);
@@ -233,12 +273,17 @@ static void count_removed(const struct address_space *mapping)
 	atomic_long_dec(&nr_pagecache_pages);
 }
 
+/*
+ * Whatever the page holds goes with it, so PG_dirty is cleared, too. The cache's reference is
+ * dropped last; the caller still has one.
+ */
 void remove_from_page_cache(struct page *page)
 {
 	struct address_space *mapping = page->mapping;
 	struct radix_tree_pool pool = {NULL, 0};
 	unsigned long flags;
 
+	VM_BUG_ON(page_count(page) < 2); /* the reference of the cache, and the caller's */
 	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	unlink_page(page, mapping, &pool, false);
@@ -251,6 +296,11 @@ void remove_from_page_cache(struct page *page)
 	put_page(page);
 }
 
+/*
+ * The checks and the removal are one step under pages_lock, where find_get_page() takes
+ * references. A page that was dirtied through a mapping is caught by PG_dirty: unmapping has moved
+ * the dirty bits to it.
+ */
 bool remove_unused_from_page_cache(struct page *page, int count)
 {
 	struct address_space *mapping = page->mapping;
@@ -258,6 +308,7 @@ bool remove_unused_from_page_cache(struct page *page, int count)
 	unsigned long flags;
 	bool unused;
 
+	VM_BUG_ON(count < 2);
 	BUG_ON(!PageLocked(page) || !mapping || PageAnon(page));
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	unused = page_count(page) == count && !PageDirty(page) && !PageWriteback(page);
@@ -279,6 +330,7 @@ unsigned int find_get_pages(struct address_space *mapping, struct page **pages, 
 	unsigned long flags;
 	struct page *page;
 
+	VM_BUG_ON(!nr);
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	while (found < nr && first <= end && (page = radix_tree_next(&mapping->i_pages, &first)) &&
 	       first <= end) {
@@ -286,6 +338,7 @@ unsigned int find_get_pages(struct address_space *mapping, struct page **pages, 
 			get_page(page);
 			pages[found++] = page;
 		}
+		/* The very last index was looked at: incrementing it has wrapped to 0. */
 		if (first++ == ~0ul)
 			break;
 	}
@@ -293,6 +346,10 @@ unsigned int find_get_pages(struct address_space *mapping, struct page **pages, 
 	return found;
 }
 
+/*
+ * LockPage() sets the bit without waiting: nobody else can know the page before it is in the tree,
+ * and there it must be locked from the first moment, as it is not Uptodate.
+ */
 struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gfp)
 {
 	struct page *page = alloc_page_vma(gfp, NULL, index);
@@ -309,6 +366,7 @@ struct page *add_new_page(struct address_space *mapping, pgoff_t index, gfp_t gf
 	return err == -EEXIST ? NULL : ERR_PTR(err);
 }
 
+/* Loops only if another task adds or removes the page between the look-up and the insertion. */
 struct page *grab_cache_page(struct address_space *mapping, pgoff_t index)
 {
 	struct page *page;
@@ -321,6 +379,11 @@ struct page *grab_cache_page(struct address_space *mapping, pgoff_t index)
 	return IS_ERR(page) ? NULL : page;
 }
 
+/*
+ * The page lock is held while the page is read. The read may still wait in a plugged queue,
+ * perhaps our own, so start it before sleeping. The mapping is read without the lock: if the page
+ * is just leaving it, all queues are run instead.
+ */
 void wait_for_read(struct page *page)
 {
 	struct address_space *mapping = READ_ONCE(page->mapping);
@@ -337,8 +400,10 @@ void wait_for_read(struct page *page)
 /* The only place of its contents is memory, and swap. */
 void fill_own_page(struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page) || PageUptodate(page));
 	clear_highpage(page);
 	SetPageUptodate(page);
+	/* There is no backing store to read the zeroes from again, so the page counts as dirty. */
 	(void)set_page_dirty(page);
 }
 
@@ -350,11 +415,11 @@ int allocate_own_page(struct address_space *mapping, pgoff_t index)
 	if (!page_cache_has(mapping, index)) {
 		page = add_new_page(mapping, index, mapping->gfp_mask);
 		if (page && !IS_ERR(page)) {
-			(void)set_page_dirty(page); /* memory is all that it has */
+			(void)set_page_dirty(page); /* no backing store has its contents */
 			unlock_page(page);
 		}
 	}
-	if (!page) /* it is there, or in swap */
+	if (!page) /* The place has a page or an entry already: bring it to memory. */
 		page = read_cache_page(mapping, NULL, index);
 	if (IS_ERR(page))
 		return (int)PTR_ERR(page);
@@ -365,16 +430,23 @@ int allocate_own_page(struct address_space *mapping, pgoff_t index)
 /* Has it to be read, as it is not Uptodate? */
 static bool must_be_read(const struct address_space *mapping, const struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page));
 	return !PageUptodate(page) && (mapping->a_ops->readpage || page->private);
 }
 
+/*
+ * Reading unlocks the page, so the lock is taken again afterwards. By then the page may have been
+ * truncated (-EAGAIN: the caller looks the index up again), or the read may have failed (-EIO).
+ */
 int fill_locked_page(struct address_space *mapping, struct vm_file *file, struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page));
 	if (PageUptodate(page))
 		return 0;
 	if (mapping->a_ops->readpage) {
 		count_vm_event(pgpgin);
-		(void)mapping->a_ops->readpage(file, page); /* the page shows whether it worked */
+		/* the state of the page tells whether it worked */
+		(void)mapping->a_ops->readpage(file, page);
 	} else if (page->private) {
 		shmem_swap_ops->swap_in(mapping, page);
 	} else {
@@ -429,10 +501,15 @@ struct page *read_cache_page(struct address_space *mapping, struct vm_file *file
 
 /* ---- Mapping --------------------------------------------------------------------------------- */
 
-/* Drop a page that a fault found, or made, past the file's end. */
+/*
+ * A fault has found or made a page past the end of the file: drop its lock and reference, and
+ * remove it if truncation has passed already, as nobody else would. A page that is mapped or under
+ * writeback is left to truncation, which is still on its way.
+ */
 static vm_fault_t past_the_end(struct address_space *mapping, struct page *page)
 {
-	/* What truncation has not come to yet is its own business. */
+	VM_BUG_ON(!PageLocked(page));
+	/* Truncation will remove these pages itself when it comes to them. */
 	if (page->mapping == mapping && !page_mapcount(page) && !PageWriteback(page) &&
 	    release_page_private(page, GFP_KERNEL))
 		remove_from_page_cache(page);
@@ -474,7 +551,8 @@ static vm_fault_t read_for_fault(struct vm_file *file, pgoff_t pgoff, struct pag
 
 	if (IS_ERR(page))
 		return PTR_ERR(page) == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	if (pgoff >= pages_in_file(mapping)) /* truncated between the check and the lock */
+	/* The file was truncated before we had the page lock. */
+	if (pgoff >= pages_in_file(mapping))
 		return past_the_end(mapping, page);
 	*ppage = page;
 	return 0;
@@ -509,7 +587,8 @@ static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 	struct page *page;
 	bool read;
 
-	fault_unlock_mm(vmf); /* the region may go now; the file stays */
+	/* Without mmap_lock the region may be unmapped. The reference keeps the file. */
+	fault_unlock_mm(vmf);
 	read = readahead_for_fault(file, vmf->pgoff, vm_flags);
 	if (read)
 		start_read_for_fault(file, vmf->pgoff);
@@ -529,7 +608,12 @@ static noinline vm_fault_t read_for_next_try(struct vm_fault *vmf)
 	return VM_FAULT_RETRY | fault | (read ? VM_FAULT_MAJOR : 0);
 }
 
-/* The page if it can be mapped without a wait, locked, with a reference; else NULL. */
+/*
+ * The page at an index if a fault can map it without waiting: it is Uptodate, not locked by
+ * another task, and no marked page of read-ahead, which asks for the next window. Returned locked
+ * and with a reference; NULL: take the slow path. Size and mapping are checked under the lock,
+ * which truncation needs.
+ */
 static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff,
 				    unsigned long vm_flags)
 {
@@ -548,8 +632,8 @@ static struct page *lock_ready_page(struct address_space *mapping, pgoff_t pgoff
 }
 
 /*
- * Is a page that the mapping lacks a page of zeroes, to be made without a disk? (tmpfs with nothing
- * in swap)
+ * Is each page that the mapping lacks a page of zeroes, made without a disk? True for shared
+ * memory and tmpfs of which nothing is swapped.
  */
 static bool makes_its_own(const struct address_space *mapping)
 {
@@ -557,8 +641,8 @@ static bool makes_its_own(const struct address_space *mapping)
 }
 
 /*
- * Add a page of zeroes: locked, with a reference. NULL: somebody else has just added one, there is
- * no memory, or the file has just become too short.
+ * Add a page of zeroes; it is locked and has a reference. NULL: another task has added one, there
+ * is no memory, or the file was truncated. The slow path then finds out which.
  */
 static struct page *make_own_page(struct address_space *mapping, pgoff_t pgoff)
 {
@@ -573,6 +657,10 @@ static struct page *make_own_page(struct address_space *mapping, pgoff_t pgoff)
 	return NULL;
 }
 
+/*
+ * First without waiting (lock_ready_page), then without a disk (make_own_page). If the fault may
+ * be retried, the page is read without mmap_lock; else, on the second try, with it.
+ */
 vm_fault_t filemap_nopage(struct vm_fault *vmf)
 {
 	struct vm_file *file = vmf->vma->vm_file;
@@ -580,6 +668,7 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf)
 	bool read = vmf->flags & FAULT_FLAG_MAJOR;
 	vm_fault_t fault;
 
+	lockdep_assert_held(&vmf->vma->vm_mm->mmap_lock);
 	if (vmf->pgoff >= pages_in_file(mapping))
 		return VM_FAULT_SIGBUS;
 	vmf->page = lock_ready_page(mapping, vmf->pgoff, vmf->vma->vm_flags);
@@ -601,14 +690,20 @@ vm_fault_t filemap_nopage(struct vm_fault *vmf)
 }
 
 /*
- * Truncation shrinks the size before it takes a page's lock: under the lock, size and mapping hold.
+ * May the locked page be mapped? Truncation shrinks the size before it takes the lock of a page,
+ * so while we hold it, a page inside the size stays in the mapping.
  */
 static bool page_is_ready(struct address_space *mapping, struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page));
 	return page->mapping == mapping && PageUptodate(page) && !PageReadahead(page) &&
 	       page->index < pages_in_file(mapping);
 }
 
+/*
+ * Page locks are only tried, as pages_lock is held. Pages in swap, or locked by another task, are
+ * passed over: fault-around maps what is ready, and the rest gets a fault of its own.
+ */
 unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first, unsigned int nr,
 				 struct page **pages)
 {
@@ -627,6 +722,7 @@ unsigned int filemap_ready_pages(struct vm_area_struct *vma, unsigned long first
 		index++;
 	}
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
+	VM_BUG_ON(found > nr);
 	for (unsigned int i = 0; i < found; i++) {
 		if (page_is_ready(mapping, pages[i])) {
 			pages[ready++] = pages[i];

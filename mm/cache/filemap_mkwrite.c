@@ -13,8 +13,8 @@
  *	it is dirty already	the first try has done it, and nobody has written the page back since
  *
  * Between the tries the page is dirty and clean of mappings that write; if it is written back by
- * then, the second try dirties it again. If the task is killed between them, the page holds what
- * the file held: new blocks are written with it.
+ * then, the second try dirties it again. If the task is killed between them, the page still holds
+ * what the file held, and its new blocks are written with that.
  *
  * Locking: the page lock, from before this until the entry is set; the file's own. Failure:
  * VM_FAULT_SIGBUS (no place, the disk), VM_FAULT_OOM; the page stays as it is.
@@ -52,12 +52,17 @@ enum {
 	IS_WRITABLE /* all blocks are dirty already */
 };
 
+/*
+ * How far the locked page is on its way. size is the file's, in bytes; blocks past it do not
+ * count.
+ */
 static int writable_state(const struct page *page, u64 size)
 {
 	u64 start = (u64)page->index << PAGE_SHIFT;
 	int state = PageDirty(page) ? IS_WRITABLE : HAS_PLACES;
 	struct buffer_head *bh;
 
+	VM_BUG_ON(!PageLocked(page));
 	if (!page->mapping || !page->mapping->a_ops->prepare_write)
 		return HAS_PLACES;
 	if (!page_has_buffers(page))
@@ -81,9 +86,10 @@ static noinline vm_fault_t make_writable_for_next_try(struct vm_fault *vmf)
 	struct page *page = vmf->page;
 	vm_fault_t fault;
 
+	VM_BUG_ON(!PageLocked(page));
 	fault_unlock_mm(vmf);
 	fault = make_page_writable(file, page) & VM_FAULT_ERROR;
-	if (!fault) { /* a fault that has failed keeps no page */
+	if (!fault) { /* A fault that has failed is not tried again, so it keeps no page. */
 		get_page(page);
 		fault_keep_page(page);
 	}
@@ -100,7 +106,10 @@ vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
 	VM_BUG_ON(!PageLocked(vmf->page));
 	if (state == NEEDS_PLACES && vmf->flags & FAULT_FLAG_ALLOW_RETRY)
 		return make_writable_for_next_try(vmf);
-	/* Our first try has done it; the page's lock keeps it so until the entry is set. */
+	/*
+	 * The first try of this fault has made the page writable, and the page lock keeps it so
+	 * until the entry is set.
+	 */
 	if (state == IS_WRITABLE && current_vm->fault_page == vmf->page &&
 	    vmf->page->mapping == file->f_mapping)
 		return 0;

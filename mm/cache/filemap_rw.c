@@ -5,9 +5,10 @@
  *	read	page found, or brought in by read-ahead -> copied to the buffer
  *	write	page locked -> prepare_write -> copied from the buffer -> commit_write
  *
- * The buffer may be a mapping of the very page, so a copy under the page's lock takes no
- * faults: what is missing is faulted in before, and after a copy that ended early. A mapping
- * that is its own backing store (tmpfs) needs no lock for a page that is there.
+ * The caller's buffer may be a mapping of the same page. A fault on it would need the page lock, so
+ * a copy under that lock takes no faults: the buffer is faulted in before, and again after a copy
+ * that ended early. A mapping that is its own backing store (tmpfs) needs no lock for a page that
+ * is there.
  *
  * A hole of such a mapping reads as zeroes without a page. The position moves as bytes are copied;
  * size and limits are the caller's business.
@@ -18,6 +19,7 @@
  * Observability: as filemap.c and readahead.c.
  */
 #include "filemap_internal.h"
+#include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>
@@ -27,6 +29,7 @@
 
 /* ---- User and kernel buffers ----------------------------------------------------------- */
 
+/* Returns bytes that were not copied; a kernel buffer always takes all of them. */
 size_t iov_put(struct iov_user buf, size_t offset, const void *src, size_t n)
 {
 	if (!buf.kernel)
@@ -51,18 +54,22 @@ size_t iov_clear(struct iov_user buf, size_t offset, size_t n)
 	return 0;
 }
 
-/* The same without serving faults: what is not there now is not copied. Never sleeps. */
+/* iov_get() without faults: bytes of pages that are not mapped now are not copied. Never sleeps. */
 static size_t iov_get_atomic(struct iov_user buf, size_t offset, void *dst, size_t n)
 {
 	size_t left;
 
 	current_vm->pagefault_disabled++;
 	left = iov_get(buf, offset, dst, n);
+	VM_BUG_ON(!current_vm->pagefault_disabled || left > n);
 	current_vm->pagefault_disabled--;
 	return left;
 }
 
-/* Bring the buffer's page at offset in, so that an atomic copy gets on. */
+/*
+ * Fault in the page of the buffer at offset, so that a copy without faults can go on. False: bad
+ * address.
+ */
 static bool iov_fault_in(struct iov_user buf, size_t offset)
 {
 	char byte;
@@ -72,7 +79,7 @@ static bool iov_fault_in(struct iov_user buf, size_t offset)
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* A page that was just started to be read: wait for it. */
+/* Wait for a page whose read was just started. True: the read has failed. */
 static bool read_failed(struct page *page)
 {
 	if (PageUptodate(page))
@@ -91,7 +98,7 @@ static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned 
 	struct address_space *mapping = file->f_mapping;
 	struct page *page = find_get_page(mapping, index);
 
-	/* allocated, never used */
+	/* The page was allocated by fallocate() and never used. */
 	if (page && !mapping->a_ops->readpage && !PageUptodate(page) && !page->private) {
 		put_page(page);
 		return NULL;
@@ -104,7 +111,7 @@ static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned 
 		page = find_get_page(mapping, index);
 		if (page && read_failed(page)) {
 			put_page(page);
-			return ERR_PTR(-EIO); /* who asks again has it tried again */
+			return ERR_PTR(-EIO); /* the next read of this page tries the disk again */
 		}
 	} else if (PageReadahead(page)) {
 		page_cache_async_readahead(file, page, nr);
@@ -118,12 +125,14 @@ static struct page *page_for_read(struct vm_file *file, pgoff_t index, unsigned 
 	return read_cache_page(mapping, file, index);
 }
 
+/* Copy n bytes of the page, or zeroes for NULL, to the buffer. Returns bytes not copied. */
 static size_t put_page_bytes(struct iov_user buf, size_t done, struct page *page, size_t offset,
 			     size_t n)
 {
 	char *from;
 	size_t left;
 
+	VM_BUG_ON(offset + n > PAGE_SIZE);
 	if (!page)
 		return iov_clear(buf, done, n);
 	from = kmap(page);
@@ -132,6 +141,11 @@ static size_t put_page_bytes(struct iov_user buf, size_t done, struct page *page
 	return left;
 }
 
+/*
+ * The size is looked at for each page, as the file may be truncated or grow meanwhile. An error
+ * after some bytes is not reported: the caller gets the bytes, and meets the error at its next
+ * call.
+ */
 long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, u64 *pos)
 {
 	struct address_space *mapping = file->f_mapping;
@@ -166,10 +180,11 @@ long generic_file_read(struct vm_file *file, struct iov_user buf, size_t count, 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 /*
- * Copy into a page of a mapping that is its own backing store. Nobody fills such a page, and
- * our reference keeps reclaim from taking it; so an Uptodate one needs no lock and the copy may
- * take faults, even on this very page. It is dirty from then on, whatever was written of it
- * to swap meanwhile. Returns bytes not copied.
+ * Copy into a page of a mapping that is its own backing store. Such a page is never read from a
+ * file system, and our reference keeps reclaim from evicting it. So an Uptodate page needs no lock
+ * here, and the copy may take faults, even on this very page. The page is marked dirty after the
+ * copy: if it was written to swap meanwhile, that write may have missed some bytes. Returns bytes
+ * not copied.
  */
 static size_t write_unlocked(struct iov_user buf, size_t done, struct page *page, size_t offset,
 			     size_t n)
@@ -177,26 +192,36 @@ static size_t write_unlocked(struct iov_user buf, size_t done, struct page *page
 	char *to = kmap(page);
 	size_t left = iov_get(buf, done, to + offset, n);
 
+	VM_BUG_ON(!PageUptodate(page) || offset + n > PAGE_SIZE);
 	kunmap(page);
 	(void)set_page_dirty(page);
 	return left;
 }
 
-/* Copy into a locked page without faulting: a fault could need this page's lock. */
+/*
+ * Copy into a locked page without faults: a fault could need the lock of this page. Returns bytes
+ * not copied.
+ */
 static size_t copy_locked(struct iov_user buf, size_t done, struct page *page, size_t offset,
 			  size_t n)
 {
 	char *addr = kmap_atomic(page);
 	size_t left = iov_get_atomic(buf, done, addr + offset, n);
 
+	VM_BUG_ON(!PageLocked(page) || offset + n > PAGE_SIZE);
 	kunmap_atomic(addr);
 	return left;
 }
 
+/*
+ * Without prepare_write, a page that is written in part must be filled first, or the rest of it
+ * would stay undefined; one that is overwritten as a whole need not.
+ */
 int prepare_page(struct vm_file *file, struct page *page, unsigned int from, unsigned int to)
 {
 	struct address_space *mapping = file->f_mapping;
 
+	VM_BUG_ON(!PageLocked(page) || from > to || to > PAGE_SIZE);
 	if (mapping->a_ops->prepare_write)
 		return mapping->a_ops->prepare_write(file, page, from, to);
 	return to - from < PAGE_SIZE ? fill_locked_page(mapping, file, page) : 0;
@@ -206,6 +231,7 @@ int commit_page(struct vm_file *file, struct page *page, unsigned int from, unsi
 {
 	struct address_space *mapping = file->f_mapping;
 
+	VM_BUG_ON(!PageLocked(page) || from > to || to > PAGE_SIZE);
 	if (mapping->a_ops->commit_write)
 		return mapping->a_ops->commit_write(file, page, from, to);
 	SetPageUptodate(page);
@@ -214,8 +240,9 @@ int commit_page(struct vm_file *file, struct page *page, unsigned int from, unsi
 }
 
 /*
- * Write into a locked page. One that is not Uptodate and does not get all its bytes from
- * the buffer is filled after all when that shows, and copied to again.
+ * Write into a locked page. If the copy ended early and the page is not Uptodate, the bytes not
+ * copied are undefined; so the page is filled from its store, and the copy is made again.
+ * commit_write is called in any case, as it must follow each successful prepare_write (AS-72).
  */
 static int write_locked(struct vm_file *file, struct iov_user buf, size_t done, struct page *page,
 			size_t offset, size_t n, size_t *left)
@@ -245,6 +272,7 @@ static int write_one_page(struct vm_file *file, struct iov_user buf, size_t done
 	struct page *page = own_store ? find_get_page(mapping, index) : NULL;
 	int err = 0;
 
+	VM_BUG_ON(!n || offset + n > PAGE_SIZE);
 	if (page && PageUptodate(page)) {
 		*left = write_unlocked(buf, done, page, offset, n);
 		put_page(page);
@@ -252,7 +280,7 @@ static int write_one_page(struct vm_file *file, struct iov_user buf, size_t done
 	}
 	if (page)
 		put_page(page);
-	/* A missing page of the buffer is best found before our page is made. */
+	/* If the buffer is invalid, fail before a page is allocated for it. */
 	if (!buf.kernel && !iov_fault_in(buf, done)) {
 		*left = n;
 		return 0;
@@ -277,11 +305,15 @@ long generic_file_write(struct vm_file *file, struct iov_user buf, size_t count,
 
 		err = write_one_page(file, buf, done, *pos >> PAGE_SHIFT, offset, n, &left);
 		if (err == -EAGAIN)
-			continue; /* the page was truncated away meanwhile */
+			continue; /* the page has left the mapping while it was filled: try again */
 		if (err)
 			break;
 		done += n - left;
 		*pos += n - left;
+		/*
+		 * The copy stopped at a page of the buffer that was not mapped. Fault it in and go
+		 * on there; if that fails, the address is bad.
+		 */
 		if (left && !iov_fault_in(buf, done)) {
 			err = -EFAULT;
 			break;

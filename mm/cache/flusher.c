@@ -2,9 +2,9 @@
 /*
  * flusher.c: when dirty pages are written, and who waits for that.
  *
- * Who writes:
- *	fsync and such	tag what is dirty now (TOWRITE) and write just that: a busy writer
- *			cannot keep them forever
+ * Four kinds of callers write dirty pages:
+ *	fsync and such	tag what is dirty now (TOWRITE) and write just that: pages that become dirty later do
+ *			not prolong the call
  *	the flusher	a thread: mappings whose oldest change is dirty_expire old; any, while
  *			more than dirty_background_ratio percent of the memory is dirty
  *	writers		above dirty_ratio they write some of their own file, then wait for
@@ -15,9 +15,9 @@
  * What a file system has to write beside pages (ext2: metadata in order) it does as a source, at
  * each of the flusher's turns.
  *
- * Limits are parts of the memory that could be dirty: free pages and those of files. A writer looks
- * at them once in DIRTIED_BETWEEN_CHECKS pages; if nothing comes back from the disk he goes on
- * after a second, slowly, so that a dead disk holds up nobody for ever.
+ * Limits are parts of the memory that could be dirty: free pages and those of files. A writer
+ * checks them once in DIRTIED_BETWEEN_CHECKS pages. If no write completes, it goes on after a
+ * second, so that a dead disk slows writers down but never stops them.
  *
  * Locking: sources_mutex for the list of sources, over their calls; a mapping is held by wb_users
  * (page-writeback.c). None on entry: a writer holds his file's lock, and is throttled with it.
@@ -37,15 +37,12 @@ int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
 #define NS_PER_CENTISEC 10000000ull
 
 /*
- * What the flusher writes of one file before it looks at another; what a throttled writer does
- * itself.
+ * Pages that the flusher writes of one file before the next file; pages that a throttled writer
+ * writes itself.
  */
 #define FLUSH_CHUNK_PAGES    1024
 #define THROTTLE_CHUNK_PAGES 128
-/* Pages a task dirties between two looks at the limits. */
-/*
- * A throttled writer waits that often, that long, if nothing comes back; then it goes on, slowly.
- */
+/* A throttled writer waits at most that many times, that long each (ns), and then goes on. */
 #define THROTTLE_PAUSE_NS 10000000ull
 #define THROTTLE_PAUSES	  100
 
@@ -56,6 +53,7 @@ static struct vm_task *flusher_task; /* (C) once set; NULL: there is none */
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
+/* Pages that make up this share of the memory that can be dirty: free pages and pages of files. */
 static unsigned long percent_of_dirtyable(int percent)
 {
 	unsigned long pages =
@@ -68,6 +66,7 @@ static unsigned long pages_to_write(void)
 {
 	return (unsigned long)atomic_long_read(&nr_dirty_pages);
 }
+/* Pages that are dirty or being written: both have to reach the disk before they can be freed. */
 static unsigned long pages_in_the_way(void)
 {
 	return pages_to_write() + (unsigned long)atomic_long_read(&nr_writeback_pages);
@@ -92,12 +91,16 @@ static bool is_dirty(struct address_space *mapping, u64 arg)
 	return has_dirty_pages(mapping);
 }
 
-/* Some of a mapping, NULL: of the next one that is dirty. How many pages were started. */
+/*
+ * Start writing some pages of a mapping, or with NULL of the next dirty one. Returns how many were
+ * started.
+ */
 static unsigned long write_chunk(struct address_space *mapping)
 {
 	struct address_space *held = mapping ? NULL : hold_mapping(is_dirty, 0);
 	unsigned long started = 0;
 
+	VM_BUG_ON(held && atomic_read(&held->wb_users) < 1);
 	if (mapping || held)
 		started = writeback_some(mapping ? mapping : held, THROTTLE_CHUNK_PAGES);
 	if (held)
@@ -105,6 +108,11 @@ static unsigned long write_chunk(struct address_space *mapping)
 	return started;
 }
 
+/*
+ * Make a writer go at the disk's pace: it writes some pages itself, and when there is nothing to
+ * start it waits until pages were written. The number of pauses is limited, and a fatal signal
+ * ends the wait.
+ */
 static void throttle_writer(struct address_space *mapping)
 {
 	for (int pause = 0; pause < THROTTLE_PAUSES; pause++) {
@@ -118,6 +126,10 @@ static void throttle_writer(struct address_space *mapping)
 	}
 }
 
+/*
+ * The limits are sums over all CPUs and zones, so they are not computed for every page. Above the
+ * background limit the flusher is woken; only above dirty_ratio does the writer itself wait.
+ */
 void balance_dirty_pages_ratelimited(struct address_space *mapping)
 {
 	struct vm_task *task = current_vm;
@@ -133,20 +145,27 @@ void balance_dirty_pages_ratelimited(struct address_space *mapping)
 
 /* ---- The flusher ----------------------------------------------------------------------------- */
 
+/* Called under dirty_lock: has the mapping dirty pages, and is its oldest change that old? */
 static bool older_than(struct address_space *mapping, u64 when)
 {
 	return has_dirty_pages(mapping) && mapping->dirtied_when <= when;
 }
 
-/* Start all of a mapping that is due; what is changed from now on is due later. */
+/*
+ * Write all mappings whose oldest change is dirty_expire_centisecs old. The age starts anew before
+ * the write, so a page that becomes dirty during it is due one period later.
+ */
 static void write_aged(u64 now)
 {
 	u64 age = (u64)dirty_expire_centisecs * NS_PER_CENTISEC;
 	struct address_space *mapping;
 
 	while (now >= age && (mapping = hold_mapping(older_than, now - age))) {
-		restart_dirty_age(mapping, now + 1);		  /* not again in this round */
-		(void)filemap_fdatawrite_range(mapping, 0, ~0ul); /* noted in the mapping */
+		VM_BUG_ON(atomic_read(&mapping->wb_users) < 1); /* the mapping cannot end */
+		/* so that this round does not find it again */
+		restart_dirty_age(mapping, now + 1);
+		/* an error is noted in the mapping */
+		(void)filemap_fdatawrite_range(mapping, 0, ~0ul);
 		release_mapping(mapping);
 	}
 }
@@ -158,6 +177,7 @@ static void write_excess(void)
 	unsigned long started = 1;
 
 	while (started && over_background_limit() && (mapping = hold_mapping(is_dirty, 0))) {
+		VM_BUG_ON(atomic_read(&mapping->wb_users) < 1);
 		started = writeback_some(mapping, FLUSH_CHUNK_PAGES);
 		release_mapping(mapping);
 	}
@@ -165,19 +185,22 @@ static void write_excess(void)
 
 void writeback_add_source(struct writeback_source *source)
 {
+	VM_BUG_ON(!source->write);
 	mutex_lock(&sources_mutex);
 	list_add_tail(&source->link, &sources);
 	mutex_unlock(&sources_mutex);
 }
 
+/* A call of the source that is under way is waited for, as it holds the mutex. */
 void writeback_remove_source(struct writeback_source *source)
 {
+	VM_BUG_ON(list_empty(&source->link));
 	mutex_lock(&sources_mutex);
 	list_del_init(&source->link);
 	mutex_unlock(&sources_mutex);
 }
 
-/* File systems' own changes. */
+/* Let the file systems write what they have to write beside dirty pages. */
 static void write_sources(u64 now)
 {
 	struct writeback_source *source;
@@ -188,6 +211,10 @@ static void write_sources(u64 now)
 	mutex_unlock(&sources_mutex);
 }
 
+/*
+ * The thread. The pause is read in each round, as /proc/sys/vm may change it; 0 means that only
+ * writeback_wake() starts a round.
+ */
 static void flusher(void *unused)
 {
 	(void)unused;

@@ -23,10 +23,10 @@
  *	wb_users++			off the list
  *	write, wb_users--, wake		wait for wb_users == 0, free
  *
- * Errors. The disk's answer comes when nobody waits, so it is noted in the mapping with
- * a number; each open file remembers the last number it was told of, and fsync tells the
- * error once to each. The page stays in memory, clean, as read: it is not written again
- * until somebody changes it.
+ * Errors. A write usually fails when no caller waits for it, so the error is noted in the mapping,
+ * with a number that counts the errors. Each open file remembers the number that it was last told
+ * of, so fsync reports every error once to each open file. The page stays in memory, clean, as
+ * read: it is not written again until somebody changes it.
  *
  * Locking: pages_lock for tags and counts; dirty_lock (leaf) for the list, inside it. The page
  * lock keeps clear_page_dirty_for_io() and set_page_writeback() together.
@@ -68,18 +68,23 @@ static wait_queue_head_t users_wait = WAIT_QUEUE_HEAD_INIT(users_wait); /* a wb_
 
 /* ---- Tags and counts ------------------------------------------------------------------------ */
 
-/* Read without the lock by the flusher. */
+/* Change a counter that is guarded by pages_lock, but read by the flusher without it. */
 static void add_pages(unsigned long *counter, long n)
 {
 	rmw_add_relaxed(counter, (unsigned long)n);
 }
 
-/* One page more / less to write. pages_lock held. */
+/*
+ * The mapping is about to get its first dirty or written page: put it on the list (I2).
+ * unlist_mapping() is called after the last one has gone. Locks: pages_lock held.
+ */
 static void list_mapping(struct address_space *mapping)
 {
+	lockdep_assert_held(&mapping->pages_lock);
 	if (mapping->nr_dirty + mapping->nr_writeback)
 		return;
 	spin_lock(&dirty_lock);
+	VM_BUG_ON(!list_empty(&mapping->dirty_link)); /* (I2) */
 	mapping->dirtied_when = port_clock_ns();
 	list_add_tail(&mapping->dirty_link, &dirty_mappings);
 	nr_listed++;
@@ -87,9 +92,11 @@ static void list_mapping(struct address_space *mapping)
 }
 static void unlist_mapping(struct address_space *mapping)
 {
+	lockdep_assert_held(&mapping->pages_lock);
 	if (mapping->nr_dirty + mapping->nr_writeback)
 		return;
 	spin_lock(&dirty_lock);
+	VM_BUG_ON(list_empty(&mapping->dirty_link) || !nr_listed); /* (I2) */
 	list_del_init(&mapping->dirty_link);
 	nr_listed--;
 	spin_unlock(&dirty_lock);
@@ -97,11 +104,17 @@ static void unlist_mapping(struct address_space *mapping)
 
 static bool has_tag(const struct address_space *mapping, pgoff_t index, enum page_cache_tag tag)
 {
+	lockdep_assert_held(&mapping->pages_lock);
 	return radix_tree_tag_get(&mapping->i_pages, index, tag);
 }
 
+/*
+ * Tag the page at index as dirty and count it (I1). The item is in the tree, so tagging cannot
+ * fail.
+ */
 static void tag_dirty(struct address_space *mapping, pgoff_t index)
 {
+	lockdep_assert_held(&mapping->pages_lock);
 	if (has_tag(mapping, index, PAGECACHE_TAG_DIRTY))
 		return;
 	(void)radix_tree_tag_set(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY); /* it is there */
@@ -110,10 +123,13 @@ static void tag_dirty(struct address_space *mapping, pgoff_t index)
 	atomic_long_inc(&nr_dirty_pages);
 }
 
+/* The page at index is clean, is being written, or leaves the mapping. */
 static void untag_dirty(struct address_space *mapping, pgoff_t index)
 {
+	lockdep_assert_held(&mapping->pages_lock);
 	if (!has_tag(mapping, index, PAGECACHE_TAG_DIRTY))
 		return;
+	VM_BUG_ON(!mapping->nr_dirty); /* (I1) */
 	(void)radix_tree_tag_clear(&mapping->i_pages, index, PAGECACHE_TAG_DIRTY);
 	add_pages(&mapping->nr_dirty, -1);
 	atomic_long_dec(&nr_dirty_pages);
@@ -128,15 +144,17 @@ bool set_page_dirty(struct page *page)
 	if (!PageAnon(page) && (!mapping || !mapping->a_ops->writepage))
 		return false;
 	/*
-	 * A full barrier, also if the bit is set: who cleans the page next must see what was
-	 * stored.
+	 * The atomic operation is a full barrier, also if the bit is set already: the task that
+	 * cleans the page next must see the bytes that were stored before this call.
 	 */
 	if (TestSetPageDirty(page))
 		return false;
 	if (PageAnon(page) || mapping->shmem)
-		return true; /* swap's business */
+		/* Swap-backed pages have no dirty tag: reclaim finds them by PG_dirty. */
+		return true;
 	spin_lock_irqsave(&mapping->pages_lock, flags);
-	if (page->mapping == mapping) /* else truncated just now */
+	/* A page that was truncated meanwhile has no place in the tree to tag. */
+	if (page->mapping == mapping)
 		tag_dirty(mapping, page->index);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	current_vm->nr_dirtied++;
@@ -145,25 +163,38 @@ bool set_page_dirty(struct page *page)
 }
 
 /*
- * The order matters: a store through an entry before page_mkclean() is in what we write, one
- * after it faults, waits for the page lock, and dirties the page again.
+ * First write-protect the entries, then clear PG_dirty. The order matters:
+ *
+ *	this task			a program's store through a mapping
+ *	page_mkclean()			before: the bytes are in what we write
+ *	clear PG_dirty			after: faults, waits for the page lock,
+ *	start the write			  and dirties the page again
+ *
+ * In the reverse order, a store between the two steps would set no bit that anybody looks at.
  */
 bool clear_page_dirty_for_io(struct page *page)
 {
+	VM_BUG_ON(PageWriteback(page));
 	VM_BUG_ON(!PageLocked(page));
 	if (page_mkclean(page))
-		block_dirty_page(page); /* we clear it at once, its blocks when they are sent */
+		/* PG_dirty is cleared below; the buffers' bits are cleared when they are sent. */
+		block_dirty_page(page);
 	return TestClearPageDirty(page);
 }
 
 void forget_page_tags(struct address_space *mapping, struct page *page)
 {
+	lockdep_assert_held(&mapping->pages_lock);
 	BUG_ON(PageWriteback(page));
 	if (has_tag(mapping, page->index, PAGECACHE_TAG_DIRTY))
 		count_task_cancelled_write(PAGE_SIZE);
 	untag_dirty(mapping, page->index);
 }
 
+/*
+ * The mapping stays on the list throughout: nr_writeback grows before nr_dirty shrinks. A page
+ * that became dirty again since clear_page_dirty_for_io() keeps its dirty tag (I3).
+ */
 void set_page_writeback(struct page *page)
 {
 	struct address_space *mapping = page->mapping;
@@ -172,6 +203,7 @@ void set_page_writeback(struct page *page)
 	VM_BUG_ON(!PageLocked(page) || PageWriteback(page));
 	get_page(page); /* (I4) */
 	spin_lock_irqsave(&mapping->pages_lock, flags);
+	VM_BUG_ON(page->mapping != mapping); /* (I4) */
 	SetPageWriteback(page);
 	(void)radix_tree_tag_set(&mapping->i_pages, page->index, PAGECACHE_TAG_WRITEBACK);
 	list_mapping(mapping);
@@ -186,20 +218,26 @@ void set_page_writeback(struct page *page)
 
 void end_page_writeback(struct page *page)
 {
-	struct address_space *mapping = page->mapping; /* stays: removal waits for us */
+	/* The mapping stays: removal and truncation wait for the end of the writeback. */
+	struct address_space *mapping = page->mapping;
 	unsigned long flags;
 
+	VM_BUG_ON(!PageWriteback(page) || !mapping || page_count(page) < 1); /* (I4) */
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	(void)radix_tree_tag_clear(&mapping->i_pages, page->index, PAGECACHE_TAG_WRITEBACK);
+	VM_BUG_ON(!mapping->nr_writeback); /* (I1) */
 	add_pages(&mapping->nr_writeback, -1);
 	unlist_mapping(mapping);
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 	atomic_long_dec(&nr_writeback_pages);
-	if (unlikely(PageLaunder(page))) { /* written for reclaim: to be freed soon */
+	/* Reclaim has started this write: move the page to where it looks next. */
+	if (unlikely(PageLaunder(page))) {
 		ClearPageLaunder(page);
 		lru_rotate_written(page);
 	}
-	/* From here on the mapping may go. */
+	/*
+	 * Clearing PG_writeback lets truncation proceed, so the mapping may be freed from here on.
+	 */
 	BUG_ON(!TestClearPageWriteback(page));
 	wake_page_written(page);
 	wake_up(&written_wait);
@@ -212,6 +250,7 @@ void mapping_set_error(struct address_space *mapping, int err)
 {
 	unsigned long flags;
 
+	VM_BUG_ON(err > 0);
 	if (!err)
 		return;
 	spin_lock_irqsave(&mapping->pages_lock, flags);
@@ -221,6 +260,10 @@ void mapping_set_error(struct address_space *mapping, int err)
 	spin_unlock_irqrestore(&mapping->pages_lock, flags);
 }
 
+/*
+ * If the newest error was reported to nobody yet, the cursor starts before it: the file that is
+ * opened now shall hear of it at its first fsync, so that no error is lost.
+ */
 u32 mapping_sample_wb_err(struct address_space *mapping)
 {
 	unsigned long flags;
@@ -234,6 +277,7 @@ u32 mapping_sample_wb_err(struct address_space *mapping)
 	return seq;
 }
 
+/* The first look, without the lock, is enough in the usual case that there was no error. */
 int mapping_check_wb_err(struct address_space *mapping, u32 *cursor)
 {
 	unsigned long flags;
@@ -275,7 +319,10 @@ struct writeback_pass {
 	int err;
 };
 
-/* Pages with the tag, from pass->next on, with references. */
+/*
+ * Collect the next pages with the pass's tag, with references. Returns how many; pass->next moves
+ * behind the last one, so that a page which becomes dirty again behind it is not met in this pass.
+ */
 static unsigned int next_batch(struct writeback_pass *pass, struct page **pages)
 {
 	struct address_space *mapping = pass->mapping;
@@ -304,7 +351,11 @@ static void put_batch(struct page **pages, unsigned int nr)
 		put_page(pages[i]);
 }
 
-/* Lock the page if it is to be written in this pass. */
+/*
+ * Lock the page if this pass is to write it, and clear PG_dirty. An integrity pass (fsync) waits
+ * for the lock and for a write under way: that write may have begun before the last change, which
+ * must reach the disk, too. A pass for memory or age passes busy pages by.
+ */
 static bool lock_for_write(struct writeback_pass *pass, struct page *page)
 {
 	bool integrity = pass->tag == PAGECACHE_TAG_TOWRITE;
@@ -313,6 +364,7 @@ static bool lock_for_write(struct writeback_pass *pass, struct page *page)
 		return false;
 	if (integrity)
 		lock_page(page);
+	VM_BUG_ON(!PageLocked(page));
 	if (page->mapping == pass->mapping) {
 		if (integrity)
 			wait_on_page_writeback(page);
@@ -323,6 +375,10 @@ static bool lock_for_write(struct writeback_pass *pass, struct page *page)
 	return false;
 }
 
+/*
+ * An error of the file system is noted like one of the disk. -ENOMEM is not: the page is still
+ * dirty and will be tried again.
+ */
 static void write_one(struct writeback_pass *pass, struct page *page)
 {
 	int err;
@@ -368,7 +424,7 @@ static void tag_pages_for_writeback(struct address_space *mapping, pgoff_t start
 		(void)radix_tree_tag_set(&mapping->i_pages, start, PAGECACHE_TAG_TOWRITE);
 		if (start++ == ~0ul)
 			break;
-		if (++n % SEARCH_BATCH == 0) { /* let interrupts and others in */
+		if (++n % SEARCH_BATCH == 0) { /* let interrupts, and other users of the lock, in */
 			spin_unlock_irqrestore(&mapping->pages_lock, flags);
 			port_cond_resched();
 			spin_lock_irqsave(&mapping->pages_lock, flags);
@@ -403,6 +459,7 @@ int filemap_fdatawrite_range(struct address_space *mapping, pgoff_t start, pgoff
 	return pass.err;
 }
 
+/* Pages under writeback may wait in plugged queues: start those first, then wait for each page. */
 void filemap_fdatawait_range(struct address_space *mapping, pgoff_t start, pgoff_t end)
 {
 	struct writeback_pass pass = {
@@ -429,6 +486,10 @@ int filemap_write_and_wait_range(struct address_space *mapping, u64 start, u64 e
 	return err;
 }
 
+/*
+ * An error in starting the writes is returned first; one that the disk reported later is kept for
+ * the file, and moving its cursor here reports it once.
+ */
 int generic_file_fsync(struct vm_file *file, u64 start, u64 end)
 {
 	int err = file->f_mapping ? filemap_write_and_wait_range(file->f_mapping, start, end) : 0;
@@ -448,7 +509,7 @@ unsigned long writeback_some(struct address_space *mapping, unsigned long nr)
 
 /* ---- All mappings ---------------------------------------------------------------------------- */
 
-/* A walk over the list of dirty mappings. */
+/* A walk over the list of dirty mappings, in steps of SEARCH_BATCH. */
 struct search {
 	bool (*wanted)(struct address_space *mapping, u64 arg);
 	u64 arg;
@@ -523,23 +584,37 @@ void wait_for_written_pages(u64 until)
 
 void release_mapping(struct address_space *mapping)
 {
+	VM_BUG_ON(atomic_read(&mapping->wb_users) < 1);
 	if (atomic_dec_and_test(&mapping->wb_users))
 		wake_up(&users_wait);
 }
 
+/*
+ * The mapping is on no list any more, so no new task can take hold of it; those that have it now
+ * let go of it after the pages they are at.
+ */
 void writeback_let_go(struct address_space *mapping)
 {
 	wait_event(&users_wait, atomic_read(&mapping->wb_users) == 0);
 }
 
+/*
+ * Was the mapping not yet visited in this round of sync? It is marked at once, so each round
+ * visits it once even if it is dirtied all the time. Locks: dirty_lock held.
+ */
 static bool not_in_round(struct address_space *mapping, u64 round)
 {
 	bool wanted = mapping->sync_round != (unsigned int)round;
 
+	lockdep_assert_held(&dirty_lock);
 	mapping->sync_round = (unsigned int)round;
 	return wanted;
 }
 
+/*
+ * A new number for each call of sync, so that calls at the same time do not skip each other's
+ * mappings.
+ */
 static unsigned int next_sync_round(void)
 {
 	unsigned long flags;
@@ -562,7 +637,7 @@ static void for_each_dirty_mapping(void (*fn)(struct address_space *mapping))
 	}
 }
 
-/* Errors are the business of who has the file open: noted in the mapping. */
+/* An error is noted in the mapping, and reported to those who have the file open. */
 static void start_mapping(struct address_space *mapping)
 {
 	(void)filemap_fdatawrite_range(mapping, 0, ~0ul);
@@ -579,6 +654,10 @@ static void start_file_mapping(struct address_space *mapping)
 		start_mapping(mapping);
 }
 
+/*
+ * All writes are started before any is waited for, so that all disks work at the same time.
+ * Without wait, a disk's own pages are left to its file system, which writes them in order.
+ */
 void sync_mappings(bool wait)
 {
 	for_each_dirty_mapping(wait ? start_mapping : start_file_mapping)

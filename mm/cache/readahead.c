@@ -28,10 +28,11 @@
  *
  * Locking: f_ra.lock for the window, never held over an allocation or a read; prev, mmap_miss, mode
  * are single words. Threads that share a file only disturb each other's guesses.
- * Failure: reading ahead is never an error: no memory, or a page that is there already, ends or
- * shortens it; a page whose read fails is not Uptodate, and who needs it reads it again.
- * Observability: events pgreadahead (pages read ahead), pgreadahead_sync (windows begun by a
- * miss), pgreadahead_async (by a marked page).
+ * Failure: reading ahead never reports an error. Without memory it ends early; pages that are
+ * cached already are skipped. A page whose read fails is not Uptodate, and a reader that needs it
+ * reads it again.
+ * Observability: events pgreadahead (pages read ahead), pgreadahead_sync (windows begun by a miss),
+ * pgreadahead_async (by a marked page).
  */
 #include "filemap_internal.h"
 #include <pagoda/blkdev.h>
@@ -56,12 +57,18 @@
 
 /* ---- Reading pages --------------------------------------------------------------------------- */
 
+/*
+ * Read-ahead may fail for lack of memory without a message in the log: it is only an optimisation.
+ */
 static gfp_t readahead_gfp(const struct address_space *mapping)
 {
 	return mapping->gfp_mask | __GFP_NOWARN;
 }
 
-/* Start reading the page at index if it is missing; 1 if it was, -ENOMEM. */
+/*
+ * Start reading the page at index if it is not cached. With mark, the page gets PG_readahead
+ * before it can be found unlocked. Returns 1: the read was started; 0: the page is there; -ENOMEM.
+ */
 static int start_read(struct vm_file *file, pgoff_t index, bool mark)
 {
 	struct address_space *mapping = file->f_mapping;
@@ -76,9 +83,11 @@ static int start_read(struct vm_file *file, pgoff_t index, bool mark)
 		return -ENOMEM;
 	if (!page)
 		return 0;
+	VM_BUG_ON(!PageLocked(page) || !mapping->a_ops->readpage);
 	if (mark)
 		SetPageReadahead(page);
-	(void)mapping->a_ops->readpage(file, page); /* who needs it will see whether it worked */
+	/* the reader that needs the page sees whether it worked */
+	(void)mapping->a_ops->readpage(file, page);
 	put_page(page);
 	return 1;
 }
@@ -93,6 +102,7 @@ static void read_pages(struct vm_file *file, pgoff_t start, unsigned long nr, pg
 	if (start >= end)
 		return;
 	nr = min(nr, end - start);
+	/* The plug joins the pages to large requests, and starts them when all are queued. */
 	blk_start_plug();
 	for (unsigned long i = 0; i < nr && ret >= 0; i++) {
 		ret = start_read(file, start + i, start + i == mark);
@@ -131,6 +141,7 @@ static u8 mode_of(const struct vm_file *file)
 	return READ_ONCE(file->f_ra.mode);
 }
 
+/* The largest window in pages: twice as large if the program has announced sequential reading. */
 static unsigned long max_window(const struct vm_file *file)
 {
 	return mode_of(file) == RA_SEQUENTIAL ? 2 * RA_MAX_PAGES : RA_MAX_PAGES;
@@ -146,6 +157,7 @@ static unsigned long first_window(const struct vm_file *file, unsigned long nr)
 	return size;
 }
 
+/* Is the page at index in memory? Only a guess is needed, so the page is let go of at once. */
 static bool is_cached(struct address_space *mapping, pgoff_t index)
 {
 	struct page *page = find_get_page(mapping, index);
@@ -155,6 +167,10 @@ static bool is_cached(struct address_space *mapping, pgoff_t index)
 	return page;
 }
 
+/*
+ * Does a miss at index look like sequential reading? Two cached pages in front of it count as
+ * well: another reader, or an earlier run, has passed here.
+ */
 static bool is_sequential(struct vm_file *file, pgoff_t index)
 {
 	pgoff_t prev = READ_ONCE(file->f_ra.prev);
@@ -164,7 +180,11 @@ static bool is_sequential(struct vm_file *file, pgoff_t index)
 	return is_cached(file->f_mapping, index - 1) && is_cached(file->f_mapping, index - 2);
 }
 
-/* A window begins at index: the first, or the one after the last, that grew. */
+/*
+ * Set the window that begins at index. If it continues the last one it is twice as large, and all
+ * of it is ahead of the reader; a first window contains the nr pages wanted now. Locks: f_ra.lock
+ * held.
+ */
 static void set_window(struct vm_file *file, pgoff_t index, unsigned long nr)
 {
 	struct file_ra_state *ra = &file->f_ra;
@@ -172,11 +192,14 @@ static void set_window(struct vm_file *file, pgoff_t index, unsigned long nr)
 	unsigned long size =
 		follows ? min(2ul * ra->size, max_window(file)) : first_window(file, nr);
 
+	lockdep_assert_held(&ra->lock);
 	ra->start = index;
 	ra->size = (unsigned int)size;
 	ra->async_size = (unsigned int)(follows ? size : size - min(nr, size - 1));
+	VM_BUG_ON(!ra->size || ra->async_size > ra->size);
 }
 
+/* Set the window under the lock, then read it without: reading allocates memory and may sleep. */
 static void read_window(struct vm_file *file, pgoff_t index, unsigned long nr)
 {
 	struct file_ra_state *ra = &file->f_ra;
@@ -193,7 +216,11 @@ static void read_window(struct vm_file *file, pgoff_t index, unsigned long nr)
 
 /* ---- Strided --------------------------------------------------------------------------------- */
 
-/* Note a miss; returns how many places ahead to read at *stride distance, 0: no pattern. */
+/*
+ * Note a miss and compare its distance to the last one. Returns how many places ahead to read at
+ * *stride pages distance; 0: there is no pattern. After a prediction, last_miss moves to its end,
+ * so that the next miss, one stride behind it, still counts as part of the same pattern.
+ */
 static unsigned int note_miss(struct vm_file *file, pgoff_t index, long *stride)
 {
 	struct file_ra_state *ra = &file->f_ra;
@@ -217,14 +244,19 @@ static unsigned int note_miss(struct vm_file *file, pgoff_t index, long *stride)
 		if (places == STRIDE_AHEAD_MAX)
 			ra->stride_hits--; /* large enough */
 	}
+	VM_BUG_ON(places > STRIDE_AHEAD_MAX);
 	spin_unlock(&ra->lock);
 	return places;
 }
 
-/* The places that follow at this distance, nr pages each. */
+/*
+ * Read nr pages at index and at each of the places that follow at the stride's distance, within
+ * the file.
+ */
 static void read_strided(struct vm_file *file, pgoff_t index, unsigned long nr, long stride,
 			 unsigned int places)
 {
+	VM_BUG_ON(places > STRIDE_AHEAD_MAX);
 	blk_start_plug();
 	for (unsigned int i = 0; i <= places; i++) {
 		pgoff_t at = index + (unsigned long)stride * i;
@@ -237,6 +269,7 @@ static void read_strided(struct vm_file *file, pgoff_t index, unsigned long nr, 
 
 /* ---- A miss, a marked page ------------------------------------------------------------------- */
 
+/* The stages: no read-ahead at all (RA_RANDOM), a window (sequential), or a stride; see above. */
 void page_cache_sync_readahead(struct vm_file *file, pgoff_t index, unsigned long nr)
 {
 	unsigned int places;
@@ -266,12 +299,18 @@ static pgoff_t next_hole(struct vm_file *file, pgoff_t index)
 	return index;
 }
 
+/*
+ * The mark is cleared, so that only one reader starts the next window. A page under writeback was
+ * marked before it was changed; reading is not sequential here. The mark may belong to the window
+ * of another reader, which the file's state no longer describes: then read behind what is cached.
+ */
 void page_cache_async_readahead(struct vm_file *file, struct page *page, unsigned long nr)
 {
 	struct file_ra_state *ra = &file->f_ra;
 	pgoff_t index = page->index, next;
 	bool ours;
 
+	VM_BUG_ON(page_count(page) < 1);
 	ClearPageReadahead(page);
 	if (PageWriteback(page) || mode_of(file) == RA_RANDOM)
 		return;
@@ -285,7 +324,11 @@ void page_cache_async_readahead(struct vm_file *file, struct page *page, unsigne
 	read_window(file, next, clamp(nr, 1ul, max_window(file)));
 }
 
-/* A fault that looks random: does reading around it pay? */
+/*
+ * Does reading around a random fault still pay? Each such fault counts as a miss; after
+ * MMAP_MISS_MAX of them the program seems to jump through the file at random. The count is a hint
+ * and may lose updates.
+ */
 static bool reads_around(struct vm_file *file)
 {
 	unsigned int miss = READ_ONCE(file->f_ra.mmap_miss);
@@ -317,12 +360,15 @@ void page_cache_fault_readahead(struct vm_file *file, pgoff_t index, unsigned lo
 
 /* ---- Advice ---------------------------------------------------------------------------------- */
 
-/* Clean pages that lie in the range entirely go. */
+/*
+ * POSIX_FADV_DONTNEED: drop clean pages that lie in the range as a whole. A page that is only
+ * partly in the range may be needed for its other part.
+ */
 static void drop_range(struct address_space *mapping, u64 offset, u64 end)
 {
 	pgoff_t first = (pgoff_t)((offset + PAGE_SIZE - 1) >> PAGE_SHIFT), last;
 
-	/* Start what is dirty, so that the next time it can go. */
+	/* Dirty pages cannot be dropped; start to write them, so that a later call can. */
 	(void)filemap_fdatawrite_range(mapping, (pgoff_t)(offset >> PAGE_SHIFT),
 				       (pgoff_t)(end >> PAGE_SHIFT));
 	last = end >= mapping->size(mapping) ? ~0ul : (pgoff_t)((end + 1) >> PAGE_SHIFT) - 1;
@@ -330,6 +376,7 @@ static void drop_range(struct address_space *mapping, u64 offset, u64 end)
 		(void)invalidate_mapping_pages(mapping, first, last);
 }
 
+/* A range whose end overflows reaches to the end of the file. Files in memory ignore the advice. */
 int generic_fadvise(struct vm_file *file, u64 offset, u64 len, int advice)
 {
 	static const u8 modes[] = {[FADV_NORMAL] = RA_NORMAL,

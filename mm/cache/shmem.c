@@ -34,15 +34,23 @@ static u64 shmem_size(struct address_space *mapping)
 	return container_of(mapping, struct shmem_object, mapping)->size;
 }
 
+/*
+ * The last reference is gone: no region maps the object, so its pages and swap slots are freed,
+ * and then the object. Truncation waits until writeback and swapoff have let go of the mapping.
+ */
 static void shmem_release(struct vm_file *file)
 {
 	struct shmem_object *object = container_of(file, struct shmem_object, file);
 
+	VM_BUG_ON(atomic_read(&file->f_count));
 	truncate_inode_pages(&object->mapping, 0);
+	VM_BUG_ON(object->mapping.nrpages || object->mapping.nrswapped);
+	VM_BUG_ON(!list_empty(&object->mapping.dirty_link));
 	vm_unacct_memory(object->committed);
 	kfree(object);
 }
 
+/* MADV_REMOVE: bytes [start, end) become zero, and their pages are freed. */
 static int shmem_punch_hole(struct vm_file *file, u64 start, u64 end)
 {
 	truncate_inode_pages_range(file->f_mapping, start, end);
@@ -55,11 +63,12 @@ static const struct vm_file_operations shmem_file_ops = {
 	.release = shmem_release,
 };
 
-/* False: there is not so much memory, nor swap. */
+/* Count all pages of the object as committed memory. False: the limit does not allow so many. */
 static bool commit_pages(struct shmem_object *object, u64 size)
 {
 	unsigned long pages = (unsigned long)((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
 
+	VM_BUG_ON(object->committed);
 	if (vm_enough_memory(pages))
 		return false;
 	object->committed = pages;
@@ -68,13 +77,21 @@ static bool commit_pages(struct shmem_object *object, u64 size)
 
 const struct shmem_swap_ops *shmem_swap_ops;
 
+/*
+ * Called by reclaim, which writes such pages only if there is a slot, so only after swap is set
+ * up.
+ */
 static int shmem_writepage(struct page *page)
 {
+	VM_BUG_ON(!shmem_swap_ops || !PageLocked(page));
 	return shmem_swap_ops->writepage(page);
 }
 
 const struct address_space_operations shmem_aops = {.writepage = shmem_writepage};
 
+/*
+ * All is set up before anybody else can see the object; the counts then are its only shared state.
+ */
 struct vm_file *shmem_create(u64 size, bool reserve)
 {
 	struct shmem_object *object = kzalloc(sizeof(*object), GFP_KERNEL);

@@ -37,8 +37,10 @@
 /* References of a page that only its mapping and we hold. */
 #define REFS_MAPPING_AND_US 2
 
+/* Does the page have buffers? For shared memory page->private is a swap slot instead. */
 static bool has_private(const struct page *page)
 {
+	VM_BUG_ON(!page->mapping);
 	return page->private && !page->mapping->shmem;
 }
 
@@ -46,16 +48,22 @@ bool release_page_private(struct page *page, gfp_t gfp)
 {
 	const struct address_space_operations *a_ops = page->mapping->a_ops;
 
+	VM_BUG_ON(!PageLocked(page) || !page->mapping);
 	if (!has_private(page))
 		return true;
 	return a_ops->releasepage ? a_ops->releasepage(page, gfp) == 0 : try_to_free_buffers(page);
 }
 
-/* What hangs on the page from offset on is needed no more. */
+/*
+ * Tell the file system, or the buffers, that the bytes of a locked page from offset on are cut
+ * off. The page must not be under writeback: its blocks could be given to another file while the
+ * disk writes them.
+ */
 static void flush_page(struct page *page, unsigned int offset)
 {
 	const struct address_space_operations *a_ops = page->mapping->a_ops;
 
+	VM_BUG_ON(!PageLocked(page) || PageWriteback(page) || offset >= PAGE_SIZE);
 	if (a_ops->flushpage)
 		a_ops->flushpage(page, offset);
 	else if (has_private(page))
@@ -71,13 +79,17 @@ static void zero_part_page(struct address_space *mapping, pgoff_t index, size_t 
 
 	if (!page)
 		return;
+	VM_BUG_ON(!PageLocked(page) || from >= to || to > PAGE_SIZE);
 	wait_on_page_writeback(page);
 	if (PageUptodate(page)) {
 		char *addr = kmap_atomic(page);
 
 		memset(addr + from, 0, to - from);
 		kunmap_atomic(addr);
-		/* Who prepares writes keeps its disk in step itself (block_truncate_page()). */
+		/*
+		 * A file system with prepare_write zeroes the block on the disk itself
+		 * (block_truncate_page()).
+		 */
 		if (!mapping->a_ops->prepare_write)
 			(void)set_page_dirty(page);
 	}
@@ -87,11 +99,16 @@ static void zero_part_page(struct address_space *mapping, pgoff_t index, size_t 
 	put_page(page);
 }
 
+/*
+ * While we waited for the lock, the page may have left the mapping by another way, e.g. reclaim;
+ * then there is nothing to do.
+ */
 void truncate_page(struct address_space *mapping, struct page *page)
 {
 	lock_page(page);
 	if (page->mapping == mapping) {
 		wait_on_page_writeback(page);
+		VM_BUG_ON(PageWriteback(page)); /* the page lock keeps a new write from starting */
 		if (page_mapcount(page))
 			unmap_mapping_range(mapping, page->index, page->index + 1, false);
 		flush_page(page, 0);
@@ -100,7 +117,11 @@ void truncate_page(struct address_space *mapping, struct page *page)
 	unlock_page(page);
 }
 
-/* Remove the pages [first, end], mapped or not. */
+/*
+ * Remove the pages [first, end], mapped or not. The page cache is searched again after each batch,
+ * as pages may be added until the new size is seen everywhere. Swap entries, and pages that were
+ * entries a moment ago, are left to shmem_swap.c.
+ */
 static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t end)
 {
 	struct page *pages[TRUNCATE_BATCH_PAGES];
@@ -115,10 +136,14 @@ static void truncate_pages(struct address_space *mapping, pgoff_t first, pgoff_t
 		}
 		port_cond_resched();
 	}
-	if (READ_ONCE(mapping->was_swapped)) /* entries, and what they have become meanwhile */
+	if (READ_ONCE(mapping->was_swapped)) /* see shmem_truncate() */
 		shmem_swap_ops->truncate(mapping, start, end);
 }
 
+/*
+ * Does a region map the file? Looked at without the lock: a region that joins now maps only pages
+ * inside the new size, which is set already.
+ */
 static bool is_mapped_anywhere(struct address_space *mapping)
 {
 	return mapping->i_mmap.node || mapping->i_mmap_shared.node;
@@ -152,11 +177,13 @@ void truncate_inode_pages(struct address_space *mapping, u64 size)
 {
 	pgoff_t first = (pgoff_t)((size >> PAGE_SHIFT) + !!(size & (PAGE_SIZE - 1)));
 
+	/* Unmapping the whole range at once is much cheaper than the reverse map page by page. */
 	if (is_mapped_anywhere(mapping))
 		unmap_mapping_range(mapping, first, 0, true);
 	truncate_pages(mapping, first, ~0ul);
 	if (size & (PAGE_SIZE - 1))
 		zero_part_page(mapping, first - 1, size & (PAGE_SIZE - 1), PAGE_SIZE);
+	/* Truncation to nothing also ends every file: nobody may hold the mapping after it. */
 	if (!size) {
 		if (shmem_swap_ops)
 			shmem_swap_ops->forget(mapping);
@@ -166,11 +193,15 @@ void truncate_inode_pages(struct address_space *mapping, u64 size)
 
 /* ---- Invalidation ---------------------------------------------------------------------------- */
 
-/* A page that can be read again and that nobody uses leaves; the caller has a reference. */
+/*
+ * Remove a page that can be read again and that nobody uses. The lock is only tried: a busy page
+ * is in use. True: the page has left its mapping; the caller still has its reference.
+ */
 static bool invalidate_page(struct address_space *mapping, struct page *page)
 {
 	bool gone = false;
 
+	VM_BUG_ON(page_count(page) < 1);
 	if (TryLockPage(page))
 		return false;
 	if (page->mapping == mapping && mapping->a_ops->readpage && !page_mapcount(page) &&
@@ -202,11 +233,15 @@ unsigned long invalidate_mapping_pages(struct address_space *mapping, pgoff_t st
 	return gone;
 }
 
-/* A clean page leaves, whoever looks at it; the caller has a reference. 0 or -EBUSY. */
+/*
+ * Remove a clean page, even if it is mapped or other tasks have references: its contents are
+ * outdated. -EBUSY: it is dirty, or its buffers are in use. The caller has a reference.
+ */
 static int invalidate_page2(struct address_space *mapping, struct page *page)
 {
 	int err = 0;
 
+	VM_BUG_ON(page_count(page) < 1);
 	lock_page(page);
 	if (page->mapping == mapping) {
 		wait_on_page_writeback(page);
@@ -244,7 +279,11 @@ int invalidate_inode_pages2_range(struct address_space *mapping, pgoff_t start, 
 	return ret;
 }
 
-/* Drop what can go of one list; each page is looked at once. */
+/*
+ * Drop the pages of one list that can be read again. Each page that is looked at moves to the
+ * other end of the list; left, the length of the list at first, ends the loop before it meets the
+ * first page again.
+ */
 static unsigned long drop_list(zone_t *zone, enum lru_list list)
 {
 	unsigned long left = READ_ONCE(zone->lruvec.nr[list]), gone = 0;
@@ -261,6 +300,9 @@ static unsigned long drop_list(zone_t *zone, enum lru_list list)
 	return gone;
 }
 
+/*
+ * Pages in the batches of the CPUs are on no list yet: drain them first, or they would be missed.
+ */
 unsigned long drop_pagecache(void)
 {
 	unsigned long gone = 0;

@@ -4,9 +4,9 @@
  * (MADV_COLD, MADV_PAGEOUT), which hold nothing of value (MADV_FREE), which will be needed
  * (MADV_WILLNEED, for what is swapped).
  *
- *	COLD		unused, and to the inactive list: the next to go when memory is short
- *	PAGEOUT		gone now, to swap or the file, as far as nobody else maps them; of a range of a
- *			few pages, those that have to be written are on their way (PAGES_TO_WAIT_FOR)
+ *	COLD		marked unused and moved to the inactive list: evicted next when memory is short
+ *	PAGEOUT		evicted now, to swap or the file, unless another process maps them too; in a range
+ *			of a few pages, dirty pages are only sent off, not waited for (PAGES_TO_WAIT_FOR)
  *	WILLNEED	swapped pages are read into the swap cache, a batch at a time
  *	FREE		lazily freed: a clean anonymous page without PG_swapbacked
  *
@@ -69,6 +69,8 @@ static bool visit_entries(struct advice *a)
 	struct mm_struct *mm = a->vma->vm_mm;
 	pmd_t *pmd;
 
+	lockdep_assert_held(&mm->mmap_lock);
+	VM_BUG_ON(a->start > a->end || a->end > a->vma->vm_end);
 	a->nr = 0;
 	spin_lock(&mm->page_table_lock);
 	pmd = next_pmd(mm, &a->start, a->end);
@@ -81,9 +83,16 @@ static bool visit_entries(struct advice *a)
 				a->visit(a, ptep, a->start);
 	}
 	spin_unlock(&mm->page_table_lock);
+	VM_BUG_ON(a->nr > BATCH);
 	return a->start < a->end;
 }
 
+/*
+ * Visit all entries of a range for advice that gathers nothing. Pages that wait in this CPU's
+ * batch go to the LRU lists first, or they would be overlooked. The translations are flushed once
+ * at the end: until then a CPU may use an old one, whose accessed or dirty bit is already taken
+ * away; the advice allows that.
+ */
 static void visit_all(struct advice *a)
 {
 	unsigned long start = a->start;
@@ -95,7 +104,10 @@ static void visit_all(struct advice *a)
 		flush_tlb_range(a->vma->vm_mm, start, a->end);
 }
 
-/* The page of an entry, if this entry alone maps it. */
+/*
+ * The page of an entry, if this entry alone maps it; else NULL. Advice of one process must not
+ * evict a page that others use. Locks: page_table_lock held, so that the entry keeps the page.
+ */
 static struct page *sole_page(pte_t pte)
 {
 	struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
@@ -109,6 +121,7 @@ static void make_cold(struct advice *a, pte_t *ptep, unsigned long addr)
 {
 	struct page *page = sole_page(ptep_get(ptep));
 
+	lockdep_assert_held(&a->vma->vm_mm->page_table_lock);
 	(void)addr;
 	if (!page)
 		return;
@@ -124,6 +137,7 @@ void advise_cold(struct vm_area_struct *vma, unsigned long start, unsigned long 
 {
 	struct advice a = {.vma = vma, .start = start, .end = end, .visit = make_cold};
 
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end);
 	visit_all(&a);
 }
 
@@ -133,6 +147,8 @@ static void gather_page(struct advice *a, pte_t *ptep, unsigned long addr)
 {
 	struct page *page = sole_page(ptep_get(ptep));
 
+	lockdep_assert_held(&a->vma->vm_mm->page_table_lock);
+	VM_BUG_ON(a->nr >= BATCH);
 	(void)addr;
 	if (!page)
 		return;
@@ -147,13 +163,22 @@ void advise_pageout(struct vm_area_struct *vma, unsigned long start, unsigned lo
 	bool more, wait = end - start >= PAGES_TO_WAIT_FOR * PAGE_SIZE;
 	struct vm_file *file = vma->vm_file;
 
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end);
+	/*
+	 * Eviction can be noticed by others who read the file, by its timing, so it needs the
+	 * right to write the file, or to own it. Without that the advice does nothing, as in
+	 * Linux.
+	 */
 	if (file && file->f_vmops && file->f_vmops->may_evict && !file->f_vmops->may_evict(file))
 		return;
 	lru_add_drain();
 	do {
 		more = visit_entries(&a);
 		if (a.off_lists)
-			/* interrupts all CPUs: only if their batches hold what we want */
+			/*
+			 * A page in the batch of another CPU is on no list and would be missed.
+			 * Draining interrupts all CPUs, so do it only if such a page was met.
+			 */
 			lru_add_drain_all();
 		a.off_lists = false;
 		reclaim_pages(a.pages, a.nr, wait);
@@ -167,6 +192,8 @@ static void gather_swapped(struct advice *a, pte_t *ptep, unsigned long addr)
 {
 	pte_t pte = ptep_get(ptep);
 
+	lockdep_assert_held(&a->vma->vm_mm->page_table_lock);
+	VM_BUG_ON(a->nr >= BATCH);
 	if (pte_present(pte))
 		return;
 	a->entries[a->nr] = pte_to_swp_entry(pte);
@@ -179,6 +206,7 @@ void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned l
 	struct address_space *mapping = vma->vm_file ? vma->vm_file->f_mapping : NULL;
 	bool more;
 
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end);
 	if (mapping && mapping->shmem)
 		shmem_willneed(mapping, vma_pgoff(vma, start), vma_pgoff(vma, end) - 1);
 	if (!vma->anon_vma)
@@ -189,7 +217,11 @@ void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned l
 		for (unsigned int i = 0; i < a.nr; i++) {
 			struct page *page = read_swap_cache_async(a.entries[i], vma, a.addrs[i]);
 
-			if (page) /* else the entry is gone, or memory is */
+			/*
+			 * No page: the entry has changed, or there is no memory. The page is read
+			 * when it is used.
+			 */
+			if (page)
 				put_page(page);
 		}
 		blk_finish_plug();
@@ -199,7 +231,11 @@ void advise_willneed(struct vm_area_struct *vma, unsigned long start, unsigned l
 
 /* ---- FREE ------------------------------------------------------------------------------------ */
 
-/* Nothing but its entry is left of the page; false: it is busy, or others have its slot. */
+/*
+ * Take away the swap slot and the dirty mark of a page, so that nothing but its entry holds its
+ * contents. False: the page is locked, or another process has an entry of its slot. The page lock
+ * is only tried, as page_table_lock is held.
+ */
 static bool drop_backing(struct page *page)
 {
 	bool ok;
@@ -215,12 +251,18 @@ static bool drop_backing(struct page *page)
 	return ok;
 }
 
+/*
+ * Mark the page of one entry as lazily freed, or free the slot of a swap entry at once. Between
+ * reading and writing the entry a CPU may set its accessed or dirty bit, so it is cleared
+ * atomically first.
+ */
 static void free_lazily(struct advice *a, pte_t *ptep, unsigned long addr)
 {
 	struct mm_struct *mm = a->vma->vm_mm;
 	pte_t pte = ptep_get(ptep);
 	struct page *page;
 
+	lockdep_assert_held(&mm->page_table_lock);
 	if (!pte_present(pte)) {
 		pte_clear(mm, addr, ptep);
 		free_swap_and_cache(pte_to_swp_entry(pte));
@@ -243,5 +285,7 @@ void advise_free(struct vm_area_struct *vma, unsigned long start, unsigned long 
 {
 	struct advice a = {.vma = vma, .start = start, .end = end, .visit = free_lazily};
 
+	VM_BUG_ON(vma->vm_file || vma->vm_flags & VM_SHARED);
+	VM_BUG_ON(start < vma->vm_start || end > vma->vm_end);
 	visit_all(&a);
 }

@@ -19,8 +19,8 @@
  *
  * Knowing that, the times need not be as long as those that only guess. They are used as
  * documented with reclaim=classic; else ten failures within OOM_QUICK_RUN_NS and more, without
- * any progress, are enough, and a kill is waited for as long as its victim lives, but
- * not longer than 5 s.
+ * any progress, are enough, and while the last victim still lives no other is chosen, for
+ * at most 5 s.
  *
  * The victim is the task with the highest badness:
  *
@@ -71,8 +71,12 @@ static u64 progress_at;		    /* (oom_lock) when it was seen to change */
 
 /* ---- Whether (OM-02 to OM-06) ------------------------------------------------------------- */
 
+/*
+ * Time of the n-th last failure of this run; 1 is the newest. The ring keeps OOM_FAILURES of them.
+ */
 static u64 nth_last_failure(const struct oom_history *h, unsigned long n)
 {
+	VM_BUG_ON(!n || n > OOM_FAILURES || n > h->nr);
 	return h->failed_at[(h->nr - n) % OOM_FAILURES];
 }
 
@@ -81,13 +85,19 @@ static void add_failure(struct oom_history *h, u64 now)
 	h->failed_at[h->nr++ % OOM_FAILURES] = now;
 }
 
+/* Forget the failures before; this one is the first of a new run. */
 static void begin_run(struct oom_history *h, u64 now)
 {
 	h->nr = 0;
 	h->run_start = now;
+	VM_BUG_ON(now < h->run_start);
 	add_failure(h, now);
 }
 
+/*
+ * The documents' checks, in their order. Each one that fails says why it is not OOM yet; see
+ * above.
+ */
 bool oom_should_kill(struct oom_history *h, u64 now, long free_swap_pages)
 {
 	u64 last;
@@ -112,6 +122,10 @@ bool oom_should_kill(struct oom_history *h, u64 now, long free_swap_pages)
 	return true;
 }
 
+/*
+ * Is this a task that was chosen before and still has its address space? Called for each task in
+ * turn; true: go on to the next one.
+ */
 static bool dies_of_oom(struct vm_task *task, void *arg)
 {
 	unsigned long flags = lock_task_mm();
@@ -122,7 +136,7 @@ static bool dies_of_oom(struct vm_task *task, void *arg)
 	return !*found;
 }
 
-/* Has the last victim still to give its memory back? */
+/* Does a victim of an earlier call still have to give its memory back? */
 static bool victim_lives(void)
 {
 	bool found = false;
@@ -131,9 +145,14 @@ static bool victim_lives(void)
 	return found;
 }
 
-/* The same question answered from what is known: nothing was freed or written during the run. */
+/*
+ * Is memory exhausted, given that nothing was freed or written since the run began? The checks
+ * follow oom_should_kill(), with shorter times: that function has to guess whether I/O is under
+ * way, this one is only called when none has ended. Locks: oom_lock held.
+ */
 static bool is_stuck(struct oom_history *h, u64 now, long free_swap_pages)
 {
+	lockdep_assert_held(&oom_lock);
 	if (free_swap_pages > 0)
 		return false;
 	if (!h->nr || now - nth_last_failure(h, 1) > OOM_WINDOW_NS) {
@@ -151,11 +170,15 @@ static bool is_stuck(struct oom_history *h, u64 now, long free_swap_pages)
 	return true;
 }
 
-/* Has anything been reclaimed or written since the last failure? oom_lock held. */
+/*
+ * Has anything been reclaimed or written since the last failure? Then the run of failures is over.
+ * Locks: oom_lock held.
+ */
 static bool made_progress(u64 now)
 {
 	unsigned long progress = reclaim_progress();
 
+	lockdep_assert_held(&oom_lock);
 	if (progress == progress_seen)
 		return false;
 	progress_seen = progress;
@@ -166,6 +189,9 @@ static bool made_progress(u64 now)
 
 /* ---- Whom (OM-07 to OM-11) ------------------------------------------------------------------- */
 
+/*
+ * Bit by bit from the highest that the root can have: a bit stays if the square does not exceed n.
+ */
 unsigned long int_sqrt(unsigned long n)
 {
 	unsigned long root = 0;
@@ -173,14 +199,20 @@ unsigned long int_sqrt(unsigned long n)
 	for (unsigned long bit = 1ul << (BITS_PER_LONG / 2 - 1); bit; bit >>= 1)
 		if ((root | bit) * (root | bit) <= n)
 			root |= bit;
+	VM_BUG_ON(root * root > n);
 	return root ? root : 1;
 }
 
+/*
+ * A task with pages that may be killed scores at least 1, whatever divides or adjusts its points:
+ * 0 means "never", and small tasks must stay eligible when there are no others.
+ */
 unsigned long badness(const struct oom_candidate *c, unsigned long total_pages)
 {
 	unsigned long points = c->pages;
 	long adjusted;
 
+	VM_BUG_ON(c->oom_score_adj > OOM_SCORE_ADJ_MAX);
 	if (c->oom_score_adj <= OOM_SCORE_ADJ_MIN || !points)
 		return 0;
 	points /= int_sqrt((unsigned long)c->cpu_time_s);
@@ -193,9 +225,13 @@ unsigned long badness(const struct oom_candidate *c, unsigned long total_pages)
 	return adjusted > 0 ? (unsigned long)adjusted : 1;
 }
 
-/* task_mm_lock held. Pages that its end would give back. */
+/*
+ * Pages that the end of this address space would give back. Locks: task_mm_lock held, which keeps
+ * the mm; its counters may change meanwhile, which is harmless.
+ */
 static unsigned long pages_of(const struct mm_struct *mm)
 {
+	VM_BUG_ON(!task_mm_is_locked());
 	if (reclaim_policy->one_pair)
 		return READ_ONCE(mm->total_vm);
 	return get_mm_rss((struct mm_struct *)mm) +
@@ -204,15 +240,19 @@ static unsigned long pages_of(const struct mm_struct *mm)
 }
 
 /*
- * Kernel memory that the task's end would give back: region descriptors, and oom_kernel_pages().
- * task_mm_lock held.
+ * Kernel memory that the end of the task would give back: region descriptors, and what its
+ * descriptors keep (oom_kernel_pages). Locks: task_mm_lock held.
  */
 static unsigned long kernel_pages_of(const struct vm_task *task)
 {
 	int regions = READ_ONCE(task->mm->map_count);
 	unsigned long elsewhere = oom_kernel_pages ? oom_kernel_pages((struct vm_task *)task) : 0;
 
-	if (reclaim_policy->one_pair) /* reclaim=classic: the documents count no descriptors */
+	VM_BUG_ON(!task_mm_is_locked() || !task->mm);
+	/*
+	 * With reclaim=classic, region descriptors do not count: the documents do not count them.
+	 */
+	if (reclaim_policy->one_pair)
 		return elsewhere;
 	return elsewhere + ((unsigned long)regions * sizeof(struct vm_area_struct) >> PAGE_SHIFT);
 }
@@ -227,16 +267,24 @@ static unsigned int task_flags(const struct vm_task *task)
 	return READ_ONCE(task->flags);
 }
 
-/* Neither init, nor a kernel thread, nor on its way out. task_mm_lock held. */
+/*
+ * Init must not die, a kernel thread has no memory to give back, and an exiting task is giving its
+ * memory back already. Locks: task_mm_lock held, so that task->mm stays.
+ */
 static bool may_be_killed(const struct vm_task *task)
 {
+	VM_BUG_ON(!task_mm_is_locked());
 	return task->mm && task->pid != 1 && !(task_flags(task) & (PF_KTHREAD | PF_EXITING));
 }
 
+/*
+ * Collect the figures that badness() wants of a task that may be killed. Locks: task_mm_lock held.
+ */
 static void look_at(const struct vm_task *task, struct oom_candidate *c)
 {
 	u64 ns = READ_ONCE(task->cpu_time_ns);
 
+	VM_BUG_ON(!task_mm_is_locked() || !task->mm);
 	*c = (struct oom_candidate){
 		.pages = pages_of(task->mm) + kernel_pages_of(task),
 		.cpu_time_s = ns / 1000000000ull,
@@ -271,7 +319,10 @@ unsigned long oom_task_score(struct vm_task *task)
 	return score;
 }
 
-/* The worst so far: its mm, held by mm_count, as the task may go once we do not look. */
+/*
+ * The worst candidate so far. Its address space is held by mm_count, because the task itself may
+ * exit as soon as the list of tasks is unlocked.
+ */
 struct selection {
 	struct mm_struct *mm;
 	unsigned long score;
@@ -282,9 +333,14 @@ struct selection {
 	struct oom_report report;
 };
 
+/*
+ * Make this task the candidate. The caller takes the reference of mm_count. Locks: task_mm_lock
+ * held.
+ */
 static void choose(struct selection *s, struct vm_task *task, const struct oom_candidate *c,
 		   unsigned long score)
 {
+	VM_BUG_ON(!task_mm_is_locked() || !task->mm || score <= s->score);
 	s->mm = task->mm;
 	s->score = score;
 	s->figures = *c;
@@ -293,6 +349,10 @@ static void choose(struct selection *s, struct vm_task *task, const struct oom_c
 	memcpy(s->comm, task->comm, sizeof(s->comm));
 }
 
+/*
+ * Compare a task with the candidate. mmdrop() of the former candidate may free memory and take
+ * locks, so it is called after task_mm_lock is free.
+ */
 static bool consider(struct vm_task *task, void *arg)
 {
 	unsigned long flags = lock_task_mm(), score;
@@ -318,6 +378,10 @@ static bool consider(struct vm_task *task, void *arg)
 
 /* ---- Killing (OM-12 to OM-15) ---------------------------------------------------------------- */
 
+/*
+ * Does the task share the victim's address space? All such tasks must die before the memory is
+ * free. PF_MEMALLOC lets them allocate from the reserves what they need to exit.
+ */
 static bool gets_signal(struct vm_task *task, void *arg)
 {
 	struct mm_struct *mm = arg;
@@ -328,10 +392,15 @@ static bool gets_signal(struct vm_task *task, void *arg)
 	return true;
 }
 
+/*
+ * Kill the candidate. A task that may touch devices gets SIGTERM first, so that it can leave them
+ * in a safe state; if it is chosen again, it gets SIGKILL. (OM-14)
+ */
 static void oom_kill_task(const struct selection *s)
 {
 	int signo = s->figures.sys_rawio && !s->told_before ? SIGTERM : SIGKILL;
 
+	VM_BUG_ON(!s->mm || !s->score);
 	pr_err("Out of memory: killed process %d (%s) by signal %d: highest score %lu, of %lu "
 	       "pages\n",
 	       s->pid, s->comm, signo, s->score, total_pages());
@@ -339,10 +408,14 @@ static void oom_kill_task(const struct selection *s)
 	port_signal_tasks(gets_signal, s->mm, signo);
 }
 
+/*
+ * Choose a victim among all tasks and kill it. False: no task can be killed. Locks: oom_lock held.
+ */
 static bool oom_kill(gfp_t gfp_mask, unsigned int order)
 {
 	struct selection s = {.mm = NULL};
 
+	lockdep_assert_held(&oom_lock);
 	pr_warn("oom: no memory for order %u, gfp %x; %lu pages free, %ld swap slots; "
 		"candidates:\n",
 		order, gfp_mask, nr_free_pages(), atomic_long_read(&nr_swap_pages));
@@ -364,6 +437,7 @@ void oom_init(void)
 	mutex_init(&oom_lock, RANK_NONE);
 }
 
+/* Let I/O and other tasks make progress for OOM_PAUSE_NS before the allocation tries again. */
 static void pause_a_little(void)
 {
 	u64 until = port_clock_ns() + OOM_PAUSE_NS;
@@ -372,7 +446,10 @@ static void pause_a_little(void)
 		port_park(until);
 }
 
-/* The caller asked for more than there may be: it is refused, nobody is killed for it. */
+/*
+ * Is the caller a task that asks for more memory than there may be, as swapoff does? Its
+ * allocation fails, and no other task is killed for it.
+ */
 static bool is_oom_origin(void)
 {
 	return task_flags(current_vm) & PF_OOM_ORIGIN;
@@ -380,12 +457,16 @@ static bool is_oom_origin(void)
 
 enum verdict { OOM_WAIT, OOM_KILLED, OOM_NOBODY };
 
-/* oom_lock held. */
+/*
+ * Is memory exhausted? Then kill. When nothing was freed or written for OOM_STALL_NS, free swap
+ * slots no longer count: they do not help if no page can be written to them. Locks: oom_lock held.
+ */
 static enum verdict decide(gfp_t gfp_mask, unsigned int order)
 {
 	u64 now = port_clock_ns();
 	long free_swap = atomic_long_read(&nr_swap_pages);
 
+	lockdep_assert_held(&oom_lock);
 	if (made_progress(now))
 		return OOM_WAIT;
 	if (now - progress_at > OOM_STALL_NS)
@@ -401,9 +482,17 @@ bool out_of_memory(gfp_t gfp_mask, unsigned int order)
 	enum verdict verdict = OOM_WAIT;
 
 	if (swapoff_give_up())
-		return !is_oom_origin(); /* its pages go out again */
+		/*
+		 * swapoff ends and its pages can go out to swap again, so another try may succeed.
+		 * If the caller is that swapoff, its allocation fails, which is how it ends.
+		 */
+		return !is_oom_origin();
 	if (is_oom_origin())
 		return false;
+	/*
+	 * One task at a time decides. The others wait a little, as if it were not OOM, and try
+	 * again.
+	 */
 	if (mutex_trylock(&oom_lock)) {
 		verdict = decide(gfp_mask, order);
 		mutex_unlock(&oom_lock);
@@ -411,7 +500,8 @@ bool out_of_memory(gfp_t gfp_mask, unsigned int order)
 	if (verdict == OOM_NOBODY)
 		return false;
 	if (verdict == OOM_KILLED)
-		port_yield(); /* OM-15 */
+		/* Let the victim run, so that it exits and gives its memory back. (OM-15) */
+		port_yield();
 	else
 		pause_a_little();
 	return true;

@@ -15,11 +15,16 @@
 #include <pagoda/string.h>
 #include "oom_internal.h"
 
+/*
+ * Insert a candidate into the sorted table, moving lower scores down by one line. If the table is
+ * full, the lowest score leaves it, or the new candidate is only counted.
+ */
 void oom_report_note(struct oom_report *r, const struct vm_task *task,
 		     const struct oom_candidate *c, unsigned long score)
 {
 	unsigned int i;
 
+	VM_BUG_ON(r->nr > OOM_LISTED);
 	if (r->nr == OOM_LISTED) {
 		r->left_out++;
 		if (score <= r->line[OOM_LISTED - 1].score)
@@ -29,6 +34,7 @@ void oom_report_note(struct oom_report *r, const struct vm_task *task,
 	}
 	for (i = r->nr - 1; i > 0 && r->line[i - 1].score < score; i--)
 		r->line[i] = r->line[i - 1];
+	VM_BUG_ON(i >= r->nr || (i && r->line[i - 1].score < score));
 	r->line[i].figures = *c;
 	r->line[i].score = score;
 	r->line[i].pid = task->pid;
@@ -37,6 +43,7 @@ void oom_report_note(struct oom_report *r, const struct vm_task *task,
 
 void oom_report_write(const struct oom_report *r)
 {
+	VM_BUG_ON(r->nr > OOM_LISTED);
 	for (unsigned int i = 0; i < r->nr; i++) {
 		const struct oom_candidate *c = &r->line[i].figures;
 

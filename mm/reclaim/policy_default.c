@@ -9,7 +9,7 @@
  *
  * Inactive page:
  *
- *	in a VM_LOCKED region	off the lists
+ *	in a VM_LOCKED region	taken off the lists
  *	used			its first use counts only as a mark, as it is the one that brought it
  *				in: active with the second, or by several processes,
  *				or if it is executed
@@ -36,7 +36,8 @@
  *	 +<------------------------+
  *	    demoted pages are used for long (or hardly any pages are reused)
  *
- * Locking: costs are single words that may lose an update.
+ * Locking: none. Costs and counts are single words that may lose an update, which costs a wrong
+ * guess.
  * Failure: none.
  * Observability: events workingset_*.
  */
@@ -73,10 +74,15 @@ static void write_cost(enum lru_kind kind, unsigned long cost)
 	WRITE_ONCE(costs[kind], cost);
 }
 
+/*
+ * A page of this kind was read again after its eviction, or had to be written. When both costs
+ * together reach twice the pages on the lists, both are halved: the past counts less and less.
+ */
 static void default_note_cost(zone_t *zone, enum lru_kind kind)
 {
 	unsigned long sum = read_cost(LRU_KIND_ANON) + read_cost(LRU_KIND_FILE);
 
+	VM_BUG_ON(kind != LRU_KIND_ANON && kind != LRU_KIND_FILE);
 	(void)zone;
 	write_cost(kind, read_cost(kind) + 1);
 	if (sum < 2 * (nr_active_pages() + nr_inactive_pages()))
@@ -85,7 +91,11 @@ static void default_note_cost(zone_t *zone, enum lru_kind kind)
 	write_cost(LRU_KIND_FILE, read_cost(LRU_KIND_FILE) / 2);
 }
 
-/* With all slots taken there may still be pages in the swap cache, which can go. */
+/*
+ * Can anonymous pages be evicted at all? They need a free slot. With all slots taken, pages in the
+ * swap cache that are clean can still go, so at the most urgent priorities they are looked at,
+ * too.
+ */
 static bool may_swap(const struct scan_control *sc)
 {
 	if (!(sc->gfp_mask & __GFP_IO))
@@ -94,7 +104,11 @@ static bool may_swap(const struct scan_control *sc)
 	       (sc->priority <= 2 && READ_ONCE(total_swap_pages) > 0);
 }
 
-/* In 1/1024 of what is examined of both kinds together, if their lists are alike. */
+/*
+ * The share of this kind, in 1/1024 of what is examined of both kinds together if their lists are
+ * alike. A kind that cost more lately gets a smaller share. The 2 and the sums keep every divisor
+ * above 0 and every share finite while nothing is known yet.
+ */
 static unsigned long weight(enum lru_kind kind)
 {
 	unsigned long swappiness = (unsigned long)clamp(vm_swappiness, 0, SWAPPINESS_SUM);
@@ -107,11 +121,16 @@ static unsigned long weight(enum lru_kind kind)
 	return (kind == LRU_KIND_ANON ? anon : file) * 1024 / max(anon + file, 1ul);
 }
 
+/*
+ * How many inactive pages of this kind a pass examines. At priority 1, the last chance before the
+ * OOM killer, costs no longer matter: both kinds are examined in full.
+ */
 static long default_scan_limit(const struct scan_control *sc, zone_t *zone, enum lru_kind kind)
 {
 	unsigned long inactive = zone_lru_pages(zone, (enum lru_list)kind);
 	unsigned long share = max_scan_of(inactive, sc->priority);
 
+	VM_BUG_ON(sc->priority < 1 || sc->priority > DEF_PRIORITY);
 	if (kind == LRU_KIND_ANON && !may_swap(sc))
 		return SCAN_NOTHING;
 	if (sc->priority == 1 || !may_swap(sc))
@@ -122,6 +141,7 @@ static long default_scan_limit(const struct scan_control *sc, zone_t *zone, enum
 static unsigned long default_refill_count(unsigned long nr_pages, unsigned long active,
 					  unsigned long inactive)
 {
+
 	return nr_pages * active / (2 * (inactive + 1));
 }
 
@@ -129,9 +149,14 @@ static unsigned long demoted_seen, demoted_used; /* in this window */
 static unsigned long quiet_windows;		 /* in which nothing spoke for recent pages */
 static bool recent_favoured;			 /* the last answer */
 
-/* A demoted page has come to the end of the inactive list. */
+/*
+ * A page that was demoted from the active list has come to the end of the inactive list. Count
+ * whether it was used on its way: that tells an old working set from popular pages. The page is
+ * locked.
+ */
 static void note_demoted(struct page *page, bool used)
 {
+	VM_BUG_ON(!PageLocked(page));
 	ClearPageWorkingset(page);
 	rmw_add_relaxed(&demoted_seen, 1);
 	if (used)
@@ -199,16 +224,22 @@ static unsigned long default_refill_limit(unsigned long active, unsigned long in
 	unsigned long swing = min((unsigned long)SWAP_CLUSTER_MAX, (active + inactive) / 8);
 	unsigned long share = SURPLUS_PER_INACTIVE * (inactive + swing);
 
+	VM_BUG_ON(swing > SWAP_CLUSTER_MAX);
 	if (favours_recent())
 		return ~0ul;
 	return active <= share ? 0 : (active - share) / (SURPLUS_PER_INACTIVE + 1) + 1;
 }
 
-/* Accessed bits; a file page whose lock is busy counts as used. */
+/*
+ * The number of entries whose accessed bit was set; the bits are cleared. The reverse map of a
+ * file page needs the page lock; if that is busy, somebody works on the page, so it counts as
+ * used.
+ */
 static int count_uses(struct page *page, struct rmap_info *info)
 {
 	int used;
 
+	VM_BUG_ON(page_count(page) < 1);
 	if (PageAnon(page) || !page_mapcount(page))
 		return page_referenced(page, info);
 	if (TryLockPage(page)) {
@@ -220,6 +251,10 @@ static int count_uses(struct page *page, struct rmap_info *info)
 	return used;
 }
 
+/*
+ * An active page stays active if an entry or a system call has used it since the last look.
+ * (RC-15)
+ */
 static bool default_keep_active(struct page *page)
 {
 	struct rmap_info info;
@@ -228,16 +263,26 @@ static bool default_keep_active(struct page *page)
 	return count_uses(page, &info) || marked;
 }
 
+/*
+ * The mark lets one more use bring the page back (RC-17); PG_workingset lets note_demoted() find
+ * it.
+ */
 static void default_demoted(struct page *page)
 {
 	SetPageReferenced(page); /* RC-17 */
 	SetPageWorkingset(page);
 }
 
+/*
+ * Decide on a locked page that was mapped when it was looked at; info says what the reverse map
+ * found. The first use only sets PG_referenced, as it is the one that brought the page in. Code is
+ * activated at its first use: evicting it slows down every process that runs it.
+ */
 static enum page_fate judge_mapped(struct page *page, const struct rmap_info *info)
 {
 	bool marked = PageReferenced(page);
 
+	VM_BUG_ON(!PageLocked(page) || info->referenced < 0);
 	if (info->locked)
 		return PAGE_CULL;
 	if (PageWorkingset(page))
@@ -248,14 +293,20 @@ static enum page_fate judge_mapped(struct page *page, const struct rmap_info *in
 	}
 	SetPageReferenced(page);
 	if (PageSwapBacked(page) && LOAD(recent_favoured))
-		return PAGE_ACTIVATE; /* the sooner the old set makes room */
+		/*
+		 * The old working set makes room the sooner, the sooner recent pages become
+		 * active.
+		 */
+		return PAGE_ACTIVATE;
 	return marked || info->referenced > 1 || info->executable ? PAGE_ACTIVATE : PAGE_KEEP;
 }
 
+/* A page that no process maps has no accessed bits to ask; it came to the cold end unused. */
 static enum page_fate default_judge(struct scan_control *sc, struct page *page)
 {
 	struct rmap_info info;
 
+	VM_BUG_ON(!PageLocked(page));
 	(void)sc;
 	if (!page_mapcount(page))
 		return PAGE_EVICT;
@@ -263,10 +314,15 @@ static enum page_fate default_judge(struct scan_control *sc, struct page *page)
 	return judge_mapped(page, &info);
 }
 
+/*
+ * Take a locked page out of all page tables. An anonymous page that got its slot only now will
+ * have to be written, which is part of what anonymous pages cost.
+ */
 static bool default_unmap(struct scan_control *sc, struct page *page)
 {
 	bool had_slot = PageSwapCache(page);
 
+	VM_BUG_ON(!PageLocked(page));
 	if (!rmap_unmap(sc, page))
 		return false;
 	if (PageAnon(page) && !had_slot)

@@ -17,11 +17,14 @@
  * file page is simply unmapped. Its frame is freed by shrink_cache later, when the last entry is
  * gone and it has been written.
  *
- * Locking: one scan at a time (swap_out_lock, tried), which owns every swap_address. mm_users
- * held; mmap_lock for read, tried: its holder may be waiting for us. page_table_lock around the
+ * Locking: one scan at a time (swap_out_lock, tried), which owns every swap_address. A reference
+ * to mm_users keeps each address space. mmap_lock is taken for read by trylock only: the task that
+ * holds it may be waiting for the memory that this scan is to free. page_table_lock around the
  * look at each entry, dropped where a slot is found, which may sleep; the entry is then looked up
  * again.
  *
+ * Invariants: (C1) swap_address of an address space changes only under swap_out_lock and its
+ * mmap_lock; (C2) within a region it lies in [vm_start, vm_end].
  * Failure: pages that cannot be taken stay.
  * Observability: event swap_out_scan, entries looked at.
  */
@@ -41,6 +44,10 @@ static struct mutex swap_out_lock;
 
 /* ---- One entry ------------------------------------------------------------------------------ */
 
+/*
+ * Would freeing this page help? kswapd wants pages of one zone; direct reclaim wants those of any
+ * zone that may serve its request, i.e. of no higher type than the class zone.
+ */
 static bool is_wanted(const struct swap_out *s, const struct page *page)
 {
 	const zone_t *zone = page_zone(page);
@@ -51,13 +58,19 @@ static bool is_wanted(const struct swap_out *s, const struct page *page)
 			s->sc->classzone - s->sc->classzone->zone_pgdat->node_zones);
 }
 
-/* page_table_lock held. The page to take, locked and with a reference, or NULL. */
+/*
+ * Decide whether the page of an entry is to be taken. Returns it locked and with a reference, or
+ * NULL. An entry with the accessed bit was used since the last scan: the bit is cleared, and the
+ * page gets another round. Locks: page_table_lock held, so the entry and its page stay.
+ */
 static struct page *grab_victim(const struct swap_out *s, const struct vm_area_struct *vma,
 				pte_t *ptep)
 {
 	pte_t pte = ptep_get(ptep);
 	struct page *page = pte_present(pte) ? normal_page(pte) : NULL;
 
+	lockdep_assert_held(&vma->vm_mm->page_table_lock);
+	VM_BUG_ON(vma->vm_flags & (VM_LOCKED | VM_RESERVED));
 	if (!page || PageReserved(page))
 		return NULL;
 	if (ptep_test_and_clear_young(ptep)) {
@@ -66,27 +79,39 @@ static struct page *grab_victim(const struct swap_out *s, const struct vm_area_s
 	}
 	if (PageActive(page) || !is_wanted(s, page))
 		return NULL;
+	/*
+	 * Buffers may be in use by the file system; and a locked page is busy. shrink_cache deals
+	 * with both.
+	 */
 	if ((page->private && !PageSwapBacked(page)) || TryLockPage(page))
 		return NULL;
 	get_page(page);
 	return page;
 }
 
-/* A locked page with a reference: out of this entry. */
+/*
+ * Take a locked page out of one entry. False: it has no slot, or the entry has changed meanwhile.
+ */
 static bool take_page(const struct swap_out *s, struct page *page, struct vm_area_struct *vma,
 		      unsigned long addr)
 {
+	VM_BUG_ON(!PageLocked(page) || page_count(page) < 1);
 	if (!swap_prepare_unmap(page, s->sc->gfp_mask))
 		return false;
 	return unmap_page_from(page, vma, addr);
 }
 
+/*
+ * Look at one entry. page_table_lock is dropped before the page is taken, as finding a slot may
+ * sleep; unmap_page_from() looks the entry up again.
+ */
 static void try_to_swap_out(struct swap_out *s, struct vm_area_struct *vma, unsigned long addr)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct page *page = NULL;
 	pmd_t *pmd;
 
+	lockdep_assert_held(&mm->mmap_lock);
 	VM_BUG_ON(addr >= TASK_SIZE);
 	s->scanned++;
 	spin_lock(&mm->page_table_lock);
@@ -105,22 +130,26 @@ static void try_to_swap_out(struct swap_out *s, struct vm_area_struct *vma, unsi
 
 /* ---- Walking an mm --------------------------------------------------------------------------- */
 
-/* Entries of one table, from mm->swap_address on. */
+/* Look at the entries of one table, from mm->swap_address on and up to end. */
 static void swap_out_pmd(struct swap_out *s, struct vm_area_struct *vma, unsigned long end)
 {
 	struct mm_struct *mm = vma->vm_mm;
 
+	lockdep_assert_held(&swap_out_lock);				  /* (C1) */
+	VM_BUG_ON(mm->swap_address < vma->vm_start || end > vma->vm_end); /* (C2) */
 	while (mm->swap_address < end && s->wanted > 0) {
 		try_to_swap_out(s, vma, mm->swap_address);
 		mm->swap_address += PAGE_SIZE;
 	}
 }
 
-/* Table by table: what has none is passed over at once. */
+/* Go through a region table by table, so that parts without tables are passed over at once. */
 static void swap_out_vma(struct swap_out *s, struct vm_area_struct *vma)
 {
 	struct mm_struct *mm = vma->vm_mm;
 
+	lockdep_assert_held(&mm->mmap_lock);
+	VM_BUG_ON(vma->vm_flags & (VM_LOCKED | VM_RESERVED));
 	mm->swap_address = max(mm->swap_address, vma->vm_start);
 	while (mm->swap_address < vma->vm_end && s->wanted > 0) {
 		unsigned long addr = mm->swap_address;
@@ -136,11 +165,16 @@ static void swap_out_vma(struct swap_out *s, struct vm_area_struct *vma)
 	}
 }
 
-/* True: to the end of the address space, the next call begins anew. mmap_lock held. */
+/*
+ * Go through an address space from where the last call stopped. True: its end was reached, and the
+ * next call begins at its start. Locks: mmap_lock held.
+ */
 static bool swap_out_mm(struct swap_out *s, struct mm_struct *mm)
 {
 	struct vm_area_struct *vma = find_vma(mm, mm->swap_address);
 
+	lockdep_assert_held(&mm->mmap_lock);
+	lockdep_assert_held(&swap_out_lock); /* (C1) */
 	for (; vma && s->wanted > 0; vma = vma->vm_next)
 		if (!(vma->vm_flags & (VM_LOCKED | VM_RESERVED)))
 			swap_out_vma(s, vma);
@@ -150,6 +184,11 @@ static bool swap_out_mm(struct swap_out *s, struct mm_struct *mm)
 	return true;
 }
 
+/*
+ * Search address spaces in turn, each at most once, until SWAP_CLUSTER_MAX pages were taken. If
+ * another task is searching already, its pages will help us, too. An address space whose mmap_lock
+ * is busy is passed over.
+ */
 static void classic_swap_out(struct scan_control *sc, zone_t *zone)
 {
 	struct swap_out s = {.sc = sc, .zone = zone, .wanted = SWAP_CLUSTER_MAX};
@@ -185,6 +224,7 @@ static void classic_init(void)
 
 /* ---- The rest of the policy ------------------------------------------------------------------ */
 
+/* All pages are on the lists of the file kind; the anonymous pair is empty. */
 static long classic_scan_limit(const struct scan_control *sc, zone_t *zone, enum lru_kind kind)
 {
 	if (kind == LRU_KIND_ANON)
@@ -198,19 +238,25 @@ static unsigned long classic_refill_count(unsigned long nr_pages, unsigned long 
 	return nr_pages * active / (2 * (inactive + 1));
 }
 
+/* A page marked as referenced stays active, and loses the mark. (RC-15) */
 static bool classic_keep_active(struct page *page)
 {
 	return test_and_clear_bit(PG_referenced, &page->flags);
 }
 
+/* The mark lets one more use bring the page back to the active list. (RC-17) */
 static void classic_demoted(struct page *page)
 {
 	SetPageReferenced(page);
 }
 
-/* RC-23, RC-27: whoever maps it, it is not for shrink_cache to find out. */
+/*
+ * A mapped page may be in use, but finding out who maps it is not for shrink_cache in this policy:
+ * count it, and after max_mapped of them let swap_out search page tables. (RC-23, RC-27)
+ */
 static enum page_fate classic_judge(struct scan_control *sc, struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page));
 	if (!page_mapcount(page))
 		return PAGE_EVICT;
 	if (--sc->max_mapped <= 0)
@@ -218,8 +264,10 @@ static enum page_fate classic_judge(struct scan_control *sc, struct page *page)
 	return PAGE_KEEP;
 }
 
+/* Never called with success: classic_judge() keeps mapped pages, and swap_out unmaps them. */
 static bool classic_unmap(struct scan_control *sc, struct page *page)
 {
+
 	(void)sc, (void)page;
 	return false;
 }

@@ -5,12 +5,12 @@
  *	free pages
  *	  pages_high	kswapd sleeps
  *	  pages_low	the allocator sets need_balance and wakes the node's kswapd
- *	  pages_min	who allocates reclaims himself (try_to_free_pages)
- *	  0		those who free memory get there: PF_MEMALLOC
+ *	  pages_min	the allocating task reclaims itself (try_to_free_pages)
+ *	  0		only tasks that free memory get there: PF_MEMALLOC
  *
  *	try_to_free_pages_zone	32 pages wanted, priority 6 .. 1
  *	  shrink_caches		one pass:
- *	    reap_slabs		  slabs without objects; enough?
+ *	    reap_slabs		  slabs without objects; often enough by themselves
  *	    refill_inactive	  active -> inactive
  *	    shrink_cache	  inactive -> free
  *	    shrinkers		  dentries, inodes, ..., in proportion to what was scanned (FX-09)
@@ -27,12 +27,20 @@
  * Reclaim allocates from the reserves, so it never waits for itself: pages_min are kept for
  * PF_MEMALLOC alone (FX-24), a quarter of them from atomic requests, too.
  *
- * kswapd sleeps on kswapd_wait; need_balance is set before it is woken and looked at after it
- * has queued itself, so that no wake-up is lost (RC-05). If it cannot free anything it clears
- * need_balance and lets some time pass: those who allocate then meet pages_min and decide.
+ * kswapd sleeps on kswapd_wait; need_balance is set before it is woken and looked at after it has
+ * queued itself, so that no wake-up is lost (RC-05). If it cannot free anything, it waits for
+ * KSWAPD_PAUSE_NS and then clears need_balance: tasks that allocate then meet pages_min and reclaim
+ * themselves, or call the OOM killer.
  *
- * Locking: none of its own but shrinkers_lock. Runs with any locks held that sleep and are
- * not taken by reclaim: page locks and i_mmap_rwsem are only tried.
+ *	allocator			kswapd
+ *	need_balance = 1		queue itself on kswapd_wait
+ *	wake_up(kswapd_wait)		need_balance set? then do not sleep
+ *
+ * Locking: none of its own but shrinkers_lock. Reclaim runs inside an allocation, so its caller may
+ * hold any sleeping lock. It therefore only tries page locks, i_mmap_rwsem and shrinkers_lock:
+ * waiting for one that the caller itself holds would be a deadlock.
+ * Invariants: (V1) 1 <= priority <= DEF_PRIORITY while caches are shrunk; (V2) sc->written is NULL
+ * between passes, so no page keeps a reference of reclaim's.
  * Failure: nothing freed; the allocator then asks the OOM killer.
  * Observability: events kswapd_wake, allocstall, pgscan, pgsteal; reclaim_progress().
  */
@@ -82,6 +90,7 @@ static struct mutex shrinkers_lock; /* only tried by reclaim */
 
 void register_shrinker(struct shrinker *shrinker)
 {
+	VM_BUG_ON(!shrinker->count); /* a cache that is always empty needs no scan */
 	mutex_lock(&shrinkers_lock);
 	list_add_tail(&shrinker->list, &shrinkers);
 	mutex_unlock(&shrinkers_lock);
@@ -89,16 +98,23 @@ void register_shrinker(struct shrinker *shrinker)
 
 void unregister_shrinker(struct shrinker *shrinker)
 {
+	might_sleep(); /* a scan that is under way is waited for */
 	mutex_lock(&shrinkers_lock);
 	list_del(&shrinker->list);
 	mutex_unlock(&shrinkers_lock);
 }
 
-/* As large a part of each cache as of the LRU lists was looked at, and a bit. */
+/*
+ * Scan each cache by the fraction of the LRU lists that was scanned in this pass, but at least one
+ * object. lru is the number of pages on those lists. If they are empty, the priority says how much
+ * of each cache is scanned. The lock is only tried: if another task is shrinking the caches, or
+ * our caller is registering one, there is nothing to gain from waiting.
+ */
 static void shrink_slab(const struct scan_control *sc, unsigned long scanned, unsigned long lru)
 {
 	struct shrinker *shrinker;
 
+	VM_BUG_ON(sc->priority < 1 || sc->priority > DEF_PRIORITY); /* (V1): a divisor */
 	if (!mutex_trylock(&shrinkers_lock))
 		return;
 	list_for_each_entry(shrinker, &shrinkers, list) {
@@ -136,6 +152,7 @@ unsigned long all_lru_pages(const zone_t *zone)
 
 /* ---- One pass (RC-10) ------------------------------------------------------------------------ */
 
+/* Pages to move from the active to the inactive list: what the policy wants, within its limit. */
 static unsigned long nr_to_refill(const struct scan_control *sc, unsigned long active,
 				  unsigned long inactive)
 {
@@ -147,16 +164,26 @@ static unsigned long nr_to_refill(const struct scan_control *sc, unsigned long a
 		       : nr;
 }
 
+/*
+ * Reclaim from both kinds of pages of a zone, until enough is free. The inactive list is refilled
+ * first, so that it does not run dry while the active list holds pages that are not used.
+ */
 static void shrink_zone(struct scan_control *sc, zone_t *zone)
 {
 	int kind;
 
+	VM_BUG_ON(sc->one_zone && zone != sc->classzone);
+	VM_BUG_ON(sc->priority < 1 || sc->priority > DEF_PRIORITY); /* (V1) */
 	for_each_lru_kind(kind) {
 		unsigned long inactive = zone_lru_pages(zone, (enum lru_list)kind);
 		unsigned long active = zone_lru_pages(zone, (enum lru_list)(kind + 1));
 
 		if (sc->nr_pages <= 0)
 			break;
+		/*
+		 * The policy leaves this kind alone, e.g. anonymous pages without swap space. Its
+		 * active pages must then stay active, too.
+		 */
 		if (reclaim_policy->scan_limit(sc, zone, (enum lru_kind)kind) == SCAN_NOTHING)
 			continue;
 		refill_inactive(zone, (enum lru_kind)kind, nr_to_refill(sc, active, inactive));
@@ -166,7 +193,11 @@ static void shrink_zone(struct scan_control *sc, zone_t *zone)
 	}
 }
 
-/* The zones that may serve a request for the class zone, its own node first; NULL: no more. */
+/*
+ * The zone after this one of those that may serve a request for the class zone: first the lower
+ * zones of the same node, then those of the other nodes. zone NULL: begin. NULL: there are no
+ * more.
+ */
 static zone_t *next_class_zone(const struct scan_control *sc, zone_t *zone)
 {
 	pg_data_t *home = sc->classzone->zone_pgdat, *pgdat;
@@ -184,6 +215,7 @@ static zone_t *next_class_zone(const struct scan_control *sc, zone_t *zone)
 		pgdat = pgdat->node_next ? pgdat->node_next : pgdat_list;
 		if (pgdat == home)
 			return NULL;
+		VM_BUG_ON(highest < 0 || highest >= MAX_NR_ZONES);
 		for (long i = highest; i >= 0; i--)
 			if (pgdat->node_zones[i].size)
 				return &pgdat->node_zones[i];
@@ -196,14 +228,17 @@ static unsigned long turnover(const zone_t *zone)
 }
 
 /*
- * The zone to take pages from for the class zone: of those of its node that can serve it, the one
- * with the least turnover. A zone that nobody needed for long does not pay for more than one.
+ * Choose the zone to take pages from for the class zone: of the zones of its node that can serve
+ * it, the one with the least turnover. If that zone was not needed for a long time, its turnover
+ * lies far behind; it is set to at most one TURNOVER_UNIT behind the others, so that it does not
+ * have to pay alone until it has caught up.
  */
 static zone_t *zone_to_shrink(zone_t *classzone)
 {
 	unsigned long most = turnover(classzone);
 	zone_t *best = classzone;
 
+	/* The documents' policy balances each zone by itself. */
 	if (reclaim_policy->one_pair)
 		return classzone;
 	for (zone_t *zone = classzone; zone-- > classzone->zone_pgdat->node_zones;) {
@@ -215,13 +250,19 @@ static zone_t *zone_to_shrink(zone_t *classzone)
 	}
 	if (most - turnover(best) > TURNOVER_UNIT)
 		WRITE_ONCE(best->lruvec.turnover, most - TURNOVER_UNIT);
+	VM_BUG_ON(best->zone_pgdat != classzone->zone_pgdat || best > classzone);
 	return best;
 }
 
+/*
+ * At the end of a pass: if it freed too little, wait for one page that it has started to write, so
+ * that the caller does not run through its priorities while the disk is busy.
+ */
 static void wait_for_written_page(struct scan_control *sc)
 {
 	if (!sc->written)
 		return;
+	VM_BUG_ON(page_count(sc->written) < 1); /* our reference */
 	if (run_reclaim_io)
 		run_reclaim_io();
 	if (sc->nr_pages > 0)
@@ -233,7 +274,7 @@ static void wait_for_written_page(struct scan_control *sc)
 /*
  * Freeing slabs without an object in use costs no process anything, so they are taken before any
  * page of a process or file. One call of kmem_cache_reap() looks at some caches and frees half of
- * the unused slabs of one.
+ * the unused slabs of one; the loop ends after REAPS_IN_VAIN calls in a row that found nothing.
  */
 static void reap_slabs(struct scan_control *sc)
 {
@@ -249,11 +290,13 @@ static void reap_slabs(struct scan_control *sc)
 	sc->nr_pages -= (long)reaped;
 }
 
+/* One pass at the priority of sc: slabs, the chosen zone, the other zones, registered caches. */
 static void shrink_caches(struct scan_control *sc)
 {
 	unsigned long before = sc->nr_scanned, lru = 0;
 	zone_t *first;
 
+	VM_BUG_ON(sc->nr_pages <= 0 || sc->written); /* (V2) */
 	sc->writes_left = SWAP_CLUSTER_MAX;
 	reap_slabs(sc);
 	first = sc->one_zone ? sc->classzone : zone_to_shrink(sc->classzone);
@@ -264,22 +307,33 @@ static void shrink_caches(struct scan_control *sc)
 			lru += all_lru_pages(zone);
 			shrink_zone(sc, zone);
 		}
+	/*
+	 * Registered caches hold objects that are in use, and freeing them rarely frees whole
+	 * pages at once, so they come last, and only if the pages were not enough.
+	 */
 	if (sc->nr_pages > 0)
 		shrink_slab(sc, sc->nr_scanned - before, lru);
 	wait_for_written_page(sc);
 }
 
+/*
+ * Passes of rising urgency until SWAP_CLUSTER_MAX pages are free. The pages that this CPU has yet
+ * to put on the LRU lists are put there first, or a pass could not see them.
+ */
 void try_to_free_pages_zone(struct scan_control *sc)
 {
+	VM_BUG_ON(!sc->classzone || sc->written);
 	lru_add_drain();
 	sc->nr_pages = SWAP_CLUSTER_MAX;
 	for (sc->priority = DEF_PRIORITY; sc->priority >= 1 && sc->nr_pages > 0; sc->priority--)
 		shrink_caches(sc);
 	sc->priority = max(sc->priority, 1);
+	VM_BUG_ON(sc->written); /* (V2) */
 }
 
 /* ---- kswapd ---------------------------------------------------------------------------------- */
 
+/* Has the allocator found the zone below pages_low, and has it not been balanced since? */
 static bool zone_needs_balance(const zone_t *zone)
 {
 	return zone->size && READ_ONCE(zone->need_balance);
@@ -308,7 +362,11 @@ static void set_balanced(zone_t *zone)
 	WRITE_ONCE(zone->need_balance, 0);
 }
 
-/* Still below pages_high? Zones that can serve the same requests are looked at together. */
+/*
+ * Has the zone still less than pages_high free? Zones that can serve the same requests are counted
+ * together: a small zone with little free memory is no reason to reclaim while the zones below it
+ * can serve its requests. The documents' policy looks at each zone alone.
+ */
 static bool check_classzone_need_balance(const zone_t *zone)
 {
 	unsigned long free = zone_free_pages(zone), high = zone->pages_high;
@@ -321,35 +379,51 @@ static bool check_classzone_need_balance(const zone_t *zone)
 	return free < high;
 }
 
+/* Were all pages of the zone looked at HOPELESS_SCANS times since one of them was last freed? */
 static bool is_hopeless(const zone_t *zone)
 {
 	return READ_ONCE(zone->lruvec.pages_scanned) > HOPELESS_SCANS * all_lru_pages(zone);
 }
 
-/* One round for a zone. False: there is nothing to be had. */
+/*
+ * Reclaim once for a zone that needs balance. False: nothing was freed, and looking again is
+ * hopeless.
+ */
 static bool balance_zone(zone_t *zone)
 {
 	zone_t *victim = zone_to_shrink(zone);
 	struct scan_control sc = {.gfp_mask = GFP_KSWAPD, .classzone = victim, .one_zone = true};
 
+	VM_BUG_ON(!zone->size || victim->zone_pgdat != zone->zone_pgdat);
 	if (!check_classzone_need_balance(zone)) {
 		set_balanced(zone);
 		return true;
 	}
 	try_to_free_pages_zone(&sc);
+	/* The zone with the least turnover had nothing to give: try the zone in need itself. */
 	if (!sc.nr_reclaimed && victim != zone) {
 		sc.classzone = zone;
 		try_to_free_pages_zone(&sc);
 	}
-	if (!sc.nr_scanned && !sc.nr_reclaimed) /* nothing to look at is no better than in vain */
+	/*
+	 * With empty lists nothing is scanned, so pages_scanned would never grow and the zone
+	 * would never count as hopeless. Count an empty round like one that looked at all pages in
+	 * vain.
+	 */
+	if (!sc.nr_scanned && !sc.nr_reclaimed)
 		rmw_add_relaxed(&zone->lruvec.pages_scanned, all_lru_pages(zone) + 1);
-	drain_local_pages(); /* what was freed counts in the zone */
+	/* Freed pages wait in this CPU's lists; only in the zone are they counted as free. */
+	drain_local_pages();
 	if (check_classzone_need_balance(zone))
 		return sc.nr_reclaimed || !is_hopeless(zone);
 	set_balanced(zone);
 	return true;
 }
 
+/*
+ * Rounds over the zones that need balance, until none does or a round finds all of them hopeless.
+ * Going on would keep this CPU busy without freeing anything.
+ */
 void kswapd_balance_pgdat(pg_data_t *pgdat)
 {
 	while (!kswapd_can_sleep_pgdat(pgdat)) {
@@ -365,12 +439,18 @@ void kswapd_balance_pgdat(pg_data_t *pgdat)
 	}
 }
 
-/* What is still unbalanced cannot be helped now. */
+/*
+ * Zones that still need balance cannot be helped now. Wait for KSWAPD_PAUSE_NS, during which the
+ * allocator need not wake us again, then clear need_balance: the next allocation below pages_low
+ * sets it anew. Without this, kswapd would start again at once, and never sleep while memory is
+ * short.
+ */
 static void give_up(pg_data_t *pgdat)
 {
 	u64 until = port_clock_ns() + KSWAPD_PAUSE_NS;
 	zone_t *zone;
 
+	VM_BUG_ON(!(READ_ONCE(current_vm->flags) & PF_KTHREAD));
 	if (kswapd_can_sleep_pgdat(pgdat))
 		return;
 	while (port_clock_ns() < until)
@@ -379,6 +459,10 @@ static void give_up(pg_data_t *pgdat)
 		set_balanced(zone);
 }
 
+/*
+ * The thread of one node. PF_MEMALLOC gives it the reserves, so that it can allocate what it needs
+ * to write pages out even when memory is exhausted.
+ */
 static void kswapd(void *arg)
 {
 	pg_data_t *pgdat = arg;
@@ -388,22 +472,32 @@ static void kswapd(void *arg)
 		wait_event(&pgdat->kswapd_wait, !kswapd_can_sleep_pgdat(pgdat));
 		kswapd_balance_pgdat(pgdat);
 		if (run_reclaim_io)
-			run_reclaim_io(); /* the documents' tq_disk (RC-04) */
+			/*
+			 * The pages just sent off may wait in plugged queues; nobody else need
+			 * start them. (tq_disk, RC-04)
+			 */
+			run_reclaim_io();
 		give_up(pgdat);
 	}
 }
 
+/* The allocator has set the zone's need_balance: wake the thread of its node. Any context. */
 static void wakeup_kswapd(zone_t *zone)
 {
+
 	wake_up(&zone->zone_pgdat->kswapd_wait);
 }
 
 /* ---- Direct reclaim -------------------------------------------------------------------------- */
 
+/* Direct reclaim, by a task whose allocation met pages_min. Returns the number of pages freed. */
 static unsigned long try_to_free_pages(zone_t *zone, gfp_t gfp_mask, unsigned int order)
 {
 	struct scan_control sc = {.gfp_mask = gfp_mask, .classzone = zone};
 
+	VM_BUG_ON(!(gfp_mask & __GFP_WAIT));
+	/* so that it does not reclaim inside reclaim */
+	VM_BUG_ON(!(READ_ONCE(current_vm->flags) & PF_MEMALLOC));
 	(void)order;
 	try_to_free_pages_zone(&sc);
 	return sc.nr_reclaimed;
@@ -417,6 +511,11 @@ static const struct reclaim_ops vmscan_ops = {
 
 /* ---- Boot ------------------------------------------------------------------------------------ */
 
+/*
+ * A name of the option counts if a blank or the end follows it. An unknown one leaves the default
+ * policy. lru_kind_flag is set before any page is on a list, as it says on which list each page
+ * is.
+ */
 void reclaim_policy_choose(void)
 {
 	const char *value;
@@ -430,6 +529,9 @@ void reclaim_policy_choose(void)
 			    (!value[n] || value[n] == ' '))
 				reclaim_policy = policies[i];
 		}
+	VM_BUG_ON(!reclaim_policy->scan_limit || !reclaim_policy->refill_count);
+	VM_BUG_ON(!reclaim_policy->keep_active || !reclaim_policy->demoted);
+	VM_BUG_ON(!reclaim_policy->judge || !reclaim_policy->unmap);
 	lru_kind_flag = reclaim_policy->one_pair ? 0 : 1ul << PG_swapbacked;
 }
 
@@ -441,10 +543,12 @@ void kswapd_init(void)
 		reclaim_policy->init();
 	oom_init();
 	run_reclaim_io = run_disk_queue;
+	/* From here on the allocator can reclaim pages: all that vmscan_ops uses is ready. */
 	reclaim_ops = &vmscan_ops;
 	for_each_pgdat(pgdat) {
 		char name[] = "kswapd0";
 
+		VM_BUG_ON(pgdat->node_id > 9); /* one digit of the name */
 		name[6] = (char)('0' + pgdat->node_id);
 		pgdat->kswapd = port_thread_create(name, kswapd, pgdat);
 		if (!pgdat->kswapd)

@@ -9,7 +9,7 @@
  *
  *	active list below its share (2/3)	the page becomes active: nobody else wants the place
  *	full, D <= 3/4 of the active list	it challenges the coldest active page, and takes its place if
- *						that was not used since it was last looked at
+ *						that page was not used since it was last looked at
  *	full, D larger				nothing: a hit would need more memory than there is to give
  *
  * A loop a little larger than memory so gets a stable part of itself into memory, where LRU
@@ -52,6 +52,10 @@ static struct bucket *table; /* (C) once reclaim runs; NULL: nothing is remember
 static unsigned long nr_buckets;
 static atomic_t evictions;
 
+/*
+ * Two records for each page of RAM. Without memory for the table, nothing is remembered and every
+ * refault looks like a first use: replacement is worse then, but correct.
+ */
 void workingset_init(void)
 {
 	unsigned long nr = totalram_pages() * RECORDS_PER_PAGE / BUCKET_ENTRIES;
@@ -62,6 +66,11 @@ void workingset_init(void)
 		table[i] = (struct bucket){{0}};
 }
 
+/*
+ * The mixing is that of a 64-bit finalizer: pages of one file differ only in low bits of the
+ * index, and without it they would all fall into a few buckets. For an unlocked page that is just
+ * leaving the swap cache the result may be the hash of nothing; that costs a lost record, no more.
+ */
 u64 page_identity(const struct page *page)
 {
 	u64 index = PageSwapCache(page) ? page_swap_entry(page).val : page->index;
@@ -72,6 +81,10 @@ u64 page_identity(const struct page *page)
 	return z ^ (z >> 31);
 }
 
+/*
+ * The upper half of the hash; the lower half chooses the bucket. Never 0, which marks a free
+ * entry.
+ */
 static u32 fingerprint(u64 id)
 {
 	return (u32)(id >> 32) | 1; /* never 0 */
@@ -82,12 +95,16 @@ static u64 read_entry(const struct bucket *b, int i)
 	return READ_ONCE(b->entry[i]);
 }
 
-/* Evictions since the entry was made. */
+/*
+ * Evictions since the entry was made. The subtraction is modulo 2^32, so it stays right when the
+ * count of evictions wraps; an entry that old was replaced long before.
+ */
 static u32 age_of(u64 entry, u32 now)
 {
 	return now - (u32)entry;
 }
 
+/* Record an eviction in a free entry of its bucket, or in place of the oldest one. */
 void workingset_eviction(u64 id)
 {
 	u32 now = (u32)atomic_add_return(&evictions, 1);
@@ -107,15 +124,20 @@ void workingset_eviction(u64 id)
 		if (age_of(entry, now) > age_of(read_entry(b, oldest), now))
 			oldest = i;
 	}
+	VM_BUG_ON(!fingerprint(id) || oldest < 0 || oldest >= BUCKET_ENTRIES);
 	WRITE_ONCE(b->entry[oldest], (u64)fingerprint(id) << 32 | now);
 	count_vm_event(workingset_evict);
 }
 
-/* Take the record of a page out; false: none. */
+/*
+ * Find the record of an evicted page and remove it, so that one eviction counts as one refault.
+ * *distance becomes the number of evictions since then. False: there is no record.
+ */
 static bool take_record(u64 id, u32 *distance)
 {
 	struct bucket *b = &table[(u32)id % nr_buckets];
 
+	VM_BUG_ON(!table || !nr_buckets);
 	for (int i = 0; i < BUCKET_ENTRIES; i++) {
 		u64 entry = read_entry(b, i);
 
@@ -128,12 +150,17 @@ static bool take_record(u64 id, u32 *distance)
 	return false;
 }
 
-/* Is there a place on the active list, or one to be won? */
+/*
+ * May a page that was evicted this long ago become active at once? Yes, if the active list is
+ * below its share; else only if it may challenge the coldest active page and that one turns out to
+ * be unused.
+ */
 static bool has_place(zone_t *zone, enum lru_kind kind, u32 distance)
 {
 	unsigned long inactive = zone_lru_pages(zone, (enum lru_list)kind);
 	unsigned long active = zone_lru_pages(zone, (enum lru_list)(kind + 1));
 
+	VM_BUG_ON(kind != LRU_KIND_ANON && kind != LRU_KIND_FILE);
 	if (active < ACTIVE_PER_INACTIVE * inactive)
 		return true;
 	return distance <= CHALLENGER_MAX(active) && demote_coldest(zone, kind);
@@ -144,6 +171,7 @@ void workingset_refault(struct page *page)
 	enum lru_kind kind = page_lru(page) < LRU_INACTIVE_FILE ? LRU_KIND_ANON : LRU_KIND_FILE;
 	u32 distance;
 
+	VM_BUG_ON(page_count(page) < 1);
 	if (!table || !take_record(page_identity(page), &distance))
 		return;
 	count_vm_event(workingset_refault);

@@ -428,12 +428,21 @@ struct mm_struct *dup_mm(struct mm_struct *oldmm)
  */
 static spinlock_t task_mm_lock = SPIN_LOCK_INIT(RANK_LEAF);
 
+/*
+ * Take the lock that keeps task->mm of every task; returns the interrupt state for
+ * unlock_task_mm().
+ */
 unsigned long lock_task_mm(void)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&task_mm_lock, flags);
 	return flags;
+}
+
+bool task_mm_is_locked(void)
+{
+	return lock_is_held(&task_mm_lock);
 }
 
 void unlock_task_mm(unsigned long flags)

@@ -191,6 +191,8 @@ bool unmap_page_from(struct page *page, struct vm_area_struct *vma, unsigned lon
 /* While locked, no task's mm changes or goes (mm_struct.c). Interrupts are off. */
 unsigned long lock_task_mm(void);
 void unlock_task_mm(unsigned long flags);
+/* For assertions: true if this CPU holds the lock; always true without CONFIG_DEBUG_LOCKS. */
+bool task_mm_is_locked(void);
 
 /*
  * The user mm after prev (NULL: the first) that is not ending, with a user; drops prev's. May

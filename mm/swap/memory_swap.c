@@ -6,10 +6,10 @@
  *			    -> else swapin_readahead: a major one
  *	page locked, still the entry's, read -> entry of the page, slot's use given back
  *
- * The page may be read by several at once, and go its way meanwhile: under its lock it shows
- * whether it still holds what the entry names, under page_table_lock the entry whether
- * it is still wanted. A write takes the page over if nobody else has the slot, else
- * do_wp_page() copies it.
+ * Several tasks may fault on the page at once, and it may leave the swap cache while one of them
+ * waits for it. Under the page lock the task checks that the page still holds the contents of the
+ * entry, and under page_table_lock that the entry is still there. A write takes the page over if
+ * nobody else has an entry of the slot; else do_wp_page() copies it.
  *
  * Locking: as memory.c; the page's lock is outside page_table_lock.
  *
@@ -24,16 +24,21 @@
 #include <mm/space/fault_internal.h>
 
 /*
- * Who else may map the page: whoever has its entry, anywhere in the family. A page that is
- * mapped has its identity, and whoever shares it is at or below that one.
+ * Set the anon_vma by which the reverse map finds the page. If this task is the only user, it is
+ * the one of the region. Otherwise any relative of the process may have an entry of the slot, so it
+ * must be one that all relatives share; a page that is mapped already has such a one.
  */
 static void identify_swapped_page(struct vm_fault *vmf, struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page) || !PageSwapCache(page));
 	if (can_share_swap_page(page))
 		set_anon_identity(page, vmf->vma);
 	else if (!page_mapcount(page))
 		set_shared_anon_identity(page, vmf->vma);
-	/* Others who map it may be looking: it is the same for all of them. */
+	/*
+	 * Other mappers may read the index now; all of them have the same value, so write it only
+	 * if it differs.
+	 */
 	if (page->index != vma_pgoff(vmf->vma, vmf->address))
 		page->index = vma_pgoff(vmf->vma, vmf->address);
 }
@@ -49,6 +54,9 @@ static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 	pte_t pte = pte_sw_mkyoung(mk_pte(page, vmf->vma->vm_page_prot));
 	bool reuse;
 
+	lockdep_assert_held(&mm->page_table_lock);
+	VM_BUG_ON(!PageLocked(page) || !PageUptodate(page));
+	VM_BUG_ON(page_swap_entry(page).val != pte_to_swp_entry(vmf->orig_pte).val);
 	identify_swapped_page(vmf, page);
 	atomic_inc(&page->mapcount);
 	swap_free(pte_to_swp_entry(vmf->orig_pte));
@@ -64,9 +72,15 @@ static void map_swapped_page(struct vm_fault *vmf, struct page *page)
 	vmf->orig_pte = pte;
 }
 
-/* A locked page that is not the entry's contents. Our reference and lock go. */
+/*
+ * The read of a locked page has failed, so it does not hold the contents of the entry. Take it out
+ * of the cache, and drop the caller's lock and reference. If this fault has read it, the slot is
+ * given up and the task gets SIGBUS. If another task's read failed, return 0: the fault is
+ * repeated and reads itself.
+ */
 static vm_fault_t drop_unread_page(struct page *page, vm_fault_t ret)
 {
+	VM_BUG_ON(!PageLocked(page) || PageUptodate(page));
 	if (ret & VM_FAULT_MAJOR)
 		/* who has it next shall not lose a page, too */
 		swap_give_up_slot(page_swap_entry(page));
@@ -77,8 +91,10 @@ static vm_fault_t drop_unread_page(struct page *page, vm_fault_t ret)
 	return ret & VM_FAULT_MAJOR ? VM_FAULT_SIGBUS : 0;
 }
 
+/* Does the locked page still hold the contents of the slot that the entry names? */
 static bool holds_entry(const struct page *page, swp_entry_t entry)
 {
+	VM_BUG_ON(!PageLocked(page));
 	return PageSwapCache(page) && page_swap_entry(page).val == entry.val;
 }
 
@@ -97,12 +113,20 @@ static vm_fault_t map_if_still_wanted(struct vm_fault *vmf, struct page *page, v
 		return drop_unread_page(page, ret);
 	if (!lock_if_unchanged(vmf))
 		goto out;
-	get_page(page); /* the entry's: it may be zapped before we are done */
-	/* the accessed bit will say that it is used; PG_referenced would count this twice */
+	/*
+	 * The new entry's reference. Another thread may zap the entry before this fault is done
+	 * with the page.
+	 */
+	get_page(page);
+	/*
+	 * The accessed bit of the entry already says that the page is used; setting PG_referenced
+	 * would count this use twice.
+	 */
 	map_swapped_page(vmf, page);
 	unlock_pte(vmf);
 	unlock_page(page);
-	free_unused_swap_page(page); /* the zapper found it locked, perhaps */
+	/* A task that zapped the entry may have found the page locked and left it to us. */
+	free_unused_swap_page(page);
 	put_page(page);
 	count_vm_event(fault_swap);
 	if (is_write(vmf) && !pte_write(vmf->orig_pte)) {
@@ -124,6 +148,8 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 	struct page *page = lookup_swap_cache(entry);
 	vm_fault_t ret = vmf->flags & FAULT_FLAG_MAJOR ? VM_FAULT_MAJOR : 0;
 
+	lockdep_assert_held(&vmf->vma->vm_mm->mmap_lock);
+	VM_BUG_ON(pte_present(vmf->orig_pte) || pte_none(vmf->orig_pte));
 	if (unlikely(anon_vma_prepare(vmf->vma))) {
 		if (page)
 			put_page(page);
@@ -136,6 +162,10 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 		swap_readahead_used(vmf->vma, page);
 	}
 	if (!page) {
+		/*
+		 * There is no page: either there is no memory, or the entry has changed and its
+		 * slot is gone. In the second case repeat the fault, as nothing is wrong.
+		 */
 		if (!lock_if_unchanged(vmf))
 			return 0;
 		unlock_pte(vmf);

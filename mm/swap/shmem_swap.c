@@ -2,7 +2,8 @@
 /*
  * shmem_swap.c: pages of shared memory and tmpfs go to swap and come back (SW-03, thesis 12).
  *
- * They have no file behind them, so reclaim gives them a slot each. A place of the mapping is
+ * These pages have no file behind them, so reclaim gives a slot to each. A place of the mapping
+ * holds
  *
  *	nothing			a hole, reads as zero
  *	page			private: its slot, or NULL. Dirty: the slot's contents are old, or none
@@ -17,14 +18,14 @@
  * again (SW-10). Page to entry and back replace an item of the tree: nothing is allocated,
  * so reclaim cannot fail there.
  *
- * An entry owns its slot by one use (swap_map says 1), a page with a slot likewise. Whoever takes
- * the item out of the tree frees the slot.
+ * An entry owns its slot by one use (swap_map says 1), a page with a slot likewise. The code that
+ * takes the item out of the tree frees the slot.
  *
  * swapoff finds the mappings that have slots on a list; it holds one by wb_users, for which
  * truncation to nothing, by which every mapping ends, waits (page-writeback.c).
  *
- * Reading: with the page wanted, its neighbours in the aligned window of 2^page_cluster that are
- * swapped too; they went out side by side (get_swap_page_near()).
+ * Reading a page also reads its swapped neighbours in the aligned window of 2^page_cluster places:
+ * they were given slots side by side (get_swap_page_near()), so one transfer gets all of them.
  *
  * Locking: items and page->private change under the page lock, if there is a page, and
  * pages_lock; slots are taken and freed without pages_lock. list_lock: the list, and the
@@ -58,6 +59,10 @@ unsigned long nr_shmem_cached_slots(void)
 
 /* ---- Slots -------------------------------------------------------------------------------- */
 
+/*
+ * The mapping has one slot more; from its first slot on it is on the list that swapoff goes
+ * through.
+ */
 static void count_slot(struct address_space *mapping)
 {
 	spin_lock(&list_lock);
@@ -67,19 +72,27 @@ static void count_slot(struct address_space *mapping)
 	spin_unlock(&list_lock);
 }
 
+/*
+ * Free a slot of the mapping. The mapping stays on the list even without slots: it leaves the list
+ * in shmem_forget(), when it ends.
+ */
 static void free_slot(struct address_space *mapping, swp_entry_t entry)
 {
 	swap_free(entry);
 	spin_lock(&list_lock);
+	VM_BUG_ON(!mapping->nr_slots); /* (H1) */
 	mapping->nr_slots--;
 	spin_unlock(&list_lock);
 }
 
+/* Give a locked page a slot, or with entry 0 take its slot away (the caller frees it). */
 static void set_slot(struct page *page, swp_entry_t entry)
 {
 	struct address_space *mapping = page->mapping;
 	unsigned long flags;
 
+	VM_BUG_ON(!PageLocked(page) || !mapping || !mapping->shmem);
+	VM_BUG_ON(!page->private == !entry.val);
 	spin_lock_irqsave(&mapping->pages_lock, flags);
 	WRITE_ONCE(mapping->was_swapped, true); /* truncation looks without the lock */
 	page->private = (void *)entry.val;
@@ -87,20 +100,30 @@ static void set_slot(struct page *page, swp_entry_t entry)
 	atomic_long_add(&nr_cached_slots, entry.val ? 1 : -1);
 }
 
+/*
+ * A page with a slot can go there again. Others need a free slot, and a mapping that is not locked
+ * in memory.
+ */
 bool shmem_may_go(const struct page *page)
 {
 	const struct address_space *mapping = page->mapping;
 
+	VM_BUG_ON(!PageLocked(page));
 	if (page->private)
 		return true;
 	return mapping && mapping->a_ops->writepage && !READ_ONCE(mapping->swap_locked) &&
 	       atomic_long_read(&nr_swap_pages) > 0;
 }
 
+/*
+ * Give a locked page a slot. The mapping is put on swapoff's list before the page has the slot, so
+ * that swapoff cannot miss it. False: there is no free slot.
+ */
 static bool take_slot(struct page *page)
 {
 	swp_entry_t entry = get_swap_page_near(page);
 
+	VM_BUG_ON(!PageLocked(page) || page->private);
 	if (!entry.val)
 		return false;
 	count_slot(page->mapping);
@@ -108,29 +131,45 @@ static bool take_slot(struct page *page)
 	return true;
 }
 
-/* The contents of a locked page differ from its slot's from now on, for good. */
+/*
+ * The contents of a locked page are to be in memory only. It becomes dirty first: a clean page
+ * must have a slot (H3), or reclaim would drop its contents.
+ */
 static void drop_slot(struct page *page)
 {
 	swp_entry_t entry = page_swap_entry(page);
 
+	VM_BUG_ON(!PageLocked(page) || !entry.val);
 	(void)set_page_dirty(page);
 	set_slot(page, (swp_entry_t){0});
 	free_slot(page->mapping, entry);
 }
 
+/* A locked page with a slot has left its mapping, e.g. by truncation: free the slot. */
 static void shmem_page_removed(struct address_space *mapping, struct page *page)
 {
 	swp_entry_t entry = page_swap_entry(page);
 
+	VM_BUG_ON(!PageLocked(page) || page->mapping || !entry.val);
 	page->private = NULL;
 	atomic_long_dec(&nr_cached_slots);
 	free_slot(mapping, entry);
 }
 
+/*
+ * Start to write a locked page to its slot, or to a new one. -ENOMEM: the mapping was locked in
+ * memory meanwhile, or there is no slot; the page stays dirty. The page is unlocked on return, or
+ * when it has been written.
+ */
 static int shmem_writepage(struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page) || !page->mapping || !page->mapping->shmem);
 	if (page->private && PageError(page) && swap_slot_failed(page_swap_entry(page))) {
-		drop_slot(page); /* another one, then */
+		/*
+		 * The old slot is given up. drop_slot() has set PG_dirty, which is for the caller
+		 * to set, so clear it.
+		 */
+		drop_slot(page);
 		ClearPageDirty(page);
 	}
 	if (READ_ONCE(page->mapping->swap_locked) || (!page->private && !take_slot(page))) {
@@ -139,7 +178,11 @@ static int shmem_writepage(struct page *page)
 		return -ENOMEM;
 	}
 	if (!PageUptodate(page))
-		fill_own_page(page); /* it was allocated and never used */
+		/*
+		 * fallocate() has only reserved the page: its contents are zeroes, which are
+		 * written now.
+		 */
+		fill_own_page(page);
 	swap_start_write(page);
 	return 0;
 }
@@ -147,17 +190,24 @@ static int shmem_writepage(struct page *page)
 /* ---- Items of the tree ----------------------------------------------------------------------- */
 
 /*
- * One place more or less that is in swap alone. A fault looks at the number without the lock
- * (filemap_nopage).
+ * One place more or less that is in swap alone (H2). filemap_nopage() reads the number without the
+ * lock, hence the atomic store.
  */
 static void count_swapped(struct address_space *mapping, long change)
 {
+	VM_BUG_ON(!mapping->shmem);
+	VM_BUG_ON(change < 0 && !mapping->nrswapped);
 	lockdep_assert_held(&mapping->pages_lock);
 	WRITE_ONCE(mapping->nrswapped, mapping->nrswapped + (unsigned long)change);
 }
 
+/*
+ * Reclaim: the slot of a clean, locked page takes its place in the tree. The use of the slot
+ * passes from the page to the entry. Nothing is allocated, so it cannot fail.
+ */
 static void shmem_page_to_entry(struct address_space *mapping, struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page) || PageDirty(page) || !page->private); /* (H3) */
 	lockdep_assert_held(&mapping->pages_lock);
 	BUG_ON(radix_tree_replace(&mapping->i_pages, page->index,
 				  entry_to_item(page_swap_entry(page))) != page);
@@ -166,10 +216,15 @@ static void shmem_page_to_entry(struct address_space *mapping, struct page *page
 	atomic_long_dec(&nr_cached_slots);
 }
 
+/*
+ * A new, locked page takes the place of the entry at index, and its slot. It is not Uptodate yet,
+ * so nobody uses it before it is read. False: there is no entry at index.
+ */
 static bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct page *page)
 {
 	void *item;
 
+	VM_BUG_ON(!PageLocked(page) || PageUptodate(page));
 	lockdep_assert_held(&mapping->pages_lock);
 	item = radix_tree_lookup(&mapping->i_pages, index);
 	if (!is_swap_item(item))
@@ -196,8 +251,9 @@ static bool is_swapped(struct address_space *mapping, pgoff_t index)
 /* ---- Coming back ----------------------------------------------------------------------------- */
 
 /*
- * A page in place of the entry at index: locked, with a reference, not read. NULL: no entry
- * there, or no memory.
+ * Put a new page in place of the entry at index; it is locked, has a reference and is still to be
+ * read. NULL: there is no entry, or no memory. The entry may vanish while the page is allocated,
+ * so it is looked for again under pages_lock.
  */
 static struct page *bring_in(struct address_space *mapping, pgoff_t index)
 {
@@ -223,6 +279,10 @@ static struct page *bring_in(struct address_space *mapping, pgoff_t index)
 	return NULL;
 }
 
+/*
+ * Start to read the swapped places around index. What cannot be had, for lack of memory or because
+ * it is gone, is simply not read ahead.
+ */
 static void read_neighbours(struct address_space *mapping, pgoff_t index)
 {
 	pgoff_t size = page_cluster > 0 ? 1ul << page_cluster : 1, first = index & ~(size - 1);
@@ -237,11 +297,19 @@ static void read_neighbours(struct address_space *mapping, pgoff_t index)
 	}
 }
 
+/*
+ * Start to read a locked page from its slot, with its neighbours. The page is unlocked when it is
+ * read.
+ */
 static void shmem_swap_in(struct address_space *mapping, struct page *page)
 {
 	pgoff_t index = page->index;
 
-	/* could not be read before: who has the slot next shall not lose a page, too */
+	VM_BUG_ON(!PageLocked(page) || PageUptodate(page) || !page->private);
+	/*
+	 * A read has failed before. Count it, so that the slot is given up and no further page is
+	 * lost in it.
+	 */
 	if (PageError(page))
 		(void)swap_slot_failed(page_swap_entry(page));
 	blk_start_plug();
@@ -251,8 +319,13 @@ static void shmem_swap_in(struct address_space *mapping, struct page *page)
 	blk_finish_plug();
 }
 
+/*
+ * A locked page was read from its slot. If slots are scarce, give the slot up; else keep it, so
+ * that the page can be evicted again without being written.
+ */
 static void shmem_slot_read(struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page) || !page->private);
 	if (swap_is_scarce() && PageUptodate(page))
 		drop_slot(page);
 }
@@ -280,7 +353,10 @@ void shmem_willneed(struct address_space *mapping, pgoff_t first, pgoff_t end)
 		struct page *page = swapped ? bring_in(mapping, first) : NULL;
 
 		if (!page)
-			/* it is here, or there is no memory: it will be read when it is used */
+			/*
+			 * The page is in memory already, or there is no memory for it: it is read
+			 * when it is used.
+			 */
 			continue;
 		swap_start_read(page);
 		put_page(page);
@@ -310,6 +386,7 @@ static bool next_item(struct address_space *mapping, pgoff_t *index, pgoff_t end
 	if (*page) {
 		get_page(*page);
 	} else if (item) {
+		VM_BUG_ON(!mapping->nrswapped);				   /* (H2) */
 		(void)radix_tree_delete(&mapping->i_pages, *index, &pool); /* that very item */
 		count_swapped(mapping, -1);
 	}
@@ -319,8 +396,9 @@ static bool next_item(struct address_space *mapping, pgoff_t *index, pgoff_t end
 }
 
 /*
- * A page that went out, or came back, while its lock was waited for is met again at the same
- * place, as what it is by then.
+ * Remove the pages and entries of [first, end]. While truncate_page() waits for a page's lock,
+ * reclaim may turn it into an entry, or the reverse. The loop starts at the same index again, so it
+ * then meets whatever is there by that time.
  */
 static void shmem_truncate(struct address_space *mapping, pgoff_t first, pgoff_t end)
 {
@@ -338,6 +416,11 @@ static void shmem_truncate(struct address_space *mapping, pgoff_t first, pgoff_t
 	}
 }
 
+/*
+ * The mapping is about to end and has no pages and no entries: take it off swapoff's list. If it
+ * still has slots, swapoff is just dropping them and holds the mapping by wb_users, for which its
+ * end waits.
+ */
 static void shmem_forget(struct address_space *mapping)
 {
 	spin_lock(&list_lock);
@@ -380,7 +463,7 @@ static bool find_slot_in_batch(struct address_space *mapping, unsigned long type
 	return found;
 }
 
-/* The first place at or after *index with a slot in the area. */
+/* The first place at or after *index that has a slot in the area. False: there is none. */
 static bool find_slot(struct address_space *mapping, unsigned long type, pgoff_t *index)
 {
 	bool found, more;
@@ -390,7 +473,10 @@ static bool find_slot(struct address_space *mapping, unsigned long type, pgoff_t
 	return found;
 }
 
-/* The page at index, read and without its slot in the area; 0, -ENOMEM, -EIO. */
+/*
+ * Bring the page at index to memory, read it, and take its slot in the area away. 0 also if the
+ * place has changed meanwhile; -ENOMEM; -EIO if it cannot be read.
+ */
 static int unuse_place(struct address_space *mapping, unsigned long type, pgoff_t index)
 {
 	struct page *page = find_lock_page(mapping, index);
@@ -403,7 +489,8 @@ static int unuse_place(struct address_space *mapping, unsigned long type, pgoff_
 	if (!PageUptodate(page) && page->private)
 		err = fill_locked_page(mapping, NULL, page);
 	if (err == -EAGAIN)
-		err = 0; /* truncated */
+		/* The page was truncated while it was read: nothing is left to bring back. */
+		err = 0;
 	else if (!err && page->private && swp_type(page_swap_entry(page)) == type)
 		drop_slot(page);
 	unlock_page(page);
@@ -411,17 +498,23 @@ static int unuse_place(struct address_space *mapping, unsigned long type, pgoff_
 	return err;
 }
 
+/*
+ * Bring back all that one mapping has in the area. A place that cannot be read is skipped, so that
+ * all others are saved; -EIO is then reported at the end. The caller holds the mapping by
+ * wb_users.
+ */
 static int unuse_mapping(struct address_space *mapping, const struct swap_area *area)
 {
 	unsigned long type = (unsigned long)(area - swap_areas);
 	pgoff_t index = 0;
 	int err = 0, lost = 0;
 
+	VM_BUG_ON(atomic_read(&mapping->wb_users) < 1);
 	while (!err && find_slot(mapping, type, &index)) {
 		if (READ_ONCE(area->give_up))
 			return -ENOMEM;
 		err = port_fatal_signal_pending() ? -EINTR : unuse_place(mapping, type, index);
-		if (err == -EIO) { /* all others are brought back */
+		if (err == -EIO) { /* Skip this place; all others are still brought back. */
 			lost = err;
 			err = 0;
 			index++;
@@ -431,7 +524,10 @@ static int unuse_mapping(struct address_space *mapping, const struct swap_area *
 	return err ? err : lost;
 }
 
-/* The first mapping of the list, held, and at its end now; NULL: none. *nr: how many there are. */
+/*
+ * Hold the first mapping of the list by wb_users and move it to the list's end, so that the next
+ * call gets another one. *nr becomes the number of mappings on the list. NULL: the list is empty.
+ */
 static struct address_space *hold_first(unsigned long *nr)
 {
 	struct address_space *mapping = NULL;
@@ -451,6 +547,10 @@ static struct address_space *hold_first(unsigned long *nr)
 	return mapping;
 }
 
+/*
+ * Each mapping that was on the list at first is visited once. Mappings that join later have no
+ * slots in the area, which hands out none any more.
+ */
 int shmem_unuse(const struct swap_area *area)
 {
 	unsigned long left = ~0ul, nr;
@@ -461,7 +561,7 @@ int shmem_unuse(const struct swap_area *area)
 
 		if (!mapping)
 			break;
-		left = min(left, nr) - 1; /* each of those that were there at first */
+		left = min(left, nr) - 1; /* the mappings that were on the list at first */
 		err = unuse_mapping(mapping, area);
 		release_mapping(mapping);
 		if (err == -EIO) {

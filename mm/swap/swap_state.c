@@ -5,7 +5,7 @@
  *
  *	swap_areas[type].space.i_pages [offset] -> page { PG_swapcache, private = entry }
  *
- * page->mapping stays the anon_vma's. The cache holds a reference of the page, and
+ * page->mapping keeps pointing to the anon_vma. The cache holds a reference of the page, and
  * SWAP_HAS_CACHE in the slot's word. The page is locked while it is read or written:
  *
  *	add_to_swap, swap_writepage		read_swap_cache_async
@@ -13,20 +13,22 @@
  *	locked, writing -> clean		-> Uptodate or Error, unlocked
  *
  * Locking: being in the cache changes under swap_lock and the area's pages_lock with the page
- * locked; so the tree and SWAP_HAS_CACHE always agree, and any of the three is enough to rely on
- * it. The ends of transfers take no lock. Tree nodes are allocated outside (pools).
+ * locked; so the tree and SWAP_HAS_CACHE always agree. Any one of the page lock, swap_lock and
+ * pages_lock is enough to rely on it. The ends of transfers take no lock. Tree nodes are allocated
+ * outside (pools).
  *
  * Invariants: (S1) in the tree at offset o of area a <=> PG_swapcache and private = (a, o) <=>
  * SWAP_HAS_CACHE; (S2) a page whose contents differ from its slot's is dirty: add_to_swap makes
  * it so, only an unmapped page is cleaned, and a page gets a writable entry from the cache
  * only by leaving it.
  *
- * A page nobody uses any more leaves at once, unless it is locked (being written): then
- * swap_writepage or reclaim finds it unused.
+ * A page that has lost its last user leaves the cache at once, unless it is locked, i.e. being
+ * written: then swap_writepage or reclaim finds it unused later.
  *
  * Failure: no memory: no page; a slot that cannot be written: the page stays, dirty, marked as
- * error, and is written again until the slot is given up (swapfile.c); an unreadable slot: the
- * page never becomes Uptodate, who finds that takes it out, so that the next fault tries again.
+ * error, and is written again until the slot is given up (swapfile.c); an unreadable slot: the page
+ * never becomes Uptodate; the task that finds this takes it out of the cache, so that the next
+ * fault reads the slot again.
  * Observability: pswpin, pswpout; SwapCached; validate_swap().
  */
 #include "swap_internal.h"
@@ -40,7 +42,7 @@
 #include <mm/cache/filemap_internal.h>
 #include <mm/space/fault_internal.h>
 
-/* Below this page_cluster is 2 (FT-51). */
+/* With less memory than this, page_cluster is 2 (FT-51). */
 #define SMALL_RAM_PAGES	 (SZ_16M / PAGE_SIZE)
 #define PAGE_CLUSTER_MAX 5
 
@@ -48,6 +50,7 @@ int page_cluster = -1; /* not chosen yet */
 
 static const struct address_space_operations swap_aops = {.writepage = swap_writepage};
 
+/* The area that an entry names. Whoever has the entry also keeps the area from ending. */
 static struct swap_area *area_of(swp_entry_t entry)
 {
 	return &swap_areas[swp_type(entry)];
@@ -79,18 +82,30 @@ unsigned long nr_swap_cache_pages(void)
 
 /* ---- Going in and out ------------------------------------------------------------------- */
 
+/*
+ * Change the number of pages in the cache of an area. Other tasks read it without the lock, for
+ * /proc/meminfo, hence the atomic store.
+ */
 static void set_nrpages(struct address_space *space, unsigned long n)
 {
+	lockdep_assert_held(&space->pages_lock);
 	WRITE_ONCE(space->nrpages, n);
 }
 
-/* swap_lock held. 0, -ENOENT, -EEXIST, or the tree nodes that lack. */
+/*
+ * Enter a page into the tree and mark its slot (S1). 0; -ENOENT: the slot is free, so the entry is
+ * stale; -EEXIST: another page is cached for it; or the number of tree nodes that the pool must
+ * get first.
+ * Locks: swap_lock held, the page locked.
+ */
 static int insert_locked(struct page *page, swp_entry_t entry, struct radix_tree_pool *pool)
 {
 	struct swap_area *area = swap_entry_area(entry);
 	unsigned long offset = swp_offset(entry), flags;
 	int ret;
 
+	lockdep_assert_held(&swap_lock);
+	VM_BUG_ON(!PageLocked(page) || PageSwapCache(page));
 	if (!area || !area->map[offset])
 		return -ENOENT;
 	if (area->map[offset] & SWAP_HAS_CACHE)
@@ -98,6 +113,7 @@ static int insert_locked(struct page *page, swp_entry_t entry, struct radix_tree
 	spin_lock_irqsave(&area->space.pages_lock, flags);
 	ret = radix_tree_insert(&area->space.i_pages, offset, page, pool);
 	if (!ret) {
+		VM_BUG_ON(page_count(page) < 1);
 		get_page(page);
 		page->private = (void *)entry.val;
 		SetPageSwapCache(page);
@@ -108,6 +124,11 @@ static int insert_locked(struct page *page, swp_entry_t entry, struct radix_tree
 	return ret;
 }
 
+/*
+ * Enter a locked page into the cache. The tree may need nodes, and allocating them may sleep, so
+ * the pool is filled without the locks and the insertion is tried again; the loop ends because
+ * each round adds the nodes that were missing.
+ */
 static int add_to_swap_cache(struct page *page, swp_entry_t entry)
 {
 	struct radix_tree_pool pool = {NULL, 0};
@@ -125,7 +146,15 @@ static int add_to_swap_cache(struct page *page, swp_entry_t entry)
 	return ret;
 }
 
-/* Out of the tree if count is the number of references and the page clean; -1: in any case. */
+/*
+ * Take a locked page out of the cache. With count >= 0, only if it is clean, mapped nowhere and
+ * has exactly that many references; -1: in any case. The check and the removal are one step under
+ * pages_lock, where lookup_swap_cache() takes its reference:
+ *
+ *	look-up				reclaim
+ *	pages_lock, get_page		pages_lock: one reference too many, page stays
+ *	pages_lock, nothing there	pages_lock: count is right, page leaves the tree
+ */
 static bool take_out(struct page *page, int count)
 {
 	swp_entry_t entry = page_swap_entry(page);
@@ -137,18 +166,20 @@ static bool take_out(struct page *page, int count)
 	BUG_ON(!PageLocked(page) || !PageSwapCache(page));
 	spin_lock(&swap_lock);
 	spin_lock_irqsave(&area->space.pages_lock, flags);
+	VM_BUG_ON(!entry.val || offset >= area->max); /* (S1) */
 	ok = count < 0 || (page_count(page) == count && !PageDirty(page) && !page_mapcount(page));
 	if (ok) {
 		BUG_ON(radix_tree_delete(&area->space.i_pages, offset, &pool) != page);
 		set_nrpages(&area->space, area->space.nrpages - 1);
 		ClearPageSwapCache(page);
-		ClearPageError(page); /* was that slot's */
+		ClearPageError(page); /* The error was one of the old slot. */
 		page->private = NULL;
 	}
 	spin_unlock_irqrestore(&area->space.pages_lock, flags);
 	if (ok) {
 		BUG_ON(!(area->map[offset] & SWAP_HAS_CACHE));
 		area->map[offset] &= (unsigned short)~SWAP_HAS_CACHE;
+		/* The cache had the last use of the slot: free it. */
 		if (!(area->map[offset] & ~SWAP_FAILURES))
 			swap_slot_unused(area, offset);
 	}
@@ -166,9 +197,11 @@ void delete_from_swap_cache(struct page *page)
 
 bool remove_unused_swap_cache(struct page *page, int count)
 {
+	VM_BUG_ON(count < 1);
 	return take_out(page, count);
 }
 
+/* An area that was never used has no cache to look in. */
 struct page *lookup_swap_cache(swp_entry_t entry)
 {
 	struct address_space *space = &area_of(entry)->space;
@@ -176,38 +209,53 @@ struct page *lookup_swap_cache(swp_entry_t entry)
 	return space->a_ops ? find_get_page(space, swp_offset(entry)) : NULL;
 }
 
+/*
+ * The slot has nothing of the page yet, so the page must be dirty before its entries become swap
+ * entries: otherwise reclaim could drop it as clean (S2). get_swap_page_near() gives the slot one
+ * use, which keeps it while the page enters the cache; then SWAP_HAS_CACHE is enough and the use
+ * is dropped.
+ */
 bool add_to_swap(struct page *page)
 {
 	swp_entry_t entry = get_swap_page_near(page);
 	int err;
 
+	VM_BUG_ON(PageSwapCache(page));
 	VM_BUG_ON(!PageLocked(page) || !PageAnon(page));
 	if (!entry.val)
 		return false;
 	err = add_to_swap_cache(page, entry);
 	if (!err) {
 		SetPageUptodate(page);
-		SetPageDirty(page); /* the slot has nothing yet (S2) */
+		SetPageDirty(page); /* (S2) */
 	}
-	swap_free(entry); /* the cache's hold is enough */
+	swap_free(entry); /* after a failure, this frees the slot */
 	return !err;
 }
 
 /*
- * An area that swapoff empties, or a slot that is given up, gets no new entries; false: the page
- * cannot leave it yet.
+ * A slot that is given up, or whose area swapoff empties, must not get new entries. Take the page
+ * out of it, so that it gets another slot. False: some entry of the slot still exists, and a fault
+ * on it must find the page in the cache; so the page cannot leave yet.
  */
 static bool leave_bad_slot(struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page) || !PageSwapCache(page));
 	if (swap_slot_takes_entries(page_swap_entry(page)))
 		return true;
 	if (swap_count(page_swap_entry(page)))
 		return false;
+	/* The contents are nowhere else from now on. */
 	SetPageDirty(page);
 	delete_from_swap_cache(page);
 	return true;
 }
 
+/*
+ * Pages of files can be read again, so they need nothing. A lazily freed page is dropped, not
+ * swapped. Without __GFP_IO an anonymous page only gets unmapped if it has a slot already: giving
+ * it one now would be in vain, as it could not be written.
+ */
 bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask)
 {
 	VM_BUG_ON(!PageLocked(page));
@@ -223,8 +271,9 @@ bool swap_prepare_unmap(struct page *page, gfp_t gfp_mask)
 /* ---- Who uses a page ------------------------------------------------------------------------ */
 
 /*
- * Exact while the page is locked: entries become PTEs and PTEs entries only then, and a
- * sole user's page_table_lock, held, keeps that one from forking.
+ * The sum is exact while the page is locked, as swap entries become present entries, and the
+ * reverse, only under that lock. If the sole user is the caller, it holds its page_table_lock,
+ * which keeps fork from making a second user meanwhile.
  */
 bool can_share_swap_page(struct page *page)
 {
@@ -240,13 +289,17 @@ bool can_share_swap_page(struct page *page)
 
 bool can_reuse_swap_page(struct page *page, int held)
 {
-	held += current_vm->fault_page == page; /* this fault waited for it (fault_retry.c) */
+	VM_BUG_ON(held < 0 || !PageLocked(page));
+	/* the reference kept for this retry (fault_retry.c) */
+	held += current_vm->fault_page == page;
 	return can_share_swap_page(page) &&
 	       page_count_no_batch(page) == held + 1 + PageSwapCache(page);
 }
 
+/* The page becomes dirty, as the slot, which has the same contents, is freed with it (S2). */
 bool remove_exclusive_swap_page(struct page *page)
 {
+	VM_BUG_ON(!PageLocked(page));
 	if (!PageSwapCache(page) || !can_share_swap_page(page))
 		return false;
 	SetPageDirty(page);
@@ -256,9 +309,15 @@ bool remove_exclusive_swap_page(struct page *page)
 
 bool take_swap_page(struct page *page, int held)
 {
+	VM_BUG_ON(!PageLocked(page));
 	return can_reuse_swap_page(page, held) && remove_exclusive_swap_page(page);
 }
 
+/*
+ * First without the lock, as most pages are not in the swap cache; then again under the page lock,
+ * where the answer holds. A locked page is left to the holder of its lock, who looks at it when
+ * unlocking.
+ */
 void free_unused_swap_page(struct page *page)
 {
 	if (!PageSwapCache(page) || page_mapcount(page) || TryLockPage(page))
@@ -268,6 +327,10 @@ void free_unused_swap_page(struct page *page)
 	unlock_page(page);
 }
 
+/*
+ * The entry is freed first: if it was the last one, the cached page has no user any more and goes,
+ * too.
+ */
 void free_swap_and_cache(swp_entry_t entry)
 {
 	struct page *page;
@@ -282,10 +345,17 @@ void free_swap_and_cache(swp_entry_t entry)
 
 /* ---- Transfers ------------------------------------------------------------------------------- */
 
+/*
+ * The device has read or written the page. A page that could not be written is dirty again, as its
+ * slot does not have its contents. The reference taken for the transfer goes last, after
+ * unlock_page() has used the page. Any context.
+ */
 static void end_transfer(struct bio *bio)
 {
 	struct page *page = bio->vecs[0].page;
 
+	VM_BUG_ON(!PageLocked(page) || page_count(page) < 1);
+	VM_BUG_ON(bio->op == BIO_READ && PageUptodate(page));
 	if (bio->op == BIO_WRITE && bio->error)
 		SetPageDirty(page);
 	else if (bio->op == BIO_READ && !bio->error)
@@ -297,7 +367,7 @@ static void end_transfer(struct bio *bio)
 	put_page(page);
 }
 
-/* Of a locked page of the cache; unlocks it in the end. */
+/* Start to read or write a locked page that has a slot; end_transfer() unlocks it. */
 static void start_transfer(struct page *page, enum bio_op op)
 {
 	swp_entry_t entry = page_swap_entry(page);
@@ -305,16 +375,19 @@ static void start_transfer(struct page *page, enum bio_op op)
 				    swap_sector(area_of(entry), swp_offset(entry)), 1, GFP_NOIO);
 	bool added;
 
-	BUG_ON(!bio); /* who may wait is not refused */
+	VM_BUG_ON(!PageLocked(page) || !entry.val);
+	BUG_ON(!bio); /* bio_alloc() never refuses a caller that may sleep */
 	added = bio_add_page(bio, page, 0, PAGE_SIZE);
 	BUG_ON(!added);
-	get_page(page); /* the transfer's */
+	/* The transfer needs the page until end_transfer(); the cache may let go of it before. */
+	get_page(page);
 	bio->end_io = end_transfer;
 	submit_bio(bio);
 }
 
 void swap_start_write(struct page *page)
 {
+	VM_BUG_ON(!PageUptodate(page)); /* the slot would get stale contents */
 	ClearPageError(page);
 	count_vm_event(pswpout);
 	start_transfer(page, BIO_WRITE);
@@ -322,6 +395,7 @@ void swap_start_write(struct page *page)
 
 void swap_start_read(struct page *page)
 {
+	VM_BUG_ON(PageUptodate(page));
 	count_vm_event(pswpin);
 	start_transfer(page, BIO_READ);
 }
@@ -329,11 +403,18 @@ void swap_start_read(struct page *page)
 int swap_writepage(struct page *page)
 {
 	BUG_ON(!PageLocked(page) || !PageSwapCache(page));
+	/*
+	 * Nobody has an entry of the page any more: writing it would be in vain. Free it instead.
+	 */
 	if (!page_mapcount(page) && !swap_count(page_swap_entry(page))) {
 		delete_from_swap_cache(page);
 		unlock_page(page);
 		return 0;
 	}
+	/*
+	 * The last write failed. Count that, and try the slot again until it is given up; then the
+	 * page must stay in memory, dirty.
+	 */
 	if (PageError(page) && swap_slot_failed(page_swap_entry(page))) {
 		SetPageDirty(page);
 		unlock_page(page);
@@ -354,7 +435,10 @@ struct swapped_page {
 	bool ahead; /* nobody asked for it */
 };
 
-/* A new page in the cache of the entry, locked, with a reference. 0 or -errno. */
+/*
+ * Allocate a page and enter it into the cache for the entry; *ppage is locked and has a reference.
+ * 0, -ENOMEM, -ENOENT (the entry is stale) or -EEXIST (another task was faster).
+ */
 static int new_cached_page(const struct swapped_page *s, struct page **ppage)
 {
 	struct page *page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, s->vma, s->addr);
@@ -373,13 +457,21 @@ static int new_cached_page(const struct swapped_page *s, struct page **ppage)
 		return err;
 	}
 	lru_cache_add(page);
+	/*
+	 * A page that was only read ahead is a refault when it is used (swap_readahead_used()),
+	 * not before.
+	 */
 	if (!s->ahead)
 		page_refaulted(page);
 	*ppage = page;
 	return 0;
 }
 
-/* *started: it is being read now. */
+/*
+ * The page of an entry, with a reference, from the cache or else on its way from the disk;
+ * *started: this call began the read. NULL: no memory, or the entry is stale. If another task
+ * enters a page between our look-up and our insertion (-EEXIST), look up again and find that one.
+ */
 static struct page *get_or_read(const struct swapped_page *s, bool *started)
 {
 	struct page *page;
@@ -411,10 +503,10 @@ struct page *read_swap_cache_async(swp_entry_t entry, struct vm_area_struct *vma
 /* ---- Read-ahead ------------------------------------------------------------------------------ */
 
 /*
- * How far to read ahead is up to what came of it in this region: the window is halved when less
- * than half of what the last miss read was used until the next one, down to the page alone,
- * and doubled again when all was well, or when a miss lies beside the last. The state is one
- * word, a hint that may lose an update:
+ * How far to read ahead depends on how well it has worked in this region. The window is halved if
+ * less than half of the pages read ahead at the last miss were used before the next miss, down to
+ * the wanted page alone. It is doubled again if more were used, or if a miss lies beside the last
+ * one. The state is one word of the region; it is a hint and may lose an update:
  *
  *	page of the last miss | used:4 | read ahead:5 | halvings:3
  */
@@ -429,7 +521,10 @@ static unsigned long ra_used(unsigned long word)
 	return word >> RA_USED_SHIFT & RA_USED_MAX;
 }
 
-/* A miss at addr: the window's pages, as a power of two. */
+/*
+ * A miss at addr: adapt the window and return its size, as a power of two of pages. The new state
+ * holds no counts yet; ra_note_read() and swap_readahead_used() add them.
+ */
 static unsigned int ra_window(unsigned long *state, unsigned long addr)
 {
 	unsigned long word = READ_ONCE(*state), halvings = word & RA_HALVINGS;
@@ -445,6 +540,7 @@ static unsigned int ra_window(unsigned long *state, unsigned long addr)
 	return max - (unsigned int)min(halvings, (unsigned long)max);
 }
 
+/* Note how many pages were read ahead at this miss. */
 static void ra_note_read(unsigned long *state, unsigned long pages)
 {
 	unsigned long word = READ_ONCE(*state);
@@ -456,8 +552,10 @@ void swap_readahead_used(struct vm_area_struct *vma, struct page *page)
 {
 	unsigned long word = READ_ONCE(vma->vm_raend);
 
+	VM_BUG_ON(page_count(page) < 1);
 	ClearPageReadahead(page);
-	page_refaulted(page); /* only now it is one */
+	/* Only now does the refault count: before, nobody had asked for the page. */
+	page_refaulted(page);
 	if (ra_used(word) < RA_USED_MAX)
 		WRITE_ONCE(vma->vm_raend, word + (1ul << RA_USED_SHIFT));
 }
@@ -468,8 +566,10 @@ struct neighbours {
 	unsigned int nr;
 };
 
+/* Remember a swap entry and its address. A page that is present needs no reading. */
 static void note_entry(struct neighbours *n, unsigned long addr, pte_t pte)
 {
+	VM_BUG_ON(n->nr >= ARRAY_SIZE(n->entries));
 	if (pte_present(pte))
 		return;
 	n->entries[n->nr] = pte_to_swp_entry(pte);
@@ -477,8 +577,9 @@ static void note_entry(struct neighbours *n, unsigned long addr, pte_t pte)
 }
 
 /*
- * Entries around addr, in its aligned window of 2^order pages, in both directions up to an empty
- * one.
+ * Collect the swap entries around addr, within its aligned window of 2^order pages, in both
+ * directions up to an empty entry. The window is aligned, so it lies in one page table. The
+ * entries may change as soon as page_table_lock is free; get_or_read() finds out.
  */
 static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, unsigned long addr,
 			    unsigned int order)
@@ -489,6 +590,7 @@ static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, un
 	struct mm_struct *mm = vma->vm_mm;
 	pmd_t *pmd;
 
+	lockdep_assert_held(&mm->mmap_lock);
 	VM_BUG_ON(vma->vm_end > TASK_SIZE);
 	spin_lock(&mm->page_table_lock);
 	pmd = walk_to_pmd(mm, addr);
@@ -503,6 +605,10 @@ static void find_neighbours(struct neighbours *n, struct vm_area_struct *vma, un
 	spin_unlock(&mm->page_table_lock);
 }
 
+/*
+ * The wanted page is read first, so that it is first in the device's queue; the plug then lets the
+ * block layer join its neighbours' slots to one request.
+ */
 struct page *swapin_readahead(swp_entry_t entry, struct vm_area_struct *vma, unsigned long addr)
 {
 	struct swapped_page s = {.entry = entry, .vma = vma, .addr = addr & PAGE_MASK};

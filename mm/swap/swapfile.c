@@ -7,7 +7,17 @@
  *
  * swapoff is in swapoff.c.
  *
- * Locking: swap_lock guards the areas. One swapon or swapoff of a device at a time: it is claimed.
+ * swapon prepares everything that can fail in a private struct swap_area, which nobody else sees:
+ * the header is read and checked, map, extents and sets are built. Only then is it copied to its
+ * place in swap_areas, under swap_lock, and its slots are handed out:
+ *
+ *	claim_area	a free place, marked so that no other swapon takes it
+ *	blkdev_get	the device is ours alone
+ *	load_area	header, map, extents, sets	(may fail: all is undone)
+ *	start_area	copied, visible			(cannot fail)
+ *
+ * Locking: swap_lock guards the areas. While swapon or swapoff works on a place without the lock,
+ * the place is claimed, which keeps every other swapon and swapoff away from it.
  * Failure: swapon changes nothing.
  * Observability: /proc/swaps, nr_swap_pages, validate_swap().
  */
@@ -25,7 +35,7 @@
 #define SWAP_VERSION	1
 #define SIGNATURE_BYTES 10
 
-/* mkswap's header. */
+/* The header that mkswap(8) writes; it begins HEADER_OFFSET bytes into the first page. */
 struct swap_header {
 	u32 version, last_page, nr_badpages;
 	u8 uuid[16], label[16];
@@ -49,6 +59,7 @@ static int least_priority; /* (W) of areas that ask for none: -1, -2, ... */
 
 /* ---- swapon (SW-13) -------------------------------------------------------------------------- */
 
+/* Read the first page of the device or file, past any cache. 0, -ENOMEM or -EIO. */
 static int read_header(struct block_device *bdev, u64 sector, struct page *page)
 {
 	struct bio *bio = bio_alloc(bdev, BIO_READ, sector, 1, GFP_KERNEL);
@@ -64,6 +75,10 @@ static int read_header(struct block_device *bdev, u64 sector, struct page *page)
 	return err;
 }
 
+/*
+ * Check what mkswap wrote, and what anybody else may have written: every number is used as a bound
+ * later. device_pages is the size of the device or file.
+ */
 static bool header_is_good(const u8 *bytes, const struct swap_header *header, u64 device_pages)
 {
 	if (memcmp(bytes + PAGE_SIZE - SIGNATURE_BYTES, "SWAPSPACE2", SIGNATURE_BYTES) ||
@@ -75,8 +90,14 @@ static bool header_is_good(const u8 *bytes, const struct swap_header *header, u6
 	return swp_offset(swp_entry(0, header->last_page)) == header->last_page;
 }
 
+/*
+ * Set up the map of a new area: slot 0, the header, and the pages that the header calls bad are
+ * never handed out. A page that is listed twice is counted once. -EINVAL: a number is out of
+ * range, or no slot is left.
+ */
 static int mark_bad_pages(struct swap_area *area, const struct swap_header *header)
 {
+	VM_BUG_ON(!area->map || area->max < 2);
 	area->map[0] = SWAP_MAP_BAD;
 	area->pages = area->max - 1;
 	for (u32 i = 0; i < header->nr_badpages; i++) {
@@ -90,12 +111,16 @@ static int mark_bad_pages(struct swap_area *area, const struct swap_header *head
 	return area->pages ? 0 : -EINVAL;
 }
 
-/* The map that the header asks for, in a form not yet seen by anybody. */
+/*
+ * Build the map that the header asks for, in an area that nobody else sees yet. On failure nothing
+ * is left allocated.
+ */
 static int build_area(struct swap_area *new, const u8 *bytes, u64 device_pages)
 {
 	const struct swap_header *header = (const void *)(bytes + HEADER_OFFSET);
 	int err;
 
+	VM_BUG_ON(new->map);
 	if (!header_is_good(bytes, header, device_pages))
 		return -EINVAL;
 	new->max = header->last_page + 1ul;
@@ -109,7 +134,10 @@ static int build_area(struct swap_area *new, const u8 *bytes, u64 device_pages)
 	return err;
 }
 
-/* -EPERM: all are taken; -EBUSY: the file is in use. */
+/*
+ * Find a free place for an area and claim it. -EPERM: all places are taken; -EBUSY: the file is
+ * swapped to already. A device is checked by its own claim (blkdev_get()).
+ */
 static int claim_area(const struct address_space *file, struct swap_area **parea)
 {
 	int err = -EPERM;
@@ -121,6 +149,7 @@ static int claim_area(const struct address_space *file, struct swap_area **parea
 	for (int i = 0; i < MAX_SWAPFILES && err == -EPERM; i++)
 		if (!swap_areas[i].map && !swap_areas[i].claimed) {
 			*parea = &swap_areas[i];
+			VM_BUG_ON((*parea)->inuse || (*parea)->writable);
 			(*parea)->claimed = true;
 			err = 0;
 		}
@@ -128,19 +157,24 @@ static int claim_area(const struct address_space *file, struct swap_area **parea
 	return err;
 }
 
+/* The free slots of the area join nr_swap_pages, or leave it (A2 of swap_slots.c). */
 void swap_area_hand_out(struct swap_area *area, bool on)
 {
 	long sign = on ? 1 : -1;
 
+	lockdep_assert_held(&swap_lock);
+	VM_BUG_ON(area->writable == on || area->inuse > area->pages);
 	area->writable = on;
 	atomic_long_add(&nr_swap_pages, sign * (long)(area->pages - area->inuse));
 	WRITE_ONCE(total_swap_pages, total_swap_pages + sign * (long)area->pages);
 }
 
+/* Copy the finished area to its place and hand out its slots. Cannot fail. */
 static void start_area(struct swap_area *area, const struct swap_area *new)
 {
 	swap_cache_init(area);
 	spin_lock(&swap_lock);
+	VM_BUG_ON(!area->claimed || area->map || !new->map || !new->sets);
 	area->max = new->max;
 	area->pages = new->pages;
 	area->bdev = new->bdev;
@@ -161,14 +195,20 @@ static void start_area(struct swap_area *area, const struct swap_area *new)
 	spin_unlock(&swap_lock);
 }
 
+/* Copy as much of the name as fits, with a final zero byte. size is in bytes. */
 static void copy_name(char *to, size_t size, const char *name)
 {
 	size_t n = min(strlen(name), size - 1);
 
+	VM_BUG_ON(!size);
 	memcpy(to, name, n);
 	to[n] = 0;
 }
 
+/*
+ * Read the header and build map, extents and sets of a new area. On failure nothing is left
+ * allocated.
+ */
 static int load_area(struct swap_area *new, const struct swap_file *file)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -190,13 +230,16 @@ static int load_area(struct swap_area *new, const struct swap_file *file)
 	if (!err)
 		err = swap_build_sets(new);
 	if (err) {
-		vfree(new->extents); /* a device has none */
+		vfree(new->extents); /* NULL for a device, which vfree() accepts */
 		vfree(new->map);
 	}
 	return err;
 }
 
-/* What was written to it before is on the disk then, and nothing stays cached. */
+/*
+ * Write what the caches hold of the device or file, and drop it: the slots are written past the
+ * caches, and a dirty page that was written later would overwrite them.
+ */
 static int flush_caches(const struct swap_file *file)
 {
 	int err;
@@ -206,17 +249,24 @@ static int flush_caches(const struct swap_file *file)
 		return 0;
 	}
 	err = filemap_write_and_wait(file->mapping);
-	(void)invalidate_mapping_pages(file->mapping, 0, ~0ul); /* nobody reads what stays */
+	/* a page that stays is clean, and nobody reads the file now */
+	(void)invalidate_mapping_pages(file->mapping, 0, ~0ul);
 	return err;
 }
 
+/* swapon has failed: the place is free for others again. */
 static void unclaim_area(struct swap_area *area)
 {
 	spin_lock(&swap_lock);
+	VM_BUG_ON(!area->claimed || area->map);
 	area->claimed = false;
 	spin_unlock(&swap_lock);
 }
 
+/*
+ * The steps are undone in reverse order. A device is claimed for the area alone; a file's device
+ * has a mounted file system on it, so it only gets one more user.
+ */
 int sys_swapon_file(const struct swap_file *file, const char *name, int flags)
 {
 	struct swap_area new = {.bdev = file->bdev, .file = file->mapping, .priority = -1}, *area;
@@ -249,6 +299,7 @@ out_area:
 	return err;
 }
 
+/* A device is a swap file without a mapping: its slots lie on it from sector 0 on. */
 int sys_swapon_bdev(struct block_device *bdev, const char *name, int flags)
 {
 	struct swap_file device = {.bdev = bdev, .size = bdev->nr_sectors << SECTOR_SHIFT};
@@ -291,7 +342,7 @@ unsigned long swap_map_pages(void)
 	return nr;
 }
 
-/* Entries of one slot in all address spaces. */
+/* Entries of one slot in all address spaces and in shared memory. Nothing may move meanwhile. */
 static unsigned long count_entries(swp_entry_t wanted)
 {
 	struct mm_struct *mm = NULL;
@@ -307,6 +358,7 @@ static unsigned long count_entries(swp_entry_t wanted)
 	return nr;
 }
 
+/* Does the map word of a slot agree with the swap cache (S1) and with the entries that exist? */
 static void validate_slot(struct swap_area *area, unsigned long offset)
 {
 	swp_entry_t entry = swp_entry((unsigned long)(area - swap_areas), offset);

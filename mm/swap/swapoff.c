@@ -15,10 +15,11 @@
  *	drop what only the cache holds
  *	inuse == 0? else once more
  *
- * It must not end in the out-of-memory killer, whoever needs the memory: room is looked for first,
- * what swapoff itself cannot have is -ENOMEM (PF_OOM_ORIGIN), and when others run out of memory
- * it is made to give up before anybody is killed (swapoff_give_up()). Then the area
- * is in use as before, with a part of its pages in memory.
+ * swapoff must not cause the OOM killer to kill a process. Therefore it first checks whether there
+ * is room for what the area holds. An allocation of its own that cannot be served makes it fail
+ * with -ENOMEM (PF_OOM_ORIGIN). And when another task runs out of memory, swapoff is made to give
+ * up before a process is killed (swapoff_give_up()). In these cases the area is in use as before,
+ * and a part of its pages is in memory.
  *
  * Locking: an area is claimed while it is emptied; give_up is a single word.
  * Invariant: an area ends with inuse = 0 only, and from then on nothing finds its map.
@@ -38,6 +39,10 @@
 
 unsigned long swap_places_searched;
 
+/*
+ * page_table_lock is held for one page table at a time; page_table_pause() lets it go in between,
+ * so that a large address space does not keep others waiting.
+ */
 bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *entry)
 {
 	bool found = false;
@@ -53,6 +58,7 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 
 			if (pte_present(pte) || pte_none(pte))
 				continue;
+			VM_BUG_ON(*addr >= TASK_SIZE);
 			*entry = pte_to_swp_entry(pte);
 			found = true;
 			break;
@@ -67,8 +73,10 @@ bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *ent
 }
 
 /*
- * Fault in what one address space has in the area. 0 or -errno; -EIO: all but what cannot be
- * read. mmap_lock held for read, and let go of while a page is read; *locked: it is held on return.
+ * Fault in what one address space has in the area. 0; -EIO: all but the pages that cannot be read;
+ * -ENOMEM; -EINTR. Locks: mmap_lock held for read on entry; it is dropped while a page is read.
+ * *locked says whether it is held on return. The walk goes on at the same address after each
+ * fault: the entry is gone if the fault has succeeded, and is tried again if it has not.
  */
 static int unuse_entries(const struct swap_area *area, struct mm_struct *mm, bool *locked)
 {
@@ -88,8 +96,13 @@ static int unuse_entries(const struct swap_area *area, struct mm_struct *mm, boo
 			addr += PAGE_SIZE;
 			continue;
 		}
+		lockdep_assert_held(&mm->mmap_lock);
 		fault = handle_mm_fault(find_vma(mm, addr), addr, flags);
-		if (fault & VM_FAULT_RETRY) { /* the disk was waited for without the lock */
+		/*
+		 * The fault has dropped mmap_lock and waited for the disk. Take the lock again and
+		 * repeat it.
+		 */
+		if (fault & VM_FAULT_RETRY) {
 			flags = fault_retry_flags(flags, fault);
 			*locked = !down_read_killable(&mm->mmap_lock);
 			if (!*locked)
@@ -100,6 +113,10 @@ static int unuse_entries(const struct swap_area *area, struct mm_struct *mm, boo
 		}
 		if (fault & VM_FAULT_OOM)
 			return -ENOMEM;
+		/*
+		 * The slot could not be read. The owner will get SIGBUS when it uses the page; all
+		 * other pages are still brought back.
+		 */
 		if (fault & VM_FAULT_ERROR) {
 			lost = -EIO;
 			addr += PAGE_SIZE;
@@ -109,6 +126,7 @@ static int unuse_entries(const struct swap_area *area, struct mm_struct *mm, boo
 	return lost;
 }
 
+/* Bring back all that one address space has in the area. The caller has a reference to mm_users. */
 static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 {
 	bool locked = !down_read_killable(&mm->mmap_lock);
@@ -120,6 +138,10 @@ static int unuse_mm(const struct swap_area *area, struct mm_struct *mm)
 	return err;
 }
 
+/*
+ * The same for all address spaces. next_user_mm() moves the reference from one to the next, so
+ * leaving the loop early must drop it.
+ */
 static int unuse_all_mms(const struct swap_area *area)
 {
 	struct mm_struct *mm = NULL;
@@ -137,7 +159,10 @@ static int unuse_all_mms(const struct swap_area *area)
 	return lost;
 }
 
-/* Pages that only the cache holds in a slot. */
+/*
+ * Take the pages out of the swap cache whose slots no entry uses any more. Their contents are in
+ * memory only from then on, so they are dirty.
+ */
 static void drop_cache(struct swap_area *area)
 {
 	for (unsigned long offset = 1; offset < area->max; offset++) {
@@ -152,6 +177,7 @@ static void drop_cache(struct swap_area *area)
 			continue;
 		lock_page(page);
 		if (PageSwapCache(page) && !swap_count(page_swap_entry(page))) {
+			VM_BUG_ON(&swap_areas[swp_type(page_swap_entry(page))] != area);
 			SetPageDirty(page);
 			delete_from_swap_cache(page);
 		}
@@ -160,13 +186,18 @@ static void drop_cache(struct swap_area *area)
 	}
 }
 
-/* The map, if nothing is in use any more; the area is free for others then. */
+/*
+ * If no slot is in use, the area ends: its map is taken away, so that no entry finds it any more,
+ * and returned for the caller to free. NULL: slots are still in use. As writable is false, a slot
+ * cannot get its first use again, so the check cannot be overtaken.
+ */
 static unsigned short *end_area(struct swap_area *area)
 {
 	unsigned short *map = NULL;
 
 	spin_lock(&swap_lock);
 	if (!area->inuse) {
+		VM_BUG_ON(area->writable || !area->claimed || !area->map);
 		map = area->map;
 		area->map = NULL;
 	}
@@ -177,7 +208,8 @@ static unsigned short *end_area(struct swap_area *area)
 /* ---- Whether there is room ------------------------------------------------------------------ */
 
 /*
- * More than this cannot be made free, whatever reclaim does; anonymous pages need slots elsewhere.
+ * The most pages that could be brought to memory: free ones, and all that reclaim could possibly
+ * free. Anonymous pages count only as far as other areas have slots for them.
  */
 static unsigned long room(void)
 {
@@ -195,11 +227,18 @@ static unsigned long slots_in_use(const struct swap_area *area)
 	return inuse;
 }
 
+/*
+ * Can the contents of the area fit? If not, trying would only push everything else out of memory.
+ */
 static bool has_room(const struct swap_area *area)
 {
 	return slots_in_use(area) <= room();
 }
 
+/*
+ * Each swapoff is told once. If it was told before and memory is still short, waiting for it does
+ * not help, and the caller must look elsewhere.
+ */
 bool swapoff_give_up(void)
 {
 	bool told = false;
@@ -213,7 +252,11 @@ bool swapoff_give_up(void)
 
 /* ---- The call ------------------------------------------------------------------------------- */
 
-/* One round: 0, whether or not it found everything, or -errno. */
+/*
+ * One round over all address spaces and shared memory. An unreadable slot (-EIO) does not end the
+ * round, as all others must be brought back. 0 does not mean that the area is empty: fork may have
+ * copied entries behind us.
+ */
 static int empty_once(struct swap_area *area)
 {
 	int mms = unuse_all_mms(area), shared;
@@ -227,11 +270,15 @@ static int empty_once(struct swap_area *area)
 	return mms ? mms : shared;
 }
 
-/* Rounds until nothing is in use; its map is the caller's then. */
+/*
+ * Rounds until no slot is in use; *map is then the caller's to free. Each round only meets what
+ * the one before has missed, so the rounds get short.
+ */
 static int empty_area(struct swap_area *area, unsigned short **map)
 {
 	int err = has_room(area) ? 0 : -ENOMEM;
 
+	VM_BUG_ON(!area->claimed);
 	for (*map = NULL; !err; port_yield()) {
 		err = empty_once(area);
 		if (!err)
@@ -244,19 +291,28 @@ static int empty_area(struct swap_area *area, unsigned short **map)
 	return err;
 }
 
-/* Whether the caller is refused memory before others are killed for it. */
+/*
+ * While on, allocations of this task fail when memory is exhausted, instead of killing another
+ * process.
+ */
 static void set_refusable(bool on)
 {
+	VM_BUG_ON(on == !!(READ_ONCE(current_vm->flags) & PF_OOM_ORIGIN)); /* does not nest */
 	if (on)
 		rmw_or_relaxed(&current_vm->flags, PF_OOM_ORIGIN);
 	else
 		rmw_and_relaxed(&current_vm->flags, ~PF_OOM_ORIGIN);
 }
 
+/*
+ * give_up is cleared before emptying is set: swapoff_give_up() sets it only while emptying is set,
+ * so a request cannot be lost between the two.
+ */
 static int empty_area_politely(struct swap_area *area, unsigned short **map)
 {
 	int err;
 
+	VM_BUG_ON(!area->claimed || READ_ONCE(area->emptying));
 	set_refusable(true);
 	WRITE_ONCE(area->give_up, false);
 	WRITE_ONCE(area->emptying, true);
@@ -266,6 +322,10 @@ static int empty_area_politely(struct swap_area *area, unsigned short **map)
 	return err;
 }
 
+/*
+ * Find the area of a device or file, claim it, and stop handing out its slots. NULL: there is
+ * none, or another swapoff is at work on it.
+ */
 static struct swap_area *claim_used_area(const struct block_device *bdev,
 					 const struct address_space *file)
 {
@@ -277,6 +337,7 @@ static struct swap_area *claim_used_area(const struct block_device *bdev,
 		    (file || swap_areas[i].bdev == bdev))
 			area = &swap_areas[i];
 	if (area) {
+		VM_BUG_ON(!area->writable || READ_ONCE(area->emptying));
 		area->claimed = true;
 		swap_area_hand_out(area, false);
 	}
@@ -284,9 +345,15 @@ static struct swap_area *claim_used_area(const struct block_device *bdev,
 	return area;
 }
 
-/* The area has ended, it is claimed still. */
+/*
+ * The area has ended; its place is still claimed, so no swapon uses it yet. Free its memory and
+ * let go of the device. Pages of the file's cache are dropped: its blocks were written past the
+ * cache.
+ */
 static void free_area(struct swap_area *area, unsigned short *map)
 {
+	VM_BUG_ON(!area->claimed || area->map || area->inuse);
+	VM_BUG_ON(READ_ONCE(area->space.nrpages)); /* no slot, no cached page */
 	vfree(map);
 	vfree(area->sets);
 	vfree(area->extents);
@@ -298,6 +365,7 @@ static void free_area(struct swap_area *area, unsigned short *map)
 		(void)invalidate_mapping_pages(area->file, 0, ~0ul);
 }
 
+/* Empty a claimed area and end it, or after a failure hand out its slots again. */
 static int swapoff_area(struct swap_area *area)
 {
 	unsigned short *map;
@@ -311,6 +379,7 @@ static int swapoff_area(struct swap_area *area)
 	spin_lock(&swap_lock);
 	if (err)
 		swap_area_hand_out(area, true);
+	VM_BUG_ON(!area->claimed || area->writable != !!err);
 	area->claimed = false;
 	spin_unlock(&swap_lock);
 	return err;
