@@ -102,47 +102,106 @@ struct block_device {
 	void *holder; /* who has it exclusively (a mount, a swap area), or NULL */
 };
 
-/* Drivers: announce a device whose constant members are set. May sleep. */
+/*
+ * Announce a device whose constant members are set; from then on bios may be submitted to it.
+ * Context: may sleep. Return: 0, or -ENOMEM (no reserves), and the device is not registered.
+ */
 int register_block_device(struct block_device *bdev) __must_check;
-/* It goes; nothing is queued or under way. The last one takes the reserves along. */
+
+/*
+ * Remove a device that nobody uses: nothing is queued or in flight. The last one frees the
+ * reserves.
+ * Context: any without spinlocks held.
+ */
 void unregister_block_device(struct block_device *bdev);
-/* By name, or NULL. */
+
+/*
+ * Find a registered device. name: as in bdev->name, e.g. "vda".
+ * Context: any. Return: the device, or NULL if there is none of that name.
+ */
 struct block_device *find_block_device(const char *name);
-/* Devices in order of registration; NULL after the last. */
+
+/*
+ * Go through the devices in order of registration. prev: the device before, or NULL for the first.
+ * Context: any. Return: the device behind it, or NULL after the last.
+ */
 struct block_device *next_block_device(struct block_device *prev);
-/* -EBUSY if somebody else has it. */
+
+/*
+ * Claim a device for one holder, which is any address that is unique to it, not NULL. It does not
+ * keep others from using the device, only from claiming it; a second claim by the same holder
+ * succeeds.
+ * Context: any. Return: 0, or -EBUSY if another holder has it.
+ */
 int claim_block_device(struct block_device *bdev, void *holder) __must_check;
+
+/*
+ * Give up a claim of this holder; panics if it does not have it.
+ * Context: any.
+ */
 void release_block_device(struct block_device *bdev, void *holder);
 
 /*
- * A bio for up to max_vecs pieces; NULL if there is no memory. A request that may wait is
- * never refused: without memory it gets one of a reserve, for fewer pieces perhaps
- * (bio_add_page() tells), and waits for one to come back if need be. May sleep with __GFP_WAIT.
+ * Allocate a bio that begins at sector (in units of 512 bytes) and has room for max_vecs pieces.
+ * It may have room for fewer, if the device takes fewer or memory is short; bio_add_page() tells.
+ * Context: may sleep with __GFP_WAIT in gfp; it then waits for the reserve and is never refused.
+ * Return: the bio, or NULL without memory (only without __GFP_WAIT).
  */
 struct bio *bio_alloc(struct block_device *bdev, enum bio_op op, u64 sector, unsigned int max_vecs,
 		      gfp_t gfp) __must_check;
-/* Append a piece; false: it is full. */
+
+/*
+ * Append len bytes at offset of a page to a bio; both are multiples of SECTOR_SIZE.
+ * Context: any; the bio is not yet submitted. Refs: none is taken; the caller keeps the page until
+ * end_io.
+ * Return: true, or false if the bio has no room for a further piece.
+ */
 __must_check bool bio_add_page(struct bio *bio, struct page *page, unsigned int offset,
 			       unsigned int len);
-void bio_put(struct bio *bio);
+
 /*
- * Start the transfer. A bio past the device's end, or a write to a read-only one, ends with
- * -EIO; never fails otherwise. Pieces in high memory that the device cannot reach are copied
- * (HM-10), for which this may sleep; otherwise any context.
+ * Free a bio that is not submitted, or has ended.
+ * Context: any.
+ */
+void bio_put(struct bio *bio);
+
+/*
+ * Start a transfer; bio->end_io is called once when it has ended, perhaps before this call
+ * returns. A bio past the end of its device, or a write to a read-only one, ends with -EIO.
+ * Context: any; may sleep if a piece lies in high memory that the device cannot reach (HM-10).
  */
 void submit_bio(struct bio *bio);
-/* Start it, wait, return its error; the caller still owns the bio. May sleep. */
+
+/*
+ * Start a transfer and wait until it has ended; uses the bio's private and end_io.
+ * Context: may sleep. Refs: the caller still owns the bio. Return: 0, or -EIO.
+ */
 int submit_bio_wait(struct bio *bio);
 
-/* The current task plugs; may nest. Its bios may wait until the outermost end. */
+/*
+ * Let bios of the current task wait in their queues, so that neighbours become one request. Plugs
+ * nest.
+ * Context: task context.
+ */
 void blk_start_plug(void);
+
+/*
+ * End a plug; the end of the outermost one starts all that waits.
+ * Context: task context, with a plug begun.
+ */
 void blk_finish_plug(void);
-/* Start everything that waits in any queue (tq_disk). Any context. */
+
+/*
+ * Start the waiting requests of all devices (the documents' tq_disk).
+ * Context: any.
+ */
 void run_disk_queue(void);
 
 /*
- * Drivers: a request has ended; ends its bios, or if it failed and has several, queues them once
- * more one by one; then offers the next ones. Any context.
+ * Drivers: a request that was submitted to the driver has ended with error (0 or -EIO). Its bios
+ * end, or if it failed and has several, each is queued again alone; then the next requests are
+ * submitted.
+ * Context: any.
  */
 void blk_end_request(struct block_device *bdev, struct blk_request *request, int error);
 

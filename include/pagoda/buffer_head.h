@@ -62,88 +62,197 @@ static inline bool page_has_buffers(const struct page *page)
 }
 
 /*
- * Where a file's block lies: set bh->bdev, bh->block and BH_mapped; leave it unmapped for a
- * hole. create: allocate it (BH_new if so). 0 or -EIO, -ENOSPC, ... May sleep.
+ * Find where a block of a file lies: set bh->bdev, bh->block (in units of bh->size) and BH_mapped,
+ * or leave bh unmapped for a hole. block: the file's block number. create: allocate a missing
+ * block, and set BH_new.
+ * Context: may sleep. Locks: the page's lock held, or for direct I/O the inode's.
+ * Return: 0, -EIO, -ENOSPC, ...
  */
 typedef int (*get_block_t)(struct address_space *mapping, u64 block, struct buffer_head *bh,
 			   bool create);
 
 /*
- * address_space_operations in terms of get_block; block_size is a power of two, 512 .. PAGE_SIZE.
+ * a_ops->readpage in terms of get_block. block_size: bytes, a power of two from 512 to PAGE_SIZE.
+ * Context: may sleep. Locks: the page is locked; it is unlocked when it was read, or by this call.
+ * Return: 0, or -errno; the page is Uptodate then, or marked with an error.
  */
 int block_read_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
+
+/*
+ * a_ops->writepage in terms of get_block; bytes past the end of the file are zeroed first.
+ * Context: may sleep. Locks: the page is locked, clean and not under writeback; it is unlocked on
+ * return.
+ * Return: 0; -ENOMEM: the page is dirty again; another -errno: some blocks have no place on the
+ * disk.
+ */
 int block_write_full_page(struct page *page, unsigned int block_size, get_block_t get_block);
-/* After an error, blocks that were allocated for the write go to the disk as zeroes. */
+
+/*
+ * a_ops->prepare_write: make bytes [from, to) of a page ready to be overwritten. After an error,
+ * blocks that were allocated for the write go to the disk as zeroes.
+ * Context: may sleep. Locks: the page is locked. Return: 0 or -errno.
+ */
 int block_prepare_write(struct page *page, unsigned int from, unsigned int to,
 			unsigned int block_size, get_block_t get_block);
-/* Bytes [from, to) of the locked page were written: dirties those buffers and the page. */
+
+/*
+ * a_ops->commit_write: bytes [from, to) of the page were written; marks those buffers and the page
+ * dirty.
+ * Context: task context. Locks: the page is locked.
+ */
 void block_commit_write(struct page *page, unsigned int from, unsigned int to,
 			unsigned int block_size);
-/* Bytes [from, to) of a locked page are cut off: blocks that lie inside are forgotten. */
-void block_cut_range(struct page *page, unsigned int from, unsigned int to);
+
 /*
- * Before a file is cut to size, in the middle of a block: zero the rest of that block, so that
- * it does not show again when the file grows. 0, -EIO or -ENOMEM. May sleep.
+ * Bytes [from, to) of a page are cut off: blocks that lie inside as a whole are not written any
+ * more.
+ * Context: task context. Locks: the page is locked.
+ */
+void block_cut_range(struct page *page, unsigned int from, unsigned int to);
+
+/*
+ * Before a file is cut to size bytes, in the middle of a block: zero the rest of that block, so
+ * that its old contents do not show when the file grows again.
+ * Context: may sleep. Locks: no page lock held. Return: 0, -EIO or -ENOMEM.
  */
 int block_truncate_page(struct address_space *mapping, u64 size, unsigned int block_size,
 			get_block_t get_block) __must_check;
+
 /*
- * After a file has grown from old_size on, with the inode's lock held since before: the next store
- * through a mapping to the page that the old end lies in faults, so that the blocks which that page
- * got in the file find a place, or the store is told that there is none. Nothing to do if the old
- * end's block is the last of its page. May sleep.
+ * After a file has grown from old_size bytes on: the next store through a mapping to the page of
+ * the old end faults, so that its new blocks get a place on the disk, or the store is refused.
+ * Nothing is done if the old end's block is the last of its page.
+ * Context: may sleep. Locks: the inode's lock, held since before the growth.
  */
 void block_size_grown(struct address_space *mapping, u64 old_size, unsigned int block_size);
-/* direct_IO in terms of get_block, with the same block sizes. (direct_io.c) */
+
+/*
+ * a_ops->direct_IO in terms of get_block: transfer count bytes at pos between the file's blocks
+ * and buf.
+ * Context: may sleep. Locks: the inode's lock, for write if write is set.
+ * Return: bytes done; 0: use the page cache, or the end of the file; -EINVAL: not in whole
+ * sectors; -errno.
+ */
 long blockdev_direct_IO(struct vm_file *file, bool write, struct iov_user buf, size_t count,
 			u64 pos, unsigned int block_size, get_block_t get_block);
+
 /*
- * Drop what is dirty in the page from byte offset on (truncation), and unused buffers. Page locked.
+ * a_ops->flushpage: forget what is dirty in the page from byte offset on, and free unused buffers.
+ * Context: task context. Locks: the page is locked and not under writeback.
  */
 void block_invalidatepage(struct page *page, unsigned int offset);
 
-/* Free the page's buffers if none is dirty, locked or in use. Page locked. (RC-26) */
+/*
+ * Free the buffers of a page, if none is dirty, in transfer or in use. (RC-26)
+ * Context: any. Locks: the page is locked. Refs: drops the reference that the page has for its
+ * buffers.
+ * Return: true if the page has no buffers now.
+ */
 bool try_to_free_buffers(struct page *page);
 
-/* Boot: the slab cache of buffer heads. Panics without memory. */
+/*
+ * Create the slab cache of buffer heads; panics without memory.
+ * Context: boot.
+ */
 void buffer_init(void);
 
 /* ---- Metadata: blocks of the device itself ----------------------------------------------- */
 
-/* The page cache of the device itself, made at the first call; NULL: no memory. May sleep. */
-struct address_space *blkdev_mapping(struct block_device *bdev);
-/* Pages in the caches of all devices: "Buffers". */
-unsigned long nr_blkdev_pages(void);
 /*
- * One more user of the device, who claims it if holder is not NULL: 0, or -EBUSY if it is claimed.
- * May sleep.
+ * The page cache of the device itself, made at the first call.
+ * Context: may sleep. Return: the mapping, which lives as long as the device; NULL: no memory.
+ */
+struct address_space *blkdev_mapping(struct block_device *bdev);
+
+/*
+ * Pages in the caches of all devices ("Buffers" of /proc/meminfo).
+ * Context: any. Return: pages.
+ */
+unsigned long nr_blkdev_pages(void);
+
+/*
+ * Count one more user of a device, which also claims it if holder is not NULL.
+ * Context: may sleep (bd_mutex). Return: 0, or -EBUSY if another holder has claimed it.
  */
 int blkdev_get(struct block_device *bdev, void *holder) __must_check;
-/* One less; the last one writes and drops what is cached. May sleep. */
-void blkdev_put(struct block_device *bdev, void *holder);
+
 /*
- * The claimant chooses the size of buffers, a power of two from 512 to PAGE_SIZE; 0: what suits the
- * device. Everything cached is written and dropped. May sleep.
+ * One user less, with its claim if holder is not NULL. The last user's call writes and drops the
+ * cache.
+ * Context: may sleep (bd_mutex, writes).
+ */
+void blkdev_put(struct block_device *bdev, void *holder);
+
+/*
+ * The claimant chooses the size of buffers: bytes, a power of two from 512 to PAGE_SIZE; 0: the
+ * size that suits the device. Everything cached is written and dropped.
+ * Context: may sleep.
  */
 void set_blocksize(struct block_device *bdev, unsigned int size);
-/* The size of its buffers now. */
+
+/*
+ * The size of the device's buffers now.
+ * Context: any. Return: bytes.
+ */
 unsigned int blkdev_block_size(const struct block_device *bdev);
-/* What the device has in a cache of its own becomes lasting: 0, -EIO, -ENOMEM. May sleep. */
+
+/*
+ * Make the device write its own volatile cache to stable storage.
+ * Context: may sleep. Return: 0, -EIO or -ENOMEM.
+ */
 int blkdev_flush(struct block_device *bdev) __must_check;
-/* Write it back and drop it, before the device goes; nobody uses it any more. May sleep. */
+
+/*
+ * Write back and free the cache of a device that nobody uses any more, before the device goes.
+ * Context: may sleep.
+ */
 void blkdev_mapping_end(struct block_device *bdev);
-/* The block, read if need be, with a use counted; NULL on I/O error or no memory. May sleep. */
+
+/*
+ * The buffer of a block of the device, read if need be. block: in units of size; size: bytes.
+ * Context: may sleep. Locks: no page lock of the device held. Refs: one use, dropped by brelse().
+ * Return: an uptodate buffer, or NULL on an I/O error or without memory.
+ */
 struct buffer_head *bread(struct block_device *bdev, u64 block, unsigned int size) __must_check;
-/* The same without reading (the caller fills all of it and sets it uptodate). */
+
+/*
+ * bread() without reading: the caller fills all of the buffer and marks it uptodate.
+ * Context: may sleep. Refs: one use. Return: the buffer, or NULL (no memory, past the end, I/O
+ * error).
+ */
 struct buffer_head *getblk(struct block_device *bdev, u64 block, unsigned int size) __must_check;
+
+/*
+ * Drop a use of a buffer; NULL is allowed.
+ * Context: any.
+ */
 void brelse(struct buffer_head *bh); /* NULL allowed */
-/* Its bytes; its page is never in high memory. */
+
+/*
+ * The bytes of a buffer in use.
+ * Context: any. Return: a kernel address; the page is never in high memory.
+ */
 void *bh_data(const struct buffer_head *bh);
-/* Changed: written back with the device's dirty pages. */
+
+/*
+ * The bytes of a buffer in use were changed: it becomes uptodate and dirty, and is written back
+ * with the device's dirty pages.
+ * Context: any.
+ */
 void mark_buffer_dirty(struct buffer_head *bh);
-/* Write it now and wait; 0 or -EIO. May sleep. */
+
+/*
+ * Write a buffer in use now, and wait.
+ * Context: may sleep. Locks: its page's lock is not held. Return: 0, or -EIO, also for an earlier
+ * failed write.
+ */
 int sync_dirty_buffer(struct buffer_head *bh) __must_check;
-/* Forget a block that was freed: its contents are not written any more. */
+
+/*
+ * A block of the device was freed, or now belongs to a file: what the cache holds of it is not
+ * written.
+ * Context: may sleep (page lock, writeback).
+ */
 void bforget(struct block_device *bdev, u64 block, unsigned int size);
 
 /* ---- Metadata in order (buffer_order.c) ---------------------------------------------------- */
@@ -151,25 +260,44 @@ void bforget(struct block_device *bdev, u64 block, unsigned int size);
 #define MAX_WAIT_RANKS 4 /* ranks of a list are below that */
 /* Buffers that write_waiting_buffers() and drop_waiting_buffers() have looked at, ever. */
 extern unsigned long waiting_buffers_seen;
+
 /*
- * Changed, and written only by write_waiting_buffers() of that list, lower ranks first; until then
- * the list has a use of it. One that is on a list stays there. Any context.
+ * A buffer in use was changed, and must be written by write_waiting_buffers() of this list only,
+ * lower ranks first (rank: below MAX_WAIT_RANKS). A buffer that is on a list stays there.
+ * Context: any. Refs: the list takes a use of its own.
  */
 void mark_buffer_waiting(struct buffer_head *bh, struct list_head *list, unsigned int rank);
+
 /*
- * Write all of a list, ranks 0 to ranks - 1, each when the one before is on the disk, and wait. The
- * caller keeps them from being changed. 0, or the first error. May sleep.
+ * Write all buffers of a list, ranks 0 to ranks - 1, each when the one before is on the disk, and
+ * wait.
+ * Context: may sleep. Locks: the owner of the list keeps the blocks from being changed.
+ * Return: 0, or the first error; the buffers wait no more in either case.
  */
 int write_waiting_buffers(struct list_head *list, unsigned int ranks);
-/* They are not to be written. */
-void drop_waiting_buffers(struct list_head *list);
-/* How many buffers are on lists. */
-unsigned long nr_waiting_buffers(void);
+
 /*
- * Start writing what is dirty in the buffer's page; wait until that is done: -EIO if this buffer
- * was not written. May sleep.
+ * Take all buffers off a list without writing them.
+ * Context: any.
+ */
+void drop_waiting_buffers(struct list_head *list);
+
+/*
+ * How many buffers wait on lists.
+ * Context: any. Return: buffers.
+ */
+unsigned long nr_waiting_buffers(void);
+
+/*
+ * Start writing the dirty buffers of the page that holds a buffer in use.
+ * Context: may sleep. Return: 0, or the first error in starting.
  */
 int start_buffer_page(struct buffer_head *bh);
+
+/*
+ * Wait until the page of a buffer in use is not under writeback.
+ * Context: may sleep. Return: 0, or -EIO if this buffer was not written.
+ */
 int await_buffer_page(struct buffer_head *bh);
 
 PAGODA_C_END

@@ -19,7 +19,10 @@ struct vm_area_struct;
 #define SWAP_CLUSTER_MAX 32 /* pages wanted by one round of reclaim */
 #define DEF_PRIORITY	 6  /* first round looks at 1/6 of the inactive list */
 
-/* Start kswapd on every node and plug reclaim into the allocator. After tasks run. May sleep. */
+/*
+ * Start kswapd on every node and plug reclaim into the allocator; panics without memory.
+ * Context: boot, once tasks run; may sleep.
+ */
 void kswapd_init(void);
 
 /*
@@ -33,10 +36,23 @@ struct shrinker {
 	unsigned long (*scan)(unsigned long nr, gfp_t gfp);
 	struct list_head list;
 };
-/* May sleep. */
+
+/*
+ * Have reclaim shrink this cache, too.
+ * Context: may sleep.
+ */
 void register_shrinker(struct shrinker *shrinker);
+
+/*
+ * End that; a scan under way is waited for.
+ * Context: may sleep.
+ */
 void unregister_shrinker(struct shrinker *shrinker);
-/* Shrink them all as far as they go (drop_caches); objects looked at. May sleep. */
+
+/*
+ * Shrink all registered caches as far as they go (drop_caches).
+ * Context: may sleep. Return: how many objects were looked at.
+ */
 unsigned long drop_shrinkable(void);
 
 /*
@@ -88,13 +104,18 @@ bool page_mkclean(struct page *page);
 
 extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather than those of files */
 
-/* Progress accounting for the OOM decision (FX-23): pages reclaimed and written since boot. */
+/*
+ * Pages reclaimed and writes started by reclaim since boot, for the OOM decision (FX-23).
+ * Context: any. Return: a count that only grows.
+ */
 unsigned long reclaim_progress(void);
 
 /*
- * The OOM killer (mm/reclaim/oom_kill.c, oom.h): reclaim has just freed nothing. True: try again,
- * as something was killed, or progress is made, or it is too early to tell (it has waited a
- * little). False: nobody can be killed. May sleep.
+ * The OOM killer: reclaim has freed nothing for an allocation of 2^order pages.
+ * (mm/reclaim/oom_kill.c)
+ * Context: may sleep. Locks: none that an exiting process needs.
+ * Return: true: try again, as a process was killed, progress was made, or it is too early to tell
+ * (it has waited a little); false: no process can be killed.
  */
 bool out_of_memory(gfp_t gfp_mask, unsigned int order);
 
