@@ -59,7 +59,7 @@ static bootmem_data_t *node_data(const pg_data_t *pgdat)
 	/* A call after retirement would hand out frames that the page allocator owns. */
 	if (retired || !pgdat->bdata)
 		panic("bootmem: called %s",
-		      retired ? "after its retirement" : "before init_bootmem");
+		      retired ? "after boot memory was retired" : "before init_bootmem()");
 	return pgdat->bdata;
 }
 
@@ -369,7 +369,7 @@ unsigned long free_all_bootmem(void)
 	pg_data_t *pgdat;
 
 	if (retired)
-		panic("bootmem: free_all_bootmem called after its retirement");
+		panic("bootmem: free_all_bootmem() called after boot memory was retired");
 	for_each_pgdat(pgdat)
 		if (pgdat->bdata)
 			total += free_all_bootmem_node(pgdat);

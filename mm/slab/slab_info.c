@@ -125,7 +125,7 @@ static void validate_slab_pages(const kmem_cache_t *cachep, slab_t *slabp)
 	for (unsigned long i = 0; i < 1ul << cachep->gfporder; i++)
 		if (!PageSlab(page + i) || GET_PAGE_CACHE(page + i) != cachep ||
 		    GET_PAGE_SLAB(page + i) != slabp)
-			broken(cachep, slabp, "a page does not know it");
+			broken(cachep, slabp, "one of its pages points to another cache or slab");
 	if ((char *)index_object(cachep, slabp, cachep->num) >
 	    (char *)page_address(page) + (PAGE_SIZE << cachep->gfporder))
 		broken(cachep, slabp, "objects run past its end");
@@ -184,8 +184,9 @@ static void validate_arrays(const kmem_cache_t *cachep)
 			struct page *page = object_page(cc_entry(cc)[i]);
 
 			if (!page || GET_PAGE_CACHE(page) != cachep)
-				panic("slab: cache %s: array of CPU %u holds %p", cachep->name, cpu,
-				      cc_entry(cc)[i]);
+				panic("slab: cache %s: array of CPU %u holds %p, which is not its "
+				      "object",
+				      cachep->name, cpu, cc_entry(cc)[i]);
 		}
 	}
 }

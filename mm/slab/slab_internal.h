@@ -59,14 +59,15 @@ static inline kmem_bufctl_t *slab_bufctl(slab_t *slabp)
  *
  * An object's number is its place in the array, 0 at the bottom; the newest is on top.
  *
- * A call changes only the last word, with one store. It stands behind the first two, as the
- * structure starts at a power of two like the objects, and a processor compares a load with
- * the stores before it by the low 12 bits of the address first: at the offset of the word
- * that the caller or the mark has just written in the object it would wait for that store.
+ * Taking or putting an object changes only the last word, state, with one store. The word lies
+ * behind the first two on purpose. A processor first compares the address of a load with those of
+ * earlier stores by their low 12 bits. Arrays and objects both start at powers of two, and the
+ * first two words of an object (the caller's data, the mark) are often stored to just before. If
+ * state had the same offset, its load would wait for a store that has nothing to do with it.
  */
 typedef struct cpucache {
-	u32 allocmiss, freemiss; /* had to refill / to drain */
-	u64 taken;		 /* objects from the slabs, less those given back */
+	u32 allocmiss, freemiss; /* times that the array had to be refilled / drained */
+	u64 taken;		 /* objects that came from the slabs, less those given back */
 	unsigned int limit __aligned(8);
 	union {
 		struct {
@@ -79,22 +80,23 @@ static_assert(sizeof(cpucache_t) == 32, "252 objects and this fill 2 KiB");
 static_assert(offsetof(cpucache_t, limit) >= 16, "the quick ways keep off the first two words");
 
 /*
- * What a call adds to the state. An object is fresh until the next call: the highest bit says
- * that the top one is. (When freehit wraps it is missing once, which only costs time.)
+ * Parts of the state that a call adds to or changes. The object that was put last is fresh until
+ * the next call on this array, which CC_FRESH says. When the count of hits overflows into CC_FRESH,
+ * one object is wrongly taken for one that is not fresh, which costs a little time only.
  */
 #define CC_AVAIL   1ull
 #define CC_FREEHIT (1ull << 32)
 #define CC_FRESH   (1ull << 63)
 
-/* Objects put here without draining. */
+/* Frees that found room in the array. */
 static inline u32 cpucache_freehit(const cpucache_t *cc)
 {
 	return (u32)((cc->state & ~CC_FRESH) >> 32);
 }
 
 /*
- * Allocations served without a refill. Not counted, as that would be one more store for
- * each: what came in has either gone out or is still here.
+ * Allocations served without a refill. They are not counted, as that would cost each of them one
+ * more store, but computed: an object that came in has either gone out or is still in the array.
  */
 static inline u32 cpucache_allochit(const cpucache_t *cc)
 {
@@ -129,31 +131,31 @@ static __always_inline void *cpucache_pop(cpucache_t *cc, u64 state)
 extern cpucache_t no_cpucache;
 
 struct kmem_cache {
-	/* Used for each object. */
-	/* cpudata, or an empty one where objects need more than taking */
+	/* Read for each object that is allocated or freed. */
+	/* As cpudata, but no_cpucache where an object cannot just be taken (constructor, debugging). */
 	cpucache_t *quick[NR_CPUS];
-	cpucache_t *cpudata[NR_CPUS]; /* (own CPU, interrupts off) never NULL */
+	cpucache_t *cpudata[NR_CPUS]; /* (own CPU, interrupts off) its array, never NULL */
 	/*
-	 * (C) Address bits that no object has that may be freed the quick way: those below
-	 * its alignment; all, where a constructor or debugging wants a closer look.
+	 * (C) An address with one of these bits must not be freed the quick way: the bits below
+	 * the objects' alignment; all bits, if the cache has a constructor or debugging.
 	 */
 	unsigned long slow_bits;
 	bool has_marks;		 /* (C) neither constructor nor debugging: see mark_of() */
 	u8 mark_offset;		 /* (C) MARK_OFFSET, or 0 in objects too small for that */
 	unsigned long flags;	 /* (C) */
 	unsigned int objsize;	 /* (C) distance of objects, red zones included */
-	unsigned int reciprocal; /* (C) 2^32 / objsize rounded up: division by multiplying */
+	unsigned int reciprocal; /* (C) 2^32 / objsize, rounded up: divides by multiplying */
 	unsigned int num;	 /* (C) objects per slab */
-	/* (C) of each object, or of the first if objsize is no multiple */
+	/* (C) alignment of each object, or only of a slab's first if objsize is no multiple of it */
 	unsigned int align;
-	unsigned int limit, batchcount; /* (chain mutex) for arrays to be made; 0: none */
-	/* From here on written at each refill: on lines that no free object has to read. */
+	unsigned int limit, batchcount; /* (chain mutex) of the arrays; 0: none */
+	/* Written at each refill; on other cache lines than the members that each free reads. */
 	spinlock_t spinlock __aligned(SMP_CACHE_BYTES); /* RANK_SLAB */
 	struct list_head slabs_full, slabs_free;	/* (L) */
-	/* (L) by the CPU that took from them last (page->index) */
+	/* (L) partial slabs, by the CPU that took objects from them last (page->index) */
 	struct list_head slabs_partial[NR_CPUS];
 
-	/* Used for each slab. */
+	/* Used when a slab is made. */
 	unsigned int gfporder;	   /* (C) a slab is 2^gfporder pages */
 	gfp_t gfpflags;		   /* (C) added to each page allocation */
 	unsigned int colour;	   /* (C) highest colour */
@@ -161,7 +163,7 @@ struct kmem_cache {
 	unsigned int colour_next;  /* (L) */
 	unsigned int growing;	   /* (L) kmem_cache_grow()s under way */
 	unsigned int dflags;	   /* (L) DFLGS_ */
-	kmem_cache_t *slabp_cache; /* (C) where off-slab descriptors come from */
+	kmem_cache_t *slabp_cache; /* (C) size cache for off-slab descriptors */
 	void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags);
 	void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags);
 
@@ -172,16 +174,16 @@ struct kmem_cache {
 	struct list_head next;	  /* (chain mutex) */
 
 	/* (L) Statistics. */
-	unsigned long active_objs, high_mark; /* objects out of slabs now / at most */
+	unsigned long active_objs, high_mark; /* objects taken from slabs, now / ever at most */
 	unsigned long nr_slabs, nr_free_slabs;
 	unsigned long grown, reaped, errors, failures;
-	unsigned long direct_allocs; /* past the arrays */
+	unsigned long direct_allocs; /* objects taken from slabs without an array */
 };
 
-/* Where a free object's mark is if there is room. */
+/* Offset of a free object's mark if the object is large enough; else it is at 0. */
 #define MARK_OFFSET BYTES_PER_WORD
 
-/* Objects are taken and given as they are, with a mark at MARK_OFFSET. */
+/* Can objects be taken and put back as they are, with a mark at MARK_OFFSET? */
 static inline bool is_quick(const kmem_cache_t *cachep)
 {
 	return cachep->slow_bits != ~0ul;
@@ -192,7 +194,7 @@ static inline bool is_quick(const kmem_cache_t *cachep)
  * Written by its own CPU; others only clear obj.
  */
 struct last_taken {
-	void *obj; /* (atomic) NULL: none */
+	void *obj; /* (A) NULL if none is remembered */
 	cpucache_t *cc;
 } __aligned(SMP_CACHE_BYTES);
 extern struct last_taken last_taken[NR_CPUS];
@@ -203,8 +205,9 @@ static __always_inline void forget_last_taken(unsigned int cpu)
 }
 
 /*
- * Give a CPU another array; the old one. Locks: on that CPU, interrupts off, or before it uses the
- * cache.
+ * Give a CPU another array. kfree() must not use the old one any more, so the CPU's remembered
+ * object is forgotten. Context: on that CPU, interrupts off; or when no CPU uses the cache.
+ * Return: the old array.
  */
 static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, cpucache_t *cc)
 {
@@ -225,13 +228,16 @@ static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, c
 #define SLAB_DEBUG_FLAGS (SLAB_DEBUG_FREE | SLAB_DEBUG_INITIAL | SLAB_RED_ZONE | SLAB_POISON)
 #define CREATE_MASK	 (SLAB_HWCACHE_ALIGN | SLAB_NO_REAP | SLAB_CACHE_DMA | SLAB_MUST_HWCACHE_ALIGN)
 
-/* Slabs are at most this many pages, and larger than this only for an object that needs it. */
+/*
+ * Orders of slabs: the largest there is, and the largest that is chosen to waste less memory. Only
+ * objects that would not fit otherwise get slabs between the two.
+ */
 #define MAX_SLAB_ORDER	 5
 #define BREAK_SLAB_ORDER 3
-/* Objects above this have their descriptor off slab. */
+/* The slabs of objects larger than this have their descriptors off slab. */
 #define OFF_SLAB_MIN_BYTES 512
 
-/* A slab's pages know their cache and slab (SL-16). */
+/* Each page of a slab points to its cache and its slab (SL-16). */
 #define SET_PAGE_CACHE(page, c) ((page)->list.next = (struct list_head *)(c))
 #define GET_PAGE_CACHE(page)	((kmem_cache_t *)(page)->list.next)
 #define SET_PAGE_SLAB(page, s)	((page)->list.prev = (struct list_head *)(s))
@@ -239,7 +245,7 @@ static inline cpucache_t *set_cpucache(kmem_cache_t *cachep, unsigned int cpu, c
 #define list_slab(link)		GET_PAGE_SLAB(list_entry((link), struct page, lru))
 
 extern kmem_cache_t cache_cache;
-extern struct mutex cache_chain_sem; /* the chain; taken before any cache's spinlock */
+extern struct mutex cache_chain_sem; /* the chain of caches; outside any cache's spinlock */
 
 /* The next cache of the chain, NULL at its end. Locks: cache_chain_sem held. */
 static inline kmem_cache_t *next_in_chain(const kmem_cache_t *cachep)
@@ -263,7 +269,7 @@ static inline struct page *object_page(const void *obj)
 	return likely(PageSlab(page)) ? page : NULL;
 }
 
-/* The same without a call: NULL also where nodes share the section. */
+/* The same without a function call: NULL also for a frame whose section several nodes share. */
 static __always_inline struct page *object_page_quick(const void *obj)
 {
 	unsigned long pfn = ((unsigned long)obj - PAGE_OFFSET) >> PAGE_SHIFT;
@@ -275,7 +281,7 @@ static __always_inline struct page *object_page_quick(const void *obj)
 	return likely(map && PageSlab(map + pfn)) ? map + pfn : NULL;
 }
 
-/* Number of an object in its slab; only right for pointers to the start of one. */
+/* Number of an object in its slab. Only pointers to the start of an object give a true number. */
 static inline unsigned int object_index(const kmem_cache_t *cachep, const slab_t *slabp,
 					const void *obj)
 {
@@ -288,10 +294,13 @@ static inline void *index_object(const kmem_cache_t *cachep, const slab_t *slabp
 	return (char *)slabp->s_mem + (unsigned long)i * cachep->objsize;
 }
 
-/* With the array empty: fill it, making a slab if need be. NULL: no memory. (slab_cpu.c) */
+/*
+ * Fill the empty array, from a new slab if no other has objects, and take one (slab_cpu.c).
+ * Context: as kmem_cache_alloc(). Return: the object, or NULL: no memory.
+ */
 void *cpucache_alloc_slow(kmem_cache_t *cachep, gfp_t flags) __must_check;
 
-/* An object from this CPU's array; NULL: it is empty. */
+/* Take an object from this CPU's array. Context: any. Return: NULL: the array is empty. */
 static __always_inline void *cpucache_take(kmem_cache_t *cachep)
 {
 	unsigned long irq = port_irq_save();
@@ -302,7 +311,7 @@ static __always_inline void *cpucache_take(kmem_cache_t *cachep)
 	return obj;
 }
 
-/* An object into this CPU's array; false: it is full. */
+/* Put an object into this CPU's array. Context: any. Return: false: the array is full. */
 static __always_inline bool cpucache_put(kmem_cache_t *cachep, void *obj)
 {
 	unsigned long irq = port_irq_save();
@@ -323,30 +332,31 @@ static __always_inline bool cpucache_put(kmem_cache_t *cachep, void *obj)
  */
 void kmem_cache_estimate(unsigned int gfporder, size_t size, size_t align, unsigned long flags,
 			 size_t *left_over, unsigned int *num);
-/* As kmem_cache_create, with the alignment of objects. */
+/* As kmem_cache_create(), with the alignment of objects in bytes, and arguments not checked. */
 kmem_cache_t *
 create_cache(const char *name, size_t size, size_t offset, size_t align, unsigned long flags,
 	     void (*ctor)(void *obj, kmem_cache_t *cache, unsigned long flags),
 	     void (*dtor)(void *obj, kmem_cache_t *cache, unsigned long flags)) __must_check;
 /*
- * Up to nr objects from the slabs of this CPU and the free ones, with last_resort from any; how
- * many there were. Locks: cachep->spinlock held.
+ * Take up to nr objects from this CPU's partial slabs and from free slabs; with last_resort, also
+ * from other CPUs' partial slabs. Locks: cachep->spinlock held. Return: how many there were.
  */
 unsigned int kmem_cache_alloc_batch(kmem_cache_t *cachep, void **objs, unsigned int nr,
 				    bool last_resort);
 /*
- * Look at each object that came from the slabs, and mark it as waiting in an array: those
- * that were freed twice are reported and dropped. How many stay. Without a lock, as it
- * touches every object.
+ * Check each object that came from the slabs and mark it as waiting in an array. Objects that were
+ * freed twice are reported and dropped. Touches every object, so call it without a lock.
+ * Context: any. Return: how many objects are left, at the start of objs.
  */
 unsigned int sort_out_batch(kmem_cache_t *cachep, void **objs, unsigned int nr);
-/* Objects back to their slabs; ones that cannot be are reported. Locks: cachep->spinlock held. */
+/* Put objects back into their slabs; wrong ones are reported. Locks: cachep->spinlock held. */
 void free_block(kmem_cache_t *cachep, void **objs, unsigned int nr);
 /* Add a slab. Context: any; may sleep with __GFP_WAIT. Locks: none held. Return: 0: no memory. */
 int kmem_cache_grow(kmem_cache_t *cachep, gfp_t flags) __must_check;
 /*
- * Take up to nr free slabs that helps() (NULL: any) and destroy them; pages freed. If helps() says
- * no to some, it is to say yes to those in ZONE_DMA only, which stand together. May sleep.
+ * Destroy up to nr free slabs for whose first page helps(page, gfp) is true (NULL: any slab). If
+ * helps() is not true for all slabs, it must be true for just those in ZONE_DMA, which stand
+ * together at the end of the list. Context: may sleep. Return: pages freed.
  */
 unsigned long destroy_free_slabs(kmem_cache_t *cachep, unsigned long nr,
 				 bool (*helps)(const struct page *page, gfp_t gfp_mask), gfp_t gfp);
@@ -358,8 +368,9 @@ bool __kmem_cache_shrink(kmem_cache_t *cachep, unsigned long *pages_freed);
 /* Put an object into a slab or the array after the quick way failed. Context: any. (slab_cpu.c) */
 void cpucache_free_slow(kmem_cache_t *cachep, void *obj);
 /*
- * Any allocation, any free: also with an empty or full array, constructors, debugging, what may not
- * be freed.
+ * Allocate or free an object in any case that the quick ways leave out: the array is empty or full,
+ * the cache has a constructor or debugging, the pointer is wrong. caller: a return address, for
+ * reports. Context: as kmem_cache_alloc(), kmem_cache_free(). Return: the object, or NULL.
  */
 void *alloc_object_slow(kmem_cache_t *cachep, gfp_t flags, void *caller);
 void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
@@ -369,10 +380,16 @@ void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller);
  * of that word mixed with a number of this boot while the object waits in an array, the
  * complement of that while it is on its slab's chain. An allocation looks at the mark and removes
  * it, so that an object freed twice is not handed out twice: the second copy has no mark any
- * more, is reported and dropped. The check is made when an object is taken, not when it is freed,
- * as an object freed a while ago is in the CPU's cache and one used long ago is not. The mark is
- * in the second word where there is one: the first is often written right before the free, in
- * part (a reference count), and reading all of it would have to wait for that store.
+ * more, is reported and dropped:
+ *
+ *	on the slab's chain	~(address ^ free_mark)
+ *	in an array		address ^ free_mark
+ *	in use			the caller's data; the quick allocation stores 0
+ *
+ * The check is made when an object is allocated, not when it is freed: the allocation is going to
+ * use the object's cache line anyway. The mark is in the second word where there is one. The first
+ * word is often written in part right before the free (a reference count), and a load of the whole
+ * word would have to wait for that store.
  */
 extern unsigned long free_mark;
 extern unsigned long always_marked; /* a word outside of all objects that has its mark */
@@ -382,7 +399,7 @@ static inline unsigned long *mark_word(const kmem_cache_t *cachep, void *obj)
 	return (unsigned long *)((char *)obj + cachep->mark_offset);
 }
 
-/* The same without looking at the cache, whose line would be one more to wait for. */
+/* The same for quick caches, without reading the cache's cache line. */
 static __always_inline unsigned long *quick_mark_word(void *obj)
 {
 	return (unsigned long *)((char *)obj + MARK_OFFSET);
@@ -394,12 +411,14 @@ static __always_inline unsigned long mark_of(const unsigned long *word)
 }
 
 /*
- * Has the object on top its mark? A fresh one is not looked at: if it came from another CPU,
- * the store of its mark is still waiting for the line; a load would wait, too, and whatever
- * comes after it. A word that always has its mark is looked at instead, chosen without a branch,
- * as none could be predicted. If an array has the object a second time, further down, that copy
- * is not fresh when it gets to the top and is found then; only of two copies that are on top of
- * two CPUs' arrays both are handed out.
+ * Does the object on top have its mark? The mark of a fresh object was stored by the call just
+ * before. If the object came from another CPU, that store still waits for the cache line, and a
+ * load of the mark would wait with it. So for a fresh object always_marked is read instead, chosen
+ * without a branch, as a branch could not be predicted.
+ *
+ * What this misses: if the array has the object a second time, further down, that copy is not fresh
+ * when it gets to the top, and is found then. Only if two CPUs' arrays both have the object on top
+ * and fresh, both hand it out.
  */
 static __always_inline bool is_marked_or_fresh(void *obj, u64 state)
 {
@@ -410,8 +429,8 @@ static __always_inline bool is_marked_or_fresh(void *obj, u64 state)
 }
 
 /*
- * The object on top of a quick cache's array, without its mark; NULL where a closer look is
- * needed (alloc_object_slow). Locks: on the array's CPU, interrupts off.
+ * Take the object on top of a quick cache's array and remove its mark. Context: on the array's CPU,
+ * interrupts off. Return: NULL: the array is empty or the mark is wrong; use alloc_object_slow().
  */
 static __always_inline void *cpucache_take_quick(cpucache_t *cc)
 {
@@ -423,14 +442,14 @@ static __always_inline void *cpucache_take_quick(cpucache_t *cc)
 	obj = cc_entry(cc)[(u32)state - 1];
 	if (unlikely(!is_marked_or_fresh(obj, state)))
 		return NULL;
-	(void)cpucache_pop(cc, state); /* the object that was looked at */
+	(void)cpucache_pop(cc, state); /* this is obj */
 	*quick_mark_word(obj) = 0;
 	return obj;
 }
 
 /*
- * obj, of a quick cache, onto this CPU's array of its cache; false: the array is full.
- * Locks: on the array's CPU, interrupts off.
+ * Mark obj, an object of a quick cache, and put it on top of this CPU's array of that cache.
+ * Context: on the array's CPU, interrupts off. Return: false: the array is full.
  */
 static __always_inline bool cpucache_put_quick(cpucache_t *cc, void *obj)
 {
@@ -444,9 +463,8 @@ static __always_inline bool cpucache_put_quick(cpucache_t *cc, void *obj)
 }
 
 /*
- * The quick ways have no call in them, only a jump to the slow ones, whose caller is that of
- * the function these are in (asked for there, it costs the quick way nothing). flags
- * without __GFP_ZERO.
+ * Allocate from this CPU's array; flags must not have __GFP_ZERO. The quick path has no call in it,
+ * only a jump to the slow one. The return address for reports is read in the slow branch only.
  */
 static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flags)
 {
@@ -457,7 +475,10 @@ static __always_inline void *__kmem_cache_alloc(kmem_cache_t *cachep, gfp_t flag
 	return likely(obj) ? obj : alloc_object_slow(cachep, flags, __builtin_return_address(0));
 }
 
-/* A pointer that is no object's shows when it reaches its slab, if not here. */
+/*
+ * Free to this CPU's array. A wrong pointer is found here if its low bits are wrong, otherwise when
+ * the array is drained and the pointer reaches its slab.
+ */
 static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
 {
 	bool put = false;
@@ -477,7 +498,10 @@ static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
 /* Make arrays for one cache / for all that were made before arrays could be. May sleep. (SL-58) */
 void enable_cpucache(kmem_cache_t *cachep);
 void enable_all_cpucaches(void);
-/* Change size and batch; -ENOMEM leaves the old arrays. May sleep. (SL-59) */
+/*
+ * Replace a cache's arrays by ones of limit objects that move batchcount at a time; limit 0: by
+ * none. (SL-59) Context: may sleep. Return: 0; -EINVAL; -ENOMEM, and the old arrays stay.
+ */
 int kmem_tune_cpucache(kmem_cache_t *cachep, unsigned int limit,
 		       unsigned int batchcount) __must_check;
 /* Empty every CPU's array into the slabs. Context: interrupts on, or boot. */
@@ -486,33 +510,36 @@ void free_cpucaches(kmem_cache_t *cachep);
 
 /* ---- slab_reap.c -------------------------------------------------------------------------- */
 
-/* A cache is about to go: the scan must not resume there. Locks: cache_chain_sem held. */
+/* A cache is being destroyed: the scan must not resume there. Locks: cache_chain_sem held. */
 void kmem_reap_forget(const kmem_cache_t *cachep);
 
 /* ---- slab_sizes.c ------------------------------------------------------------------------ */
 
 /*
- * The frames of a slab without any object in use are about to leave its cache: kfree() must not
- * go by what it remembers of them.
+ * The frames of a slab without any object in use are about to leave its cache: forget objects in
+ * [start, start + bytes) that kfree() remembers, on all CPUs. Context: any.
  */
 void kfree_forget(const void *start, size_t bytes);
-/* Smallest size cache that holds size bytes; NULL if none does. */
+/* The smallest size cache whose objects hold size bytes; NULL if none does. Context: any. */
 kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags);
 
-/* What red zones add to an object, before rounding. */
+/* Bytes that red zones add to an object, before rounding. */
 #define RED_ZONE_BYTES (3 * BYTES_PER_WORD)
 
 /* ---- slab_debug.c ------------------------------------------------------------------------- */
 
-/* Flags that the boot options add to a new cache, and whether callers may ask for any. */
+/* Flags that the boot option adds to a new cache; whether callers may ask for debugging flags. */
 unsigned long slab_debug_flags(const char *name);
 bool slab_debug_enabled(void);
-/* Grow *size by what the flags need; sets user_offset and user_size. */
+/* Add to *size what red zones need, and set user_offset and user_size. Context: any. */
 void slab_debug_layout(kmem_cache_t *cachep, size_t *size, unsigned long flags);
-/* A new slab's object, before and after its constructor. */
+/* Write the red zones and poison of a new object, before its constructor runs. */
 void slab_debug_init_object(kmem_cache_t *cachep, void *raw);
-/* Handing out: raw object to the caller's. Taking back: NULL if it was refused (and reported). */
+/*
+ * Hand out the object in the space raw, and take it back. caller: a return address, for reports.
+ * Return: alloc: the caller's object; free: its space, or NULL: reported, and not to be freed.
+ */
 void *slab_debug_alloc(kmem_cache_t *cachep, void *raw, void *caller);
 void *slab_debug_free(kmem_cache_t *cachep, void *obj, void *caller);
-/* A slab goes: look at its free objects once more. */
+/* A slab is about to be destroyed: check its free objects once more. */
 void slab_debug_check_slab(kmem_cache_t *cachep, slab_t *slabp);

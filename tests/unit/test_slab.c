@@ -899,7 +899,7 @@ PAGODA_TEST(validate_slab_finds_damage, "SL-13")
 		slabp->free = 3;
 		validate_slab();
 	});
-	EXPECT_PANIC("does not know it", {
+	EXPECT_PANIC("points to another cache or slab", {
 		PageClearSlab(slabp->page);
 		validate_slab();
 	});
