@@ -247,6 +247,7 @@ static void boot_memory(void)
 		.initrd_start = boot->initrd_start,
 		.initrd_end = boot->initrd_end,
 		.options = boot->cmdline,
+		.seed = (unsigned long)port_clock_ns(),
 	};
 
 	mm_boot(&info);

@@ -43,7 +43,7 @@ REQUIRED_FLAGS = ["-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-strict-alias
                   "-fno-common", "-mno-red-zone", "-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none",
                   "-fno-asynchronous-unwind-tables"]
 # Names that the core takes from a machine without port.h saying so.
-PORT_BESIDES = {"__start___ex_table", "__stop___ex_table", "machine_map_kernel_image"}
+PORT_BESIDES = {"__start___ex_table", "__stop___ex_table"}
 PORT_FOLDER = "machine/embed/include"
 PORT_HEADERS = [f"{PORT_FOLDER}/port/{name}.h" for name in ("inline", "layout")]
 

@@ -16,17 +16,14 @@ set(PAGODA_CFLAGS -std=gnu11 -ffreestanding -fno-pic -fno-strict-aliasing -fno-d
 
 # Tier 1: frames and heap.
 set(PAGODA_TIER1
-  ${PAGODA}/mm/base/fault_trace.c
-  ${PAGODA}/mm/base/locks.c
   ${PAGODA}/mm/base/log.c
+  ${PAGODA}/mm/base/mutex.c
   ${PAGODA}/mm/base/options.c
   ${PAGODA}/mm/base/vmstat.c
-  ${PAGODA}/mm/base/wait.c
   ${PAGODA}/mm/physical/bootmem.c
   ${PAGODA}/mm/physical/buddy.c
   ${PAGODA}/mm/physical/memmap.c
   ${PAGODA}/mm/physical/page_alloc.c
-  ${PAGODA}/mm/physical/page_wait.c
   ${PAGODA}/mm/physical/page_count.c
   ${PAGODA}/mm/physical/zone_init.c
   ${PAGODA}/mm/slab/slab.c
@@ -35,6 +32,7 @@ set(PAGODA_TIER1
   ${PAGODA}/mm/slab/slab_info.c
   ${PAGODA}/mm/slab/slab_reap.c
   ${PAGODA}/mm/slab/slab_sizes.c
+  ${PAGODA}/mm/boot/boot_heap.c
   ${PAGODA}/lib/bitmap.c
   ${PAGODA}/lib/string.c
   ${PAGODA}/lib/vsprintf.c
@@ -42,10 +40,16 @@ set(PAGODA_TIER1
 
 # Tier 2: kernel mappings.
 set(PAGODA_TIER2 ${PAGODA_TIER1}
+  ${PAGODA}/mm/sleep/locks.c
+  ${PAGODA}/mm/sleep/page_wait.c
+  ${PAGODA}/mm/sleep/wait.c
   ${PAGODA}/mm/kernel_map/highmem.c
+  ${PAGODA}/mm/kernel_map/init_mm.c
   ${PAGODA}/mm/kernel_map/vmalloc.c
+  ${PAGODA}/mm/boot/boot_kernel_map.c
   ${PAGODA}/lib/rbtree.c
-  ${PAGODA}/arch/x86/kernel_map.c)
+  ${PAGODA}/arch/x86/kernel_map.c
+  ${PAGODA}/arch/x86/tlb_kernel.c)
 
 # Tier 3: address spaces.
 set(PAGODA_TIER3 ${PAGODA_TIER2}
@@ -54,6 +58,7 @@ set(PAGODA_TIER3 ${PAGODA_TIER2}
   ${PAGODA}/mm/space/brk.c
   ${PAGODA}/mm/space/clear_refs.c
   ${PAGODA}/mm/space/fault_retry.c
+  ${PAGODA}/mm/space/fault_trace.c
   ${PAGODA}/mm/space/fremap.c
   ${PAGODA}/mm/space/gup.c
   ${PAGODA}/mm/space/madvise.c
@@ -76,6 +81,8 @@ set(PAGODA_TIER3 ${PAGODA_TIER2}
   ${PAGODA}/mm/space/vma.c
   ${PAGODA}/mm/space/vma_interval.c
   ${PAGODA}/mm/space/vma_merge.c
+  ${PAGODA}/mm/boot/boot_space.c
+  ${PAGODA}/mm/boot/validate.c
   ${PAGODA}/arch/x86/context.c
   ${PAGODA}/arch/x86/extable.c
   ${PAGODA}/arch/x86/fault.c
@@ -100,6 +107,7 @@ set(PAGODA_TIER4 ${PAGODA_TIER3}
   ${PAGODA}/mm/cache/readahead.c
   ${PAGODA}/mm/cache/shmem.c
   ${PAGODA}/mm/cache/truncate.c
+  ${PAGODA}/mm/boot/boot_cache.c
   ${PAGODA}/lib/radix_tree.c)
 
 # Tier 5: pressure.
@@ -119,7 +127,5 @@ set(PAGODA_TIER5 ${PAGODA_TIER4}
   ${PAGODA}/mm/reclaim/swap_out.c
   ${PAGODA}/mm/reclaim/vmscan.c
   ${PAGODA}/mm/reclaim/workingset.c
-  ${PAGODA}/mm/boot/connect.c
-  ${PAGODA}/mm/boot/init.c
-  ${PAGODA}/mm/boot/validate.c
+  ${PAGODA}/mm/boot/boot_reclaim.c
   ${PAGODA}/lib/index_set.c)

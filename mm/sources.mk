@@ -12,17 +12,14 @@ PAGODA_CFLAGS = -std=gnu11 -ffreestanding -fno-pic -fno-strict-aliasing -fno-del
 
 # Tier 1: frames and heap.
 PAGODA_TIER1 = \
-	$(PAGODA)/mm/base/fault_trace.c \
-	$(PAGODA)/mm/base/locks.c \
 	$(PAGODA)/mm/base/log.c \
+	$(PAGODA)/mm/base/mutex.c \
 	$(PAGODA)/mm/base/options.c \
 	$(PAGODA)/mm/base/vmstat.c \
-	$(PAGODA)/mm/base/wait.c \
 	$(PAGODA)/mm/physical/bootmem.c \
 	$(PAGODA)/mm/physical/buddy.c \
 	$(PAGODA)/mm/physical/memmap.c \
 	$(PAGODA)/mm/physical/page_alloc.c \
-	$(PAGODA)/mm/physical/page_wait.c \
 	$(PAGODA)/mm/physical/page_count.c \
 	$(PAGODA)/mm/physical/zone_init.c \
 	$(PAGODA)/mm/slab/slab.c \
@@ -31,6 +28,7 @@ PAGODA_TIER1 = \
 	$(PAGODA)/mm/slab/slab_info.c \
 	$(PAGODA)/mm/slab/slab_reap.c \
 	$(PAGODA)/mm/slab/slab_sizes.c \
+	$(PAGODA)/mm/boot/boot_heap.c \
 	$(PAGODA)/lib/bitmap.c \
 	$(PAGODA)/lib/string.c \
 	$(PAGODA)/lib/vsprintf.c \
@@ -38,10 +36,16 @@ PAGODA_TIER1 = \
 
 # Tier 2: kernel mappings.
 PAGODA_TIER2 = $(PAGODA_TIER1) \
+	$(PAGODA)/mm/sleep/locks.c \
+	$(PAGODA)/mm/sleep/page_wait.c \
+	$(PAGODA)/mm/sleep/wait.c \
 	$(PAGODA)/mm/kernel_map/highmem.c \
+	$(PAGODA)/mm/kernel_map/init_mm.c \
 	$(PAGODA)/mm/kernel_map/vmalloc.c \
+	$(PAGODA)/mm/boot/boot_kernel_map.c \
 	$(PAGODA)/lib/rbtree.c \
-	$(PAGODA)/arch/x86/kernel_map.c
+	$(PAGODA)/arch/x86/kernel_map.c \
+	$(PAGODA)/arch/x86/tlb_kernel.c
 
 # Tier 3: address spaces.
 PAGODA_TIER3 = $(PAGODA_TIER2) \
@@ -50,6 +54,7 @@ PAGODA_TIER3 = $(PAGODA_TIER2) \
 	$(PAGODA)/mm/space/brk.c \
 	$(PAGODA)/mm/space/clear_refs.c \
 	$(PAGODA)/mm/space/fault_retry.c \
+	$(PAGODA)/mm/space/fault_trace.c \
 	$(PAGODA)/mm/space/fremap.c \
 	$(PAGODA)/mm/space/gup.c \
 	$(PAGODA)/mm/space/madvise.c \
@@ -72,6 +77,8 @@ PAGODA_TIER3 = $(PAGODA_TIER2) \
 	$(PAGODA)/mm/space/vma.c \
 	$(PAGODA)/mm/space/vma_interval.c \
 	$(PAGODA)/mm/space/vma_merge.c \
+	$(PAGODA)/mm/boot/boot_space.c \
+	$(PAGODA)/mm/boot/validate.c \
 	$(PAGODA)/arch/x86/context.c \
 	$(PAGODA)/arch/x86/extable.c \
 	$(PAGODA)/arch/x86/fault.c \
@@ -96,6 +103,7 @@ PAGODA_TIER4 = $(PAGODA_TIER3) \
 	$(PAGODA)/mm/cache/readahead.c \
 	$(PAGODA)/mm/cache/shmem.c \
 	$(PAGODA)/mm/cache/truncate.c \
+	$(PAGODA)/mm/boot/boot_cache.c \
 	$(PAGODA)/lib/radix_tree.c
 
 # Tier 5: pressure.
@@ -115,7 +123,5 @@ PAGODA_TIER5 = $(PAGODA_TIER4) \
 	$(PAGODA)/mm/reclaim/swap_out.c \
 	$(PAGODA)/mm/reclaim/vmscan.c \
 	$(PAGODA)/mm/reclaim/workingset.c \
-	$(PAGODA)/mm/boot/connect.c \
-	$(PAGODA)/mm/boot/init.c \
-	$(PAGODA)/mm/boot/validate.c \
+	$(PAGODA)/mm/boot/boot_reclaim.c \
 	$(PAGODA)/lib/index_set.c

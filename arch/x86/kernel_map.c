@@ -11,7 +11,7 @@
  *	direct map	[PAGE_OFFSET, + low memory)	large pages where the CPU has PSE
  *	vmalloc		pages mapped one by one, by vmalloc.c through the calls below
  *	kmap slots	tables made at boot, entries set by highmem.c
- *	image		the machine's own (machine_map_kernel_image)
+ *	image		the machine's own (port_map_kernel_image)
  *
  * Kernel tables are never freed: a table without entries is used again by the next mapping in its
  * range.
@@ -336,7 +336,7 @@ void __init paging_init(void)
 	 */
 	if (!pte_alloc_kernel(VMALLOC_START))
 		panic("paging_init: no memory for vmalloc's tables");
-	machine_map_kernel_image();
+	port_map_kernel_image();
 	booting_tables = false;
 	port_load_pgd(__pa(swapper_pg_dir));
 	port_flush_tlb_all();

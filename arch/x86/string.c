@@ -4,11 +4,12 @@
  *
  * The string instructions in their 8-byte form copy a page in 512 steps without touching the vector
  * registers, which belong to user space. Filling a page with one vector register takes 256 steps.
- * So a fill of a long block saves such a register, uses it, and restores it before anything can
- * switch tasks (an interrupt handler that fills memory in between saves and restores it, too).
- * Short blocks and the bytes at the end are handled byte by byte; the hardware handles unaligned
- * addresses.
+ * So where the port allows it (PORT_LENDS_VECTOR_REGISTER) a fill of a long block saves such a
+ * register, uses it, and restores it before anything can switch tasks (an interrupt handler that
+ * fills memory in between saves and restores it, too). Short blocks and the bytes at the end are
+ * handled byte by byte; the hardware handles unaligned addresses.
  */
+#include <pagoda/port.h>
 #include <pagoda/string.h>
 
 /* Below this many bytes the start-up cost of a string instruction does not pay. */
@@ -60,7 +61,7 @@ void *memset(void *dst, int c, size_t n)
 		}
 		return dst;
 	}
-	if (n >= LONG_FILL_BYTES) {
+	if (PORT_LENDS_VECTOR_REGISTER && n >= LONG_FILL_BYTES) {
 		size_t strides = n & ~(size_t)(FILL_STRIDE - 1);
 
 		fill_strides(p, (u8)c * 0x0101010101010101ul, strides);

@@ -18,8 +18,7 @@
  * A CPU that is lazy when a flush reaches it leaves the mm (CS-07): later flushes of that mm do not
  * interrupt it any more.
  *
- * Kernel translations are global and survive a reload of the tables, so ranges
- * of the kernel are flushed page by page, or everything is, on every CPU (SM-14).
+ * Kernel translations are flushed in tlb_kernel.c, on all CPUs.
  *
  * Locking: none needed; callers usually hold mmap_lock. A flush that reaches other
  * CPUs wants interrupts on. Nothing can fail.
@@ -35,7 +34,7 @@
 #include <asm/tlb.h>
 
 struct flush {
-	struct mm_struct *mm; /* NULL: the kernel */
+	struct mm_struct *mm;
 	unsigned long start, end;
 };
 
@@ -68,19 +67,17 @@ static void flush_here(void *arg)
 	struct tlb_state *state = &cpu_tlbstate[port_cpu_id()];
 
 	VM_BUG_ON(port_irqs_enabled());
-	if (f->mm && state->active_mm != f->mm)
+	if (state->active_mm != f->mm)
 		return; /* it has loaded other tables since the mask was read, which flushed */
-	if (f->mm && state->state == TLBSTATE_LAZY) {
+	if (state->state == TLBSTATE_LAZY) {
 		leave_mm(state);
 		return;
 	}
 	if (single_pages(f))
 		for (unsigned long addr = f->start; addr < f->end; addr += PAGE_SIZE)
 			port_flush_tlb_page(addr);
-	else if (f->mm)
-		port_flush_tlb();
 	else
-		port_flush_tlb_all();
+		port_flush_tlb();
 }
 
 /* The same for all translations of whatever user space this CPU has loaded. */
@@ -94,47 +91,6 @@ static void flush_user_here(void *unused)
 		leave_mm(state);
 	else
 		port_flush_tlb();
-}
-
-/* A mask of all CPUs, written so that it works for as many as the word has bits. */
-static unsigned long all_cpus(void)
-{
-	return (2ul << (port_nr_cpus() - 1)) - 1;
-}
-
-/* How many CPUs a mask names. */
-static unsigned long count_bits(unsigned long mask)
-{
-	unsigned long n = 0;
-
-	for (; mask; mask &= mask - 1)
-		n++;
-	return n;
-}
-
-/*
- * Run fn on the CPUs of the mask, with interrupts off. The frequent case, this CPU alone, needs no
- * interrupt to others; it is decided with interrupts off, so that the task cannot move to another
- * CPU.
- */
-static void call_on(unsigned long mask, void (*fn)(void *arg), void *arg)
-{
-	unsigned long flags = port_irq_save(), here = 1ul << port_cpu_id();
-
-	if (mask & here && !(mask & ~here)) {
-		fn(arg);
-		mask = 0;
-	}
-	port_irq_restore(flags);
-	if (!mask)
-		return;
-	count_vm_events(VM_EVENT_tlb_ipi, count_bits(mask & ~here));
-	port_on_each_cpu(mask, fn, arg);
-}
-
-static void flush_on(unsigned long mask, struct flush *f)
-{
-	call_on(mask, flush_here, f);
 }
 
 /*
@@ -152,7 +108,7 @@ void flush_tlb_cpus(unsigned long cpus)
 	if (!cpus)
 		return;
 	count_vm_event(tlb_flush_mm);
-	call_on(cpus, flush_user_here, NULL);
+	tlb_call_on(cpus, flush_user_here, NULL);
 }
 
 /* Flush [start, end) of mm on the CPUs that may have translations of it. */
@@ -163,7 +119,7 @@ static void flush_mm(struct mm_struct *mm, unsigned long start, unsigned long en
 
 	VM_BUG_ON(start > end || end > TASK_SIZE || (start | end) & ~PAGE_MASK);
 	if (mask)
-		flush_on(mask, &f);
+		tlb_call_on(mask, flush_here, &f);
 }
 
 void flush_tlb_page(struct mm_struct *mm, unsigned long addr)
@@ -183,23 +139,6 @@ void flush_tlb_mm(struct mm_struct *mm)
 {
 	count_vm_event(tlb_flush_mm);
 	flush_mm(mm, 0, TASK_SIZE);
-}
-
-void flush_tlb_kernel_range(unsigned long start, unsigned long end)
-{
-	struct flush f = {NULL, start, end};
-
-	VM_BUG_ON(start > end);
-	count_vm_event(tlb_flush_range);
-	flush_on(all_cpus(), &f);
-}
-
-void flush_tlb_all(void)
-{
-	struct flush f = {NULL, 0, TASK_SIZE};
-
-	count_vm_event(tlb_flush_all);
-	flush_on(all_cpus(), &f);
 }
 
 /* ---- Unhook, flush, free ---------------------------------------------------------------- */

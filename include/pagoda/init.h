@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* init.h: bringing the core up, in one call, and handing boot memory back. */
+/*
+ * init.h: bringing the core up, in one call, and handing boot memory back.
+ *
+ * The core comes in tiers (mm/tiers.txt), each linked with those below it. Each has a boot
+ * function, which also boots the lower tiers: call that of the highest tier that is linked.
+ *
+ *	1 mm_boot_heap		frames and heap: alloc_pages(), kmalloc()
+ *	2 mm_boot_kernel_map	+ kernel mappings: vmalloc(), kmap(), locks that sleep
+ *	3 mm_boot_space		+ address spaces: mm_alloc(), do_mmap(), do_page_fault()
+ *	4 mm_boot_cache		+ files: the page cache, block devices
+ *	5 mm_boot		+ pressure: reclaim, swap, out of memory
+ *
+ * Later, when tasks run: kmem_cache_cpus_up() (tiers 1 to 4), writeback_init() (tier 4),
+ * mm_start_threads() (tier 5, does both).
+ */
 #pragma once
 
 #include <pagoda/types.h>
@@ -16,16 +30,32 @@ struct mm_boot_info {
 	phys_addr_t init_start, init_end;     /* its init sections, freed by free_initmem() */
 	phys_addr_t initrd_start, initrd_end; /* kept until mm_free_range() */
 	const char *options;
+	/*
+	 * Any number; if it differs from boot to boot (as a clock does), so do the marks by
+	 * which free objects are known. 0 will do.
+	 */
+	unsigned long seed;
 };
 
 /*
- * setup_memory (bootmem) -> paging_init -> zones and buddy -> mem_init -> slab ->
- * vmalloc -> init_mm. On CPU 0, interrupts off, once. Panics if there is no memory
- * for the core's own tables.
+ * Boot this tier and all lower ones. info is copied; its options stay where they are. Context: on
+ * CPU 0, interrupts off, once. Return: afterwards all calls of these tiers work; panics if there is
+ * no memory for the core's own tables.
+ *
+ * Tier 1 uses the direct map as it finds it: the port maps all low memory at PAGE_OFFSET. From
+ * tier 2 on the core makes the kernel's page tables itself (paging_init()), from boot memory that
+ * must be mapped by then, and loads them.
  */
+void mm_boot_heap(const struct mm_boot_info *info);
+void mm_boot_kernel_map(const struct mm_boot_info *info);
+void mm_boot_space(const struct mm_boot_info *info);
+void mm_boot_cache(const struct mm_boot_info *info);
 void mm_boot(const struct mm_boot_info *info);
 
-/* Second stage, with tasks running: kswapd and friends. May sleep. */
+/*
+ * Tier 5's second stage, once all CPUs are up and tasks run: the slab's arrays of each CPU, kswapd,
+ * writeback. May sleep.
+ */
 void mm_start_threads(void);
 
 /*
@@ -35,7 +65,7 @@ void mm_start_threads(void);
 unsigned long mm_free_range(phys_addr_t start, phys_addr_t end);
 void free_initmem(void);
 
-/* Every invariant the core knows, at a quiet point (XC-06). Panics naming the first broken one. */
+/* Tier 3: every invariant the core knows, at a quiet point (XC-06). Panics if one is broken. */
 void mm_validate_all(void);
 
 PAGODA_C_END

@@ -112,7 +112,7 @@ PAGE_FLAG(Table, table)
 PAGE_FLAG(Workingset, workingset)
 PAGE_FLAG(Mlocked, mlocked)
 PAGE_FLAG(Readahead, readahead)
-/* unlock_page() is to hand the lock to a waiter that others overtook (mm/physical/page_wait.c) */
+/* unlock_page() is to hand the lock to a waiter that others overtook (mm/sleep/page_wait.c) */
 PAGE_FLAG(Wanted, wanted)
 
 static inline void PageSetSlab(struct page *page)

@@ -94,6 +94,8 @@ struct reclaim_ops {
 	unsigned long (*try_to_free_pages)(zone_t *zone, gfp_t gfp_mask, unsigned int order);
 	/* Nothing could be freed. True: something was done, try again. May sleep; may be NULL. */
 	bool (*out_of_memory)(gfp_t gfp_mask, unsigned int order);
+	/* Is a fatal signal pending for the caller? Any context; NULL: never. */
+	bool (*is_killed)(void);
 };
 extern const struct reclaim_ops *reclaim_ops;
 

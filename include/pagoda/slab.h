@@ -100,8 +100,11 @@ size_t ksize(const void *obj);
 /* A copy of the string s, to be kfree()d. Context: as kmalloc(). Return: the copy, or NULL. */
 char *kstrdup(const char *s, gfp_t flags) __must_check;
 
-/* The cache of caches, then the caches behind kmalloc(). Context: boot, once, in this order. */
-void kmem_cache_init(void);
+/*
+ * The cache of caches, then the caches behind kmalloc(). seed: any number; marks of free objects
+ * differ from boot to boot if it does. Context: boot, once, in this order.
+ */
+void kmem_cache_init(unsigned long seed);
 void kmem_cache_sizes_init(void);
 /*
  * All CPUs are up: give those that came after a cache was made their arrays of it, too.

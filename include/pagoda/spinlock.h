@@ -160,7 +160,12 @@ typedef struct wait_queue_head {
 		SPIN_LOCK_INIT(RANK_LEAF), LIST_HEAD_INIT((name).waiters), ATOMIC_INIT(0) \
 	}
 /* Make an empty queue. Context: any, before anybody uses the queue. */
-void init_waitqueue_head(wait_queue_head_t *wq);
+static inline void init_waitqueue_head(wait_queue_head_t *wq)
+{
+	spin_lock_init(&wq->lock, RANK_LEAF);
+	INIT_LIST_HEAD(&wq->waiters);
+	atomic_set(&wq->nr_waiting, 0);
+}
 /*
  * Queue the current task's entry, which lies on the task's stack, and take it off again. In between
  * the task looks at its condition and parks. key: see struct wait_queue_entry.
@@ -205,7 +210,7 @@ static inline void wake_up(wait_queue_head_t *wq)
 /*
  * Exclusive; may sleep. Waiters get it in the order in which they came. A task that does not wait
  * may take a free mutex before the first waiter, but only until that waiter has been woken once
- * (mm/base/locks.c). The _killable form gives up with -EINTR, without the mutex, when a fatal
+ * (mm/sleep/locks.c). The _killable form gives up with -EINTR, without the mutex, when a fatal
  * signal is pending.
  *
  * Context: mutex_lock() and mutex_lock_killable() may sleep; the others any.
@@ -213,7 +218,7 @@ static inline void wake_up(wait_queue_head_t *wq)
  * The task that took the mutex releases it.
  */
 struct mutex {
-	unsigned int state; /* (A) MUTEX_ bits of locks.c */
+	unsigned int state; /* (A) MUTEX_ bits (mm/base/mutex_internal.h) */
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
 };
@@ -230,7 +235,7 @@ void mutex_unlock(struct mutex *m);
 /*
  * Many readers or one writer. First come, first served: no task passes a waiter, not even by a
  * trylock, so a reader must not take it twice. The fast paths are here, one atomic operation each;
- * a task that must wait, or releases a semaphore with waiters, goes to mm/base/locks.c.
+ * a task that must wait, or releases a semaphore with waiters, goes to mm/sleep/locks.c.
  *
  * Context: down_ calls may sleep, but not the _trylock ones; up_ calls and downgrade_write() any.
  * Return: _killable calls 0 or -EINTR without the semaphore; _trylock calls whether it was taken.

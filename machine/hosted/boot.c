@@ -12,13 +12,14 @@
 #include <pagoda/init.h>
 
 /* The kernel's code and data are the host process's: no part of them lies in simulated RAM. */
-void machine_map_kernel_image(void)
+void port_map_kernel_image(void)
 {
 }
 
 void hosted_boot(const struct hosted_config *config)
 {
-	struct mm_boot_info info = {.options = config->options ? config->options : ""};
+	struct mm_boot_info info = {.options = config->options ? config->options : "",
+				    .seed = (unsigned long)port_clock_ns()};
 	unsigned long flags;
 
 	port_init(config);
@@ -29,6 +30,7 @@ void hosted_boot(const struct hosted_config *config)
 		return;
 	x86_features = (struct x86_features){
 		.pse = true, .pge = true, .nx = HAVE_NX, .smep = true, .smap = true};
+	info.seed = (unsigned long)port_clock_ns();
 	flags = port_irq_save();
 	mm_boot(&info);
 	port_irq_restore(flags);

@@ -23,7 +23,7 @@ static void __init map_part(const char *start, const char *end, pgprot_t prot)
 		panic("no memory to map the kernel image");
 }
 
-void __init machine_map_kernel_image(void)
+void __init port_map_kernel_image(void)
 {
 	map_part(_text, _etext, PAGE_KERNEL_EXEC);
 	map_part(_rodata, _erodata, PAGE_KERNEL_RO);

@@ -67,9 +67,9 @@
 
 /* ---- Reclaim's place --------------------------------------------------------------- */
 
-static void wake_node_kswapd(zone_t *zone)
+static void no_kswapd(zone_t *zone)
 {
-	wake_up(&zone->zone_pgdat->kswapd_wait);
+	(void)zone;
 }
 
 struct frame_keepers frame_keepers;
@@ -81,7 +81,7 @@ static unsigned long shrink_kernel_caches(zone_t *zone, gfp_t gfp_mask, unsigned
 }
 
 static const struct reclaim_ops kernel_caches_only = {
-	.wakeup_kswapd = wake_node_kswapd,
+	.wakeup_kswapd = no_kswapd,
 	.try_to_free_pages = shrink_kernel_caches,
 };
 const struct reclaim_ops *reclaim_ops = &kernel_caches_only;
@@ -464,7 +464,8 @@ static unsigned long balance_classzone(const zonelist_t *zonelist, gfp_t gfp_mas
  */
 static bool is_dying(void)
 {
-	return READ_ONCE(current_vm->flags) & PF_MEMDIE || port_fatal_signal_pending();
+	return READ_ONCE(current_vm->flags) & PF_MEMDIE ||
+	       (reclaim_ops->is_killed && reclaim_ops->is_killed());
 }
 
 /*

@@ -507,6 +507,7 @@ static const struct reclaim_ops vmscan_ops = {
 	.wakeup_kswapd = wakeup_kswapd,
 	.try_to_free_pages = try_to_free_pages,
 	.out_of_memory = out_of_memory,
+	.is_killed = port_fatal_signal_pending,
 };
 
 /* ---- Boot ------------------------------------------------------------------------------------ */

@@ -857,10 +857,10 @@ int kmem_cache_destroy(kmem_cache_t *cachep)
  * as init_cache() relies on it, and gets arrays later, when kmalloc() works. The marks' number
  * differs from boot to boot, so that no constant in a program is a mark by accident.
  */
-void kmem_cache_init(void)
+void kmem_cache_init(unsigned long seed)
 {
 	mutex_init(&cache_chain_sem, RANK_NONE);
-	free_mark = (unsigned long)(port_clock_ns() | 1) * 0x9e3779b97f4a7c15ul;
+	free_mark = (seed | 1) * 0x9e3779b97f4a7c15ul;
 	always_marked = mark_of(&always_marked);
 	init_cache(&cache_cache, "kmem_cache", cache_cache.objsize, 0, SMP_CACHE_BYTES,
 		   SLAB_NO_REAP | SLAB_HWCACHE_ALIGN);

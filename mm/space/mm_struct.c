@@ -32,16 +32,6 @@
 static kmem_cache_t *mm_cachep;
 static spinlock_t mmlist_lock = SPIN_LOCK_INIT(RANK_LEAF);
 
-/* The reference address space: no user half, the kernel's own tables (AS-11). */
-struct mm_struct init_mm = {
-	.mm_rb = RB_ROOT,
-	.mm_users = ATOMIC_INIT(2),
-	.mm_count = ATOMIC_INIT(1),
-	.mmap_lock = RWSEM_INIT(init_mm.mmap_lock, RANK_MMAP),
-	.page_table_lock = SPIN_LOCK_INIT(RANK_PAGE_TABLE),
-	.mmlist = LIST_HEAD_INIT(init_mm.mmlist),
-};
-
 void vma_cache_init(void);
 void empty_zero_page_init(void);
 

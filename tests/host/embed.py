@@ -220,10 +220,12 @@ def public_headers(bench):
 
 @test("embed/its_port_has_every_inline_of_port_h", needs=[])
 def inlines(bench):
-    asked = set(re.findall(r"^static inline [^;{}]*?(port_\w+)\([^;{}]*;", embed.read(embed_header.PORT_HEADER), re.MULTILINE))
+    port = embed.read(embed_header.PORT_HEADER)
+    asked = set(re.findall(r"^static inline [^;{}]*?(port_\w+)\([^;{}]*;", port, re.MULTILINE))
+    asked -= set(re.findall(r"X\((port_\w+), \d, OPTIONAL\)", port))
     given = set(re.findall(r"^static inline [^;{}]*?(port_\w+)\([^;{}]*\{", embed.read(embed.PORT_HEADERS[0]).replace("\n{", "{"),
                            re.MULTILINE))
-    bench.check(len(asked) > 10, "too few found")
+    bench.check(len(asked) >= 5, "too few found")
     bench.equal(given, asked, "functions of machine/embed/include/port/inline.h")
 
 

@@ -9,7 +9,7 @@ are a folder's own; unit tests may look into mm/'s.
 Within mm/ the rooms are in the order of mm/meson.build, lowest first. A room includes headers and uses
 functions and variables of itself and of lower rooms. What a lower room needs of a higher one goes through a table
 of operations that the lower room declares.
-The tables are filled in mm/boot/connect.c.
+The tables are filled in mm/boot/boot_*.c, one file for each tier.
 """
 import json
 import os
@@ -31,12 +31,14 @@ MAY_INCLUDE = [  # first match by folder counts
     ("mm", {"pagoda", "lib", "asm", "mm"}),
     ("arch", {"pagoda", "lib", "asm", "port"}),
     ("machine/hosted", {"pagoda", "lib", "asm", "port", "machine", "libc"}),
+    ("machine/null", {"pagoda", "lib", "asm", "port", "machine", "libc"}),
     ("machine/pc", {"pagoda", "lib", "asm", "port", "machine"}),
     ("kernel", {"pagoda", "lib", "asm", "kernel", "fs"}),
     ("fs", {"pagoda", "lib", "asm", "fs"}),
     ("guest", {"libc"}),
     ("lab/sim", {"pagoda", "machine", "libc"}),
     ("tests/guest", {"libc", "asm"}),  # asm: Linux's, such as asm/ldt.h; ours are not on its include path
+    ("tests/tiers", {"pagoda", "lib", "asm", "machine"}),
     ("tests/unit", {"pagoda", "lib", "asm", "machine", "mm", "kernel", "fs", "libc"}),
 ]
 # Where a layer is open only in part: the headers that may be used, and by whom.

@@ -22,11 +22,6 @@ const struct pagoda_port_mem_range * pagoda_port_memory_map(unsigned int *nr)
 	return &all;
 }
 
-bool pagoda_port_ram_is_zeroed(void)
-{
-	return true;
-}
-
 unsigned int pagoda_port_cpu_id(void)
 {
 	return 0;
@@ -35,12 +30,6 @@ unsigned int pagoda_port_cpu_id(void)
 unsigned int pagoda_port_nr_cpus(void)
 {
 	return 1;
-}
-
-int pagoda_port_cpu_to_node(unsigned int cpu)
-{
-	(void)cpu;
-	return 0;
 }
 
 unsigned long pagoda_port_irq_save(void)
@@ -59,10 +48,6 @@ void pagoda_port_irq_restore(unsigned long flags)
 bool pagoda_port_irqs_enabled(void)
 {
 	return irqs_on;
-}
-
-void pagoda_port_cpu_relax(void)
-{
 }
 
 void pagoda_port_on_each_cpu(unsigned long mask, void (*fn)(void *arg), void *arg)

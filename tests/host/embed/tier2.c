@@ -2,7 +2,7 @@
 /* tier2.c: kernel mappings: a machine without an MMU has nothing to load or to flush; three pages at kernel addresses. */
 #include "host.h"
 
-void pagoda_machine_map_kernel_image(void)
+void pagoda_port_map_kernel_image(void)
 {
 }
 

@@ -21,11 +21,6 @@ struct pagoda_vm_task * pagoda_port_current(void)
 	return &only_task;
 }
 
-void pagoda_port_load_ldt(const void *entries, unsigned int nr)
-{
-	(void)entries, (void)nr;
-}
-
 size_t pagoda_port_copy_from_user(void *dst, unsigned long src, size_t n)
 {
 	(void)dst, (void)src;
@@ -94,10 +89,6 @@ void pagoda_port_unpark(struct pagoda_vm_task *task)
 }
 
 void pagoda_port_yield(void)
-{
-}
-
-void pagoda_port_cond_resched(void)
 {
 }
 

@@ -24,8 +24,12 @@ struct pt_regs;
 struct exception_table_entry {
 	unsigned long insn, fixup;
 };
-/* The table's bounds, provided by the machine (linker script, or an array). */
-extern const struct exception_table_entry __start___ex_table[], __stop___ex_table[];
+/*
+ * The table's bounds, provided by the machine (linker script, or an array). Weak: a machine without
+ * a table has no instruction that may fault.
+ */
+extern const struct exception_table_entry __start___ex_table[] __attribute__((weak));
+extern const struct exception_table_entry __stop___ex_table[] __attribute__((weak));
 
 /* The entry of the instruction at ip, or NULL. */
 const struct exception_table_entry *search_exception_table(unsigned long ip);

@@ -532,11 +532,6 @@ extern pgd_t *swapper_pg_dir;
  * them. Once, with bootmem up, interrupts off. Panics without memory.
  */
 void paging_init(void);
-/*
- * The machine maps its kernel image into swapper_pg_dir, with map_kernel_range(). Upcall of
- * paging_init().
- */
-void machine_map_kernel_image(void);
 
 /* Tables made for kernel addresses since boot; they are kept for ever. (init_mm.page_table_lock) */
 extern unsigned long nr_kernel_tables;

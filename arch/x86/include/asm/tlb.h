@@ -40,6 +40,11 @@ void flush_tlb_mm(struct mm_struct *mm);
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 void flush_tlb_all(void);
 /*
+ * Call fn(arg) with interrupts off on each CPU of mask (bit n = CPU n), and count the other CPUs
+ * reached (tlb_kernel.c). Context: interrupts on, or a mask of this CPU alone.
+ */
+void tlb_call_on(unsigned long mask, void (*fn)(void *arg), void *arg);
+/*
  * The CPUs that may hold translations of mm now, after changes made to its tables before the call.
  */
 unsigned long tlb_cpus_of(const struct mm_struct *mm);

@@ -116,9 +116,15 @@ static inline void port_cond_resched(void)
 	hosted_cond_resched();
 }
 
-static inline void port_trace(const struct trace_event *event)
-{
-	(void)event;
-}
+/* The optional functions of port.h that are implemented here, and in .c files. */
+#define port_irq_save_short port_irq_save_short
+#define port_cpu_relax	    port_cpu_relax
+#define port_interleave	    port_interleave
+#define port_should_fail    port_should_fail
+#define port_watched	    port_watched
+#define port_cond_resched   port_cond_resched
+#define port_ram_is_zeroed  port_ram_is_zeroed
+#define port_cpu_to_node    port_cpu_to_node
+#define port_load_ldt	    port_load_ldt
 
 PAGODA_C_END

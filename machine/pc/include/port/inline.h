@@ -64,34 +64,9 @@ static inline void port_irq_restore(unsigned long flags)
 		__asm__ __volatile__("cli" : : : "memory");
 }
 
-static inline unsigned long port_irq_save_short(void)
-{
-	return port_irq_save();
-}
-
-static inline void port_irq_restore_short(unsigned long flags)
-{
-	port_irq_restore(flags);
-}
-
 static inline void port_cpu_relax(void)
 {
 	__asm__ __volatile__("pause" : : : "memory");
-}
-
-static inline void port_interleave(void)
-{
-}
-
-static inline bool port_should_fail(const char *site)
-{
-	(void)site;
-	return false;
-}
-
-static inline bool port_watched(void)
-{
-	return false;
 }
 
 static inline void port_cond_resched(void)
@@ -99,10 +74,14 @@ static inline void port_cond_resched(void)
 	kernel_cond_resched();
 }
 
-struct trace_event;
-static inline void port_trace(const struct trace_event *event)
-{
-	(void)event;
-}
+/* Every CPU has SSE switched on before it calls the core. */
+#define PORT_LENDS_VECTOR_REGISTER 1
+
+/* The optional functions of port.h that are implemented here, and in .c files. */
+#define port_cpu_relax	   port_cpu_relax
+#define port_cond_resched  port_cond_resched
+#define port_ram_is_zeroed port_ram_is_zeroed
+#define port_cpu_to_node   port_cpu_to_node
+#define port_load_ldt	   port_load_ldt
 
 PAGODA_C_END

@@ -1,50 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * init.c: bringing the core up, stage by stage, and handing boot memory back.
+ * boot_heap.c: the boot of tier 1: frames and heap, stage by stage; handing boot memory back.
  *
- *	connect_rooms		what rooms ask of rooms above them (connect.c)
  *	memmap_init		the firmware's map, sorted
  *	setup_memory		limits (min_low_pfn ... max_pfn), a bootmem bitmap per node
- *	paging_init		the kernel's final page tables (arch)
+ *	boot_kernel_tables	the kernel's page tables, where tier 2 is linked
  *	zone_sizes_init		nodes, zones, descriptors; pfn_to_page() works
  *	build_all_zonelists
  *	mem_init		all free frames to the buddy allocator, bootmem retires
  *	kmem_cache_init		slab; kmem_cache_sizes_init: kmalloc
- *	vmalloc_init, kmap_init
- *	mm_structs_init, page_cache_init
  *
- * A node's range runs from its first to its last frame of RAM, holes included; the
- * node with the lowest memory starts at frame 0, so that zone sizes are those of the
- * documents. Low memory ends at MAX_LOWMEM, where the direct map does.
+ * Each tier has such a file. Its mm_boot_...() fills the tables of operations by which lower tiers
+ * ask this one, boots the tier below, and then itself. So one call, that of the highest tier
+ * linked, boots all: mm_boot() is tier 5's.
  *
- * Locking: one CPU, interrupts off, until mm_boot() returns.
- * Failure: not enough memory for the core's own tables is a panic. If descriptors for
- * all frames would take more than half of low memory, the highest frames are left
- * out, with a message (PM-42).
+ * A node's range runs from its first to its last frame of RAM, holes included; the node with the
+ * lowest memory starts at frame 0, so that zone sizes are those of the documents. Low memory ends
+ * at MAX_LOWMEM, where the direct map does.
+ *
+ * Locking: one CPU, interrupts off, until mm_boot_heap() returns.
+ * Failure: not enough memory for the core's own tables is a panic. If descriptors for all frames
+ * would take more than half of low memory, the highest frames are left out, with a message (PM-42).
  * Observability: the lines printed by mem_init() and zone_sizes_init().
  */
-#include "connect.h"
+#include "boot_tiers.h"
 #include <mm/physical/boot_internal.h>
 #include <mm/physical/page_alloc_internal.h>
-#include <mm/space/fault_internal.h>
-#include <mm/reclaim/reclaim_policy.h>
-#include <pagoda/blkdev.h>
 #include <pagoda/boot_option.h>
 #include <pagoda/bug.h>
-#include <pagoda/fault_trace.h>
-#include <pagoda/highmem.h>
-#include <pagoda/lru.h>
-#include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
-#include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
-#include <pagoda/vmalloc.h>
-#include <asm/pgtable.h>
 
 /* At most this part of low memory may be spent on descriptors. */
 #define MEM_MAP_LOWMEM_SHARE 2
 
 static struct mm_boot_info boot_info;
+
+void (*boot_kernel_tables)(void); /* set before mm_boot_heap() */
 
 /* ---- Limits (BM-03 to BM-06) ----------------------------------------------------------- */
 
@@ -301,36 +293,30 @@ static void __init mem_init(void)
 		init_kb, to_kb(totalhigh_pages()), sizeof(struct page));
 }
 
-/* ---- The whole boot -------------------------------------------------------------------------- */
+/*
+ * ---- The boot of tier 1
+ * --------------------------------------------------------------------------
+ */
 
-void mm_boot(const struct mm_boot_info *info)
+static unsigned long shrink_slabs(gfp_t gfp_mask)
+{
+	return (unsigned long)kmem_cache_reap(gfp_mask);
+}
+
+void __init mm_boot_heap(const struct mm_boot_info *info)
 {
 	boot_info = *info;
 	boot_options_init(boot_info.options);
-	connect_rooms();
+	frame_keepers.shrink_caches = shrink_slabs;
 	setup_memory();
-	paging_init();
+	if (boot_kernel_tables)
+		boot_kernel_tables();
 	zone_sizes_init();
 	build_all_zonelists();
 	page_count_init();
 	mem_init();
-	kmem_cache_init();
+	kmem_cache_init(boot_info.seed);
 	kmem_cache_sizes_init();
-	vmalloc_init();
-	kmap_init();
-	mm_structs_init();
-	fault_around_init();
-	fault_trace_init();
-	page_cache_init();
-	reclaim_policy_choose();
-}
-
-void mm_start_threads(void)
-{
-	lock_debug_tasks_start();
-	kmem_cache_cpus_up();
-	kswapd_init();
-	writeback_init();
 }
 
 /* ---- Boot memory that is given back later (BM-28) -------------------------------------------- */
@@ -357,12 +343,4 @@ void free_initmem(void)
 	if (boot_info.init_start < boot_info.init_end)
 		freed = mm_free_range(boot_info.init_start, boot_info.init_end);
 	pr_info("freed %luk of init memory\n", to_kb(freed));
-}
-
-void mm_validate_all(void)
-{
-	validate_buddy();
-	validate_lru();
-	validate_slab();
-	validate_vmalloc();
 }

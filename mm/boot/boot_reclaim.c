@@ -1,15 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
- * connect.c: what rooms of the core ask of rooms above them.
+ * boot_reclaim.c: the boot of tier 5, which is all of the core: reclaim, swap, out of memory.
  *
- * A room calls only itself and lower rooms (docs/ARCHITECTURE.md, "The rooms of mm/"). Where it
- * needs a higher one, it declares a table of operations, and works without it: then there is
- * nothing of that kind in the machine (no slot, no page of a file, no list). This file knows all
- * rooms and fills the tables, so what goes upwards stands here, and nowhere else.
+ * Lower tiers ask about swap slots, advice and reclaim through tables of operations. They are
+ * filled here, before the lower tiers boot. The threads of the core start later, when tasks can run
+ * (mm_start_threads()).
  *
- * Locking: none; one CPU, before any table is used. Failure: none.
+ * Locking: one CPU, interrupts off, until mm_boot() returns. Failure: no memory for the caches is a
+ * panic.
  */
-#include "connect.h"
 #include <mm/cache/buffer_internal.h>
 #include <mm/cache/filemap_internal.h>
 #include <mm/reclaim/advise_pages.h>
@@ -20,17 +19,10 @@
 #include <pagoda/buffer_head.h>
 #include <pagoda/init.h>
 #include <pagoda/lru.h>
-#include <pagoda/page_alloc.h>
-#include <pagoda/page_wait.h>
 #include <pagoda/slab.h>
+#include <pagoda/spinlock.h>
 #include <pagoda/swap.h>
-#include <pagoda/vmalloc.h>
 #include <pagoda/vmscan.h>
-
-static const struct page_wait_ops page_waiting = {
-	.start_io = run_disk_queue,
-	.laundered = lru_rotate_written,
-};
 
 static const struct page_list_ops page_lists = {
 	.refaulted = workingset_refault,
@@ -49,14 +41,6 @@ static const struct swap_entry_ops swap_entries = {
 	.nr_slots = nr_usable_slots,
 };
 
-static const struct file_page_ops file_pages = {
-	.dirtied = set_page_dirty,
-	.dirtied_whole = block_dirty_page,
-	.find = find_get_page,
-	.throttle = balance_dirty_pages_ratelimited,
-	.read_ahead = force_page_cache_readahead,
-};
-
 static const struct page_advice_ops page_advice = {
 	.cold = advise_cold,
 	.pageout = advise_pageout,
@@ -70,25 +54,27 @@ static bool release_buffers(struct page *page, gfp_t gfp_mask)
 	return try_to_free_buffers(page);
 }
 
-static unsigned long shrink_kernel_caches(gfp_t gfp_mask)
+static void __init connect_reclaim(void)
 {
-	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
-}
-
-void __init connect_rooms(void)
-{
-	page_wait_ops = &page_waiting;
 	page_list_ops = &page_lists;
 	shmem_swap_ops = &shmem_slots;
-	shmem_zero_setup = shmem_create;
 	swap_entry_ops = &swap_entries;
-	file_page_ops = &file_pages;
 	page_advice_ops = &page_advice;
 	page_release_buffers = release_buffers;
 	run_reclaim_io = run_disk_queue;
-	frame_keepers = (struct frame_keepers){
-		.shrink_caches = shrink_kernel_caches,
-		.drain_batches = lru_add_drain,
-		.forget_page = lru_cache_del,
-	};
+}
+
+void __init mm_boot(const struct mm_boot_info *info)
+{
+	connect_reclaim();
+	mm_boot_cache(info);
+	reclaim_policy_choose();
+}
+
+void mm_start_threads(void)
+{
+	lock_debug_tasks_start();
+	kmem_cache_cpus_up();
+	kswapd_init();
+	writeback_init();
 }

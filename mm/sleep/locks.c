@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * locks.c: locks whose waiters sleep: mutex and reader-writer semaphore.
+ * locks.c: how tasks wait for a mutex, and the reader-writer semaphore.
  *
  * Both keep their state in one word and their waiters in a queue, first come first served:
  *
@@ -32,6 +32,8 @@
  * two requests, the writer waits for the first read hold to end and the second request waits for
  * the writer, so neither ever ends.
  *
+ * A mutex without waiters is taken and released in mm/base/mutex.c.
+ *
  * Waiting "killably" ends with -EINTR when the caller is about to die of a signal. The queue is
  * then as if the waiter had never come.
  *
@@ -42,13 +44,9 @@
  * Failure: none but -EINTR. Context: acquiring may sleep; releasing may be done in any context.
  * Observability: debug builds record holders and check the order (lock_debug.c).
  */
-#include <pagoda/spinlock.h>
+#include <mm/base/mutex_internal.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
-
-#define MUTEX_HELD     1u
-#define MUTEX_WAITERS  2u
-#define MUTEX_RESERVED 4u
 
 /* One waiting task. It lies on that task's stack and is linked in the lock's wait.waiters. */
 struct lock_waiter {
@@ -88,36 +86,6 @@ static bool is_doomed(bool killable)
 }
 
 /* ---- Mutex ------------------------------------------------------------------------------ */
-
-void mutex_init(struct mutex *m, enum lock_rank rank)
-{
-	m->state = 0;
-	m->rank = (u8)rank;
-	init_waitqueue_head(&m->wait);
-}
-
-/*
- * Take the mutex if it is free and not reserved. MUTEX_WAITERS alone does not stop the caller: a
- * mutex may be taken ahead of a waiter that has not run yet (see the top of this file).
- */
-static bool try_mutex(struct mutex *m)
-{
-	unsigned int old = READ_ONCE(m->state);
-
-	port_interleave();
-	while (!(old & (MUTEX_HELD | MUTEX_RESERVED)))
-		if (rmw_cmpxchg_acquire(&m->state, &old, old | MUTEX_HELD))
-			return true;
-	return false;
-}
-
-bool mutex_trylock(struct mutex *m)
-{
-	if (!try_mutex(m))
-		return false;
-	lock_acquired(m, m->rank, true);
-	return true;
-}
 
 /*
  * Take w off the queue, and with it the reservation that it may have made: only the first waiter
@@ -173,7 +141,7 @@ static void wake_mutex_waiter(struct mutex *m)
  * again: a holder that releases the mutex from then on sees the flag and comes to wake us; one that
  * released it earlier has left it free, and take_in_turn() finds that.
  */
-static noinline int mutex_lock_slow(struct mutex *m, bool killable)
+int mutex_wait(struct mutex *m, bool killable)
 {
 	struct lock_waiter w = {.task = port_current()};
 	bool woken = false, taken, doomed = false;
@@ -198,55 +166,13 @@ static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 	return taken ? 0 : -EINTR;
 }
 
-/* The usual case costs one atomic operation: the mutex is free and has no waiters. */
-static inline bool try_idle_mutex(struct mutex *m)
-{
-	unsigned int idle = 0;
-
-	port_interleave();
-	return rmw_cmpxchg_acquire(&m->state, &idle, MUTEX_HELD);
-}
-
-void mutex_lock(struct mutex *m)
-{
-	might_sleep();
-	if (unlikely(!try_idle_mutex(m)) && !try_mutex(m))
-		(void)mutex_lock_slow(m, false); /* cannot fail */
-	lock_acquired(m, m->rank, true);
-}
-
-int mutex_lock_killable(struct mutex *m)
-{
-	might_sleep();
-	if (unlikely(!try_idle_mutex(m)) && !try_mutex(m) && mutex_lock_slow(m, true))
-		return -EINTR;
-	lock_acquired(m, m->rank, true);
-	return 0;
-}
-
-/*
- * old is the state before the release. Without MUTEX_HELD in it the caller released a mutex that
- * was not held, and the subtraction has made the state meaningless.
- */
-static noinline void mutex_unlock_slow(struct mutex *m, unsigned int old)
+void mutex_wake(struct mutex *m)
 {
 	unsigned long flags;
 
-	BUG_ON(!(old & MUTEX_HELD));
 	spin_lock_irqsave(&m->wait.lock, flags);
 	wake_mutex_waiter(m);
 	spin_unlock_irqrestore(&m->wait.lock, flags);
-}
-
-void mutex_unlock(struct mutex *m)
-{
-	unsigned int old;
-
-	lockdep_assert_held(m);
-	lock_released(m);
-	old = rmw_sub(&m->state, MUTEX_HELD);
-	if (unlikely(old != MUTEX_HELD))
-		mutex_unlock_slow(m, old);
 }
 
 /* ---- Reader-writer semaphore ----------------------------------------------------------------- */

@@ -33,13 +33,6 @@
 #include <pagoda/spinlock.h>
 #include <pagoda/vm_task.h>
 
-void init_waitqueue_head(wait_queue_head_t *wq)
-{
-	spin_lock_init(&wq->lock, RANK_LEAF);
-	INIT_LIST_HEAD(&wq->waiters);
-	atomic_set(&wq->nr_waiting, 0);
-}
-
 void prepare_to_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry, const void *key)
 {
 	entry->task = port_current();

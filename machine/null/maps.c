@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+/*
+ * maps.c: tier 2 of the null port: kernel page tables that nobody's MMU reads.
+ *
+ * The core writes entries for vmalloc addresses and then uses plain pointers. The first touch of a
+ * page comes here as a signal, and the page is mapped as the tables say (kernel_translate()). A
+ * flush takes the host's mapping away, so the next touch looks at the tables again: a missing flush
+ * shows as old contents.
+ *
+ * There is one task, and nobody who could wake it: to sleep without a token would be to sleep for
+ * ever.
+ */
+#include <machine/null.h>
+
+#include <pagoda/bug.h>
+#include <asm/pgtable.h>
+
+#include "host.h"
+
+static bool has_token;
+
+static bool map_touched(unsigned long address)
+{
+	pgprot_t prot;
+	phys_addr_t pa;
+
+	if (address < VMALLOC_START || address >= VMALLOC_END ||
+	    !kernel_translate(address, &pa, &prot))
+		return false;
+	host_map_page(address & PAGE_MASK, pa & PAGE_MASK);
+	return true;
+}
+
+void null_maps_init(void)
+{
+	host_on_touch(map_touched);
+}
+
+void port_load_pgd(phys_addr_t pgd_pa)
+{
+	(void)pgd_pa; /* no MMU: what is mapped is asked of the tables at each touch */
+}
+
+void port_map_kernel_image(void)
+{
+	/* The image is the host's program; no part of it lies in RAM. */
+}
+
+void port_flush_tlb_page(unsigned long addr)
+{
+	if (addr >= VMALLOC_START && addr < VMALLOC_END)
+		host_unmap(addr & PAGE_MASK, PAGE_SIZE);
+}
+
+void port_flush_tlb_all(void)
+{
+	host_unmap(VMALLOC_START, VMALLOC_END - VMALLOC_START);
+}
+
+/* ---- Sleeping ----------------------------------------------------------------------- */
+
+void port_park(u64 deadline_ns)
+{
+	if (!has_token && deadline_ns == UINT64_MAX)
+		panic("null port: the only task sleeps for ever");
+	has_token = false;
+}
+
+void port_unpark(struct vm_task *task)
+{
+	BUG_ON(task != null_task);
+	has_token = true;
+}
+
+bool port_fatal_signal_pending(void)
+{
+	return false;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * boot_kernel_map.c: the boot of tier 2: the kernel's page tables, vmalloc and kmap, and tasks that
+ * sleep.
+ *
+ *	mutex_wait_ops		from now on a contended mutex sleeps
+ *	paging_init		the kernel's page tables, called back by mm_boot_heap()
+ *	mm_boot_heap		tier 1
+ *	vmalloc_init, kmap_init
+ *
+ * Locking: one CPU, interrupts off. Failure: no memory for page tables is a panic.
+ */
+#include "boot_tiers.h"
+#include <mm/base/mutex_internal.h>
+#include <pagoda/highmem.h>
+#include <pagoda/init.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/slab.h>
+#include <pagoda/vmalloc.h>
+#include <asm/pgtable.h>
+
+static const struct mutex_wait_ops sleeping_mutexes = {
+	.wait = mutex_wait,
+	.wake = mutex_wake,
+};
+
+static unsigned long shrink_kernel_caches(gfp_t gfp_mask)
+{
+	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
+}
+
+void __init mm_boot_kernel_map(const struct mm_boot_info *info)
+{
+	mutex_wait_ops = &sleeping_mutexes;
+	boot_kernel_tables = paging_init;
+	mm_boot_heap(info);
+	frame_keepers.shrink_caches = shrink_kernel_caches;
+	vmalloc_init();
+	kmap_init();
+}

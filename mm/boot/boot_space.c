@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * boot_space.c: the boot of tier 3: address spaces, and the lists of their pages.
+ *
+ *	frame_keepers		the page allocator makes the lists forget pages that are freed
+ *	mm_boot_kernel_map	tiers 1 and 2
+ *	mm_structs_init		caches, the zero page
+ *	fault_around_init, fault_trace_init	boot options of faults
+ *
+ * Locking: one CPU, interrupts off. Failure: no memory for the caches is a panic.
+ */
+#include <mm/space/fault_internal.h>
+#include <pagoda/fault_trace.h>
+#include <pagoda/init.h>
+#include <pagoda/lru.h>
+#include <pagoda/mm.h>
+#include <pagoda/page_alloc.h>
+#include <pagoda/slab.h>
+#include <pagoda/vmalloc.h>
+
+void __init mm_boot_space(const struct mm_boot_info *info)
+{
+	frame_keepers.drain_batches = lru_add_drain;
+	frame_keepers.forget_page = lru_cache_del;
+	mm_boot_kernel_map(info);
+	mm_structs_init();
+	fault_around_init();
+	fault_trace_init();
+}
+
+void mm_validate_all(void)
+{
+	validate_buddy();
+	validate_lru();
+	validate_slab();
+	validate_vmalloc();
+}
