@@ -9,13 +9,31 @@
 
 PAGODA_C_BEGIN
 
-/* Put a page that is on no list on its zone's inactive list / take it off its list. Any context. */
+/*
+ * Put a page on the list of its zone that its flags name, unless it is on one, in a batch, or kept
+ * off the lists by mlock. Context: any. Refs: the caller has one; the list takes none. Return:
+ * nothing.
+ */
 void lru_cache_add(struct page *page);
+/*
+ * Take a page off its list, if it is on one; it is not active any more. Context: any. Return:
+ * nothing.
+ */
 void lru_cache_del(struct page *page);
-/* Move an inactive page to the active list / an active one to the inactive list. Any context. */
+/*
+ * Move an inactive page to the active list of its kind. Context: any. Refs: the caller has one.
+ * Return: nothing.
+ */
 void activate_page(struct page *page);
+/*
+ * Move an active page to the inactive list of its kind. Context: any. Refs: the caller has one.
+ * Return: nothing.
+ */
 void deactivate_page(struct page *page);
-/* Note a use: the first marks the page referenced, the second activates it. */
+/*
+ * Note a use of the page: the first one sets PG_referenced, the second one activates it.
+ * Context: any. Refs: the caller has one. Return: nothing.
+ */
 void mark_page_accessed(struct page *page);
 
 /*
@@ -33,9 +51,10 @@ struct page_list_ops {
 extern const struct page_list_ops *page_list_ops;
 
 /*
- * What reclaim evicted is remembered for a while by its place, mapping and index or swap entry
- * (FX-13): whoever has put a page with contents from its store back into
- * its mapping or the swap cache, and on the LRU, says so; it may become active at once.
+ * Report that a page with contents from its store is back in its mapping or in the swap cache, and
+ * on its list. Evicted pages are remembered for a while by their place (mapping and index, or swap
+ * entry), so that a page that comes back soon may become active at once (FX-13).
+ * Context: process context. Refs: the caller has one. Return: nothing.
  */
 static inline void page_refaulted(struct page *page)
 {
@@ -55,9 +74,13 @@ struct lru_batch {
 	struct page *pages[LRU_BATCH_PAGES];
 } __aligned(64);
 extern struct lru_batch lru_batches[NR_CPUS];
+/* Put the pages of this CPU's batch on their lists. Context: interrupts off. Return: nothing. */
 void lru_batch_drain(struct lru_batch *batch);
 
-/* A new anonymous page, not yet visible to anybody; count 1, no flags. Any context. */
+/*
+ * Add a new anonymous page, with count 1 and not yet visible to anyone, to this CPU's batch.
+ * Context: any. Refs: the batch takes a reference of its own. Return: nothing.
+ */
 static inline void lru_cache_add_anon(struct page *page)
 {
 	unsigned long flags = port_irq_save();
@@ -71,11 +94,15 @@ static inline void lru_cache_add_anon(struct page *page)
 	port_irq_restore(flags);
 }
 
-/* Empty this CPU's batch / every CPU's. Interrupts on for the latter. */
+/* Empty this CPU's batch. Context: any. Return: nothing. */
 void lru_add_drain(void);
+/*
+ * Empty the batches of all CPUs; with interrupts off, only this CPU's. Context: no spinlocks held.
+ * Return: nothing.
+ */
 void lru_add_drain_all(void);
 
-/* References of a page besides the one that a batch holds. */
+/* Count the references of a page without that of a batch. Context: any. Return: their number. */
 static inline int page_count_no_batch(const struct page *page)
 {
 	int count = page_count(page); /* first: a batch seen afterwards was part of it */
@@ -83,7 +110,11 @@ static inline int page_count_no_batch(const struct page *page)
 	return count - test_bit(PG_lru_add, &page->flags);
 }
 
-/* Put many pages that were unhooked, as put_page() each; quick for anonymous ones. */
+/*
+ * Drop a reference to each of nr pages that were unmapped; faster than put_page() for anonymous
+ * ones.
+ * Context: process context. Locks: no spinlocks held. Refs: drops the caller's. Return: nothing.
+ */
 void release_pages(struct page **pages, unsigned int nr);
 
 /* ---- What reclaim does with the lists ------------------------------------------------------ */
@@ -91,7 +122,7 @@ void release_pages(struct page **pages, unsigned int nr);
 /* The flag that puts a page on the anonymous pair of lists; 0: the policy wants one pair only. */
 extern unsigned long lru_kind_flag; /* (C) after boot */
 
-/* The list a page belongs on by its flags. */
+/* The list on which a page with these flags belongs. Context: any. Return: the list. */
 static inline enum lru_list flags_lru(unsigned long flags)
 {
 	int inactive = flags & lru_kind_flag ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE;
@@ -103,21 +134,29 @@ static inline enum lru_list page_lru(const struct page *page)
 	return flags_lru(READ_ONCE(page->flags));
 }
 /*
- * The page at the cold end of a list, with a reference, moved to the hot end so that the
- * next call sees another; NULL: the list is empty. Pages that are just being freed are
- * passed over.
+ * Get the page at the cold end of a list. It is moved to the hot end, so that the next call returns
+ * another one; pages that are being freed are skipped.
+ * Context: any. Refs: the caller gets a reference. Return: the page, or NULL: the list is empty.
  */
 struct page *lru_take_coldest(zone_t *zone, enum lru_list list);
-/* It has been written for reclaim: to the cold end of its inactive list. Any context. */
+/*
+ * Move a page that was written for reclaim to the cold end of its inactive list. Context: any.
+ * Refs: the caller has one. Return: nothing.
+ */
 void lru_rotate_written(struct page *page);
-/* A page that some VMA locks stays off the lists (PG_mlocked) / may be back on them. */
+/*
+ * Keep a page that a region locks off the lists (PG_mlocked). Context: any. Refs: the caller has
+ * one.
+ * Return: nothing.
+ */
 void lru_cull_mlocked(struct page *page);
+/* Put such a page back on its list. Context: any. Refs: the caller has one. Return: nothing. */
 void lru_rescue_mlocked(struct page *page);
 
 /*
- * An anonymous page that may be dropped rather than swapped, on the inactive file list (lazily
- * freed, advise_pages.c) / an ordinary one again, active. False: it was already, or it is on no
- * list. Any context.
+ * Make an anonymous page one that may be dropped instead of swapped, on the inactive file list
+ * (advise_pages.c), or an ordinary, active one again.
+ * Context: any. Refs: the caller has one. Return: false: it was so already, or it is on no list.
  */
 bool lru_set_lazyfree(struct page *page, bool lazyfree);
 static inline bool PageLazyFree(const struct page *page)
@@ -125,13 +164,19 @@ static inline bool PageLazyFree(const struct page *page)
 	return PageAnon(page) && !PageSwapBacked(page);
 }
 
-/* Pages on a list in all zones / on the active, the inactive lists / kept off them by mlock. */
+/* Pages on one list of all zones. Context: any; a snapshot without locks. Return: pages. */
 unsigned long lru_pages(enum lru_list list);
+/* Pages on the active lists. Context, Return: likewise. */
 unsigned long nr_active_pages(void);
+/* Pages on the inactive lists. Context, Return: likewise. */
 unsigned long nr_inactive_pages(void);
+/* Pages kept off the lists by mlock. Context, Return: likewise. */
 unsigned long nr_mlocked_pages(void);
 
-/* Every list's length, flags and zones are right. Panics if not. */
+/*
+ * Check that every list's length, and the flags and zones of its pages, are right, for tests.
+ * Context: any. Locks: takes each lruvec's lock. Return: nothing; panics if not.
+ */
 void validate_lru(void);
 
 PAGODA_C_END

@@ -65,7 +65,7 @@ static inline unsigned int nr_nodes_in(nodemask_t nodes)
 		nr++;
 	return nr;
 }
-/* The nodes that have memory. */
+/* Find the nodes that have memory. Context: any. Return: a bit for each. */
 nodemask_t nodes_with_memory(void);
 static inline bool node_isset(int nid, nodemask_t nodes)
 {
@@ -78,7 +78,10 @@ struct mpol_request {
 	nodemask_t nodes;
 	bool beyond; /* it also named nodes that cannot be */
 };
-/* That policy; MPOL_DEFAULT: NULL. ERR_PTR(-EINVAL, -ENOMEM). May sleep. */
+/*
+ * Make the policy that a program asks for. Context: may sleep. Refs: the caller owns one reference.
+ * Return: the policy; NULL for MPOL_DEFAULT; ERR_PTR(-EINVAL or -ENOMEM).
+ */
 struct mempolicy *mpol_new(const struct mpol_request *want) __must_check;
 static inline struct mempolicy *mpol_get(struct mempolicy *pol)
 {
@@ -87,34 +90,50 @@ static inline struct mempolicy *mpol_get(struct mempolicy *pol)
 	return pol;
 }
 void mpol_put(struct mempolicy *pol); /* NULL allowed */
+/* Do two policies (NULL: none) place every page alike? Context: any. Return: true if they do. */
 bool mpol_equal(const struct mempolicy *a, const struct mempolicy *b);
-/* As /proc/PID/numa_maps names it. */
+/*
+ * Print a policy (NULL: the default) into size bytes at buf, as /proc/PID/numa_maps names it.
+ * Context: any. Return: nothing.
+ */
 void mpol_to_str(char *buf, size_t size, const struct mempolicy *pol);
 
 /* ---- The current task's policy ------------------------------------------------------------- */
 
-/* Takes the reference over. */
+/*
+ * Set the current task's policy (NULL: none). Context: process context. Refs: takes over the
+ * caller's reference, drops that of the old one. Return: nothing.
+ */
 void do_set_mempolicy(struct mempolicy *pol);
 /*
- * get_mempolicy(2): *policy is a mode or a node, *nodes its nodes. -EINVAL, -EFAULT (no such
- * address, or its page cannot be had). Takes mmap_lock. May sleep.
+ * get_mempolicy(2): *policy is set to a mode or a node, *nodes to its nodes.
+ * Context: may sleep. Locks: takes mmap_lock.
+ * Return: 0, -EINVAL, -EFAULT (no such address, or its page cannot be had), -EINTR.
  */
 int do_get_mempolicy(int *policy, nodemask_t *nodes, unsigned long addr, unsigned int flags);
-/* fork: the child begins with the parent's. / The task ends. */
+/*
+ * fork: the child starts with the parent's policy. Context: any. Refs: takes one for the child.
+ * Return: nothing.
+ */
 void mpol_fork(struct vm_task *child, const struct vm_task *parent);
+/* The task ends: drop its policy. Context: process context. Return: nothing. */
 void mpol_exit(struct vm_task *task);
 
 /* ---- Regions --------------------------------------------------------------------------------- */
 
 /*
- * mbind(2) on the current mm. privileged: CAP_SYS_NICE. -EINVAL, -EPERM, -EFAULT (not all
- * mapped), -EIO (MPOL_MF_STRICT: pages that stay elsewhere), -ENOMEM, -EINTR (a fatal signal).
+ * mbind(2) on the current address space: [start, start + len) in bytes; flags MPOL_MF_; privileged:
+ * CAP_SYS_NICE.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: 0, -EINVAL, -EPERM, -EFAULT (not all mapped), -EIO (MPOL_MF_STRICT: pages that stay
+ * elsewhere), -ENOMEM, -EINTR.
  */
 int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want,
 	     unsigned int flags, bool privileged);
 /*
- * set_mempolicy_home_node(2), after its arguments were checked. -ENOENT, -EOPNOTSUPP, -ENOMEM,
- * -EINTR.
+ * set_mempolicy_home_node(2) for [start, end), after its arguments were checked.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: 0, -ENOENT, -EOPNOTSUPP, -ENOMEM, -EINTR.
  */
 int do_set_home_node(unsigned long start, unsigned long end, int node);
 
@@ -134,26 +153,32 @@ static inline struct page *alloc_page_vma(gfp_t gfp, const struct vm_area_struct
 /* ---- Moving pages (migrate.c) ---------------------------------------------------------------- */
 
 /*
- * The page at addr to node nid. mmap_lock held for write. The node it is on then; -ENOENT: no page;
- * -EFAULT: no region; -EBUSY: in use by others than this address space, or no anonymous page;
- * -ENOMEM: the node is full. all: also what others map (none is moved, but -EBUSY instead of
- * -EACCES). May sleep.
+ * Move the page at addr to node nid. all: the caller may move pages that others map, too; none is
+ * moved, but the error is -EBUSY instead of -EACCES.
+ * Context: may sleep. Locks: mmap_lock held for write.
+ * Return: the node on which the page is afterwards; -ENOENT (no page), -EFAULT (no region), -EBUSY
+ * (used by others, or not anonymous), -EACCES, -ENOMEM (the node is full).
  */
 int migrate_user_page(struct mm_struct *mm, unsigned long addr, int nid, bool all);
-/* The node of the page at addr: -ENOENT, -EFAULT as above. mmap_lock held. */
+/*
+ * Find the node of the page at addr. Context: does not sleep. Locks: mmap_lock held.
+ * Return: the node; -ENOENT (no page), -EFAULT (no region).
+ */
 int user_page_node(struct mm_struct *mm, unsigned long addr);
 /*
- * migrate_pages(2): every page on a node of from to that of to in its place; how many could not, or
- * -EINTR. Takes mmap_lock.
+ * migrate_pages(2): move every page on the n-th node of from to the n-th node of to.
+ * Context: may sleep. Locks: takes mmap_lock for write. Return: how many could not be moved, or
+ * -EINTR.
  */
 long migrate_mm(struct mm_struct *mm, nodemask_t from, nodemask_t to, bool all);
 /*
- * Pages in [start, end) that lie where pol does not allow: with move, they go where it says (all:
- * also those that others map). How many stay. Locks: mmap_lock for write. May sleep.
+ * Find the pages in [start, end) that lie where pol does not allow it and, with move, move them.
+ * all: as migrate_user_page().
+ * Context: may sleep. Locks: mmap_lock held for write. Return: how many stay.
  */
 long migrate_range(struct mm_struct *mm, unsigned long start, unsigned long end,
 		   const struct mempolicy *pol, bool move, bool all);
-/* The node that pol wants for addr in vma, now. */
+/* Choose the node for the page at addr in vma, now, by pol. Context: any. Return: the node. */
 int mpol_node(const struct mempolicy *pol, const struct vm_area_struct *vma, unsigned long addr);
 
 PAGODA_C_END

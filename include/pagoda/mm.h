@@ -64,47 +64,107 @@ static inline unsigned long huge_page_bytes(unsigned long flags)
 }
 
 /* ---- Lifetime (Table 9.2) --------------------------------------------------------- */
-/* Caches of mm_structs and VMAs, the zero page. Boot, after slab. */
+/*
+ * Create the caches of mm_structs and VMAs, and allocate the zero page.
+ * Context: once, at boot, after the slab allocator. Return: nothing; panics without memory.
+ */
 void mm_structs_init(void);
-/* Address spaces that exist, init_mm not counted. */
+/*
+ * Count the address spaces that exist, without init_mm.
+ * Context: any but interrupt handlers. Return: their number.
+ */
 unsigned long nr_mms(void);
-/* A new empty address space: mm_users 1, mm_count 1. NULL if no memory. */
+/*
+ * Make an empty address space.
+ * Context: may sleep. Refs: the caller owns the one user (mm_users 1, mm_count 1).
+ * Return: the mm, or NULL without memory.
+ */
 struct mm_struct *mm_alloc(void) __must_check;
-/* fork: a copy of current_vm->mm with copy-on-write. NULL if no memory, nothing changed. (AS-44) */
+/*
+ * fork: copy an address space, with copy-on-write. (AS-44)
+ * Context: may sleep. Locks: takes oldmm's mmap_lock for write; oldmm must have a user.
+ * Refs: the caller owns the one user of the copy.
+ * Return: the copy, or NULL without memory or if a fatal signal is pending.
+ */
 struct mm_struct *dup_mm(struct mm_struct *oldmm) __must_check;
+/*
+ * Add a user, which keeps the regions and pages.
+ * Context: any. Refs: the caller has a user already. Return: nothing.
+ */
 void mmget(struct mm_struct *mm);
-/* Drop a user; the last one unmaps everything (exit_mmap) and drops a count. May sleep. */
+/*
+ * Drop a user; the last one unmaps everything (exit_mmap) and drops a count.
+ * Context: may sleep; no spinlocks, no mmap_lock. Return: nothing.
+ */
 void mmput(struct mm_struct *mm);
-/* Drop a count; the last one frees the page tables' root and the struct. */
+/*
+ * Drop a count; the last one frees the top page table and the mm_struct.
+ * Context: process context, does not sleep. Return: nothing.
+ */
 void mmdrop(struct mm_struct *mm);
+/*
+ * Remove all regions with their pages and tables.
+ * Context: may sleep. Locks: takes mmap_lock for write. Assumes: the last user has gone.
+ * Return: nothing.
+ */
 void exit_mmap(struct mm_struct *mm);
 
 /*
- * Context switch (section CS). Interrupts off. next NULL: a kernel thread, prev's tables are
- * borrowed.
+ * Load the page tables of next on this CPU (section CS).
+ * Context: interrupts off. Refs: next has a count or a user for as long as it is loaded.
+ * Return: nothing.
  */
 void switch_mm(struct mm_struct *prev, struct mm_struct *next);
-/* exec: install mm as the current task's and load it; the old one is put. May sleep. */
+/*
+ * exec: make mm the current task's address space and load it; the old one is put.
+ * Context: may sleep. Refs: takes over the caller's user of mm. Return: nothing.
+ */
 void activate_mm(struct mm_struct *mm);
-/* exit: give up current_vm->mm; the task runs on as a kernel thread does. May sleep. */
+/*
+ * exit: give up the current task's address space; the task goes on as a kernel thread.
+ * Context: may sleep; interrupts on. Refs: drops the task's user. Return: nothing.
+ */
 void exit_mm(void);
 /*
- * The whole address-space part of a context switch between tasks (CS-02 to CS-05):
- * loads next's tables, or lets next borrow prev's. Returns the mm to mmdrop() after the
- * switch, or NULL. Interrupts off.
+ * The address-space part of a context switch between tasks (CS-02 to CS-05): load next's tables, or
+ * let next borrow prev's.
+ * Context: interrupts off. Refs: a borrower holds a count.
+ * Return: the mm to mmdrop() after the switch, or NULL.
  */
 struct mm_struct *context_switch_mm(struct vm_task *prev, struct vm_task *next);
 
 /* ---- Regions ------------------------------------------------------------------------ */
-/* First VMA with vm_end > addr, or NULL. mmap_lock held. (AS-32, CT-12) */
+/*
+ * Find the first region that ends above addr; it need not contain addr. (AS-32, CT-12)
+ * Context: any but interrupt handlers. Locks: mmap_lock held.
+ * Return: the region, which stays as long as the lock is held; NULL: there is none.
+ */
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr);
+/*
+ * The same, and the region before it in *pprev (NULL: none). Context, Locks, Return: as find_vma().
+ */
 struct vm_area_struct *find_vma_prev(struct mm_struct *mm, unsigned long addr,
 				     struct vm_area_struct **pprev);
+/*
+ * Find the first region that overlaps [start, end), start below end.
+ * Context: any but interrupt handlers. Locks: mmap_lock held. Return: the region, or NULL.
+ */
 struct vm_area_struct *find_vma_intersection(struct mm_struct *mm, unsigned long start,
 					     unsigned long end);
+/*
+ * Choose an address for a new region of len bytes (page aligned) in the current address space.
+ * file, pgoff (pages) and flags (MAP_) are those of the request; addr is a hint, or with MAP_FIXED
+ * the address.
+ * Context: may sleep. Locks: mmap_lock held for write.
+ * Return: the address, or -ENOMEM, -EINVAL, -EPERM (below MMAP_MIN_ADDR), or the file's error.
+ */
 unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsigned long len,
 				unsigned long pgoff, unsigned long flags);
-/* Grow a stack down to cover addr (page rounded); -ENOMEM if limits or the guard gap forbid. */
+/*
+ * Grow a stack down so that it covers addr (rounded down to a page).
+ * Context: may sleep. Locks: mmap_lock held for write.
+ * Return: 0, or -ENOMEM if the limits, the guard gap or another region forbid it; nothing changed.
+ */
 int expand_stack(struct vm_area_struct *vma, unsigned long addr) __must_check;
 
 #define MAX_MAP_COUNT sysctl_max_map_count
@@ -119,43 +179,115 @@ unsigned long vm_commit_limit(void);
 #define MMAP_MIN_ADDR	SZ_64K
 
 /* ---- System calls -------------------------------------------------------------------- */
-/* offset in bytes; file NULL with MAP_ANONYMOUS, else the caller's reference is only borrowed. */
+/*
+ * mmap(2): addr, len and offset are in bytes; prot and flags are PROT_ and MAP_ bits.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Refs: the region takes a reference to file; the caller keeps its own. NULL with MAP_ANONYMOUS.
+ * Return: the address, or a negative errno with nothing changed.
+ */
 unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long len,
 		      unsigned long prot, unsigned long flags, unsigned long offset) __must_check;
+/*
+ * munmap(2): unmap [addr, addr + len), in bytes; holes are allowed.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: 0, -EINVAL, -ENOMEM (a split needs a VMA) or -EINTR, with nothing changed.
+ */
 int do_munmap(unsigned long addr, size_t len) __must_check;
+/*
+ * mprotect(2): give [start, start + len), in bytes, the rights prot (PROT_).
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: 0, or -EINVAL, -EACCES, -ENOMEM, -EINTR; the part before the error stays changed.
+ */
 int do_mprotect(unsigned long start, size_t len, unsigned long prot) __must_check;
+/*
+ * mremap(2): resize or move a region; addresses and lengths in bytes, flags MREMAP_.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: the new address, or a negative errno with nothing changed.
+ */
 unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len,
 			unsigned long flags, unsigned long new_addr) __must_check;
-/* The new break, or the old one if it could not be moved. 0 asks. */
+/*
+ * brk(2): move the end of the heap to the address brk; 0 asks for it.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: the new break, or the old one if it could not be moved; -EINTR.
+ */
 unsigned long do_brk(unsigned long brk);
+/*
+ * madvise(2) on the current address space: [start, start + len) in bytes, behavior MADV_.
+ * Context: may sleep. Locks: takes mmap_lock, released between regions or batches.
+ * Return: 0 or a negative errno; the part before the error stays changed. -ENOMEM also for holes.
+ */
 int do_madvise(unsigned long start, size_t len, int behavior) __must_check;
 /*
- * do_madvise() on mm, of which the caller holds mm_users: MADV_WILLNEED, COLD and PAGEOUT only. 0
- * or -errno. May sleep.
+ * do_madvise() on mm, for MADV_WILLNEED, MADV_COLD and MADV_PAGEOUT only.
+ * Context: may sleep. Locks: takes mmap_lock. Refs: the caller has a user of mm.
+ * Return: 0 or a negative errno.
  */
 int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int behavior) __must_check;
+/*
+ * mlock2(2): lock [start, start + len), in bytes; flags: MLOCK_ONFAULT.
+ * Context: may sleep. Locks: takes mmap_lock for write, then for read to fault the pages in.
+ * Return: 0, -EINVAL, -EPERM, -ENOMEM, -EAGAIN, -EINTR; what was flagged or faulted in before
+ * stays.
+ */
 int do_mlock(unsigned long start, size_t len, unsigned int flags) __must_check;
 /*
- * Show other pages of the file in [start, start + size) of a shared mapping. flags: MAP_NONBLOCK.
+ * remap_file_pages(2): map size bytes of the file from page pgoff on at start, in a shared mapping
+ * of it. flags: MAP_NONBLOCK.
+ * Context: may sleep. Locks: takes mmap_lock. Return: 0 or a negative errno.
  */
 int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long pgoff,
 			unsigned long flags) __must_check;
+/*
+ * munlock(2): unlock [start, start + len), in bytes.
+ * Context: may sleep. Locks: takes mmap_lock for write. Return: 0, -EINVAL, -ENOMEM, -EINTR.
+ */
 int do_munlock(unsigned long start, size_t len) __must_check;
+/*
+ * mlockall(2): flags MCL_.
+ * Context: may sleep. Locks: takes mmap_lock for write, then for read to fault the pages in.
+ * Return: 0, -EINVAL, -EPERM, -ENOMEM, -EINTR; pages that could not be faulted in are not reported.
+ */
 int do_mlockall(int flags) __must_check;
+/* munlockall(2). Context: may sleep. Locks: takes mmap_lock for write. Return: 0 or -EINTR. */
 int do_munlockall(void) __must_check;
+/*
+ * msync(2): [start, start + len) in bytes, flags MS_. MS_SYNC writes the files' pages and waits.
+ * Context: may sleep. Locks: takes mmap_lock, but not while it writes.
+ * Return: 0, -EINVAL, -ENOMEM (holes, after the rest), -EBUSY, -EINTR, or an I/O error.
+ */
 int do_msync(unsigned long start, size_t len, int flags) __must_check;
+/*
+ * mincore(2): write one byte per page of [start, start + len) to user memory at vec.
+ * Context: may sleep; touches user memory. Locks: takes mmap_lock for read, in pieces.
+ * Return: 0, -EINVAL, -ENOMEM, -EFAULT, -EINTR.
+ */
 int do_mincore(unsigned long start, size_t len, unsigned long vec) __must_check;
 
 /*
- * For exec, on a new mm that is already current (activate_mm): a stack VMA that
- * ends at top; the heap's start.
+ * exec: make a stack region of size bytes that ends at the address top (both are rounded up to
+ * pages) in a new mm, which is the current one already. vm_flags: VM_EXEC or 0.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: 0, -EINVAL, -ENOMEM, -EAGAIN, -EINTR.
  */
 int setup_stack_vma(struct mm_struct *mm, unsigned long top, unsigned long size,
 		    unsigned long vm_flags) __must_check;
-/* An anonymous private region [addr, addr + len) replacing what was there (bss). */
+/*
+ * exec: map anonymous private memory at [addr, addr + len), in bytes, in place of what was there
+ * (bss). vm_flags: VM_EXEC or 0. addr is page aligned, len is rounded up.
+ * Context: may sleep. Locks: takes mmap_lock for write.
+ * Return: 0, -EINVAL, -ENOMEM, -EAGAIN, -EINTR, with nothing changed.
+ */
 int vm_brk_range(unsigned long addr, unsigned long len, unsigned long vm_flags) __must_check;
+/*
+ * exec: the address at which the heap starts, empty, in a new mm.
+ * Context: any; the mm has no other user. Return: nothing.
+ */
 void set_brk_start(struct mm_struct *mm, unsigned long start);
-/* Choose mmap_base from the stack limit and layout. */
+/*
+ * exec: choose mmap_base and the direction of placement from the stack limit, in bytes.
+ * Context: any; the mm has no other user. Return: nothing.
+ */
 void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit);
 
 /* ---- Faults ---------------------------------------------------------------------------- */
@@ -168,30 +300,47 @@ void arch_pick_mmap_layout(struct mm_struct *mm, unsigned long stack_rlimit);
 extern unsigned long fault_around_bytes;
 
 /*
- * Serve a fault in vma at address (FAULT_FLAG_ bits). mmap_lock held for read. May sleep.
- * With FAULT_FLAG_ALLOW_RETRY the result may have VM_FAULT_RETRY: mmap_lock was dropped, and vma
- * must not be used any more. If it has no VM_FAULT_ERROR bit, and no fatal signal is pending, the
- * caller takes the lock, finds the region again, and calls once more with fault_retry_flags(). Last
- * it calls fault_retry_end().
+ * Serve a fault in vma at address, which vma contains; flags are FAULT_FLAG_ bits. The rights were
+ * checked.
+ *
+ * With FAULT_FLAG_ALLOW_RETRY the result may have VM_FAULT_RETRY: mmap_lock was released, and vma
+ * must not be used any more. If the result has no VM_FAULT_ERROR bit, and no fatal signal is
+ * pending, the caller takes the lock, finds the region again, and calls once more with
+ * fault_retry_flags(). At the end it calls fault_retry_end().
+ * Context: may sleep. Locks: mmap_lock held for read, on return too unless VM_FAULT_RETRY is set.
+ * Return: VM_FAULT_ bits.
  */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags);
 /*
- * The FAULT_FLAG_ bits for the second try; flags and fault are those of the first, which had
+ * Flags for the second try of a fault, from flags and result of the first, which had
  * VM_FAULT_RETRY.
+ * Context: any. Return: FAULT_FLAG_ bits.
  */
 unsigned int fault_retry_flags(unsigned int flags, vm_fault_t fault);
 /*
  * After a write fault of user mode, when current_vm->nr_dirtied has reached DIRTIED_BETWEEN_CHECKS:
- * the task waits here while too many pages are dirty. No locks held. May sleep.
+ * let the task wait while too many pages are dirty.
+ * Context: may sleep. Locks: none held. Return: nothing.
  */
 void fault_throttle_writer(void);
-/* Drop the reference to the page that was kept between the tries of a fault, if there is one. */
+/*
+ * Drop the reference to the page that was kept between the tries of a fault, if there is one.
+ * Context: may sleep. Return: nothing.
+ */
 void fault_retry_end(void);
-/* The entry from the trap (arch/x86). error_code as the CPU gives it. */
+/*
+ * Handle a page fault; called by the trap handler (arch/x86). error_code is the CPU's (PF_ bits of
+ * asm/fault.h), address the faulting one as the MMU saw it.
+ * Context: may sleep, unless the fault happened with interrupts off. Locks: takes mmap_lock for
+ * read.
+ * Return: nothing; the fault was served, or a signal sent, or a fixup chosen, or the task died.
+ */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code, unsigned long address);
 /*
- * The page mapped at addr, without a reference; NULL if none, or write and not both writable and
- * dirty (PT-13). mmap_lock held.
+ * Find the page that is mapped at addr, without a fault. write: only if the entry is writable and
+ * dirty. (PT-13)
+ * Context: any but interrupt handlers. Locks: mmap_lock held. Refs: none is taken.
+ * Return: the page, or NULL.
  */
 struct page *follow_page(struct mm_struct *mm, unsigned long addr, bool write);
 enum populate_mode {
@@ -202,30 +351,43 @@ enum populate_mode {
 	POPULATE_FOR_WRITE, /* MADV_POPULATE_WRITE */
 };
 /*
- * Fault in every page of [start, end). 0, or what ended it: -EFAULT (no rights, SIGBUS), -EINVAL
- * (advice for a region that it does not suit), -ENOMEM (no memory; advice for a range with holes,
- * after the rest was done), -EINTR (a fatal signal); what came before stays. Locks: takes
- * mmap_lock, and lets go of it between batches. May sleep.
+ * Fault in every page of [start, end), page aligned addresses.
+ * Context: may sleep. Locks: takes mmap_lock for read, and releases it between batches.
+ * Refs: the caller has a user of mm.
+ * Return: 0, or what ended it: -EFAULT (no rights, or SIGBUS), -EINVAL (advice for a region that it
+ * does not suit), -ENOMEM (no memory; or advice for a range with holes, after the rest was done),
+ * -EINTR (a fatal signal). Pages that were faulted in stay.
  */
 long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end,
 		 enum populate_mode mode);
 /*
- * The page behind addr in any mm, with a reference, faulted in as needed (force: even
- * where protection forbids, breaking COW). For /proc/PID/mem and process_vm_*.
- * NULL if there is none. mmap_lock taken here. May sleep.
+ * Get the page behind addr in any mm, faulted in as needed, for /proc/PID/mem and process_vm_*.
+ * write: for writing. force: even where the rights of the region forbid it, with copy-on-write
+ * done.
+ * Context: may sleep. Locks: takes mmap_lock for read. Refs: the caller gets a reference to the
+ * page.
+ * Return: the page, or NULL.
  */
 struct page *get_user_page(struct mm_struct *mm, unsigned long addr, bool write, bool force);
 /*
- * Up to nr pages from addr on, for a device to read, or with write to fill: these stay what the
- * address space has there, unless it unmaps them (gup.c). How many there are: a page that has too
- * many pins ends it, as a bad address and a fatal signal do. Takes mmap_lock, not held on return.
- * May sleep.
+ * Pin up to nr pages from addr on, for a device that reads them, or with write fills them. They
+ * stay what the address space has there until it unmaps them (gup.c).
+ * Context: may sleep. Locks: takes mmap_lock for read. Refs: each page must be given to
+ * unpin_user_page().
+ * Return: how many were pinned; a page with too many pins, a bad address or a fatal signal ends it.
  */
 unsigned int pin_user_pages(struct mm_struct *mm, unsigned long addr, unsigned int nr, bool write,
 			    struct page **pages);
-/* Let go of one of them; write as it was then: it is dirty, with all its buffers. May sleep. */
+/*
+ * Unpin one page; write as it was then, which marks the page dirty with all its buffers.
+ * Context: may sleep. Refs: drops those of the pin. Return: nothing.
+ */
 void unpin_user_page(struct page *page, bool write);
-/* Copy to or from another address space; returns bytes done. May sleep. */
+/*
+ * Copy len bytes between buf, in kernel memory, and addr in another address space.
+ * Context: may sleep. Locks: takes mmap_lock for read. Refs: the caller has a user of mm.
+ * Return: how many bytes were copied.
+ */
 size_t access_process_vm(struct mm_struct *mm, unsigned long addr, void *buf, size_t len,
 			 bool write, bool force);
 
@@ -239,8 +401,9 @@ vm_fault_t vmf_insert_pfn(struct vm_fault *vmf, unsigned long pfn);
 /* ---- Unmapping, for truncation -------------------------------------------------------- */
 struct address_space;
 /*
- * Remove every PTE of the mapping's pages in [start, end) pages, COW copies too (end 0: to the
- * end).
+ * Remove every entry that maps pages [start, end) of the mapping (page numbers; end 0: to the end
+ * of the file); even_cows: those of private copies, too.
+ * Context: may sleep. Locks: takes i_mmap_rwsem for read. Return: nothing.
  */
 void unmap_mapping_range(struct address_space *mapping, pgoff_t start, pgoff_t end, bool even_cows);
 
@@ -255,22 +418,32 @@ enum clear_refs_kind {
 	CLEAR_REFS_SOFT_DIRTY,
 	CLEAR_REFS_HIWATER
 };
-/* 0, or -EINTR (a fatal signal): nothing changed. Takes mmap_lock. May sleep. */
+/*
+ * Clear the marks of use that kind names in all of mm.
+ * Context: may sleep. Locks: takes mmap_lock, for write where regions change. Refs: a user of mm.
+ * Return: 0, or -EINTR (a fatal signal) with nothing changed.
+ */
 int clear_refs(struct mm_struct *mm, enum clear_refs_kind kind) __must_check;
 
 /* ---- Counting for /proc ------------------------------------------------------------------ */
+/*
+ * The resident pages of mm. Context: any; the counters may change while they are added. Return:
+ * pages.
+ */
 static inline unsigned long get_mm_rss(struct mm_struct *mm)
 {
 	return (unsigned long)(atomic_long_read(&mm->rss_anon) + atomic_long_read(&mm->rss_file) +
 			       atomic_long_read(&mm->rss_shmem));
 }
+/* The largest number of resident pages so far. Context: any. Return: pages. */
 static inline unsigned long get_mm_hiwater_rss(struct mm_struct *mm)
 {
 	return max(READ_ONCE(mm->hiwater_rss), get_mm_rss(mm));
 }
 /*
- * List, tree, gaps, counts, totals and page tables of mm agree. mmap_lock held, nobody faulting.
- * Panics if not.
+ * Check that list, tree, gaps, counts, totals and page tables of mm agree, for tests.
+ * Context: may sleep. Locks: mmap_lock held, no faults at the same time. Return: nothing; panics if
+ * not.
  */
 void validate_mm(struct mm_struct *mm);
 

@@ -12,10 +12,11 @@ PAGODA_C_BEGIN
 struct mm_struct;
 
 /*
- * The entries of the first table that covers something of [*addr, end): a pointer to the one for
- * *addr, which moves to where the table begins, or NULL if there is no table below end. *nr:
- * entries until the table or the range ends. Skips what is empty a table at a time, on every level.
- * Locks: mmap_lock held.
+ * Find the first page table with entries in [*addr, end); what is empty is skipped a table at a
+ * time, on every level. *addr moves to the first address that the table has in the range, and *nr
+ * is set to the number of entries until the table or the range ends. Entries are only to be read.
+ * Context: does not sleep. Locks: mmap_lock held, which keeps the table.
+ * Return: the entry for *addr, or NULL: there is no table below end.
  */
 const pte_t *next_table(struct mm_struct *mm, unsigned long *addr, unsigned long end,
 			unsigned long *nr);

@@ -45,7 +45,7 @@ unsigned int fault_retry_flags(unsigned int flags, vm_fault_t fault)
 	return (flags & ~FAULT_FLAG_ALLOW_RETRY) | FAULT_FLAG_TRIED;
 }
 
-/* Cleared before put_page(): putting the page may sleep, and another fault may come meanwhile. */
+/* The field is cleared first, so that it never names a page without a reference. */
 void fault_retry_end(void)
 {
 	struct page *page = current_vm->fault_page;

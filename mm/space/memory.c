@@ -377,8 +377,8 @@ static noinline vm_fault_t nopage_with_policy(struct vm_fault *vmf)
 /*
  * The entry is none and the region has an object: ask the object for the page. For a write to a
  * private mapping the copy's frame is allocated before nopage is called, because nopage may return
- * its page locked, and an allocation under a page lock could wait for reclaim, which waits for that
- * lock.
+ * its page locked: an allocation may have to reclaim memory, and others would wait for the page
+ * lock meanwhile.
  */
 static vm_fault_t do_no_page(struct vm_fault *vmf)
 {

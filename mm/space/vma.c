@@ -568,8 +568,8 @@ void vma_unlink(struct vm_area_struct *vma)
 }
 
 /*
- * close() first, while the file is still referenced. The anon_vma is left last, as the VMA's pages
- * must be unmapped before no walk can find them.
+ * close() first, while the file is still referenced. The pages are unmapped already, so that no
+ * walk needs to find them by the anon_vma.
  */
 void remove_vma(struct vm_area_struct *vma)
 {
