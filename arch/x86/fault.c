@@ -97,6 +97,7 @@ static void trace_fault(unsigned long error_code, unsigned long address,
 					.kernel_area = address >= TASK_SIZE,
 					.by = by};
 
+	VM_BUG_ON(by >= NR_FAULT_MECHANISMS);
 	if (likely(!fault_trace))
 		return;
 	if (vma && vma->vm_start <= address) {
@@ -315,6 +316,7 @@ static void fault_was_killed(struct user_fault *f)
 /* Take mmap_lock for read. False: it is not held, and the fault was answered. */
 static bool lock_for_fault(struct user_fault *f)
 {
+	VM_BUG_ON(!f->mm);
 	if (likely(down_read_trylock(&f->mm->mmap_lock)))
 		return true;
 	/* A kernel bug (no fixup): do not wait, the code may hold the lock itself (FT-17). */
@@ -389,6 +391,7 @@ static struct vm_area_struct *find_good_area(struct user_fault *f)
 		bad_area(f, SEGV_ACCERR);
 		return NULL;
 	}
+	VM_BUG_ON(f->address < vma->vm_start || f->address >= vma->vm_end);
 	return vma;
 }
 
@@ -454,6 +457,7 @@ static void do_user_addr_fault(struct pt_regs *regs, unsigned long error_code,
 		bad_area_nosemaphore(regs, error_code, address, SEGV_MAPERR);
 		return;
 	}
+	VM_BUG_ON(!f.mm); /* fault_is_atomic() */
 	count_vm_event(pgfault);
 	if (error_code & PF_WRITE)
 		f.flags |= FAULT_FLAG_WRITE;

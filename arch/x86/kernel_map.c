@@ -125,6 +125,7 @@ pte_t *lookup_kernel_pte(unsigned long va)
 	unsigned long addr = kva_to_mmu(va);
 	pmd_t *pmd = walk_to_pmd(&init_mm, addr);
 
+	VM_BUG_ON(addr < TASK_SIZE);
 	if (!pmd || pmd_none(pmdp_get(pmd)) || pmd_large(pmdp_get(pmd)))
 		return NULL;
 	return pte_offset(pmd, addr);

@@ -47,6 +47,7 @@ struct user_desc {
 	u32 seg_32bit : 1, contents : 2, read_exec_only : 1, limit_in_pages : 1,
 		seg_not_present : 1, useable : 1, lm : 1;
 };
+static_assert(sizeof(struct user_desc) == 16, "modify_ldt(2) fixes its layout");
 enum { CONTENTS_DATA, CONTENTS_STACK }; /* grows down: below the limit is out of bounds */
 
 struct ldt {

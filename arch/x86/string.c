@@ -18,6 +18,7 @@
 /* From this many bytes on a borrowed vector register pays. */
 #define LONG_FILL_BYTES 512
 #define FILL_STRIDE	256 /* bytes a turn of fill_strides() */
+static_assert(LONG_FILL_BYTES >= FILL_STRIDE, "fill_strides() fills at least one stride");
 
 /*
  * Fill n bytes, a multiple of FILL_STRIDE and not 0, with a repeated word. The index counts from -n

@@ -17,6 +17,8 @@ PAGODA_C_BEGIN
 #define PGT_CACHE_HIGH 50
 #define PGT_CACHE_LOW  25
 
+static_assert(PGT_CACHE_LOW < PGT_CACHE_HIGH, "trimming makes a list shorter");
+
 enum pgt_list { PGT_PGD, PGT_PMD, PGT_PTE, NR_PGT_LISTS }; /* p4d and pud tables share PMD's */
 
 /*
@@ -86,6 +88,7 @@ static inline pmd_t *walk_alloc_pmd(struct mm_struct *mm, unsigned long addr)
 	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, addr), addr);
 	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
 
+	VM_BUG_ON(addr >= TASK_SIZE); /* pte_alloc_kernel() is for the kernel half */
 	return pud ? pmd_alloc(mm, pud, addr) : NULL;
 }
 static inline pte_t *walk_alloc_pte(struct mm_struct *mm, unsigned long addr)

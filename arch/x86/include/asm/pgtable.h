@@ -48,6 +48,11 @@ PAGODA_C_BEGIN
 
 static_assert(PTRS_PER_PTE * sizeof(pteval_t) == PAGE_SIZE, "a table is a page");
 static_assert(PTRS_PER_PGD * sizeof(pteval_t) <= PAGE_SIZE, "a PGD fits a page");
+/* Each level's span is its number of entries times the span of the level below. */
+static_assert(1ul << (PGDIR_SHIFT - P4D_SHIFT) == PTRS_PER_P4D, "a PGD entry covers a P4D table");
+static_assert(1ul << (P4D_SHIFT - PUD_SHIFT) == PTRS_PER_PUD, "a P4D entry covers a PUD table");
+static_assert(1ul << (PUD_SHIFT - PMD_SHIFT) == PTRS_PER_PMD, "a PUD entry covers a PMD table");
+static_assert(TASK_SIZE % PAGE_SIZE == 0, "user space ends at a page");
 static_assert(PMD_SHIFT == PAGE_SHIFT + (PTRS_PER_PTE == 1024 ? 10 : 9),
 	      "a PMD entry covers a table");
 
@@ -213,14 +218,18 @@ static inline void ptep_set_used(pte_t *p, bool written)
 {
 	pteval_t bits = _PAGE_ACCESSED | (written ? _PAGE_DIRTY | _PAGE_SOFT_DIRTY : 0);
 
+	VM_BUG_ON(!(entry_read(&p->pte) & (_PAGE_PRESENT | _PAGE_PROTNONE)));
+	VM_BUG_ON(written && !(entry_read(&p->pte) & _PAGE_RW));
 	(void)rmw_or(&p->pte, bits); /* the old value is not needed */
 }
 static inline void ptep_set_wrprotect(pte_t *p)
 {
+	VM_BUG_ON(!(entry_read(&p->pte) & (_PAGE_PRESENT | _PAGE_PROTNONE)));
 	rmw_and(&p->pte, (pteval_t)~_PAGE_RW);
 }
 static inline bool ptep_test_and_clear_young(pte_t *p)
 {
+	VM_BUG_ON(!(entry_read(&p->pte) & (_PAGE_PRESENT | _PAGE_PROTNONE)));
 	return rmw_and(&p->pte, (pteval_t)~_PAGE_ACCESSED) & _PAGE_ACCESSED;
 }
 static inline bool ptep_test_and_clear_dirty(pte_t *p)
@@ -306,6 +315,7 @@ static inline unsigned long pte_pfn(pte_t pte)
 }
 static inline pte_t pfn_pte(unsigned long pfn, pgprot_t prot)
 {
+	VM_BUG_ON((pteval_t)((pteval_t)pfn << PAGE_SHIFT) & (pteval_t)~PTE_PFN_MASK);
 	return __pte((pteval_t)((pteval_t)pfn << PAGE_SHIFT) | pgprot_val(prot));
 }
 static inline pte_t mk_pte_phys(phys_addr_t pa, pgprot_t prot)
@@ -329,6 +339,7 @@ static inline struct page *pte_page(pte_t pte)
  */
 static inline swp_entry_t swp_entry(unsigned long type, unsigned long offset)
 {
+	VM_BUG_ON(type > 0x1f || offset << 9 >> 9 != offset);
 	return (swp_entry_t){(type << 1) | (offset << 9)};
 }
 static inline unsigned long swp_type(swp_entry_t e)
@@ -341,10 +352,12 @@ static inline unsigned long swp_offset(swp_entry_t e)
 }
 static inline pte_t swp_entry_to_pte(swp_entry_t e)
 {
+	VM_BUG_ON(e.val & (_PAGE_PRESENT | _PAGE_PROTNONE | _PAGE_SWP_SOFT_DIRTY));
 	return __pte(e.val);
 }
 static inline swp_entry_t pte_to_swp_entry(pte_t pte)
 {
+	VM_BUG_ON(pte_none(pte) || pte_present(pte));
 	return (swp_entry_t){(unsigned long)pte_val(pte_swp_clear_soft_dirty(pte))};
 }
 
@@ -453,28 +466,33 @@ static inline unsigned long pte_index(unsigned long addr)
 /* The entry that covers addr (PT-11). The entry above must be present. */
 static inline pgd_t *pgd_offset(const struct mm_struct *mm, unsigned long addr)
 {
+	VM_BUG_ON(!mm->pgd);
 	return mm->pgd + pgd_index(addr);
 }
 static inline p4d_t *p4d_offset(pgd_t *pgd, unsigned long addr)
 {
 	if (P4D_FOLDED)
 		return (p4d_t *)pgd;
+	VM_BUG_ON(!pgd_present(pgdp_get(pgd)));
 	return (p4d_t *)entry_table(pgd_val(pgdp_get(pgd))) + p4d_index(addr);
 }
 static inline pud_t *pud_offset(p4d_t *p4d, unsigned long addr)
 {
 	if (PUD_FOLDED)
 		return (pud_t *)p4d;
+	VM_BUG_ON(!p4d_present(p4dp_get(p4d)));
 	return (pud_t *)entry_table(p4d_val(p4dp_get(p4d))) + pud_index(addr);
 }
 static inline pmd_t *pmd_offset(pud_t *pud, unsigned long addr)
 {
 	if (PMD_FOLDED)
 		return (pmd_t *)pud;
+	VM_BUG_ON(!pud_present(pudp_get(pud)));
 	return (pmd_t *)entry_table(pud_val(pudp_get(pud))) + pmd_index(addr);
 }
 static inline pte_t *pte_offset(pmd_t *pmd, unsigned long addr)
 {
+	VM_BUG_ON(!pmd_present(pmdp_get(pmd)) || pmd_large(pmdp_get(pmd)));
 	return (pte_t *)entry_table(pmd_val(pmdp_get(pmd))) + pte_index(addr);
 }
 
@@ -527,34 +545,52 @@ static inline void update_mmu_cache(struct vm_area_struct *vma, unsigned long ad
 extern pgd_t *swapper_pg_dir;
 
 /*
- * Final kernel page tables: the direct map of all low memory (large pages where the
- * CPU has them), empty tables for kmap slots, the machine's own image; then loads
- * them. Once, with bootmem up, interrupts off. Panics without memory.
+ * Build the final kernel page tables and load them: the direct map of all low memory (large pages
+ * where the CPU has them), empty tables for kmap slots, the machine's own image.
+ * Context: once, at boot, with bootmem, interrupts off. Return: nothing; panics without memory.
  */
 void paging_init(void);
 
 /* Tables made for kernel addresses since boot; they are kept for ever. (init_mm.page_table_lock) */
 extern unsigned long nr_kernel_tables;
 
-/* The PTE of a kernel address, NULL if there is no table (or a large page). Never allocates. */
+/*
+ * Find the entry of a kernel address. Context: any. Locks: the caller owns the range.
+ * Return: the entry, or NULL: there is no table, or a large page maps the address.
+ */
 pte_t *lookup_kernel_pte(unsigned long va);
-/* The same, making missing tables. NULL: no memory. May sleep. */
+/*
+ * Find the entry of a kernel address, and allocate missing tables. Context: may sleep.
+ * Locks: takes init_mm's page_table_lock. Return: the entry, or NULL without memory.
+ */
 pte_t *pte_alloc_kernel(unsigned long va) __must_check;
-/* Map size bytes of physical memory at va, 4 KiB pages; on -ENOMEM nothing is mapped. May sleep. */
+/*
+ * Map size bytes of physical memory from pa on at va, in 4 KiB pages; all three are page aligned.
+ * Context: may sleep. Locks: the caller owns the range. Return: 0, or -ENOMEM with nothing mapped.
+ */
 int map_kernel_range(unsigned long va, phys_addr_t pa, unsigned long size,
 		     pgprot_t prot) __must_check;
-/* Map nr pages side by side; on -ENOMEM nothing is mapped. May sleep. */
+/*
+ * Map nr pages side by side from va on. Context: may sleep. Locks: the caller owns the range.
+ * Refs: the caller keeps the pages. Return: 0, or -ENOMEM with nothing mapped.
+ */
 int map_kernel_pages(unsigned long va, struct page **pages, unsigned long nr,
 		     pgprot_t prot) __must_check;
 /*
- * Clear the entries of [va, va + size). The caller flushes (flush_tlb_kernel_range) before it frees
- * frames.
+ * Clear the entries of [va, va + size), in bytes, page aligned. The caller calls
+ * flush_tlb_kernel_range() before it frees the frames. Context: any. Locks: the caller owns the
+ * range. Return: nothing.
  */
 void unmap_kernel_range(unsigned long va, unsigned long size);
-/* What va translates to in the reference tables, large pages understood; false: nothing (PT-37). */
+/*
+ * Translate va by the reference tables, through large pages, too (PT-37). Context: any.
+ * Return: true with *pa and *prot set; false: it is not mapped.
+ */
 bool kernel_translate(unsigned long va, phys_addr_t *pa, pgprot_t *prot);
 /*
- * Copy missing upper-level entries for va into mm's tables; true if that made it present (FT-33).
+ * Copy the top-level entry for a kernel address (as the MMU saw it) into mm's tables if it is
+ * missing there (FT-33). Context: any, in the fault handler. Return: true if the address is mapped
+ * now.
  */
 bool sync_kernel_mapping(struct mm_struct *mm, unsigned long mmu_addr);
 

@@ -24,19 +24,25 @@
  */
 #pragma once
 
+#include <pagoda/bug.h>
 #include <pagoda/mm_types.h>
 
 PAGODA_C_BEGIN
 
 /* ---- Flushing on every CPU that may hold translations of mm (SM-06) ------------------- */
 /*
- * Interrupts on, or mm active on this CPU alone. Changes to tables before the call are seen by all
- * after it.
+ * Flush translations of mm's user addresses, of the page at addr, of [start, end) in bytes, or all,
+ * on every CPU that may have them. Changes to tables before the call are seen by all CPUs after it.
+ * Context: interrupts on, or mm is active on this CPU alone; does not sleep. Return: nothing.
  */
 void flush_tlb_page(struct mm_struct *mm, unsigned long addr);
 void flush_tlb_range(struct mm_struct *mm, unsigned long start, unsigned long end);
 void flush_tlb_mm(struct mm_struct *mm);
-/* Kernel addresses, global translations too, on all CPUs (SM-14). */
+/*
+ * Flush translations of kernel addresses [start, end), or all, global ones too, on all CPUs
+ * (SM-14).
+ * Context: interrupts on. Return: nothing.
+ */
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 void flush_tlb_all(void);
 /*
@@ -45,10 +51,14 @@ void flush_tlb_all(void);
  */
 void tlb_call_on(unsigned long mask, void (*fn)(void *arg), void *arg);
 /*
- * The CPUs that may hold translations of mm now, after changes made to its tables before the call.
+ * Find the CPUs that may have translations of mm, after changes made to its tables before the call.
+ * Context: any. Return: a mask, bit n for CPU n.
  */
 unsigned long tlb_cpus_of(const struct mm_struct *mm);
-/* All translations of user space on these CPUs. Interrupts on, no spinlocks. */
+/*
+ * Flush all translations of user space on the CPUs of the mask.
+ * Context: interrupts on. Locks: no spinlocks held. Return: nothing.
+ */
 void flush_tlb_cpus(unsigned long cpus);
 
 /* Above this many pages the whole address space is flushed. */
@@ -63,7 +73,10 @@ struct tlb_state {
 } __aligned(64);
 extern struct tlb_state cpu_tlbstate[];
 
-/* The tables of mm stay loaded on this CPU for a task that has none. Interrupts off. */
+/*
+ * Keep mm's tables loaded on this CPU for a task that has no mm.
+ * Context: interrupts off. Refs: the task has a count of mm. Return: nothing.
+ */
 void enter_lazy_tlb(struct mm_struct *mm);
 
 /* ---- Unhook, flush, free -------------------------------------------------------------------- */
@@ -78,14 +91,20 @@ struct mmu_gather {
 	void *tables[8];
 };
 
-/* Begin collecting what is unhooked from mm; fullmm: all of it goes. */
+/*
+ * Begin collecting what is unhooked from mm. fullmm: all of it, with no CPU on its tables.
+ * Context: any. Refs: mm stays until tlb_finish_mmu(). Return: nothing.
+ */
 void tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm, bool fullmm);
 /*
- * Flush what was collected, so that no CPU reaches it; nothing is freed. Under page_table_lock,
- * too.
+ * Flush what was collected, so that no CPU can use it any more; nothing is freed.
+ * Context: does not sleep. Locks: page_table_lock may be held. Return: nothing.
  */
 void tlb_flush_translations(struct mmu_gather *tlb);
-/* Flush and free everything collected. No spinlocks. */
+/*
+ * Flush and free everything collected. Context: process context. Locks: no spinlocks held.
+ * Return: nothing.
+ */
 void tlb_flush_mmu(struct mmu_gather *tlb);
 /*
  * The end: the same, and what others have unhooked in the range but not flushed yet is flushed,
@@ -93,6 +112,7 @@ void tlb_flush_mmu(struct mmu_gather *tlb);
  */
 static inline void tlb_finish_mmu(struct mmu_gather *tlb)
 {
+	VM_BUG_ON(!tlb->fullmm && atomic_read(&tlb->mm->nr_gathers) <= 0);
 	if (tlb->start < tlb->end || tlb->nr_pages | tlb->nr_tables)
 		tlb_flush_mmu(tlb);
 	if (tlb->fullmm)
@@ -105,6 +125,7 @@ static inline void tlb_finish_mmu(struct mmu_gather *tlb)
 /* The translation of [addr, addr + PAGE_SIZE) was removed or narrowed. */
 static inline void tlb_changed(struct mmu_gather *tlb, unsigned long addr, unsigned long end)
 {
+	VM_BUG_ON(addr >= end);
 	if (addr < tlb->start)
 		tlb->start = addr;
 	if (end > tlb->end)
@@ -116,6 +137,7 @@ static inline void tlb_changed(struct mmu_gather *tlb, unsigned long addr, unsig
  */
 static inline bool __must_check tlb_remove_page(struct mmu_gather *tlb, struct page *page)
 {
+	VM_BUG_ON(tlb->nr_pages >= TLB_BATCH_PAGES);
 	tlb->pages[tlb->nr_pages++] = page;
 	return tlb->nr_pages == TLB_BATCH_PAGES;
 }
