@@ -16,6 +16,7 @@ static const struct boot_word kernel_boot_words[] = {
 	{"latency_debug",
 	 "measure for how long nobody else could run, and for how long interrupts were off"},
 	{"latency_test", "exceed both limits on purpose"},
+	{"conformance", "or =TIER: test the machine's port up to that tier, then power off"},
 	{"panic_test", "or =KIND: panic at once"},
 	{"root", "=DISK whose ext2 file system the program sees"},
 	{"tty.rows", "=N lines of the terminal"},

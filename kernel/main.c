@@ -23,6 +23,7 @@
 #include <pagoda/blkdev.h>
 #include <pagoda/bootmem.h>
 #include <pagoda/bug.h>
+#include <pagoda/conformance.h>
 #include <pagoda/init.h>
 #include <pagoda/machine.h>
 #include <pagoda/mm.h>
@@ -43,7 +44,8 @@
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 
-#define BOOT_FAILED_STATUS 71 /* for QEMU's isa-debug-exit; a panic's is 70 */
+#define BOOT_FAILED_STATUS	  71 /* for QEMU's isa-debug-exit; a panic's is 70 */
+#define CONFORMANCE_FAILED_STATUS 72
 
 static struct boot_info *boot;
 
@@ -183,6 +185,16 @@ static void panic_if_asked(void)
 	panic("panic_test: asked for on the command line");
 }
 
+/* "conformance" or "conformance=TIER": does the machine keep the contract of port.h? */
+static void test_port_if_asked(void)
+{
+	if (!boot_option("conformance", NULL))
+		return;
+	if (pagoda_conformance((unsigned int)boot_option_number("conformance", ~0ul)))
+		machine_power_off(CONFORMANCE_FAILED_STATUS);
+	machine_power_off(0);
+}
+
 /* The first program, with what the command line has for it. Does not return on failure. */
 static void execute_init(void)
 {
@@ -206,6 +218,7 @@ static void first_task(void *arg)
 {
 	(void)arg;
 	panic_if_asked();
+	test_port_if_asked();
 	if (boot_option("latency_test", NULL))
 		latency_test();
 	mount_root();

@@ -7,6 +7,7 @@
  */
 #include "hosted_internal.h"
 
+#include <asm/control.h>
 #include <asm/cpufeature.h>
 #include <asm/pgtable.h>
 #include <pagoda/init.h>
@@ -14,6 +15,19 @@
 /* The kernel's code and data are the host process's: no part of them lies in simulated RAM. */
 void port_map_kernel_image(void)
 {
+}
+
+static void read_control(struct x86_control *control)
+{
+	*control = (struct x86_control){
+		.known = true,
+		.cr0 = X86_CR0_WP,
+		.cr4 = (PGTABLE_LEVELS >= 3 ? X86_CR4_PAE : 0) |
+		       (PGTABLE_LEVELS == 5 ? X86_CR4_LA57 : 0) | X86_CR4_PSE | X86_CR4_PGE |
+		       X86_CR4_SMEP | X86_CR4_SMAP,
+		.efer = X86_EFER_NXE,
+		.cr3_root = this_cpu()->mmu.root,
+	};
 }
 
 void hosted_boot(const struct hosted_config *config)
@@ -28,6 +42,7 @@ void hosted_boot(const struct hosted_config *config)
 	sched_init(config);
 	if (config->no_mm_boot)
 		return;
+	x86_read_control = read_control;
 	x86_features = (struct x86_features){
 		.pse = true, .pge = true, .nx = HAVE_NX, .smep = true, .smap = true};
 	info.seed = (unsigned long)port_clock_ns();

@@ -11,7 +11,7 @@ from lab.common import ROOT, Refusal
 from lab.sources import read, source_files
 from lab.testing import test
 
-CODE_FOLDERS = ("lib", "mm", "arch", "machine", "kernel", "fs", "guest", "lab")
+CODE_FOLDERS = ("lib", "mm", "arch", "conformance", "machine", "kernel", "fs", "guest", "lab")
 CODE_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".ld")
 TOP_FOLDERS = {*CODE_FOLDERS, "docs", "include", "tests"}
 QUOTED = re.compile(r"`([^`\n]+)`")

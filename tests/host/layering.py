@@ -29,6 +29,7 @@ MAY_INCLUDE = [  # first match by folder counts
     ("include/pagoda", {"pagoda", "lib", "asm", "port"}),
     ("lib", {"lib", "pagoda"}),
     ("mm", {"pagoda", "lib", "asm", "mm"}),
+    ("conformance", {"pagoda", "lib", "asm"}),
     ("arch", {"pagoda", "lib", "asm", "port"}),
     ("machine/hosted", {"pagoda", "lib", "asm", "port", "machine", "libc"}),
     ("machine/null", {"pagoda", "lib", "asm", "port", "machine", "libc"}),
@@ -55,7 +56,7 @@ ONLY = {
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", re.MULTILINE)
 SPDX = "SPDX-License-Identifier: MIT"
-WITHOUT_CONDITIONALS = ("mm/", "lib/", "kernel/", "fs/", "arch/", "machine/pc/")
+WITHOUT_CONDITIONALS = ("mm/", "conformance/", "lib/", "kernel/", "fs/", "arch/", "machine/pc/")
 
 
 def layer_of(header):

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* flush.h: what tiers 2 and 3 share: a page shown on two frames in turn, a look at a task. */
+#pragma once
+
+#include <pagoda/types.h>
+
+/* What the frames hold. */
+#define SHOWN_FIRST  0x1111ul
+#define SHOWN_SECOND 0x2222ul
+
+/*
+ * What a page of kernel addresses reads as after its entry went from the first frame to the second
+ * and every CPU called flush(address). global: the entry's bit of that name. 0: no memory.
+ * Interrupts on.
+ */
+unsigned long conformance_read_after(void (*flush)(void *at), bool global);
+
+struct vm_task;
+/* What the port has set wrongly in the struct of a task that runs (tier3.c); NULL: nothing. */
+const char *conformance_task_complaint(const struct vm_task *task);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threads.h: waiting for threads, a thread to be killed (tier4.c), and the test of a disk (disk.c).
+ */
+#pragma once
+
+#include <pagoda/types.h>
+
+/* Let others run until *counter is value. False: it was not after some seconds. Interrupts on. */
+bool conformance_wait_for(int *counter, int value);
+
+/* What a thread that runs conformance_victim() tells. Zeroed by the test that starts it. */
+struct conformance_victim {
+	int running, ended; /* set with release order as each comes true */
+	bool pending_before, killed;
+	u64 waited_ns;
+};
+/* A user task in the eyes of the core, that is parked until it is killed. arg: its struct. */
+void conformance_victim(void *arg);
+
+/* A test: transfers to a disk whose requests end in another task. */
+void conformance_disk(void);
