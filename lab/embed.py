@@ -18,6 +18,7 @@ here (--lists), and tests/host/embed.py holds them against mm/tiers.txt.
 import os
 import re
 import shutil
+import string
 import subprocess
 
 from lab import embed_header, packages
@@ -32,8 +33,8 @@ PREFIX_LENGTH_MAX = 32
 # The headers that a host of a tier includes beside those of lower tiers.
 PUBLIC_HEADERS = {
     1: ["pagoda/port.h", "pagoda/errno.h", "pagoda/bug.h", "pagoda/init.h", "pagoda/boot_option.h", "pagoda/bootmem.h",
-        "pagoda/page_alloc.h", "pagoda/slab.h", "pagoda/meminfo.h", "pagoda/vmstat.h", "pagoda/page_wait.h"],
-    2: ["pagoda/vmalloc.h", "pagoda/highmem.h", "asm/pgtable.h", "asm/pgalloc.h", "asm/cpufeature.h"],
+        "pagoda/page_alloc.h", "pagoda/slab.h", "pagoda/meminfo.h", "pagoda/vmstat.h", "pagoda/vm_task.h"],
+    2: ["pagoda/page_wait.h", "pagoda/vmalloc.h", "pagoda/highmem.h", "asm/pgtable.h", "asm/pgalloc.h", "asm/cpufeature.h"],
     3: ["pagoda/mm.h", "pagoda/mempolicy.h", "pagoda/uaccess.h", "pagoda/pagewalk.h", "pagoda/fault_trace.h",
         "pagoda/lru.h", "asm/fault.h", "asm/ptrace.h", "asm/ldt.h"],
     4: ["pagoda/pagemap.h", "pagoda/blkdev.h", "pagoda/buffer_head.h", "pagoda/task_io.h"],
@@ -42,7 +43,7 @@ PUBLIC_HEADERS = {
 REQUIRED_FLAGS = ["-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks",
                   "-fno-common", "-mno-red-zone", "-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none",
                   "-fno-asynchronous-unwind-tables"]
-# Names that the core takes from a machine without port.h saying so.
+# Names that a machine may define beside those of port.h: the table of instructions that may fault (asm/fault.h).
 PORT_BESIDES = {"__start___ex_table", "__stop___ex_table"}
 PORT_FOLDER = "machine/embed/include"
 PORT_HEADERS = [f"{PORT_FOLDER}/port/{name}.h" for name in ("inline", "layout")]
@@ -261,9 +262,10 @@ def make_object(folder):
     shutil.rmtree(os.path.join(folder, "obj"))
 
 
-def symbols(path, *options):
+def symbols(path, *options, kinds):
+    """Names whose kind, a letter of nm, is among these."""
     done = subprocess.run(["nm", *options, path], capture_output=True, text=True)
-    return sorted(line.split()[-1] for line in done.stdout.splitlines())
+    return sorted(words[-1] for line in done.stdout.splitlines() if (words := line.split())[-2] in kinds)
 
 
 def names_of_port():
@@ -273,14 +275,15 @@ def names_of_port():
 
 
 def check_object(path, prefix):
-    """The names that the object defines and those that it asks of a host."""
-    defined, undefined = symbols(path, "-g", "--defined-only"), symbols(path, "-u")
+    """The names that the object defines, those that it asks of a host, and those that a host may leave out."""
+    defined = symbols(path, "-g", "--defined-only", kinds=string.ascii_letters)
+    undefined, weak = symbols(path, "-u", kinds="U"), symbols(path, "-u", kinds="vw")
     bare = [name for name in defined if not name.startswith(prefix)]
     allowed = {prefix + name for name in names_of_port()}
-    bare += [name for name in undefined if name not in allowed]
+    bare += [name for name in undefined + weak if name not in allowed]
     if bare:
         raise Refusal(EXIT_HOST, f"embed: {path} defines or asks for what it should not: {', '.join(bare[:10])}")
-    return defined, undefined
+    return defined, undefined, weak
 
 
 def text_bytes(path):
@@ -326,7 +329,7 @@ def embed(options):
     packages.ensure(packages.FOR_EMBED)
     was_made = new_folder(options.out)
     try:
-        defined, undefined = fill(options.out, options)
+        defined, undefined, weak = fill(options.out, options)
     except BaseException:
         for name in os.listdir(options.out):
             path = os.path.join(options.out, name)
@@ -337,7 +340,8 @@ def embed(options):
     print(f"{options.out}/pagoda.o: tier {options.tier} ({TIERS[options.tier]}), {options.geometry}, "
           f"{text_bytes(os.path.join(options.out, 'pagoda.o'))} bytes of text and constants\n"
           f"{options.out}/pagoda.h: declares what it exports, {len(defined)} names\n"
-          f"asks for {len(undefined)} names: {' '.join(undefined)}")
+          f"asks for {len(undefined)} names: {' '.join(undefined)}" +
+          (f"\nuses if they are there: {' '.join(weak)}" if weak else ""))
     return 0
 
 

@@ -35,6 +35,7 @@ KEYWORDS = set("auto break case char const continue default do double else enum 
                "__typeof__ __volatile__ __extension__ __inline asm typeof".split())
 TAG_WORDS = {"struct", "union", "enum"}
 PORT_HEADER = "include/pagoda/port.h"
+INLINES_MARK = "/* the port's inlines */\n"
 
 
 def tokens_of(text):
@@ -82,6 +83,7 @@ def closure(headers, folders):
 
 def body_of(text):
     """A header's text without what concerns it as a file of its own."""
+    text = text.replace("#include <port/inline.h>\n", INLINES_MARK)
     text = re.sub(r"^/\* SPDX.*?\*/\n|^#pragma once\n|^#include [^\n]*\n", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 
@@ -92,12 +94,12 @@ def port_calls(inline_header):
 
 
 def join_port(port, inline_header):
-    """port.h with the inlines of a port behind it; those that only call their twin become the twin."""
+    """port.h with the inlines of a port in their place; those that only call their twin become the twin."""
     for name in port_calls(inline_header):
         port = re.sub(rf"^static inline ([^;{{}}]*\bport_{name}\([^;{{}}]*;)", r"\1", port, flags=re.MULTILINE)
         inline_header = re.sub(rf"^\w[^\n{{}}]*\bport_call_{name}\([^\n{{}}]*;\n", "", inline_header, flags=re.MULTILINE)
         inline_header = re.sub(rf"^static inline [^;{{}}]*\bport_{name}\([^{{}}]*\{{[^{{}}]*\}}\n+", "", inline_header, flags=re.MULTILINE)
-    return port + "\n" + inline_header.replace("port_call_", "port_")
+    return port.replace(INLINES_MARK, inline_header.replace("port_call_", "port_"))
 
 
 # ---- What is defined ---------------------------------------------------------------------------------------------

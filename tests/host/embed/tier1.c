@@ -14,7 +14,13 @@ const struct pagoda_port_layout pagoda_port_layout = {
 
 static bool irqs_on;
 
-const struct pagoda_port_mem_range * pagoda_port_memory_map(unsigned int *nr)
+static struct pagoda_vm_task only_task = {
+	.flags = pagoda_PF_KTHREAD,
+	.local_pages = { &only_task.local_pages, &only_task.local_pages },
+	.comm = "host",
+};
+
+const struct pagoda_port_mem_range *pagoda_port_memory_map(unsigned int *nr)
 {
 	static const struct pagoda_port_mem_range all = { .start = 0, .end = HOST_RAM_BYTES };
 
@@ -56,12 +62,9 @@ void pagoda_port_on_each_cpu(unsigned long mask, void (*fn)(void *arg), void *ar
 		fn(arg);
 }
 
-pagoda_u64 pagoda_port_clock_ns(void)
+struct pagoda_vm_task *pagoda_port_current(void)
 {
-	struct timespec now;
-
-	timespec_get(&now, TIME_UTC);
-	return (pagoda_u64)now.tv_sec * 1000000000u + (pagoda_u64)now.tv_nsec;
+	return &only_task;
 }
 
 void pagoda_port_log(enum pagoda_port_log_level level, const char *message, size_t len)

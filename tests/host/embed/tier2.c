@@ -16,12 +16,24 @@ void pagoda_port_flush_tlb_page(unsigned long addr)
 	(void)addr;
 }
 
-void pagoda_port_flush_tlb(void)
+void pagoda_port_flush_tlb_all(void)
 {
 }
 
-void pagoda_port_flush_tlb_all(void)
+/* One task never waits for another: each call finds a token. */
+void pagoda_port_park(pagoda_u64 deadline_ns)
 {
+	(void)deadline_ns;
+}
+
+void pagoda_port_unpark(struct pagoda_vm_task *task)
+{
+	(void)task;
+}
+
+bool pagoda_port_fatal_signal_pending(void)
+{
+	return false;
 }
 
 void use_tier2(void)

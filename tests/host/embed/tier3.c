@@ -3,24 +3,12 @@
 #include "host.h"
 
 static struct pagoda_rlimit limits[pagoda_RLIM_NLIMITS];
-static struct pagoda_vm_task only_task = {
-	.flags = pagoda_PF_KTHREAD,
-	.active_mm = &pagoda_init_mm,
-	.rlim = limits,
-	.local_pages = { &only_task.local_pages, &only_task.local_pages },
-	.comm = "host",
-};
 
-/* No access to user memory is made by instructions that may fault: the table of those has no entries. */
-const struct pagoda_exception_table_entry pagoda___start___ex_table[1];
-extern const struct pagoda_exception_table_entry pagoda___stop___ex_table[1]
-	__attribute__((alias("pagoda___start___ex_table")));
-
-struct pagoda_vm_task * pagoda_port_current(void)
+void pagoda_port_flush_tlb(void)
 {
-	return &only_task;
 }
 
+/* Nothing here accesses user memory: copies move no byte. */
 size_t pagoda_port_copy_from_user(void *dst, unsigned long src, size_t n)
 {
 	(void)dst, (void)src;
@@ -45,12 +33,6 @@ size_t pagoda_port_strncpy_from_user(char *dst, unsigned long src, size_t n)
 	return 0;
 }
 
-int pagoda_port_cmpxchg_user(unsigned long addr, pagoda_u32 *old, pagoda_u32 new)
-{
-	(void)addr, (void)old, (void)new;
-	return -pagoda_EFAULT;
-}
-
 void pagoda_port_fault_signal(struct pagoda_pt_regs *regs, int signo, int si_code, unsigned long addr,
 			  unsigned long error_code)
 {
@@ -72,30 +54,8 @@ void pagoda_port_send_signal(struct pagoda_vm_task *task, int signo)
 	(void)task, (void)signo;
 }
 
-bool pagoda_port_fatal_signal_pending(void)
-{
-	return false;
-}
-
-/* One task never waits for another: each call finds a token. */
-void pagoda_port_park(pagoda_u64 deadline_ns)
-{
-	(void)deadline_ns;
-}
-
-void pagoda_port_unpark(struct pagoda_vm_task *task)
-{
-	(void)task;
-}
-
 void pagoda_port_yield(void)
 {
-}
-
-struct pagoda_vm_task * pagoda_port_thread_create(const char *name, void (*fn)(void *arg), void *arg)
-{
-	(void)name, (void)fn, (void)arg;
-	return NULL;
 }
 
 void host_write_fault(unsigned long addr)
@@ -107,19 +67,23 @@ void host_write_fault(unsigned long addr)
 
 void host_enter_process(void)
 {
+	struct pagoda_vm_task *task = pagoda_port_current();
 	struct pagoda_mm_struct *mm = pagoda_mm_alloc();
 
 	for (int i = 0; i < pagoda_RLIM_NLIMITS; i++)
 		limits[i] = (struct pagoda_rlimit){ pagoda_RLIM_INFINITY, pagoda_RLIM_INFINITY };
 	host_expect(mm, "an address space");
-	only_task.flags = 0;
+	task->rlim = limits;
+	task->flags = 0;
+	if (!task->active_mm)
+		task->active_mm = &pagoda_init_mm;
 	pagoda_activate_mm(mm);
 }
 
 void host_leave_process(void)
 {
 	pagoda_exit_mm();
-	only_task.flags = pagoda_PF_KTHREAD;
+	pagoda_port_current()->flags = pagoda_PF_KTHREAD;
 }
 
 void use_tier3(void)
@@ -131,7 +95,7 @@ void use_tier3(void)
 			  pagoda_MAP_PRIVATE | pagoda_MAP_ANONYMOUS, 0);
 	host_expect(!pagoda_IS_ERR_VALUE(addr), "a region");
 	host_write_fault(addr);
-	host_expect(pagoda_get_mm_rss(only_task.mm) == 1, "one page of memory");
+	host_expect(pagoda_get_mm_rss(pagoda_port_current()->mm) == 1, "one page of memory");
 	host_expect(pagoda_vm_event(fault_anon) == 1, "one anonymous fault");
 	pagoda_mm_validate_all();
 	host_leave_process();

@@ -7,12 +7,14 @@
  * host defines. ./pagoda embed gives the twin the name port_X(), with the host's prefix, so that
  * pagoda.h has one name only (lab/embed_header.py).
  *
- * Optional functions have the defaults of port.h. A host that wants the calls inlined puts a header
- * of the same name in front of this one on the include path.
+ * Optional functions have their defaults (port.h). A host that wants others, or the calls inlined,
+ * puts a header of the same name in front of this one on the include path.
  */
 #pragma once
 
 #include <pagoda/types.h>
+
+PAGODA_C_BEGIN
 
 struct vm_task;
 
@@ -47,3 +49,5 @@ static inline struct vm_task *port_current(void)
 {
 	return port_call_current();
 }
+
+PAGODA_C_END

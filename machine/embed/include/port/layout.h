@@ -8,6 +8,10 @@
  */
 #pragma once
 
+#include <pagoda/types.h>
+
+PAGODA_C_BEGIN
+
 /* Virtual addresses; see asm/page.h. */
 struct port_layout {
 	unsigned long page_offset;		  /* of physical address 0 in the direct map */
@@ -26,3 +30,5 @@ static inline unsigned long kva_to_mmu(unsigned long va)
 {
 	return va;
 }
+
+PAGODA_C_END
