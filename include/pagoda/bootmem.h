@@ -10,7 +10,7 @@ typedef struct bootmem_data {
 	unsigned long node_boot_start; /* physical address of the first frame */
 	unsigned long node_low_pfn;    /* frame behind the last one */
 	void *node_bootmem_map;	       /* a bit per frame: 1 = taken */
-	/* Page handed out last (its index in the map), and how far it is filled, in bytes; 0: full. */
+	/* Page handed out last (index in the map), and how far it is filled, in bytes; 0: full. */
 	unsigned long last_offset, last_pos;
 	bool in_use;  /* something was reserved or handed out */
 	bool has_had; /* something was given back after that: free frames may hold old bytes */

@@ -258,7 +258,7 @@ static unsigned long vmfree_area_pages(const struct vm_struct *area, struct list
 		pte_t pte = ptep ? ptep_get(ptep) : __pte(0);
 
 		if (!pte_present(pte))
-			continue; /* __vmalloc() ran out of memory here and frees what it had built */
+			continue; /* __vmalloc() ran out of memory here, frees what it built */
 		VM_BUG_ON_PAGE(page_count(pte_page(pte)) < 1, pte_page(pte));
 		list_add(&pte_page(pte)->lru, pages);
 		nr++;

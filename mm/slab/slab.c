@@ -528,7 +528,7 @@ noinline void free_object_slow(kmem_cache_t *cachep, void *obj, void *caller)
 	}
 	if (cachep->has_marks)
 		*mark_word(cachep, obj) = mark_of(mark_word(cachep, obj));
-	/* The array may be full, and may have been emptied by a handler in between: either is fine. */
+	/* The array may be full, or a handler may have emptied it in between: either is fine. */
 	if (!cpucache_put(cachep, obj))
 		cpucache_free_slow(cachep, obj);
 }
@@ -616,7 +616,7 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 	unit = ALIGN(offset ? offset : unit, align);
 	cachep->objsize = (unsigned int)size;
 	cachep->reciprocal = (unsigned int)((1ull << 32) / size + 1);
-	/* The multiplication by the reciprocal must give the number of every object (object_index). */
+	/* Multiplying by the reciprocal must give the number of every object (object_index). */
 	VM_BUG_ON(cachep->num &&
 		  (u64)(cachep->num - 1) * size * cachep->reciprocal >> 32 != cachep->num - 1);
 	cachep->align = (unsigned int)align;

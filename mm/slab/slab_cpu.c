@@ -127,7 +127,7 @@ static void *take_or_refill(kmem_cache_t *cachep, bool last_resort)
 	cpucache_t *cc = cc_data(cachep);
 	void *obj;
 
-	/* kmem_cache_grow() may have slept; this may be another CPU now, whose array has objects. */
+	/* kmem_cache_grow() may have slept: this may be another CPU, whose array has objects. */
 	if (cc->avail)
 		obj = cpucache_pop(cc, cc->state);
 	else
@@ -160,7 +160,7 @@ static void drain_batch(kmem_cache_t *cachep, cpucache_t *cc)
 
 	lockdep_assert_irqs_disabled();
 	VM_BUG_ON(cc->avail != cc->limit);
-	/* kmem_tune_cpucache() may be changing batchcount, to 0 if the cache is to lose its arrays. */
+	/* kmem_tune_cpucache() may change batchcount, to 0 if the cache is to lose its arrays. */
 	spin_lock(&cachep->spinlock);
 	nr = clamp(cachep->batchcount, 1u, cc->avail);
 	free_block(cachep, cc_entry(cc), nr);

@@ -132,7 +132,7 @@ extern cpucache_t no_cpucache;
 
 struct kmem_cache {
 	/* Read for each object that is allocated or freed. */
-	/* As cpudata, but no_cpucache where an object cannot just be taken (constructor, debugging). */
+	/* As cpudata; no_cpucache if an object cannot just be taken (constructor, debugging). */
 	cpucache_t *quick[NR_CPUS];
 	cpucache_t *cpudata[NR_CPUS]; /* (own CPU, interrupts off) its array, never NULL */
 	/*
@@ -146,7 +146,7 @@ struct kmem_cache {
 	unsigned int objsize;	 /* (C) distance of objects, red zones included */
 	unsigned int reciprocal; /* (C) 2^32 / objsize, rounded up: divides by multiplying */
 	unsigned int num;	 /* (C) objects per slab */
-	/* (C) alignment of each object, or only of a slab's first if objsize is no multiple of it */
+	/* (C) alignment of each object, or of a slab's first if objsize is no multiple of it */
 	unsigned int align;
 	unsigned int limit, batchcount; /* (chain mutex) of the arrays; 0: none */
 	/* Written at each refill; on other cache lines than the members that each free reads. */

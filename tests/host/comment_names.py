@@ -28,6 +28,7 @@ FORMS = {
 }
 ELSEWHERE = {
     "sockaddr_storage", "sys/mman.h",                        # the C library's
+    "pagoda.h",                                              # what ./pagoda embed makes
     "posixtimer_rearm",                                      # Linux's
     "hvm_start_info", "virtio_pci_cap", "virtio_pci_common_cfg",  # of the PVH and virtio specifications
 }

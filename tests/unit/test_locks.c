@@ -143,7 +143,7 @@ PAGODA_TEST_CONFIG(waiting_writer_holds_back_readers, "SM-01", .nr_cpus = 2)
 	hosted_wait(writer);
 }
 
-/* ---- Flags of pages as messages ---------------------------------------------------------------- */
+/* ---- Flags of pages as messages -------------------------------------------------------------- */
 
 static struct page *flagged_page;
 static unsigned long told;
