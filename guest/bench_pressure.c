@@ -6,7 +6,7 @@
  *
  * Both kernels get the same free memory, FREE_BYTES: the rest is locked as ballast, for a
  * kernel that is small would win by that alone. The swap area is /dev/vda, which
- * lab/bench_pressure.py made.
+ * lab/bench/bench_pressure.py made.
  *
  * A string is run over a region that was written once, page by page, and whose first part
  * therefore lies in swap. Every fourth reference writes. Counted are major faults and pages swapped

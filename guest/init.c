@@ -3,7 +3,7 @@
  * init.c: process 1 of the guest. It starts one program, waits for it, and tells the
  * kernel how it ended; the kernel then sends the report and turns the machine off.
  *
- * The host leaves the errand in /.pagoda (lab/image.py), as strings each ended by NUL: exec
+ * The host leaves the errand in /.pagoda (lab/run/image.py), as strings each ended by NUL: exec
  * (a path), argv, env, cwd, and stdio, which says for each of the three standard descriptors
  * whether it is the terminal ("tty") or a raw stream ("stream"). Without an errand, on a
  * machine booted by hand, a shell is started on the terminal.

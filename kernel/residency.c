@@ -3,7 +3,7 @@
  * residency.c: which of the measured program's pages are in memory, as time goes by.
  *
  * A kernel thread looks at the program's address space every period and tells the host in one
- * line of JSON on STREAM_CONTROL; the host draws (lab/residency.py). The program takes no part
+ * line of JSON on STREAM_CONTROL; the host draws (lab/run/residency.py). The program takes no part
  * in it: looking changes no entry, raises no fault and touches no page of it. A last look is taken
  * when the program's address space goes.
  *

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The command line: reads it, refuses what it cannot do, hands the rest on.
 
-Options are described once, in the tables below; parsing, defaults and refusals all come
-from them. An option whose value will be supported by a later issue is already known here,
-so that using it early gives one clear line and not "unknown option". Options end at the
-first word that does not start with a dash, or at `--`.
+What options there are and what their values may be: options.py. A command's package is imported when
+it is called for, so that `./pagoda run` reads nothing of the tests.
 """
 import difflib
 import os
@@ -12,8 +10,8 @@ import re
 import shutil
 import subprocess
 
-from lab import disks
 from lab.common import EXIT_HOST, ROOT, Refusal, say, usage_error
+from lab.options import EMBED_OPTIONS, RUN_OPTIONS, SIM_OPTIONS, TEST_OPTIONS, HelpAsked, check_run_options, parse
 
 USAGE = """\
 usage: ./pagoda run [options] [--] PROGRAM [ARG...]    run a Linux program on a machine of its own
@@ -119,164 +117,9 @@ options (defaults in brackets):
   --lists               no folder: write mm/sources.mk and mm/sources.cmake anew""",
 }
 
-SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-RAM_MIN, RAM_MAX = 8 << 20, 64 << 30
-NODE_MIN = 2 << 20
-
-
-def parse_size(text, option):
-    match = re.fullmatch(r"([0-9]+)([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
-    if not match:
-        raise usage_error(f"{option} {text}: not a size; write for example 64M")
-    return int(match[1]) * SIZE_UNITS[match[2].upper()]
-
-
-def ram_size(text):
-    size = parse_size(text, "--ram")
-    if not RAM_MIN <= size <= RAM_MAX:
-        raise usage_error(f"--ram {text}: must be from 8M to 64G")
-    if size % (1 << 20):
-        raise usage_error(f"--ram {text}: must be a whole number of mebibytes")
-    return size
-
-
-def swap_space(text):
-    return disks.parse_swap(text, parse_size)
-
-
-def only_one(option):
-    def parse(text):
-        if not re.fullmatch("0*[1-9][0-9]*", text):
-            raise usage_error(f"{option} {text}: not a positive number")
-        if int(text) != 1:
-            raise usage_error(f"{option} {text}: only 1 is supported yet")
-        return 1
-    return parse
-
-
-MAX_NODES = 8  # as MAX_NR_NODES
-
-
-def node_count(text):
-    if not re.fullmatch("[0-9]+", text) or not 1 <= int(text) <= MAX_NODES:
-        raise usage_error(f"--nodes {text}: not a number from 1 to {MAX_NODES}")
-    return int(text)
-
-
-def choice(option, supported, later=()):
-    def parse(text):
-        if text in later:
-            raise usage_error(f"{option} {text}: not supported yet, only {' or '.join(supported)}")
-        if text not in supported:
-            raise usage_error(f"{option} {text}: must be one of {', '.join(supported)}")
-        return text
-    return parse
-
-
-def seconds(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise usage_error(f"--timeout {text}: not a number of seconds")
-    return value
-
-
-def anything(text):
-    return text
-
-
-# name: (how to read its value, or None for a switch; default; may be given several times)
-RUN_OPTIONS = {
-    "--ram": (ram_size, 128 << 20, False),
-    "--swap": (swap_space, 0, False),
-    "--cpus": (only_one("--cpus"), 1, False),
-    "--nodes": (node_count, 1, False),
-    "--arch": (choice("--arch", ["x86_64"], ["x86_64-la57", "i386", "i386-pae"]), "x86_64", False),
-    "--accel": (choice("--accel", ["auto", "kvm", "tcg"]), "auto", False),
-    "--icount": (None, False, False),
-    "--root": (anything, None, False),
-    "--keep": (None, False, False),
-    "--copy": (anything, [], True),
-    "--with": (anything, [], True),
-    "--reclaim": (choice("--reclaim", ["default", "classic"], []), "default", False),
-    "--append": (anything, [], True),
-    "--stats": (anything, None, False),
-    "--compare": (anything, None, False),
-    "--pages": (anything, None, False),
-    "--log": (anything, None, False),
-    "--timeout": (seconds, None, False),
-    "--quiet": (None, False, False),
-}
-
-TEST_OPTIONS = {
-    "--quick": (None, False, False),
-    "--long": (None, False, False),
-    "--requirements": (None, False, False),
-}
-
-
-class Options:
-    """Parsed options as attributes (--ram is .ram), and .args: the words after them."""
-
-    def __init__(self, table):
-        self.given = set()
-        self.args = []
-        for name, (_, default, repeated) in table.items():
-            setattr(self, name[2:], list(default) if repeated else default)
-
-    def take(self, name, value, repeated):
-        if name in self.given and not repeated:
-            raise usage_error(f"{name}: given twice")
-        self.given.add(name)
-        if repeated:
-            getattr(self, name[2:]).append(value)
-        else:
-            setattr(self, name[2:], value)
-
-
-def parse(words, table, command):
-    """Read options from words by table. What is left goes to .args."""
-    options = Options(table)
-    words = list(words)
-    while words and words[0].startswith("-") and words[0] != "-":
-        word = words.pop(0)
-        if word == "--":
-            break
-        name, equals, value = word.partition("=")
-        if name in ("--help", "-h"):
-            raise HelpAsked()
-        if name not in table:
-            raise usage_error(f"{command}: unknown option {name}")
-        read, _, repeated = table[name]
-        if read is None:
-            if equals:
-                raise usage_error(f"{name}: takes no value")
-            options.take(name, True, False)
-            continue
-        if not equals:
-            if not words:
-                raise usage_error(f"{name}: needs a value")
-            value = words.pop(0)
-        options.take(name, read(value), repeated)
-    options.args = words
-    return options
-
-
-class HelpAsked(Exception):
-    pass
-
-
-def check_run_options(options):
-    if options.icount and options.accel == "kvm":
-        raise usage_error("--icount: needs --accel tcg, not kvm")
-    if options.ram < options.nodes * NODE_MIN and options.nodes > 1:
-        raise usage_error(f"--nodes {options.nodes}: needs at least --ram {options.nodes * NODE_MIN >> 20}M")
-
 
 def command_run(words):
-    from lab import run
+    from lab.run import run
     options = parse(words, RUN_OPTIONS, "run")
     check_run_options(options)
     if not options.args:
@@ -285,7 +128,7 @@ def command_run(words):
 
 
 def command_shell(words):
-    from lab import run
+    from lab.run import run
     options = parse(words, RUN_OPTIONS, "shell")
     check_run_options(options)
     if options.args:
@@ -294,7 +137,7 @@ def command_shell(words):
 
 
 def command_test(words):
-    from lab import suite
+    from lab.test import suite
     options = parse(words, TEST_OPTIONS, "test")
     if options.quick and options.long:
         raise usage_error("test: --quick or --long, not both")
@@ -307,18 +150,18 @@ def command_test(words):
 
 
 def command_bench(words):
-    from lab import benchmarks
+    from lab.bench import benchmarks
     return benchmarks.main(parse(words, {}, "bench").args)
 
 
 def command_sim(words):
-    from lab import sim
-    return sim.main(parse(words, sim.OPTIONS, "sim"))
+    from lab.sim import sim
+    return sim.main(parse(words, SIM_OPTIONS, "sim"))
 
 
 def command_embed(words):
-    from lab import embed
-    return embed.main(parse(words, embed.OPTIONS, "embed"))
+    from lab.embed import embed
+    return embed.main(parse(words, EMBED_OPTIONS, "embed"))
 
 
 COMMANDS = {

@@ -5,6 +5,7 @@ import os
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PAGODA = os.path.join(ROOT, "pagoda")
 
 
 def build_folder():

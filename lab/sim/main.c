@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * main.c: the program behind `./pagoda sim`: one reference string, through several policies in
- * several sizes of memory. lab/sim.py calls it, and makes tables of what it prints.
+ * several sizes of memory. lab/sim/sim.py calls it, and makes tables of what it prints.
  *
  *	sim PAGE_SIZE SEED READ_AHEAD FRAMES[,FRAMES...] POLICY[,POLICY...] SOURCE
  *

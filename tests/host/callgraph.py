@@ -10,7 +10,7 @@ import re
 import subprocess
 
 from lab.common import ROOT
-from lab.testing import test
+from lab.test.testing import test
 
 EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 INCLUDES = ["", "include", "arch/x86/include", "arch/x86/geometry/x86_64", "machine/hosted/include"]

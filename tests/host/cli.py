@@ -11,7 +11,7 @@ from unittest import mock
 
 from lab import build, packages
 from lab.common import ROOT, Refusal
-from lab.testing import PAGODA, Failure, test
+from lab.test.testing import PAGODA, Failure, test
 
 COMMANDS = ("run", "shell", "test", "bench", "sim", "embed")
 

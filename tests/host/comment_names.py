@@ -15,8 +15,8 @@ library's and Linux's.
 """
 import re
 
-from lab.sources import expect_none, read, source_files
-from lab.testing import test
+from lab.test.sources import expect_none, read, source_files
+from lab.test.testing import test
 
 FOLDERS = ("mm/", "include/", "arch/", "kernel/", "fs/", "machine/", "lib/")
 TOKENS = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'|/\*.*?\*/|//[^\n]*|\w+', re.S)

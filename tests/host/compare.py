@@ -3,8 +3,8 @@
 import copy
 import json
 
-from lab import compare
-from lab.testing import test
+from lab.run import compare
+from lab.test.testing import test
 
 SCRIPT = ["--", "/bin/busybox", "sh", "-c", "seq 3000 | tail -1"]
 

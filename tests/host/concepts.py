@@ -6,10 +6,10 @@ import os
 import re
 import shlex
 
-from lab import cli, sim
+from lab import options
 from lab.common import ROOT, Refusal
-from lab.sources import read, source_files
-from lab.testing import test
+from lab.test.sources import read, source_files
+from lab.test.testing import test
 
 CODE_FOLDERS = ("lib", "mm", "arch", "conformance", "machine", "kernel", "fs", "guest", "lab")
 CODE_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".ld")
@@ -166,11 +166,11 @@ def wrong_runs(text, sources):
     for command in sorted({name for name in QUOTED.findall(text) if re.match(r"\./pagoda (run|sim) ", name)}):
         _, verb, *words = shlex.split(command)
         try:
-            options = cli.parse(words, cli.RUN_OPTIONS if verb == "run" else sim.OPTIONS, verb)
+            given = options.parse(words, options.RUN_OPTIONS if verb == "run" else options.SIM_OPTIONS, verb)
         except Refusal as refusal:
             yield f"{command}: {refusal}"
             continue
-        for word in getattr(options, "append", None) or []:
+        for word in getattr(given, "append", None) or []:
             for name in word.split():
                 if f'"{name.partition("=")[0]}"' not in sources:
                     yield f"{command}: no boot option {name}"

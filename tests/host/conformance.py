@@ -4,10 +4,10 @@ import glob
 import os
 import re
 
-from lab import image
+from lab.run import image
 from lab.common import ROOT
-from lab.sources import expect_none, read
-from lab.testing import test
+from lab.test.sources import expect_none, read
+from lab.test.testing import test
 
 SUMMARY = re.compile(r"conformance: tiers 1 to (\d): (\d+) passed, (\d+) failed, (\d+) skipped")
 FEWEST_TESTS = 38

@@ -9,7 +9,7 @@ import json
 import os
 
 from lab.common import BUILD, ROOT
-from lab.testing import report_problems, test
+from lab.test.testing import report_problems, test
 
 SOURCE = os.path.join(ROOT, "tests", "host", "counts.c")
 FLAGS = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-nostdlib", "-fno-stack-protector",

@@ -12,9 +12,9 @@ To replay a seed by hand:
 import os
 import re
 
-from lab import linux
+from lab.run import linux
 from lab.common import BUILD, ROOT
-from lab.testing import Skip, test
+from lab.test.testing import Skip, test
 
 SOURCE = os.path.join(ROOT, "tests", "linux", "differential.c")
 PROGRAM = os.path.join(BUILD, "tests-guest", "differential")

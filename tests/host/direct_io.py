@@ -3,8 +3,9 @@
 import os
 import random
 
-from lab import disks, ext2, guest_programs, image, linux
-from lab.testing import PAGODA, Skip, test
+from lab.run import disks, ext2, linux
+from lab.test import guest_programs
+from lab.test.testing import PAGODA, Skip, test
 
 MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt"
 CALLS = f"{MOUNT} && /x flags && /x file /mnt/f && umount /mnt && /x device /dev/vda"

@@ -12,9 +12,10 @@ import subprocess
 import threading
 import time
 
-from lab import disks, guest_programs, image
+from lab.run import disks, image
+from lab.test import guest_programs
 from lab.common import ROOT
-from lab.testing import PAGODA, test
+from lab.test.testing import PAGODA, test
 
 DISK_BYTES = 4 << 20
 SECTOR = 512

@@ -6,7 +6,7 @@ import re
 
 from lab import build
 from lab.common import ROOT
-from lab.testing import test
+from lab.test.testing import test
 
 
 def text_of(path):

@@ -11,9 +11,10 @@ import os
 import re
 import shutil
 
-from lab import embed, embed_header
+from lab.embed import embed, embed_header
 from lab.common import ROOT, Refusal
-from lab.testing import Skip, test
+from lab.options import TIERS
+from lab.test.testing import Skip, test
 
 HOST = os.path.join(ROOT, "tests", "host", "embed")
 # Names that a host certainly has. They are among those in hostile.c, or the test is not what it says.
@@ -96,7 +97,7 @@ def embeds(bench, tier):
         run_host(bench, tier)
 
 
-for number in embed.TIERS:
+for number in TIERS:
     test(f"embed/tier_{number}_beside_a_host_with_all_its_names", quick=False, needs=[])(
         lambda bench, number=number: embeds(bench, number))
 
@@ -222,7 +223,7 @@ def public_headers(bench):
     text = {path for path, _ in embed_header.closure(embed.public_headers(5), embed.header_folders("x86_64"))[0]}
     of_a_kernel = {"include/pagoda/machine.h"}
     for path in glob.glob("include/pagoda/*.h", root_dir=ROOT):
-        bench.check((path in text) != (path in of_a_kernel), f"{path}: name it in PUBLIC_HEADERS of lab/embed.py")
+        bench.check((path in text) != (path in of_a_kernel), f"{path}: name it in PUBLIC_HEADERS of lab/embed/embed.py")
 
 
 @test("embed/its_port_has_every_required_inline_of_port_h", needs=[])
@@ -246,7 +247,7 @@ def lists(bench):
     every = {path for folder in ("lib", "mm/*", "arch/x86") for path in glob.glob(f"{folder}/*.c", root_dir=ROOT)}
     debug = {"mm/base/lock_debug.c"}
     bench.equal(set(embed.sources_of(5)), every - debug, "the files of tier 5")
-    for tier in embed.TIERS:
+    for tier in TIERS:
         its = embed.sources_of(tier)
         bench.equal(len(its), len(set(its)), f"files named once in tier {tier}")
 

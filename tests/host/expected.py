@@ -10,8 +10,9 @@ import glob
 import os
 import re
 
-from lab import guest_programs, linux
-from lab.testing import Skip, test
+from lab.run import linux
+from lab.test import guest_programs
+from lab.test.testing import Skip, test
 
 RAM = 256 << 20
 SECONDS_EACH = 60

@@ -5,7 +5,7 @@ import os
 import re
 
 from lab.common import ROOT
-from lab.testing import test
+from lab.test.testing import test
 
 # The folders whose headers are the core's to its users, and the hosted machine's to tests.
 PUBLIC = ["include/pagoda/*.h", "lib/*.h", "arch/x86/include/asm/*.h", "machine/hosted/include/machine/hosted*.h"]

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import time
 
-from lab import guest_programs, image, linux
-from lab.ext2 import busybox, complaints, environment, is_clean, make_image, tool, words
-from lab.testing import PAGODA, Skip, test
+from lab.run import image, linux
+from lab.test import guest_programs
+from lab.run.ext2 import busybox, complaints, environment, is_clean, make_image, tool, words
+from lab.test.testing import Skip, test
 
 MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt"
 AGAIN = "umount /mnt && mount -t ext2 /dev/vda /mnt"

@@ -2,9 +2,9 @@
 """Calls on an ext2 disk answer as on tmpfs, where Debian's Linux 6.1 said how (tests/guest/*.expected)."""
 import os
 
-from lab import guest_programs
-from lab.ext2 import busybox, is_clean, make_image, tool
-from lab.testing import test
+from lab.test import guest_programs
+from lab.run.ext2 import busybox, is_clean, make_image, tool
+from lab.test.testing import test
 
 MOUNT = "mkdir -p /mnt && mount -t ext2 /dev/vda /mnt && chmod 777 /mnt"
 

@@ -11,9 +11,9 @@ import os
 import re
 import time
 
-from lab import guest_programs
+from lab.test import guest_programs
 from lab.common import ROOT
-from lab.testing import report_problems, shorten, test
+from lab.test.testing import report_problems, shorten, test
 
 LONG_SECONDS = 20 * 60
 RUN_SECONDS = 900  # no run of these sizes takes that long, on any host

@@ -9,7 +9,7 @@ as much (a little more for caches of tables that grow); what grows faster than i
 import os
 
 from lab.common import BUILD, ROOT
-from lab.testing import test
+from lab.test.testing import test
 
 SOURCE = os.path.join(ROOT, "tests", "host", "growth.c")
 FEW, MANY = 500, 2000

@@ -14,7 +14,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.common import ROOT
-from lab.testing import Skip, test
+from lab.test.testing import Skip, test
 
 MODES = {
     "gcc -std=c11 -pedantic": ["gcc", "-std=c11", "-pedantic", "-xc"],

@@ -3,7 +3,7 @@
 import os
 
 from lab.common import ROOT
-from lab.testing import test
+from lab.test.testing import test
 
 SOURCE = os.path.join(ROOT, "tests", "host", "init_words.c")
 

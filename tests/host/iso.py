@@ -9,10 +9,11 @@ import re
 import subprocess
 import time
 
-from lab import build, image, qemu
+from lab import build
+from lab.run import image, qemu
 from lab.common import ROOT
-from lab.monitor import Monitor
-from lab.testing import Failure, test
+from lab.test.monitor import Monitor
+from lab.test.testing import Failure, test
 
 TIMEOUT_SECONDS = 90
 

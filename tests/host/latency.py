@@ -8,9 +8,9 @@ scheduling point, or 0.4 million with interrupts off, is a warning in its log th
 import os
 import re
 
-from lab import ext2, image
+from lab.run import ext2, image
 from lab.common import BUILD, ROOT
-from lab.testing import PAGODA, test
+from lab.test.testing import PAGODA, test
 
 SOURCE = os.path.join(ROOT, "tests", "host", "latency.c")
 FLAGS = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"]

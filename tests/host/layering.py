@@ -17,8 +17,8 @@ import re
 import subprocess
 
 from lab.common import BUILD, ROOT
-from lab.sources import expect_none, read, source_files
-from lab.testing import test
+from lab.test.sources import expect_none, read, source_files
+from lab.test.testing import test
 
 LAYERS = {"pagoda", "lib", "asm", "port", "machine", "kernel", "fs", "mm"}
 # A freestanding compiler brings these along itself.
@@ -193,3 +193,33 @@ def room_symbols(bench):
         if higher:
             upward[room] = sorted(higher)
     bench.equal(upward, {}, "symbols that go upwards")
+
+
+# ---- The packages of lab/ ------------------------------------------------------------------------
+
+# Each package imports itself and what stands before it, also inside functions.
+LAB_ORDER = [{"common", "packages", "build"}, {"run"}, {"options"}, {"bench", "sim", "embed", "test"}, {"cli"}, {"__main__"}]
+LAB_IMPORT = re.compile(r"^[ \t]*(?:from lab\.(\w+)[\w.]* import|from lab import ([\w, ]+))", re.M)
+
+
+def lab_level(name):
+    return next(level for level, names in enumerate(LAB_ORDER) if name in names)
+
+
+def lab_imports(path):
+    for package, modules in LAB_IMPORT.findall(read(path)):
+        yield from [package] if package else re.split(r", *", modules.strip())
+
+
+def imports_upwards(path):
+    own = path.split("/")[1].removesuffix(".py")
+    for name in lab_imports(path):
+        if name != own and lab_level(name) >= lab_level(own) and not {name, own} <= LAB_ORDER[0]:
+            yield f"{path} imports lab.{name}"
+
+
+@test("style/packages_of_lab_import_lower_ones_only", needs=[])
+def lab_packages(bench):
+    paths = [p for p in source_files() if p.startswith("lab/") and p.endswith(".py") and p != "lab/__init__.py"]
+    bench.check(len(paths) > 30, "too few modules found")
+    expect_none(bench, (c for path in paths for c in imports_upwards(path)))

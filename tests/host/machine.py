@@ -8,9 +8,10 @@ import socket
 import subprocess
 import time
 
-from lab import build, image
-from lab.monitor import Monitor
-from lab.testing import PAGODA, Failure, test
+from lab import build
+from lab.run import image
+from lab.test.monitor import Monitor
+from lab.test.testing import PAGODA, Failure, test
 
 KERNEL_HALF = 0xffff800000000000
 IMAGE_LIMIT_BYTES = 1 << 20

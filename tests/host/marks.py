@@ -4,9 +4,9 @@ import os
 import re
 
 from lab.common import ROOT
-from lab.requirements import known_ids, sections
-from lab.sources import read, source_files
-from lab.testing import test
+from lab.test.requirements import known_ids, sections
+from lab.test.sources import read, source_files
+from lab.test.testing import test
 
 REQUIREMENT = re.compile(r"^- \*\*([A-Z]{2}-\d\d)\b", re.MULTILINE)
 # The contradictions between the documents are paragraphs that begin with their number.

@@ -13,7 +13,7 @@ import re
 import shutil
 
 from lab.common import ROOT
-from lab.testing import test
+from lab.test.testing import test
 
 
 class Mutant:

@@ -3,9 +3,9 @@
 import os
 import re
 
-from lab import guest_programs
+from lab.test import guest_programs
 from lab.common import ROOT
-from lab.testing import test
+from lab.test.testing import test
 
 HOLDERS = "both", "root", "admin", "user"
 CANDIDATE = re.compile(r"oom: +\d+ (\S+) +score (\d+): (\d+) pages")

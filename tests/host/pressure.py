@@ -11,9 +11,10 @@ import random
 import shutil
 import stat
 
-from lab import guest_programs, image
+from lab.run import image
+from lab.test import guest_programs
 from lab.common import ROOT
-from lab.testing import PAGODA, Skip, report_problems, test
+from lab.test.testing import PAGODA, Skip, report_problems, test
 
 GOOD = b"children failed: 0, words wrong: 0\n"
 

@@ -2,9 +2,10 @@
 """/proc: what reading the regions of a process costs, in instructions, and what /proc/PID/io counts."""
 import os
 
-from lab import ext2, guest_programs, linux
+from lab.run import ext2, linux
+from lab.test import guest_programs
 from lab.common import BUILD, ROOT
-from lab.testing import Skip, test
+from lab.test.testing import Skip, test
 
 COST_SOURCE = os.path.join(ROOT, "tests", "host", "proc_cost.c")
 FEW, MANY = 500, 2000  # pairs of regions

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from lab.testing import Skip, test
+from lab.test.testing import Skip, test
 
 HELLO = """\
 #include <math.h>

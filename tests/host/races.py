@@ -8,7 +8,7 @@ import re
 import time
 
 from lab import build
-from lab.testing import test
+from lab.test.testing import test
 
 PLAIN, SANITIZED = "tests/unit/test_reclaim_race-x86_64-plain", "tests/unit/test_reclaim_race-i386-pae-asan"
 

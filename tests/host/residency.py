@@ -3,9 +3,9 @@
 import json
 import os
 
-from lab import residency
+from lab.run import residency
 from lab.common import BUILD, ROOT
-from lab.testing import report_problems, test
+from lab.test.testing import report_problems, test
 
 SOURCE = os.path.join(ROOT, "tests", "host", "residency.c")
 BASE, PAGES = 0x200000000, 64

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import time
 
-from lab import image
-from lab.testing import PAGODA, report_problems, test
+from lab.run import image
+from lab.test.testing import PAGODA, report_problems, test
 
 BUSYBOX = "/bin/busybox"
 BOOT_INSTRUCTIONS_MAX = 30_000_000

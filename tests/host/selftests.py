@@ -14,9 +14,10 @@ import os
 import re
 import subprocess
 
-from lab import build, linux, packages
+from lab import build, packages
+from lab.run import linux
 from lab.common import Refusal
-from lab.testing import Skip, test
+from lab.test.testing import Skip, test
 
 ARCHIVE = "/usr/src/linux-source-6.1.tar.xz"
 FOLDER = "tools/testing/selftests"

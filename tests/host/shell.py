@@ -8,7 +8,7 @@ import subprocess
 import termios
 import time
 
-from lab.testing import PAGODA, Failure, test
+from lab.test.testing import PAGODA, Failure, test
 
 PROMPT = b"# "
 PATIENCE_SECONDS = 20

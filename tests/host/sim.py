@@ -6,7 +6,7 @@ import os
 import random
 
 from lab import build
-from lab.testing import PAGODA, test
+from lab.test.testing import PAGODA, test
 
 SIM = ["lab/sim/sim-plain"]
 SILBERSCHATZ = "refs:7,0,1,2,0,3,0,4,2,3,0,3,2,1,2,0,1,7,0,1"

@@ -2,7 +2,7 @@
 """AF_UNIX sockets under an unmodified program: Python's servers, passed descriptors, process pools."""
 import subprocess
 
-from lab.testing import test
+from lab.test.testing import test
 
 SCRIPT = r"""
 import array, asyncio, multiprocessing, os, socket, tempfile

@@ -9,8 +9,8 @@ import re
 import shutil
 
 from lab.common import ROOT
-from lab.sources import expect_none, read, source_files
-from lab.testing import Skip, test
+from lab.test.sources import expect_none, read, source_files
+from lab.test.testing import Skip, test
 
 BY_HAND = ("tests/guest/", "tests/linux/", "tests/host/", "machine/pc/include/machine/asm.h")
 COLUMNS = 100

@@ -2,8 +2,9 @@
 """Swap files on ext2: what mkswap made of them, what may be done to the file meanwhile, working sets."""
 import os
 
-from lab import ext2, guest_programs
-from lab.testing import test
+from lab.run import ext2
+from lab.test import guest_programs
+from lab.test.testing import test
 
 FILE_KB = 48 * 1024
 GOOD = "children failed: 0, words wrong: 0"

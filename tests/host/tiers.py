@@ -11,8 +11,8 @@ import re
 
 from lab import build
 from lab.common import ROOT
-from lab.sources import read
-from lab.testing import test
+from lab.test.sources import read
+from lab.test.testing import test
 
 TIERS = (1, 2, 3, 4, 5)
 RUN_TIERS = tuple(tier for tier in TIERS if os.path.exists(os.path.join(ROOT, f"tests/tiers/tier{tier}.c")))

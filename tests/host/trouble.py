@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 from lab.common import ROOT
-from lab.testing import PAGODA, Skip, report_problems, test
+from lab.test.testing import PAGODA, Skip, report_problems, test
 
 HOG = "BEGIN { for (i = 0; i < 400000; i++) a[i] = i; for (i = 0; i < 400000; i++) s += a[i]; print s }"
 SMALL_HOST = "6M"  # for the initramfs and a few pages of swap

@@ -5,8 +5,9 @@ The programs check themselves; here are the disks, and e2fsck judges what is lef
 """
 import os
 
-from lab import ext2, guest_programs, image
-from lab.testing import PAGODA, test
+from lab.run import ext2, image
+from lab.test import guest_programs
+from lab.test.testing import PAGODA, test
 
 CALLS = ("fdatasync_writes_no_inode_that_only_has_new_times", "syncfs_writes_its_own_file_system",
          "sync_file_range_writes_its_range", "msync_writes_its_range",

@@ -5,7 +5,7 @@
  * Where the core is compiled before the host is known (./pagoda embed, the Meson subproject), a
  * function marked [inline] in port.h cannot be inlined: it calls its twin port_call_X(), which the
  * host defines. ./pagoda embed gives the twin the name port_X(), with the host's prefix, so that
- * pagoda.h has one name only (lab/embed_header.py).
+ * pagoda.h has one name only (lab/embed/embed_header.py).
  *
  * Optional functions have their defaults (port.h). A host that wants others, or the calls inlined,
  * puts a header of the same name in front of this one on the include path.

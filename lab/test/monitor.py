@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from lab.testing import Failure
+from lab.test.testing import Failure
 
 PROMPT = b"(qemu) "
 START_SECONDS = 10

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`./pagoda bench mm`: memory calls and faults beside Linux's, in guest instructions.
 
-guest/bench_mm.c runs in both kernels (lab/bench_guest.py). "WHAT_N_areas" is one lookup
+guest/bench_mm.c runs in both kernels (lab/bench/bench_guest.py). "WHAT_N_areas" is one lookup
 (mincore), insertion (mmap into a hole), split (mprotect of the middle page) or search for a free
 range (mmap of two pages) in a space of N areas with one-page holes. They show growth and are
 left out of the mean; so is "known_1000", a loop of 1000 instructions, which shows that the
@@ -10,7 +10,7 @@ counter counts what it should.
 import math
 import re
 
-from lab import bench_guest
+from lab.bench import bench_guest
 
 PROGRAM = "guest/bench_mm"
 RAM = 256 << 20

@@ -20,7 +20,7 @@ import re
 import subprocess
 
 from lab.common import BUILD
-from lab.testing import FAILED, OK, SKIPPED, Job, Result
+from lab.test.testing import FAILED, OK, SKIPPED, Job, Result
 
 LINE = re.compile(r"^(ok|not ok|skip) ([^\s:\[]+)(?: *\[([^\]]*)\])?(?:: *(.*))?$")
 OUTCOMES = {"ok": OK, "not ok": FAILED, "skip": SKIPPED}

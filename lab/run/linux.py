@@ -14,7 +14,8 @@ import subprocess
 import tempfile
 import time
 
-from lab import build, disks, image, packages, qemu
+from lab import build, packages
+from lab.run import disks, image, qemu
 from lab.common import EXIT_HOST, Refusal, say
 
 PACKAGE = "linux-image-cloud-amd64"  # depends on the kernel itself

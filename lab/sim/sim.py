@@ -8,7 +8,6 @@ made of those lines. docs/SIM.md is the manual.
 import gzip
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -17,89 +16,17 @@ import zlib
 
 from lab import build
 from lab.common import EXIT_HOST, EXIT_USAGE, Refusal, usage_error
+from lab.options import POLICIES, RECLAIMS
 
 PROGRAM = "lab/sim/sim-plain"
-RECLAIMS = ["default", "classic"]
-POLICIES = ["fifo", "lru", "clock", "2q", "arc", "opt"]
 TITLES = {"default": "Pagoda", "classic": "Pagoda classic", "fifo": "FIFO", "lru": "LRU", "clock": "CLOCK",
           "2q": "2Q", "arc": "ARC", "opt": "OPT"}
 KINDS = ["refs", "sequential", "loop", "random", "zipf", "shift", "scan"]
-MAX_SIZES = 512
 GZIP_MAGIC = b"\x1f\x8b"
 BAR_WIDTH = 40
 
 
 # ---- Reading options ----------------------------------------------------------------------
-
-def bad_frames(text):
-    return usage_error(f"--frames {text}: write for example 1000, 25%, 64,128,256, 100..1000+100 or 64..4096*2")
-
-
-def expand_range(match, text):
-    """A..B+S or A..B*S as numbers."""
-    first, last, sign, step = int(match[1]), int(match[2]), match[3], int(match[4])
-    if not 0 < first <= last or step < (1 if sign == "+" else 2):
-        raise bad_frames(text)
-    sizes = []
-    while first <= last and len(sizes) <= MAX_SIZES:
-        sizes.append(str(first))
-        first = first + step if sign == "+" else first * step
-    return sizes
-
-
-def frames(text):
-    """Sizes of memory, as words: numbers and percentages."""
-    sizes = []
-    for word in text.split(","):
-        span = re.fullmatch(r"([0-9]{1,9})\.\.([0-9]{1,9})([+*])([0-9]{1,9})", word)
-        if span:
-            sizes += expand_range(span, text)
-        elif re.fullmatch(r"0*[1-9][0-9]{0,8}|0*[1-9][0-9]?%|100%", word):
-            sizes.append(word)
-        else:
-            raise bad_frames(text)
-    if len(sizes) > MAX_SIZES:
-        raise usage_error(f"--frames {text}: more than {MAX_SIZES} sizes")
-    return list(dict.fromkeys(sizes))
-
-
-def names(option, known):
-    """Some of the known names, separated by commas; none is none."""
-    def parse(text):
-        words = [] if text == "none" else known if text == "all" else text.split(",")
-        for word in words:
-            if word not in known:
-                raise usage_error(f"{option} {text}: must be some of {', '.join(known)}, or all or none")
-        return list(dict.fromkeys(words))
-    return parse
-
-
-def whole_number(option, least, most):
-    def parse(text):
-        if not re.fullmatch(r"[0-9]{1,20}", text) or not least <= int(text) <= most:
-            raise usage_error(f"{option} {text}: must be a whole number from {least} to {most}")
-        return int(text)
-    return parse
-
-
-def page_size(text):
-    match = re.fullmatch(r"([0-9]{1,9})([KM]?)", text.upper())
-    size = int(match[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20}[match[2]] if match else 0
-    if not 16 <= size <= 1 << 30 or size & (size - 1):
-        raise usage_error(f"--page-size {text}: must be a power of two from 16 to 1024M, such as 4K")
-    return size
-
-
-OPTIONS = {
-    "--frames": (frames, ["10%", "25%", "50%", "75%"], False),
-    "--page-size": (page_size, 4096, False),
-    "--reclaim": (names("--reclaim", RECLAIMS), ["default"], False),
-    "--policies": (names("--policies", POLICIES), POLICIES, False),
-    "--read-ahead": (whole_number("--read-ahead", 0, 5), 0, False),
-    "--seed": (whole_number("--seed", 0, (1 << 64) - 1), 1, False),
-    "--json": (None, False, False),
-    "--csv": (None, False, False),
-}
 
 
 # ---- Where the string comes from -------------------------------------------------------------

@@ -28,9 +28,9 @@ import shlex
 import subprocess
 import threading
 
-from lab import image
+from lab.run import image
 from lab.common import BUILD, ROOT
-from lab.testing import FAILED, GUEST, OK, Bench, Done, Job, Result, report_problems, shorten
+from lab.test.testing import FAILED, GUEST, OK, Bench, Done, Job, Result, report_problems, shorten
 
 SOURCES = os.path.join(ROOT, "tests", "guest")
 BINARIES = os.path.join(BUILD, "tests-guest")

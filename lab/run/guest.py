@@ -23,7 +23,7 @@ import subprocess
 import threading
 import time
 
-from lab import qemu, terminal
+from lab.run import qemu, terminal
 from lab.common import EXIT_SIGNAL_BASE, EXIT_TIMEOUT, open_output
 
 CHUNK = 1 << 16

@@ -15,7 +15,7 @@ import os
 import stat
 import subprocess
 
-from lab import cpio, elf, runtime
+from lab.run import cpio, elf, runtime
 from lab.common import EXIT_HOST, Refusal, usage_error
 
 BUSYBOX = "/bin/busybox"

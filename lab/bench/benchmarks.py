@@ -12,7 +12,8 @@ import statistics
 import subprocess
 import sys
 
-from lab import bench_file, bench_mm, bench_pressure, build, packages
+from lab import build, packages
+from lab.bench import bench_file, bench_mm, bench_pressure
 from lab.common import EXIT_HOST, Refusal, say, usage_error
 
 FOR_ALLOC = {

@@ -10,7 +10,7 @@ name. The table of the last full run is kept in build/requirements.txt.
 import os
 
 from lab.common import BUILD, ROOT, Refusal
-from lab.testing import FAILED, OK
+from lab.test.testing import FAILED, OK
 
 LIST = os.path.join(ROOT, "tests", "requirements.txt")
 SAVED = os.path.join(BUILD, "requirements.txt")

@@ -12,10 +12,11 @@ import signal
 import sys
 import tempfile
 
-from lab import build, compare, disks, elf, image, packages, qemu, report, residency, terminal
+from lab import build, packages
+from lab.run import compare, disks, elf, image, qemu, report, residency, terminal
 from lab.common import (EXIT_HOST, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_PANIC, EXIT_SIGNAL_BASE,
                         Refusal, open_output, say, usage_error)
-from lab.guest import Guest, write_all
+from lab.run.guest import Guest, write_all
 
 ENOENT = 2
 PANIC_LINES_MAX = 60

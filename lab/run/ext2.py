@@ -5,9 +5,8 @@ import re
 import shutil
 import subprocess
 
-from lab import image
-from lab.common import EXIT_HOST, Refusal
-from lab.testing import PAGODA
+from lab.run import image
+from lab.common import PAGODA, EXIT_HOST, Refusal
 
 
 def tool(name):

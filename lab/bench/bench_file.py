@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`./pagoda bench file`: files beside Linux's, in guest instructions and requests to the disk.
 
-guest/bench_file.c runs in both kernels (lab/bench_guest.py) on the same ext2 image, which is made
+guest/bench_file.c runs in both kernels (lab/bench/bench_guest.py) on the same ext2 image, which is made
 here by mke2fs: a small file for cached reads and writes and for faults, 256 MiB to be read in
 order, cold, and a dynamic program with its interpreter and libc.
 """
@@ -10,7 +10,9 @@ import random
 import shutil
 import tempfile
 
-from lab import bench_guest, build, elf, ext2, packages
+from lab import build, packages
+from lab.bench import bench_guest
+from lab.run import elf, ext2
 from lab.common import say
 
 PROGRAM, DYNAMIC = "guest/bench_file", "guest/bench_file_dynamic"

@@ -17,9 +17,10 @@ import sys
 import time
 import traceback
 
-from lab import build, guest_programs, packages, requirements, unit_tests
+from lab import build, packages
+from lab.test import guest_programs, requirements, unit_tests
 from lab.common import ROOT, say, usage_error
-from lab.testing import FAILED, OK, REGISTRY, RESULTS, SKIPPED, Result
+from lab.test.testing import FAILED, OK, REGISTRY, RESULTS, SKIPPED, Result
 
 PARALLEL = 2
 BREAKS = []  # (what is broken, name of the test that fails then), of tests/host/mutation.py

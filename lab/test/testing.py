@@ -14,10 +14,9 @@ import subprocess
 import time
 
 from lab import build
-from lab.common import BUILD, ROOT
+from lab.common import BUILD, PAGODA
 
 RESULTS = os.path.join(BUILD, "test-results")
-PAGODA = os.path.join(ROOT, "pagoda")
 GUEST = [build.KERNEL, build.INIT]
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 

@@ -14,8 +14,10 @@ import os
 import re
 import tempfile
 
-from lab import build, cli, cpio, disks, linux, packages, qemu
+from lab import build, packages
+from lab.run import cpio, disks, linux, qemu
 from lab.common import EXIT_HOST, ROOT, Refusal, say
+from lab.options import RUN_OPTIONS, Options
 
 TIMEOUT_SECONDS = 300
 LINUX_WORDS = "quiet console=ttyS0 mitigations=off transparent_hugepage=never no5lvl panic=-1"
@@ -43,7 +45,7 @@ def linux_initramfs(program, modules):
 
 def run_linux(program, machine):
     kernel = linux.kernel()
-    options = cli.Options(cli.RUN_OPTIONS)
+    options = Options(RUN_OPTIONS)
     options.icount = True
     with tempfile.TemporaryDirectory(prefix="pagoda-") as folder:
         initrd, output = os.path.join(folder, "initramfs.cpio"), os.path.join(folder, "serial")

@@ -21,14 +21,11 @@ import shutil
 import string
 import subprocess
 
-from lab import embed_header, packages
+from lab import packages
+from lab.embed import embed_header
 from lab.common import EXIT_HOST, ROOT, Refusal, usage_error
+from lab.options import DEFAULT_PREFIX, TIERS
 
-TIERS = {1: "frames and heap", 2: "kernel mappings", 3: "address spaces", 4: "files", 5: "pressure"}
-DEFAULT_PREFIX = "pagoda_"
-GEOMETRIES = ["x86_64", "x86_64-la57"]
-LATER_GEOMETRIES = ["i386", "i386-pae"]
-PREFIX_LENGTH_MAX = 32
 
 # The headers that a host of a tier includes beside those of lower tiers.
 PUBLIC_HEADERS = {
@@ -50,37 +47,6 @@ PORT_HEADERS = [f"{PORT_FOLDER}/port/{name}.h" for name in ("inline", "layout")]
 
 
 # ---- Options ---------------------------------------------------------------------------------------------------
-
-
-def tier_number(text):
-    if text not in [str(tier) for tier in TIERS]:
-        raise usage_error(f"--tier {text}: must be one of {', '.join(map(str, TIERS))}")
-    return int(text)
-
-
-def symbol_prefix(text):
-    if text and not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII):
-        raise usage_error(f"--prefix {text}: not the beginning of a C name")
-    if len(text) > PREFIX_LENGTH_MAX:
-        raise usage_error(f"--prefix {text}: longer than {PREFIX_LENGTH_MAX} characters")
-    return text
-
-
-def page_geometry(text):
-    if text in LATER_GEOMETRIES:
-        raise usage_error(f"--geometry {text}: not supported yet, only {' or '.join(GEOMETRIES)}")
-    if text not in GEOMETRIES:
-        raise usage_error(f"--geometry {text}: must be one of {', '.join(GEOMETRIES)}")
-    return text
-
-
-OPTIONS = {
-    "--tier": (tier_number, None, False),
-    "--out": (str, None, False),
-    "--prefix": (symbol_prefix, DEFAULT_PREFIX, False),
-    "--geometry": (page_geometry, "x86_64", False),
-    "--lists": (None, False, False),
-}
 
 
 # ---- Which files -------------------------------------------------------------------------------------------------

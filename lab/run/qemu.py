@@ -11,7 +11,8 @@ import struct
 import subprocess
 import tempfile
 
-from lab import build, disks
+from lab import build
+from lab.run import disks
 from lab.common import EXIT_HOST, Refusal
 
 QEMU = "qemu-system-x86_64"

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """`./pagoda bench pressure`: too little memory, beside Linux's, in faults, pages and guest instructions.
 
-guest/bench_pressure.c runs in both kernels (lab/bench_guest.py) with the same RAM, of which it leaves
+guest/bench_pressure.c runs in both kernels (lab/bench/bench_guest.py) with the same RAM, of which it leaves
 the same number of free pages, and the same swap device, which mkswap makes here.
 """
 import tempfile
 
-from lab import bench_guest, disks, packages
+from lab import packages
+from lab.bench import bench_guest
+from lab.run import disks
 
 PROGRAM = "guest/bench_pressure"
 RAM = 160 << 20

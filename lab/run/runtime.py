@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 
-from lab import elf
+from lab.run import elf
 
 NOT_NEEDED = {"test", "tests", "idlelib", "lib2to3", "ensurepip", "turtledemo", "tkinter", "distutils",
               "pydoc_data", "dist-packages", "site-packages", "CORE", "pod", "debian_python"}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The test runner, and what tests of the host use."""
