@@ -4,8 +4,8 @@
  * on mapped ones, a cold sequential read, exec of a dynamic program. How it is measured, and the
  * form of the output: bench.h.
  *
- * The disk is /dev/vda, an ext2 image that lab/bench/bench_file.py made: BIG, 256 MiB to be read cold;
- * SMALL, which the other operations use; and this program again, linked dynamically, with its
+ * The disk is /dev/vda, an ext2 image that lab/bench/bench_file.py made: BIG, 256 MiB to be read
+ * cold; SMALL, which the other operations use; and this program again, linked dynamically, with its
  * libraries, for exec. So both kernels work on the same blocks.
  */
 #define _GNU_SOURCE
