@@ -44,6 +44,7 @@ PAGODA_TIER2 = $(PAGODA_TIER1) \
 	$(PAGODA)/mm/kernel_map/vmalloc.c \
 	$(PAGODA)/mm/boot/boot_kernel_map.c \
 	$(PAGODA)/lib/rbtree.c \
+	$(PAGODA)/arch/x86/control.c \
 	$(PAGODA)/arch/x86/kernel_map.c \
 	$(PAGODA)/arch/x86/tlb_kernel.c
 
