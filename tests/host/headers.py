@@ -114,7 +114,8 @@ def without_comments(text):
 
 
 def declared_functions(text):
-    return DECLARED.findall(without_comments(text))
+    """The functions that a header declares in C++."""
+    return DECLARED.findall(re.sub(r"#ifndef __cplusplus.*?#endif", "", without_comments(text), flags=re.S))
 
 
 def mangled_names(bench, folder, name, functions):
