@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * embed.c: the core in a program of one's own, on the hosted machine. Shown in README.md, run by
- * the tests.
+ * embed.c: the core in a program of one's own, on the hosted machine. README.md shows it.
+ *
+ * It takes a C compiler and its library, nothing else. In the root of the tree:
+ *
+ *	cc -std=gnu11 -O1 -D_GNU_SOURCE -pthread -I. -Iinclude -Imachine/hosted/include \
+ *	  -Iarch/x86/include -Iarch/x86/geometry/x86_64 -o /tmp/embed docs/embed.c \
+ *	  $(find machine/hosted lib mm arch/x86 -name '*.c' ! -path arch/x86/string.c \
+ *	    ! -name lock_debug.c)
+ *	/tmp/embed
  */
 #include <machine/hosted.h>
 #include <pagoda/page_alloc.h>

@@ -7,5 +7,3 @@
 #define CPU_KERNEL_SP 16 /* top of the running thread's kernel stack */
 #define CPU_USER_SP   24 /* SYSCALL parks the user's stack pointer here */
 #define CPU_ID	      32
-
-#define CPU_FLAGS_IF 0x200

@@ -10,6 +10,7 @@
 
 #include <pagoda/types.h>
 #include <machine/cpu_offsets.h>
+#include <machine/irqflags.h>
 
 PAGODA_C_BEGIN
 
@@ -33,35 +34,6 @@ static inline struct vm_task *port_current(void)
 
 	__asm__ __volatile__("movq %%gs:%c1, %0" : "=r"(task) : "i"(CPU_CURRENT));
 	return task;
-}
-
-static inline unsigned long port_irq_flags(void)
-{
-	unsigned long flags;
-
-	__asm__ __volatile__("pushfq; popq %0" : "=r"(flags) : : "memory");
-	return flags;
-}
-
-static inline unsigned long port_irq_save(void)
-{
-	unsigned long flags = port_irq_flags();
-
-	__asm__ __volatile__("cli" : : : "memory");
-	return flags;
-}
-
-static inline bool port_irqs_enabled(void)
-{
-	return port_irq_flags() & CPU_FLAGS_IF;
-}
-
-static inline void port_irq_restore(unsigned long flags)
-{
-	if (flags & CPU_FLAGS_IF)
-		__asm__ __volatile__("sti" : : : "memory");
-	else
-		__asm__ __volatile__("cli" : : : "memory");
 }
 
 static inline void port_cpu_relax(void)
