@@ -58,3 +58,37 @@ def columns(bench):
 def atomics(bench):
     expect_none(bench, (p for p in laid_out_sources() if p.startswith(ATOMICS_BY_NAME)
                         and p not in ATOMIC_HEADERS and re.search(r"\b__atomic_\w+\(", read(p))))
+
+
+# ---- How much of the core explains and checks itself ---------------------------------------------
+
+COMMENTS_MIN = 25    # percent of the lines that are not blank hold a comment
+ASSERTIONS_MIN = 30  # for each 1,000 of these lines
+ASSERTION = re.compile(r"\b(?:(?:VM_)?BUG_ON|WARN_ON)\w*\(|\b(?:lockdep|mmap)_assert_\w+\(|\bstatic_assert\(")
+COMMENT = re.compile(r"/\*.*?\*/", re.S)
+
+
+def lines_with_comments(text):
+    return sum(comment.count("\n") + 1 for comment in COMMENT.findall(text))
+
+
+def measure(texts):
+    """Lines, percent of them with comments, assertions in 1,000 lines."""
+    lines = sum(1 for text in texts for line in text.splitlines() if line.strip())
+    comments = sum(map(lines_with_comments, texts))
+    assertions = sum(len(ASSERTION.findall(COMMENT.sub("", text))) for text in texts)
+    return lines, 100 * comments / lines, 1000 * assertions / lines
+
+
+@test("style/the_core_explains_and_checks_itself", needs=[])
+def explained(bench):
+    rooms = {}
+    for path in source_files():
+        if path.startswith("mm/") and path.endswith((".c", ".h")):
+            rooms.setdefault(os.path.dirname(path), []).append(read(path))
+    for room, texts in sorted(rooms.items()):
+        bench.log.write("%s: %d lines, %.1f %% with comments, %.1f assertions in 1,000 lines\n" % (room, *measure(texts)))
+    lines, comments, assertions = measure([text for texts in rooms.values() for text in texts])
+    bench.log.write(f"mm: {lines} lines, {comments:.1f} %, {assertions:.1f}\n")
+    bench.check(comments >= COMMENTS_MIN, f"{comments:.1f} % of the lines of mm/ have comments")
+    bench.check(assertions >= ASSERTIONS_MIN, f"{assertions:.1f} assertions in 1,000 lines of mm/")
