@@ -158,12 +158,21 @@ static void free_anon_vma(struct anon_vma *anon)
 	}
 }
 
-/* A copy of a VMA (split, mremap) joins the list that its original is on. */
+/* Is the VMA on an anon_vma's list? Its chain is zero before the first and after list_del(). */
+static bool is_on_list(const struct vm_area_struct *vma)
+{
+	return vma->anon_vma_chain.next && !list_empty(&vma->anon_vma_chain);
+}
+
+/*
+ * A copy of a VMA (split, mremap), or one that takes over a neighbour's pages (merge), joins the
+ * list of its anon_vma.
+ */
 void anon_vma_link(struct vm_area_struct *vma)
 {
 	struct anon_vma *anon = vma->anon_vma;
 
-	VM_BUG_ON(!list_empty(&vma->anon_vma_chain)); /* it is on one list only */
+	VM_BUG_ON(is_on_list(vma)); /* a VMA is on one list only */
 	if (!anon)
 		return;
 	spin_lock(&anon->root->lock);
@@ -275,7 +284,7 @@ int anon_vma_fork_below(struct vm_area_struct *vma, struct vm_area_struct *old)
 
 	mmap_assert_write_locked(old->vm_mm);
 	VM_BUG_ON(vma->vm_mm == old->vm_mm);
-	VM_BUG_ON(!list_empty(&vma->anon_vma_chain));
+	VM_BUG_ON(is_on_list(vma));
 	if (!vma->anon_vma)
 		return 0;
 	if (unlikely(old->anon_vma->depth > CHAIN_MAX))

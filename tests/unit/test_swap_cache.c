@@ -145,6 +145,16 @@ static void check_ownership(struct page *page, int ptes, int slots)
 	CHECK_EQ(PageSwapCache(page) != 0, cached && ptes + slots > 1);
 }
 
+static bool unmap_from(struct page *page, struct mm_struct *mm)
+{
+	bool unmapped;
+
+	down_read(&mm->mmap_lock);
+	unmapped = unmap_page_from(page, find_vma(mm, BASE), BASE);
+	up_read(&mm->mmap_lock);
+	return unmapped;
+}
+
 PAGODA_TEST_CONFIG(ownership_is_decided_exactly, "SW-09", .nr_cpus = 2)
 {
 	struct hosted_task *child;
@@ -176,7 +186,7 @@ PAGODA_TEST_CONFIG(ownership_is_decided_exactly, "SW-09", .nr_cpus = 2)
 	check_ownership(page, 2, 1);
 	swap_free(entry);
 	CHECK(PageSwapCache(page));
-	CHECK(unmap_page_from(page, find_vma(current_vm->mm, BASE), BASE));
+	CHECK(unmap_from(page, current_vm->mm));
 	check_ownership(page, 1, 1);
 	let_go(page);
 	__atomic_store_n(&sharers_may_end, 1, __ATOMIC_RELEASE);
@@ -191,7 +201,7 @@ PAGODA_TEST_CONFIG(ownership_is_decided_exactly, "SW-09", .nr_cpus = 2)
 PAGODA_TEST_CONFIG(a_page_of_three_takes_one_slot, "RC-42 SW-08 RC-28", .nr_cpus = 2)
 {
 	struct hosted_task *children[2];
-	struct vm_area_struct *vmas[3];
+	struct mm_struct *mms[3];
 	struct page *page;
 	swp_entry_t entry;
 
@@ -201,14 +211,14 @@ PAGODA_TEST_CONFIG(a_page_of_three_takes_one_slot, "RC-42 SW-08 RC-28", .nr_cpus
 		CHECK((children[i] = hosted_fork(HOSTED_ANY_CPU, share, NULL)));
 	while (__atomic_load_n(&sharers_ready, __ATOMIC_ACQUIRE) < 2)
 		port_yield();
-	vmas[0] = find_vma(current_vm->mm, BASE);
+	mms[0] = current_vm->mm;
 	for (int i = 0; i < 2; i++)
-		vmas[i + 1] = find_vma(hosted_vm_task(children[i])->mm, BASE);
+		mms[i + 1] = hosted_vm_task(children[i])->mm;
 	page = hold(BASE);
 	CHECK_EQ(page_mapcount(page), 3);
 	for (int i = 0; i < 3; i++) {
 		CHECK(swap_prepare_unmap(page, GFP_KERNEL)); /* the first time: a slot */
-		CHECK(unmap_page_from(page, vmas[i], BASE));
+		CHECK(unmap_from(page, mms[i]));
 		entry = page_swap_entry(page);
 		CHECK_EQ(swap_count(entry), i + 1);
 		CHECK_EQ(page_mapcount(page), 2 - i);
