@@ -5,12 +5,15 @@ import os
 from lab.common import ROOT
 
 SOURCE_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".ld", "meson.build")
-SKIPPED_FOLDERS = {".git", "__pycache__"}
+# Other folders beside these are the user's, such as what ./pagoda embed has made.
+TOP_FOLDERS = {"arch", "conformance", "docs", "examples", "fs", "guest", "include", "kernel", "lab", "lib", "machine",
+               "mm", "tests"}
 
 
 def source_files():
     for folder, folders, files in os.walk(ROOT):
-        folders[:] = [f for f in folders if f not in SKIPPED_FOLDERS and not f.startswith("build")]
+        folders[:] = [f for f in folders if f != "__pycache__" and not f.startswith("build")
+                      and (folder != ROOT or f in TOP_FOLDERS)]
         for name in files:
             path = os.path.relpath(os.path.join(folder, name), ROOT)
             if path.endswith(SOURCE_SUFFIXES):
