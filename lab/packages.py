@@ -44,6 +44,9 @@ FOR_TEST = {
     "e2fsprogs": ["mke2fs", "/sbin/mke2fs"],
     "qemu-utils": ["qemu-nbd"],
     "clang-format": ["clang-format"],
+    "clang": ["clang++"],
+    "g++": ["g++"],
+    "cmake": ["cmake"],
 }
 FOR_SELFTESTS = {
     "linux-source-6.1": ["/usr/src/linux-source-6.1.tar.xz"],
