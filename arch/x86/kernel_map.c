@@ -226,9 +226,14 @@ bool sync_kernel_mapping(struct mm_struct *mm, unsigned long addr)
 	pmd_t *pmd = walk_to_pmd(&init_mm, addr);
 	pteval_t val;
 
-	VM_BUG_ON(mm == &init_mm || pgd_index(addr) < USER_PTRS_PER_PGD);
+	VM_BUG_ON(mm == &init_mm);
 	if (!pmd || !pmd_present(pmdp_get(pmd)))
 		return false;
+	/*
+	 * The guard page at TASK_SIZE has a slot of the user half, too, but the reference table
+	 * maps nothing there.
+	 */
+	VM_BUG_ON(pgd_index(addr) < USER_PTRS_PER_PGD);
 	if (!pmd_large(pmdp_get(pmd)) && !pte_accessible(ptep_get(pte_offset(pmd, addr))))
 		return false;
 	val = pgd_val(pgdp_get(pgd));

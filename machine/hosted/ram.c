@@ -137,6 +137,8 @@ static void find_ram(void)
 	for (unsigned int i = 0; i < nr_ram; i++) {
 		phys_addr_t start = PAGE_ALIGN(ram[i].start), end = ram[i].end & PAGE_MASK;
 
+		/* No entry can name what lies beyond, so nothing stands behind it. */
+		end = min(end, (phys_addr_t)1 << MAX_PHYSMEM_BITS);
 		if (start < end)
 			ram[kept++] = (struct byte_range){start, end};
 	}
@@ -144,7 +146,7 @@ static void find_ram(void)
 	if (!nr_ram)
 		hosted_fatal("hosted: the memory map has no RAM");
 	ram_end = ram[nr_ram - 1].end;
-	if (ram_end > HOSTED_RAM_MAX || ram_end > 1ull << MAX_PHYSMEM_BITS)
+	if (ram_end > HOSTED_RAM_MAX)
 		hosted_fatal("hosted: RAM ends at %#llx, beyond what this machine can have",
 			     (unsigned long long)ram_end);
 }

@@ -394,7 +394,7 @@ static bool gets_signal(struct vm_task *task, void *arg)
 
 /*
  * Kill the candidate. A task that may touch devices gets SIGTERM first, so that it can leave them
- * in a safe state; if it is chosen again, it gets SIGKILL. (OM-14)
+ * in a safe state; if it is chosen again, it gets SIGKILL. (OM-13)
  */
 static void oom_kill_task(const struct selection *s)
 {

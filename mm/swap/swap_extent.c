@@ -120,9 +120,10 @@ static void mark_scattered(struct swap_area *area)
 int swap_map_file(struct swap_area *area, const struct swap_file *file)
 {
 	unsigned long nr;
-	int err = map_pages(area, file, NULL, 0, &nr);
+	int err;
 
 	VM_BUG_ON(!area->map || area->extents || !file->mapping);
+	err = map_pages(area, file, NULL, 0, &nr);
 	if (err)
 		return err;
 	area->extents = vmalloc(max(nr, 1ul) * sizeof(*area->extents));

@@ -324,6 +324,16 @@ MUTANTS = [
            "nobody_is_killed_for_a_call_that_can_be_refused", binary="test_oom"),
 
     # ---- What grows
+    Mutant("extents of the second pass go past their array", "mm/swap/swap_extent.c",
+           "if (to && *nr > room)\n\t\t\treturn -EINVAL;", "(void)room;",
+           "a_file_whose_blocks_move_meanwhile_is_refused", binary="test_swap_file"),
+    Mutant("memory beyond the entries' reach is left out silently", "mm/physical/memmap.c",
+           "ALIGN(firmware_map[i].start, PAGE_SIZE) <", "firmware_map[i].start == PFN_PHYS(frames.start) && firmware_map[i].start <",
+           "memory_beyond_the_reach_of_entries_is_told_of", binary="test_memory_map"),
+    Mutant("writeback: a page that is clean by now is written", "mm/cache/page-writeback.c",
+           "if (!PageWriteback(page) && clear_page_dirty_for_io(page))\n\t\t\treturn true;",
+           "(void)clear_page_dirty_for_io(page);\n\t\treturn true;",
+           "a_page_that_was_cleaned_meanwhile_is_not_written", binary="test_writeback"),
     Mutant("extents are searched one by one", "mm/swap/swap_extent.c", "low + (high - low) / 2;", "low + 1;",
            "an_extent_is_found_in_logarithmic_steps", binary="test_swap_file"),
     Mutant("swapoff begins anew after each page", "mm/swap/swapoff.c", "find_vma(mm, addr), addr, flags);\n",

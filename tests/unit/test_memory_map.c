@@ -557,3 +557,17 @@ PAGODA_TEST_CONFIG(memory_too_large_to_describe_is_left_out, "PM-42 FX-31",
 	CHECK_LT(max_pfn, pages);
 	CHECK_GT(max_pfn, pages / 4);
 }
+
+#define REACH (1ull << MAX_PHYSMEM_BITS)
+
+/* A range without a whole frame is no loss; one that no page-table entry can name is told of. */
+PAGODA_TEST_CONFIG(memory_beyond_the_reach_of_entries_is_told_of, "PM-42",
+		   MAP(USABLE(0, 64 * SZ_1M, 0), USABLE(80 * SZ_1M + 16, 80 * SZ_1M + 512, 0),
+		       USABLE(REACH + SZ_1M, REACH + 3 * SZ_1M, 0)))
+{
+	const char *told = strstr(hosted_log(), "is beyond this CPU's reach");
+
+	CHECK(told);
+	CHECK(!strstr(told + 1, "is beyond this CPU's reach"));
+	CHECK_EQ(max_pfn, 64 * SZ_1M >> PAGE_SHIFT);
+}

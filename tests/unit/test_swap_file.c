@@ -78,3 +78,30 @@ PAGODA_TEST(holes_are_refused_and_scattered_pages_are_bad_slots, "SW-16")
 			swap_free(swp_entry(0, i));
 	swap_off();
 }
+
+static unsigned long honest_answers;
+
+/* The blocks of the file at first; later each page lies by itself. */
+static u64 changing_bmap(struct address_space *mapping, u64 block)
+{
+	u64 page = block / FILE_BLOCKS;
+
+	if (!honest_answers)
+		return area_bmap(mapping, block) + page * FILE_BLOCKS;
+	honest_answers--;
+	return area_bmap(mapping, block);
+}
+
+/* The extents of the second pass would reach far past the array that the first one asked for. */
+PAGODA_TEST(a_file_whose_blocks_move_meanwhile_is_refused, "SW-16")
+{
+	static const struct address_space_operations changing_aops = {.bmap = changing_bmap};
+
+	disk = new_disk("hda", 4096);
+	file_on(disk)->mapping.a_ops = &changing_aops;
+	honest_answers = (4096 + 1) * FILE_BLOCKS; /* the header's page, and the first pass */
+	CHECK_EQ(area_on(disk, "x", 0), -EINVAL);
+	CHECK_EQ(honest_answers, 0);
+	CHECK_EQ(disk->holder, NULL);
+	CHECK_EQ(atomic_long_read(&nr_swap_pages), 0);
+}

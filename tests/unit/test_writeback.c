@@ -566,6 +566,45 @@ PAGODA_TEST(each_page_is_on_one_list_and_they_add_up, "AS-69 RC-32 CT-29")
 	CHECK_EQ(atomic_long_read(&nr_dirty_pages) + atomic_long_read(&nr_writeback_pages), 0);
 }
 
+/* ---- Pages that others clean meanwhile -------------------------------------------------------- */
+
+static unsigned int pages_written;
+
+/* The first page that is written takes the second one along, as a file system may. */
+static int write_and_clean_the_next(struct page *page)
+{
+	struct page *next = find_get_page(page->mapping, page->index + 1);
+
+	pages_written++;
+	if (next && !TryLockPage(next)) {
+		if (clear_page_dirty_for_io(next)) {
+			set_page_writeback(next);
+			end_page_writeback(next);
+		}
+		unlock_page(next);
+	}
+	if (next)
+		put_page(next);
+	return block_file_writepage(page);
+}
+
+PAGODA_TEST(a_page_that_was_cleaned_meanwhile_is_not_written, "AS-73")
+{
+	struct address_space_operations ops = block_file_a_ops;
+	struct block_file *f = block_file_create(PAGE_SIZE, 0);
+	static u8 buf[2 * PAGE_SIZE];
+
+	ops.writepage = write_and_clean_the_next;
+	f->mapping.a_ops = &ops;
+	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), (long)sizeof(buf));
+	CHECK_EQ(f->mapping.nr_dirty, 2);
+	CHECK_EQ(filemap_fdatawrite_range(&f->mapping, 0, ~0ul), 0);
+	CHECK_EQ(pages_written, 1);
+	CHECK_EQ(f->mapping.nr_dirty, 0);
+	f->mapping.a_ops = &block_file_a_ops;
+	put_vm_file(&f->file);
+}
+
 /* ---- Slow disks
  * --------------------------------------------------------------------------------------------- */
 
