@@ -23,6 +23,7 @@ from lab.common import ROOT, say, usage_error
 from lab.test.testing import FAILED, OK, REGISTRY, RESULTS, SKIPPED, Result
 
 PARALLEL = 2
+LOGS_SHOWN, LOG_LINES, LOG_COLUMNS = 3, 60, 160  # of failed jobs, at the end of a run
 BREAKS = []  # (what is broken, name of the test that fails then), of tests/host/mutation.py
 HOST_TESTS = os.path.join(ROOT, "tests", "host")
 
@@ -68,9 +69,13 @@ def build_for(jobs, everything):
         build.build(sorted(targets))
 
 
+def log_path(job):
+    return os.path.join(RESULTS, job.name.replace("/", "-") + ".log")
+
+
 def run_job(job):
     began = time.monotonic()
-    path = os.path.join(RESULTS, job.name.replace("/", "-") + ".log")
+    path = log_path(job)
     with open(path, "w") as log:
         try:
             results = job.run(log)
@@ -96,7 +101,7 @@ def show(job, results, seconds):
 def run_jobs(jobs):
     shutil.rmtree(RESULTS, ignore_errors=True)
     os.makedirs(RESULTS)
-    results = []
+    results, logs = [], []
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         running = [pool.submit(run_job, job) for job in jobs]
         try:
@@ -104,10 +109,12 @@ def run_jobs(jobs):
                 job, its_results, seconds = future.result()
                 show(job, its_results, seconds)
                 results += its_results
+                if count(its_results, FAILED):
+                    logs.append(log_path(job))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return results
+    return results, logs
 
 
 def write_results(results, level, seconds):
@@ -145,7 +152,7 @@ def main(options):
     build_for(jobs, everything=not options.args)
     with build.lock("test"):
         began = time.monotonic()
-        results = run_jobs(jobs)
+        results, failed_logs = run_jobs(jobs)
         write_results(results, level, time.monotonic() - began)
     if not options.args and level != "quick":
         results += show_matrix(results)
@@ -153,14 +160,29 @@ def main(options):
     if level != "quick" and not options.args:
         requirements.save(table)
     print(f"\n{table}")
-    print_failures(results)
+    print_failures(results, failed_logs)
     print(f"{count(results, OK)} passed, {count(results, FAILED)} failed, {count(results, SKIPPED)} skipped")
     return 1 if count(results, FAILED) else 0
 
 
-def print_failures(results):
+def print_log_of_failure(path):
+    """A unit test's verdict ends what the test printed; other logs end with what went wrong."""
+    with open(path, errors="replace") as log:
+        lines = log.read().splitlines()
+    verdicts = [i for i, line in enumerate(lines) if line.startswith("not ok")]
+    end = min(len(lines), verdicts[0] + 8) if verdicts else len(lines)
+    print(f"\nFrom {os.path.relpath(path)}:")
+    for line in lines[max(end - LOG_LINES, 0):end]:
+        print(f"  {line[:LOG_COLUMNS]}")
+
+
+def print_failures(results, logs):
+    """The logs of a few failures are shown, as a CI machine keeps the output alone."""
     failed = [r for r in results if r.outcome == FAILED]
     if failed:
+        for path in logs[:LOGS_SHOWN]:
+            print_log_of_failure(path)
+        print()
         print(f"Failed (logs in {os.path.relpath(RESULTS)}):")
         for result in sorted(failed, key=lambda r: r.name):
             print(f"  {result.name}: {result.reason}")

@@ -257,20 +257,48 @@ void test_lasting(void (*body)(void))
 	lasting_frames += before - test_free_frames();
 }
 
-static bool kswapd_rests(const pg_data_t *pgdat)
+/*
+ * Does kswapd of this node sleep with nothing to do? The queue's lock is taken for the order of
+ * memory that it gives: all that kswapd did before it queued itself has been seen by us then, so the
+ * test may look at its structures without their locks.
+ */
+static bool kswapd_rests(pg_data_t *pgdat)
 {
-	return !pgdat->kswapd ||
-	       (kswapd_can_sleep_pgdat(pgdat) && atomic_read(&pgdat->kswapd_wait.nr_waiting));
+	unsigned long flags;
+	bool rests;
+
+	if (!pgdat->kswapd)
+		return true;
+	spin_lock_irqsave(&pgdat->kswapd_wait.lock, flags);
+	rests = kswapd_can_sleep_pgdat(pgdat) && atomic_read(&pgdat->kswapd_wait.nr_waiting);
+	spin_unlock_irqrestore(&pgdat->kswapd_wait.lock, flags);
+	return rests;
 }
 
-/* Patience ends, as a test may keep it busy. */
+/* How long kswapd may take until it rests, which on a busy host can be long. */
+#define REST_LIMIT_NS (120 * 1000000000ull)
+
+static void wait_for_kswapd(pg_data_t *pgdat)
+{
+	u64 limit = port_clock_ns() + REST_LIMIT_NS;
+
+	for (unsigned int i = 0; !kswapd_rests(pgdat); i++) {
+		if (i < 1000) {
+			port_yield();
+			continue;
+		}
+		if (port_clock_ns() > limit)
+			FAIL("kswapd of node %d does not come to rest", pgdat->node_id);
+		port_park(port_clock_ns() + 1000000);
+	}
+}
+
 void test_let_kswapd_rest(void)
 {
 	pg_data_t *pgdat;
 
 	for_each_pgdat(pgdat)
-		for (int i = 0; i < 100000 && !kswapd_rests(pgdat); i++)
-			port_yield();
+		wait_for_kswapd(pgdat);
 }
 
 static void validate_own_mm(void)

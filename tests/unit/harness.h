@@ -154,8 +154,9 @@ void test_fail_every_allocation(bool (*body)(void *arg), void *arg);
 void test_lasting(void (*body)(void));
 
 /*
- * Wait until kswapd, if there is one, sleeps: until then it moves pages and slots. Not for ever, it
- * may have work without end.
+ * Wait until kswapd of each node, if there is one, sleeps: until then it moves pages and slots. All
+ * that it did has been seen by the caller then. A kswapd that has not come to rest after two
+ * minutes fails the test.
  */
 void test_let_kswapd_rest(void);
 
