@@ -259,8 +259,8 @@ void test_lasting(void (*body)(void))
 
 /*
  * Does kswapd of this node sleep with nothing to do? The queue's lock is taken for the order of
- * memory that it gives: all that kswapd did before it queued itself has been seen by us then, so the
- * test may look at its structures without their locks.
+ * memory that it gives: all that kswapd did before it queued itself has been seen by us then, so
+ * the test may look at its structures without their locks.
  */
 static bool kswapd_rests(pg_data_t *pgdat)
 {

@@ -566,7 +566,7 @@ PAGODA_TEST(each_page_is_on_one_list_and_they_add_up, "AS-69 RC-32 CT-29")
 	CHECK_EQ(atomic_long_read(&nr_dirty_pages) + atomic_long_read(&nr_writeback_pages), 0);
 }
 
-/* ---- Pages that others clean meanwhile -------------------------------------------------------- */
+/* ---- Pages that others clean meanwhile ------------------------------------------------------- */
 
 static unsigned int pages_written;
 
