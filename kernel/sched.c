@@ -548,14 +548,24 @@ void sched_system_info(struct fs_system_info *info)
 
 /* ---- Boot and idle -------------------------------------------------------------------- */
 
+struct vm_task *kernel_boot_task(void)
+{
+	struct vm_task *vm = &idle_tasks[0].vm;
+
+	vm->active_mm = &init_mm;
+	vm->flags = PF_KTHREAD;
+	memcpy(vm->comm, "swapper", 8);
+	INIT_LIST_HEAD(&vm->local_pages);
+	return vm;
+}
+
+/* The boot context becomes a whole task: CPU 0's idle task. */
 void sched_init(void)
 {
 	struct task_struct *idle = &idle_tasks[0];
 
+	VM_BUG_ON(current != idle);
 	init_task_parts(idle);
-	idle->vm.active_mm = &init_mm;
-	idle->vm.flags = PF_KTHREAD;
-	memcpy(idle->vm.comm, "swapper", 8);
 	atomic_set(&idle->usage, 1);
 	atomic_set(&idle_sighand.count, 1);
 	spin_lock_init(&idle_sighand.siglock, RANK_NONE);
@@ -569,7 +579,6 @@ void sched_init(void)
 	idle->exit_signal = 0;
 	idle->running = idle->on_cpu = true;
 	cpu[0].idle = idle;
-	machine_set_current(&idle->vm);
 }
 
 struct task_struct *idle_task(void)

@@ -35,6 +35,14 @@ struct boot_info {
 /* The kernel's first and last call: boots, then idles. On CPU 0, the boot stack, interrupts off. */
 __noreturn void kernel_main(struct boot_info *bi);
 
+/*
+ * The task of the boot context, which port_current() answers from the machine's first call of the
+ * core on. It later becomes CPU 0's idle task; until sched_init() only its vm_task has values.
+ *
+ * Context: any, also before everything else is initialised.
+ */
+struct vm_task *kernel_boot_task(void);
+
 /* A system call. Interrupts on; the number is in regs->orig_ax, result to regs->ax. */
 void kernel_syscall(struct pt_regs *regs);
 

@@ -207,6 +207,7 @@ void __init cpu_init_boot(void)
 	struct cpu *cpu = &boot_cpu;
 
 	cpu->self = cpu;
+	cpu->current = kernel_boot_task(); /* port_current() is never NULL */
 	wrmsr(MSR_GS_BASE, (u64)cpu);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 	init_tss(cpu);

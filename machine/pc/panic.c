@@ -94,10 +94,7 @@ static void print_task(void)
 {
 	const struct vm_task *task = port_current();
 
-	if (task)
-		log_printf("cpu %u, task %d (%s)\n", port_cpu_id(), task->pid, task->comm);
-	else
-		log_printf("cpu %u, before the first task\n", port_cpu_id());
+	log_printf("cpu %u, task %d (%s)\n", port_cpu_id(), task->pid, task->comm);
 }
 
 /* From port_panic in entry.S, which saved the registers of its caller. */

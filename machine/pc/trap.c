@@ -16,6 +16,7 @@
  * Locking: the handler table is written during machine_init() only.
  */
 #include <pagoda/bug.h>
+#include <pagoda/spinlock.h>
 #include <pagoda/string.h>
 #include <asm/fault.h>
 #include <asm/ptrace.h>
@@ -218,10 +219,12 @@ void trap_dispatch(struct pt_regs *regs, unsigned int vector)
 		return;
 	}
 	regs->orig_ax = -1ul;
+	lock_debug_interrupt(true);
 	if (irq_handlers[vector])
 		irq_handlers[vector](regs, vector);
 	else
 		nr_spurious_interrupts++;
+	lock_debug_interrupt(false);
 	kernel_interrupt_end();
 }
 
