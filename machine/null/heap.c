@@ -14,8 +14,8 @@
 #define RAM_BYTES (32ul << 20)
 
 static bool irqs_on = true;
-static struct vm_task boot_task = {.comm = "boot"};
-struct vm_task *null_task = &boot_task;
+struct vm_task null_boot_task = {.comm = "boot"};
+struct vm_task *null_task = &null_boot_task;
 
 void null_ram_init(void)
 {
@@ -76,6 +76,11 @@ void port_log(enum port_log_level level, const char *text, size_t len)
 {
 	(void)level;
 	host_write(text, len);
+}
+
+void *null_host_memory(size_t size)
+{
+	return host_memory(size);
 }
 
 __noreturn void port_panic(const char *message)

@@ -13,8 +13,10 @@
 #include "host.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define PAGE_BYTES 4096ul
@@ -67,6 +69,15 @@ void host_unmap(unsigned long address, size_t size)
 		end_with("null port: the host does not unmap\n");
 }
 
+void *host_memory(size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory)
+		end_with("null port: the host has no memory\n");
+	return memory;
+}
+
 static void touched(int signo, siginfo_t *info, void *context)
 {
 	(void)signo, (void)context;
@@ -81,4 +92,50 @@ void host_on_touch(bool (*map)(unsigned long address))
 	map_at_touch = map;
 	if (sigaction(SIGSEGV, &action, NULL))
 		end_with("null port: the host gives no signals\n");
+}
+
+/* ---- Contexts: a stack each, switched by hand ----------------------------------------- */
+
+#define STACK_BYTES (256ul * 1024)
+
+struct context {
+	ucontext_t host;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void context_main(unsigned int high, unsigned int low)
+{
+	struct context *context = (void *)((unsigned long)high << 32 | low);
+
+	context->fn(context->arg);
+	end_with("null port: a task returned\n");
+}
+
+void *host_context(void (*fn)(void *arg), void *arg)
+{
+	struct context *context = host_memory(sizeof(struct context));
+	unsigned long at = (unsigned long)context;
+
+	getcontext(&context->host);
+	context->host.uc_stack.ss_sp = host_memory(STACK_BYTES);
+	context->host.uc_stack.ss_size = STACK_BYTES;
+	context->fn = fn;
+	context->arg = arg;
+	/* makecontext() passes arguments of the size of int. */
+	makecontext(&context->host, (void (*)(void))context_main, 2, (unsigned int)(at >> 32),
+		    (unsigned int)at);
+	return context;
+}
+
+void host_switch(void **from, void *to)
+{
+	struct context *leaving, *coming;
+
+	if (!*from)
+		*from = host_memory(sizeof(struct context));
+	leaving = *from;
+	coming = to;
+	if (swapcontext(&leaving->host, &coming->host))
+		end_with("null port: the host does not switch\n");
 }

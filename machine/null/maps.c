@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * maps.c: tier 2 of the null port: kernel page tables that nobody's MMU reads.
+ * maps.c: tier 2 of the null port, first half: kernel page tables that nobody's MMU reads.
  *
  * The core writes entries for vmalloc addresses and then uses plain pointers. The first touch of a
  * page comes here as a signal, and the page is mapped as the tables say (kernel_translate()). A
  * flush takes the host's mapping away, so the next touch looks at the tables again: a missing flush
  * shows as old contents.
- *
- * There is one task, and nobody who could wake it: to sleep without a token would be to sleep for
- * ever.
  */
 #include <machine/null.h>
 
@@ -16,8 +13,6 @@
 #include <asm/pgtable.h>
 
 #include "host.h"
-
-static bool has_token;
 
 static bool map_touched(unsigned long address)
 {
@@ -55,24 +50,4 @@ void port_flush_tlb_page(unsigned long addr)
 void port_flush_tlb_all(void)
 {
 	host_unmap(VMALLOC_START, VMALLOC_END - VMALLOC_START);
-}
-
-/* ---- Sleeping ----------------------------------------------------------------------- */
-
-void port_park(u64 deadline_ns)
-{
-	if (!has_token && deadline_ns == UINT64_MAX)
-		panic("null port: the only task sleeps for ever");
-	has_token = false;
-}
-
-void port_unpark(struct vm_task *task)
-{
-	BUG_ON(task != null_task);
-	has_token = true;
-}
-
-bool port_fatal_signal_pending(void)
-{
-	return false;
 }

@@ -7,8 +7,8 @@
  * copy routines make their accesses in the same way, so that a fault that cannot be served ends in
  * port_fault_signal() and ends the copy.
  *
- * Failure: an access that the core refuses; port_fault_signal() keeps the signal for the test to
- * take.
+ * Failure: an access that the core refuses; the signal stays with the task, for the test to look at
+ * (tasks.c).
  */
 #include <machine/null.h>
 
@@ -22,19 +22,20 @@
 
 #define USER_CS 0x33
 
-int null_signal;
-
 /* The byte of RAM behind a user address, or NULL if the tables give no such right. */
 static char *translate(unsigned long addr, bool write)
 {
 	pmd_t *pmd = walk_to_pmd(null_task->mm, addr);
-	pte_t pte;
+	pte_t *ptep, pte;
 
 	if (!pmd || pmd_none(pmdp_get(pmd)))
 		return NULL;
-	pte = ptep_get(pte_offset(pmd, addr));
+	ptep = pte_offset(pmd, addr);
+	pte = ptep_get(ptep);
 	if (!pte_present(pte) || !pte_accessible(pte) || (write && !pte_write(pte)))
 		return NULL;
+	/* As an MMU does. Nobody else changes the entry meanwhile: there is one CPU. */
+	set_pte(ptep, write ? pte_mkdirty(pte_mkyoung(pte)) : pte_mkyoung(pte));
 	return (char *)__va(PFN_PHYS(pte_pfn(pte))) + (addr & ~PAGE_MASK);
 }
 
@@ -49,8 +50,8 @@ char *null_touch(unsigned long addr, bool write)
 {
 	char *byte;
 
-	null_signal = 0;
-	while (!(byte = translate(addr, write)) && !null_signal)
+	(void)null_take_signal();
+	while (!(byte = translate(addr, write)) && !null_signal())
 		fault(addr, write);
 	return byte;
 }
@@ -127,13 +128,12 @@ void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned lo
 		       unsigned long error_code)
 {
 	(void)regs, (void)si_code, (void)addr, (void)error_code;
-	null_signal = signo;
+	null_set_signal(null_task, signo);
 }
 
 void port_send_signal(struct vm_task *task, int signo)
 {
-	BUG_ON(task != null_task);
-	null_signal = signo;
+	null_set_signal(task, signo);
 }
 
 __noreturn void port_die(struct pt_regs *regs, const char *what, unsigned long addr,
@@ -150,5 +150,5 @@ void port_flush_tlb(void)
 
 void port_yield(void)
 {
-	/* There is no other task. */
+	null_yield();
 }

@@ -25,7 +25,7 @@
 
 static struct rlimit limits[RLIM_NLIMITS];
 
-static void become_user_task(void)
+void become_user_task(void)
 {
 	struct mm_struct *mm = mm_alloc();
 
@@ -54,13 +54,13 @@ static void check_copies(unsigned long addr)
 	CHECK(copy_to_user(addr + PAGE_SIZE - 3, "pagoda", 7) == 0);
 	CHECK(copy_from_user(text, addr + PAGE_SIZE - 3, 7) == 0 && strcmp(text, "pagoda") == 0);
 	CHECK(copy_to_user(addr + NR_PAGES * PAGE_SIZE - 2, "pagoda", 7) == 5);
-	CHECK(null_signal == SIGSEGV);
+	CHECK(null_signal() == SIGSEGV);
 }
 
 static void check_protection(unsigned long addr)
 {
 	CHECK(do_mprotect(addr, PAGE_SIZE, PROT_READ) == 0);
-	CHECK(null_touch(addr, false) && !null_touch(addr, true) && null_signal == SIGSEGV);
+	CHECK(null_touch(addr, false) && !null_touch(addr, true) && null_signal() == SIGSEGV);
 	CHECK(do_mprotect(addr, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0);
 	CHECK(null_touch(addr, true));
 }
