@@ -4,7 +4,7 @@
 
 #include <pagoda/types.h>
 
-/* What the frames hold. */
+/* The first word of each of the two frames, by which a reader sees which one is mapped. */
 #define SHOWN_FIRST  0x1111ul
 #define SHOWN_SECOND 0x2222ul
 

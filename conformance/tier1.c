@@ -204,17 +204,15 @@ static void on_each_cpu_runs_on_each(void)
 	EXPECT(port_irqs_enabled(), "port_on_each_cpu() leaves interrupts off");
 }
 
-/*
- * ---- Log and failures
- * ----------------------------------------------------------------------------
- */
+/* ---- Log and failures ------------------------------------------------------------------------ */
 
 static void log_takes_text(void)
 {
-	static const char text[] =
-		"conformance: a line of port_log(), then a longer one, cut: XXXX";
+	static const char text[] = "conformance: port_log() ends this line here, and not here\n";
+	const size_t end = strlen("conformance: port_log() ends this line here");
 
-	port_log(PORT_LOG_DEBUG, text, sizeof(text) - 7);
+	/* The text need not end where the line does, and a length of 0 is allowed. */
+	port_log(PORT_LOG_DEBUG, text, end);
 	port_log(PORT_LOG_DEBUG, "\n", 1);
 	port_log(PORT_LOG_DEBUG, text, 0);
 }

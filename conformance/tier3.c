@@ -72,10 +72,7 @@ static void load_ldt_takes_none(void)
 	EXPECT(off, "port_load_ldt() turns interrupts on");
 }
 
-/*
- * ---- User memory
-
- */
+/* ---- User memory ---------------------------------------------------------------------------- */
 
 #define USER_PROT  (PROT_READ | PROT_WRITE)
 #define USER_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS)

@@ -94,10 +94,7 @@ static void thread_starts_as_a_kernel_thread(void)
 	EXPECT(!report.complaint, "the struct vm_task of a new thread: %s", report.complaint);
 }
 
-/*
- * ---- Sleeping
- * --------------------------------------------------------------------------------------
- */
+/* ---- Sleeping ------------------------------------------------------------------------------- */
 
 static void park_ends_at_its_deadline(void)
 {
@@ -170,10 +167,7 @@ static void unpark_wakes_a_parked_task(void)
 	       "port_unpark() does not wake a parked task");
 }
 
-/*
- * ---- CPUs that are busy
- * ------------------------------------------------------------------------------
- */
+/* ---- CPUs that are busy --------------------------------------------------------------------- */
 
 struct spinner {
 	int stop, running, ended;

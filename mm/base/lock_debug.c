@@ -63,6 +63,9 @@ static int highest_rank_held(void)
 	const struct vm_task *task = port_current();
 	int rank = RANK_NONE;
 
+	/* A task whose struct the port did not clear holds more than there is room for. */
+	BUG_ON(task->nr_held_locks > ARRAY_SIZE(task->held_locks));
+	BUG_ON(cpu->nr > MAX_SPINLOCKS_HELD);
 	for (unsigned int i = cpu->first; i < cpu->nr; i++)
 		rank = max(rank, cpu->rank[i]);
 	for (unsigned int i = 0; i < task->nr_held_locks && !cpu->in_interrupt; i++)
@@ -193,6 +196,7 @@ void might_sleep(void)
 
 void lock_debug_tasks_start(void)
 {
+	BUG_ON(held_spinlocks[port_cpu_id()].nr); /* the boot has released what it took */
 	tasks_run = true;
 }
 

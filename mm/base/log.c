@@ -37,6 +37,7 @@ static void log_line(enum port_log_level level, char *line, int len)
 	VM_BUG_ON(len < 0);
 	if (n == 0 || line[n - 1] != '\n')
 		line[n++] = '\n';
+	VM_BUG_ON(n >= LINE_BYTES); /* the terminating 0 lies in the buffer, too */
 	line[n] = 0;
 	port_log(level, line, n);
 }
@@ -47,6 +48,7 @@ void printk(enum port_log_level level, const char *fmt, ...)
 	va_list args;
 	int len;
 
+	VM_BUG_ON(level > PORT_LOG_DEBUG);
 	va_start(args, fmt);
 	len = pagoda_vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);

@@ -18,6 +18,8 @@
 
 const struct mutex_wait_ops *mutex_wait_ops; /* set once, at boot, before a second CPU runs */
 
+#define MUTEX_STATES (MUTEX_HELD | MUTEX_WAITERS | MUTEX_RESERVED)
+
 void mutex_init(struct mutex *m, enum lock_rank rank)
 {
 	m->state = 0;
@@ -33,6 +35,7 @@ bool mutex_try(struct mutex *m)
 {
 	unsigned int old = READ_ONCE(m->state);
 
+	VM_BUG_ON(old & ~MUTEX_STATES); /* overwritten, or never initialised */
 	port_interleave();
 	while (!(old & (MUTEX_HELD | MUTEX_RESERVED)))
 		if (rmw_cmpxchg_acquire(&m->state, &old, old | MUTEX_HELD))
@@ -52,6 +55,10 @@ static noinline int mutex_lock_slow(struct mutex *m, bool killable)
 {
 	if (mutex_wait_ops)
 		return mutex_wait_ops->wait(m, killable);
+	/*
+	 * There are no tasks to switch to, so the owner runs on another CPU, and releases the mutex
+	 * there while this CPU spins.
+	 */
 	while (!mutex_try(m))
 		port_cpu_relax();
 	return 0;
@@ -90,6 +97,8 @@ int mutex_lock_killable(struct mutex *m)
 static noinline void mutex_unlock_slow(struct mutex *m, unsigned int old)
 {
 	BUG_ON(!(old & MUTEX_HELD));
+	/* Only the operations mark a mutex as waited for, so they were there then. */
+	VM_BUG_ON(!mutex_wait_ops || !(old & MUTEX_WAITERS));
 	mutex_wait_ops->wake(m);
 }
 

@@ -87,6 +87,7 @@ static const char *next_word(const char *p, size_t *length)
 		if (p[n] == '"')
 			in_quotes = !in_quotes;
 	*length = n;
+	VM_BUG_ON(p[n] && p[n] != ' '); /* the next search begins between two words */
 	return n && !(n == 2 && p[0] == '-' && p[1] == '-') ? p : NULL;
 }
 
@@ -135,6 +136,7 @@ void for_each_boot_word(void (*fn)(void *arg, const char *word, size_t length), 
 {
 	size_t length;
 
+	VM_BUG_ON(!fn);
 	for (const char *word = boot_options; (word = next_word(word, &length)); word += length)
 		fn(arg, word, length);
 }

@@ -30,6 +30,7 @@ static const struct file_page_ops file_pages = {
 
 void __init mm_boot_cache(const struct mm_boot_info *info)
 {
+	/* Before the lower tiers boot: from then on their faults may meet pages of files. */
 	page_wait_ops = &page_waiting;
 	file_page_ops = &file_pages;
 	shmem_zero_setup = shmem_create;

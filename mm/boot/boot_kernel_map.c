@@ -24,6 +24,10 @@ static const struct mutex_wait_ops sleeping_mutexes = {
 	.wake = mutex_wake,
 };
 
+/*
+ * Frames of freed vmalloc areas wait for a common flush, so a shortage of frames asks for them,
+ * too.
+ */
 static unsigned long shrink_kernel_caches(gfp_t gfp_mask)
 {
 	return (unsigned long)kmem_cache_reap(gfp_mask) + vmalloc_purge();
@@ -34,6 +38,7 @@ void __init mm_boot_kernel_map(const struct mm_boot_info *info)
 	mutex_wait_ops = &sleeping_mutexes;
 	boot_kernel_tables = paging_init;
 	mm_boot_heap(info);
+	/* mm_boot_heap() has set tier 1's hook, which knows nothing of vmalloc areas. */
 	frame_keepers.shrink_caches = shrink_kernel_caches;
 	vmalloc_init();
 	kmap_init();

@@ -24,11 +24,16 @@
 #include <pagoda/swap.h>
 #include <pagoda/vmscan.h>
 
+/* For tier 3's lists of pages: evicted pages are remembered, slots without a user freed. */
 static const struct page_list_ops page_lists = {
 	.refaulted = workingset_refault,
 	.unmapped_swap_page = free_unused_swap_page,
 };
 
+/*
+ * For tier 3's page tables, which meet entries of swapped-out pages when they are copied, walked or
+ * faulted on. Without tier 5 nobody makes such entries, so the table may stay empty.
+ */
 static const struct swap_entry_ops swap_entries = {
 	.duplicate = swap_duplicate,
 	.add_continuation = swap_add_continuation,
@@ -41,6 +46,7 @@ static const struct swap_entry_ops swap_entries = {
 	.nr_slots = nr_usable_slots,
 };
 
+/* For tier 3's madvise(): advice about reclaim has no effect where there is none. */
 static const struct page_advice_ops page_advice = {
 	.cold = advise_cold,
 	.pageout = advise_pageout,
@@ -48,6 +54,10 @@ static const struct page_advice_ops page_advice = {
 	.free = advise_free,
 };
 
+/*
+ * For tier 4's page cache, before it gives up a page with buffers. It passes the flags of the
+ * allocation that wants memory, since a file system's own way may need some itself.
+ */
 static bool release_buffers(struct page *page, gfp_t gfp_mask)
 {
 	(void)gfp_mask; /* freeing them needs nothing */
@@ -61,6 +71,7 @@ static void __init connect_reclaim(void)
 	swap_entry_ops = &swap_entries;
 	page_advice_ops = &page_advice;
 	page_release_buffers = release_buffers;
+	/* Reclaim's own writes wait in a queue until somebody waits for one of them. */
 	run_reclaim_io = run_disk_queue;
 }
 
@@ -68,11 +79,18 @@ void __init mm_boot(const struct mm_boot_info *info)
 {
 	connect_reclaim();
 	mm_boot_cache(info);
+	/* The policy is a boot option, and options are read by tier 1's boot. */
 	reclaim_policy_choose();
 }
 
+/*
+ * kswapd and the writeback thread allocate as soon as they run, so the slab's arrays are there
+ * before them. From lock_debug_tasks_start() on, sleeping with interrupts off is reported: during
+ * the boot, which has them off, nothing can be waited for and so nobody really sleeps.
+ */
 void mm_start_threads(void)
 {
+	VM_BUG_ON(!port_irqs_enabled());
 	lock_debug_tasks_start();
 	kmem_cache_cpus_up();
 	kswapd_init();

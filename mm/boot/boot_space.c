@@ -20,6 +20,10 @@
 
 void __init mm_boot_space(const struct mm_boot_info *info)
 {
+	/*
+	 * Set before the first page can be freed: the lists keep batches of pages per CPU, which
+	 * nobody finds without drain_batches, and a page must not be freed while it is on a list.
+	 */
 	frame_keepers.drain_batches = lru_add_drain;
 	frame_keepers.forget_page = lru_cache_del;
 	mm_boot_kernel_map(info);

@@ -148,6 +148,7 @@ static void check_totals(struct mm_struct *mm)
 	unsigned long total = mm->total_vm, locked = 0;
 	unsigned long data = mm->data_vm, exec = mm->exec_vm, stack = mm->stack_vm;
 
+	/* vm_stat_account() adds to the totals of mm, so these are counted up anew from zero. */
 	mm->total_vm = mm->data_vm = mm->exec_vm = mm->stack_vm = 0;
 	for (struct vm_area_struct *vma = mm->mmap; vma; vma = vma->vm_next) {
 		vm_stat_account(mm, vma->vm_flags, (long)vma_pages(vma));

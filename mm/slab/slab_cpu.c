@@ -109,6 +109,7 @@ static void *refill_and_take(kmem_cache_t *cachep, cpucache_t *cc, bool last_res
 		nr = clamp(cachep->batchcount, 1u, cc->limit);
 		nr = kmem_cache_alloc_batch(cachep, cc_entry(cc), nr, last_resort);
 		spin_unlock(&cachep->spinlock);
+		VM_BUG_ON(nr > cc->limit); /* (I1) */
 		cc->avail = sort_out_batch(cachep, cc_entry(cc), nr);
 		cc->state &= ~CC_FRESH;
 		cc->taken += cc->avail;

@@ -91,6 +91,7 @@ static void **caller_word(void *raw)
 /* First byte in [p, end) that is not value; end if there is none. */
 static u8 *find_other(u8 *p, const u8 *end, u8 value)
 {
+	VM_BUG_ON(p > end);
 	while (p < end && *p == value)
 		p++;
 	return p;

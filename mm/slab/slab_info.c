@@ -34,11 +34,12 @@ static bool percpu_arrays(void)
 /* One cache's line. The figures are read under the lock, so they agree with each other. */
 static void cache_line(kmem_cache_t *cachep, char *line, size_t size)
 {
-	lockdep_assert_held(&cache_chain_sem);
 	unsigned long flags;
 	int n;
 
+	lockdep_assert_held(&cache_chain_sem);
 	spin_lock_irqsave(&cachep->spinlock, flags);
+	VM_BUG_ON(cachep->nr_free_slabs > cachep->nr_slabs); /* (I4) */
 	n = pagoda_snprintf(line, size, "%-17s %6lu %6lu %6u %4lu %4lu %4u", cachep->name,
 			    cachep->active_objs, cachep->nr_slabs * cachep->num, cachep->objsize,
 			    cachep->nr_slabs - cachep->nr_free_slabs, cachep->nr_slabs,

@@ -94,6 +94,7 @@ static unsigned long reap_value(kmem_cache_t *cachep, gfp_t gfp_mask, unsigned l
 		cachep->dflags &= ~DFLGS_GROWN;
 	} else if (!cachep->growing) {
 		*nr = nr_helpful_slabs(cachep, gfp_mask);
+		VM_BUG_ON(*nr > cachep->nr_free_slabs); /* (I4) of slab.c */
 		pages = *nr << cachep->gfporder;
 	}
 	spin_unlock_irqrestore(&cachep->spinlock, flags);
@@ -131,6 +132,7 @@ static kmem_cache_t *choose_cache(gfp_t gfp_mask, unsigned long *best_nr)
 			break;
 	}
 	clock_searchp = cachep;
+	VM_BUG_ON(best && !*best_nr); /* only free slabs make a cache worth something */
 	return best;
 }
 
@@ -143,6 +145,8 @@ int kmem_cache_reap(gfp_t gfp_mask)
 		return 0;
 	cachep = choose_cache(gfp_mask, &nr);
 	if (cachep) {
+		VM_BUG_ON(cachep->flags & SLAB_NO_REAP);
+		/* Objects in the arrays count as in use; without them more slabs are free. */
 		drain_cpu_caches(cachep);
 		pages = destroy_free_slabs(cachep, (nr + 1) / 2,
 					   zone_aware(gfp_mask) ? helps : NULL, gfp_mask);

@@ -47,6 +47,7 @@ static kmem_cache_t *make_size_cache(size_t size, bool dma)
 			      SLAB_HWCACHE_ALIGN | (dma ? SLAB_CACHE_DMA : 0), NULL, NULL);
 	if (!cachep)
 		panic("kmalloc: no memory for cache %s", name);
+	VM_BUG_ON(cachep->user_size != size || cachep->ctor);
 	return cachep;
 }
 
@@ -206,6 +207,7 @@ void kfree(const void *obj)
 
 void kfree_forget(const void *start, size_t bytes)
 {
+	VM_BUG_ON(!start || !bytes);
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		void *obj = READ_ONCE(last_taken[cpu].obj);
 
@@ -218,6 +220,7 @@ size_t ksize(const void *obj)
 {
 	struct page *page = obj ? object_page(obj) : NULL;
 
+	VM_BUG_ON_PAGE(page && !PageSlab(page), page);
 	return page ? GET_PAGE_CACHE(page)->user_size : 0;
 }
 

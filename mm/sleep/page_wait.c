@@ -37,7 +37,7 @@
 
 const struct page_wait_ops *page_wait_ops; /* set once, at boot */
 
-/* What can happen to a page: events of its queue, a bit each. */
+/* The events that a task may wait for on a page; page_waiter.seen has a bit for each. */
 #define PAGE_UNLOCKED 1u
 #define PAGE_WRITTEN  2u
 

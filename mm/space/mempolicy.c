@@ -341,13 +341,19 @@ void mpol_exit(struct vm_task *task)
 	mpol_put(pol);
 }
 
-/* What get_mempolicy() returns as mode: with its flags. */
+/*
+ * The mode number that get_mempolicy() gives to its caller: the mode together with the mode flags
+ * that set_mempolicy() was called with.
+ */
 static int policy_as_number(const struct mempolicy *pol)
 {
 	return pol ? (int)(pol->mode | pol->flags) : MPOL_DEFAULT;
 }
 
-/* What get_mempolicy() returns as nodes: as the program numbered them, if it did. */
+/*
+ * The node set that get_mempolicy() gives to its caller. With MPOL_F_STATIC_NODES or
+ * MPOL_F_RELATIVE_NODES that is the set as the program passed it, else the nodes it stands for.
+ */
 static nodemask_t policy_nodes(const struct mempolicy *pol)
 {
 	if (!pol)

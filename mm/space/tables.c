@@ -470,7 +470,10 @@ static unsigned long copy_ptes(struct mm_struct *dst, pte_t *to, struct mm_struc
 			count_page(&rss, page, 1);
 		}
 
-		/* Not marked as accessed: the child has accessed nothing yet. */
+		/*
+		 * The child's entry is not marked as accessed. The child has not used the page yet,
+		 * and reclaim takes the mark for a use.
+		 */
 		set_pte_at(dst, 0, to, pte_present(pte) ? pte_old(pte) : pte);
 	}
 	apply_rss(dst, &rss);
