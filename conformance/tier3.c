@@ -7,14 +7,11 @@
  */
 #include "suite.h"
 #include "flush.h"
+#include <pagoda/abi/signal.h>
 #include <pagoda/errno.h>
 #include <pagoda/mm.h>
 #include <pagoda/string.h>
 #include <asm/ptrace.h>
-
-#define SIGKILL	    9
-#define SIGSEGV	    11
-#define SEGV_MAPERR 1
 
 /* ---- Tasks ----------------------------------------------------------------------------------- */
 
@@ -80,10 +77,12 @@ static void load_ldt_takes_none(void)
 /* body gets the address of two pages, followed by nothing. */
 static void run_in_address_space(void (*body)(unsigned long addr))
 {
-	unsigned long addr = do_mmap(NULL, 0, 3 * PAGE_SIZE, USER_PROT, USER_FLAGS, 0);
+	unsigned long addr =
+		do_mmap(current_vm->mm, NULL, 0, 3 * PAGE_SIZE, USER_PROT, USER_FLAGS, 0);
 
 	EXPECT(!IS_ERR_VALUE(addr), "do_mmap() fails with %ld", (long)addr);
-	EXPECT(do_munmap(addr + 2 * PAGE_SIZE, PAGE_SIZE) == 0, "do_munmap() fails");
+	EXPECT(do_munmap(current_vm->mm, addr + 2 * PAGE_SIZE, PAGE_SIZE) == 0,
+	       "do_munmap() fails");
 	body(addr);
 }
 
@@ -210,7 +209,7 @@ static void copy_to_read_only(unsigned long addr)
 
 	EXPECT(port_copy_to_user(addr, &c, 1) == 0,
 	       "port_copy_to_user() of what can be written does not return 0");
-	EXPECT(do_mprotect(addr, PAGE_SIZE, PROT_READ) == 0, "do_mprotect() fails");
+	EXPECT(do_mprotect(current_vm->mm, addr, PAGE_SIZE, PROT_READ) == 0, "do_mprotect() fails");
 	EXPECT(port_copy_to_user(addr, &c, 1) == 1,
 	       "port_copy_to_user() writes to a read-only page");
 	EXPECT(port_copy_from_user(&c, addr, 1) == 0,

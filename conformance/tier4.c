@@ -9,11 +9,10 @@
 #include "suite.h"
 #include "flush.h"
 #include "threads.h"
+#include <pagoda/abi/signal.h>
 #include <pagoda/mm.h>
 #include <pagoda/mmzone.h>
 #include <pagoda/string.h>
-
-#define SIGKILL 9
 
 /* ---- The clock ------------------------------------------------------------------------------- */
 

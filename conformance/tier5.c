@@ -6,9 +6,8 @@
  */
 #include "suite.h"
 #include "threads.h"
+#include <pagoda/abi/signal.h>
 #include <pagoda/vm_task.h>
-
-#define SIGKILL 9
 
 static bool count_one(struct vm_task *task, void *arg)
 {

@@ -28,7 +28,7 @@ int main(void)
 	if (!block || !object || hosted_process_create())
 		return 1;
 
-	unsigned long addr = do_mmap(NULL, 0, SZ_1M, rw, anonymous, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, SZ_1M, rw, anonymous, 0);
 	hosted_write64(addr, 42); /* the simulated MMU faults, do_page_fault() serves it */
 	printf("read back %llu, %lu anonymous fault, %zu usable bytes\n",
 	       (unsigned long long)hosted_read64(addr), vm_event(fault_anon), ksize(object));

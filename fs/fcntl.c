@@ -5,32 +5,11 @@
  */
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
+#include <pagoda/abi/ioctl.h>
+#include <pagoda/abi/fcntl.h>
 #include <pagoda/uaccess.h>
 
-#define F_DUPFD		0u
-#define F_GETFD		1u
-#define F_SETFD		2u
-#define F_GETFL		3u
-#define F_SETFL		4u
-#define F_GETLK		5u
-#define F_SETLK		6u
-#define F_SETLKW	7u
-#define F_SETOWN	8u
-#define F_GETOWN	9u
-#define F_SETSIG	10u
-#define F_GETSIG	11u
-#define F_SETOWN_EX	15u
-#define F_GETOWN_EX	16u
-#define F_OFD_GETLK	36u
-#define F_OFD_SETLK	37u
-#define F_OFD_SETLKW	38u
-#define F_GETLEASE	1025u
-#define F_DUPFD_CLOEXEC 1030u
-#define F_SETPIPE_SZ	1031u
-#define F_GETPIPE_SZ	1032u
-#define F_ADD_SEALS	1033u
-#define F_GET_SEALS	1034u
-#define FD_CLOEXEC	1u
+#define FD_CLOEXEC 1u
 
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 
@@ -193,7 +172,6 @@ long sys_fcntl(unsigned long fd, unsigned long cmd, unsigned long arg)
 
 /* ---- ioctl ----------------------------------------------------------------------------------- */
 
-#define FIONREAD 0x541bu
 #define FIONBIO	 0x5421u
 #define FIONCLEX 0x5450u
 #define FIOCLEX	 0x5451u

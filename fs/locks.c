@@ -27,20 +27,11 @@
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
 #include <fs/wait.h>
+#include <pagoda/abi/fcntl.h>
 #include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
-
-#define F_RDLCK 0
-#define F_WRLCK 1
-#define F_UNLCK 2
-
-#define F_GETLK	     5u
-#define F_SETLKW     7u
-#define F_OFD_GETLK  36u
-#define F_OFD_SETLK  37u
-#define F_OFD_SETLKW 38u
 
 #define LOCK_SH	  1ul
 #define LOCK_EX	  2ul

@@ -34,6 +34,8 @@
 #include <fs/pipe.h>
 #include <fs/syscalls.h>
 #include <fs/user.h>
+#include <pagoda/abi/ioctl.h>
+#include <pagoda/abi/fcntl.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/page_alloc.h>
@@ -44,10 +46,6 @@
 #define PIPE_DEFAULT_SLOTS 16u
 #define PIPE_MIN_SLOTS	   2u /* of a user with too many pipes */
 #define PIPEFS_MAGIC	   0x50495045u
-
-#define FIONREAD     0x541bu
-#define F_SETPIPE_SZ 1031u
-#define F_GETPIPE_SZ 1032u
 
 int pipe_max_size = SZ_1M, pipe_user_pages_soft = PIPE_DEFAULT_SLOTS * 1024, pipe_user_pages_hard;
 

@@ -350,8 +350,8 @@ static long sync_written(unsigned long fd, long n, s64 end, bool datasync)
 	return err == -EINVAL ? 0 : err; /* no file that can be synced */
 }
 
-static long vector2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
-		    unsigned long flags, bool write)
+static long preadv2_or_pwritev2(unsigned long fd, unsigned long iov, unsigned long nr,
+				unsigned long pos, unsigned long flags, bool write)
 {
 	bool at_pos = (long)pos == -1,
 	     unknown = (u32)flags & ~(u32)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC);
@@ -369,14 +369,14 @@ long sys_preadv2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned
 		 unsigned long pos_high, unsigned long flags)
 {
 	(void)pos_high;
-	return vector2(fd, iov, nr, pos, flags, false);
+	return preadv2_or_pwritev2(fd, iov, nr, pos, flags, false);
 }
 
 long sys_pwritev2(unsigned long fd, unsigned long iov, unsigned long nr, unsigned long pos,
 		  unsigned long pos_high, unsigned long flags)
 {
 	(void)pos_high;
-	return vector2(fd, iov, nr, pos, flags, true);
+	return preadv2_or_pwritev2(fd, iov, nr, pos, flags, true);
 }
 
 /* ---- lseek ----------------------------------------------------------------------------------- */

@@ -566,7 +566,7 @@ static long map_segment(struct shm_segment *seg, unsigned long addr, bool chosen
 		return PTR_ERR(file);
 	if (chosen)
 		how |= flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-	ret = (long)do_mmap(&file->vm, addr, seg->size, prot, how, 0);
+	ret = (long)do_mmap(current_vm->mm, &file->vm, addr, seg->size, prot, how, 0);
 	if (ret == -EEXIST)
 		ret = -EINVAL;
 	fput(file);
@@ -634,7 +634,7 @@ long sys_shmdt(unsigned long addr)
 	if (addr & (PAGE_SIZE - 1))
 		return -EINVAL;
 	while (next_piece(&a)) {
-		int err = do_munmap(a.from, a.end - a.from);
+		int err = do_munmap(current_vm->mm, a.from, a.end - a.from);
 
 		if (err)
 			return err;

@@ -47,15 +47,15 @@
 	X(436, close_range, 3) X(439, faccessat2, 4)
 /* clang-format on */
 
-#define FS_SYSCALL_ARGS_0 void
-#define FS_SYSCALL_ARGS_1 unsigned long
-#define FS_SYSCALL_ARGS_2 unsigned long, unsigned long
-#define FS_SYSCALL_ARGS_3 unsigned long, unsigned long, unsigned long
-#define FS_SYSCALL_ARGS_4 unsigned long, unsigned long, unsigned long, unsigned long
-#define FS_SYSCALL_ARGS_5 unsigned long, unsigned long, unsigned long, unsigned long, unsigned long
-#define FS_SYSCALL_ARGS_6 \
+#define SYSCALL_ARGS_0 void
+#define SYSCALL_ARGS_1 unsigned long
+#define SYSCALL_ARGS_2 unsigned long, unsigned long
+#define SYSCALL_ARGS_3 unsigned long, unsigned long, unsigned long
+#define SYSCALL_ARGS_4 unsigned long, unsigned long, unsigned long, unsigned long
+#define SYSCALL_ARGS_5 unsigned long, unsigned long, unsigned long, unsigned long, unsigned long
+#define SYSCALL_ARGS_6 \
 	unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long
 
-#define X(nr, name, args) long sys_##name(FS_SYSCALL_ARGS_##args);
+#define X(nr, name, args) long sys_##name(SYSCALL_ARGS_##args);
 FS_SYSCALLS(X)
 #undef X

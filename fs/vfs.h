@@ -27,87 +27,22 @@
  */
 #pragma once
 
+#include <pagoda/abi/stat.h>
+#include <pagoda/abi/signal.h>
+#include <pagoda/abi/fcntl.h>
 #include <pagoda/pagemap.h>
 #include <pagoda/errno.h>
 #include <fs/task.h>
 
 /* ---- Linux's numbers ----------------------------------------------------------------- */
 
-#define S_IFMT	    0170000u
-#define S_IFSOCK    0140000u
-#define S_IFLNK	    0120000u
-#define S_IFREG	    0100000u
-#define S_IFBLK	    0060000u
-#define S_IFDIR	    0040000u
-#define S_IFCHR	    0020000u
-#define S_IFIFO	    0010000u
-#define S_ISUID	    0004000u
-#define S_ISGID	    0002000u
-#define S_ISVTX	    0001000u
-#define S_IXGRP	    0000010u
-#define S_ISLNK(m)  (((m)&S_IFMT) == S_IFLNK)
-#define S_ISREG(m)  (((m)&S_IFMT) == S_IFREG)
-#define S_ISDIR(m)  (((m)&S_IFMT) == S_IFDIR)
-#define S_ISCHR(m)  (((m)&S_IFMT) == S_IFCHR)
-#define S_ISBLK(m)  (((m)&S_IFMT) == S_IFBLK)
-#define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
-#define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
-
-#define O_ACCMODE   00000003u
-#define O_RDONLY    00000000u
-#define O_WRONLY    00000001u
-#define O_RDWR	    00000002u
-#define O_CREAT	    00000100u
-#define O_EXCL	    00000200u
-#define O_NOCTTY    00000400u
-#define O_TRUNC	    00001000u
-#define O_APPEND    00002000u
-#define O_NONBLOCK  00004000u
-#define O_DSYNC	    00010000u
-#define O_ASYNC	    00020000u
-#define O_DIRECT    00040000u
-#define O_LARGEFILE 00100000u
-#define O_DIRECTORY 00200000u
-#define O_NOFOLLOW  00400000u
-#define O_NOATIME   01000000u
-#define O_CLOEXEC   02000000u
-#define O_SYNC	    04010000u
-#define O_PATH	    010000000u
-#define __O_TMPFILE 020000000u
-
-#define AT_FDCWD	    (-100)
-#define AT_SYMLINK_NOFOLLOW 0x100u
-#define AT_REMOVEDIR	    0x200u
-#define AT_EACCESS	    0x200u
-#define AT_SYMLINK_FOLLOW   0x400u
-#define AT_NO_AUTOMOUNT	    0x800u
-#define AT_EMPTY_PATH	    0x1000u
-#define AT_STATX_SYNC_TYPE  0x6000u
-
 #define PATH_MAX    4096u /* with the terminator */
 #define NAME_MAX    255u
 #define MAXSYMLINKS 40u
 
-#define SEEK_SET  0
-#define SEEK_CUR  1
-#define SEEK_END  2
-#define SEEK_DATA 3
-#define SEEK_HOLE 4
-
 #define MAY_EXEC  1u
 #define MAY_WRITE 2u
 #define MAY_READ  4u
-
-#define SIGHUP	 1
-#define SIGINT	 2
-#define SIGQUIT	 3
-#define SIGPIPE	 13
-#define SIGCONT	 18
-#define SIGTSTP	 20
-#define SIGTTIN	 21
-#define SIGTTOU	 22
-#define SIGXFSZ	 25
-#define SIGWINCH 28
 
 /* Device numbers as stat(2) shows them (below 4096 major, 256 minor: one formula does). */
 #define MKDEV(major, minor) ((u64)(major) << 8 | (u64)(minor))

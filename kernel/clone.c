@@ -15,6 +15,7 @@
 #include <pagoda/uaccess.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
+#include <kernel/syscalls.h>
 
 static bool vfork_over(struct task_struct *child)
 {

@@ -16,7 +16,7 @@
 #include <pagoda/uaccess.h>
 #include <fs/user.h>
 #include <kernel/cred.h>
-#include <kernel/credcalls.h>
+#include <kernel/syscalls.h>
 #include <kernel/task.h>
 
 #define ID_KEEP 0xffffffffu

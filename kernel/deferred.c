@@ -28,7 +28,6 @@
 #include <fs/task.h>
 #include <kernel/deferred.h>
 #include <kernel/itimer.h>
-#include <kernel/job.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
 

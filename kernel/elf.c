@@ -232,7 +232,8 @@ static int map_bss(const struct elf_phdr *ph, unsigned long bias)
 		return -EFAULT;
 	if (end <= page_end)
 		return 0;
-	return vm_brk_range(page_end, end - page_end, vm_flags_of(segment_prot(ph)));
+	return vm_brk_range(current_vm->mm, page_end, end - page_end,
+			    vm_flags_of(segment_prot(ph)));
 }
 
 static int map_segment(struct elf_file *ef, const struct elf_phdr *ph, unsigned long bias)
@@ -242,8 +243,8 @@ static int map_segment(struct elf_file *ef, const struct elf_phdr *ph, unsigned 
 	unsigned long got;
 
 	if (ph->filesz) {
-		got = do_mmap(file_vm(ef->file), addr, ph->filesz + skip, segment_prot(ph),
-			      MAP_PRIVATE | MAP_FIXED, ph->offset - skip);
+		got = do_mmap(current_vm->mm, file_vm(ef->file), addr, ph->filesz + skip,
+			      segment_prot(ph), MAP_PRIVATE | MAP_FIXED, ph->offset - skip);
 		if (IS_ERR_VALUE(got))
 			return (int)(long)got;
 	}
@@ -264,12 +265,13 @@ static int map_file(struct elf_file *ef, unsigned long bias)
 static unsigned long find_room(struct elf_file *ef)
 {
 	unsigned long len = ef->end - ef->start;
-	unsigned long addr = do_mmap(NULL, 0, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	unsigned long addr =
+		do_mmap(current_vm->mm, NULL, 0, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	int error;
 
 	if (IS_ERR_VALUE(addr))
 		return addr;
-	error = do_munmap(addr, len);
+	error = do_munmap(current_vm->mm, addr, len);
 	return error ? (unsigned long)error : addr;
 }
 

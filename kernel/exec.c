@@ -31,6 +31,7 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
+#include <asm/segment.h>
 #include <fs/user.h>
 #include <kernel/exec.h>
 #include <kernel/posix_timer.h>
@@ -38,6 +39,7 @@
 #include <kernel/report.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 #define ARG_STRING_MAX	 (128 * SZ_1K) /* one string, its 0 included */
 #define ARG_SPACE_MIN	 (128 * SZ_1K)
@@ -45,8 +47,6 @@
 #define SCRIPT_DEPTH_MAX 5
 #define STACK_START_SIZE (132 * SZ_1K) /* [stack] before it grows (ABI.md section 2) */
 
-#define USER_CS	   0x33
-#define USER_SS	   0x2b
 #define USER_FLAGS 0x202
 
 /* ---- Packing strings ------------------------------------------------------------------------- */
@@ -562,7 +562,7 @@ static void start_registers(struct task_struct *me, unsigned long ip, unsigned l
 	regs->ip = ip;
 	regs->sp = sp;
 	regs->cs = USER_CS;
-	regs->ss = USER_SS;
+	regs->ss = USER_DS;
 	regs->flags = USER_FLAGS;
 	regs->orig_ax = ~0ul;
 	machine_reset_user_state(&me->thread);
@@ -722,7 +722,7 @@ long sys_execveat(unsigned long dirfd, unsigned long upath, unsigned long argv, 
 	char *path;
 	long ret;
 
-	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+	if (flags & ~(unsigned long)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
 	path = fs_getname(upath, flags & AT_EMPTY_PATH);
 	if (IS_ERR(path))

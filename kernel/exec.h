@@ -3,6 +3,7 @@
 #pragma once
 
 #include <kernel/exec_cred.h>
+#include <pagoda/abi/fcntl.h>
 #include <pagoda/types.h>
 
 struct file;
@@ -15,11 +16,6 @@ struct mm_struct;
  */
 #define STACK_TOP_GAP SZ_16M
 #define STACK_TOP     (TASK_SIZE - STACK_TOP_GAP)
-
-/* openat's, for fs_open_exec(). */
-#define AT_FDCWD	    (-100)
-#define AT_SYMLINK_NOFOLLOW 0x100ul
-#define AT_EMPTY_PATH	    0x1000ul
 
 #define ELIBBAD 80 /* no interpreter for us */
 

@@ -28,14 +28,12 @@
  *
  * Locking: the task's own. Failure: none.
  */
+#include <pagoda/abi/stat.h>
 #include <pagoda/bug.h>
 #include <pagoda/mm_types.h>
 #include <kernel/exec_cred.h>
 #include <kernel/process.h>
 
-#define S_ISUID	    04000u
-#define S_ISGID	    02000u
-#define S_IXGRP	    00010u
 #define STACK_LIMIT (8 * SZ_1M) /* of a program that gains something, at most */
 
 static bool has_root(const struct fs_cred *cred)

@@ -35,6 +35,7 @@
 #include <kernel/report.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 /* ---- Accounting -------------------------------------------------------------------------- */
 

@@ -394,12 +394,9 @@ static int copy_thread(struct task_struct *t, const struct clone_request *req)
 	}
 	machine_thread_init(&t->thread, t->stack, child_start, t);
 	machine_save_user_state(&current->thread);
-	memcpy(t->thread.fpu, current->thread.fpu, sizeof(t->thread.fpu));
-	t->thread.fs_base = req->flags & CLONE_SETTLS ? req->tls : current->thread.fs_base;
-	t->thread.gs_base = current->thread.gs_base;
-	t->thread.sel = current->thread.sel;
+	machine_copy_user_state(&t->thread, &current->thread);
 	if (req->flags & CLONE_SETTLS)
-		t->thread.sel.fs = 0;
+		machine_set_user_base(&t->thread, MACHINE_FS_BASE, req->tls);
 	regs = machine_user_regs(&t->thread);
 	*regs = *machine_user_regs(&current->thread);
 	regs->ax = 0;

@@ -14,10 +14,10 @@
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
 #include <fs/user.h>
-#include <kernel/clockcalls.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/time.h>
 
 /* ---- The running task's account -------------------------------------------------------------- */
 

@@ -31,6 +31,7 @@
 #include <pagoda/uaccess.h>
 #include <kernel/futex.h>
 #include <kernel/sched.h>
+#include <kernel/syscalls.h>
 
 #define FUTEX_WAIT	  0
 #define FUTEX_WAKE	  1

@@ -17,10 +17,3 @@ void futex_init(void);
  * page). May sleep.
  */
 long futex_wake(unsigned long uaddr, bool private, int nr, u32 bitset);
-
-long sys_futex(unsigned long uaddr, unsigned long op, unsigned long val, unsigned long utime,
-	       unsigned long uaddr2, unsigned long val3);
-long sys_futex_waitv(unsigned long uwaiters, unsigned long nr, unsigned long flags,
-		     unsigned long utime, unsigned long clock);
-long sys_set_robust_list(unsigned long head, unsigned long len);
-long sys_get_robust_list(unsigned long pid, unsigned long uhead, unsigned long ulen);

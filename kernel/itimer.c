@@ -18,6 +18,7 @@
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 struct itimerval {
 	struct timeval interval, value;

@@ -17,7 +17,3 @@ void itimer_real_expired(struct ktimer *timer);
 void itimer_tick(struct task_struct *t, bool user);
 /* The process ends. */
 void itimers_stop(struct signal_struct *sig);
-
-long sys_alarm(unsigned long seconds);
-long sys_getitimer(unsigned long which, unsigned long uvalue);
-long sys_setitimer(unsigned long which, unsigned long uvalue, unsigned long uold);

@@ -13,9 +13,9 @@
  * Locking: tasklist_lock for all of it. Failure: as the calls' contracts (POSIX) say.
  */
 #include <pagoda/errno.h>
-#include <kernel/job.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 /* ---- Finding --------------------------------------------------------------------------------- */
 

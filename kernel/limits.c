@@ -9,9 +9,9 @@
 #include <pagoda/mm.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
-#include <kernel/limits.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
+#include <kernel/syscalls.h>
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@
 #include <kernel/residency.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 #define BOOT_FAILED_STATUS	  71 /* for QEMU's isa-debug-exit; a panic's is 70 */
 #define CONFORMANCE_FAILED_STATUS 72

@@ -7,9 +7,7 @@
 #include <pagoda/mm.h>
 #include <pagoda/pagemap.h>
 #include <fs/task.h>
-#include <kernel/mmcalls.h>
-
-#define MLOCK_ONFAULT 1ul
+#include <kernel/syscalls.h>
 
 long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags,
 	      unsigned long fd, unsigned long offset)
@@ -24,7 +22,7 @@ long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigne
 		if (IS_ERR(file))
 			return PTR_ERR(file);
 	}
-	ret = do_mmap(file, addr, len, prot, flags, offset);
+	ret = do_mmap(current_vm->mm, file, addr, len, prot, flags, offset);
 	if (file)
 		put_vm_file(file);
 	return (long)ret;
@@ -32,71 +30,71 @@ long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigne
 
 long sys_munmap(unsigned long addr, unsigned long len)
 {
-	return do_munmap(addr, len);
+	return do_munmap(current_vm->mm, addr, len);
 }
 
 long sys_mprotect(unsigned long addr, unsigned long len, unsigned long prot)
 {
-	return do_mprotect(addr, len, prot);
+	return do_mprotect(current_vm->mm, addr, len, prot);
 }
 
 long sys_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len,
 		unsigned long flags, unsigned long new_addr)
 {
-	return (long)do_mremap(addr, old_len, new_len, flags, new_addr);
+	return (long)do_mremap(current_vm->mm, addr, old_len, new_len, flags, new_addr);
 }
 
 long sys_brk(unsigned long brk)
 {
-	return (long)do_brk(brk);
+	return (long)do_brk(current_vm->mm, brk);
 }
 
 long sys_madvise(unsigned long addr, unsigned long len, unsigned long advice)
 {
-	return do_madvise(addr, len, (int)advice);
+	return do_madvise(current_vm->mm, addr, len, (int)advice);
 }
 
 long sys_mincore(unsigned long addr, unsigned long len, unsigned long vec)
 {
-	return do_mincore(addr, len, vec);
+	return do_mincore(current_vm->mm, addr, len, vec);
 }
 
 long sys_msync(unsigned long addr, unsigned long len, unsigned long flags)
 {
-	return do_msync(addr, len, (int)flags);
+	return do_msync(current_vm->mm, addr, len, (int)flags);
 }
 
 long sys_mlock(unsigned long addr, unsigned long len)
 {
-	return do_mlock(addr, len, 0);
+	return do_mlock(current_vm->mm, addr, len, 0);
 }
 
 long sys_mlock2(unsigned long addr, unsigned long len, unsigned long flags)
 {
 	if ((int)flags & ~(int)MLOCK_ONFAULT)
 		return -EINVAL;
-	return do_mlock(addr, len, (unsigned int)flags);
+	return do_mlock(current_vm->mm, addr, len, (unsigned int)flags);
 }
 
 long sys_munlock(unsigned long addr, unsigned long len)
 {
-	return do_munlock(addr, len);
+	return do_munlock(current_vm->mm, addr, len);
 }
 
 long sys_mlockall(unsigned long flags)
 {
-	return do_mlockall((int)flags);
+	return do_mlockall(current_vm->mm, (int)flags);
 }
 
 long sys_munlockall(void)
 {
-	return do_munlockall();
+	return do_munlockall(current_vm->mm);
 }
 
 long sys_remap_file_pages(unsigned long start, unsigned long size, unsigned long prot,
 			  unsigned long pgoff, unsigned long flags)
 {
-	return prot ? -EINVAL : do_remap_file_pages(start, size, pgoff, flags);
+	return prot ? -EINVAL : do_remap_file_pages(current_vm->mm, start, size, pgoff, flags);
 }
 
 /* ---- membarrier ---------------------------------------------------------------------------- */

@@ -11,7 +11,6 @@
  * each page in its status.
  */
 #include <kernel/cred.h>
-#include <kernel/mmcalls.h>
 #include <kernel/syscalls.h>
 #include <kernel/task.h>
 #include <pagoda/errno.h>
@@ -116,7 +115,7 @@ long sys_get_mempolicy(unsigned long policy, unsigned long user, unsigned long m
 		return -EINVAL;
 	if (flags >> 32)
 		return -EINVAL;
-	err = do_get_mempolicy(&value, &nodes, addr, (unsigned int)flags);
+	err = do_get_mempolicy(current_vm->mm, &value, &nodes, addr, (unsigned int)flags);
 	if (err)
 		return err;
 	if (policy && put_user(value, policy))
@@ -130,7 +129,9 @@ long sys_mbind(unsigned long start, unsigned long len, unsigned long mode, unsig
 	struct mpol_request want;
 	int err = request_from_user(&want, mode, user, maxnode);
 
-	return err ? err : do_mbind(start, len, &want, (unsigned int)flags, capable(CAP_SYS_NICE));
+	return err ? err
+		   : do_mbind(current_vm->mm, start, len, &want, (unsigned int)flags,
+			      capable(CAP_SYS_NICE));
 }
 
 long sys_set_mempolicy_home_node(unsigned long start, unsigned long len, unsigned long node,
@@ -141,7 +142,7 @@ long sys_set_mempolicy_home_node(unsigned long start, unsigned long len, unsigne
 	if (start & ~PAGE_MASK || flags || node >= MAX_NR_NODES ||
 	    !node_isset((int)node, nodes_with_memory()) || end < start)
 		return -EINVAL;
-	return end == start ? 0 : do_set_home_node(start, end, (int)node);
+	return end == start ? 0 : do_set_home_node(current_vm->mm, start, end, (int)node);
 }
 
 /* ---- Moving ---------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <fs/wait.h>
 #include <kernel/pidfd.h>
 #include <kernel/sched.h>
+#include <kernel/syscalls.h>
 
 static bool has_ended(struct pid *pid)
 {

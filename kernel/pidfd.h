@@ -15,6 +15,3 @@ struct pid *pidfd_pid(int fd, bool *nonblock) __must_check;
 struct pid *pidfd_or_proc_pid(int fd) __must_check;
 /* A file on the process; its reference to pid is its own. A reference or ERR_PTR. May sleep. */
 struct file *pidfd_file(struct pid *pid, unsigned int flags) __must_check;
-
-long sys_pidfd_open(unsigned long pid, unsigned long flags);
-long sys_pidfd_getfd(unsigned long pidfd, unsigned long target, unsigned long flags);

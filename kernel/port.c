@@ -15,7 +15,7 @@ void port_fault_signal(struct pt_regs *regs, int signo, int si_code, unsigned lo
 {
 	(void)regs;
 	/* what the frame shows, which hides kernel mappings */
-	current->thread.error_code = error_code;
+	machine_last_trap(&current->thread)->error_code = error_code;
 	force_sig_fault(signo, si_code, addr);
 }
 

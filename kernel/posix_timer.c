@@ -24,6 +24,7 @@
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 #define SIGEV_SIGNAL	0
 #define SIGEV_NONE	1

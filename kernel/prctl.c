@@ -18,7 +18,7 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <kernel/sched.h>
-#include <kernel/system.h>
+#include <kernel/syscalls.h>
 
 #define PR_SET_PDEATHSIG	1
 #define PR_GET_PDEATHSIG	2

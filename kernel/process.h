@@ -53,13 +53,6 @@ struct task_struct *kthread_alloc(const char *name, void (*fn)(void *arg), void 
 struct task_struct *copy_process(const struct clone_request *req) __must_check;
 void put_sighand(struct sighand_struct *sighand);
 struct sighand_struct *copy_sighand(const struct sighand_struct *old) __must_check;
-long sys_fork(void);
-long sys_vfork(void);
-long sys_clone(unsigned long flags, unsigned long newsp, unsigned long ptid, unsigned long ctid,
-	       unsigned long tls);
-long sys_clone3(unsigned long uargs, unsigned long size);
-long sys_unshare(unsigned long flags);
-long sys_set_tid_address(unsigned long uaddr);
 /* The address space that a vfork parent waits for is given up: exec or exit. */
 void vfork_done(struct task_struct *t);
 void park_timeout(struct ktimer *timer); /* sched.c */
@@ -77,16 +70,11 @@ struct arg_list {
  * of no return, about to die of SIGSEGV. May sleep.
  */
 long do_execve(int dirfd, const char *path, struct arg_list argv, struct arg_list envp, int flags);
-long sys_execve(unsigned long path, unsigned long argv, unsigned long envp);
-long sys_execveat(unsigned long dirfd, unsigned long path, unsigned long argv, unsigned long envp,
-		  unsigned long flags);
 
 /* ---- exit.c, wait.c ------------------------------------------------------------------------ */
 /* code: raw wait status. */
 __noreturn void do_exit(int code);
 __noreturn void do_group_exit(int code);
-long sys_exit(unsigned long code);
-long sys_exit_group(unsigned long code);
 /* Take an ended task out of every table. tasklist_lock held; put_task() it afterwards. */
 void release_task_locked(struct task_struct *t);
 /*
@@ -95,10 +83,6 @@ void release_task_locked(struct task_struct *t);
  */
 int kill_other_threads(void);
 
-long sys_wait4(unsigned long pid, unsigned long ustatus, unsigned long options,
-	       unsigned long rusage);
-long sys_waitid(unsigned long type, unsigned long id, unsigned long uinfo, unsigned long options,
-		unsigned long rusage);
 /* Copy a struct rusage out. */
 struct task_usage;
 int put_rusage(unsigned long uaddr, const struct task_usage *u) __must_check;
@@ -110,3 +94,7 @@ void add_usage(struct task_usage *sum, const struct task_usage *u);
 /* What one thread / a whole process without its children used. tasklist_lock held. */
 void task_usage(struct task_struct *t, struct task_usage *u);
 void process_usage(struct signal_struct *sig, struct task_usage *u);
+
+/* ---- process_vm.c -------------------------------------------------------------------------- */
+/* The mm of a process that the caller may look into, with a user; ERR_PTR(-ESRCH, -EPERM). */
+struct mm_struct *mm_access(int pid);

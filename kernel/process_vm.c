@@ -15,8 +15,9 @@
  * Failure: EINVAL EFAULT ENOMEM of the vectors, ESRCH, EPERM.
  */
 #include <fs/iovec.h>
+#include <kernel/process.h>
+#include <kernel/syscalls.h>
 #include <kernel/task.h>
-#include <kernel/mmcalls.h>
 #include <kernel/pidfd.h>
 #include <pagoda/errno.h>
 #include <pagoda/mm.h>
@@ -162,10 +163,6 @@ long sys_process_vm_writev(unsigned long pid, unsigned long local, unsigned long
 
 /* ---- Advice ---------------------------------------------------------------------------------- */
 
-#define MADV_WILLNEED 3
-#define MADV_COLD     20
-#define MADV_PAGEOUT  21
-
 /* What one may say of another's memory: nothing that changes what is in it. */
 static bool is_for_others(int advice)
 {
@@ -210,7 +207,7 @@ static long advise_pieces(struct mm_struct *mm, const struct iovec *iov, unsigne
 	int error = 0;
 
 	for (unsigned long i = 0; i < nr && !error; i++) {
-		error = madvise_mm(mm, iov[i].base, iov[i].len, advice);
+		error = do_madvise(mm, iov[i].base, iov[i].len, advice);
 		if (!error)
 			done += (long)iov[i].len;
 	}

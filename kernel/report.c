@@ -194,7 +194,7 @@ static void add_boot_words(struct text *t)
 	add(t, "]");
 }
 
-static void write_all(enum machine_stream stream, const char *buf, size_t len)
+void stream_write_all(enum machine_stream stream, const char *buf, size_t len)
 {
 	while (len) {
 		size_t n = machine_stream_write(stream, buf, len);
@@ -206,43 +206,40 @@ static void write_all(enum machine_stream stream, const char *buf, size_t len)
 	}
 }
 
+/* The line, of what has been counted since the program's execve. */
+static void add_report(struct text *t, int wait_status)
+{
+	add(t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{",
+	    wait_status, exec_errno);
+	add_events(t);
+	add(t, "},\"peak_rss_kb\":%lu,\"pgtables_peak_kb\":%lu",
+	    peak_rss_pages * (PAGE_SIZE / 1024), peak_pgtables_bytes / 1024);
+	add(t, ",\"boot\":{\"entry_tsc\":%lu,\"host_wait_tsc\":%lu,\"first_user_tsc\":%lu",
+	    (unsigned long)entry_tsc, (unsigned long)machine_stream_wait_cycles(),
+	    (unsigned long)first_user_tsc);
+	add(t, ",\"exit_tsc\":%lu},\"unknown_syscalls\":{", (unsigned long)exit_tsc);
+	add_unknown(t);
+	add(t, "}");
+	add_boot_words(t);
+}
+
 static void send_report(int wait_status)
 {
+	unsigned long slots = swap_settle(), frames_end = count_frames();
 	struct text t = {kmalloc(REPORT_BYTES, GFP_KERNEL), 0, REPORT_BYTES};
-	unsigned long frames_end, slots = swap_settle();
 
+	mm_validate_all();
+	validate_swap();
 	if (!t.buf) {
 		pr_err("report: no memory\n");
 		return;
 	}
-	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{",
-	    wait_status, exec_errno);
-	add_events(&t);
-	kfree(t.buf);
-	frames_end = count_frames();
-	mm_validate_all();
-	validate_swap();
-	t.buf = kmalloc(REPORT_BYTES, GFP_KERNEL);
-	if (!t.buf)
-		return;
-	t.len = 0;
-	add(&t, "{\"type\":\"report\",\"wait_status\":%d,\"exec_errno\":%d,\"events\":{",
-	    wait_status, exec_errno);
-	add_events(&t);
-	add(&t, "},\"peak_rss_kb\":%lu,\"pgtables_peak_kb\":%lu",
-	    peak_rss_pages * (PAGE_SIZE / 1024), peak_pgtables_bytes / 1024);
-	add(&t, ",\"boot\":{\"entry_tsc\":%lu,\"host_wait_tsc\":%lu,\"first_user_tsc\":%lu",
-	    (unsigned long)entry_tsc, (unsigned long)machine_stream_wait_cycles(),
-	    (unsigned long)first_user_tsc);
-	add(&t, ",\"exit_tsc\":%lu},\"unknown_syscalls\":{", (unsigned long)exit_tsc);
-	add_unknown(&t);
-	add(&t, "}");
-	add_boot_words(&t);
+	add_report(&t, wait_status);
 	add(&t, ",\"swap_slots_used\":%lu", slots);
 	add(&t, ",\"frames_free_start\":%lu,\"frames_free_end\":%lu,\"warnings\":%u}\n",
 	    frames_start, frames_end, nr_warnings);
 	if (machine_stream_present(STREAM_CONTROL))
-		write_all(STREAM_CONTROL, t.buf, t.len);
+		stream_write_all(STREAM_CONTROL, t.buf, t.len);
 	kfree(t.buf);
 }
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <pagoda/types.h>
+#include <pagoda/machine.h>
 
 struct mm_struct;
 
@@ -26,3 +26,5 @@ void report_exec(void);
 void report_mm_exit(struct mm_struct *mm);
 void report_unknown_syscall(unsigned long nr);
 void report_init(u64 entry_tsc);
+/* Write all of buf, waiting for the device as often as it is full. Does not sleep. */
+void stream_write_all(enum machine_stream stream, const char *buf, size_t len);

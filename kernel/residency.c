@@ -30,6 +30,7 @@
 #include <asm/pgtable.h>
 #include <fs/task.h>
 #include <fs/vfs.h>
+#include <kernel/report.h>
 #include <kernel/residency.h>
 #include <kernel/sched.h>
 
@@ -73,13 +74,7 @@ static bool is_full(void)
 
 static void send_line(void)
 {
-	for (size_t sent = 0; sent < res.len;) {
-		size_t n = machine_stream_write(STREAM_CONTROL, res.line + sent, res.len - sent);
-
-		if (!n)
-			machine_stream_flush(STREAM_CONTROL);
-		sent += n;
-	}
+	stream_write_all(STREAM_CONTROL, res.line, res.len);
 }
 
 /* What would need an escape in JSON becomes a question mark. */

@@ -15,6 +15,7 @@
 #include <pagoda/uaccess.h>
 #include <kernel/futex.h>
 #include <kernel/sched.h>
+#include <kernel/syscalls.h>
 
 #define FUTEX_WAITERS	 0x80000000u
 #define FUTEX_OWNER_DIED 0x40000000u

@@ -13,7 +13,7 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <kernel/sched.h>
-#include <kernel/schedcalls.h>
+#include <kernel/syscalls.h>
 
 #define SCHED_OTHER	    0u
 #define SCHED_FIFO	    1u

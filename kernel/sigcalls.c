@@ -12,8 +12,8 @@
 #include <asm/ptrace.h>
 #include <kernel/pidfd.h>
 #include <kernel/sched.h>
-#include <kernel/sigcalls.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 #define SIGS_UNBLOCKABLE (sigmask(SIGKILL) | sigmask(SIGSTOP))
 

@@ -22,14 +22,12 @@
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <asm/ptrace.h>
+#include <asm/segment.h>
 #include <kernel/signal_internal.h>
-
-#define USER_CS	 0x33
-#define USER_SS	 0x2b
-#define RPL_USER 3u
+#include <kernel/syscalls.h>
 
 #define RED_ZONE_BYTES 128
-#define FPSTATE_BYTES  512
+#define FPSTATE_BYTES  MACHINE_FPU_BYTES
 #define FPSTATE_ALIGN  64
 
 #define FLAG_TF 0x100ul
@@ -107,7 +105,7 @@ static unsigned long choose_frame(unsigned long sp, bool want_alt, unsigned long
 static void fill_context(struct sigcontext *sc, const struct pt_regs *regs, sigset_t mask,
 			 unsigned long fpstate)
 {
-	struct task_struct *me = current;
+	const struct machine_trap_info *trap = machine_last_trap(&current->thread);
 
 	*sc = (struct sigcontext){
 		.r8 = regs->r8,
@@ -130,9 +128,9 @@ static void fill_context(struct sigcontext *sc, const struct pt_regs *regs, sigs
 		.flags = regs->flags,
 		.cs = (u16)regs->cs,
 		.ss = (u16)regs->ss,
-		.err = me->thread.error_code,
-		.trapno = me->thread.trap_nr,
-		.cr2 = me->thread.cr2,
+		.err = trap->error_code,
+		.trapno = trap->nr,
+		.cr2 = trap->address,
 		.oldmask = (unsigned long)mask,
 		.fpstate = fpstate,
 	};
@@ -159,7 +157,7 @@ int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct 
 	frame.info = d->info;
 
 	machine_save_user_state(&me->thread);
-	if (copy_to_user(fpstate, me->thread.fpu, FPSTATE_BYTES) ||
+	if (copy_to_user(fpstate, machine_fpu_state(&me->thread), FPSTATE_BYTES) ||
 	    copy_to_user(at, &frame, sizeof(frame)))
 		return -EFAULT;
 	if ((unsigned int)me->altstack.flags & SS_AUTODISARM)
@@ -172,7 +170,7 @@ int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct 
 	regs->sp = at;
 	regs->ip = d->action.handler;
 	regs->cs = USER_CS;
-	regs->ss = USER_SS;
+	regs->ss = USER_DS;
 	regs->flags &= ~(FLAG_DF | FLAG_RF | FLAG_TF);
 	return 0;
 }
@@ -182,11 +180,11 @@ int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct 
 static int restore_fpu(unsigned long uaddr)
 {
 	struct machine_thread *thread = &current->thread;
-	u8 image[FPSTATE_BYTES];
+	u8 image[FPSTATE_BYTES], *fpu = machine_fpu_state(thread);
 	u32 mxcsr, mask;
 
 	machine_save_user_state(thread); /* FS and GS base stay as they are */
-	memcpy(&mask, thread->fpu + FXSAVE_MXCSR_MASK, sizeof(mask));
+	memcpy(&mask, fpu + FXSAVE_MXCSR_MASK, sizeof(mask));
 	if (!mask)
 		mask = MXCSR_MASK_DEFAULT;
 	if (copy_from_user(image, uaddr, FPSTATE_BYTES))
@@ -194,26 +192,18 @@ static int restore_fpu(unsigned long uaddr)
 	memcpy(&mxcsr, image + FXSAVE_MXCSR, sizeof(mxcsr));
 	if (mxcsr & ~mask)
 		return -EFAULT; /* the CPU would refuse to load it */
-	memcpy(thread->fpu, image, FPSTATE_BYTES);
+	memcpy(fpu, image, FPSTATE_BYTES);
 	machine_load_user_state(thread);
 	return 0;
 }
 
-/* A frame without FPU image: the state of a new program. */
+/* A frame without FPU image: the FPU is as in a new program. */
 static void reset_fpu(void)
 {
 	struct machine_thread *thread = &current->thread;
-	struct machine_selectors sel;
-	unsigned long fs_base, gs_base;
 
 	machine_save_user_state(thread);
-	fs_base = thread->fs_base;
-	gs_base = thread->gs_base;
-	sel = thread->sel;
-	machine_reset_user_state(thread);
-	thread->fs_base = fs_base;
-	thread->gs_base = gs_base;
-	thread->sel = sel;
+	machine_reset_fpu_state(thread);
 	machine_load_user_state(thread);
 }
 
@@ -227,7 +217,7 @@ static void restore_segments(struct pt_regs *regs, const struct sigcontext *sc,
 	regs->cs = sc->cs | RPL_USER;
 	regs->ss = sc->ss | RPL_USER;
 	if (regs->cs == USER_CS && !(uc_flags & UC_STRICT_RESTORE_SS))
-		regs->ss = USER_SS;
+		regs->ss = USER_DS;
 }
 
 static int restore_context(struct pt_regs *regs, const struct sigcontext *sc)

@@ -98,7 +98,6 @@ void signalfd_notify(struct task_struct *t);
 /* ---- sigframe.c ------------------------------------------------------------------------- */
 /* Build the frame for d on the user's stack and set regs to enter the handler; 0 or -EFAULT. */
 int setup_rt_frame(const struct signal_delivery *d, sigset_t saved_mask, struct pt_regs *regs);
-long sys_rt_sigreturn(void);
 /* Does sp lie on t's alternate stack? */
 bool on_altstack(const struct task_struct *t, unsigned long sp);
 #define SIGFRAME_MIN_STACK 2048 /* MINSIGSTKSZ; the real frame takes under 1200 bytes */

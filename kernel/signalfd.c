@@ -16,9 +16,9 @@
 #include <fs/wait.h>
 #include <pagoda/slab.h>
 #include <pagoda/uaccess.h>
-#include <kernel/filecalls.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
+#include <kernel/syscalls.h>
 
 struct signalfd {
 	sigset_t mask;

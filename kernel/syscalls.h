@@ -7,21 +7,6 @@
 #pragma once
 
 #include <fs/syscalls.h>
-#include <kernel/clockcalls.h>
-#include <kernel/credcalls.h>
-#include <kernel/filecalls.h>
-#include <kernel/futex.h>
-#include <kernel/itimer.h>
-#include <kernel/job.h>
-#include <kernel/limits.h>
-#include <kernel/mmcalls.h>
-#include <kernel/pidfd.h>
-#include <kernel/posix_timer.h>
-#include <kernel/process.h>
-#include <kernel/schedcalls.h>
-#include <kernel/sigcalls.h>
-#include <kernel/signal_internal.h>
-#include <kernel/system.h>
 
 #define NR_rt_sigreturn 15
 #define NR_SYSCALLS	512 /* table size; x32 and others lie above */
@@ -71,3 +56,7 @@
 	X(449, futex_waitv, 5) X(314, sched_setattr, 3) X(315, sched_getattr, 4)                   \
 	X(322, execveat, 5) X(324, membarrier, 3) X(325, mlock2, 3)
 /* clang-format on */
+
+#define X(nr, name, args) long sys_##name(SYSCALL_ARGS_##args);
+KERNEL_SYSCALLS(X)
+#undef X

@@ -16,7 +16,7 @@
 #include <asm/ptrace.h>
 #include <kernel/latency.h>
 #include <kernel/sched.h>
-#include <kernel/system.h>
+#include <kernel/syscalls.h>
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
@@ -271,10 +271,16 @@ long sys_modify_ldt(unsigned long func, unsigned long ptr, unsigned long bytes)
 	return (long)(unsigned int)modify_ldt((int)func, ptr, bytes);
 }
 
+static enum machine_base which_base(bool is_fs)
+{
+	return is_fs ? MACHINE_FS_BASE : MACHINE_GS_BASE;
+}
+
 long sys_arch_prctl(unsigned long what, unsigned long addr)
 {
 	struct machine_thread *thread = &current->thread;
 	int option = (int)what;
+	unsigned long base;
 
 	switch (option) {
 	case ARCH_SET_FS:
@@ -282,16 +288,14 @@ long sys_arch_prctl(unsigned long what, unsigned long addr)
 		if (addr >= TASK_SIZE)
 			return -EPERM;
 		machine_save_user_state(thread);
-		*(option == ARCH_SET_FS ? &thread->fs_base : &thread->gs_base) = addr;
-		*(option == ARCH_SET_FS ? &thread->sel.fs : &thread->sel.gs) = 0;
+		machine_set_user_base(thread, which_base(option == ARCH_SET_FS), addr);
 		machine_load_user_state(thread);
 		return 0;
 	case ARCH_GET_FS:
 	case ARCH_GET_GS:
 		machine_save_user_state(thread);
-		return put_user(option == ARCH_GET_FS ? thread->fs_base : thread->gs_base, addr)
-			       ? -EFAULT
-			       : 0;
+		base = machine_user_base(thread, which_base(option == ARCH_GET_FS));
+		return put_user(base, addr) ? -EFAULT : 0;
 	case ARCH_GET_CPUID:
 		return 1;
 	case ARCH_SET_CPUID:

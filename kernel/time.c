@@ -16,10 +16,11 @@
 #include <pagoda/port.h>
 #include <pagoda/uaccess.h>
 #include <kernel/clock_timer.h>
-#include <kernel/clockcalls.h>
 #include <kernel/cpu_clock.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
+#include <kernel/syscalls.h>
+#include <kernel/time.h>
 
 static u64 realtime_offset;
 

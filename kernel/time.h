@@ -61,3 +61,6 @@ void ktimer_cancel_sync(struct ktimer *timer);
 void ktimers_run(u64 now_ns); /* deferred work of the tick */
 void timers_init(void);
 void time_init(u64 boot_wallclock_ns);
+
+/* CLOCK_REALTIME when the machine started. */
+u64 boot_realtime_ns(void);

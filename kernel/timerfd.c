@@ -14,7 +14,7 @@
 #include <pagoda/slab.h>
 #include <kernel/clock_timer.h>
 #include <kernel/cred.h>
-#include <kernel/filecalls.h>
+#include <kernel/syscalls.h>
 
 #define TFD_TIMER_ABSTIME	1u
 #define TFD_TIMER_CANCEL_ON_SET 2u

@@ -18,6 +18,7 @@
 #include <kernel/pidfd.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
+#include <kernel/syscalls.h>
 
 #define WNOHANG	   0x00000001u
 #define WUNTRACED  0x00000002u

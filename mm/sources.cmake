@@ -77,7 +77,7 @@ set(PAGODA_TIER3 ${PAGODA_TIER2}
   ${PAGODA}/mm/space/populate.c
   ${PAGODA}/mm/space/rmap.c
   ${PAGODA}/mm/space/space_ops.c
-  ${PAGODA}/mm/space/tables.c
+  ${PAGODA}/mm/space/page_tables.c
   ${PAGODA}/mm/space/uaccess.c
   ${PAGODA}/mm/space/vma.c
   ${PAGODA}/mm/space/vma_interval.c

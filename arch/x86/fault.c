@@ -41,6 +41,7 @@
  * Seen in: vm events pgfault (every fault on a user address), pgmajfault, fault_*;
  * min_flt and maj_flt of the task.
  */
+#include <pagoda/abi/signal.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/fault_trace.h>
@@ -50,13 +51,6 @@
 #include <asm/fault.h>
 #include <asm/pgtable.h>
 #include <asm/ptrace.h>
-
-#define SIGBUS	    7
-#define SIGKILL	    9
-#define SIGSEGV	    11
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRERR  2
 
 #define X86_EFLAGS_AC 0x40000ul
 

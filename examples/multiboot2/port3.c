@@ -68,7 +68,7 @@ void tier3(void)
 	set_gate(14, page_fault);
 	boot_task.active_mm = &init_mm;
 	activate_mm(mm);
-	addr = do_mmap(NULL, 0, SZ_1M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	addr = do_mmap(mm, NULL, 0, SZ_1M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	if (IS_ERR_VALUE(addr))
 		panic("tier 3: do_mmap() returned %ld", (long)addr);
 	*(volatile long *)addr = 42; /* faults; the core maps a page; the store runs again */

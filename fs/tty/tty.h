@@ -10,6 +10,7 @@
 #pragma once
 
 #include <fs/vfs.h>
+#include <pagoda/abi/ioctl.h>
 #include <pagoda/spinlock.h>
 
 #define TTY_MAJOR    4u
@@ -156,11 +157,9 @@ long tty_set_termios(struct tty *tty, unsigned int cmd, unsigned long arg);
 #define TIOCSCTTY   0x540eu
 #define TIOCGPGRP   0x540fu
 #define TIOCSPGRP   0x5410u
-#define TIOCOUTQ    0x5411u
 #define TIOCSTI	    0x5412u
 #define TIOCGWINSZ  0x5413u
 #define TIOCSWINSZ  0x5414u
-#define FIONREAD    0x541bu
 #define TIOCPKT	    0x5420u
 #define TIOCNOTTY   0x5422u
 #define TIOCSETD    0x5423u

@@ -12,6 +12,7 @@
  */
 #include <fs/syscalls.h>
 #include <fs/unix/unix.h>
+#include <pagoda/abi/ioctl.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
@@ -19,8 +20,6 @@
 #define SOCK_TYPE_END 11u
 #define SOCKADDR_MAX  128u /* sizeof(struct sockaddr_storage) */
 #define MAX_RW_COUNT  0x7ffff000ul
-#define FIONREAD      0x541bu
-#define TIOCOUTQ      0x5411u
 
 /* ---- Buffers -------------------------------------------------------------------------------- */
 
@@ -727,7 +726,10 @@ static long recv_one(struct unix_sock *sk, const struct file *file, unsigned lon
 	return err ? err : ret;
 }
 
-long sys_sendmsg(unsigned long fd, unsigned long user, unsigned long flags)
+/* Send or receive (call) one message on the socket of a descriptor. */
+static long call_on_socket(unsigned long fd, unsigned long user, unsigned long flags,
+			   long (*call)(struct unix_sock *sk, const struct file *file,
+					unsigned long user, unsigned int flags))
 {
 	struct fd f;
 	struct unix_sock *sk = sockfd_get(fd, &f);
@@ -735,22 +737,19 @@ long sys_sendmsg(unsigned long fd, unsigned long user, unsigned long flags)
 
 	if (IS_ERR(sk))
 		return PTR_ERR(sk);
-	ret = send_one(sk, f.file, user, (unsigned int)flags);
+	ret = call(sk, f.file, user, (unsigned int)flags);
 	fdput(f);
 	return ret;
 }
 
+long sys_sendmsg(unsigned long fd, unsigned long user, unsigned long flags)
+{
+	return call_on_socket(fd, user, flags, send_one);
+}
+
 long sys_recvmsg(unsigned long fd, unsigned long user, unsigned long flags)
 {
-	struct fd f;
-	struct unix_sock *sk = sockfd_get(fd, &f);
-	long ret;
-
-	if (IS_ERR(sk))
-		return PTR_ERR(sk);
-	ret = recv_one(sk, f.file, user, (unsigned int)flags);
-	fdput(f);
-	return ret;
+	return call_on_socket(fd, user, flags, recv_one);
 }
 
 /* ---- Several messages ------------------------------------------------------------------------ */

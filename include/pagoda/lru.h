@@ -140,10 +140,10 @@ static inline enum lru_list page_lru(const struct page *page)
  */
 struct page *lru_take_coldest(zone_t *zone, enum lru_list list);
 /*
- * Move a page that was written for reclaim to the cold end of its inactive list. Context: any.
- * Refs: the caller has one. Return: nothing.
+ * Move an inactive page to the cold end of its list, so that reclaim scans it next.
+ * Context: any. Refs: the caller has one. Return: nothing.
  */
-void lru_rotate_written(struct page *page);
+void lru_rotate_to_tail(struct page *page);
 /*
  * Keep a page that a region locks off the lists (PG_mlocked). Context: any. Refs: the caller has
  * one.

@@ -86,20 +86,14 @@ void kernel_cond_resched(void);
 
 #define KERNEL_STACK_SIZE (4 * SZ_4K)
 
-/* The machine's part of a task. Embed it 64-byte aligned; opaque to the kernel. */
-struct machine_selectors {
-	u16 ds, es, fs, gs;
-};
-
+/*
+ * The machine's part of a task: the kernel stack pointer, and registers of user mode that the
+ * kernel does not use. Only the machine looks inside; the kernel uses the calls below.
+ */
+#define MACHINE_THREAD_BYTES 640
 struct machine_thread {
-	unsigned long sp;	 /* saved kernel stack pointer while switched out */
-	unsigned long stack_top; /* one past the kernel stack: traps from user start here */
-	unsigned long fs_base, gs_base;
-	struct machine_selectors sel; /* they matter to who has segments of his own (modify_ldt) */
-	/* of the last exception in user mode, for ucontext */
-	unsigned long trap_nr, error_code, cr2;
-	u8 fpu[512] __aligned(16); /* FXSAVE image */
-};
+	u8 opaque[MACHINE_THREAD_BYTES];
+} __aligned(64);
 
 /* Allocate and free a kernel stack with an unmapped guard page below. May sleep. */
 void *machine_stack_alloc(void) __must_check; /* lowest usable address, or NULL */
@@ -137,6 +131,30 @@ void machine_load_user_state(const struct machine_thread *t);
 
 /* The state a new program starts with: FCW 0x37f, MXCSR 0x1f80, bases 0. */
 void machine_reset_user_state(struct machine_thread *t);
+
+/*
+ * The following work on saved state: of a thread that does not run, or between
+ * machine_save_user_state() and machine_load_user_state().
+ */
+
+/* fork: child's user state becomes parent's. */
+void machine_copy_user_state(struct machine_thread *child, const struct machine_thread *parent);
+
+/* The bases of FS and GS. Setting one, an address of user space, puts 0 into its selector. */
+enum machine_base { MACHINE_FS_BASE, MACHINE_GS_BASE };
+unsigned long machine_user_base(const struct machine_thread *t, enum machine_base which);
+void machine_set_user_base(struct machine_thread *t, enum machine_base which, unsigned long base);
+
+/* The FPU's and SSE's registers, as FXSAVE lays them out / as a new program has them. */
+#define MACHINE_FPU_BYTES 512
+u8 *machine_fpu_state(struct machine_thread *t);
+void machine_reset_fpu_state(struct machine_thread *t);
+
+/* The last exception of the thread in user mode, as the CPU told of it: for signal frames. */
+struct machine_trap_info {
+	unsigned long nr, error_code, address;
+};
+struct machine_trap_info *machine_last_trap(struct machine_thread *t);
 
 /* ---- The machine itself -------------------------------------------------------------- */
 

@@ -110,7 +110,8 @@ void do_set_mempolicy(struct mempolicy *pol);
  * Context: may sleep. Locks: takes mmap_lock.
  * Return: 0, -EINVAL, -EFAULT (no such address, or its page cannot be had), -EINTR.
  */
-int do_get_mempolicy(int *policy, nodemask_t *nodes, unsigned long addr, unsigned int flags);
+int do_get_mempolicy(struct mm_struct *mm, int *policy, nodemask_t *nodes, unsigned long addr,
+		     unsigned int flags);
 /*
  * fork: the child starts with the parent's policy. Context: any. Refs: takes one for the child.
  * Return: nothing.
@@ -122,20 +123,20 @@ void mpol_exit(struct vm_task *task);
 /* ---- Regions --------------------------------------------------------------------------------- */
 
 /*
- * mbind(2) on the current address space: [start, start + len) in bytes; flags MPOL_MF_; privileged:
+ * mbind(2) on mm: [start, start + len) in bytes; flags MPOL_MF_; privileged:
  * CAP_SYS_NICE.
- * Context: may sleep. Locks: takes mmap_lock for write.
+ * Context: may sleep. Locks: takes mmap_lock for write. Refs: the caller has a user of mm.
  * Return: 0, -EINVAL, -EPERM, -EFAULT (not all mapped), -EIO (MPOL_MF_STRICT: pages that stay
  * elsewhere), -ENOMEM, -EINTR.
  */
-int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want,
-	     unsigned int flags, bool privileged);
+int do_mbind(struct mm_struct *mm, unsigned long start, unsigned long len,
+	     const struct mpol_request *want, unsigned int flags, bool privileged);
 /*
  * set_mempolicy_home_node(2) for [start, end), after its arguments were checked.
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: 0, -ENOENT, -EOPNOTSUPP, -ENOMEM, -EINTR.
  */
-int do_set_home_node(unsigned long start, unsigned long end, int node);
+int do_set_home_node(struct mm_struct *mm, unsigned long start, unsigned long end, int node);
 
 /* Some task or region has, or had, a policy, and there is more than one node. */
 extern bool mempolicies_in_use;

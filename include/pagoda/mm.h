@@ -2,53 +2,18 @@
 /*
  * mm.h: address spaces: creating, changing, faulting and tearing them down.
  *
- * Calls named do_* serve the system call of that name and return its result, a
- * negative errno on failure, with nothing changed unless said otherwise. They
- * take mmap_lock themselves and may sleep. All work on current_vm->mm.
+ * Calls named do_* serve the system call of that name on an address space and return its result, a
+ * negative errno on failure, with nothing changed unless said otherwise. mm need not be the current
+ * task's; the caller holds a user of it (mm_users). Limits (RLIMIT_), capabilities and addresses of
+ * results (do_mincore) are always the current task's. They take mmap_lock themselves and may sleep.
  */
 #pragma once
 
+#include <pagoda/abi/mman.h>
 #include <pagoda/mm_types.h>
 #include <pagoda/vm_task.h>
 
 PAGODA_C_BEGIN
-
-/* Linux's mmap constants (x86). */
-#define PROT_READ	    0x1
-#define PROT_WRITE	    0x2
-#define PROT_EXEC	    0x4
-#define PROT_SEM	    0x8
-#define PROT_NONE	    0x0
-#define PROT_GROWSDOWN	    0x01000000
-#define PROT_GROWSUP	    0x02000000
-#define MAP_SHARED	    0x01
-#define MAP_PRIVATE	    0x02
-#define MAP_SHARED_VALIDATE 0x03
-#define MAP_TYPE	    0x0f
-#define MAP_FIXED	    0x10
-#define MAP_ANONYMOUS	    0x20
-#define MAP_32BIT	    0x40
-#define MAP_GROWSDOWN	    0x0100
-#define MAP_DENYWRITE	    0x0800
-#define MAP_EXECUTABLE	    0x1000
-#define MAP_LOCKED	    0x2000
-#define MAP_NORESERVE	    0x4000
-#define MAP_POPULATE	    0x8000
-#define MAP_NONBLOCK	    0x10000
-#define MAP_STACK	    0x20000
-#define MAP_HUGETLB	    0x40000
-#define MAP_SYNC	    0x80000
-#define MAP_FIXED_NOREPLACE 0x100000
-/*
- * With MAP_HUGETLB (and in shmget's and memfd_create's flags): the logarithm of the page size, 0
- * the default.
- */
-#define HUGE_SIZE_SHIFT	      26
-#define HUGE_SIZE_MASK	      0x3ful
-#define HUGE_SIZE_DEFAULT_LOG 21
-#define MREMAP_MAYMOVE	      1
-#define MREMAP_FIXED	      2
-#define MREMAP_DONTUNMAP      4
 
 /*
  * Size in bytes of the huge pages that flags ask for; 0: the CPU has no pages of that size. There
@@ -152,14 +117,14 @@ struct vm_area_struct *find_vma_prev(struct mm_struct *mm, unsigned long addr,
 struct vm_area_struct *find_vma_intersection(struct mm_struct *mm, unsigned long start,
 					     unsigned long end);
 /*
- * Choose an address for a new region of len bytes (page aligned) in the current address space.
+ * Choose an address for a new region of len bytes (page aligned) in mm.
  * file, pgoff (pages) and flags (MAP_) are those of the request; addr is a hint, or with MAP_FIXED
  * the address.
  * Context: may sleep. Locks: mmap_lock held for write.
  * Return: the address, or -ENOMEM, -EINVAL, -EPERM (below MMAP_MIN_ADDR), or the file's error.
  */
-unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsigned long len,
-				unsigned long pgoff, unsigned long flags);
+unsigned long get_unmapped_area(struct mm_struct *mm, struct vm_file *file, unsigned long addr,
+				unsigned long len, unsigned long pgoff, unsigned long flags);
 /*
  * Grow a stack down so that it covers addr (rounded down to a page).
  * Context: may sleep. Locks: mmap_lock held for write.
@@ -185,84 +150,83 @@ unsigned long vm_commit_limit(void);
  * Refs: the region takes a reference to file; the caller keeps its own. NULL with MAP_ANONYMOUS.
  * Return: the address, or a negative errno with nothing changed.
  */
-unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long len,
-		      unsigned long prot, unsigned long flags, unsigned long offset) __must_check;
+unsigned long do_mmap(struct mm_struct *mm, struct vm_file *file, unsigned long addr,
+		      unsigned long len, unsigned long prot, unsigned long flags,
+		      unsigned long offset) __must_check;
 /*
  * munmap(2): unmap [addr, addr + len), in bytes; holes are allowed.
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: 0, -EINVAL, -ENOMEM (a split needs a VMA) or -EINTR, with nothing changed.
  */
-int do_munmap(unsigned long addr, size_t len) __must_check;
+int do_munmap(struct mm_struct *mm, unsigned long addr, size_t len) __must_check;
 /*
  * mprotect(2): give [start, start + len), in bytes, the rights prot (PROT_).
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: 0, or -EINVAL, -EACCES, -ENOMEM, -EINTR; the part before the error stays changed.
  */
-int do_mprotect(unsigned long start, size_t len, unsigned long prot) __must_check;
+int do_mprotect(struct mm_struct *mm, unsigned long start, size_t len,
+		unsigned long prot) __must_check;
 /*
  * mremap(2): resize or move a region; addresses and lengths in bytes, flags MREMAP_.
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: the new address, or a negative errno with nothing changed.
  */
-unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len,
-			unsigned long flags, unsigned long new_addr) __must_check;
+unsigned long do_mremap(struct mm_struct *mm, unsigned long addr, unsigned long old_len,
+			unsigned long new_len, unsigned long flags,
+			unsigned long new_addr) __must_check;
 /*
  * brk(2): move the end of the heap to the address brk; 0 asks for it.
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: the new break, or the old one if it could not be moved; -EINTR.
  */
-unsigned long do_brk(unsigned long brk);
+unsigned long do_brk(struct mm_struct *mm, unsigned long brk);
 /*
- * madvise(2) on the current address space: [start, start + len) in bytes, behavior MADV_.
+ * madvise(2): [start, start + len) in bytes, behavior MADV_.
  * Context: may sleep. Locks: takes mmap_lock, released between regions or batches.
  * Return: 0 or a negative errno; the part before the error stays changed. -ENOMEM also for holes.
  */
-int do_madvise(unsigned long start, size_t len, int behavior) __must_check;
-/*
- * do_madvise() on mm, for MADV_WILLNEED, MADV_COLD and MADV_PAGEOUT only.
- * Context: may sleep. Locks: takes mmap_lock. Refs: the caller has a user of mm.
- * Return: 0 or a negative errno.
- */
-int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int behavior) __must_check;
+int do_madvise(struct mm_struct *mm, unsigned long start, size_t len, int behavior) __must_check;
 /*
  * mlock2(2): lock [start, start + len), in bytes; flags: MLOCK_ONFAULT.
  * Context: may sleep. Locks: takes mmap_lock for write, then for read to fault the pages in.
  * Return: 0, -EINVAL, -EPERM, -ENOMEM, -EAGAIN, -EINTR; what was flagged or faulted in before
  * stays.
  */
-int do_mlock(unsigned long start, size_t len, unsigned int flags) __must_check;
+int do_mlock(struct mm_struct *mm, unsigned long start, size_t len,
+	     unsigned int flags) __must_check;
 /*
  * remap_file_pages(2): map size bytes of the file from page pgoff on at start, in a shared mapping
  * of it. flags: MAP_NONBLOCK.
  * Context: may sleep. Locks: takes mmap_lock. Return: 0 or a negative errno.
  */
-int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long pgoff,
-			unsigned long flags) __must_check;
+int do_remap_file_pages(struct mm_struct *mm, unsigned long start, unsigned long size,
+			unsigned long pgoff, unsigned long flags) __must_check;
 /*
  * munlock(2): unlock [start, start + len), in bytes.
  * Context: may sleep. Locks: takes mmap_lock for write. Return: 0, -EINVAL, -ENOMEM, -EINTR.
  */
-int do_munlock(unsigned long start, size_t len) __must_check;
+int do_munlock(struct mm_struct *mm, unsigned long start, size_t len) __must_check;
 /*
  * mlockall(2): flags MCL_.
  * Context: may sleep. Locks: takes mmap_lock for write, then for read to fault the pages in.
  * Return: 0, -EINVAL, -EPERM, -ENOMEM, -EINTR; pages that could not be faulted in are not reported.
  */
-int do_mlockall(int flags) __must_check;
+int do_mlockall(struct mm_struct *mm, int flags) __must_check;
 /* munlockall(2). Context: may sleep. Locks: takes mmap_lock for write. Return: 0 or -EINTR. */
-int do_munlockall(void) __must_check;
+int do_munlockall(struct mm_struct *mm) __must_check;
 /*
  * msync(2): [start, start + len) in bytes, flags MS_. MS_SYNC writes the files' pages and waits.
  * Context: may sleep. Locks: takes mmap_lock, but not while it writes.
  * Return: 0, -EINVAL, -ENOMEM (holes, after the rest), -EBUSY, -EINTR, or an I/O error.
  */
-int do_msync(unsigned long start, size_t len, int flags) __must_check;
+int do_msync(struct mm_struct *mm, unsigned long start, size_t len, int flags) __must_check;
 /*
  * mincore(2): write one byte per page of [start, start + len) to user memory at vec.
  * Context: may sleep; touches user memory. Locks: takes mmap_lock for read, in pieces.
  * Return: 0, -EINVAL, -ENOMEM, -EFAULT, -EINTR.
  */
-int do_mincore(unsigned long start, size_t len, unsigned long vec) __must_check;
+int do_mincore(struct mm_struct *mm, unsigned long start, size_t len,
+	       unsigned long vec) __must_check;
 
 /*
  * exec: make a stack region of size bytes that ends at the address top (both are rounded up to
@@ -278,7 +242,8 @@ int setup_stack_vma(struct mm_struct *mm, unsigned long top, unsigned long size,
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: 0, -EINVAL, -ENOMEM, -EAGAIN, -EINTR, with nothing changed.
  */
-int vm_brk_range(unsigned long addr, unsigned long len, unsigned long vm_flags) __must_check;
+int vm_brk_range(struct mm_struct *mm, unsigned long addr, unsigned long len,
+		 unsigned long vm_flags) __must_check;
 /*
  * exec: the address at which the heap starts, empty, in a new mm.
  * Context: any; the mm has no other user. Return: nothing.

@@ -67,4 +67,17 @@ unsigned long oom_task_pages(struct vm_task *task, unsigned long *total);
  */
 unsigned long oom_task_score(struct vm_task *task);
 
+/* ---- The killer (mm/reclaim/oom_kill.c) ---------------------------------------------------- */
+
+/* Boot, once options are known. */
+void oom_init(void);
+/*
+ * The OOM killer: reclaim has freed nothing for an allocation of 2^order pages.
+ * (mm/reclaim/oom_kill.c)
+ * Context: may sleep. Locks: none that an exiting process needs.
+ * Return: true: try again, as a process was killed, progress was made, or it is too early to tell
+ * (it has waited a little); false: no process can be killed.
+ */
+bool out_of_memory(gfp_t gfp_mask, unsigned int order);
+
 PAGODA_C_END

@@ -33,7 +33,7 @@ PUBLIC_HEADERS = {
         "pagoda/page_alloc.h", "pagoda/slab.h", "pagoda/meminfo.h", "pagoda/vmstat.h", "pagoda/vm_task.h"],
     2: ["pagoda/page_wait.h", "pagoda/vmalloc.h", "pagoda/highmem.h", "asm/pgtable.h", "asm/pgalloc.h", "asm/cpufeature.h"],
     3: ["pagoda/mm.h", "pagoda/mempolicy.h", "pagoda/uaccess.h", "pagoda/pagewalk.h", "pagoda/fault_trace.h",
-        "pagoda/lru.h", "asm/fault.h", "asm/ptrace.h", "asm/ldt.h"],
+        "pagoda/lru.h", "pagoda/rmap.h", "asm/fault.h", "asm/ptrace.h", "asm/ldt.h"],
     4: ["pagoda/pagemap.h", "pagoda/blkdev.h", "pagoda/buffer_head.h", "pagoda/task_io.h"],
     5: ["pagoda/swap.h", "pagoda/vmscan.h", "pagoda/oom.h"],
 }

@@ -46,7 +46,6 @@
 #define TLB_ENTRIES	1024u /* about a real second-level TLB's */
 #define PROGRESS_STEP	(1u << 16)
 #define SLACK_SLOTS	1024u
-#define MADV_DONTNEED	4
 
 struct machine {
 	const struct machine_setup *setup;
@@ -128,13 +127,13 @@ static void map_region(const struct machine *m)
 	size_t bytes = (size_t)pages << PAGE_SHIFT;
 
 	if (hosted_process_create() ||
-	    do_mmap(NULL, REGION, bytes, PROT_READ | PROT_WRITE,
+	    do_mmap(current_vm->mm, NULL, REGION, bytes, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, 0) != REGION)
 		trouble("cannot map %u pages", pages);
 	for (uint32_t page = 0; page < pages; page += PAGES_PER_TABLE)
 		touch(page, true);
 	touch(pages - 1, true);
-	if (do_madvise(REGION, bytes, MADV_DONTNEED))
+	if (do_madvise(current_vm->mm, REGION, bytes, MADV_DONTNEED))
 		trouble("cannot discard the pages again");
 	lru_add_drain_all();
 }

@@ -18,16 +18,13 @@
 
 #include <asm/fault.h>
 #include <asm/ptrace.h>
+#include <asm/segment.h>
 #include <pagoda/errno.h>
 
 #include <string.h>
 
 #include "raw.h"
 
-#define USER_CS	  0x33
-#define USER_SS	  0x2b
-#define KERNEL_CS 0x10
-#define KERNEL_SS 0x18
 #define USER_IP	  0x400000ul /* where all simulated programs seem to be */
 #define EFLAGS_AC 0x40000ul  /* user copies run with it set, as behind STAC */
 #define MAX_TRIES 10000	     /* faults on one byte before we call it a livelock */
@@ -80,7 +77,7 @@ static bool serve_fault(const struct access_context *ctx, unsigned long addr,
 	struct pt_regs regs = {
 		.ip = ctx->insn ? (unsigned long)ctx->insn : USER_IP,
 		.cs = ctx->insn ? KERNEL_CS : USER_CS,
-		.ss = ctx->insn ? KERNEL_SS : USER_SS,
+		.ss = ctx->insn ? KERNEL_DS : USER_DS,
 		.sp = task->user_sp,
 		.orig_ax = error_code,
 		.flags = (port_irqs_enabled() ? X86_EFLAGS_IF : 0) | (ctx->insn ? EFLAGS_AC : 0),

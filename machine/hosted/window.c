@@ -42,6 +42,7 @@
 
 #include <asm/fault.h>
 #include <asm/ptrace.h>
+#include <asm/segment.h>
 
 #include <sched.h>
 #include <signal.h>
@@ -57,9 +58,7 @@
 #define STATE_LISTED   4u
 #define STATE_WRITABLE 8u
 #define STATE_COUNTED  16u /* the frame had a page count when the translation was made: see (W2) */
-#define KERNEL_CS      0x10
-#define KERNEL_SS      0x18
-#define MAX_REFAULTS   16 /* of one address in a row, before we call it a livelock */
+#define MAX_REFAULTS   16  /* of one address in a row, before we call it a livelock */
 
 static u8 *page_state;
 static u8 *page_holders; /* a bit for each CPU */
@@ -263,7 +262,7 @@ static void kernel_fault(ucontext_t *uc, unsigned long addr, bool write)
 	struct pt_regs regs = {
 		.ip = (unsigned long)g[REG_RIP],
 		.cs = KERNEL_CS,
-		.ss = KERNEL_SS,
+		.ss = KERNEL_DS,
 		.sp = (unsigned long)g[REG_RSP],
 		.bp = (unsigned long)g[REG_RBP],
 		.flags = port_irqs_enabled() ? X86_EFLAGS_IF : 0,

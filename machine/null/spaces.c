@@ -17,10 +17,9 @@
 #include <asm/fault.h>
 #include <asm/pgtable.h>
 #include <asm/ptrace.h>
+#include <asm/segment.h>
 
 #include "host.h"
-
-#define USER_CS 0x33
 
 /* The byte of RAM behind a user address, or NULL if the tables give no such right. */
 static char *translate(unsigned long addr, bool write)

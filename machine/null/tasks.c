@@ -17,12 +17,12 @@
  */
 #include <machine/null.h>
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/bug.h>
 
 #include "host.h"
 
 #define MAX_TASKS 8
-#define SIGKILL	  9
 /* The clock moves by this at each yield, so that a loop that yields until a time comes ends. */
 #define YIELD_NS 1000
 /* An hour of the null port's clock; the programs need some minutes of it. */

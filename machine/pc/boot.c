@@ -27,9 +27,6 @@
 /* The real-mode interrupt table and BIOS data: nobody's RAM. */
 #define BIOS_DATA_END PAGE_SIZE_PC
 
-extern u64 boot_entry_tsc;
-extern u32 boot_magic, boot_info_pa;
-
 struct boot_source boot_source;
 static struct port_mem_range ranges[MAX_RANGES];
 static unsigned int nr_ranges;

@@ -56,12 +56,14 @@ void machine_stack_free(void *stack)
 
 struct pt_regs *machine_user_regs(struct machine_thread *t)
 {
-	return (struct pt_regs *)t->stack_top - 1;
+	return (struct pt_regs *)pc_thread(t)->stack_top - 1;
 }
 
 void machine_thread_init(struct machine_thread *t, void *stack, void (*fn)(void *), void *arg)
 {
-	t->stack_top = (unsigned long)stack + KERNEL_STACK_SIZE;
+	struct pc_thread *pc = pc_thread(t);
+
+	pc->stack_top = (unsigned long)stack + KERNEL_STACK_SIZE;
 
 	struct switch_frame *frame = (struct switch_frame *)machine_user_regs(t) - 1;
 
@@ -71,17 +73,16 @@ void machine_thread_init(struct machine_thread *t, void *stack, void (*fn)(void 
 		.r12 = (unsigned long)arg,
 		.ip = (unsigned long)thread_start,
 	};
-	t->sp = (unsigned long)frame;
-	t->trap_nr = t->error_code = t->cr2 = 0;
+	pc->sp = (unsigned long)frame;
+	pc->trap = (struct machine_trap_info){0, 0, 0};
 	machine_reset_user_state(t);
 }
 
 /* ---- Segment registers ----------------------------------------------------------------------- */
 
-#define SELECTOR_RPL   3u
 #define SELECTOR_LOCAL 4u /* of the LDT */
 
-static void save_selectors(struct machine_selectors *sel)
+static void save_selectors(struct pc_selectors *sel)
 {
 	__asm__ __volatile__("movw %%ds, %0; movw %%es, %1; movw %%fs, %2; movw %%gs, %3"
 			     : "=m"(sel->ds), "=m"(sel->es), "=m"(sel->fs), "=m"(sel->gs));
@@ -97,10 +98,10 @@ static bool is_loadable(u16 selector)
 	unsigned int index = selector >> 3;
 	u64 entry;
 
-	if (!(selector & ~SELECTOR_RPL))
+	if (!(selector & ~RPL_USER))
 		return true;
 	if (!(selector & SELECTOR_LOCAL)) {
-		selector |= SELECTOR_RPL;
+		selector |= RPL_USER;
 		return selector == USER_DS || selector == USER_CS || selector == USER_CS32;
 	}
 	if (index >= cpu->ldt_nr)
@@ -121,10 +122,10 @@ static void load_gs(u16 selector)
 }
 
 /* Those that are not as they should be; bases are loaded afterwards. */
-static void load_selectors(const struct machine_selectors *sel)
+static void load_selectors(const struct pc_selectors *sel)
 {
 	unsigned long flags = port_irq_save();
-	struct machine_selectors live;
+	struct pc_selectors live;
 
 	save_selectors(&live);
 	if (unlikely(live.ds != sel->ds))
@@ -140,7 +141,7 @@ static void load_selectors(const struct machine_selectors *sel)
 
 /* ---- User state ------------------------------------------------------------------------------ */
 
-void machine_save_user_state(struct machine_thread *t)
+static void save_user_state(struct pc_thread *t)
 {
 	fpu_save(t->fpu);
 	save_selectors(&t->sel);
@@ -148,7 +149,7 @@ void machine_save_user_state(struct machine_thread *t)
 	t->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
-void machine_load_user_state(const struct machine_thread *t)
+static void load_user_state(const struct pc_thread *t)
 {
 	fpu_load(t->fpu);
 	load_selectors(&t->sel);
@@ -157,25 +158,79 @@ void machine_load_user_state(const struct machine_thread *t)
 	WARN_ON_ONCE(!wrmsr_safe(MSR_KERNEL_GS_BASE, t->gs_base));
 }
 
+void machine_save_user_state(struct machine_thread *t)
+{
+	save_user_state(pc_thread(t));
+}
+
+void machine_load_user_state(const struct machine_thread *t)
+{
+	load_user_state(pc_thread_const(t));
+}
+
 void machine_reset_user_state(struct machine_thread *t)
 {
-	memcpy(t->fpu, fpu_default_image, sizeof(t->fpu));
-	t->fs_base = t->gs_base = 0;
-	t->sel = (struct machine_selectors){0, 0, 0, 0};
+	struct pc_thread *pc = pc_thread(t);
+
+	machine_reset_fpu_state(t);
+	pc->fs_base = pc->gs_base = 0;
+	pc->sel = (struct pc_selectors){0, 0, 0, 0};
+}
+
+void machine_copy_user_state(struct machine_thread *child, const struct machine_thread *parent)
+{
+	struct pc_thread *to = pc_thread(child);
+	const struct pc_thread *from = pc_thread_const(parent);
+
+	memcpy(to->fpu, from->fpu, sizeof(to->fpu));
+	to->fs_base = from->fs_base;
+	to->gs_base = from->gs_base;
+	to->sel = from->sel;
+}
+
+unsigned long machine_user_base(const struct machine_thread *t, enum machine_base which)
+{
+	const struct pc_thread *pc = pc_thread_const(t);
+
+	return which == MACHINE_FS_BASE ? pc->fs_base : pc->gs_base;
+}
+
+void machine_set_user_base(struct machine_thread *t, enum machine_base which, unsigned long base)
+{
+	struct pc_thread *pc = pc_thread(t);
+
+	*(which == MACHINE_FS_BASE ? &pc->fs_base : &pc->gs_base) = base;
+	*(which == MACHINE_FS_BASE ? &pc->sel.fs : &pc->sel.gs) = 0;
+}
+
+u8 *machine_fpu_state(struct machine_thread *t)
+{
+	return pc_thread(t)->fpu;
+}
+
+void machine_reset_fpu_state(struct machine_thread *t)
+{
+	memcpy(pc_thread(t)->fpu, fpu_default_image, MACHINE_FPU_BYTES);
+}
+
+struct machine_trap_info *machine_last_trap(struct machine_thread *t)
+{
+	return &pc_thread(t)->trap;
 }
 
 void machine_switch(struct machine_thread *prev, struct machine_thread *next)
 {
+	struct pc_thread *from = pc_thread(prev), *to = pc_thread(next);
 	struct cpu *cpu = this_cpu();
 
 	BUG_ON(port_irqs_enabled());
-	machine_save_user_state(prev);
-	machine_load_user_state(next);
+	save_user_state(from);
+	load_user_state(to);
 	if (!cpu->thread) /* the boot stack becomes prev's */
-		prev->stack_top = cpu->kernel_sp;
-	cpu->thread = next;
-	machine_set_kernel_sp(cpu, next->stack_top);
-	machine_switch_stacks(&prev->sp, next->sp);
+		from->stack_top = cpu->kernel_sp;
+	cpu->thread = to;
+	machine_set_kernel_sp(cpu, to->stack_top);
+	machine_switch_stacks(&from->sp, to->sp);
 }
 
 void machine_set_current(struct vm_task *task)

@@ -59,14 +59,6 @@ struct table_ptr {
 	u64 base;
 } __packed;
 
-struct smap_site {
-	u8 *insn;
-	u64 is_stac;
-};
-
-extern const char trap_stubs[], syscall_entry[], syscall32_entry[], boot_stack_top[];
-extern const struct smap_site __start_smap_sites[], __stop_smap_sites[];
-
 struct cpu_features cpu_features;
 static struct cpu boot_cpu;
 static u8 ist_stacks[NR_IST][IST_STACK_SIZE] __aligned(16);

@@ -31,13 +31,12 @@
  *	 load of RCL or RCR faults after ROR, any flag can come out set (tests/guest/trap_flags.c). With IOPL 3
  *	 a program could clear IF, and keep the CPU for ever.
  */
+#include <asm/segment.h>
 #include <machine/asm.h>
 
 #define VECTOR_PAGE_FAULT 14
 #define FLAGS_TF_RF 0x10100 /* SYSRET does not restore RF; TF must trap after one instruction */
 #define USER_FLAGS 0x254fd7 /* (E8) CF PF AF ZF SF TF IF DF OF NT RF AC ID, and the bit that is always set */
-#define USER_CS 0x33
-#define USER_DS 0x2b
 #define ENOSYS 38
 #define MSR_GS_BASE 0xc0000101
 
@@ -313,7 +312,7 @@ port_panic:
 	pushq	$0			/* ss */
 	pushq	%rax
 	pushfq
-	pushq	$0x10			/* cs */
+	pushq	$KERNEL_CS
 	pushq	32(%rsp)		/* ip: our return address */
 	pushq	$-1
 	pushq	%rdi

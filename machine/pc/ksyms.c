@@ -8,9 +8,6 @@
  */
 #include "pc.h"
 
-extern const u32 ksyms_count, ksyms_offsets[], ksyms_names[];
-extern const char ksyms_strings[];
-
 static bool is_code(unsigned long addr)
 {
 	return (addr >= (unsigned long)_text && addr < (unsigned long)_etext) ||

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <asm/segment.h>
 #include <pagoda/types.h>
 #include <pagoda/port.h>
 #include <pagoda/machine.h>
@@ -17,13 +18,25 @@
 extern char _text[], _etext[], _rodata[], _erodata[], _data[], _edata[], _boot_stack_guard[];
 extern char __init_begin[], __init_text_end[], __init_end[], _ksyms[], _end[];
 
+/* ---- Defined in assembly -------------------------------------------------------------------- */
+
+/* boot.S: what the boot loader left in registers, and the time. */
+extern u64 boot_entry_tsc;
+extern u32 boot_magic, boot_info_pa;
+/* entry.S, boot.S: code and the end of the boot stack; addresses, not objects. */
+extern const char trap_stubs[], syscall_entry[], syscall32_entry[], boot_stack_top[];
+/* Instructions to be patched where the CPU has SMAP (cpu.c). */
+struct smap_site {
+	u8 *insn;
+	u64 is_stac;
+};
+extern const struct smap_site __start_smap_sites[], __stop_smap_sites[];
+/* The names of functions (ksyms.c), from a file that the build makes. */
+extern const u32 ksyms_count, ksyms_offsets[], ksyms_names[];
+extern const char ksyms_strings[];
+
 /* ---- cpu.c: one block per CPU, descriptor tables, features ----------------------------------- */
 
-#define KERNEL_CS    0x10
-#define KERNEL_DS    0x18
-#define USER_DS	     0x2b
-#define USER_CS	     0x33
-#define USER_CS32    0x23 /* what SYSRET counts from; no program runs there */
 #define TSS_SELECTOR 0x40
 #define LDT_SELECTOR 0x50
 #define NR_VECTORS   256
@@ -40,6 +53,28 @@ struct tss {
 	u16 reserved3, iomap_base;
 } __packed;
 
+/* What is in a struct machine_thread (context.c). */
+struct pc_selectors {
+	u16 ds, es, fs, gs;
+};
+struct pc_thread {
+	unsigned long sp;	 /* saved kernel stack pointer while switched out */
+	unsigned long stack_top; /* one past the kernel stack: traps from user start here */
+	unsigned long fs_base, gs_base;
+	struct pc_selectors sel; /* they matter to who has segments of his own (modify_ldt) */
+	struct machine_trap_info trap;
+	u8 fpu[MACHINE_FPU_BYTES] __aligned(16); /* FXSAVE image */
+} __attribute__((may_alias));
+static_assert(sizeof(struct pc_thread) <= sizeof(struct machine_thread), "MACHINE_THREAD_BYTES");
+static inline struct pc_thread *pc_thread(struct machine_thread *t)
+{
+	return (struct pc_thread *)t->opaque;
+}
+static inline const struct pc_thread *pc_thread_const(const struct machine_thread *t)
+{
+	return (const struct pc_thread *)t->opaque;
+}
+
 /* What a CPU knows of itself, through GS. The first fields at the offsets of cpu_offsets.h. */
 struct cpu {
 	struct cpu *self;
@@ -48,7 +83,7 @@ struct cpu {
 	unsigned long user_sp;
 	u32 id;
 	u32 apic_id;
-	struct machine_thread *thread; /* running; NULL on the boot stack */
+	struct pc_thread *thread; /* running; NULL on the boot stack */
 	struct tss tss;
 	const void *ldt; /* what is loaded: descriptors, and how many */
 	unsigned int ldt_nr;

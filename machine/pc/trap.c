@@ -15,6 +15,7 @@
  *
  * Locking: the handler table is written during machine_init() only.
  */
+#include <pagoda/abi/signal.h>
 #include <pagoda/bug.h>
 #include <pagoda/spinlock.h>
 #include <pagoda/string.h>
@@ -61,14 +62,6 @@ enum {
 	TRAP_XM,
 	NR_TRAPS = 32
 };
-
-/* Linux's signal numbers and codes (ABI.md section 4). */
-enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11 };
-#define SI_KERNEL  128
-#define ILL_ILLOPN 2
-#define TRAP_TRACE 2
-#define BUS_ADRALN 1
-enum { FPE_INTDIV = 1, FPE_FLTDIV = 3, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES, FPE_FLTINV };
 
 struct user_trap {
 	const char *name;
@@ -162,14 +155,14 @@ static int trap_code(unsigned int vector)
 static unsigned long take_error_code(struct pt_regs *regs, unsigned int vector, unsigned long cr2)
 {
 	unsigned long error_code = regs->orig_ax;
-	struct machine_thread *t = this_cpu()->thread;
+	struct pc_thread *t = this_cpu()->thread;
 
 	regs->orig_ax = -1ul;
 	if (t && user_mode(regs)) {
-		t->trap_nr = vector;
-		t->error_code = error_code;
+		t->trap.nr = vector;
+		t->trap.error_code = error_code;
 		if (vector == TRAP_PF)
-			t->cr2 = cr2;
+			t->trap.address = cr2;
 	}
 	return error_code;
 }

@@ -17,7 +17,7 @@
 
 static const struct page_wait_ops page_waiting = {
 	.start_io = run_disk_queue,
-	.laundered = lru_rotate_written,
+	.laundered = lru_rotate_to_tail,
 };
 
 static const struct file_page_ops file_pages = {

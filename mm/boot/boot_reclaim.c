@@ -12,11 +12,12 @@
 #include <mm/cache/buffer_internal.h>
 #include <mm/cache/filemap_internal.h>
 #include <mm/reclaim/advise_pages.h>
-#include <mm/reclaim/reclaim_policy.h>
+#include <mm/reclaim/reclaim_internal.h>
 #include <mm/space/space_ops.h>
-#include <mm/swap/swap_internal.h>
+#include <mm/swap/swap_entries.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/buffer_head.h>
+#include <pagoda/bug.h>
 #include <pagoda/init.h>
 #include <pagoda/lru.h>
 #include <pagoda/slab.h>

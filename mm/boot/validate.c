@@ -21,8 +21,6 @@
 #include <asm/pgalloc.h>
 #include <mm/space/vma_internal.h>
 
-void validate_vmas(struct mm_struct *mm);
-
 /* What the page tables contain, to be compared with the address space's counters. */
 struct counts {
 	unsigned long anon, file, shmem, swap, tables;

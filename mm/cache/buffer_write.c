@@ -19,6 +19,7 @@
  * Observability: as buffer.c.
  */
 #include "buffer_internal.h"
+#include <pagoda/rmap.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/vmscan.h>

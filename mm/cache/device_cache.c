@@ -29,6 +29,7 @@
  * Observability: "Buffers" of /proc/meminfo is the sum of nrpages.
  */
 #include "buffer_internal.h"
+#include <pagoda/rmap.h>
 #include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>

@@ -40,6 +40,7 @@
  */
 #include "buffer_internal.h"
 #include "filemap_internal.h"
+#include <pagoda/rmap.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/lru.h>
@@ -233,7 +234,7 @@ void end_page_writeback(struct page *page)
 	/* Reclaim has started this write: move the page to where it looks next. */
 	if (unlikely(PageLaunder(page))) {
 		ClearPageLaunder(page);
-		lru_rotate_written(page);
+		lru_rotate_to_tail(page);
 	}
 	/*
 	 * Clearing PG_writeback lets truncation proceed, so the mapping may be freed from here on.

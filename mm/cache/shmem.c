@@ -15,9 +15,10 @@
  * Observability: nr_shmem_pages; the object's number shows as the inode in maps.
  */
 #include "filemap_internal.h"
+#include <pagoda/bug.h>
 #include <pagoda/pagemap.h>
 #include <pagoda/slab.h>
-#include <mm/space/vma_internal.h>
+#include <mm/space/account.h>
 
 struct shmem_object {
 	struct vm_file file; /* first */

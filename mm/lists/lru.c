@@ -237,7 +237,7 @@ struct page *lru_take_coldest(zone_t *zone, enum lru_list list)
  * Reclaim has written the page and can free it as soon as it comes to it: so move it to the cold
  * end. It may have been activated meanwhile, or left its list; then it stays where it is.
  */
-void lru_rotate_written(struct page *page)
+void lru_rotate_to_tail(struct page *page)
 {
 	struct lruvec *lruvec = page_lruvec(page);
 	unsigned long flags;

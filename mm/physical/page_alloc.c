@@ -47,6 +47,7 @@
  * Observability: events pgalloc, pgfree, kswapd_wake, allocstall.
  */
 #include "page_alloc_internal.h"
+#include <pagoda/oom.h>
 #include <pagoda/bug.h>
 #include <pagoda/highmem.h>
 #include <pagoda/vm_task.h>

@@ -31,9 +31,9 @@
  * smaps.
  */
 #include "advise_pages.h"
-#include <mm/swap/swap_internal.h>
-#include "reclaim_policy.h"
-#include <mm/space/vma_internal.h>
+#include <mm/swap/swap_entries.h>
+#include "reclaim_internal.h"
+#include <mm/space/page_tables.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>

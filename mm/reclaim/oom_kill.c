@@ -47,16 +47,16 @@
  * Observability: the log names every candidate with its score and figures; event oom_kill.
  */
 #include "reclaim_policy.h"
-#include <mm/space/vma_internal.h>
+#include <mm/space/mm_list.h>
+#include <pagoda/bug.h>
+#include <pagoda/mm.h>
+#include <pagoda/abi/signal.h>
 #include <pagoda/oom.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/string.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 #include "oom_internal.h"
-
-#define SIGKILL 9
-#define SIGTERM 15
 
 #define OOM_STALL_NS	 5000000000ull /* without progress so long, free slots do not count */
 #define OOM_PAUSE_NS	 20000000ull   /* between two failures of a task */
@@ -150,7 +150,7 @@ static bool victim_lives(void)
  * follow oom_should_kill(), with shorter times: that function has to guess whether I/O is under
  * way, this one is only called when none has ended. Locks: oom_lock held.
  */
-static bool is_stuck(struct oom_history *h, u64 now, long free_swap_pages)
+static bool oom_should_kill_stalled(struct oom_history *h, u64 now, long free_swap_pages)
 {
 	lockdep_assert_held(&oom_lock);
 	if (free_swap_pages > 0)
@@ -472,7 +472,7 @@ static enum verdict decide(gfp_t gfp_mask, unsigned int order)
 	if (now - progress_at > OOM_STALL_NS)
 		free_swap = 0;
 	if (reclaim_policy->one_pair ? !oom_should_kill(&history, now, free_swap)
-				     : !is_stuck(&history, now, free_swap))
+				     : !oom_should_kill_stalled(&history, now, free_swap))
 		return OOM_WAIT;
 	return oom_kill(gfp_mask, order) ? OOM_KILLED : OOM_NOBODY;
 }

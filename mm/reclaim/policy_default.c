@@ -41,7 +41,8 @@
  * Failure: none.
  * Observability: events workingset_*.
  */
-#include "reclaim_policy.h"
+#include "reclaim_internal.h"
+#include <pagoda/rmap.h>
 #include <pagoda/bug.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
@@ -50,17 +51,22 @@ int vm_swappiness = 60; /* relative cost, not percent: 100 means anonymous pages
 #define SWAPPINESS_SUM	     200
 #define SURPLUS_PER_INACTIVE (ACTIVE_PER_INACTIVE + 1)
 
-#define WINDOW	 256ul /* evictions */
-#define PATIENCE 8ul   /* windows, at least; else evictions of seven quarters of the pages */
+/* The policy decides anew after so many evictions (a window). */
+#define WINDOW_EVICTIONS 256ul
+/*
+ * Recent pages stay favoured for so many windows in which nothing speaks for them, or, if that is
+ * longer, for as many as it takes to evict seven quarters of all pages.
+ */
+#define QUIET_WINDOWS_MIN 8ul
 /* Parts of the evictions of a window: many pages were reused, hardly any. */
 #define MANY_REUSED_PART 4ul
 #define FEW_REUSED_PART	 12ul
-/* Demoted pages tell of an old set if they are as many, and not one in so many is still used. */
-#define ENOUGH	     16ul
-#define OLD_SET_PART 5ul
-
-#define LOAD(word)	   READ_ONCE((word))
-#define STORE(word, value) WRITE_ONCE((word), value)
+/*
+ * Demoted pages show that an old working set is gone if there were at least DEMOTED_SAMPLE_MIN of
+ * them, and fewer than one in OLD_SET_PART of them is still used.
+ */
+#define DEMOTED_SAMPLE_MIN 16ul
+#define OLD_SET_PART	   5ul
 
 static unsigned long costs[NR_LRU_LISTS]; /* by kind */
 
@@ -167,13 +173,14 @@ static void note_demoted(struct page *page, bool used)
 static bool stay_with_recent(bool old_set, bool hardly_reused)
 {
 	unsigned long pages = nr_active_pages() + nr_inactive_pages();
-	unsigned long patience = max(PATIENCE, 7 * pages / 4 / WINDOW);
+	unsigned long quiet_allowed = max(QUIET_WINDOWS_MIN, 7 * pages / 4 / WINDOW_EVICTIONS);
 
 	if (!hardly_reused)
-		STORE(quiet_windows, old_set ? 0 : LOAD(quiet_windows) + 1);
+		WRITE_ONCE(quiet_windows, old_set ? 0 : READ_ONCE(quiet_windows) + 1);
 	else /* a loop, or between two sets */
-		STORE(quiet_windows, LOAD(quiet_windows) + (old_set ? 1 : PATIENCE / 2));
-	return LOAD(quiet_windows) < patience;
+		WRITE_ONCE(quiet_windows,
+			   READ_ONCE(quiet_windows) + (old_set ? 1 : QUIET_WINDOWS_MIN / 2));
+	return READ_ONCE(quiet_windows) < quiet_allowed;
 }
 
 /* A window is over: shall recent pages be favoured in the next? */
@@ -183,35 +190,36 @@ static bool turn_to_recent(unsigned long evicted, unsigned long reused)
 	static bool popular;
 	unsigned long seen = rmw_xchg_relaxed(&demoted_seen, 0);
 	unsigned long used = rmw_xchg_relaxed(&demoted_used, 0);
-	bool old_set = seen >= ENOUGH && used * OLD_SET_PART < seen;
+	bool old_set = seen >= DEMOTED_SAMPLE_MIN && used * OLD_SET_PART < seen;
 	bool hardly_reused = reused * FEW_REUSED_PART <= evicted;
 
-	if (LOAD(recent_favoured)) {
-		STORE(popular, !stay_with_recent(old_set, hardly_reused));
-		return !LOAD(popular);
+	if (READ_ONCE(recent_favoured)) {
+		WRITE_ONCE(popular, !stay_with_recent(old_set, hardly_reused));
+		return !READ_ONCE(popular);
 	}
-	STORE(quiet_windows, 0);
-	STORE(popular, LOAD(popular) && !hardly_reused);
-	return reused * MANY_REUSED_PART > evicted && (old_set || !LOAD(popular));
+	WRITE_ONCE(quiet_windows, 0);
+	WRITE_ONCE(popular, READ_ONCE(popular) && !hardly_reused);
+	return reused * MANY_REUSED_PART > evicted && (old_set || !READ_ONCE(popular));
 }
 
 /*
- * Has a program turned to other pages? Asked once a pass, answered from the last WINDOW evictions.
+ * Has a program turned to other pages? Asked once a pass, answered from the last window.
  * Counters may be read while they change: a wrong answer lasts for a window.
  */
 static bool favours_recent(void)
 {
 	static unsigned long reused_before, evicted_before;
-	unsigned long evicted = vm_event_sum(VM_EVENT_pgsteal) - LOAD(evicted_before);
+	unsigned long evicted = vm_event_sum(VM_EVENT_pgsteal) - READ_ONCE(evicted_before);
 	unsigned long reused = vm_event_sum(VM_EVENT_pgactivate) -
-			       vm_event_sum(VM_EVENT_workingset_activate) - LOAD(reused_before);
+			       vm_event_sum(VM_EVENT_workingset_activate) -
+			       READ_ONCE(reused_before);
 
-	if (evicted >= WINDOW) {
-		STORE(recent_favoured, turn_to_recent(evicted, reused));
-		STORE(evicted_before, LOAD(evicted_before) + evicted);
-		STORE(reused_before, LOAD(reused_before) + reused);
+	if (evicted >= WINDOW_EVICTIONS) {
+		WRITE_ONCE(recent_favoured, turn_to_recent(evicted, reused));
+		WRITE_ONCE(evicted_before, READ_ONCE(evicted_before) + evicted);
+		WRITE_ONCE(reused_before, READ_ONCE(reused_before) + reused);
 	}
-	return LOAD(recent_favoured);
+	return READ_ONCE(recent_favoured);
 }
 
 /*
@@ -292,7 +300,7 @@ static enum page_fate judge_mapped(struct page *page, const struct rmap_info *in
 		return PAGE_EVICT;
 	}
 	SetPageReferenced(page);
-	if (PageSwapBacked(page) && LOAD(recent_favoured))
+	if (PageSwapBacked(page) && READ_ONCE(recent_favoured))
 		/*
 		 * The old working set makes room the sooner, the sooner recent pages become
 		 * active.

@@ -22,7 +22,7 @@
  *	clean, no references	out of its mapping, free
  *
  * Each page is turned to the hot end as it is looked at, so that the next look is at
- * another; when a page has been written it goes to the cold end (lru_rotate_written()), to be
+ * another; when a page has been written it goes to the cold end (lru_rotate_to_tail()), to be
  * freed soon.
  *
  * Locking: none held on entry. The page lock is only tried, as the caller may hold the lock of
@@ -41,7 +41,8 @@
  * Failure: a page that cannot be unmapped, written or freed stays.
  * Observability: events pgscan, pgsteal, pgrefill, pgdeactivate, pgactivate, pglaunder.
  */
-#include "reclaim_policy.h"
+#include "reclaim_internal.h"
+#include <pagoda/rmap.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
 #include <pagoda/page_alloc.h>
@@ -260,7 +261,7 @@ static bool free_clean_page(struct scan_control *sc, struct page *page,
  * Is the page bound to a slot that cannot be written, as some address space has an entry of that
  * slot? It must stay in memory until the last of them has faulted it in.
  */
-static bool is_stuck(const struct page *page)
+static bool is_tied_to_bad_slot(const struct page *page)
 {
 	return PageSwapCache(page) && PageError(page) &&
 	       swap_slot_given_up(page_swap_entry(page)) && swap_count(page_swap_entry(page));
@@ -279,7 +280,7 @@ static bool evict_unmapped(struct scan_control *sc, struct page *page)
 
 	VM_BUG_ON(!PageLocked(page) || PageWriteback(page) || page_mapcount(page));
 	if (PageDirty(page) && mapping) {
-		if (writable && may_write(sc, page) && !is_stuck(page)) {
+		if (writable && may_write(sc, page) && !is_tied_to_bad_slot(page)) {
 			launder(sc, page, mapping);
 			return false;
 		}
@@ -333,9 +334,9 @@ static void cull(struct page *page)
  * This pass may start no more writes, and the page would have to be written: end the scan of
  * anonymous pages here. Most of those behind it are dirty, too; unmapping them and passing them by
  * would move them to the hot end, where they would be the last to be evicted. The page goes back to
- * the cold end.
+ * the cold end. Sets sc->out_of_writes. Return: true if the write is left to a later pass.
  */
-static bool has_to_wait(struct scan_control *sc, struct page *page)
+static bool defer_write(struct scan_control *sc, struct page *page)
 {
 	if (sc->writes_left || reclaim_policy->one_pair || !PageSwapBacked(page))
 		return false;
@@ -354,9 +355,9 @@ static bool shrink_locked_page(struct scan_control *sc, struct page *page)
 	enum page_fate fate = reclaim_policy->judge(sc, page);
 
 	VM_BUG_ON(!PageLocked(page) || PageWriteback(page));
-	if (fate == PAGE_EVICT && has_to_wait(sc, page)) {
+	if (fate == PAGE_EVICT && defer_write(sc, page)) {
 		unlock_page(page);
-		lru_rotate_written(page);
+		lru_rotate_to_tail(page);
 		return false;
 	}
 	if (fate == PAGE_EVICT && page_mapcount(page) && !reclaim_policy->unmap(sc, page))
@@ -463,7 +464,7 @@ void reclaim_pages(struct page **pages, unsigned int nr, bool wait)
 	}
 	VM_BUG_ON(sc.written);
 	for (unsigned int i = 0; i < left; i++) {
-		lru_rotate_written(pages[i]);
+		lru_rotate_to_tail(pages[i]);
 		put_page(pages[i]);
 	}
 }

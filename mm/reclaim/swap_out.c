@@ -28,8 +28,11 @@
  * Failure: pages that cannot be taken stay.
  * Observability: event swap_out_scan, entries looked at.
  */
-#include "reclaim_policy.h"
-#include <mm/space/vma_internal.h>
+#include "reclaim_internal.h"
+#include <mm/space/mm_list.h>
+#include <mm/space/page_tables.h>
+#include <mm/space/rmap_internal.h>
+#include <pagoda/rmap.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 

@@ -44,7 +44,8 @@
  * Failure: nothing freed; the allocator then asks the OOM killer.
  * Observability: events kswapd_wake, allocstall, pgscan, pgsteal; reclaim_progress().
  */
-#include "reclaim_policy.h"
+#include "reclaim_internal.h"
+#include <pagoda/oom.h>
 #include <pagoda/init.h>
 #include <mm/physical/page_alloc_internal.h>
 #include <pagoda/blkdev.h>

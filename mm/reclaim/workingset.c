@@ -33,7 +33,7 @@
  * Failure: without memory for the table nothing is remembered.
  * Observability: events workingset_evict, workingset_refault, workingset_activate.
  */
-#include "reclaim_policy.h"
+#include "reclaim_internal.h"
 #include <pagoda/bug.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/swap.h>

@@ -29,9 +29,9 @@ void set_brk_start(struct mm_struct *mm, unsigned long start)
 }
 
 /* Replaces whatever is mapped there: the end of a data segment's last page belongs to the bss. */
-int vm_brk_range(unsigned long addr, unsigned long len, unsigned long vm_flags)
+int vm_brk_range(struct mm_struct *mm, unsigned long addr, unsigned long len,
+		 unsigned long vm_flags)
 {
-	struct mm_struct *mm = current_vm->mm;
 	int err;
 
 	len = PAGE_ALIGN(len);
@@ -72,9 +72,8 @@ static bool move_break(struct mm_struct *mm, unsigned long brk)
 	return map_anonymous(mm, old_end, new_end - old_end, VM_DATA_FLAGS, false) == 0;
 }
 
-unsigned long do_brk(unsigned long brk)
+unsigned long do_brk(struct mm_struct *mm, unsigned long brk)
 {
-	struct mm_struct *mm = current_vm->mm;
 	unsigned long old, result;
 	bool populate;
 

@@ -33,11 +33,10 @@ static bool is_one_mapping(const struct vm_area_struct *vma, unsigned long end)
 	return true;
 }
 
-int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long pgoff,
-			unsigned long flags)
+int do_remap_file_pages(struct mm_struct *mm, unsigned long start, unsigned long size,
+			unsigned long pgoff, unsigned long flags)
 {
 	unsigned long prot = 0, map = MAP_SHARED | MAP_FIXED | MAP_POPULATE, ret;
-	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
 	struct vm_file *file = NULL;
 
@@ -64,7 +63,8 @@ int do_remap_file_pages(unsigned long start, unsigned long size, unsigned long p
 		put_vm_file(file);
 		return -EOVERFLOW;
 	}
-	ret = do_mmap(file, start, size, prot, map | (flags & MAP_NONBLOCK), pgoff << PAGE_SHIFT);
+	ret = do_mmap(mm, file, start, size, prot, map | (flags & MAP_NONBLOCK),
+		      pgoff << PAGE_SHIFT);
 	put_vm_file(file);
 	return ret == start ? 0 : (int)ret;
 }

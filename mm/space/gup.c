@@ -13,7 +13,7 @@
  * stays the page that the address space has at that address:
  *
  *	reclaim		does not unmap it (rmap.c)
- *	fork		gives the child a copy at once (tables.c)
+ *	fork		gives the child a copy at once (page_tables.c)
  *	mprotect, clear_refs	take write access away; the next store gets it back for the same page (memory.c)
  *	migration	moves no page with other users (migrate.c)
  *

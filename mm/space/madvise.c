@@ -17,28 +17,6 @@
 #include <pagoda/swap.h>
 #include "vma_internal.h"
 
-#define MADV_NORMAL	     0
-#define MADV_RANDOM	     1
-#define MADV_SEQUENTIAL	     2
-#define MADV_WILLNEED	     3
-#define MADV_DONTNEED	     4
-#define MADV_FREE	     8
-#define MADV_REMOVE	     9
-#define MADV_DONTFORK	     10
-#define MADV_DOFORK	     11
-#define MADV_DONTDUMP	     16
-#define MADV_DODUMP	     17
-#define MADV_WIPEONFORK	     18
-#define MADV_KEEPONFORK	     19
-#define MADV_COLD	     20
-#define MADV_PAGEOUT	     21
-#define MADV_POPULATE_READ   22
-#define MADV_POPULATE_WRITE  23
-#define MADV_DONTNEED_LOCKED 24
-#define MS_ASYNC	     1
-#define MS_INVALIDATE	     2
-#define MS_SYNC		     4
-
 static bool is_known_advice(int advice)
 {
 	switch (advice) {
@@ -302,7 +280,7 @@ static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long
 	return hole ? -ENOMEM : 0;
 }
 
-int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice)
+int do_madvise(struct mm_struct *mm, unsigned long start, size_t len, int advice)
 {
 	unsigned long end = start + PAGE_ALIGN(len);
 	int err;
@@ -332,11 +310,6 @@ int madvise_mm(struct mm_struct *mm, unsigned long start, size_t len, int advice
 		up_read(&mm->mmap_lock);
 	}
 	return err;
-}
-
-int do_madvise(unsigned long start, size_t len, int advice)
-{
-	return madvise_mm(current_vm->mm, start, len, advice);
 }
 
 /* ---- mincore --------------------------------------------------------------------------------- */
@@ -415,9 +388,8 @@ static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned lon
 	return n;
 }
 
-int do_mincore(unsigned long start, size_t len, unsigned long vec)
+int do_mincore(struct mm_struct *mm, unsigned long start, size_t len, unsigned long vec)
 {
-	struct mm_struct *mm = current_vm->mm;
 	unsigned long pages = (len >> PAGE_SHIFT) + !!(len & ~PAGE_MASK);
 	u8 chunk[MINCORE_CHUNK];
 
@@ -494,7 +466,7 @@ static int msync_region(struct mm_struct *mm, unsigned long *start, unsigned lon
 	return file ? msync_file(file, first, last) : err;
 }
 
-int do_msync(unsigned long start, size_t len, int flags)
+int do_msync(struct mm_struct *mm, unsigned long start, size_t len, int flags)
 {
 	unsigned long end = start + PAGE_ALIGN(len);
 	bool hole = false;
@@ -506,6 +478,6 @@ int do_msync(unsigned long start, size_t len, int flags)
 	if (end < start)
 		return -ENOMEM;
 	while (start < end && !err)
-		err = msync_region(current_vm->mm, &start, end, flags, &hole);
+		err = msync_region(mm, &start, end, flags, &hole);
 	return err ? err : hole ? -ENOMEM : 0;
 }

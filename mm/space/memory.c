@@ -59,7 +59,6 @@
 unsigned long zero_pfn;
 unsigned long fault_around_bytes = FAULT_AROUND_MAX;
 
-void empty_zero_page_init(void);
 /*
  * Allocate the zero page, which every read of untouched anonymous memory maps. It is reserved, so
  * that no path that frees pages frees it (F2).

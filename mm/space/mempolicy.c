@@ -363,9 +363,9 @@ static nodemask_t policy_nodes(const struct mempolicy *pol)
 }
 
 /* The node of the page at addr, which is faulted in if needed. Or -EFAULT. */
-static int node_at(unsigned long addr)
+static int node_at(struct mm_struct *mm, unsigned long addr)
 {
-	struct page *page = get_user_page(current_vm->mm, addr & PAGE_MASK, false, false);
+	struct page *page = get_user_page(mm, addr & PAGE_MASK, false, false);
 	int nid;
 
 	if (!page)
@@ -379,9 +379,8 @@ static int node_at(unsigned long addr)
  * The policy of the region at addr, with a reference; NULL: it has none; ERR_PTR(-EFAULT): there is
  * no region; ERR_PTR(-EINTR).
  */
-static struct mempolicy *region_policy(unsigned long addr)
+static struct mempolicy *region_policy(struct mm_struct *mm, unsigned long addr)
 {
-	struct mm_struct *mm = current_vm->mm;
 	struct mempolicy *pol = ERR_PTR(-EFAULT);
 	struct vm_area_struct *vma;
 
@@ -398,16 +397,18 @@ static struct mempolicy *region_policy(unsigned long addr)
  * MPOL_F_NODE: the node of the page at addr, or without an address the node from which the task's
  * next interleaved page will come. A node or -errno.
  */
-static int node_answer(const struct mempolicy *pol, unsigned long addr, unsigned int flags)
+static int node_answer(struct mm_struct *mm, const struct mempolicy *pol, unsigned long addr,
+		       unsigned int flags)
 {
 	if (flags & MPOL_F_ADDR)
-		return node_at(addr);
+		return node_at(mm, addr);
 	if (!pol || pol->mode != MPOL_INTERLEAVE)
 		return -EINVAL;
 	return next_node_around(pol->nodes, current_vm->il_prev);
 }
 
-int do_get_mempolicy(int *policy, nodemask_t *nodes, unsigned long addr, unsigned int flags)
+int do_get_mempolicy(struct mm_struct *mm, int *policy, nodemask_t *nodes, unsigned long addr,
+		     unsigned int flags)
 {
 	struct mempolicy *pol;
 	int answer;
@@ -421,10 +422,10 @@ int do_get_mempolicy(int *policy, nodemask_t *nodes, unsigned long addr, unsigne
 	}
 	if (addr && !(flags & MPOL_F_ADDR))
 		return -EINVAL;
-	pol = flags & MPOL_F_ADDR ? region_policy(addr) : mpol_get(current_vm->mempolicy);
+	pol = flags & MPOL_F_ADDR ? region_policy(mm, addr) : mpol_get(current_vm->mempolicy);
 	if (IS_ERR(pol))
 		return (int)PTR_ERR(pol);
-	answer = flags & MPOL_F_NODE ? node_answer(pol, addr, flags) : policy_as_number(pol);
+	answer = flags & MPOL_F_NODE ? node_answer(mm, pol, addr, flags) : policy_as_number(pol);
 	*nodes = policy_nodes(pol);
 	*policy = answer;
 	mpol_put(pol);
@@ -494,10 +495,9 @@ static int mbind_locked(struct mm_struct *mm, unsigned long start, unsigned long
 }
 
 /* mbind_locked() under mmap_lock. */
-static int bind_range(unsigned long start, unsigned long end, struct mempolicy *pol,
-		      unsigned int flags)
+static int bind_range(struct mm_struct *mm, unsigned long start, unsigned long end,
+		      struct mempolicy *pol, unsigned int flags)
 {
-	struct mm_struct *mm = current_vm->mm;
 	int err;
 
 	if (down_write_killable(&mm->mmap_lock))
@@ -507,8 +507,8 @@ static int bind_range(unsigned long start, unsigned long end, struct mempolicy *
 	return err;
 }
 
-int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *want,
-	     unsigned int flags, bool privileged)
+int do_mbind(struct mm_struct *mm, unsigned long start, unsigned long len,
+	     const struct mpol_request *want, unsigned int flags, bool privileged)
 {
 	unsigned long end = start + PAGE_ALIGN(len);
 	struct mempolicy *pol;
@@ -525,7 +525,7 @@ int do_mbind(unsigned long start, unsigned long len, const struct mpol_request *
 	pol = mpol_new(want);
 	if (IS_ERR(pol))
 		return (int)PTR_ERR(pol);
-	err = bind_range(start, end, pol, flags);
+	err = bind_range(mm, start, end, pol, flags);
 	mpol_put(pol);
 	return err;
 }
@@ -567,9 +567,8 @@ static int set_home_of(struct vm_area_struct **vma, unsigned long start, unsigne
 	return IS_ERR(*vma) ? (int)PTR_ERR(*vma) : 0;
 }
 
-int do_set_home_node(unsigned long start, unsigned long end, int node)
+int do_set_home_node(struct mm_struct *mm, unsigned long start, unsigned long end, int node)
 {
-	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
 	int err = -ENOENT;
 

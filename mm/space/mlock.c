@@ -19,11 +19,7 @@
 #include <pagoda/page_alloc.h>
 #include "vma_internal.h"
 
-#define MLOCK_ONFAULT 1u
-#define MCL_CURRENT   1
-#define MCL_FUTURE    2
-#define MCL_ONFAULT   4
-#define LOCK_FLAGS    (VM_LOCKED | VM_LOCKONFAULT)
+#define LOCK_FLAGS (VM_LOCKED | VM_LOCKONFAULT)
 
 /*
  * A region was unlocked: put those of its pages back on the LRU lists that reclaim took off because
@@ -162,10 +158,9 @@ static int mlock_error(long error)
 	return error == -EFAULT ? -ENOMEM : error == -ENOMEM ? -EAGAIN : (int)error;
 }
 
-int do_mlock(unsigned long start, size_t len, unsigned int flags)
+int do_mlock(struct mm_struct *mm, unsigned long start, size_t len, unsigned int flags)
 {
 	unsigned long lock_flags = VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0), end;
-	struct mm_struct *mm = current_vm->mm;
 	int err = -ENOMEM;
 
 	if (flags & ~MLOCK_ONFAULT)
@@ -191,9 +186,8 @@ int do_mlock(unsigned long start, size_t len, unsigned int flags)
 	return err;
 }
 
-int do_munlock(unsigned long start, size_t len)
+int do_munlock(struct mm_struct *mm, unsigned long start, size_t len)
 {
-	struct mm_struct *mm = current_vm->mm;
 	unsigned long end;
 	int err;
 
@@ -222,10 +216,9 @@ static void lock_all(struct mm_struct *mm, unsigned long lock_flags)
 	}
 }
 
-int do_mlockall(int flags)
+int do_mlockall(struct mm_struct *mm, int flags)
 {
 	unsigned long lock_flags = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
-	struct mm_struct *mm = current_vm->mm;
 	int err = 0;
 
 	if (!flags || flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || flags == MCL_ONFAULT)
@@ -251,10 +244,8 @@ int do_mlockall(int flags)
 	return err;
 }
 
-int do_munlockall(void)
+int do_munlockall(struct mm_struct *mm)
 {
-	struct mm_struct *mm = current_vm->mm;
-
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;
 	mm->def_flags &= ~LOCK_FLAGS;

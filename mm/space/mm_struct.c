@@ -8,7 +8,7 @@
  *			at 0 the PGD and the struct go
  *
  * fork copies regions and page-table entries, not pages: dup_mm() walks the VMA list
- * once, and tables.c copies what is present. Shared file pages need no copy, the child
+ * once, and page_tables.c copies what is present. Shared file pages need no copy, the child
  * finds them in the page cache.
  *
  * Locking: mmlist_lock for the list of all mms; no interrupt handler takes it, so interrupts stay
@@ -31,9 +31,6 @@
 
 static kmem_cache_t *mm_cachep;
 static spinlock_t mmlist_lock = SPIN_LOCK_INIT(RANK_LEAF);
-
-void vma_cache_init(void);
-void empty_zero_page_init(void);
 
 void mm_structs_init(void)
 {

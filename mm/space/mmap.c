@@ -206,11 +206,10 @@ static unsigned long search_unmapped_area(struct mm_struct *mm, unsigned long le
  * caller's hint if it is free, else the result of a search. Not checked yet. An error or an
  * address.
  */
-static unsigned long propose_area(struct vm_file *file, unsigned long addr, unsigned long len,
-				  unsigned long pgoff, unsigned long flags)
+static unsigned long propose_area(struct mm_struct *mm, struct vm_file *file, unsigned long addr,
+				  unsigned long len, unsigned long pgoff, unsigned long flags)
 {
 	unsigned long top = flags & MAP_32BIT ? min(TASK_SIZE, MAP_32BIT_HIGH) : TASK_SIZE;
-	struct mm_struct *mm = current_vm->mm;
 
 	if (flags & MAP_FIXED)
 		return addr;
@@ -221,14 +220,14 @@ static unsigned long propose_area(struct vm_file *file, unsigned long addr, unsi
 	return search_unmapped_area(mm, len, flags);
 }
 
-unsigned long get_unmapped_area(struct vm_file *file, unsigned long addr, unsigned long len,
-				unsigned long pgoff, unsigned long flags)
+unsigned long get_unmapped_area(struct mm_struct *mm, struct vm_file *file, unsigned long addr,
+				unsigned long len, unsigned long pgoff, unsigned long flags)
 {
-	mmap_assert_write_locked(current_vm->mm);
+	mmap_assert_write_locked(mm);
 	VM_BUG_ON(len & ~PAGE_MASK);
 	if (len > TASK_SIZE)
 		return (unsigned long)-ENOMEM;
-	addr = propose_area(file, addr, len, pgoff, flags);
+	addr = propose_area(mm, file, addr, len, pgoff, flags);
 	if (IS_ERR_VALUE(addr))
 		return addr;
 	/*
@@ -497,7 +496,7 @@ static int choose_address(struct mmap_request *r)
 	}
 	if (r->flags & MAP_FIXED && r->huge_bytes && addr & (r->huge_bytes - 1))
 		return r->len > TASK_SIZE ? -ENOMEM : -EINVAL;
-	addr = get_unmapped_area(r->file, addr, r->len, r->pgoff, r->flags);
+	addr = get_unmapped_area(r->mm, r->file, addr, r->len, r->pgoff, r->flags);
 	if (IS_ERR_VALUE(addr))
 		return (int)addr;
 	if (r->flags & MAP_FIXED_NOREPLACE && find_vma_intersection(r->mm, addr, addr + r->len))
@@ -638,10 +637,10 @@ static bool wants_pages(const struct mmap_request *r)
 	       (r->flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 }
 
-unsigned long do_mmap(struct vm_file *file, unsigned long addr, unsigned long len,
-		      unsigned long prot, unsigned long flags, unsigned long offset)
+unsigned long do_mmap(struct mm_struct *mm, struct vm_file *file, unsigned long addr,
+		      unsigned long len, unsigned long prot, unsigned long flags,
+		      unsigned long offset)
 {
-	struct mm_struct *mm = current_vm->mm;
 	struct mmap_request r = {
 		.mm = mm, .file = file, .addr = addr, .len = len, .prot = prot, .flags = flags};
 	int err;

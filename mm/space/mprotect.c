@@ -246,10 +246,9 @@ static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsign
 	}
 }
 
-int do_mprotect(unsigned long start, size_t len, unsigned long prot)
+int do_mprotect(struct mm_struct *mm, unsigned long start, size_t len, unsigned long prot)
 {
 	unsigned long grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP), end;
-	struct mm_struct *mm = current_vm->mm;
 	struct vm_area_struct *vma;
 	struct became_writable became;
 	int err;

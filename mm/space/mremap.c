@@ -421,7 +421,7 @@ static unsigned long mremap_to(struct remap *r)
 	err = check_move(r);
 	if (err)
 		return (unsigned long)err;
-	addr = get_unmapped_area(r->vma->vm_file, r->new_addr, r->new_len,
+	addr = get_unmapped_area(r->mm, r->vma->vm_file, r->new_addr, r->new_len,
 				 vma_pgoff(r->vma, r->addr), area_flags(r) | fixed);
 	if (IS_ERR_VALUE(addr))
 		return addr;
@@ -478,15 +478,14 @@ static unsigned long resize(struct remap *r)
 		return grow_in_place(r);
 	if (!(r->flags & MREMAP_MAYMOVE))
 		return (unsigned long)-ENOMEM;
-	r->new_addr = get_unmapped_area(r->vma->vm_file, 0, r->new_len, vma_pgoff(r->vma, r->addr),
-					area_flags(r));
+	r->new_addr = get_unmapped_area(r->mm, r->vma->vm_file, 0, r->new_len,
+					vma_pgoff(r->vma, r->addr), area_flags(r));
 	return IS_ERR_VALUE(r->new_addr) ? r->new_addr : move_vma(r);
 }
 
-unsigned long do_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len,
-			unsigned long flags, unsigned long new_addr)
+unsigned long do_mremap(struct mm_struct *mm, unsigned long addr, unsigned long old_len,
+			unsigned long new_len, unsigned long flags, unsigned long new_addr)
 {
-	struct mm_struct *mm = current_vm->mm;
 	struct remap r = {.mm = mm, .addr = addr, .flags = flags, .new_addr = new_addr};
 	unsigned long ret;
 	bool locked;

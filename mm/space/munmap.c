@@ -173,9 +173,8 @@ int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len)
 }
 
 /* The checks; len is rounded up, and a len that becomes 0 by that is refused. */
-int do_munmap(unsigned long addr, size_t len)
+int do_munmap(struct mm_struct *mm, unsigned long addr, size_t len)
 {
-	struct mm_struct *mm = current_vm->mm;
 	int err;
 
 	if (addr & ~PAGE_MASK || addr > TASK_SIZE || len > TASK_SIZE - addr || !PAGE_ALIGN(len))

@@ -35,6 +35,7 @@
  *
  * Seen in: vm event rmap_visit, the number of VMAs that walks looked at.
  */
+#include <pagoda/rmap.h>
 #include <pagoda/lru.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmscan.h>

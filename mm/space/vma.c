@@ -42,7 +42,6 @@
 
 static kmem_cache_t *vm_area_cachep;
 
-void vma_cache_init(void);
 void vma_cache_init(void)
 {
 	vm_area_cachep = kmem_cache_create("vm_area_struct", sizeof(struct vm_area_struct), 0, 0,
@@ -675,7 +674,6 @@ void split_vma_with(struct vm_area_struct *vma, unsigned long addr, struct vm_ar
 
 /* ---- Checking -------------------------------------------------------------------------------- */
 
-void validate_vmas(struct mm_struct *mm);
 void validate_vmas(struct mm_struct *mm)
 {
 	struct vm_area_struct *prev = NULL, *cached = read_mmap_cache(mm);

@@ -46,7 +46,7 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vm_task.h>
 #include <pagoda/vmstat.h>
-#include <mm/space/vma_internal.h>
+#include <mm/space/page_tables.h>
 
 static LIST_HEAD(swapped_mappings); /* (L) */
 static spinlock_t list_lock = SPIN_LOCK_INIT(RANK_LEAF);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* swap_internal.h: what the files of swap share: areas, and entries found in page tables. */
+/* swap_internal.h: what the files of swap share: areas, their slots, and the transfers. */
 #pragma once
 
+#include "swap_entries.h"
 #include <lib/index_set.h>
 #include <pagoda/bug.h>
 #include <pagoda/swap.h>
@@ -60,13 +61,6 @@ const struct swap_extent *swap_extent_of(const struct swap_area *area, unsigned 
 /* Where a slot lies. */
 u64 swap_sector(const struct swap_area *area, unsigned long offset);
 
-/*
- * swap_duplicate() is false for a slot that is in use: its count needs a continuation (SW-05), and
- * there is no memory for one without sleeping. Make one. 0, -ENOMEM, -EINVAL: there is no such
- * entry. May sleep.
- */
-int swap_add_continuation(swp_entry_t entry) __must_check;
-
 /* Words of the sets that searches for free slots have looked at, ever. (W) */
 extern unsigned long swap_words_searched;
 
@@ -122,31 +116,3 @@ unsigned long shmem_count_slot(swp_entry_t entry);
 
 /* Set up the cache of an area, once. */
 void swap_cache_init(struct swap_area *area);
-
-/* Places of page tables in which next_swap_entry() has looked for entries, ever. (A) */
-extern unsigned long swap_places_searched;
-/* The first swap entry of mm at or above *addr, which becomes its address. mmap_lock held. */
-bool next_swap_entry(struct mm_struct *mm, unsigned long *addr, swp_entry_t *entry);
-
-/* shmem_swap.c: what the page cache asks of swap. */
-extern const struct shmem_swap_ops shmem_slots;
-
-/* memory_swap.c, swap_state.c: what address spaces ask of swap. */
-struct vm_fault;
-vm_fault_t do_swap_page(struct vm_fault *vmf);
-/*
- * May the sole mapper of a locked anonymous page write to it in place? Only if its entry, the swap
- * cache and the caller (held references) are all who have it: a pipe, a transfer or another task's
- * peek has a reference, and must not see a later store. page_table_lock held, so that no reference
- * can come by way of the entry.
- */
-bool can_reuse_swap_page(struct page *page, int held);
-/* Make such a page an ordinary anonymous one, out of the swap cache. The same locks. */
-bool take_swap_page(struct page *page, int held);
-/* Usable slots of all areas. */
-unsigned long nr_usable_slots(void);
-/*
- * Start to read what is swapped of pages [first, end] of shared memory or tmpfs (shmem_swap.c). May
- * sleep.
- */
-void shmem_willneed(struct address_space *mapping, unsigned long first, unsigned long end);

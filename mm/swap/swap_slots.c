@@ -48,7 +48,7 @@
 #include <pagoda/errno.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
-#include <mm/space/vma_internal.h>
+#include <mm/space/page_tables.h>
 
 #define NR_HINTS 512u /* groups whose slots are remembered */
 

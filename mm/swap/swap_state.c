@@ -39,7 +39,7 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmscan.h>
 #include <pagoda/vmstat.h>
-#include <mm/cache/filemap_internal.h>
+#include <mm/cache/shmem_swap_ops.h>
 #include <mm/space/fault_internal.h>
 
 /* With less memory than this, page_cluster is 2 (FT-51). */

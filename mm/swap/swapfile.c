@@ -28,7 +28,8 @@
 #include <pagoda/page_alloc.h>
 #include <pagoda/string.h>
 #include <pagoda/vmalloc.h>
-#include <mm/space/vma_internal.h>
+#include <mm/space/mm_list.h>
+#include <asm/pgtable.h>
 
 #define PAGE_SECTORS	(PAGE_SIZE >> SECTOR_SHIFT)
 #define HEADER_OFFSET	1024 /* what is before may be a boot loader's */

@@ -28,7 +28,8 @@
  * Observability: /proc/swaps.
  */
 #include "swap_internal.h"
-#include <mm/space/vma_internal.h>
+#include <mm/space/mm_list.h>
+#include <mm/space/page_tables.h>
 #include <pagoda/buffer_head.h>
 #include <pagoda/errno.h>
 #include <pagoda/lru.h>

@@ -14,6 +14,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.common import ROOT
+from lab.test.sources import expect_none, read, source_files
 from lab.test.testing import Skip, test
 
 MODES = {
@@ -26,7 +27,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 GEOMETRIES = ["x86_64", "x86_64-la57", "i386", "i386-pae"]
 # Folders on the include path, and the headers below them that an embedder includes.
 PUBLIC = {
-    "include": "pagoda/*.h",
+    "include": "pagoda/**/*.h",
     ".": "lib/*.h",
     "arch/x86/include": "asm/*.h",
     "machine/hosted/include": "port/*.h",
@@ -39,7 +40,7 @@ DECLARED = re.compile(r"^(?!static|typedef|return|extern \"|#|/|\*|\s)[\w \t*]*?
 def public_headers():
     """[(include path's folder, name in angle brackets)]"""
     return [(folder, os.path.relpath(path, folder)) for folder, pattern in PUBLIC.items()
-            for path in sorted(glob.glob(os.path.join(folder, pattern), root_dir=ROOT))]
+            for path in sorted(glob.glob(os.path.join(folder, pattern), root_dir=ROOT, recursive=True))]
 
 
 def include_path(folder, geometry):
@@ -100,9 +101,11 @@ def geometries(bench):
 
 @test("headers/live_beside_the_standard_library", needs=[])
 def beside_library(bench):
+    """Of pagoda/abi/ only what other headers include: the host's <signal.h> has the same names as abi/signal.h."""
     need_compilers()
     text = "#include <algorithm>\n#include <string>\n#include <cstring>\n"
-    text += "".join(f"#include <{name}>\n" for folder, name in public_headers() if not folder.startswith("machine/pc"))
+    text += "".join(f"#include <{name}>\n" for folder, name in public_headers()
+                    if not folder.startswith("machine/pc") and not name.startswith("pagoda/abi/"))
     text += "#include <map>\n#include <csignal>\nint f(int a) { return std::min(a, 2) + min(a, 2) + clamp(a, 1, 2); }\n"
     for mode in ("g++ -std=c++17", "clang++ -std=c++17"):
         message = compile_text(mode, "include", text, library=True)
@@ -152,3 +155,36 @@ def checker(bench):
         bench.check(compile_text(mode, "include", text), f"{mode} accepts {text}")
     bench.equal(declared_functions("int a(void);\nstruct x *b(int c,\n\tint d) __must_check;\nstatic inline int e(void);\n"
                                    "extern int f;\nvoid *g(u64 (*fn)(void)) __printf(1, 2);\n"), ["a", "b", "g"], "functions")
+
+
+# ---- Files do not declare what others define -----------------------------------------------------
+
+PROTOTYPE = re.compile(r"^(?!static\b|typedef\b|return\b|else\b|extern \"|#|\s|\}|PAGODA_|DEFINE)[\w \t*]*?[ *](\w+)\((?!\*)[^;{}]*\)"
+                       r"[ \t]*(?:__\w+(?:\([^)]*\))?\s*)*;", re.MULTILINE)
+EXTERN = re.compile(r"^extern\b[^;]*;", re.MULTILINE)
+PROGRAMS = ("tests/guest/", "tests/host/", "tests/linux/", "guest/", "docs/", "conformance/")  # one file each, on their own
+
+
+def foreign_declarations(text):
+    """Functions that a .c file declares and does not define, and extern variables that it declares."""
+    text = without_comments(text)
+    for found in PROTOTYPE.finditer(text):
+        name = found[1]
+        if "(*" not in found[0] and not re.search(rf"^[\w][\w \t*]*\b{name}\([^;{{}}]*\)\s*\{{", text, re.MULTILINE):
+            yield name
+    for found in EXTERN.finditer(text):
+        yield " ".join(found[0].split())
+
+
+@test("headers/c_files_declare_nothing_of_other_files", needs=[])
+def declarations(bench):
+    expect_none(bench, (f"{path}: {what}" for path in source_files()
+                        if path.endswith(".c") and not path.startswith(PROGRAMS)
+                        for what in foreign_declarations(read(path))))
+
+
+@test("headers/checker_sees_a_foreign_declaration", needs=[])
+def declarations_checker(bench):
+    text = ("static int a(void);\nint b(void);\nvoid c(int x);\nvoid c(int x)\n{\n}\n"
+            "unsigned long (*hook)(void);\nextern int d;\nchar *e(int x) __must_check;\n")
+    bench.equal(list(foreign_declarations(text)), ["b", "e", "extern int d;"], "foreign declarations")

@@ -32,7 +32,7 @@ class Mutant:
 
 
 MUTANTS = [
-    Mutant("munmap: no flush of zapped pages", "mm/space/tables.c",
+    Mutant("munmap: no flush of zapped pages", "mm/space/page_tables.c",
            "\tif (pte_accessible(pte))\n\t\ttlb_changed(tlb, addr, addr + PAGE_SIZE);\n", "",
            "munmap_stops_the_other_cpu"),
     Mutant("munmap: frames freed without a flush", "arch/x86/tlb.c",
@@ -88,7 +88,7 @@ MUTANTS = [
            "sleeping_threads_cpu_gets_one_ipi"),
     Mutant("no CPU is ever lazy", "arch/x86/context.c",
            "\tif (port_nr_cpus() > 1)\n\t\tcpu_tlbstate", "\tif (0)\n\t\tcpu_tlbstate", "sleeping_threads_cpu_gets_one_ipi"),
-    Mutant("munmap: a table that goes after the last page's flush is not flushed", "mm/space/tables.c",
+    Mutant("munmap: a table that goes after the last page's flush is not flushed", "mm/space/page_tables.c",
            "\taddr &= PAGE_MASK;\n\ttlb_changed(r->tlb, addr, addr + PAGE_SIZE);\n", "",
            "table_that_goes_after_the_flush_of_its_pages_serves_no_cpu"),
     Mutant("caches of page tables are not trimmed at munmap", "arch/x86/tlb.c",
@@ -106,7 +106,7 @@ MUTANTS = [
     # ---- Dirty bits
     Mutant("reclaim: the entry's dirty bit is lost", "mm/space/rmap.c",
            "keep_dirty(walk->page, pte);", "", "stores_to_clean_pages_survive_reclaim", binary="test_shmem_swap"),
-    Mutant("munmap: the entry's dirty bit is lost", "mm/space/tables.c",
+    Mutant("munmap: the entry's dirty bit is lost", "mm/space/page_tables.c",
            "keep_dirty(page, pte);", "", "stores_to_clean_pages_survive_munmap", binary="test_shmem_swap"),
 
     Mutant("a debugger's store does not dirty the page", "mm/space/gup.c",

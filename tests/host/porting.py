@@ -164,7 +164,7 @@ MISTAKES = [
     Mistake(PANIC, "PANIC: kernel NULL pointer dereference at N, address 0, error code 0x2",
             ("port3.c", '__asm__ volatile("movq %%cr2, %0" : "=r"(address));', "address = 0;")),
     Mistake(HANGS, "", ("port3.c", "frame->ip = regs.ip;", "")),
-    Mistake(PANIC, "PANIC: kernel NULL pointer dereference at N, address 0x30, error code 0",
+    Mistake(PANIC, "PANIC: kernel page fault at N, address 0x2aaaaaaab000, error code 0x2",
             ("port3.c", "activate_mm(mm);", "")),
 ]
 QEMU = ("timeout 20 qemu-system-x86_64 -accel tcg -cpu max -m 128M -display none -no-reboot -serial stdio"

@@ -12,6 +12,7 @@
  */
 #include "file_checks.h"
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/buffer_head.h>
 #include <pagoda/errno.h>
 #include <pagoda/lru.h>
@@ -27,8 +28,6 @@
 #define FILE_PAGES   64ul
 #define FIRST_BLOCK  16ul
 #define BLOCK_SIZE   1024u
-#define SIGBUS	     7
-#define MS_SYNC	     4
 #define MAPPED_PAGES 8ul
 /* Longer than any page stays dirty. */
 #define LONG_NS (120ull * 1000 * 1000 * 1000)
@@ -175,8 +174,8 @@ static void check_writes(void)
 
 static unsigned long map_file(unsigned long flags)
 {
-	unsigned long addr = do_mmap(&file, 0, MAPPED_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-				     flags, 8 * PAGE_SIZE);
+	unsigned long addr = do_mmap(current_vm->mm, &file, 0, MAPPED_PAGES * PAGE_SIZE,
+				     PROT_READ | PROT_WRITE, flags, 8 * PAGE_SIZE);
 
 	CHECK(addr < TASK_SIZE);
 	return addr;
@@ -191,9 +190,9 @@ static void check_mappings(void)
 	*null_touch(shared + 3 * PAGE_SIZE + 1, true) = 'm';
 	CHECK(*null_touch(own + 3 * PAGE_SIZE, false) == 'p');
 	CHECK(*null_touch(shared + 3 * PAGE_SIZE, false) == 11);
-	CHECK(do_msync(shared, MAPPED_PAGES * PAGE_SIZE, MS_SYNC) == 0);
+	CHECK(do_msync(current_vm->mm, shared, MAPPED_PAGES * PAGE_SIZE, MS_SYNC) == 0);
 	CHECK(*on_disk(11 * PAGE_SIZE) == 11 && *on_disk(11 * PAGE_SIZE + 1) == 'm');
-	CHECK(do_munmap(own, MAPPED_PAGES * PAGE_SIZE) == 0);
+	CHECK(do_munmap(current_vm->mm, own, MAPPED_PAGES * PAGE_SIZE) == 0);
 }
 
 static void check_writeback_by_thread(void)

@@ -11,6 +11,7 @@
  */
 #include "pressure_checks.h"
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/init.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
@@ -23,7 +24,6 @@
 
 #define SWAP_PAGES	     20480ul /* 80 MiB */
 #define SMALL_PAGES	     512ul
-#define SIGKILL		     9
 #define FIRST_USABLE_PAGE    1 /* page 0 of a swap area is its header */
 #define SWAP_HEADER_AT	     1024
 #define SWAP_SIGNATURE	     "SWAPSPACE2"
@@ -50,8 +50,8 @@ static long free_slots(void)
 
 static unsigned long map_pages(unsigned long nr)
 {
-	unsigned long addr = do_mmap(NULL, 0, nr * PAGE_SIZE, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, nr * PAGE_SIZE,
+				     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
 
 	CHECK(addr < TASK_SIZE);
 	return addr;

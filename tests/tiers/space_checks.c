@@ -10,6 +10,7 @@
  */
 #include "space_checks.h"
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/errno.h>
 #include <pagoda/lru.h>
 #include <pagoda/mm.h>
@@ -21,7 +22,6 @@
 #include "check.h"
 
 #define NR_PAGES 8ul
-#define SIGSEGV	 11
 
 static struct rlimit limits[RLIM_NLIMITS];
 
@@ -39,8 +39,8 @@ void become_user_task(void)
 
 static unsigned long map_pages(void)
 {
-	unsigned long addr = do_mmap(NULL, 0, NR_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, NR_PAGES * PAGE_SIZE,
+				     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
 
 	CHECK(addr < TASK_SIZE && !(addr & ~PAGE_MASK));
 	return addr;
@@ -59,9 +59,9 @@ static void check_copies(unsigned long addr)
 
 static void check_protection(unsigned long addr)
 {
-	CHECK(do_mprotect(addr, PAGE_SIZE, PROT_READ) == 0);
+	CHECK(do_mprotect(current_vm->mm, addr, PAGE_SIZE, PROT_READ) == 0);
 	CHECK(null_touch(addr, false) && !null_touch(addr, true) && null_signal() == SIGSEGV);
-	CHECK(do_mprotect(addr, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0);
+	CHECK(do_mprotect(current_vm->mm, addr, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0);
 	CHECK(null_touch(addr, true));
 }
 
@@ -94,7 +94,8 @@ static unsigned long free_pages_after_process(void)
 	check_copies(addr);
 	check_protection(addr);
 	check_fork(addr);
-	CHECK(do_munmap(addr + PAGE_SIZE, PAGE_SIZE) == 0 && !null_touch(addr + PAGE_SIZE, false));
+	CHECK(do_munmap(current_vm->mm, addr + PAGE_SIZE, PAGE_SIZE) == 0 &&
+	      !null_touch(addr + PAGE_SIZE, false));
 	exit_mm();
 	CHECK(nr_mms() == 0);
 	lru_add_drain();

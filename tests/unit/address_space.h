@@ -4,6 +4,7 @@
 
 #include "harness.h"
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/errno.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
@@ -14,13 +15,6 @@
 #include <asm/pgalloc.h>
 #include <asm/pgtable.h>
 #include <asm/tlb.h>
-
-#define SIGBUS	    7
-#define SIGKILL	    9
-#define SIGSEGV	    11
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRERR  2
 
 #define PG(n) ((unsigned long)(n)*PAGE_SIZE)
 
@@ -46,7 +40,7 @@ static inline struct mm_struct *mm_of_current(void)
 
 static inline unsigned long map_at(unsigned long addr, unsigned long pages, unsigned long prot)
 {
-	unsigned long ret = do_mmap(NULL, addr, PG(pages), prot, FIXED, 0);
+	unsigned long ret = do_mmap(current_vm->mm, NULL, addr, PG(pages), prot, FIXED, 0);
 
 	CHECK_EQ(ret, addr);
 	return ret;

@@ -23,7 +23,7 @@
 #include <pagoda/swap.h>
 #include <pagoda/vmalloc.h>
 #include <asm/pgtable.h>
-#include <mm/reclaim/reclaim_policy.h>
+#include <mm/reclaim/reclaim_internal.h>
 
 #include <signal.h>
 #include <stdarg.h>

@@ -12,7 +12,7 @@
 #include <pagoda/spinlock.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmscan.h>
-#include <mm/reclaim/reclaim_policy.h>
+#include <mm/reclaim/reclaim_internal.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +174,8 @@ static inline struct page *disk_page(struct disk_file *f, unsigned long index)
 
 static inline unsigned long disk_map(struct disk_file *f, unsigned long addr, unsigned long flags)
 {
-	unsigned long ret = do_mmap(&f->file, addr, PG(f->pages), RW, flags | MAP_FIXED, 0);
+	unsigned long ret =
+		do_mmap(current_vm->mm, &f->file, addr, PG(f->pages), RW, flags | MAP_FIXED, 0);
 
 	CHECK_EQ(ret, addr);
 	return ret;

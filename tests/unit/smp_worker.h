@@ -84,7 +84,8 @@ static inline void do_write(struct worker *w)
 
 static inline unsigned long map_pages(unsigned int n, unsigned long prot)
 {
-	unsigned long addr = do_mmap(NULL, 0, n * PAGE_SIZE, prot, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, n * PAGE_SIZE, prot,
+				     MAP_PRIVATE | MAP_ANONYMOUS, 0);
 
 	CHECK(!IS_ERR_VALUE(addr));
 	return addr;

@@ -8,6 +8,7 @@
 #include "swap_disk.h"
 
 #include <pagoda/lru.h>
+#include <pagoda/rmap.h>
 #include <pagoda/vmscan.h>
 
 static inline pte_t pte_at(unsigned long addr)

@@ -7,6 +7,7 @@
 #include "address_space.h"
 
 #include <mm/space/vma_internal.h>
+#include <pagoda/rmap.h>
 #include <pagoda/highmem.h>
 #include <pagoda/slab.h>
 #include <pagoda/vmalloc.h>
@@ -128,7 +129,7 @@ PAGODA_TEST(structures_and_flags_as_documented, "AS-05 AS-18 AS-21 CT-40")
 	}
 	new_process();
 	/* Names that mmap accepts and that mean nothing any more. */
-	CHECK_EQ(do_mmap(file, BASE, PG(3), PROT_READ,
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(3), PROT_READ,
 			 MAP_SHARED | MAP_FIXED | MAP_DENYWRITE | MAP_EXECUTABLE, PG(7)),
 		 BASE);
 	vma = find_vma(current_vm->mm, BASE);
@@ -140,7 +141,7 @@ PAGODA_TEST(structures_and_flags_as_documented, "AS-05 AS-18 AS-21 CT-40")
 	CHECK_EQ(vma->vm_flags & all, VM_READ | VM_SHARED | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC |
 					      VM_MAYSHARE | VM_IO | VM_RESERVED | VM_DONTEXPAND);
 	CHECK(file->f_may_write); /* DENYWRITE denies nobody */
-	CHECK_EQ(do_munmap(BASE, PG(3)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(3)), 0);
 	CHECK_EQ(atomic_read(&file->f_count), 1);
 }
 
@@ -150,14 +151,15 @@ PAGODA_TEST(device_memory_is_never_locked, "AS-59")
 	unsigned long flags = MAP_SHARED | MAP_FIXED | MAP_LOCKED;
 
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(3), PROT_READ, flags, 0), BASE);
-	CHECK_EQ(do_mlockall(3), 0);
-	CHECK_EQ(do_mmap(file, BASE + PG(4), PG(3), PROT_READ, MAP_SHARED | MAP_FIXED, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(3), PROT_READ, flags, 0), BASE);
+	CHECK_EQ(do_mlockall(current_vm->mm, 3), 0);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE + PG(4), PG(3), PROT_READ,
+			 MAP_SHARED | MAP_FIXED, 0),
 		 BASE + PG(4));
 	CHECK_EQ(current_vm->mm->locked_vm, 0);
 	CHECK(!(find_vma(current_vm->mm, BASE)->vm_flags & VM_LOCKED));
-	CHECK_EQ(do_munlockall(), 0);
-	CHECK_EQ(do_munmap(BASE, PG(7)), 0);
+	CHECK_EQ(do_munlockall(current_vm->mm), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(7)), 0);
 	check_mm();
 }
 
@@ -166,14 +168,18 @@ PAGODA_TEST(files_mmap_comes_after_the_checks_and_before_the_link, "CT-35 AS-47"
 	struct vm_file *file = new_device(max_mapnr);
 
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, 0, PROT_READ, MAP_SHARED, 0), -EINVAL);
-	CHECK_EQ(do_mmap(file, BASE + 1, PG(1), PROT_READ, MAP_SHARED | MAP_FIXED, 0), -EINVAL);
-	CHECK_EQ(do_mmap(file, BASE, PG(1), PROT_READ, 0, 0), -EINVAL);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, 0, PROT_READ, MAP_SHARED, 0), -EINVAL);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE + 1, PG(1), PROT_READ, MAP_SHARED | MAP_FIXED,
+			 0),
+		 -EINVAL);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(1), PROT_READ, 0, 0), -EINVAL);
 	file->f_may_write = false;
-	CHECK_EQ(do_mmap(file, BASE, PG(1), RW, MAP_SHARED, 0), -EACCES);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(1), RW, MAP_SHARED, 0), -EACCES);
 	file->f_may_write = true;
 	CHECK_EQ(device.mmaps, 0);
-	CHECK_EQ(do_mmap(file, BASE, PG(2), PROT_READ, MAP_SHARED | MAP_FIXED, PG(3)), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(2), PROT_READ, MAP_SHARED | MAP_FIXED,
+			 PG(3)),
+		 BASE);
 	CHECK_EQ(device.mmaps, 1);
 	CHECK(!device.saw_itself);
 	CHECK_EQ(device.seen.vm_start, BASE);
@@ -191,7 +197,9 @@ PAGODA_TEST(device_frames_are_never_taken_for_pages, "AS-26 PT-38 AS-22")
 
 	CHECK(!pfn_valid(max_mapnr + 4));
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(8), RW, MAP_SHARED | MAP_FIXED | MAP_POPULATE, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(8), RW,
+			 MAP_SHARED | MAP_FIXED | MAP_POPULATE, 0),
+		 BASE);
 	for (int i = 0; i < 8; i++) {
 		CHECK_EQ(frame_at(BASE + PG(i)), max_mapnr + 4 + (unsigned long)i);
 		CHECK(!follow_page(current_vm->mm, BASE + PG(i), false));
@@ -202,16 +210,17 @@ PAGODA_TEST(device_frames_are_never_taken_for_pages, "AS-26 PT-38 AS-22")
 	child = dup_mm(current_vm->mm);
 	CHECK(child);
 	CHECK_EQ(get_mm_rss(child), 0);
-	CHECK_EQ(do_mprotect(BASE, PG(4), PROT_READ), 0);
-	CHECK_EQ(
-		do_mremap(BASE + PG(4), PG(2), PG(2), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(16)),
-		BASE + PG(16));
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(4), PROT_READ), 0);
+	CHECK_EQ(do_mremap(current_vm->mm, BASE + PG(4), PG(2), PG(2),
+			   MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(16)),
+		 BASE + PG(16));
 	CHECK_EQ(frame_at(BASE + PG(16)), max_mapnr + 8);
-	CHECK_EQ(do_madvise(BASE, PG(1), 4 /* DONTNEED */), -EINVAL);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(1), 4 /* DONTNEED */), -EINVAL);
 	/* does not grow */
-	CHECK_EQ(do_mremap(BASE + PG(16), PG(2), PG(3), MREMAP_MAYMOVE, 0), -EFAULT);
+	CHECK_EQ(do_mremap(current_vm->mm, BASE + PG(16), PG(2), PG(3), MREMAP_MAYMOVE, 0),
+		 -EFAULT);
 	CHECK(find_vma(current_vm->mm, BASE)->vm_flags & VM_DONTDUMP);
-	CHECK_EQ(do_munmap(BASE, PG(3)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(3)), 0);
 	check_mm();
 	mmput(child);
 }
@@ -225,12 +234,13 @@ PAGODA_TEST(memory_shown_as_a_device_keeps_its_owner, "AS-26")
 	file = new_device(page_to_pfn(page));
 	memset(page_address(page), 0, PAGE_SIZE);
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(1), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(1), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
 	hosted_write32(BASE + 8, 42);
 	CHECK_EQ(((u32 *)page_address(page))[2], 42);
 	CHECK_EQ(page_count(page), 1);
 	CHECK_EQ(page_mapcount(page), 0);
-	CHECK_EQ(do_mmap(file, BASE + PG(4), PG(1), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE + PG(4));
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE + PG(4), PG(1), RW, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE + PG(4));
 	CHECK(!user_write32(BASE + PG(4), 1)); /* no copy of a device */
 	CHECK_SIGNAL(SIGBUS, BUS_ADRERR, BASE + PG(4));
 	hosted_process_exit();
@@ -257,7 +267,8 @@ PAGODA_TEST_CONFIG(frames_above_4_gib_where_entries_can_name_them, "PT-07 FX-31"
 	if (MAX_PHYSMEM_BITS > 32) {
 		CHECK_GE(pfn, FRAME_AT_4_GIB);
 		new_process();
-		CHECK_EQ(do_mmap(new_device(pfn), BASE, PG(1), RW, MAP_SHARED | MAP_FIXED, 0),
+		CHECK_EQ(do_mmap(current_vm->mm, new_device(pfn), BASE, PG(1), RW,
+				 MAP_SHARED | MAP_FIXED, 0),
 			 BASE);
 		hosted_write32(BASE + 16, 0x12345678);
 		CHECK_EQ(frame_at(BASE), pfn);
@@ -285,14 +296,15 @@ PAGODA_TEST(locked_and_reserved_pages_are_not_taken, "AS-25")
 	CHECK(file);
 	new_process();
 	map_at(BASE, 2, RW);
-	CHECK_EQ(do_mmap(file, BASE + PG(2), PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE + PG(2));
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE + PG(2), PG(2), RW, MAP_SHARED | MAP_FIXED, 0),
+		 BASE + PG(2));
 	put_vm_file(file);
 	for (int i = 0; i < 4; i++) {
 		hosted_write32(BASE + PG(i), 1);
 		frame[i] = frame_at(BASE + PG(i));
 	}
-	CHECK_EQ(do_mlock(BASE, PG(1), 0), 0);
-	CHECK_EQ(do_mlock(BASE + PG(2), PG(1), 0), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, BASE, PG(1), 0), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, BASE + PG(2), PG(1), 0), 0);
 	find_vma(current_vm->mm, BASE + PG(1))->vm_flags |= VM_RESERVED;
 	find_vma(current_vm->mm, BASE + PG(3))->vm_flags |= VM_RESERVED;
 	for (int i = 0; i < 4; i++) {
@@ -393,18 +405,19 @@ static void random_step(struct vm_file *file, struct mm_struct **mms)
 	switch (test_random_below(6)) {
 	case 0:
 	case 1:
-		CHECK_EQ(do_mmap(file, addr, len, PROT_READ, kind | MAP_FIXED,
+		CHECK_EQ(do_mmap(current_vm->mm, file, addr, len, PROT_READ, kind | MAP_FIXED,
 				 PG(test_random_below(64))),
 			 addr);
 		break;
 	case 2:
-		CHECK_EQ(do_munmap(addr, len), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, addr, len), 0);
 		break;
 	case 3: /* holes are an error, what lies before them is done */
-		(void)!do_mprotect(addr, len, test_random_below(2) ? RW : PROT_READ);
+		(void)!do_mprotect(current_vm->mm, addr, len,
+				   test_random_below(2) ? RW : PROT_READ);
 		break;
 	case 4:
-		(void)!do_mremap(addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED,
+		(void)!do_mremap(current_vm->mm, addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED,
 				 BASE + PG(80 + test_random_below(8)));
 		break;
 	default:
@@ -567,7 +580,8 @@ PAGODA_TEST(fault_totals_add_up, "FT-16 FT-68")
 	file = shmem_zero_setup(PG(2), true);
 	CHECK(file);
 	map_at(BASE, 8, RW);
-	CHECK_EQ(do_mmap(file, BASE + PG(8), PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE + PG(8));
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE + PG(8), PG(4), RW, MAP_SHARED | MAP_FIXED, 0),
+		 BASE + PG(8));
 	put_vm_file(file);
 	total = vm_event(pgfault);
 	failed = vm_event(fault_segv) + vm_event(fault_sigbus);
@@ -674,8 +688,9 @@ static void take_pages_away(void *arg)
 	(void)arg;
 	for (unsigned long page = 0; atomic_read(&copying); page = (page + 5) % 8) {
 
-		CHECK_EQ(do_munmap(BASE + PG(page), PG(1)), 0);
-		CHECK_EQ(do_mmap(NULL, BASE + PG(page), PG(1), RW, FIXED | MAP_POPULATE, 0),
+		CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(page), PG(1)), 0);
+		CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE + PG(page), PG(1), RW,
+				 FIXED | MAP_POPULATE, 0),
 			 BASE + PG(page));
 	}
 }
@@ -755,14 +770,15 @@ PAGODA_TEST(clear_refs_shows_what_is_used_afterwards, "")
 	hosted_write32(BASE + PG(1), 2);
 	CHECK_STR(uses(mm, BASE, 6), "aA---.");
 	/* Neither a change of rights nor fork makes a page written, moving it does. */
-	CHECK_EQ(do_mprotect(BASE, PG(3), PROT_READ), 0);
-	CHECK_EQ(do_mprotect(BASE, PG(3), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(3), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(3), RW), 0);
 	CHECK_STR(uses(mm, BASE, 6), "aA---.");
 	child = dup_mm(mm);
 	CHECK(child);
 	CHECK_STR(uses(child, BASE, 6), "-D---."); /* it has used nothing yet */
 	mmput(child);
-	CHECK_EQ(do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9)),
+	CHECK_EQ(do_mremap(current_vm->mm, BASE + PG(3), PG(1), PG(1),
+			   MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(9)),
 		 BASE + PG(9));
 	CHECK_STR(uses(mm, BASE + PG(9), 1), "D");
 	CHECK_EQ(clear_refs(mm, CLEAR_REFS_SOFT_DIRTY), 0);
@@ -787,7 +803,7 @@ PAGODA_TEST(first_store_to_shared_memory_after_clear_refs_is_seen, "")
 
 	new_process();
 	mm = current_vm->mm;
-	CHECK_EQ(do_mmap(file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
 	put_vm_file(file);
 	hosted_user_fill(BASE, 1, PG(2));
 	CHECK_EQ(clear_refs(mm, CLEAR_REFS_SOFT_DIRTY), 0);
@@ -796,8 +812,8 @@ PAGODA_TEST(first_store_to_shared_memory_after_clear_refs_is_seen, "")
 	hosted_write32(BASE + PG(1), 2);
 	hosted_write32(BASE + PG(3), 2);
 	CHECK_STR(uses(mm, BASE, 4), "aAaA");
-	CHECK_EQ(do_mprotect(BASE, PG(4), PROT_READ), 0);
-	CHECK_EQ(do_mprotect(BASE, PG(4), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(4), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(4), RW), 0);
 	hosted_write32(BASE + PG(2), 2);
 	CHECK_STR(uses(mm, BASE, 4), "aAAA");
 	CHECK_EQ(hosted_read32(BASE + PG(1)), 2);
@@ -849,6 +865,71 @@ PAGODA_TEST(segments_are_set_read_and_inherited, "CS-11")
 	hosted_process_exit();
 	new_process(); /* which has none */
 	CHECK_EQ(vm_event(ldt_load), loads + 2);
+}
+
+/* ---- Calls on an address space that is not current's --------------------------------------- */
+
+/* The word at addr of an address space; ~0: it cannot be read. */
+static u32 word_of(struct mm_struct *mm, unsigned long addr)
+{
+	u32 word;
+
+	return access_process_vm(mm, addr, &word, sizeof(word), false, false) == sizeof(word) ? word
+											      : ~0u;
+}
+
+/* Maps [BASE, BASE + PG(8)) in mm, and changes it by one call after the other. */
+static void change_areas(struct mm_struct *mm)
+{
+	u32 word = 42;
+
+	CHECK_EQ(do_mmap(mm, NULL, BASE, PG(8), RW, FIXED | MAP_POPULATE, 0), BASE);
+	CHECK_EQ(get_mm_rss(mm), 8);
+	CHECK_EQ(access_process_vm(mm, BASE, &word, sizeof(word), true, false), sizeof(word));
+	CHECK_EQ(do_mprotect(mm, BASE + PG(6), PG(2), PROT_READ), 0);
+	CHECK_EQ(find_vma(mm, BASE + PG(6))->vm_start, BASE + PG(6));
+	CHECK_EQ(do_munmap(mm, BASE + PG(5), PG(1)), 0);
+	CHECK(!find_vma_intersection(mm, BASE + PG(5), BASE + PG(6)));
+	CHECK_EQ(do_mlock(mm, BASE, PG(2), 0), 0);
+	CHECK_EQ(mm->locked_vm, 2);
+	CHECK_EQ(do_munlock(mm, BASE, PG(2)), 0);
+	CHECK_EQ(do_madvise(mm, BASE + PG(1), PG(1), MADV_DONTNEED), 0);
+	CHECK_EQ(get_mm_rss(mm), 6);
+	CHECK_EQ(do_mremap(mm, BASE, PG(5), PG(5), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(16)),
+		 BASE + PG(16));
+	CHECK_EQ(word_of(mm, BASE + PG(16)), 42);
+	CHECK_EQ(do_brk(mm, 0), 0x8000000);
+	CHECK_EQ(do_brk(mm, 0x8000000 + PG(3)), 0x8000000 + PG(3));
+	CHECK_EQ(do_mlockall(mm, MCL_CURRENT), 0);
+	CHECK_EQ(mm->locked_vm, 5 + 2 + 3);
+	CHECK_EQ(do_munlockall(mm), 0);
+	CHECK_EQ(do_msync(mm, BASE + PG(16), PG(5), MS_SYNC), 0);
+}
+
+PAGODA_TEST(calls_change_the_address_space_they_are_given, "AS-47 AS-49 AS-50")
+{
+	struct mm_struct *mm;
+
+	new_process();
+	map_at(BASE, 8, RW);
+	hosted_user_fill(BASE, 7, PG(8));
+	mm = mm_alloc();
+	CHECK(mm != NULL);
+	arch_pick_mmap_layout(mm, 8 * SZ_1M);
+	set_brk_start(mm, 0x8000000);
+	change_areas(mm);
+	down_read(&mm->mmap_lock);
+	validate_mm(mm);
+	up_read(&mm->mmap_lock);
+	/* current's own areas and pages are as they were */
+	CHECK_LAYOUT(8, "wwwwwwww");
+	CHECK_EQ(get_mm_rss(current_vm->mm), 8);
+	CHECK_EQ(current_vm->mm->locked_vm, 0);
+	CHECK_EQ(hosted_read32(BASE + PG(1)), 0x07070707);
+	CHECK(!find_vma_intersection(current_vm->mm, BASE + PG(16), BASE + PG(21)));
+	check_mm();
+	mmput(mm);
+	CHECK_EQ(nr_mms(), 1);
 }
 
 /* ---- Lazy TLB on one CPU --------------------------------------------------------------------- */

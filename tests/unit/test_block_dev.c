@@ -94,7 +94,7 @@ PAGODA_TEST(file_buffers_and_mappings_of_a_disk_see_the_same_bytes, "")
 	CHECK_EQ(read_byte(file, 5 * BLOCK), 'b');
 
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
 	CHECK_EQ(hosted_read8(BASE + 5 * BLOCK), 'b');
 	hosted_write8(BASE + 5 * BLOCK, 'c');
 	CHECK_EQ(*(u8 *)bh_data(bh), 'c');
@@ -110,7 +110,7 @@ PAGODA_TEST(file_buffers_and_mappings_of_a_disk_see_the_same_bytes, "")
 	CHECK_EQ(the_disk->bytes[5 * BLOCK + 1], 'd');
 	brelse(bh);
 	brelse(next);
-	CHECK_EQ(do_munmap(BASE, PG(2)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(2)), 0);
 	close_disk();
 }
 
@@ -208,7 +208,7 @@ PAGODA_TEST(a_read_error_is_sigbus_and_what_is_read_later_is_right, "PM-33")
 	struct buffer_head *bh;
 
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(64), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(64), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
 	fail_and_retry(file, 3);
 	set_blocksize(&the_disk->bdev, BLOCK);
 	bh = must_bread(40 * 4 + 1, BLOCK);
@@ -224,7 +224,7 @@ PAGODA_TEST(a_read_error_is_sigbus_and_what_is_read_later_is_right, "PM-33")
 	the_disk->fail_reads = false;
 	the_disk->bad_from = 0;
 	the_disk->bad_to = ~0ull;
-	CHECK_EQ(do_munmap(BASE, PG(64)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(64)), 0);
 	close_disk();
 }
 
@@ -242,7 +242,7 @@ PAGODA_TEST_CONFIG(errors_of_the_machines_disk_are_its_readers_alone, "PM-33", .
 	CHECK_EQ(blkdev_get(bdev, NULL), 0);
 	init_disk_file(file, bdev);
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(64), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(64), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
 	hosted_disk_fail_sectors(bdev, BIO_READ, 9 * 8 + 2, 9 * 8 + 3);
 	CHECK_EQ(hosted_read8(BASE + PG(8)), 'h');
 	for (int again = 0; again < 3; again++) {
@@ -268,7 +268,7 @@ PAGODA_TEST_CONFIG(errors_of_the_machines_disk_are_its_readers_alone, "PM-33", .
 	hosted_write8(BASE + PG(9) + 1, 'w');
 	CHECK_EQ(generic_file_fsync(file, 0, ~0ull), 0);
 	CHECK_EQ(((u8 *)hosted_disk_bytes(bdev))[9 * PAGE_SIZE], 'w');
-	CHECK_EQ(do_munmap(BASE, PG(64)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(64)), 0);
 	blkdev_put(bdev, NULL);
 	blkdev_mapping_end(bdev);
 }

@@ -32,7 +32,8 @@ PAGODA_TEST(fork_shares_until_written, "CT-28 AS-44 AS-45 FT-36 FT-55 FT-57 FT-6
 
 	new_process();
 	map_at(BASE, 8, RW);
-	CHECK_EQ(do_mmap(NULL, BASE + PG(20), PG(1), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE + PG(20), PG(1), RW,
+			 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
 		 BASE + PG(20));
 	hosted_write32(BASE + PG(20), 7);
 	for (u32 i = 0; i < 8; i++) {
@@ -73,7 +74,7 @@ PAGODA_TEST(forced_write_does_not_reach_the_other_process, "FT-55 FT-63 AS-44")
 	new_process();
 	map_at(BASE, 1, RW);
 	hosted_write32(BASE, 5);
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
 	child = hosted_fork(0, child_sees_its_own, NULL); /* does not run before we wait */
 	CHECK(child);
 	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true),
@@ -121,9 +122,9 @@ PAGODA_TEST(fork_leaves_out_what_was_asked, "AS-22 AS-45 AS-66")
 	hosted_write32(BASE, 1);
 	hosted_write32(BASE + PG(2), 2);
 	hosted_write32(BASE + PG(4), 3);
-	CHECK_EQ(do_madvise(BASE, PG(1), 10), 0);
-	CHECK_EQ(do_madvise(BASE + PG(2), PG(1), 18), 0);
-	CHECK_EQ(do_mlock(BASE + PG(4), PG(1), 0), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(1), 10), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE + PG(2), PG(1), 18), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, BASE + PG(4), PG(1), 0), 0);
 	hosted_wait(hosted_fork(HOSTED_ANY_CPU, child_without_some, NULL));
 	CHECK_EQ(hosted_read32(BASE + PG(2)), 2);
 }
@@ -131,8 +132,8 @@ PAGODA_TEST(fork_leaves_out_what_was_asked, "AS-22 AS-45 AS-66")
 static void child_of_protected(void *arg)
 {
 	(void)arg;
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
-	CHECK_EQ(do_mprotect(BASE, PG(1), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), RW), 0);
 	hosted_write32(BASE, 2);
 	CHECK_EQ(hosted_read32(BASE), 2);
 }
@@ -146,15 +147,15 @@ PAGODA_TEST(mprotect_never_opens_a_shared_page, "AS-65 FT-56")
 	CHECK_EQ(hosted_read32(BASE), 1);
 	/* A page of one's own comes back without a fault. */
 	hosted_write32(BASE, 3);
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
 	CHECK(!user_write32(BASE, 4));
 	CHECK_SIGNAL(SIGSEGV, SEGV_ACCERR, BASE);
-	CHECK_EQ(do_mprotect(BASE, PG(1), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), RW), 0);
 	hosted_write32(BASE, 5);
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_NONE), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_NONE), 0);
 	CHECK(!user_write32(BASE, 4));
 	CHECK_SIGNAL(SIGSEGV, SEGV_ACCERR, BASE);
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
 	CHECK_EQ(hosted_read32(BASE), 5); /* contents survive PROT_NONE */
 }
 
@@ -232,18 +233,18 @@ PAGODA_TEST_CONFIG(no_cpu_uses_a_translation_after_it_is_gone, "SM-07 AS-53 PT-2
 		CHECK(remote_access(&r, true, BASE, 1));
 		CHECK(remote_access(&r, true, BASE + PG(1), 1));
 		/* mprotect */
-		CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+		CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
 		CHECK(!remote_access(&r, true, BASE, 2));
 		CHECK_EQ(r.signal.code, SEGV_ACCERR);
-		CHECK_EQ(do_mprotect(BASE, PG(1), PROT_NONE), 0);
+		CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_NONE), 0);
 		CHECK(!remote_access(&r, false, BASE, 0));
 		/* munmap */
-		CHECK_EQ(do_munmap(BASE + PG(1), PG(1)), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(1), PG(1)), 0);
 		CHECK(!remote_access(&r, false, BASE + PG(1), 0));
 		CHECK_EQ(r.signal.code, SEGV_MAPERR);
 		/* dropped pages, replaced regions */
 		CHECK(remote_access(&r, true, BASE + PG(2), 9));
-		CHECK_EQ(do_madvise(BASE + PG(2), PG(1), 4), 0);
+		CHECK_EQ(do_madvise(current_vm->mm, BASE + PG(2), PG(1), 4), 0);
 		CHECK(remote_access(&r, false, BASE + PG(2), 1));
 		CHECK_EQ(r.value, 0);
 		CHECK(remote_access(&r, true, BASE + PG(2), 9));
@@ -252,13 +253,13 @@ PAGODA_TEST_CONFIG(no_cpu_uses_a_translation_after_it_is_gone, "SM-07 AS-53 PT-2
 		CHECK_EQ(r.value, 0);
 		/* mremap */
 		CHECK(remote_access(&r, true, BASE + PG(3), 12));
-		to = do_mremap(BASE + PG(3), PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED,
-			       BASE + PG(40));
+		to = do_mremap(current_vm->mm, BASE + PG(3), PG(1), PG(1),
+			       MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(40));
 		CHECK_EQ(to, BASE + PG(40));
 		CHECK(!remote_access(&r, false, BASE + PG(3), 0));
 		CHECK(remote_access(&r, false, BASE + PG(40), 0));
 		CHECK_EQ(r.value, 12);
-		CHECK_EQ(do_munmap(BASE, PG(41)), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(41)), 0);
 	}
 	stop_remote(&r);
 	check_mm();
@@ -301,10 +302,10 @@ PAGODA_TEST_CONFIG(widening_needs_no_flush, "SM-08 FT-08 FT-27", .nr_cpus = 2)
 	start_remote(&r);
 	map_at(BASE, 1, RW);
 	hosted_write32(BASE, 1);
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
 	CHECK(remote_access(&r, false, BASE, 0)); /* holds the narrow translation */
 	ipis = vm_event(tlb_ipi);
-	CHECK_EQ(do_mprotect(BASE, PG(1), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), RW), 0);
 	CHECK_EQ(vm_event(tlb_ipi), ipis);
 	CHECK(remote_access(&r, true, BASE, 2));
 	CHECK_EQ(hosted_read32(BASE), 2);
@@ -320,12 +321,12 @@ PAGODA_TEST_CONFIG(flushes_reach_only_cpus_in_the_mask, "SM-05 CS-06 CS-07", .nr
 	map_at(BASE, 4, RW);
 	hosted_user_fill(BASE, 1, PG(4));
 	ipis = vm_event(tlb_ipi);
-	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(1)), 0);
 	CHECK_EQ(vm_event(tlb_ipi), ipis); /* nobody else has it */
 	start_remote(&r);
 	CHECK(remote_access(&r, true, BASE + PG(1), 1));
 	CHECK_EQ(__builtin_popcountl(current_vm->mm->cpu_vm_mask), 2);
-	CHECK_EQ(do_munmap(BASE + PG(1), PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(1), PG(1)), 0);
 	CHECK_EQ(vm_event(tlb_ipi), ipis + 1);
 	stop_remote(&r);
 	/* The CPU is lazy now: at most one more. */
@@ -333,7 +334,7 @@ PAGODA_TEST_CONFIG(flushes_reach_only_cpus_in_the_mask, "SM-05 CS-06 CS-07", .nr
 	for (unsigned int i = 0; i < 50; i++) {
 		map_at(BASE + PG(1), 1, RW);
 		hosted_write32(BASE + PG(1), 1);
-		CHECK_EQ(do_munmap(BASE + PG(1), PG(1)), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(1), PG(1)), 0);
 	}
 	CHECK_LE(vm_event(tlb_ipi), ipis + 1);
 }
@@ -377,7 +378,7 @@ PAGODA_TEST_CONFIG(threads_racing_for_a_page_share_one_frame, "FT-47 SM-09 AS-13
 			CHECK_EQ(hosted_read32(BASE + PG(i)), CPUS);
 		CHECK_EQ(get_mm_rss(current_vm->mm), RACE_PAGES);
 		check_mm();
-		CHECK_EQ(do_munmap(BASE, PG(RACE_PAGES)), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(RACE_PAGES)), 0);
 	}
 }
 
@@ -424,20 +425,20 @@ static void map_and_unmap(void *arg)
 	unsigned long mine = BASE + PG(100) * (unsigned long)arg;
 
 	for (unsigned int i = 0; i < test_scale(60); i++) {
-		unsigned long addr = do_mmap(NULL, mine, PG(4), RW, FIXED, 0);
+		unsigned long addr = do_mmap(current_vm->mm, NULL, mine, PG(4), RW, FIXED, 0);
 
 		CHECK_EQ(addr, mine);
 		hosted_write32(addr + PG(1), i);
-		CHECK_EQ(do_mprotect(addr, PG(2), PROT_READ), 0);
+		CHECK_EQ(do_mprotect(current_vm->mm, addr, PG(2), PROT_READ), 0);
 		CHECK_EQ(hosted_read32(addr + PG(1)), i);
 		CHECK(!user_write32(addr + PG(1), 1));
 		(void)hosted_signal();
-		CHECK_EQ(do_munmap(addr, PG(4)), 0);
-		addr = do_mmap(NULL, 0, PG(2), RW, ANON, 0);
+		CHECK_EQ(do_munmap(current_vm->mm, addr, PG(4)), 0);
+		addr = do_mmap(current_vm->mm, NULL, 0, PG(2), RW, ANON, 0);
 		CHECK(!IS_ERR_VALUE(addr));
 		hosted_write32(addr, i);
 		CHECK_EQ(hosted_read32(addr), i);
-		CHECK_EQ(do_munmap(addr, PG(2)), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, addr, PG(2)), 0);
 	}
 }
 

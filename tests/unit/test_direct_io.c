@@ -6,6 +6,7 @@
 #include "address_space.h"
 #include "block_file.h"
 
+#include <pagoda/rmap.h>
 #include <pagoda/slab.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmscan.h>
@@ -144,7 +145,7 @@ static struct block_file *new_file(unsigned int block_size, u32 gap_every)
 
 static void close_file(struct block_file *f)
 {
-	CHECK_EQ(do_munmap(BASE, PG(256)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(256)), 0);
 	put_vm_file(&f->file);
 }
 
@@ -238,7 +239,7 @@ PAGODA_TEST(each_operation_is_called_in_its_place, "AS-71 AS-72 AS-73")
 	CHECK_EQ(block_file_read(&f->file, bytes + PAGE_SIZE, 100, 100), 100);
 	CHECK_RECORD("");
 	/* A store through a mapping: the same as a write. */
-	CHECK_EQ(do_mmap(&f->file, MAP, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), MAP);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, MAP, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), MAP);
 	hosted_write8(MAP + PG(1), 9);
 	CHECK_RECORD("RPC");
 	/* Past the cache: it is written back first, dropped before and after a write. */
@@ -249,7 +250,7 @@ PAGODA_TEST(each_operation_is_called_in_its_place, "AS-71 AS-72 AS-73")
 	CHECK_EQ(f->mapping.nrpages, 0);
 	CHECK_EQ(hosted_read8(MAP + PG(1)), pattern(PAGE_SIZE, 2));
 	CHECK_RECORD("R");
-	CHECK_EQ(do_munmap(MAP, PG(2)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, MAP, PG(2)), 0);
 	/*
 	 * Growing by it asks nothing of the cache; into a hole it is the cache's, and goes to the
 	 * disk.
@@ -338,7 +339,7 @@ PAGODA_TEST(bad_memory_ends_it_with_what_was_done, "AS-71")
 	struct block_file *f = new_file(PAGE_SIZE, 0);
 
 	CHECK_EQ(direct_fill(f, 4 * PAGE_SIZE, 0, 6), 4 * PAGE_SIZE);
-	CHECK_EQ(do_munmap(BUF + PG(2), PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BUF + PG(2), PG(1)), 0);
 	CHECK_EQ(direct_write(f, BUF + PG(2), PAGE_SIZE, 0), -EFAULT);
 	CHECK_EQ(direct_read(f, BUF + PG(2), PAGE_SIZE, 0), -EFAULT);
 	CHECK_EQ(direct_read(f, BUF, 4 * PAGE_SIZE, 0), 2 * PAGE_SIZE);
@@ -348,7 +349,7 @@ PAGODA_TEST(bad_memory_ends_it_with_what_was_done, "AS-71")
 		 2 * PAGE_SIZE - SECTOR);
 	CHECK_EQ(f->size, 6 * PAGE_SIZE - SECTOR);
 	CHECK_EQ(block_file_disk_byte(f, f->size), 0);
-	CHECK_EQ(do_mprotect(BUF, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BUF, PG(1), PROT_READ), 0);
 	CHECK_EQ(direct_read(f, BUF, PAGE_SIZE, 0), -EFAULT);
 	CHECK_EQ(direct_write(f, BUF, PAGE_SIZE, 0), PAGE_SIZE);
 	f->full = true;
@@ -388,7 +389,7 @@ static void child_has_what_was_there(void *unused)
 	(void)unused;
 	CHECK_EQ(hosted_read8(BUF + PAGE_SIZE / 2), 0x5a);
 	CHECK_EQ(hosted_read8(BUF + PAGE_SIZE / 2 + 1), 0x5b);
-	CHECK_EQ(do_mprotect(BUF, PG(1), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BUF, PG(1), RW), 0);
 	hosted_write8(BUF + PAGE_SIZE / 2, 0x77); /* its own */
 }
 
@@ -425,9 +426,9 @@ PAGODA_TEST_CONFIG(a_page_that_is_filled_stays_the_entrys_own, "AS-71", .nr_cpus
 	hosted_write8(BUF + PAGE_SIZE / 2 + 1, 0x5b);
 	CHECK_EQ(frame_at(BUF), frame);
 	CHECK_EQ(page_mapcount(page), 1);
-	CHECK_EQ(do_mprotect(BUF, PG(1), PROT_READ), 0); /* nor does this */
+	CHECK_EQ(do_mprotect(current_vm->mm, BUF, PG(1), PROT_READ), 0); /* nor does this */
 	hosted_wait(hosted_fork(1, child_has_what_was_there, NULL));
-	CHECK_EQ(do_mprotect(BUF, PG(1), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BUF, PG(1), RW), 0);
 	hosted_write8(BUF + PAGE_SIZE / 2 + 2, 0x5c);
 	CHECK_EQ(frame_at(BUF), frame);
 	CHECK(vm_event(fork_pinned_copy) >= 2);
@@ -456,9 +457,9 @@ PAGODA_TEST_CONFIG(memory_may_go_while_the_disk_fills_it, "AS-71", .nr_cpus = 2)
 	task = hosted_clone(1, read_half, f);
 	while (!memory_disk_has_waiting(&f->disk))
 		port_cond_resched();
-	CHECK_EQ(do_munmap(BUF, PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BUF, PG(1)), 0);
 	CHECK(page_pinned(page));
-	CHECK_EQ(do_mmap(NULL, BUF, PG(1), RW, FIXED, 0), BUF);
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BUF, PG(1), RW, FIXED, 0), BUF);
 	CHECK_EQ(hosted_read8(BUF), 0);
 	memory_disk_release(&f->disk);
 	hosted_wait(task);
@@ -491,7 +492,7 @@ PAGODA_TEST(a_file_to_a_mapping_of_itself, "AS-71")
 	struct block_file *f = new_file(1024, 2);
 
 	CHECK_EQ(direct_fill(f, 4 * PAGE_SIZE, 0, 9), 4 * PAGE_SIZE);
-	CHECK_EQ(do_mmap(&f->file, MAP, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), MAP);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, MAP, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), MAP);
 	/* page 1 becomes page 0's bytes */
 	CHECK_EQ(direct_read(f, MAP + PG(1), PAGE_SIZE, 0), PAGE_SIZE);
 	check_user(MAP + PG(1), 0, PAGE_SIZE, 9);
@@ -622,7 +623,8 @@ static void play(unsigned int block_size)
 	struct block_file *f = new_file(block_size, 1 + (u32)test_random_below(9));
 
 	memset(model, 0, sizeof(model));
-	CHECK_EQ(do_mmap(&f->file, MAP, MODEL_BYTES, RW, MAP_SHARED | MAP_FIXED, 0), MAP);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, MAP, MODEL_BYTES, RW, MAP_SHARED | MAP_FIXED, 0),
+		 MAP);
 	for (unsigned int i = 0; i < test_scale(300); i++) {
 		switch (test_random_below(6)) {
 		case 0:

@@ -20,10 +20,10 @@
 #include "reclaim_file.h"
 #include "swap_process.h"
 
+#include <pagoda/rmap.h>
 #include <pagoda/mempolicy.h>
 
 #define ELSEWHERE     (BASE + PG(4096))
-#define MADV_FREE     8
 #define LEAST_CHANGES 200 /* else the two were hardly ever at it together */
 
 static int stop;
@@ -47,7 +47,8 @@ static void fault_in_vain(void)
 }
 static void change_rights(void)
 {
-	CHECK_EQ(do_mprotect(BASE, PAGE_SIZE, changes % 2 ? RW : RW | PROT_EXEC), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PAGE_SIZE, changes % 2 ? RW : RW | PROT_EXEC),
+		 0);
 }
 static void forget_stores(void)
 {
@@ -75,9 +76,11 @@ static void copy_tables(void)
 }
 static void move_away_and_back(void)
 {
-	CHECK_EQ(do_mremap(BASE, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, ELSEWHERE),
+	CHECK_EQ(do_mremap(current_vm->mm, BASE, PAGE_SIZE, PAGE_SIZE,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, ELSEWHERE),
 		 ELSEWHERE);
-	CHECK_EQ(do_mremap(ELSEWHERE, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, BASE),
+	CHECK_EQ(do_mremap(current_vm->mm, ELSEWHERE, PAGE_SIZE, PAGE_SIZE,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, BASE),
 		 BASE);
 }
 static void change_node(void)
@@ -144,7 +147,7 @@ static void make_clean(void)
 
 static void free_lazily(void)
 {
-	CHECK_EQ(do_madvise(BASE, PAGE_SIZE, MADV_FREE), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PAGE_SIZE, MADV_FREE), 0);
 }
 
 static void store(u64 value)
@@ -268,7 +271,7 @@ static void race_with_swap(void (*clean)(void))
 	map_at(BASE, 1, RW);
 	hosted_write64(BASE, 1);
 	race(evict, clean, page_knows_store);
-	CHECK_EQ(do_munmap(BASE, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PAGE_SIZE), 0);
 	swap_off();
 }
 PAGODA_TEST_CONFIG(a_store_beside_swapping_out_is_not_lost, "", .nr_cpus = 2, .deterministic = true)
@@ -289,7 +292,7 @@ PAGODA_TEST_CONFIG(a_store_beside_writing_back_reaches_the_disk, "", .nr_cpus = 
 	disk_map(&file, BASE, MAP_SHARED);
 	hosted_write64(BASE, 1);
 	race(write_file_back, nothing, store_will_be_on_disk);
-	CHECK_EQ(do_munmap(BASE, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PAGE_SIZE), 0);
 	disk_close(&file);
 }
 

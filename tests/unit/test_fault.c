@@ -144,7 +144,9 @@ PAGODA_TEST(object_pages_are_major_and_private_writes_copy_at_once, "FT-28 FT-45
 	unsigned long maj_flt;
 
 	new_process();
-	CHECK_EQ(do_mmap(new_object(), BASE, PG(4), RW, MAP_PRIVATE | MAP_FIXED, PG(7)), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, new_object(), BASE, PG(4), RW, MAP_PRIVATE | MAP_FIXED,
+			 PG(7)),
+		 BASE);
 	maj_flt = current_vm->maj_flt;
 	mark();
 	CHECK_EQ(hosted_read32(BASE + PG(1)), 8);
@@ -171,9 +173,10 @@ PAGODA_TEST(file_references_and_operations_balance, "AS-29 AS-43 AS-44")
 	struct vm_file *file = new_object();
 
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(10), PROT_READ, MAP_PRIVATE | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(10), PROT_READ, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE);
 	CHECK_EQ(atomic_read(&file->f_count), 2);
-	CHECK_EQ(do_mprotect(BASE + PG(4), PG(2), PROT_NONE), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE + PG(4), PG(2), PROT_NONE), 0);
 	CHECK_EQ(object.opens, 3);
 	CHECK_EQ(atomic_read(&file->f_count), 4);
 	CHECK_EQ(hosted_read32(BASE + PG(7)), 7); /* offsets survive splits */
@@ -182,7 +185,7 @@ PAGODA_TEST(file_references_and_operations_balance, "AS-29 AS-43 AS-44")
 	CHECK_EQ(object.opens, 6);
 	mmput(copy);
 	CHECK_EQ(object.closes, 3);
-	CHECK_EQ(do_munmap(BASE + PG(2), PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(2), PG(1)), 0);
 	check_mm();
 	hosted_process_exit();
 	CHECK_EQ(object.opens, object.closes);
@@ -195,7 +198,8 @@ PAGODA_TEST(nopage_errors_become_signals, "FT-28 FT-48 FT-30")
 	u32 value;
 
 	new_process();
-	CHECK_EQ(do_mmap(new_object(), BASE, PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, new_object(), BASE, PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE);
 	object.answer = VM_FAULT_SIGBUS;
 	CHECK(!user_read32(BASE, &value));
 	CHECK_SIGNAL(SIGBUS, BUS_ADRERR, BASE);
@@ -211,7 +215,8 @@ PAGODA_TEST(nopage_errors_become_signals, "FT-28 FT-48 FT-30")
 PAGODA_TEST(retry_happens_at_most_once, "FT-29")
 {
 	new_process();
-	CHECK_EQ(do_mmap(new_object(), BASE, PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, new_object(), BASE, PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE);
 	object.answer = VM_FAULT_RETRY;
 	{
 		struct pt_regs regs = {.cs = 0x33, .flags = X86_EFLAGS_IF};
@@ -231,8 +236,9 @@ PAGODA_TEST(past_the_end_of_an_object_is_sigbus, "FT-48 AS-74")
 
 	CHECK(file);
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
-	CHECK_EQ(do_mmap(file, BASE + PG(8), PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE + PG(8));
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE + PG(8), PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE + PG(8));
 	put_vm_file(file);
 	hosted_write32(BASE + PG(1), 5);
 	CHECK_EQ(hosted_read32(BASE + PG(9)), 5);
@@ -249,8 +255,9 @@ PAGODA_TEST(truncation_takes_pages_and_copies, "AS-74 AS-48")
 
 	CHECK(file);
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
-	CHECK_EQ(do_mmap(file, BASE + PG(8), PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE + PG(8));
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE + PG(8), PG(4), RW, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE + PG(8));
 	for (u32 i = 0; i < 4; i++) {
 		hosted_write32(BASE + PG(i), i + 1);
 		hosted_write32(BASE + PG(8 + i), i + 11);
@@ -294,7 +301,7 @@ PAGODA_TEST(rights_decide_for_all_protections, "CT-34 FT-24 FT-25 FT-36 FT-37 AS
 				map_at(BASE, 1, RW);
 				if (present)
 					hosted_write32(BASE, 1);
-				CHECK_EQ(do_mprotect(BASE, PG(1), prot), 0);
+				CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), prot), 0);
 				if (access(kind, BASE) != allowed)
 					FAIL("prot %lu access %d present %d", prot, kind, present);
 				if (!allowed)
@@ -393,7 +400,7 @@ PAGODA_TEST(stack_stops_at_its_limit_and_gap, "FT-23 AS-24")
 	check_mm();
 	/* Nothing is placed in the gap either. */
 	current_vm->mm->mmap_base = STACK_TOP - PG(43);
-	CHECK_LE(do_mmap(NULL, 0, PG(4), PROT_READ, ANON, 0),
+	CHECK_LE(do_mmap(current_vm->mm, NULL, 0, PG(4), PROT_READ, ANON, 0),
 		 STACK_TOP - PG(43) - STACK_GUARD_GAP - PG(4));
 	current_vm->rlim = NULL;
 	check_mm();
@@ -418,7 +425,7 @@ static bool touch(void *arg)
 
 	if (hosted_process_create())
 		return false;
-	if (do_mmap(NULL, BASE, PG(1), RW, FIXED, 0) != BASE) {
+	if (do_mmap(current_vm->mm, NULL, BASE, PG(1), RW, FIXED, 0) != BASE) {
 		hosted_process_exit();
 		return false;
 	}
@@ -690,7 +697,8 @@ PAGODA_TEST(trace_lines_carry_the_three_answers, "FT-69")
 
 	new_process();
 	map_at(BASE, 2, RW);
-	CHECK_EQ(do_mmap(new_object(), BASE + PG(4), PG(1), PROT_READ, MAP_PRIVATE | MAP_FIXED, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, new_object(), BASE + PG(4), PG(1), PROT_READ,
+			 MAP_PRIVATE | MAP_FIXED, 0),
 		 BASE + PG(4));
 	fault_trace = keep_line;
 	CHECK(user_read32(BASE, &value));
@@ -724,14 +732,16 @@ PAGODA_TEST(other_address_spaces_can_be_read_and_written, "FT-63 AS-48")
 	CHECK(hosted_user_read(BASE + PG(1) - 2, &value, 4));
 	CHECK_EQ(value, 77);
 	CHECK_EQ(access_process_vm(mm, BASE + PG(2) - 2, &in, 4, true, false), 2);
-	CHECK_EQ(do_mprotect(BASE, PG(2), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(2), PROT_READ), 0);
 	CHECK_EQ(access_process_vm(mm, BASE, &in, 4, true, false), 0);
 	/* Forced: the page is private, its zero page and its file are not touched. */
-	CHECK_EQ(do_mmap(NULL, BASE + PG(4), PG(1), PROT_READ, FIXED, 0), BASE + PG(4));
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE + PG(4), PG(1), PROT_READ, FIXED, 0),
+		 BASE + PG(4));
 	CHECK_EQ(hosted_read32(BASE + PG(4)), 0);
 	CHECK_EQ(access_process_vm(mm, BASE + PG(4), &in, 4, true, true), 4);
 	CHECK_EQ(hosted_read32(BASE + PG(4)), 77);
-	CHECK_EQ(do_mmap(NULL, BASE + PG(6), PG(1), PROT_READ, FIXED, 0), BASE + PG(6));
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE + PG(6), PG(1), PROT_READ, FIXED, 0),
+		 BASE + PG(6));
 	CHECK_EQ(hosted_read32(BASE + PG(6)), 0);
 	check_mm();
 }

@@ -11,12 +11,8 @@
 #include <pagoda/mm.h>
 #include <pagoda/swap.h>
 
-#define FILE_PAGES	   8
-#define MLOCK_LEN	   PG(2)
-#define MADV_PAGEOUT	   21
-#define MADV_POPULATE_READ 22
-#define MADV_WILLNEED	   3
-#define MS_SYNC		   4
+#define FILE_PAGES 8
+#define MLOCK_LEN  PG(2)
 
 static struct block_file *file;
 
@@ -37,13 +33,15 @@ static void map_uncached_file(unsigned long flags)
 	CHECK_EQ(block_file_write(&file->file, bytes, sizeof(bytes), 0), (long)sizeof(bytes));
 	CHECK_EQ(block_file_fsync(&file->file, 0, ~0ull >> 1, false), 0);
 	CHECK_EQ(invalidate_mapping_pages(&file->mapping, 0, ~0ul), FILE_PAGES);
-	CHECK_EQ(do_mmap(&file->file, BASE, PG(FILE_PAGES), RW, flags | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &file->file, BASE, PG(FILE_PAGES), RW, flags | MAP_FIXED,
+			 0),
+		 BASE);
 	file->disk.held = true;
 }
 
 static void unmap_file(void)
 {
-	CHECK_EQ(do_munmap(BASE, PG(FILE_PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(FILE_PAGES)), 0);
 	put_vm_file(&file->file);
 	check_mm();
 }
@@ -72,8 +70,8 @@ static void check_wait(void (*fn)(void *unused))
 {
 	struct hosted_task *task = start_waiting(fn);
 
-	CHECK_EQ(do_mmap(NULL, BASE + PG(64), PG(1), RW, FIXED, 0), BASE + PG(64));
-	CHECK_EQ(do_munmap(BASE + PG(64), PG(1)), 0);
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE + PG(64), PG(1), RW, FIXED, 0), BASE + PG(64));
+	CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(64), PG(1)), 0);
 	memory_disk_release(&file->disk);
 	hosted_wait(task);
 }
@@ -98,14 +96,14 @@ static void write_page(void *unused)
 static void lock_pages(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(do_mlock(BASE, MLOCK_LEN, 0), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, BASE, MLOCK_LEN, 0), 0);
 	CHECK(frame_at(BASE) && frame_at(BASE + PG(1)));
 }
 
 static void populate_pages(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(do_madvise(BASE, PG(4), MADV_POPULATE_READ), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(4), MADV_POPULATE_READ), 0);
 	CHECK(frame_at(BASE) && frame_at(BASE + PG(3)));
 }
 
@@ -212,7 +210,7 @@ static void transfers_without_lock(void (*fn)(void *unused))
 	file->mapping.a_ops = &a_ops;
 	map_at(BASE + PG(32), 4, RW);
 	check_wait(fn);
-	CHECK_EQ(do_munmap(BASE + PG(32), PG(4)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(32), PG(4)), 0);
 	unmap_file();
 }
 
@@ -293,7 +291,7 @@ static int readpage_after_read(struct vm_file *f, struct page *page)
 static void will_need(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(do_madvise(BASE, PG(4), MADV_WILLNEED), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(4), MADV_WILLNEED), 0);
 }
 
 PAGODA_TEST_CONFIG(willneed_waits_for_a_page_s_place_without_mmap_lock, "", .nr_cpus = 2)
@@ -381,7 +379,7 @@ PAGODA_TEST_CONFIG(a_region_may_go_while_a_fault_waits_for_it, "FT-29", .nr_cpus
 
 	map_uncached_file(MAP_SHARED);
 	task = start_waiting(read_what_goes);
-	CHECK_EQ(do_munmap(BASE, PG(FILE_PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(FILE_PAGES)), 0);
 	memory_disk_release(&file->disk);
 	hosted_wait(task);
 	put_vm_file(&file->file);
@@ -408,12 +406,12 @@ static void bind_pages(void *unused)
 	struct mpol_request want = {.mode = MPOL_BIND, .nodes = 1};
 
 	(void)unused;
-	CHECK_EQ(do_mbind(BASE, PG(1), &want, 0, true), -EINTR);
+	CHECK_EQ(do_mbind(current_vm->mm, BASE, PG(1), &want, 0, true), -EINTR);
 }
 static void set_home(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(do_set_home_node(BASE, BASE + PG(1), 0), -EINTR);
+	CHECK_EQ(do_set_home_node(current_vm->mm, BASE, BASE + PG(1), 0), -EINTR);
 }
 static void migrate(void *unused)
 {
@@ -443,17 +441,17 @@ static void copy_address_space(void *unused)
 static void drop_pages(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(do_madvise(BASE, PG(1), MADV_PAGEOUT), -EINTR);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(1), MADV_PAGEOUT), -EINTR);
 }
 static void need_pages(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(do_madvise(BASE, PG(1), MADV_WILLNEED), -EINTR);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(1), MADV_WILLNEED), -EINTR);
 }
 static void sync_pages(void *unused)
 {
 	(void)unused;
-	CHECK_EQ(do_msync(BASE, PG(1), MS_SYNC), -EINTR);
+	CHECK_EQ(do_msync(current_vm->mm, BASE, PG(1), MS_SYNC), -EINTR);
 }
 static void grow_stack(void *unused)
 {
@@ -483,7 +481,7 @@ static void check_killed(void (*fn)(void *unused))
 PAGODA_TEST_CONFIG(a_killed_task_waits_for_no_mmap_lock, "", .nr_cpus = 2)
 {
 	new_process();
-	CHECK_EQ(do_mmap(NULL, BASE, PG(4), RW, FIXED | MAP_GROWSDOWN, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE, PG(4), RW, FIXED | MAP_GROWSDOWN, 0), BASE);
 	hosted_write8(BASE, 1);
 	down_read(&current_vm->mm->mmap_lock);
 	for (unsigned int i = 0; i < ARRAY_SIZE(writers); i++)
@@ -537,7 +535,7 @@ PAGODA_TEST_CONFIG(a_fault_waits_for_swap_without_mmap_lock, "FT-29 FT-49", .nr_
 	swap_to_file();
 	map_at(BASE, 1, RW);
 	hosted_write8(BASE + 9, 42);
-	CHECK_EQ(do_madvise(BASE, PG(1), MADV_PAGEOUT), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(1), MADV_PAGEOUT), 0);
 	CHECK(!frame_at(BASE));
 	file->disk.held = true;
 	check_wait(read_swapped);

@@ -365,11 +365,13 @@ PAGODA_TEST(a_file_can_be_written_from_its_own_mapping, "")
 
 	new_process();
 	open_file(&f, &disk_a_ops, PG(4));
-	CHECK_EQ(do_mmap(&f.file, BASE, PG(4), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(
+		do_mmap(current_vm->mm, &f.file, BASE, PG(4), PROT_READ, MAP_SHARED | MAP_FIXED, 0),
+		BASE);
 	CHECK_EQ(generic_file_write(&f.file, iov_user_buf(BASE), PG(2), &pos), PG(2));
 	CHECK_EQ(read_at(&f, &byte, 1, 1), 1);
 	CHECK_EQ(byte, disk_byte(0));
-	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(4)), 0);
 	close_file(&f);
 }
 
@@ -382,8 +384,10 @@ PAGODA_TEST(mappings_and_calls_see_the_same_page, "AS-75")
 
 	new_process();
 	open_file(&f, &memory_a_ops, PG(4));
-	CHECK_EQ(do_mmap(&f.file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
-	CHECK_EQ(do_mmap(&f.file, BASE + PG(8), PG(4), PROT_READ, MAP_SHARED | MAP_FIXED, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE + PG(8), PG(4), PROT_READ,
+			 MAP_SHARED | MAP_FIXED, 0),
 		 BASE + PG(8));
 	hosted_write8(BASE + PG(1), 'm');
 	CHECK_EQ(hosted_read8(BASE + PG(9)), 'm');
@@ -393,7 +397,7 @@ PAGODA_TEST(mappings_and_calls_see_the_same_page, "AS-75")
 	CHECK_EQ(write_at(&f, "w", 1, PG(1)), 1);
 	CHECK_EQ(hosted_read8(BASE + PG(9)), 'w');
 	CHECK_EQ(f.mapping.nrpages, 1);
-	CHECK_EQ(do_munmap(BASE, PG(16)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(16)), 0);
 	close_file(&f);
 }
 
@@ -404,7 +408,8 @@ PAGODA_TEST(truncation_takes_pages_and_translations, "AS-74")
 
 	new_process();
 	open_file(&f, &memory_a_ops, PG(4));
-	CHECK_EQ(do_mmap(&f.file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	CHECK(hosted_user_fill(BASE, 't', PG(4)));
 	f.size = PG(1) + 10;
 	truncate_inode_pages(&f.mapping, f.size);
@@ -418,7 +423,7 @@ PAGODA_TEST(truncation_takes_pages_and_translations, "AS-74")
 	/* Grown again it reads as zero. */
 	f.size = PG(4);
 	CHECK_EQ(hosted_read32(BASE + PG(3)), 0);
-	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(4)), 0);
 	close_file(&f);
 }
 
@@ -429,13 +434,14 @@ PAGODA_TEST(truncation_takes_private_copies_too, "AS-74")
 
 	new_process();
 	open_file(&f, &memory_a_ops, PG(2));
-	CHECK_EQ(do_mmap(&f.file, BASE, PG(2), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE, PG(2), RW, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE);
 	hosted_write32(BASE + PG(1), 7);
 	f.size = PG(1);
 	truncate_inode_pages(&f.mapping, f.size);
 	CHECK(!user_read32(BASE + PG(1), &value));
 	CHECK_SIGNAL(SIGBUS, BUS_ADRERR, BASE + PG(1));
-	CHECK_EQ(do_munmap(BASE, PG(2)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(2)), 0);
 	close_file(&f);
 }
 
@@ -466,13 +472,16 @@ PAGODA_TEST(a_cold_mapping_faults_major_once_a_page_then_minor, "FT-45")
 
 	new_process();
 	open_file(&f, &disk_a_ops, PG(16));
-	CHECK_EQ(do_mmap(&f.file, BASE, PG(16), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE, PG(16), PROT_READ, MAP_SHARED | MAP_FIXED,
+			 0),
+		 BASE);
 	major = current_vm->maj_flt;
 	for (unsigned int i = 0; i < 16; i++)
 		CHECK_EQ(hosted_read8(BASE + PG(i)), disk_byte(PG(i)));
 	CHECK_LE(current_vm->maj_flt - major, 16);
 	CHECK_GE(current_vm->maj_flt - major, 1);
-	CHECK_EQ(do_mmap(&f.file, BASE + PG(32), PG(16), PROT_READ, MAP_SHARED | MAP_FIXED, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE + PG(32), PG(16), PROT_READ,
+			 MAP_SHARED | MAP_FIXED, 0),
 		 BASE + PG(32));
 	major = current_vm->maj_flt;
 	minor = current_vm->min_flt;
@@ -480,7 +489,7 @@ PAGODA_TEST(a_cold_mapping_faults_major_once_a_page_then_minor, "FT-45")
 		CHECK_EQ(hosted_read8(BASE + PG(32 + i)), disk_byte(PG(i)));
 	CHECK_EQ(current_vm->maj_flt, major);
 	CHECK_GT(current_vm->min_flt, minor);
-	CHECK_EQ(do_munmap(BASE, PG(48)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(48)), 0);
 	close_file(&f);
 }
 
@@ -505,7 +514,9 @@ PAGODA_TEST(a_read_fault_maps_what_lies_ready_around_it, "")
 	open_file(&f, &disk_a_ops, PG(20) + 1);
 	for (unsigned int i = 0; i <= 20; i++) /* all in the cache but page 5 */
 		CHECK(i == 5 || read_at(&f, buf, 1, PG(i)) == 1);
-	CHECK_EQ(do_mmap(&f.file, BASE, PG(24), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE, PG(24), PROT_READ, MAP_SHARED | MAP_FIXED,
+			 0),
+		 BASE);
 	rss = get_mm_rss(current_vm->mm);
 	CHECK_EQ(hosted_read8(BASE + PG(3)), disk_byte(PG(3)));
 	CHECK_EQ(mapped_pages(24), 0xffdf); /* the aligned window, nothing was read for it */
@@ -519,7 +530,7 @@ PAGODA_TEST(a_read_fault_maps_what_lies_ready_around_it, "")
 	CHECK_EQ(mapped_pages(24), 3);
 	CHECK(!hosted_user_read(BASE + PG(4), buf, 1));
 	CHECK_EQ(hosted_signal().signo, SIGBUS);
-	CHECK_EQ(do_munmap(BASE, PG(24)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(24)), 0);
 	close_file(&f);
 }
 
@@ -532,17 +543,18 @@ PAGODA_TEST(fault_around_stays_in_its_region_and_off_what_is_there, "")
 	open_file(&f, &disk_a_ops, PG(16));
 	for (unsigned int i = 0; i < 16; i++)
 		CHECK_EQ(read_at(&f, buf, 1, PG(i)), 1);
-	CHECK_EQ(do_mmap(&f.file, BASE, PG(16), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f.file, BASE, PG(16), RW, MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE);
 	hosted_write8(BASE + PG(2), 'x'); /* a copy of one's own */
 	CHECK_EQ(mapped_pages(16), 4);	  /* a write maps nothing around it */
-	CHECK_EQ(do_munmap(BASE + PG(8), PG(8)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(8), PG(8)), 0);
 	CHECK_EQ(hosted_read8(BASE), disk_byte(0));
 	CHECK_EQ(mapped_pages(16), 0xff);
 	CHECK_EQ(hosted_read8(BASE + PG(2)), 'x');
 	hosted_write8(BASE + PG(3), 'y'); /* mapped around, and private all the same */
 	CHECK_EQ(read_at(&f, buf, 1, PG(3)), 1);
 	CHECK_EQ(buf[0], disk_byte(PG(3)));
-	CHECK_EQ(do_munmap(BASE, PG(8)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(8)), 0);
 	close_file(&f);
 }
 

@@ -10,6 +10,7 @@
  *
  * Each case stands beside the same case with the flag, so that nothing passes by doing nothing.
  */
+#include <pagoda/rmap.h>
 #include "reclaim_file.h"
 #include "swap_process.h"
 

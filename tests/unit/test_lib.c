@@ -3,6 +3,7 @@
  * test_lib.c: printing against the C library's, bitmaps against a plain array.
  */
 #include "harness.h"
+#include "string_under_test.h"
 
 #include <lib/bitmap.h>
 #include <lib/index_set.h>
@@ -118,15 +119,6 @@ PAGODA_TEST_CONFIG(index_sets_agree_with_an_array, "", .no_mm_boot = true)
 }
 
 /* lib/string.c under the names that the hosted machine gives it. */
-int pagoda_memcmp(const void *a, const void *b, size_t n);
-void *pagoda_memchr(const void *s, int c, size_t n);
-size_t pagoda_strlen(const char *s);
-size_t pagoda_strnlen(const char *s, size_t n);
-int pagoda_strcmp(const char *a, const char *b);
-int pagoda_strncmp(const char *a, const char *b, size_t n);
-char *pagoda_strchr(const char *s, int c);
-char *pagoda_strrchr(const char *s, int c);
-char *pagoda_strstr(const char *haystack, const char *needle);
 
 static int sign(int n)
 {

@@ -4,12 +4,11 @@
  */
 #include "report.h"
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/errno.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/spinlock.h>
 #include <pagoda/vm_task.h>
-
-#define SIGKILL 9
 
 static struct mutex mutex;
 static struct rw_semaphore sem;

@@ -101,13 +101,13 @@ PAGODA_TEST(a_written_page_that_was_activated_stays_where_it_is, "")
 		activate_page(page[i]);
 	}
 	zone = page_zone(page[0]);
-	lru_rotate_written(page[2]);
+	lru_rotate_to_tail(page[2]);
 	coldest = lru_take_coldest(zone, LRU_ACTIVE_ANON);
 	CHECK_EQ(coldest, page[0]);
 	put_page(coldest);
 	deactivate_page(page[1]);
 	deactivate_page(page[2]);
-	lru_rotate_written(page[2]); /* inactive, it is the next to be looked at */
+	lru_rotate_to_tail(page[2]); /* inactive, it is the next to be looked at */
 	coldest = lru_take_coldest(zone, LRU_INACTIVE_ANON);
 	CHECK_EQ(coldest, page[2]);
 	put_page(coldest);
@@ -131,11 +131,11 @@ PAGODA_TEST_CONFIG(batches_of_all_cpus_are_drained, "", .nr_cpus = 2)
 	hosted_wait(hosted_clone(1, touch_on_cpu_1, NULL));
 	CHECK_EQ(lru_pages(LRU_INACTIVE_ANON), 0);
 	CHECK_EQ(page_count(page_at(BASE)), 2);
-	CHECK_EQ(do_munmap(BASE + PG(2), PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(2), PG(1)), 0);
 	lru_add_drain_all();
 	CHECK_EQ(lru_pages(LRU_INACTIVE_ANON), 2);
 	CHECK_EQ(page_count(page_at(BASE)), 1);
 	validate_lru();
-	CHECK_EQ(do_munmap(BASE, PG(2)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(2)), 0);
 	CHECK_GE(test_free_frames() + 8, free); /* but for tables and caches */
 }

@@ -173,8 +173,9 @@ static void op_mmap(struct model *m)
 	unsigned int first, n = random_range(&first), prot = random_prot();
 	bool shared = test_random_below(4) == 0;
 	unsigned long flags = MAP_FIXED | MAP_ANONYMOUS | (shared ? MAP_SHARED : MAP_PRIVATE);
-	unsigned long ret = IN_TURN(do_mmap(NULL, ARENA + PG(first), PG(n), prot, flags, 0),
-				    (long)result_ == -ENOMEM, check_all(m));
+	unsigned long ret =
+		IN_TURN(do_mmap(current_vm->mm, NULL, ARENA + PG(first), PG(n), prot, flags, 0),
+			(long)result_ == -ENOMEM, check_all(m));
 
 	CHECK_EQ(ret, ARENA + PG(first));
 	for (unsigned int i = first; i < first + n; i++) {
@@ -188,8 +189,8 @@ static void op_munmap(struct model *m)
 {
 	unsigned int first, n = random_range(&first);
 
-	CHECK_EQ(IN_TURN(do_munmap(ARENA + PG(first), PG(n)), (long)result_ == -ENOMEM,
-			 check_all(m)),
+	CHECK_EQ(IN_TURN(do_munmap(current_vm->mm, ARENA + PG(first), PG(n)),
+			 (long)result_ == -ENOMEM, check_all(m)),
 		 0);
 	for (unsigned int i = first; i < first + n; i++)
 		forget(&m->page[i]);
@@ -221,8 +222,8 @@ static void op_mprotect(struct model *m)
 		;
 	if (i < first + n)
 		expected = -ENOMEM;
-	CHECK_EQ(IN_TURN(do_mprotect(ARENA + PG(first), PG(n), prot), (long)result_ == -ENOMEM,
-			 check_mprotect_prefix(m, first, n, prot)),
+	CHECK_EQ(IN_TURN(do_mprotect(current_vm->mm, ARENA + PG(first), PG(n), prot),
+			 (long)result_ == -ENOMEM, check_mprotect_prefix(m, first, n, prot)),
 		 expected);
 	for (i = first; i < first + n && m->page[i].mapped; i++)
 		m->page[i].prot = prot;
@@ -239,7 +240,7 @@ static void op_dontneed(struct model *m)
 		else if (!m->page[i].shared)
 			m->page[i].cell->value = 0;
 	}
-	CHECK_EQ(do_madvise(ARENA + PG(first), PG(n), 4), expected);
+	CHECK_EQ(do_madvise(current_vm->mm, ARENA + PG(first), PG(n), 4), expected);
 }
 
 /* DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK: hints, which split and merge. */
@@ -254,8 +255,8 @@ static void op_fork_advice(struct model *m)
 			expected = -ENOMEM;
 	if (i < first + n)
 		expected = -EINVAL;
-	CHECK_EQ(IN_TURN(do_madvise(ARENA + PG(first), PG(n), advice), (long)result_ == -EAGAIN,
-			 check_all(m)),
+	CHECK_EQ(IN_TURN(do_madvise(current_vm->mm, ARENA + PG(first), PG(n), advice),
+			 (long)result_ == -EAGAIN, check_all(m)),
 		 expected);
 	for (i = first; i < first + n && (advice != 18 || !m->page[i].shared); i++) {
 		if (!m->page[i].mapped)
@@ -335,8 +336,8 @@ static void op_mremap_move(struct model *m)
 	room = random_range(&to);
 	if (room < new_n || to > ARENA_PAGES - new_n || (to < from + n && from < to + new_n))
 		return;
-	ret = IN_TURN(do_mremap(ARENA + PG(from), PG(n), PG(new_n), MREMAP_MAYMOVE | MREMAP_FIXED,
-				ARENA + PG(to)),
+	ret = IN_TURN(do_mremap(current_vm->mm, ARENA + PG(from), PG(n), PG(new_n),
+				MREMAP_MAYMOVE | MREMAP_FIXED, ARENA + PG(to)),
 		      (long)result_ == -ENOMEM, check_all(m));
 	CHECK_EQ(ret, ARENA + PG(to));
 	memcpy(moved, &m->page[from], n * sizeof(moved[0]));
@@ -360,7 +361,7 @@ static void op_mremap_resize(struct model *m)
 	for (i = first + n; i < first + new_n; i++)
 		if (m->page[i].mapped || m->page[first].shared || n < pages_in_vma(first))
 			return;
-	ret = IN_TURN(do_mremap(ARENA + PG(first), PG(n), PG(new_n), 0, 0),
+	ret = IN_TURN(do_mremap(current_vm->mm, ARENA + PG(first), PG(n), PG(new_n), 0, 0),
 		      (long)result_ == -ENOMEM, check_all(m));
 	CHECK_EQ(ret, ARENA + PG(first));
 	for (i = first + new_n; i < first + n; i++)
@@ -378,10 +379,10 @@ static void op_mlock(struct model *m)
 		whole &= m->page[i].mapped;
 		access &= m->page[i].prot != 0;
 	}
-	CHECK_EQ(IN_TURN(do_mlock(ARENA + PG(first), PG(n), 0),
+	CHECK_EQ(IN_TURN(do_mlock(current_vm->mm, ARENA + PG(first), PG(n), 0),
 			 result_ == -ENOMEM || result_ == -EAGAIN, check_all(m)),
 		 whole && access ? 0 : -ENOMEM);
-	CHECK_EQ(do_munlockall(), 0);
+	CHECK_EQ(do_munlockall(current_vm->mm), 0);
 }
 
 static void write_edge(struct model_edge *edge, unsigned long addr, unsigned int i)
@@ -397,7 +398,7 @@ static void op_brk(struct model *m)
 	unsigned int pages = (unsigned int)test_random_below(EDGE_MAX);
 	unsigned long end = HEAP + PG(pages);
 
-	CHECK_EQ(IN_TURN(do_brk(end), result_ != end, check_all(m)), end);
+	CHECK_EQ(IN_TURN(do_brk(current_vm->mm, end), result_ != end, check_all(m)), end);
 	for (unsigned int i = pages; i < EDGE_MAX; i++)
 		m->heap.value[i] = 0;
 	m->heap.pages = pages;
@@ -485,14 +486,15 @@ static void whole_run(unsigned int steps)
 	static struct model m;
 
 	new_process();
-	CHECK_EQ(do_mmap(NULL, STACK_TOP - PAGE_SIZE, PAGE_SIZE, RW, FIXED | MAP_GROWSDOWN, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, STACK_TOP - PAGE_SIZE, PAGE_SIZE, RW,
+			 FIXED | MAP_GROWSDOWN, 0),
 		 STACK_TOP - PAGE_SIZE);
 	m.stack.pages = 1;
 	run_model(&m, steps);
 	check_all(&m);
-	CHECK_EQ(do_brk(HEAP), HEAP);
-	CHECK_EQ(do_munmap(STACK_TOP - PG(EDGE_MAX), PG(EDGE_MAX)), 0);
-	CHECK_EQ(do_munmap(ARENA, PG(ARENA_PAGES)), 0);
+	CHECK_EQ(do_brk(current_vm->mm, HEAP), HEAP);
+	CHECK_EQ(do_munmap(current_vm->mm, STACK_TOP - PG(EDGE_MAX), PG(EDGE_MAX)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, ARENA, PG(ARENA_PAGES)), 0);
 	check_mm();
 	CHECK_EQ(get_mm_rss(current_vm->mm), 0);
 	CHECK_EQ(atomic_long_read(&current_vm->mm->pgtables_bytes), PAGE_SIZE);

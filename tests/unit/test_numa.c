@@ -28,7 +28,7 @@ static int bind_range(unsigned long addr, unsigned long pages, unsigned int mode
 {
 	struct mpol_request want = {mode, nodes, false};
 
-	return do_mbind(addr, PG(pages), &want, flags, true);
+	return do_mbind(current_vm->mm, addr, PG(pages), &want, flags, true);
 }
 
 static void write_pages(unsigned long addr, unsigned long pages)
@@ -145,7 +145,7 @@ static void swap_out_and_in(void (*bring_in)(void))
 	for (int i = 0; i < 64; i++)
 		CHECK_EQ(node_of(BASE + PG(i)), i < 16 ? 1 : i < 32 ? i % 2 : 0);
 	do_set_mempolicy(NULL);
-	CHECK_EQ(do_munmap(BASE, PG(64)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(64)), 0);
 	swap_off();
 }
 
@@ -165,7 +165,7 @@ PAGODA_TEST_CONFIG(swapped_pages_come_back_and_are_read_ahead_as_their_policy_sa
 
 static void announce_need(void)
 {
-	CHECK_EQ(do_madvise(BASE, PG(64), 3 /* MADV_WILLNEED */), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(64), 3 /* MADV_WILLNEED */), 0);
 }
 PAGODA_TEST_CONFIG(swapped_pages_that_are_announced_come_back_as_their_policy_says, "", TWO_NODES)
 {
@@ -192,12 +192,13 @@ PAGODA_TEST_CONFIG(shared_memory_comes_back_as_the_mapping_says, "", TWO_NODES)
 
 	new_process();
 	swap_on(256);
-	addr = do_mmap(NULL, BASE, PG(32), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
+	addr = do_mmap(current_vm->mm, NULL, BASE, PG(32), RW,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
 	CHECK_EQ(addr, BASE);
 	CHECK_EQ(bind_range(BASE, 16, MPOL_BIND, NODE(1), 0), 0);
 	CHECK_EQ(bind_range(BASE + PG(16), 16, MPOL_INTERLEAVE, NODE(0) | NODE(1), 0), 0);
 	write_pages(BASE, 32);
-	CHECK_EQ(do_madvise(BASE, PG(32), 21 /* MADV_PAGEOUT */), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(32), 21 /* MADV_PAGEOUT */), 0);
 	for (int i = 0; i < 32; i++)
 		CHECK_EQ(node_of(BASE + PG(i)), -1);
 	CHECK_EQ(vm_event(pswpout), 32);
@@ -206,7 +207,7 @@ PAGODA_TEST_CONFIG(shared_memory_comes_back_as_the_mapping_says, "", TWO_NODES)
 	check_pages(BASE, 32);
 	for (int i = 0; i < 32; i++)
 		CHECK_EQ(node_of(BASE + PG(i)), i < 16 ? 1 : i % 2);
-	CHECK_EQ(do_munmap(BASE, PG(32)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(32)), 0);
 	swap_off();
 }
 
@@ -236,7 +237,7 @@ static bool bind_and_touch(void *unused)
 	if (hosted_process_create())
 		return false;
 	arch_pick_mmap_layout(current_vm->mm, 8 * SZ_1M);
-	ok = do_mmap(NULL, BASE, PG(8), RW, FIXED, 0) == BASE &&
+	ok = do_mmap(current_vm->mm, NULL, BASE, PG(8), RW, FIXED, 0) == BASE &&
 	     !bind_range(BASE + PG(2), 3, MPOL_BIND, NODE(1), 0) &&
 	     hosted_user_write(BASE + PG(1), &one, sizeof(one)) &&
 	     hosted_user_write(BASE + PG(2), &one, sizeof(one)) &&

@@ -4,17 +4,17 @@
  */
 #include "address_space.h"
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/lru.h>
 #include <pagoda/oom.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmscan.h>
-#include <mm/reclaim/reclaim_policy.h>
+#include <mm/reclaim/reclaim_internal.h>
 
 #include <string.h>
 
-#define SIGTERM 15
-#define MS	1000000ull
-#define SECOND	(1000 * MS)
+#define MS     1000000ull
+#define SECOND (1000 * MS)
 /* Clocks in these tests start here, so that 0 means nothing special. */
 #define START (100 * SECOND)
 
@@ -150,7 +150,7 @@ struct holder {
 static void hold_pages(void *arg)
 {
 	struct holder *h = arg;
-	unsigned long addr = do_mmap(NULL, 0, PG(h->pages), RW, ANON, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, PG(h->pages), RW, ANON, 0);
 
 	for (unsigned long i = 0; i < h->pages; i++)
 		hosted_write8(addr + PG(i), 1);
@@ -305,7 +305,7 @@ OOM_TEST(init_is_spared_though_it_is_the_largest, "OM-07")
 	hold_as_init(3 * VICTIM_PAGES);
 	CHECK_EQ(oom_task_score(current_vm), 0);
 	start_holder(&h, VICTIM_PAGES); /* with a copy of what init has */
-	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(1)), 0);
 	forget_failures();
 	(void)failures_until_kill(100 * MS);
 	CHECK_EQ(signal_of(&h), SIGKILL);
@@ -374,7 +374,8 @@ static int all_over;
 static void hog(void *arg)
 {
 	unsigned long pages = (unsigned long)arg;
-	unsigned long addr = do_mmap(NULL, 0, PG(pages), RW, ANON | MAP_NORESERVE, 0);
+	unsigned long addr =
+		do_mmap(current_vm->mm, NULL, 0, PG(pages), RW, ANON | MAP_NORESERVE, 0);
 
 	CHECK(!IS_ERR_VALUE(addr));
 	for (unsigned long i = 0; i < pages && !port_fatal_signal_pending(); i++)
@@ -444,7 +445,7 @@ PAGODA_TEST_CONFIG(hog_is_killed_deterministically, "OM-07 OM-16", .nr_cpus = 4,
 /* Hold a fiftieth of memory for as long as it takes. */
 static void be_middling(void *arg)
 {
-	unsigned long addr = do_mmap(NULL, 0, PG(HOG_PAGES / 50), RW, ANON, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, PG(HOG_PAGES / 50), RW, ANON, 0);
 
 	for (unsigned long i = 0; i < HOG_PAGES / 50 && !port_fatal_signal_pending(); i++)
 		(void)hosted_user_write(addr + PG(i), "x", 1);
@@ -456,12 +457,12 @@ static void be_middling(void *arg)
 /* Asks for a page now and then, and gives it back: it holds next to nothing. */
 static void ask_now_and_then(void *arg)
 {
-	unsigned long addr = do_mmap(NULL, 0, PG(16), RW, ANON, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, PG(16), RW, ANON, 0);
 
 	while (!__atomic_load_n((int *)arg, __ATOMIC_RELAXED) && !port_fatal_signal_pending()) {
 		for (unsigned long i = 0; i < 16 && !port_fatal_signal_pending(); i++)
 			(void)hosted_user_write(addr + PG(i), "x", 1);
-		CHECK_EQ(do_madvise(addr, PG(16), 4 /* MADV_DONTNEED */), 0);
+		CHECK_EQ(do_madvise(current_vm->mm, addr, PG(16), 4 /* MADV_DONTNEED */), 0);
 		port_park(port_clock_ns() + 1000000);
 	}
 }
@@ -523,7 +524,8 @@ PAGODA_TEST_CONFIG(all_threads_of_the_victim_get_the_signal, "OM-12", .nr_cpus =
 /* Told to go gently first; a victim that does not is killed. */
 static void hog_with_a_handler(void *arg)
 {
-	unsigned long addr = do_mmap(NULL, 0, PG(HOG_PAGES), RW, ANON | MAP_NORESERVE, 0);
+	unsigned long addr =
+		do_mmap(current_vm->mm, NULL, 0, PG(HOG_PAGES), RW, ANON | MAP_NORESERVE, 0);
 
 	for (unsigned long i = 0; i < HOG_PAGES; i++) {
 		struct hosted_signal sig = hosted_signal();
@@ -553,7 +555,7 @@ PAGODA_TEST_CONFIG(device_user_gets_sigterm, "OM-13", .nr_cpus = 2, .ram = RAM,
 
 static void map_much_touch_little(void *arg)
 {
-	unsigned long addr = do_mmap(NULL, 0, SZ_1G, RW, ANON | MAP_NORESERVE, 0);
+	unsigned long addr = do_mmap(current_vm->mm, NULL, 0, SZ_1G, RW, ANON | MAP_NORESERVE, 0);
 
 	(void)arg;
 	CHECK(!IS_ERR_VALUE(addr));
@@ -718,7 +720,8 @@ static int nothing_left;
 
 static void hog_when_nothing_is_left(void *arg)
 {
-	unsigned long addr = do_mmap(NULL, 0, PG(HOG_PAGES), RW, ANON | MAP_NORESERVE, 0);
+	unsigned long addr =
+		do_mmap(current_vm->mm, NULL, 0, PG(HOG_PAGES), RW, ANON | MAP_NORESERVE, 0);
 
 	for (unsigned long i = 0; i < HOG_PAGES && !port_fatal_signal_pending(); i++) {
 		while (i == (unsigned long)arg && !__atomic_load_n(&nothing_left, __ATOMIC_ACQUIRE))

@@ -7,6 +7,7 @@
  */
 #include "report.h"
 
+#include <pagoda/oom.h>
 #include <pagoda/bootmem.h>
 #include <pagoda/highmem.h>
 #include <pagoda/lru.h>

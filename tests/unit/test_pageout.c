@@ -6,11 +6,7 @@
 
 #include <machine/hosted_disk.h>
 
-#define MADV_WILLNEED 3
-#define MADV_FREE     8
-#define MADV_COLD     20
-#define MADV_PAGEOUT  21
-#define SWAP_SLOTS    256
+#define SWAP_SLOTS 256
 
 static struct block_device *swap_disk;
 
@@ -60,7 +56,7 @@ static void process_with(unsigned long pages)
 
 static int advise(unsigned long first, unsigned long end, int advice)
 {
-	return do_madvise(BASE + PG(first), PG(end - first), advice);
+	return do_madvise(current_vm->mm, BASE + PG(first), PG(end - first), advice);
 }
 
 /* Reclaim goes over the inactive list that the page is on, up to three times. */
@@ -151,7 +147,7 @@ PAGODA_TEST(what_another_process_writes_is_kept, "FT-63")
 	swap_on();
 	process_with(1);
 	CHECK_EQ(advise(0, 1, MADV_FREE), 0);
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
 	CHECK_EQ(access_process_vm(current_vm->mm, BASE, &value, sizeof(value), true, true),
 		 sizeof(value));
 	reclaim_list(page_zone(page_at(0)), LRU_KIND_FILE);
@@ -314,7 +310,7 @@ PAGODA_TEST(shared_memory_is_paged_out_and_read_back, "")
 
 	swap_on();
 	new_process();
-	CHECK_EQ(do_mmap(file, BASE, PG(40), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, file, BASE, PG(40), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
 	fill(0, 32);
 	CHECK_EQ(advise(0, 40, MADV_PAGEOUT), 0);
 	CHECK_EQ(file->f_mapping->nrpages, 0);
@@ -360,9 +356,6 @@ PAGODA_TEST(pages_of_a_file_are_written_and_leave_the_cache, "")
 }
 
 /* ---- Hints about order ----------------------------------------------------------------------- */
-
-#define MADV_RANDOM	1
-#define MADV_SEQUENTIAL 2
 
 /* Pages read from the disk by one fault on the page. */
 static unsigned int reads_of_fault(struct disk_file *disk, unsigned long page)

@@ -216,13 +216,13 @@ PAGODA_TEST(tables_that_go_do_not_pile_up, "PT-22 AS-50")
 	unsigned long len = 3 * PGT_CACHE_HIGH * PMD_SIZE, addr;
 
 	CHECK_EQ(hosted_process_create(), 0);
-	addr = do_mmap(NULL, 0, len + PMD_SIZE, PROT_READ | PROT_WRITE,
+	addr = do_mmap(current_vm->mm, NULL, 0, len + PMD_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
 	CHECK(!IS_ERR_VALUE(addr));
 	drain_pgt_cache();
 	for (unsigned long at = ALIGN(addr, PMD_SIZE); at < addr + len; at += PMD_SIZE)
 		hosted_write8(at, 1);
-	CHECK_EQ(do_munmap(addr, len + PMD_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, addr, len + PMD_SIZE), 0);
 	CHECK_LE(pgt_cache_count(PGT_PTE), PGT_CACHE_HIGH);
 	CHECK_GE(pgt_cache_count(PGT_PTE), PGT_CACHE_LOW);
 	CHECK_LE(nr_cached_tables(), 2 * PGT_CACHE_HIGH);

@@ -234,7 +234,7 @@ static unsigned long examined_per_hundred_freed(void)
 			for (unsigned long h = 0; h < nr_hot; h++)
 				(void)hosted_read32(BASE + PG(h));
 	}
-	CHECK_EQ(do_munmap(BASE, PG(nr_hot)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(nr_hot)), 0);
 	disk_close(&hot);
 	disk_close(&file);
 	CHECK_GT(vm_event(pgsteal), RAM_PAGES);
@@ -501,7 +501,8 @@ static unsigned long file_pages_left;
 
 static void need_too_much(void *unused)
 {
-	unsigned long addr = do_mmap(NULL, 0, PG(RAM_PAGES), RW, ANON | MAP_NORESERVE, 0);
+	unsigned long addr =
+		do_mmap(current_vm->mm, NULL, 0, PG(RAM_PAGES), RW, ANON | MAP_NORESERVE, 0);
 
 	(void)unused;
 	for (unsigned long i = 0; i < RAM_PAGES && !port_fatal_signal_pending(); i++)
@@ -586,7 +587,8 @@ PAGODA_TEST_CONFIG(the_scan_passes_over_what_has_no_tables, "RC-38", .options = 
 
 	new_process();
 	reclaim_policy->init();
-	CHECK_EQ(do_mmap(NULL, BASE, 0x80000000ul, RW, FIXED | MAP_NORESERVE, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE, 0x80000000ul, RW, FIXED | MAP_NORESERVE, 0),
+		 BASE);
 	for (unsigned long i = 0; i < 16; i++) /* in 16 tables, far apart */
 		hosted_write64(BASE + i * 0x8000000ul, i);
 	looked_at = vm_event(swap_out_scan);
@@ -641,7 +643,8 @@ static u64 killed_at, victim_gone_at;
 
 static void be_a_victim(void *unused)
 {
-	unsigned long addr = do_mmap(NULL, 0, PG(RAM_PAGES), RW, ANON | MAP_NORESERVE, 0);
+	unsigned long addr =
+		do_mmap(current_vm->mm, NULL, 0, PG(RAM_PAGES), RW, ANON | MAP_NORESERVE, 0);
 	unsigned int flags;
 
 	(void)unused;

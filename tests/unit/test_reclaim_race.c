@@ -67,13 +67,15 @@ static void write_and_move(unsigned long who, unsigned int rounds)
 {
 	unsigned long at = BASE + PG(64 * who), to = ELSEWHERE + PG(64 * who);
 
-	CHECK_EQ(do_mmap(&shared.file, at, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), at);
+	CHECK_EQ(do_mmap(current_vm->mm, &shared.file, at, PG(FILE_PAGES), RW,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 at);
 	for (u32 round = 1; round <= rounds; round++) {
 		unsigned long swap = at;
 
 		for (unsigned int i = who; i < FILE_PAGES; i += 3)
 			hosted_write32(word_addr(at, i, who), round * 100 + i);
-		CHECK_EQ(do_mremap(at, PG(FILE_PAGES), PG(FILE_PAGES),
+		CHECK_EQ(do_mremap(current_vm->mm, at, PG(FILE_PAGES), PG(FILE_PAGES),
 				   MREMAP_MAYMOVE | MREMAP_FIXED, to),
 			 to);
 		at = to;
@@ -81,7 +83,7 @@ static void write_and_move(unsigned long who, unsigned int rounds)
 		for (unsigned int i = who; i < FILE_PAGES; i += 3)
 			CHECK_EQ(hosted_read32(word_addr(at, i, who)), round * 100 + i);
 	}
-	CHECK_EQ(do_munmap(at, PG(FILE_PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, at, PG(FILE_PAGES)), 0);
 }
 
 static void child(void *arg)
@@ -101,7 +103,9 @@ static void fork_and_wait(unsigned int rounds)
 {
 	unsigned long base = BASE + PG(512);
 
-	CHECK_EQ(do_mmap(&shared.file, base, PG(FILE_PAGES), RW, MAP_PRIVATE | MAP_FIXED, 0), base);
+	CHECK_EQ(do_mmap(current_vm->mm, &shared.file, base, PG(FILE_PAGES), RW,
+			 MAP_PRIVATE | MAP_FIXED, 0),
+		 base);
 	for (unsigned int round = 0; round < rounds; round++) {
 		struct hosted_task *task;
 
@@ -110,7 +114,7 @@ static void fork_and_wait(unsigned int rounds)
 		CHECK(task);
 		hosted_wait(task);
 	}
-	CHECK_EQ(do_munmap(base, PG(FILE_PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, base, PG(FILE_PAGES)), 0);
 }
 
 /* Lock, cut off the end of another file, unlock: what is locked stays where it is. */
@@ -119,11 +123,13 @@ static void lock_and_truncate(unsigned int rounds)
 	unsigned long base = BASE + PG(768);
 
 	for (unsigned int round = 0; round < rounds; round++) {
-		CHECK_EQ(do_mmap(&shared.file, LOCKED_AREA, PG(4), RW, MAP_SHARED | MAP_FIXED, 0),
+		CHECK_EQ(do_mmap(current_vm->mm, &shared.file, LOCKED_AREA, PG(4), RW,
+				 MAP_SHARED | MAP_FIXED, 0),
 			 LOCKED_AREA);
-		CHECK_EQ(do_mmap(&cut.file, base, PG(CUT_PAGES), RW, MAP_SHARED | MAP_FIXED, 0),
+		CHECK_EQ(do_mmap(current_vm->mm, &cut.file, base, PG(CUT_PAGES), RW,
+				 MAP_SHARED | MAP_FIXED, 0),
 			 base);
-		CHECK_EQ(do_mlock(LOCKED_AREA, PG(4), 0), 0);
+		CHECK_EQ(do_mlock(current_vm->mm, LOCKED_AREA, PG(4), 0), 0);
 		for (unsigned int i = 0; i < CUT_PAGES; i++)
 			hosted_write32(base + PG(i), round);
 		truncate_inode_pages(&cut.mapping, PG(CUT_PAGES / 2));
@@ -131,9 +137,9 @@ static void lock_and_truncate(unsigned int rounds)
 			CHECK(frame_at(LOCKED_AREA + PG(i)));
 		for (unsigned int i = 0; i < CUT_PAGES / 2; i++)
 			CHECK_EQ(hosted_read32(base + PG(i)), round);
-		CHECK_EQ(do_munlock(LOCKED_AREA, PG(2)), 0);
-		CHECK_EQ(do_munmap(LOCKED_AREA, PG(4)), 0);
-		CHECK_EQ(do_munmap(base, PG(CUT_PAGES)), 0);
+		CHECK_EQ(do_munlock(current_vm->mm, LOCKED_AREA, PG(2)), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, LOCKED_AREA, PG(4)), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, base, PG(CUT_PAGES)), 0);
 	}
 }
 
@@ -250,10 +256,12 @@ static void anon_moves(unsigned long at)
 	unsigned long to = at + PG(4 * ANON_PAGES);
 
 	fill_with(at, 3000);
-	CHECK_EQ(do_mremap(at, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, to),
+	CHECK_EQ(do_mremap(current_vm->mm, at, PG(ANON_PAGES), PG(ANON_PAGES),
+			   MREMAP_MAYMOVE | MREMAP_FIXED, to),
 		 to);
 	check_filled_with(to, 3000);
-	CHECK_EQ(do_mremap(to, PG(ANON_PAGES), PG(ANON_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED, at),
+	CHECK_EQ(do_mremap(current_vm->mm, to, PG(ANON_PAGES), PG(ANON_PAGES),
+			   MREMAP_MAYMOVE | MREMAP_FIXED, at),
 		 at);
 	check_filled_with(at, 3000);
 }
@@ -261,12 +269,12 @@ static void anon_moves(unsigned long at)
 static void anon_locks(unsigned long at)
 {
 	fill_with(at, 4000);
-	CHECK_EQ(do_mlock(at, PG(ANON_PAGES), 0), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, at, PG(ANON_PAGES), 0), 0);
 	for (unsigned long i = 0; i < ANON_PAGES; i++)
 		CHECK(frame_at(at + PG(i)));
 	check_filled_with(at, 4000);
-	CHECK_EQ(do_munlock(at, PG(ANON_PAGES)), 0);
-	CHECK_EQ(do_munmap(at, PG(ANON_PAGES / 2)), 0);
+	CHECK_EQ(do_munlock(current_vm->mm, at, PG(ANON_PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, at, PG(ANON_PAGES / 2)), 0);
 	(void)map_at(at, ANON_PAGES / 2, RW);
 }
 

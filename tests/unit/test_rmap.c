@@ -2,6 +2,7 @@
 /*
  * test_rmap.c: the LRU lists and the walks from a page to its entries.
  */
+#include <pagoda/rmap.h>
 #include "swap_process.h"
 
 static struct page *page_at(unsigned long addr)
@@ -11,7 +12,8 @@ static struct page *page_at(unsigned long addr)
 
 static unsigned long map_shared(unsigned long pages)
 {
-	return do_mmap(NULL, BASE, PG(pages), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
+	return do_mmap(current_vm->mm, NULL, BASE, PG(pages), RW,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0);
 }
 
 PAGODA_TEST(anonymous_page_is_on_the_inactive_list, "FT-41 PM-29")
@@ -25,7 +27,7 @@ PAGODA_TEST(anonymous_page_is_on_the_inactive_list, "FT-41 PM-29")
 	CHECK_EQ(lru_pages(LRU_INACTIVE_ANON), 40);
 	CHECK_EQ(page_count(page_at(BASE)), 1);
 	validate_lru();
-	CHECK_EQ(do_munmap(BASE, PG(40)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(40)), 0);
 	CHECK_EQ(lru_pages(LRU_INACTIVE_ANON), 0);
 }
 
@@ -39,8 +41,8 @@ PAGODA_TEST(page_in_a_batch_is_written_in_place, "FT-55")
 	page = page_at(BASE);
 	CHECK_EQ(page_count(page), 2);
 	CHECK_EQ(page_count_no_batch(page), 1);
-	CHECK_EQ(do_mprotect(BASE, PG(1), PROT_READ), 0);
-	CHECK_EQ(do_mprotect(BASE, PG(1), RW), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(1), RW), 0);
 	hosted_write8(BASE, 2);
 	CHECK_EQ(page_at(BASE), page);
 }
@@ -148,8 +150,8 @@ PAGODA_TEST(one_of_many_mappings_of_a_file_is_found_alone, "FX-01 AS-74")
 	for (unsigned int i = 0; i < nr; i++) {
 		unsigned int place = i * 7 % nr;
 
-		CHECK_EQ(do_mmap(file, BASE + PG(2 * place), PG(1), RW, MAP_SHARED | MAP_FIXED,
-				 PG(place)),
+		CHECK_EQ(do_mmap(current_vm->mm, file, BASE + PG(2 * place), PG(1), RW,
+				 MAP_SHARED | MAP_FIXED, PG(place)),
 			 BASE + PG(2 * place));
 		hosted_write32(BASE + PG(2 * place), place);
 	}
@@ -390,7 +392,7 @@ PAGODA_TEST(page_left_to_one_process_becomes_its_own, "FX-01 FT-55")
 	page = page_at(BASE);
 	for (int i = 0; i < 8; i++)
 		CHECK((mm[i] = dup_mm(current_vm->mm)));
-	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(1)), 0);
 	for (int i = 1; i < 8; i++)
 		write_in(mm[i], BASE, 0); /* copies */
 	CHECK_EQ(page_mapcount(page), 1);
@@ -445,14 +447,15 @@ PAGODA_TEST(walks_stay_right_across_fork_split_merge_mremap_exit, "FX-01 AS-31")
 				CHECK((mm[i] = dup_mm(mm[from])));
 			break;
 		case 1:
-			CHECK_EQ(do_mprotect(addr, PG(1), test_random_below(2) ? RW : PROT_READ),
+			CHECK_EQ(do_mprotect(current_vm->mm, addr, PG(1),
+					     test_random_below(2) ? RW : PROT_READ),
 				 0);
 			break;
 		case 2: /* away and back again */
-			CHECK_EQ(do_mremap(addr, PG(1), PG(1), MREMAP_MAYMOVE | MREMAP_FIXED,
-					   BASE + PG(64)),
+			CHECK_EQ(do_mremap(current_vm->mm, addr, PG(1), PG(1),
+					   MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(64)),
 				 BASE + PG(64));
-			CHECK_EQ(do_mremap(BASE + PG(64), PG(1), PG(1),
+			CHECK_EQ(do_mremap(current_vm->mm, BASE + PG(64), PG(1), PG(1),
 					   MREMAP_MAYMOVE | MREMAP_FIXED, addr),
 				 addr);
 			break;
@@ -476,7 +479,8 @@ PAGODA_TEST(file_page_is_unmapped_everywhere, "RC-43 RC-44 RC-45")
 
 	new_process();
 	CHECK_EQ(map_shared(4), BASE);
-	CHECK_EQ(do_mremap(BASE, 0, PG(4), MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(8)),
+	CHECK_EQ(do_mremap(current_vm->mm, BASE, 0, PG(4), MREMAP_MAYMOVE | MREMAP_FIXED,
+			   BASE + PG(8)),
 		 BASE + PG(8));
 	hosted_write32(BASE, 77);
 	CHECK_EQ(hosted_read32(BASE + PG(8)), 77);
@@ -513,7 +517,7 @@ PAGODA_TEST(reclaimed_pages_count_in_the_highest_rss, "AS-10")
 	unlock_page(page);
 	CHECK_EQ(get_mm_rss(current_vm->mm), 3);
 	CHECK_EQ(get_mm_hiwater_rss(current_vm->mm), 4);
-	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(4)), 0);
 	CHECK_EQ(get_mm_hiwater_rss(current_vm->mm), 4);
 }
 
@@ -525,7 +529,7 @@ PAGODA_TEST(locked_region_keeps_its_pages, "AS-59")
 	new_process();
 	CHECK_EQ(map_shared(1), BASE);
 	hosted_write32(BASE, 1);
-	CHECK_EQ(do_mlock(BASE, PG(1), 0), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, BASE, PG(1), 0), 0);
 	page = page_at(BASE);
 	lock_page(page);
 	page_referenced(page, &info);
@@ -539,7 +543,7 @@ PAGODA_TEST(locked_region_keeps_its_pages, "AS-59")
 	CHECK(!PageMlocked(page) && PageLRU(page));
 	lru_cull_mlocked(page);
 	unlock_page(page);
-	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(1)), 0);
 	CHECK_EQ(nr_mlocked_pages(), 0); /* no matter how it ends */
 }
 
@@ -608,22 +612,24 @@ static void one_round(unsigned int round)
 	struct hosted_task *child;
 
 	map_at(BASE, 8, RW);
-	CHECK_EQ(do_mmap(NULL, BASE + PG(4), PG(4), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE + PG(4), PG(4), RW,
+			 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
 		 BASE + PG(4));
 	for (u32 i = 0; i < 8; i++)
 		hosted_write32(BASE + PG(i), round + i);
 	child = hosted_fork(HOSTED_ANY_CPU, child_writes, (void *)(unsigned long)round);
 	CHECK(child);
-	CHECK_EQ(do_mremap(BASE, PG(4), PG(4), MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
-	CHECK_EQ(do_mlock(to, PG(2), 0), 0);
+	CHECK_EQ(do_mremap(current_vm->mm, BASE, PG(4), PG(4), MREMAP_MAYMOVE | MREMAP_FIXED, to),
+		 to);
+	CHECK_EQ(do_mlock(current_vm->mm, to, PG(2), 0), 0);
 	for (u32 i = 0; i < 4; i++)
 		CHECK_EQ(hosted_read32(to + PG(i)), round + i);
-	CHECK_EQ(do_munlock(to, PG(1)), 0);
-	CHECK_EQ(do_munmap(to, PG(4)), 0);
+	CHECK_EQ(do_munlock(current_vm->mm, to, PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, to, PG(4)), 0);
 	hosted_wait(child);
 	for (u32 i = 4; i < 8; i++)
 		CHECK_EQ(hosted_read32(BASE + PG(i)), round);
-	CHECK_EQ(do_munmap(BASE, PG(8)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(8)), 0);
 }
 
 static void walk_against_everything(void)

@@ -8,6 +8,7 @@
 #include "address_space.h"
 #include "swap_disk.h"
 
+#include <pagoda/rmap.h>
 #include <pagoda/lru.h>
 #include <pagoda/vmscan.h>
 #include <mm/reclaim/reclaim_policy.h>
@@ -152,7 +153,9 @@ PAGODA_TEST(shared_pages_go_out_and_come_back_by_read_write_and_fault, "SW-03 FT
 	check_shared(0, 20);
 	CHECK_EQ(write_word(20, 7), 8); /* the rest of the page stays */
 	new_process();
-	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &file.file, BASE, PG(FILE_PAGES), RW,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	majors = current_vm->maj_flt;
 	CHECK_EQ(hosted_read64(BASE + PG(40) + 8), word_of(40));
 	CHECK_EQ(current_vm->maj_flt, majors + 1);
@@ -178,7 +181,9 @@ static void map_clean_pages(void)
 	start(256);
 	push_out_all(FILE_PAGES);
 	new_process();
-	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &file.file, BASE, PG(FILE_PAGES), RW,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	for (unsigned long i = 0; i < FILE_PAGES; i++)
 		CHECK_EQ(hosted_read64(BASE + PG(i) + 8), word_of(i));
 }
@@ -232,11 +237,11 @@ static void stores_survive(void (*unmap)(void))
 
 static void by_munmap(void)
 {
-	CHECK_EQ(do_munmap(BASE, PG(FILE_PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(FILE_PAGES)), 0);
 }
 static void by_dontneed(void)
 {
-	CHECK_EQ(do_madvise(BASE, PG(FILE_PAGES), 4), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(FILE_PAGES), 4), 0);
 }
 static void by_mapping_over(void)
 {
@@ -246,15 +251,15 @@ static void by_mremap_and_munmap(void)
 {
 	unsigned long target = BASE + 4 * PG(FILE_PAGES);
 
-	CHECK_EQ(do_mremap(BASE, PG(FILE_PAGES), PG(FILE_PAGES), MREMAP_MAYMOVE | MREMAP_FIXED,
-			   target),
+	CHECK_EQ(do_mremap(current_vm->mm, BASE, PG(FILE_PAGES), PG(FILE_PAGES),
+			   MREMAP_MAYMOVE | MREMAP_FIXED, target),
 		 target);
-	CHECK_EQ(do_munmap(target, PG(FILE_PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, target, PG(FILE_PAGES)), 0);
 }
 static void by_mprotect_and_munmap(void)
 {
-	CHECK_EQ(do_mprotect(BASE, PG(FILE_PAGES), PROT_READ), 0);
-	CHECK_EQ(do_mprotect(BASE, PG(FILE_PAGES), PROT_NONE), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(FILE_PAGES), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(FILE_PAGES), PROT_NONE), 0);
 	by_munmap();
 }
 static void by_exit(void)
@@ -289,8 +294,12 @@ PAGODA_TEST(a_hole_leaves_private_copies, "AS-74")
 
 	start(128);
 	new_process();
-	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_PRIVATE | MAP_FIXED, 0), BASE);
-	CHECK_EQ(do_mmap(&file.file, other, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), other);
+	CHECK_EQ(do_mmap(current_vm->mm, &file.file, BASE, PG(FILE_PAGES), RW,
+			 MAP_PRIVATE | MAP_FIXED, 0),
+		 BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &file.file, other, PG(FILE_PAGES), RW,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 other);
 	hosted_write64(BASE + PG(5) + 16, 77);
 	CHECK_EQ(hosted_read64(BASE + PG(6) + 8), word_of(6));
 	CHECK_EQ(hosted_read64(other + PG(5) + 8), word_of(5));
@@ -310,7 +319,9 @@ PAGODA_TEST(a_page_that_is_mapped_again_is_unmapped_by_truncation, "AS-74")
 
 	start(128);
 	new_process();
-	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &file.file, BASE, PG(FILE_PAGES), RW,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	CHECK_EQ(hosted_read64(BASE + PG(3) + 8), word_of(3));
 	page = find_get_page(&file.mapping, 3);
 	CHECK(page);
@@ -373,7 +384,9 @@ PAGODA_TEST(neighbours_come_back_in_one_read, "FX-12 SW-11")
 	start(128);
 	push_out_all(FILE_PAGES);
 	new_process();
-	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &file.file, BASE, PG(FILE_PAGES), RW,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	majors = current_vm->maj_flt;
 	for (unsigned long i = 0; i < FILE_PAGES; i++)
 		CHECK_EQ(hosted_read64(BASE + PG(i) + 8), word_of(i));
@@ -590,7 +603,9 @@ PAGODA_TEST_CONFIG(reads_writes_reclaim_truncation_and_swapoff_at_once, "SW-15 R
 	swap_on(256);
 	open_shared(FILE_PAGES);
 	new_process();
-	CHECK_EQ(do_mmap(&file.file, BASE, PG(FILE_PAGES), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &file.file, BASE, PG(FILE_PAGES), RW,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	for (unsigned long i = 0; i < CHAOS_WORKERS; i++)
 		tasks[i] = hosted_clone((int)i % 4, chaos_worker, (void *)i);
 	off = hosted_spawn("swapoff", HOSTED_ANY_CPU, chaos_swapoff, NULL);

@@ -6,14 +6,11 @@
  */
 #include "smp_worker.h"
 
+#include <pagoda/abi/signal.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/vmstat.h>
 #include <asm/pgalloc.h>
 #include <asm/tlb.h>
-
-#define SIGSEGV	    11
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
 
 /* ---- A page shared with a worker ------------------------------------------------------------ */
 
@@ -47,7 +44,7 @@ SMP_TEST(munmap_stops_the_other_cpu, "XC-03")
 	struct worker w;
 	unsigned long addr = share_a_page(&w);
 
-	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, addr, PAGE_SIZE), 0);
 	order(&w, do_read);
 	CHECK(!w.ok);
 	CHECK_EQ(w.sig.signo, SIGSEGV);
@@ -60,7 +57,7 @@ SMP_TEST(mprotect_stops_the_other_cpu, "XC-03")
 	struct worker w;
 	unsigned long addr = share_a_page(&w);
 
-	CHECK_EQ(do_mprotect(addr, PAGE_SIZE, PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, addr, PAGE_SIZE, PROT_READ), 0);
 	order(&w, do_write);
 	CHECK(!w.ok);
 	CHECK_EQ(w.sig.signo, SIGSEGV);
@@ -75,7 +72,8 @@ SMP_TEST(mremap_stops_the_other_cpu, "XC-03")
 	struct worker w;
 	unsigned long addr = share_a_page(&w), target = map_pages(1, PROT_NONE), moved;
 
-	moved = do_mremap(addr, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+	moved = do_mremap(current_vm->mm, addr, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			  target);
 	CHECK_EQ(moved, target);
 	order(&w, do_read);
 	CHECK(!w.ok);
@@ -133,7 +131,8 @@ SMP_TEST(moved_page_is_flushed_before_reclaim_can_find_it, "SM-07 AS-53")
 	addr = map_pages(1, RW_);
 	target = map_pages(1, RW_);
 	start_watching(&w, addr);
-	CHECK_EQ(do_mremap(addr, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, target),
+	CHECK_EQ(do_mremap(current_vm->mm, addr, PAGE_SIZE, PAGE_SIZE,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, target),
 		 target);
 	end_order(&w);
 	CHECK(w.ok);
@@ -146,11 +145,11 @@ SMP_TEST(dirty_shared_page_is_flushed_before_it_can_be_cleaned, "AS-51")
 	struct worker w;
 
 	CHECK_EQ(hosted_process_create(), 0);
-	addr = do_mmap(NULL, 0, 2 * PAGE_SIZE, RW_, MAP_SHARED | MAP_ANONYMOUS, 0);
+	addr = do_mmap(current_vm->mm, NULL, 0, 2 * PAGE_SIZE, RW_, MAP_SHARED | MAP_ANONYMOUS, 0);
 	CHECK(!IS_ERR_VALUE(addr));
 	hosted_write32(addr + PAGE_SIZE, 1); /* keeps the table */
 	start_watching(&w, addr);
-	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, addr, PAGE_SIZE), 0);
 	end_order(&w);
 	CHECK(w.ok);
 	end_worker(&w);
@@ -224,7 +223,7 @@ SMP_TEST(mprotect_flushes_though_the_last_page_loses_nothing, "")
 	w.value = 2;
 	order(&w, do_write);
 	CHECK(hosted_user_read(addr + PAGE_SIZE, &value, sizeof(value)));
-	CHECK_EQ(do_mprotect(addr, 2 * PAGE_SIZE, PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, addr, 2 * PAGE_SIZE, PROT_READ), 0);
 	order(&w, do_write);
 	CHECK(!w.ok);
 	CHECK_EQ(w.sig.code, SEGV_ACCERR);
@@ -249,11 +248,11 @@ static void use_tables(void *arg)
 	struct other_user *u = arg;
 	unsigned long flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 
-	CHECK_EQ(do_munmap(u->addr, 2 * PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, u->addr, 2 * PAGE_SIZE), 0);
 	drain_pgt_cache();
 	__atomic_store_n(&u->ready, 1, __ATOMIC_RELEASE);
 	wait_for(&u->begin);
-	CHECK_EQ(do_mmap(NULL, u->addr, PAGE_SIZE, RW_, flags, 0), u->addr);
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, u->addr, PAGE_SIZE, RW_, flags, 0), u->addr);
 	hosted_write32(u->addr, 7);
 	__atomic_store_n(&u->ready, 2, __ATOMIC_RELEASE);
 	wait_for(&u->end);
@@ -270,7 +269,7 @@ SMP_TEST(tables_of_an_ended_region_serve_no_cpu, "SM-07")
 	wait_for(&user.ready);
 	order(&w, do_read); /* after the fork's flush it remembers everything again */
 	CHECK(w.ok);
-	CHECK_EQ(do_munmap(user.addr, 2 * PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, user.addr, 2 * PAGE_SIZE), 0);
 	__atomic_store_n(&user.begin, 1, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&user.ready, __ATOMIC_ACQUIRE) != 2)
 		port_yield(); /* the child's tables are ours, from the quicklist */
@@ -295,7 +294,7 @@ SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07")
 	for (unsigned int pages = TLB_BATCH_PAGES - 1; pages <= TLB_BATCH_PAGES + 1; pages++) {
 		unsigned long addr = 0x40000000;
 
-		CHECK_EQ(do_mmap(NULL, addr, pages * PAGE_SIZE, RW_,
+		CHECK_EQ(do_mmap(current_vm->mm, NULL, addr, pages * PAGE_SIZE, RW_,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0),
 			 addr);
 		for (unsigned int i = 0; i < pages; i++)
@@ -303,7 +302,7 @@ SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07")
 		w.addr = addr;
 		order(&w, do_read); /* CPU 1 knows the table */
 		CHECK(w.ok);
-		CHECK_EQ(do_munmap(addr, pages * PAGE_SIZE), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, addr, pages * PAGE_SIZE), 0);
 		drain_pgt_cache();
 		order(&w, do_read);
 		CHECK(!w.ok);
@@ -314,7 +313,6 @@ SMP_TEST(table_that_goes_after_the_flush_of_its_pages_serves_no_cpu, "SM-07")
 
 /* ---- Two at once ----------------------------------------------------------------------------- */
 
-#define MADV_DONTNEED 4
 #define SPREAD_TABLES 100 /* a page in each */
 
 static void drop_when_dropped(struct worker *w)
@@ -324,7 +322,7 @@ static void drop_when_dropped(struct worker *w)
 	while (!entry_is_gone(w->addr))
 		;
 	/* the other is at it, or has not told us */
-	w->ok &= !do_madvise(w->addr, PAGE_SIZE, MADV_DONTNEED);
+	w->ok &= !do_madvise(current_vm->mm, w->addr, PAGE_SIZE, MADV_DONTNEED);
 	w->ok &= hosted_user_read(w->addr, &w->value, sizeof(w->value));
 }
 
@@ -334,7 +332,8 @@ SMP_TEST(a_page_dropped_by_two_is_gone_for_both, "")
 	struct worker w;
 
 	CHECK_EQ(hosted_process_create(), 0);
-	addr = do_mmap(NULL, 0, len, RW_, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	addr = do_mmap(current_vm->mm, NULL, 0, len, RW_,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
 	CHECK(!IS_ERR_VALUE(addr));
 	addr = ALIGN(addr, PMD_SIZE);
 	len -= PMD_SIZE;
@@ -347,7 +346,7 @@ SMP_TEST(a_page_dropped_by_two_is_gone_for_both, "")
 		start_order(&w, drop_when_dropped);
 		while (__atomic_load_n(&w.value, __ATOMIC_ACQUIRE))
 			port_cpu_relax();
-		CHECK_EQ(do_madvise(addr, len, MADV_DONTNEED), 0);
+		CHECK_EQ(do_madvise(current_vm->mm, addr, len, MADV_DONTNEED), 0);
 		end_order(&w);
 		CHECK(w.ok);
 		CHECK_EQ(w.value, 0);
@@ -360,10 +359,10 @@ SMP_TEST(widening_rights_needs_no_ipi, "SM-08")
 	struct worker w;
 	unsigned long addr = share_a_page(&w), ipis;
 
-	CHECK_EQ(do_mprotect(addr, PAGE_SIZE, PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, addr, PAGE_SIZE, PROT_READ), 0);
 	order(&w, do_read);
 	ipis = vm_event(tlb_ipi);
-	CHECK_EQ(do_mprotect(addr, PAGE_SIZE, RW_), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, addr, PAGE_SIZE, RW_), 0);
 	hosted_write32(addr, 5);
 	CHECK_EQ(vm_event(tlb_ipi), ipis);
 	w.value = 6;
@@ -415,7 +414,7 @@ PAGODA_TEST_CONFIG(flush_goes_to_cpus_in_the_mask, "SM-05", .nr_cpus = 4)
 	struct worker w;
 	unsigned long addr = share_a_page(&w), ipis = vm_event(tlb_ipi);
 
-	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, addr, PAGE_SIZE), 0);
 	CHECK_EQ(vm_event(tlb_ipi), ipis + 1);
 	end_worker(&w);
 }
@@ -436,10 +435,10 @@ SMP_TEST(lazy_cpu_is_told_once, "CS-06 CS-07 SM-05")
 	hosted_write8(addr + PAGE_SIZE, 1);
 	hosted_wait(hosted_clone(1, do_nothing, NULL));
 	ipis = vm_event(tlb_ipi);
-	CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, addr, PAGE_SIZE), 0);
 	CHECK_LE(vm_event(tlb_ipi), ipis + 1);
 	ipis = vm_event(tlb_ipi);
-	CHECK_EQ(do_munmap(addr + PAGE_SIZE, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, addr + PAGE_SIZE, PAGE_SIZE), 0);
 	CHECK_EQ(vm_event(tlb_ipi), ipis);
 }
 
@@ -467,7 +466,7 @@ SMP_TEST(lazy_cpu_that_left_comes_back, "CS-07")
 	task = hosted_clone(1, park_until_told, &w);
 	while (!__atomic_load_n(&w.done, __ATOMIC_ACQUIRE) || !hosted_cpu_is_idle(1))
 		port_yield();
-	CHECK_EQ(do_munmap(w.addr + PAGE_SIZE, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, w.addr + PAGE_SIZE, PAGE_SIZE), 0);
 	__atomic_store_n(&w.orders, 1, __ATOMIC_RELEASE);
 	port_unpark(hosted_vm_task(task));
 	hosted_wait(task);
@@ -496,7 +495,7 @@ SMP_TEST(sleeping_threads_cpu_gets_one_ipi, "CS-06 CS-07")
 		unsigned long addr = map_pages(1, RW_);
 
 		hosted_write32(addr, 3);
-		CHECK_EQ(do_munmap(addr, PAGE_SIZE), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, addr, PAGE_SIZE), 0);
 	}
 	CHECK_LE(vm_event(tlb_ipi), ipis + 1);
 	__atomic_store_n(&w.orders, 1, __ATOMIC_RELEASE);
@@ -539,7 +538,7 @@ static void reuse_frames_of_a_running_writer(unsigned int rounds)
 		hosted_write8(w.addr, 1);
 		start_order(&w, keep_writing);
 		port_yield();
-		CHECK_EQ(do_munmap(w.addr, PAGE_SIZE), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, w.addr, PAGE_SIZE), 0);
 		for (unsigned int i = 0; i < ARRAY_SIZE(kernel_page); i++) {
 			kernel_page[i] = __get_free_page(GFP_KERNEL);
 			CHECK(kernel_page[i]);
@@ -617,7 +616,7 @@ PAGODA_TEST_CONFIG(a_third_cpu_gets_no_frame_that_is_written_to, "SM-07", .nr_cp
 			hosted_write8(w.addr + i * PAGE_SIZE, 1);
 		start_order(&w, write_all_until_refused);
 		port_yield();
-		CHECK_EQ(do_munmap(w.addr, THIRD_CPU_PAGES * PAGE_SIZE), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, w.addr, THIRD_CPU_PAGES * PAGE_SIZE), 0);
 		end_order(&w);
 	}
 	__atomic_store_n(&taker_stops, 1, __ATOMIC_RELEASE);
@@ -657,7 +656,7 @@ static void race_on_faults(unsigned int rounds, unsigned int nr_workers)
 		for (unsigned int i = 0; i < RACE_PAGES; i++)
 			CHECK_EQ(hosted_read32(self.addr + i * PAGE_SIZE), nr_workers + 1);
 		CHECK_EQ(get_mm_rss(port_current()->mm), rss + RACE_PAGES);
-		CHECK_EQ(do_munmap(self.addr, RACE_PAGES * PAGE_SIZE), 0);
+		CHECK_EQ(do_munmap(current_vm->mm, self.addr, RACE_PAGES * PAGE_SIZE), 0);
 	}
 	for (unsigned int i = 0; i < nr_workers; i++)
 		end_worker(&w[i]);
@@ -676,8 +675,7 @@ PAGODA_TEST_CONFIG(racing_faults_keep_one_frame_step_by_step, "SM-09", .nr_cpus 
 
 /* ---- Everything at once ---------------------------------------------------------------------- */
 
-#define STRESS_PAGES  32
-#define MADV_DONTNEED 4
+#define STRESS_PAGES 32
 
 struct stress {
 	u64 seed;
@@ -710,25 +708,26 @@ static void stress_step(struct stress *s)
 
 	switch (draw(s) % 12) {
 	case 8:
-		(void)!do_madvise(at, nr * PAGE_SIZE, MADV_DONTNEED);
+		(void)!do_madvise(current_vm->mm, at, nr * PAGE_SIZE, MADV_DONTNEED);
 		break;
 	case 9:
-		(void)!do_mremap(at, nr * PAGE_SIZE, (1 + draw(s) % nr) * PAGE_SIZE, MREMAP_MAYMOVE,
-				 0);
+		(void)!do_mremap(current_vm->mm, at, nr * PAGE_SIZE, (1 + draw(s) % nr) * PAGE_SIZE,
+				 MREMAP_MAYMOVE, 0);
 		break;
 	case 10:
-		(void)!(draw(s) & 1 ? do_mlock(at, nr * PAGE_SIZE, 0)
-				    : do_munlock(at, nr * PAGE_SIZE));
+		(void)!(draw(s) & 1 ? do_mlock(current_vm->mm, at, nr * PAGE_SIZE, 0)
+				    : do_munlock(current_vm->mm, at, nr * PAGE_SIZE));
 		break;
 	case 0:
-		(void)!do_munmap(at, nr * PAGE_SIZE);
+		(void)!do_munmap(current_vm->mm, at, nr * PAGE_SIZE);
 		break;
 	case 1:
-		(void)!do_mprotect(at, nr * PAGE_SIZE, draw(s) & 1 ? PROT_READ : RW_);
+		(void)!do_mprotect(current_vm->mm, at, nr * PAGE_SIZE,
+				   draw(s) & 1 ? PROT_READ : RW_);
 		break;
 	case 2:
 	case 3:
-		(void)!do_mmap(NULL, at, nr * PAGE_SIZE, RW_,
+		(void)!do_mmap(current_vm->mm, NULL, at, nr * PAGE_SIZE, RW_,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
 		break;
 	case 4:

@@ -10,8 +10,6 @@
 #include <pagoda/uaccess.h>
 #include <pagoda/vmalloc.h>
 
-#define MADV_DONTNEED 4
-
 /* ---- Areas ------------------------------------------------------------------------------- */
 
 PAGODA_TEST(swapon_checks_the_header, "SW-13")
@@ -227,7 +225,7 @@ PAGODA_TEST(a_slot_of_many_processes_is_free_again, "SW-05")
 	while (others--)
 		swap_free(entry);
 	CHECK_EQ(hosted_read32(BASE), 7);
-	CHECK_EQ(do_munmap(BASE, PG(1)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(1)), 0);
 	CHECK_EQ(atomic_long_read(&nr_swap_pages), 63);
 	swap_off();
 }
@@ -310,7 +308,7 @@ PAGODA_TEST_CONFIG(the_last_free_group_is_found_in_logarithmic_steps, "FX-12", .
 	CHECK_EQ(swp_offset(page_swap_entry(page)) / group, pages / group - 2);
 	delete_from_swap_cache(page);
 	unlock_page(page);
-	CHECK_EQ(do_munmap(BASE, PAGE_SIZE), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PAGE_SIZE), 0);
 	for (u32 i = 1; i < pages; i++)
 		if (i < group || (i % group == 0 && i / group != pages / group - 2))
 			swap_free(swp_entry(0, i));
@@ -386,7 +384,7 @@ PAGODA_TEST(read_ahead_stops_at_an_empty_entry, "FT-51 SW-11")
 	swap_on(64);
 	process_with(8);
 	swap_out_range(8);
-	CHECK_EQ(do_madvise(BASE + PG(3), PAGE_SIZE, MADV_DONTNEED), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE + PG(3), PAGE_SIZE, MADV_DONTNEED), 0);
 	reads = vm_event(pswpin);
 	CHECK_EQ(hosted_read64(BASE), 0x1234567);
 	CHECK_EQ(vm_event(pswpin), reads + 3);
@@ -463,7 +461,7 @@ PAGODA_TEST(forced_writes_do_not_open_a_region, "FT-24 FT-50")
 {
 	swap_on(64);
 	process_with(2);
-	CHECK_EQ(do_mprotect(BASE, PG(2), PROT_READ), 0);
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(2), PROT_READ), 0);
 	swap_out_range(2);
 	force_write(BASE, 7); /* from the swap entry */
 	CHECK_EQ(hosted_read32(BASE + PG(1)), 0x1234568);
@@ -711,12 +709,12 @@ PAGODA_TEST(region_calls_take_swapped_pages_along, "SW-03")
 	swap_on(128);
 	process_with(32);
 	swap_out_range(32);
-	CHECK_EQ(do_mprotect(BASE, PG(4), PROT_READ), 0);
-	moved = do_mremap(BASE + PG(16), PG(8), PG(8), MREMAP_MAYMOVE | MREMAP_FIXED,
-			  BASE + PG(100));
+	CHECK_EQ(do_mprotect(current_vm->mm, BASE, PG(4), PROT_READ), 0);
+	moved = do_mremap(current_vm->mm, BASE + PG(16), PG(8), PG(8),
+			  MREMAP_MAYMOVE | MREMAP_FIXED, BASE + PG(100));
 	CHECK_EQ(moved, BASE + PG(100));
-	CHECK_EQ(do_madvise(BASE + PG(8), PG(4), MADV_DONTNEED), 0);
-	CHECK_EQ(do_munmap(BASE + PG(24), PG(8)), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE + PG(8), PG(4), MADV_DONTNEED), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE + PG(24), PG(8)), 0);
 	CHECK_EQ(atomic_long_read(&mm_of_current()->swap_usage), 20);
 	check_mm();
 	validate_swap();

@@ -37,7 +37,9 @@ static void make_process(void)
 	map_at(B_AT, 4, RW);
 	map_at(NONE_AT, 2, PROT_NONE);
 	shared_file = shmem_zero_setup(PG(2), true);
-	CHECK_EQ(do_mmap(shared_file, SHARED_AT, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), SHARED_AT);
+	CHECK_EQ(do_mmap(current_vm->mm, shared_file, SHARED_AT, PG(2), RW, MAP_SHARED | MAP_FIXED,
+			 0),
+		 SHARED_AT);
 	fill(4);
 	hosted_write32(B_AT, 1);
 	hosted_write32(SHARED_AT, 2);
@@ -189,7 +191,8 @@ PAGODA_TEST(the_validator_of_a_files_regions_finds_damage, "XC-06")
 	struct vm_area_struct *first, *second;
 
 	make_process();
-	CHECK_EQ(do_mmap(shared_file, SHARED_AT + PG(8), PG(1), RW, MAP_SHARED | MAP_FIXED, PG(1)),
+	CHECK_EQ(do_mmap(current_vm->mm, shared_file, SHARED_AT + PG(8), PG(1), RW,
+			 MAP_SHARED | MAP_FIXED, PG(1)),
 		 SHARED_AT + PG(8));
 	root = &shared_file->f_mapping->i_mmap_shared;
 	first = find_vma(mm, SHARED_AT);

@@ -298,7 +298,7 @@ PAGODA_TEST(mapped_pages_are_unmapped_by_the_reverse_map, "FX-01 RC-43 RC-40")
 	CHECK_EQ(hosted_read32(BASE + PG(39)), 5);
 	for (int i = 0; i < 39; i++)
 		CHECK_EQ(hosted_read32(BASE + PG(i)), disk_word(i));
-	CHECK_EQ(do_munmap(BASE, PG(40)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(40)), 0);
 	disk_close(&disk);
 }
 
@@ -307,16 +307,16 @@ PAGODA_TEST(locked_pages_leave_the_lists_and_come_back, "AS-62 AS-59")
 	new_process();
 	disk_open(&disk, 16);
 	disk_map(&disk, BASE, MAP_SHARED);
-	CHECK_EQ(do_mlock(BASE, PG(16), 0), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, BASE, PG(16), 0), 0);
 	scan(1, 16);
 	CHECK_EQ(nr_mlocked_pages(), 16);
 	CHECK_EQ(lru_pages(LRU_INACTIVE_FILE), 0);
 	for (int i = 0; i < 16; i++)
 		CHECK(frame_at(BASE + PG(i)));
-	CHECK_EQ(do_munlock(BASE, PG(16)), 0);
+	CHECK_EQ(do_munlock(current_vm->mm, BASE, PG(16)), 0);
 	CHECK_EQ(nr_mlocked_pages(), 0);
 	CHECK_EQ(lru_pages(LRU_INACTIVE_FILE), 16);
-	CHECK_EQ(do_munmap(BASE, PG(16)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(16)), 0);
 	disk_close(&disk);
 }
 
@@ -349,7 +349,7 @@ PAGODA_TEST_CONFIG(enough_mapped_pages_start_swap_out, "RC-23 RC-39 RC-43 RC-36"
 	CHECK(frame_at(BASE) && !frame_at(BASE + PG(33)));
 	for (int i = 0; i < 200; i++)
 		CHECK_EQ(hosted_read32(BASE + PG(i)), disk_word(i));
-	CHECK_EQ(do_munmap(BASE, PG(200)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(200)), 0);
 	disk_close(&disk);
 }
 
@@ -544,7 +544,7 @@ static void write_and_read_mapped(unsigned long pages)
 	CHECK_GT(disk.writes, pages / 4);
 	wait_until_kswapd_sleeps();
 	check_mm();
-	CHECK_EQ(do_munmap(BASE, PG(pages)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(pages)), 0);
 	disk_close(&disk);
 }
 
@@ -582,7 +582,7 @@ PAGODA_TEST_CONFIG(page_with_buffers_stays_mapped, "RC-41", .options = "reclaim=
 	CHECK_EQ(disk_page(&disk, 2), page);
 	page->private = NULL;
 	put_page(page);
-	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(4)), 0);
 	disk_close(&disk);
 }
 
@@ -699,7 +699,7 @@ PAGODA_TEST_CONFIG(slow_disk_kills_nobody, "OM-17", .nr_cpus = 2, PRESSURE, .det
 	CHECK_GT(disk.writes, RAM_PAGES / 4);
 	for (unsigned long i = 0; i < pages; i += 7)
 		CHECK_EQ(hosted_read32(BASE + PG(i) + 8), (u32)i);
-	CHECK_EQ(do_munmap(BASE, PG(pages)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(pages)), 0);
 	__atomic_store_n(&disk_stops, 1, __ATOMIC_RELAXED);
 	hosted_wait(finisher);
 	disk.slow = false;

@@ -275,12 +275,13 @@ PAGODA_TEST(no_room_on_the_disk_is_told_to_the_writer, "")
 	/* Through a mapping: a hole without room for a block is SIGBUS, not lost data. */
 	new_process();
 	f->size = PG(4);
-	CHECK_EQ(do_mmap(&f->file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, BASE, PG(4), RW, MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	buf[0] = 1;
 	CHECK_EQ(hosted_read8(BASE + PG(2)), 0);
 	CHECK(!hosted_user_write(BASE + PG(2), buf, 1));
 	CHECK_EQ(hosted_signal().signo, SIGBUS);
-	CHECK_EQ(do_munmap(BASE, PG(4)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(4)), 0);
 	put_vm_file(&f->file);
 }
 
@@ -342,14 +343,15 @@ PAGODA_TEST(stores_through_a_mapping_reach_the_disk_each_time, "AS-51")
 	memset(buf, 'a', sizeof(buf));
 	CHECK_EQ(block_file_write(&f->file, buf, 3000, 0), 3000);
 	CHECK_EQ(fsync_file(&f->file), 0);
-	CHECK_EQ(do_mmap(&f->file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	CHECK_EQ(hosted_read8(BASE), 'a');
 	CHECK(!hosted_lookup_user(current_vm->mm, BASE).write); /* to notice the first store */
 	for (u8 c = 'b'; c <= 'd'; c++) {
 		hosted_write8(BASE + 10, c);
 		hosted_write8(BASE + 3500, c); /* past the end: memory's, not the file's */
 		CHECK_EQ(f->mapping.nr_dirty, 1);
-		CHECK_EQ(do_msync(BASE, PG(1), 4), 0);
+		CHECK_EQ(do_msync(current_vm->mm, BASE, PG(1), 4), 0);
 		CHECK_EQ(f->mapping.nr_dirty, 0);
 		CHECK_EQ(block_file_disk_byte(f, 10), c);
 		CHECK_EQ(block_file_disk_byte(f, 3060),
@@ -359,7 +361,7 @@ PAGODA_TEST(stores_through_a_mapping_reach_the_disk_each_time, "AS-51")
 		CHECK_EQ(buf[0], c);
 	}
 	hosted_write8(BASE + 10, 'z');
-	CHECK_EQ(do_munmap(BASE, PG(2)), 0); /* the entry's dirty bit is not lost */
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(2)), 0); /* the entry's dirty bit is not lost */
 	CHECK_EQ(fsync_file(&f->file), 0);
 	CHECK_EQ(block_file_disk_byte(f, 10), 'z');
 	put_vm_file(&f->file);
@@ -374,7 +376,8 @@ static struct block_file *grown_under_a_mapping(u64 size)
 	new_process();
 	memset(buf, 'a', sizeof(buf));
 	CHECK_EQ(block_file_write(&f->file, buf, sizeof(buf), 0), 1000);
-	CHECK_EQ(do_mmap(&f->file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, BASE, PG(2), RW, MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	hosted_write8(BASE, 'b');
 	CHECK(hosted_lookup_user(current_vm->mm, BASE).write);
 	f->size = size;
@@ -766,13 +769,15 @@ PAGODA_TEST(a_mapping_read_in_order_faults_major_rarely, "FX-11 FT-45")
 	unsigned long major;
 
 	new_process();
-	CHECK_EQ(do_mmap(&f->file, BASE, PG(512), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, BASE, PG(512), PROT_READ, MAP_SHARED | MAP_FIXED,
+			 0),
+		 BASE);
 	major = vm_event(pgmajfault);
 	for (u32 i = 0; i < 512; i++)
 		CHECK_EQ(hosted_read32(BASE + PG(i)), i);
 	CHECK_LT(vm_event(pgmajfault) - major, 10);
 	CHECK_EQ(vm_event(pgreadahead), 512);
-	CHECK_EQ(do_munmap(BASE, PG(512)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(512)), 0);
 	put_vm_file(&f->file);
 }
 
@@ -783,12 +788,14 @@ static void map_in_strides(u32 pages, u32 stride, unsigned long *major, unsigned
 	unsigned long before = vm_event(pgmajfault), used = 0;
 
 	new_process();
-	CHECK_EQ(do_mmap(&f->file, BASE, PG(pages), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(do_mmap(current_vm->mm, &f->file, BASE, PG(pages), PROT_READ,
+			 MAP_SHARED | MAP_FIXED, 0),
+		 BASE);
 	for (u32 i = 0; i < pages; i += stride, used++)
 		CHECK_EQ(hosted_read32(BASE + PG(i)), i);
 	*major = vm_event(pgmajfault) - before;
 	*unused = f->mapping.nrpages - used;
-	CHECK_EQ(do_munmap(BASE, PG(pages)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(pages)), 0);
 	put_vm_file(&f->file);
 }
 

@@ -13,11 +13,9 @@
 
 #include <string.h>
 
-#define POISON		     0x5a
-#define PAGES		     4ul
-#define MINE		     0x77 /* what the tests write */
-#define MADV_DONTNEED_	     4
-#define MADV_POPULATE_WRITE_ 23
+#define POISON 0x5a
+#define PAGES  4ul
+#define MINE   0x77 /* what the tests write */
 
 static void poison_all(void)
 {
@@ -73,7 +71,8 @@ ZEROED_TEST(shared_memory_is_zero, "FT-41")
 {
 	poison_all();
 	new_process();
-	CHECK_EQ(do_mmap(NULL, BASE, PG(PAGES), RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, BASE, PG(PAGES), RW,
+			 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0),
 		 BASE);
 	use_and_check(BASE, PAGES);
 }
@@ -89,17 +88,17 @@ ZEROED_TEST(memory_that_is_there_at_once_is_zero, "FT-41 AS-59")
 		unsigned long share = i & 1 ? MAP_SHARED : MAP_PRIVATE,
 			      at = BASE + PG(16) * (unsigned long)i;
 
-		CHECK_EQ(do_mmap(NULL, at, PG(PAGES), RW,
+		CHECK_EQ(do_mmap(current_vm->mm, NULL, at, PG(PAGES), RW,
 				 share | MAP_ANONYMOUS | MAP_FIXED | flags[i / 2], 0),
 			 at);
 		check_zero(at, PAGES);
 		use_and_check(at, PAGES);
 	}
 	map_at(BASE + PG(100), PAGES, RW);
-	CHECK_EQ(do_mlock(BASE + PG(100), PG(PAGES), 0), 0);
+	CHECK_EQ(do_mlock(current_vm->mm, BASE + PG(100), PG(PAGES), 0), 0);
 	use_and_check(BASE + PG(100), PAGES);
 	map_at(BASE + PG(200), PAGES, RW);
-	CHECK_EQ(do_madvise(BASE + PG(200), PG(PAGES), MADV_POPULATE_WRITE_), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE + PG(200), PG(PAGES), MADV_POPULATE_WRITE), 0);
 	use_and_check(BASE + PG(200), PAGES);
 }
 
@@ -109,10 +108,10 @@ ZEROED_TEST(heap_and_stack_are_zero, "FT-41 FT-22 AS-58")
 
 	poison_all();
 	new_process();
-	heap = do_brk(0);
-	CHECK_EQ(do_brk(heap + PG(PAGES)), heap + PG(PAGES));
+	heap = do_brk(current_vm->mm, 0);
+	CHECK_EQ(do_brk(current_vm->mm, heap + PG(PAGES)), heap + PG(PAGES));
 	use_and_check(heap, PAGES);
-	CHECK_EQ(do_mmap(NULL, stack, PG(1), RW, FIXED | MAP_GROWSDOWN, 0), stack);
+	CHECK_EQ(do_mmap(current_vm->mm, NULL, stack, PG(1), RW, FIXED | MAP_GROWSDOWN, 0), stack);
 	hosted_set_user_sp(stack - PG(PAGES));
 	use_and_check(stack - PG(PAGES), PAGES + 1);
 }
@@ -123,12 +122,12 @@ ZEROED_TEST(dropped_and_grown_memory_is_zero, "FT-41 AS-52 AS-66")
 	new_process();
 	map_at(BASE, PAGES, RW);
 	CHECK(hosted_user_fill(BASE, POISON, PG(PAGES)));
-	CHECK_EQ(do_madvise(BASE, PG(PAGES), MADV_DONTNEED_), 0);
+	CHECK_EQ(do_madvise(current_vm->mm, BASE, PG(PAGES), MADV_DONTNEED), 0);
 	use_and_check(BASE, PAGES);
-	CHECK_EQ(do_mremap(BASE, PG(PAGES), PG(3 * PAGES), 0, 0), BASE);
+	CHECK_EQ(do_mremap(current_vm->mm, BASE, PG(PAGES), PG(3 * PAGES), 0, 0), BASE);
 	use_and_check(BASE, 3 * PAGES);
 	CHECK(hosted_user_fill(BASE, POISON, PG(3 * PAGES)));
-	CHECK_EQ(do_munmap(BASE, PG(3 * PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(3 * PAGES)), 0);
 	map_at(BASE, 3 * PAGES, RW);
 	use_and_check(BASE, 3 * PAGES);
 }
@@ -191,7 +190,7 @@ ZEROED_TEST(private_copies_of_a_file_are_the_file, "FT-41 FT-46")
 		hosted_write32(BASE + PG(i), 0);
 	}
 	check_zero(BASE, PAGES);
-	CHECK_EQ(do_munmap(BASE, PG(PAGES)), 0);
+	CHECK_EQ(do_munmap(current_vm->mm, BASE, PG(PAGES)), 0);
 	disk_close(&file);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * tables.c: page tables of user space in bulk: emptying, freeing and copying ranges.
+ * page_tables.c: page tables of user space in bulk: emptying, freeing and copying ranges.
  *
  * Everything goes table by table: one descent and one turn of the lock for up to a
  * whole page of entries, counters added up in between, and a pause after it, so that others
@@ -24,6 +24,7 @@
  * Failure: only copy_page_range allocates (tables of the child, copies of pinned pages); what it
  * has copied is torn down with the child.
  */
+#include <pagoda/rmap.h>
 #include <pagoda/highmem.h>
 #include <pagoda/mempolicy.h>
 #include <pagoda/page_alloc.h>
