@@ -378,12 +378,32 @@ static struct files_struct *new_files(unsigned int size)
 	return files;
 }
 
-/* Make room for descriptor fd. files->lock is held, and dropped meanwhile. */
+/* Move the table into block, which has room for size descriptors. Returns the old table. */
+static void *move_table(struct files_struct *files, void *block, unsigned int size)
+{
+	unsigned int old_size = files->size;
+	void *old = files->fd;
+
+	lockdep_assert_held(&files->lock);
+	VM_BUG_ON(size <= old_size);
+	memcpy(block, files->fd, old_size * sizeof(struct file *));
+	memcpy((struct file **)block + size, files->open, old_size / 8);
+	memcpy((char *)((struct file **)block + size) + size / 8, files->cloexec, old_size / 8);
+	use_block(files, block, size);
+	return old;
+}
+
+/*
+ * Make room for descriptor fd. files->lock is held; it is dropped while memory is allocated, and
+ * again while the table that nobody uses any more is freed: vfree() may sleep. So the caller looks
+ * at the table anew.
+ */
 static int grow(struct files_struct *files, unsigned int fd)
 {
-	unsigned int size = files->size, old_size;
-	void *block, *old;
+	unsigned int size = files->size, unused_size;
+	void *block, *unused;
 
+	lockdep_assert_held(&files->lock);
 	while (size <= fd)
 		size *= 2;
 	spin_unlock(&files->lock);
@@ -391,17 +411,15 @@ static int grow(struct files_struct *files, unsigned int fd)
 	spin_lock(&files->lock);
 	if (!block)
 		return -ENOMEM;
-	if (files->size >= size) { /* a thread was faster */
-		free_block(block, size);
-		return 0;
+	unused = block;
+	unused_size = size;
+	if (files->size < size) { /* else a thread was faster */
+		unused_size = files->size;
+		unused = move_table(files, block, size);
 	}
-	old = files->fd;
-	old_size = files->size;
-	memcpy(block, files->fd, old_size * sizeof(struct file *));
-	memcpy((struct file **)block + size, files->open, old_size / 8);
-	memcpy((char *)((struct file **)block + size) + size / 8, files->cloexec, old_size / 8);
-	use_block(files, block, size);
-	free_block(old, old_size);
+	spin_unlock(&files->lock);
+	free_block(unused, unused_size);
+	spin_lock(&files->lock);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
  * Locking: clock_timers_lock, interrupts off, for all of them; not held while fn runs. timer_lock
  * (timer.c) is inside. Failure: none.
  */
+#include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <pagoda/spinlock.h>
 #include <pagoda/uaccess.h>
@@ -36,6 +37,7 @@ static void start_locked(struct clock_timer *ct)
 {
 	u64 offset = ct->of_day ? ktime_get_real_ns() - port_clock_ns() : 0;
 
+	lockdep_assert_held(&clock_timers_lock);
 	if (ct->expires_ns == 0)
 		return;
 	ktimer_start(&ct->timer, ct->expires_ns > offset ? ct->expires_ns - offset : 1);
@@ -46,6 +48,7 @@ static u64 expire_locked(struct clock_timer *ct)
 {
 	u64 now = now_on(ct), times = 1;
 
+	lockdep_assert_held(&clock_timers_lock);
 	if (!ct->expires_ns || now < ct->expires_ns)
 		return 0;
 	if (ct->interval_ns) {
@@ -83,6 +86,7 @@ static void go_on(struct clock_timer *ct)
 {
 	unsigned long flags;
 
+	VM_BUG_ON(!ct->fn);
 	spin_lock_irqsave(&clock_timers_lock, flags);
 	if (!ct->timer.expires_ns)
 		start_locked(ct);
@@ -119,6 +123,7 @@ static void get_locked(const struct clock_timer *ct, struct clock_timer_spec *ou
 {
 	u64 now = now_on(ct);
 
+	lockdep_assert_held(&clock_timers_lock);
 	out->interval_ns = ct->interval_ns;
 	out->value_ns = !ct->expires_ns ? 0 : ct->expires_ns > now ? ct->expires_ns - now : 1;
 }

@@ -83,6 +83,7 @@ static u64 time_of_locked(struct task_struct *t, bool thread, unsigned int part)
 {
 	struct task_usage u;
 
+	lockdep_assert_held(&tasklist_lock);
 	if (thread)
 		task_usage(t, &u);
 	else
@@ -138,6 +139,7 @@ int cpu_timer_init(struct cpu_timer *timer, int id, void (*fn)(struct cpu_timer 
 
 static void disarm_locked(struct cpu_timer *timer)
 {
+	lockdep_assert_held(&tasklist_lock);
 	list_del_init(&timer->link);
 	timer->expires_ns = 0;
 }
@@ -147,6 +149,7 @@ static bool expire_locked(struct cpu_timer *timer, u64 now)
 {
 	u64 times = 1;
 
+	lockdep_assert_held(&tasklist_lock);
 	if (!timer->expires_ns || now < timer->expires_ns)
 		return false;
 	if (timer->interval_ns) {
@@ -161,6 +164,7 @@ static bool expire_locked(struct cpu_timer *timer, u64 now)
 
 static void get_locked(const struct cpu_timer *timer, u64 now, struct clock_timer_spec *out)
 {
+	lockdep_assert_held(&tasklist_lock);
 	out->interval_ns = timer->interval_ns;
 	out->value_ns = !timer->expires_ns	  ? 0
 			: timer->expires_ns > now ? timer->expires_ns - now
@@ -172,6 +176,8 @@ static void set_locked(struct cpu_timer *timer, struct task_struct *t,
 {
 	u64 start = absolute ? 0 : now;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(!t->signal || !timer->fn);
 	disarm_locked(timer);
 	timer->interval_ns = new->interval_ns;
 	if (!new->value_ns)
@@ -224,6 +230,8 @@ static void check_timer_locked(struct cpu_timer *timer, const struct task_usage 
 	struct task_struct *t = timer->clock.pid->task;
 	u64 now;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(list_empty(&timer->link));
 	if (!t) { /* a thread that has ended */
 		disarm_locked(timer);
 		return;

@@ -505,6 +505,7 @@ static void unshare_sighand(struct task_struct *me, struct sighand_struct *new)
 {
 	struct sighand_struct *old = me->sighand;
 
+	VM_BUG_ON(me->signal->live != 1);
 	if (!new || atomic_read(&old->count) == 1) {
 		if (new)
 			put_sighand(new);

@@ -89,6 +89,8 @@ void process_usage(struct signal_struct *sig, struct task_usage *u)
 
 static void unlink_process_locked(struct task_struct *t)
 {
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(!thread_group_leader(t));
 	list_del_init(&t->sibling);
 	if (!t->signal->pgrp)
 		return;
@@ -112,6 +114,8 @@ void release_task_locked(struct task_struct *t)
 	struct signal_struct *sig = t->signal;
 	struct task_usage u;
 
+	VM_BUG_ON(t->state != TASK_ZOMBIE || t->pid_struct->task != t);
+	VM_BUG_ON(sig->nr_threads <= 0);
 	lockdep_assert_held(&tasklist_lock);
 	sched_charge(whom_to_charge(t), t);
 	task_usage(t, &u);
@@ -153,6 +157,7 @@ static bool is_left_stopped_locked(struct task_struct *t, struct task_struct *pa
 	struct pid *pgrp = t->signal->pgrp;
 	struct task_struct *ignored = parent ? NULL : t;
 
+	lockdep_assert_held(&tasklist_lock);
 	if (!parent)
 		parent = t->parent;
 	if (!pgrp || !parent->signal->pgrp)
@@ -165,6 +170,8 @@ static bool is_left_stopped_locked(struct task_struct *t, struct task_struct *pa
 /* If the end of t makes its stopped group an orphan, it is woken (POSIX). */
 static void kill_orphaned_pgrp_locked(struct task_struct *t)
 {
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(t->signal->live);
 	if (!is_left_stopped_locked(t, NULL))
 		return;
 	kill_pgrp_locked(t->signal->pgrp, SIGHUP, NULL);
@@ -174,6 +181,7 @@ static void kill_orphaned_pgrp_locked(struct task_struct *t)
 /* An adopted zombie: announce it; release it at once if its new parent does not care. */
 static void announce_zombie_locked(struct task_struct *child)
 {
+	lockdep_assert_held(&tasklist_lock);
 	if (child->state != TASK_ZOMBIE || child->signal->live)
 		return;
 	if (notify_parent_exit_locked(child)) {
@@ -190,6 +198,7 @@ struct left_groups {
 
 static void note_group_locked(struct left_groups *left, struct pid *pgrp)
 {
+	lockdep_assert_held(&tasklist_lock);
 	if (!pgrp || pgrp->left_by == left->id)
 		return;
 	pgrp->left_by = left->id;
@@ -203,6 +212,8 @@ static void adopt_locked(struct task_struct *child, struct task_struct *reaper)
 {
 	struct task_struct *t;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(!thread_group_leader(child) || !reaper->sighand);
 	list_move_tail(&child->sibling, &reaper->signal->children);
 	child->exit_signal = SIGCHLD; /* a new parent waits for no other: clone's choice ends */
 	list_for_each_entry(t, &child->signal->threads, thread_link) {
@@ -302,6 +313,7 @@ static void exit_address_space(struct task_struct *me)
 /* The last thread of a process that waits alone in execve or as a zombie leader may go on. */
 static void wake_group_waiter_locked(struct signal_struct *sig)
 {
+	lockdep_assert_held(&tasklist_lock);
 	if (sig->exec_task)
 		port_unpark(&sig->exec_task->vm);
 }
@@ -414,6 +426,9 @@ static void swap_leader_locked(struct task_struct *me, struct task_struct *old)
 {
 	struct pid *pid = me->pid_struct;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(me->signal != old->signal || me->signal->leader != old);
+	VM_BUG_ON(old->state != TASK_ZOMBIE || me->signal->live != 1);
 	me->pid_struct = old->pid_struct;
 	old->pid_struct = pid;
 	me->pid_struct->task = me;

@@ -411,6 +411,8 @@ static void link_thread_locked(struct task_struct *t)
 {
 	struct signal_struct *sig = t->signal;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(t->pid_struct->task || !list_empty(&t->task_link));
 	list_add_tail(&t->thread_link, &sig->threads);
 	sig->live++;
 	sig->nr_threads++;
@@ -424,6 +426,8 @@ static void link_thread_locked(struct task_struct *t)
 /* The process t leads: its parent, group and session. Kernel threads have none of the latter. */
 static void link_process_locked(struct task_struct *t, struct task_struct *parent)
 {
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(t->signal->leader != t || !list_empty(&t->sibling));
 	t->parent = parent;
 	list_add_tail(&t->sibling, &parent->signal->children);
 	if (!parent->signal->pgrp)

@@ -155,6 +155,7 @@ static void queue_waiter(struct futex_waiter *w)
 {
 	struct futex_bucket *b = bucket_of(&w->key);
 
+	VM_BUG_ON(w->task != current || !w->bitset);
 	spin_lock(&b->lock);
 	list_add_tail(&w->link, &b->waiters);
 	spin_unlock(&b->lock);
@@ -273,6 +274,7 @@ struct futex_waitv {
 
 static int get_waitv(unsigned long uwaiters, unsigned int nr, struct futex_waitv *v)
 {
+	VM_BUG_ON(!nr || nr > FUTEX_WAITV_MAX);
 	if (copy_from_user(v, uwaiters, nr * sizeof(*v)))
 		return -EFAULT;
 	for (unsigned int i = 0; i < nr; i++)
@@ -371,6 +373,8 @@ static void wake_waiter(struct futex_waiter *w)
 {
 	struct task_struct *t = w->task;
 
+	lockdep_assert_held(&bucket_of(&w->key)->lock);
+	VM_BUG_ON(list_empty(&w->link) || t->gone);
 	get_task(t);
 	list_del_init(&w->link);
 	port_unpark(&t->vm);
@@ -440,6 +444,9 @@ static long requeue_locked(const struct requeue *r, struct futex_bucket *b, stru
 	struct futex_waiter *w, *tmp;
 	long done = 0;
 
+	lockdep_assert_held(&b->lock);
+	lockdep_assert_held(&b2->lock);
+	VM_BUG_ON(b != bucket_of(&r->from) || b2 != bucket_of(&r->to));
 	list_for_each_entry_safe(w, tmp, &b->waiters, link) {
 		if (!same_key(&w->key, &r->from))
 			continue;
@@ -465,6 +472,7 @@ static int compare_without_fault(const struct requeue *r)
 	u32 now;
 	int error;
 
+	VM_BUG_ON(r->uaddr % sizeof(u32));
 	if (!r->expected)
 		return 0;
 	current->vm.pagefault_disabled++;

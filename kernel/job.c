@@ -12,6 +12,7 @@
  *
  * Locking: tasklist_lock for all of it. Failure: as the calls' contracts (POSIX) say.
  */
+#include <pagoda/bug.h>
 #include <pagoda/errno.h>
 #include <kernel/sched.h>
 #include <kernel/signal_internal.h>
@@ -23,6 +24,7 @@ struct task_struct *find_task_locked(int tid)
 {
 	struct pid *pid = find_pid_locked(tid);
 
+	lockdep_assert_held(&tasklist_lock);
 	return pid ? pid->task : NULL;
 }
 
@@ -44,6 +46,7 @@ struct task_struct *get_task_by_pid(int tid)
 
 struct task_struct *first_member_locked(struct pid *pgrp)
 {
+	lockdep_assert_held(&tasklist_lock);
 	if (list_empty(&pgrp->members[PIDTYPE_PGRP]))
 		return NULL;
 	return list_first_entry(&pgrp->members[PIDTYPE_PGRP], struct task_struct,
@@ -54,6 +57,7 @@ bool pgrp_is_orphaned_locked(struct pid *pgrp, struct task_struct *ignored)
 {
 	struct task_struct *t;
 
+	lockdep_assert_held(&tasklist_lock);
 	for_each_member(t, pgrp, PIDTYPE_PGRP) {
 		if (t == ignored || !t->signal->live || t->parent == idle_task() ||
 		    t->parent == child_reaper)
@@ -69,6 +73,7 @@ bool pgrp_has_stopped_locked(struct pid *pgrp)
 {
 	struct task_struct *t;
 
+	lockdep_assert_held(&tasklist_lock);
 	for_each_member(t, pgrp, PIDTYPE_PGRP)
 		if (t->signal->group_stop && t->signal->nr_to_stop == 0)
 			return true;
@@ -92,6 +97,7 @@ int kill_pgrp_locked(struct pid *pgrp, int signo, const struct siginfo *info)
 	struct task_struct *t;
 	int result = -ESRCH;
 
+	lockdep_assert_held(&tasklist_lock);
 	if (!pgrp)
 		return result;
 	for_each_member(t, pgrp, PIDTYPE_PGRP)
@@ -104,6 +110,7 @@ bool is_large_group_locked(const struct pid *pgrp)
 {
 	int n = 0;
 
+	lockdep_assert_held(&tasklist_lock);
 	for (const struct list_head *l = pgrp->members[PIDTYPE_PGRP].next;
 	     l != &pgrp->members[PIDTYPE_PGRP]; l = l->next)
 		if (++n > KILL_BATCH)
@@ -231,6 +238,7 @@ static long setpgid_locked(int pid, int pgid)
 	struct task_struct *t = find_task_locked(pid), *me = current->signal->leader;
 	struct pid *pgrp;
 
+	lockdep_assert_held(&tasklist_lock);
 	if (!t)
 		return -ESRCH;
 	if (!thread_group_leader(t))

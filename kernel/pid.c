@@ -63,6 +63,7 @@ static int take_number(void)
 {
 	int nr = find_free_number(last_pid + 1, PID_MAX);
 
+	lockdep_assert_held(&tasklist_lock);
 	if (nr < 0)
 		nr = find_free_number(RESERVED_PIDS, last_pid + 1);
 	if (nr < 0)
@@ -74,6 +75,8 @@ static int take_number(void)
 
 static int take_this_number(int nr)
 {
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(nr <= 0 || nr >= PID_MAX);
 	if (pid_map[nr / 64] & 1ul << nr % 64)
 		return -EEXIST;
 	set_bit((unsigned int)nr, pid_map);
@@ -108,6 +111,8 @@ struct pid *alloc_pid(int wanted)
 
 static void put_ref_locked(struct pid *pid)
 {
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(pid->refs <= 0);
 	if (--pid->refs == 0)
 		kmem_cache_free(pid_cache, pid);
 }
@@ -128,12 +133,14 @@ void put_pid_ref(struct pid *pid)
 
 void get_pid_locked(struct pid *pid)
 {
+	VM_BUG_ON(pid->users <= 0);
 	lockdep_assert_held(&tasklist_lock);
 	pid->users++;
 }
 
 void put_pid_locked(struct pid *pid)
 {
+	VM_BUG_ON(pid->users <= 0 || pid->refs <= 0);
 	lockdep_assert_held(&tasklist_lock);
 	if (--pid->users > 0)
 		return;
@@ -153,6 +160,7 @@ struct pid *find_pid_locked(int nr)
 {
 	struct pid *pid;
 
+	lockdep_assert_held(&tasklist_lock);
 	if (nr <= 0 || nr >= PID_MAX)
 		return NULL;
 	list_for_each_entry(pid, &pid_hash[nr % PID_HASH_SIZE], hash)
@@ -163,6 +171,7 @@ struct pid *find_pid_locked(int nr)
 
 int next_pid_locked(int after, struct task_struct **task)
 {
+	lockdep_assert_held(&tasklist_lock);
 	for (int nr = after + 1; nr < PID_MAX; nr++) {
 		unsigned long rest = pid_map[nr / 64] >> nr % 64;
 		struct pid *pid;
@@ -183,6 +192,8 @@ int next_pid_locked(int after, struct task_struct **task)
 
 void attach_pid_locked(struct task_struct *leader, enum pid_type type, struct pid *pid)
 {
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(!thread_group_leader(leader) || !list_empty(&leader->pid_link[type]));
 	get_pid_locked(pid);
 	list_add_tail(&leader->pid_link[type], &pid->members[type]);
 	if (type == PIDTYPE_PGRP) {
@@ -198,6 +209,8 @@ void detach_pid_locked(struct task_struct *leader, enum pid_type type)
 {
 	struct pid *pid = type == PIDTYPE_PGRP ? leader->signal->pgrp : leader->signal->session;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(!pid || list_empty(&leader->pid_link[type]));
 	list_del_init(&leader->pid_link[type]);
 	put_pid_locked(pid);
 }

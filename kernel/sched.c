@@ -119,6 +119,7 @@ static void add_to_tree(struct task_struct *t)
 {
 	struct rb_node **link = &ready.node, *parent = NULL;
 
+	lockdep_assert_held(&rq_lock);
 	while (*link) {
 		parent = *link;
 		link = t->queue_key_ns < task_of(parent)->queue_key_ns ? &parent->left
@@ -130,6 +131,7 @@ static void add_to_tree(struct task_struct *t)
 
 static noinline void enqueue_among_others(struct task_struct *t)
 {
+	VM_BUG_ON(nr_ready < 2);
 	if (t->queue_key_ns < first->queue_key_ns) {
 		add_to_tree(first);
 		first = t;
@@ -141,6 +143,8 @@ static noinline void enqueue_among_others(struct task_struct *t)
 /* Queue t by its queue_key_ns, behind its equals. */
 static __always_inline void enqueue(struct task_struct *t)
 {
+	VM_BUG_ON(t->state != TASK_RUNNING || t->running); /* (I1) */
+	VM_BUG_ON(t == this_cpu()->idle || t->gone);
 	lockdep_assert_held(&rq_lock);
 	nr_ready++;
 	if (unlikely(first))
@@ -153,6 +157,8 @@ static noinline struct task_struct *take_from_tree(void)
 {
 	struct task_struct *t = task_of(rb_first(&ready));
 
+	lockdep_assert_held(&rq_lock);
+	VM_BUG_ON(!t);
 	rb_erase(&t->rq_node, &ready, NULL);
 	return t;
 }
@@ -162,6 +168,7 @@ static __always_inline struct task_struct *dequeue_first(void)
 {
 	struct task_struct *t = first;
 
+	VM_BUG_ON(!t != !nr_ready);
 	lockdep_assert_held(&rq_lock);
 	if (!t)
 		return NULL;
@@ -175,6 +182,7 @@ static u64 last_key(void)
 {
 	struct task_struct *last = first && nr_ready > 1 ? task_of(rb_last(&ready)) : first;
 
+	lockdep_assert_held(&rq_lock);
 	return last ? last->queue_key_ns : floor_ns;
 }
 
@@ -256,6 +264,8 @@ static void finish_switch(void)
 	struct mm_struct *mm = c->dropped_mm;
 	bool gone = prev->gone; /* once on_cpu is clear, prev may run elsewhere */
 
+	lockdep_assert_irqs_disabled();
+	VM_BUG_ON(!prev || prev == current || !prev->on_cpu);
 	c->prev = NULL;
 	c->dropped_mm = NULL;
 	smp_store_release(&prev->on_cpu, false);
@@ -269,6 +279,8 @@ static void switch_to(struct task_struct *prev, struct task_struct *next)
 {
 	struct cpu_sched *c = this_cpu();
 
+	lockdep_assert_irqs_disabled();
+	VM_BUG_ON(prev == next || !next->running || next->gone);
 	while (smp_load_acquire(&next->on_cpu))
 		port_cpu_relax();
 	next->on_cpu = true;
@@ -287,6 +299,7 @@ static __always_inline struct task_struct *choose_next(struct task_struct *prev)
 {
 	struct task_struct *next = dequeue_first();
 
+	lockdep_assert_held(&rq_lock);
 	if (prev->state == TASK_RUNNING && prev != this_cpu()->idle) {
 		if (!next)
 			return prev;
@@ -303,6 +316,7 @@ static void schedule_locked(unsigned long flags)
 	struct task_struct *prev = current, *next;
 	u64 now = port_clock_ns();
 
+	VM_BUG_ON(!prev->running || (prev->gone && prev->state < TASK_ZOMBIE));
 	VM_BUG_ON(deferred_holds);
 	lockdep_assert_held(&rq_lock);
 	clear_work(prev, WORK_RESCHED);
@@ -345,6 +359,7 @@ void schedule_tail(void)
 
 void schedule_dead(void)
 {
+	VM_BUG_ON(current->state < TASK_ZOMBIE);
 	current->gone = true;
 	schedule();
 	panic("a dead task runs");
@@ -355,6 +370,7 @@ void schedule_dead(void)
 /* Sleep, once the task has been declared PARKED, until the deadline at the latest. */
 static void park_until(struct task_struct *me, u64 deadline_ns)
 {
+	VM_BUG_ON(me != current);
 	ktimer_start(&me->park_timer, deadline_ns);
 	schedule();
 	ktimer_cancel(&me->park_timer);
@@ -436,6 +452,7 @@ void stop_current(spinlock_t *siglock)
 {
 	unsigned long flags;
 
+	lockdep_assert_held(siglock);
 	spin_lock_irqsave(&rq_lock, flags);
 	current->state = TASK_STOPPED;
 	spin_unlock_irqrestore(&rq_lock, flags);
@@ -447,6 +464,7 @@ void continue_task(struct task_struct *t)
 {
 	unsigned long flags;
 
+	VM_BUG_ON(!t->signal);
 	spin_lock_irqsave(&rq_lock, flags);
 	wake_from(t, TASK_STOPPED);
 	spin_unlock_irqrestore(&rq_lock, flags);

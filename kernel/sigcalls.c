@@ -6,6 +6,7 @@
  * NSIG or below 0: -EINVAL; 0 only checks), then may_signal(): the same user, or CAP_KILL, or
  * SIGCONT within the session. Sets are 8 bytes; another sigsetsize is -EINVAL.
  */
+#include <pagoda/bug.h>
 #include <pagoda/mm.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
@@ -224,6 +225,7 @@ static int check_number(int signo)
 /* tasklist_lock held. */
 static int check_and_send(int signo, const struct siginfo *info, struct task_struct *t, bool group)
 {
+	lockdep_assert_held(&tasklist_lock);
 	if (check_number(signo))
 		return -EINVAL;
 	if (!may_signal(t, signo))
@@ -271,6 +273,7 @@ static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info)
 	int result = pgrp ? -ESRCH : check_number(signo), nr = 0, n = 0;
 	struct task_struct *t;
 
+	lockdep_assert_held(&tasklist_lock);
 	while ((nr = next_pid_locked(nr, &t))) {
 		if (is_wanted(t, pgrp)) {
 			int error = check_and_send(signo, info, t, true);

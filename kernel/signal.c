@@ -48,11 +48,13 @@
 
 static bool has_pending_locked(struct task_struct *t)
 {
+	lockdep_assert_held(&t->sighand->siglock);
 	return (t->pending.set | t->signal->shared_pending.set) & ~t->blocked;
 }
 
 static bool must_exit_locked(struct task_struct *t)
 {
+	lockdep_assert_held(&t->sighand->siglock);
 	return t->signal->group_exit || (t->signal->exec_task && t->signal->exec_task != t);
 }
 
@@ -60,11 +62,13 @@ static bool wants_attention_locked(struct task_struct *t)
 {
 	struct signal_struct *sig = t->signal;
 
+	lockdep_assert_held(&t->sighand->siglock);
 	return has_pending_locked(t) || must_exit_locked(t) || sig->group_stop || sig->cont_notify;
 }
 
 void recalc_sigpending_locked(void)
 {
+	lockdep_assert_held(&current->sighand->siglock);
 	if (wants_attention_locked(current))
 		set_work(current, WORK_SIGNAL);
 	else
@@ -103,6 +107,7 @@ int dequeue_signal_locked(sigset_t mask, struct siginfo *info)
 	struct sigpending *pending = &me->pending;
 	int signo = lowest_signal(pending->set & ~mask);
 
+	lockdep_assert_held(&current->sighand->siglock);
 	if (!signo) {
 		pending = &me->signal->shared_pending;
 		signo = lowest_signal(pending->set & ~mask);
@@ -150,6 +155,7 @@ static bool is_dropped_locked(struct task_struct *t, int signo)
 {
 	unsigned long handler = t->sighand->action[signo - 1].handler;
 
+	lockdep_assert_held(&t->sighand->siglock);
 	if (t->vm.flags & PF_KTHREAD)
 		return true;
 	if (sig_in(t->blocked | t->real_blocked, signo))
@@ -161,6 +167,7 @@ static bool is_dropped_locked(struct task_struct *t, int signo)
 
 static void wake_for_signal(struct task_struct *t, bool fatal)
 {
+	lockdep_assert_held(&t->sighand->siglock);
 	set_work(t, WORK_SIGNAL);
 	port_unpark(&t->vm);
 	if (fatal)
@@ -171,6 +178,7 @@ void start_group_exit_locked(struct signal_struct *sig, int code)
 {
 	struct task_struct *t;
 
+	VM_BUG_ON(list_empty(&sig->threads));
 	sig->group_exit = true;
 	sig->group_exit_code = code;
 	sig->group_stop = false;
@@ -216,6 +224,7 @@ static bool prepare_locked(int signo, struct task_struct *t)
 {
 	struct signal_struct *sig = t->signal;
 
+	lockdep_assert_held(&t->sighand->siglock);
 	if (sig->group_exit)
 		return false;
 	if (sig_in(SIGS_STOP, signo))
@@ -247,6 +256,7 @@ static void complete_locked(int signo, struct task_struct *t, bool group)
 {
 	struct task_struct *taker = NULL, *other;
 
+	lockdep_assert_held(&t->sighand->siglock);
 	if (can_take(t, signo))
 		taker = t;
 	else if (group)
@@ -267,6 +277,7 @@ int send_signal_locked(int signo, const struct siginfo *info, struct task_struct
 {
 	int error;
 
+	lockdep_assert_held(&t->sighand->siglock);
 	if (!prepare_locked(signo, t))
 		return 0;
 	error = enqueue_signal_locked(group ? &t->signal->shared_pending : &t->pending, signo, info,
@@ -404,6 +415,8 @@ void notify_parent_stop_locked(struct task_struct *t, int why)
 	const struct k_sigaction *action = &parent->sighand->action[SIGCHLD - 1];
 	struct siginfo info;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(why != CLD_STOPPED && why != CLD_CONTINUED);
 	fill_child_info(&info, t, why, why == CLD_STOPPED ? t->signal->stop_signo : SIGCONT);
 	if (action->handler != SIG_IGN && !(action->flags & SA_NOCLDSTOP))
 		(void)send_signal_listed(SIGCHLD, &info, parent, true);
@@ -429,6 +442,8 @@ bool notify_parent_exit_locked(struct task_struct *t)
 	int signo = chosen_exit_signal(t);
 	struct siginfo info;
 
+	lockdep_assert_held(&tasklist_lock);
+	VM_BUG_ON(!thread_group_leader(t) || t->signal->live);
 	if (parent == idle_task() || !parent->sighand)
 		return true;
 	if (t->exit_code & 0x7f)
@@ -457,6 +472,7 @@ bool leave_group_stop_locked(struct task_struct *t)
 {
 	struct signal_struct *sig = t->signal;
 
+	lockdep_assert_held(&t->sighand->siglock);
 	if (!sig->group_stop || sig->nr_to_stop == 0)
 		return false;
 	if (--sig->nr_to_stop > 0)
@@ -469,6 +485,9 @@ static void begin_group_stop_locked(struct signal_struct *sig, int signo)
 {
 	struct task_struct *t;
 
+	lockdep_assert_held(&current->sighand->siglock);
+	VM_BUG_ON(sig != current->signal || sig->group_stop);
+	VM_BUG_ON(!sig_in(SIGS_STOP, signo));
 	sig->group_stop = true;
 	sig->stop_signo = signo;
 	sig->cont_reportable = false;
@@ -495,6 +514,8 @@ static void stay_stopped(struct task_struct *me)
 	struct signal_struct *sig = me->signal;
 	spinlock_t *siglock = &me->sighand->siglock;
 
+	lockdep_assert_held(&me->sighand->siglock);
+	VM_BUG_ON(me != current || !sig->group_stop);
 	if (leave_group_stop_locked(me)) {
 		spin_unlock_deferring(siglock);
 		tell_parent_of_stop(sig->leader, CLD_STOPPED);
@@ -513,6 +534,8 @@ static void default_stop(struct task_struct *me, int signo)
 {
 	struct signal_struct *sig = me->signal;
 
+	lockdep_assert_held(&me->sighand->siglock);
+	VM_BUG_ON(!sig_in(SIGS_STOP, signo));
 	if (signo != SIGSTOP) {
 		/* the group may only be looked at without siglock; a SIGCONT meanwhile wins */
 		spin_unlock_deferring(&me->sighand->siglock);
@@ -531,6 +554,8 @@ static bool attend_process_state(struct task_struct *me)
 {
 	struct signal_struct *sig = me->signal;
 
+	lockdep_assert_held(&me->sighand->siglock);
+	VM_BUG_ON(me != current);
 	if (must_exit_locked(me)) {
 		int code = sig->group_exit ? sig->group_exit_code : 0;
 
@@ -556,6 +581,8 @@ static bool default_action(struct task_struct *me, int signo)
 {
 	unsigned long handler = me->sighand->action[signo - 1].handler;
 
+	lockdep_assert_held(&me->sighand->siglock);
+	VM_BUG_ON(signo < 1 || signo > 64);
 	if (handler == SIG_IGN)
 		return true;
 	if (handler != SIG_DFL)

@@ -58,6 +58,8 @@ static struct sigqueue *alloc_entry(struct task_struct *t, unsigned long limit, 
 
 static void free_entry(struct sigqueue *q)
 {
+	VM_BUG_ON(q->timer || !list_empty(&q->link));
+	VM_BUG_ON(atomic_long_read(&q->user->nr_sigpending) <= 0);
 	atomic_long_dec(&q->user->nr_sigpending);
 	put_user_struct(q->user);
 	kmem_cache_free(sigqueue_cache, q);
@@ -66,6 +68,7 @@ static void free_entry(struct sigqueue *q)
 /* Off its list: free it, unless it is a timer's. */
 static void drop_entry(struct sigqueue *q)
 {
+	VM_BUG_ON(list_empty(&q->link));
 	list_del_init(&q->link);
 	if (!q->timer)
 		free_entry(q);
@@ -94,6 +97,7 @@ void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo
 {
 	struct sigqueue *q, *found = NULL;
 
+	VM_BUG_ON(!sig_in(pending->set, signo));
 	pending->set &= ~sigmask(signo);
 	list_for_each_entry(q, &pending->queue, link) {
 		if (q->info.si_signo != signo)
@@ -118,6 +122,7 @@ void collect_signal_locked(struct sigpending *pending, int signo, struct siginfo
 int enqueue_signal_locked(struct sigpending *pending, int signo, const struct siginfo *info,
 			  struct signal_struct *sig)
 {
+	VM_BUG_ON(signo < 1 || signo > 64);
 	/* The kernel's and kill()'s ordinary signals are at most one each: they need no limit. */
 	bool exempt = signo < SIGRTMIN && (!info || info->si_code >= SI_USER);
 	unsigned long limit = exempt ? RLIM_INFINITY : sig->rlim[RLIMIT_SIGPENDING].rlim_cur;
@@ -167,6 +172,7 @@ void timer_queue_free(struct sigqueue *q)
 
 void enqueue_timer_locked(struct sigpending *pending, struct sigqueue *q)
 {
+	VM_BUG_ON(!q->timer || !list_empty(&q->link));
 	list_add_tail(&q->link, &pending->queue);
 	pending->set |= sigmask(q->info.si_signo);
 }
@@ -175,6 +181,7 @@ bool count_expirations(struct sigqueue *q, unsigned int times)
 {
 	bool pending = !list_empty(&q->link);
 
+	VM_BUG_ON(!times || !q->timer);
 	if (!pending)
 		q->info.timer.overrun = 0;
 	add_overruns(q, pending ? times : times - 1u);

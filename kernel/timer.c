@@ -38,6 +38,7 @@ static void insert_timer(struct ktimer *timer)
 {
 	struct rb_node **link = &timers.node, *parent = NULL;
 
+	VM_BUG_ON(!timer->expires_ns || !timer->fn);
 	lockdep_assert_held(&timer_lock);
 	while (*link) {
 		parent = *link;
@@ -103,6 +104,7 @@ static struct ktimer *take_due(u64 now_ns)
 	struct rb_node *first = rb_first(&timers);
 	struct ktimer *timer = first ? rb_entry(first, struct ktimer, node) : NULL;
 
+	lockdep_assert_held(&timer_lock);
 	if (!timer || timer->expires_ns > now_ns)
 		return NULL;
 	disarm(timer);

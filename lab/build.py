@@ -31,7 +31,7 @@ def lock(name="build"):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if name != "build":
+            if not name.startswith("build"):
                 say(f"waiting for another ./pagoda {name} in this tree")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -9,7 +9,11 @@ PAGODA = os.path.join(ROOT, "pagoda")
 
 
 def build_folder():
-    """build/ in the tree; in a tree that belongs to another user, a folder of our own for that tree."""
+    """build/ in the tree; in a tree that belongs to another user, a folder of our own for that tree.
+
+    PAGODA_BUILD names another one, such as the checked kernel's (tests/host/checked.py)."""
+    if os.environ.get("PAGODA_BUILD"):
+        return os.path.abspath(os.environ["PAGODA_BUILD"])
     own = os.path.join(ROOT, "build")
     if os.access(own if os.path.exists(own) else ROOT, os.W_OK):
         return own
