@@ -2,9 +2,9 @@
 /*
  * disk.c: a disk in memory for tier 4: requests, and waiting for their end.
  *
- * What block devices stand on are park and unpark from another task, and a driver that ends its
- * requests later. The disk is a piece of memory; a thread is its interrupt: it ends what was
- * submitted.
+ * A block device needs that a task can park and another one unparks it, and that a driver can end a
+ * request after submit() has returned. The disk of this test is a piece of memory. A thread stands
+ * for its interrupt: it serves the submitted requests and ends them.
  */
 #include "suite.h"
 #include "threads.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* flush.h: what tiers 2 and 3 share: a page shown on two frames in turn, a look at a task. */
+/* flush.h: shared by tiers 2 to 4: a page mapped to two frames in turn, a check of a task. */
 #pragma once
 
 #include <pagoda/types.h>

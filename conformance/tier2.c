@@ -9,8 +9,8 @@
  *	flush			read: must be the second
  *
  * The address is that of a vmalloc area, whose own entry is put back at the end. Every CPU flushes,
- * as any of them may have loaded the translation. A machine whose CPU forgot it by itself passes as
- * well: the tests prove mistakes, not their absence.
+ * as any of them may have loaded the translation. A CPU may
+ * also have forgotten it by itself: the tests can show a mistake, but not that there is none.
  */
 #include "suite.h"
 #include "flush.h"

@@ -74,7 +74,7 @@ static void load_ldt_takes_none(void)
 #define USER_PROT  (PROT_READ | PROT_WRITE)
 #define USER_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS)
 
-/* body gets the address of two pages, followed by nothing. */
+/* Call body with the address of two mapped pages; the page behind them is not mapped. */
 static void run_in_address_space(void (*body)(unsigned long addr))
 {
 	unsigned long addr =

@@ -109,7 +109,7 @@ static void park_ends_at_its_deadline(void)
 	EXPECT(port_clock_ns() - start < PATIENCE_NS, "port_park() sleeps on after its deadline");
 	EXPECT(parks <= 1000,
 	       "port_park() does not sleep: it returned %u times in 5 ms without a token", parks);
-	port_park(0); /* long past */
+	port_park(0); /* a deadline that has passed */
 	EXPECT(port_irqs_enabled(), "port_park() leaves interrupts off");
 }
 

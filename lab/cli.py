@@ -113,7 +113,7 @@ options (defaults in brackets):
   --tier N              1 to 5
   --out DIR             a new or empty folder
   --prefix P_           what all names begin with; '' leaves them as they are in mm/ [pagoda_]
-  --geometry NAME       page tables: x86_64 or x86_64-la57 [x86_64]
+  --geometry NAME       page tables: x86_64, x86_64-la57; i386, i386-pae (32-bit) [x86_64]
   --lists               no folder: write mm/sources.mk and mm/sources.cmake anew""",
 }
 

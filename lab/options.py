@@ -246,8 +246,7 @@ SIM_OPTIONS = {
 
 TIERS = {1: "frames and heap", 2: "kernel mappings", 3: "address spaces", 4: "files", 5: "pressure"}
 DEFAULT_PREFIX = "pagoda_"
-GEOMETRIES = ["x86_64", "x86_64-la57"]
-LATER_GEOMETRIES = ["i386", "i386-pae"]
+GEOMETRIES = ["x86_64", "x86_64-la57", "i386", "i386-pae"]
 PREFIX_LENGTH_MAX = 32
 
 
@@ -266,8 +265,6 @@ def symbol_prefix(text):
 
 
 def page_geometry(text):
-    if text in LATER_GEOMETRIES:
-        raise usage_error(f"--geometry {text}: not supported yet, only {' or '.join(GEOMETRIES)}")
     if text not in GEOMETRIES:
         raise usage_error(f"--geometry {text}: must be one of {', '.join(GEOMETRIES)}")
     return text

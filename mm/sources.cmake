@@ -3,7 +3,8 @@
 # Made from mm/tiers.txt and mm/meson.build by ./pagoda embed --lists; docs/PORTING.md shows the use.
 #
 # PAGODA: this tree. PAGODA_PORT: the folder of the host's port/inline.h and port/layout.h.
-# PAGODA_GEOMETRY: a folder of arch/x86/geometry/.
+# PAGODA_GEOMETRY: a folder of arch/x86/geometry/. With i386 and i386-pae compile PAGODA_I386 as well, and all with
+# PAGODA_I386_CFLAGS added.
 if(NOT DEFINED PAGODA_PORT)
   set(PAGODA_PORT ${PAGODA}/machine/embed/include)
 endif()
@@ -13,6 +14,10 @@ endif()
 set(PAGODA_INCLUDES ${PAGODA_PORT} ${PAGODA} ${PAGODA}/include ${PAGODA}/arch/x86/include
   ${PAGODA}/arch/x86/geometry/${PAGODA_GEOMETRY})
 set(PAGODA_CFLAGS -std=gnu11 -ffreestanding -fno-pic -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-common -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables)
+set(PAGODA_I386_CFLAGS -m32 -march=i686 -freg-struct-return)
+set(PAGODA_I386
+  ${PAGODA}/arch/x86/i386/atomic64.c
+  ${PAGODA}/arch/x86/i386/divide64.c)
 
 # Tier 1: frames and heap.
 set(PAGODA_TIER1

@@ -12,7 +12,7 @@
  *
  * The table of a process's own segments is loaded together with the page tables, if it is another
  * one (ldt.c). Nothing else in a CPU depends on the address space: CR4 is the same for all
- * (mapping.md, CS-11).
+ * (docs/REPLACEMENTS.md, CS-11).
  *
  * Locking: interrupts off; each CPU touches only its own cpu_tlbstate.
  */

@@ -2,7 +2,8 @@
 /*
  * string.c: copying and filling blocks of memory on x86, for freestanding builds.
  *
- * The string instructions in their 8-byte form copy a page in 512 steps without touching the vector
+ * The string instructions copy a page a word at a time (8 bytes, on a 32-bit machine 4; 512 or 1024
+ * steps) without touching the vector
  * registers, which belong to user space. Filling a page with one vector register takes 256 steps.
  * So where the port allows it (PORT_LENDS_VECTOR_REGISTER) a fill of a long block saves such a
  * register, uses it, and restores it before anything can switch tasks (an interrupt handler that
@@ -11,6 +12,7 @@
  */
 #include <pagoda/port.h>
 #include <pagoda/string.h>
+#include <asm/words.h>
 
 /* Below this many bytes the start-up cost of a string instruction does not pay. */
 #define SHORT_BLOCK_BYTES 32
@@ -41,7 +43,7 @@ static void fill_strides(u8 *p, u64 word, size_t n)
 			 "jnz 1b\n\t"
 			 "movups %[saved], %%xmm0"
 			 : [saved] "=m"(saved), [i] "+r"(i)
-			 : [word] "r"(word), [p] "r"(p + n), [stride] "i"(FILL_STRIDE)
+			 : [word] ASM_U64(word), [p] "r"(p + n), [stride] "i"(FILL_STRIDE)
 			 : "memory", "cc");
 }
 
@@ -65,15 +67,15 @@ void *memset(void *dst, int c, size_t n)
 	if (PORT_LENDS_VECTOR_REGISTER && n >= LONG_FILL_BYTES) {
 		size_t strides = n & ~(size_t)(FILL_STRIDE - 1);
 
-		fill_strides(p, (u8)c * 0x0101010101010101ul, strides);
+		fill_strides(p, (u8)c * (~0ull / 255), strides);
 		p += strides;
 		n -= strides;
 	}
-	words = n / 8;
-	n %= 8;
-	__asm__ volatile("rep stosq\n\tmov %[tail], %%rcx\n\trep stosb"
+	words = n / sizeof(long);
+	n %= sizeof(long);
+	__asm__ volatile("rep " ASM_STOS_WORD "\n\tmov %[tail], " ASM_CX "\n\trep stosb"
 			 : "+D"(p), "+c"(words)
-			 : "a"((u8)c * 0x0101010101010101ul), [tail] "r"(n)
+			 : "a"((u8)c * (~0ul / 255)), [tail] "r"(n)
 			 : "memory");
 	return dst;
 }
@@ -81,11 +83,11 @@ void *memset(void *dst, int c, size_t n)
 /* Copy upwards: whole words, then the bytes that are left. */
 static void copy_forward(u8 *d, const u8 *s, size_t n)
 {
-	size_t words = n / 8;
+	size_t words = n / sizeof(long);
 
-	__asm__ volatile("rep movsq\n\tmov %[tail], %%rcx\n\trep movsb"
+	__asm__ volatile("rep " ASM_MOVS_WORD "\n\tmov %[tail], " ASM_CX "\n\trep movsb"
 			 : "+D"(d), "+S"(s), "+c"(words)
-			 : [tail] "r"(n % 8)
+			 : [tail] "r"(n % sizeof(long))
 			 : "memory");
 }
 

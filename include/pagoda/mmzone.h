@@ -144,10 +144,10 @@ static inline pg_data_t *local_pgdat(void)
 extern struct per_cpu_pages *first_pcp[NR_CPUS][GFP_ZONEMASK + 1];
 extern struct per_cpu_pages *zone_pcp[MAX_NR_ZONES * MAX_NR_NODES][NR_CPUS];
 
-/* The zone of a frame, by the number in its descriptor's flags. Context: any. */
+/* The zone of a frame, by the number in its descriptor. Context: any. */
 static inline zone_t *page_zone(const struct page *page)
 {
-	return zone_table[READ_ONCE(page->flags) >> ZONE_SHIFT];
+	return zone_table[READ_ONCE(page->PAGE_PLACE) >> ZONE_SHIFT];
 }
 
 /*

@@ -20,8 +20,21 @@ PAGODA_C_BEGIN
 
 struct address_space;
 
+/*
+ * A page's place, the word that holds its zone and its order, is its flags where a word has 64
+ * bits. On a 32-bit machine they leave no room, so there the place is a word of its own.
+ */
+#if __SIZEOF_LONG__ == 8
+#define PAGE_PLACE flags
+#define PAGE_OWN_PLACE
+#else
+#define PAGE_PLACE     place
+#define PAGE_OWN_PLACE unsigned long place; /* zone index in the top 8 bits, order */
+#endif
+
 struct page {
-	unsigned long flags; /* (A) PG_ bits; zone index in the top ZONE_SHIFT bits */
+	unsigned long flags; /* (A) PG_ bits; 64-bit: zone index in the top 8 bits, and the order */
+	PAGE_OWN_PLACE
 	union {
 		struct {
 			atomic_t count;	   /* references; 0: free or freeable */
@@ -46,14 +59,19 @@ static_assert(sizeof(struct page) <= 64, "struct page must fit a cache line");
 /* page->refs of a page with one reference that no PTE maps. */
 #define PAGE_REFS_SOLE 0xffffffff00000001ull
 
+/* In the word of the page's place. */
 #define ZONE_SHIFT (BITS_PER_LONG - 8)
 
 /*
  * Below the zone: the order of an allocated block, in its first page (FX-29). Status
- * bits must stay below it.
+ * bits must stay below it, where they share the word.
  */
 #define PAGE_ORDER_BITS	 4
 #define PAGE_ORDER_SHIFT (ZONE_SHIFT - PAGE_ORDER_BITS)
+#define PAGE_ORDER_MASK	 ((1ul << PAGE_ORDER_BITS) - 1)
+/* Is the place in the flags? And how many of their bits are free for the status. */
+#define PAGE_PLACE_IN_FLAGS (offsetof(struct page, PAGE_PLACE) == offsetof(struct page, flags))
+#define PAGE_STATUS_BITS    (PAGE_PLACE_IN_FLAGS ? PAGE_ORDER_SHIFT : BITS_PER_LONG)
 
 /* X(bit name, number): keep names, numbers and printers in step. */
 /* clang-format off */
@@ -70,7 +88,7 @@ enum page_flag {
 #undef X
 };
 
-static_assert(PG_readahead < PAGE_ORDER_SHIFT, "status bits must not reach the order");
+static_assert(PG_readahead < PAGE_STATUS_BITS, "status bits must not reach the order");
 
 #define PAGE_TEST(Name, flag)                                  \
 	static inline bool Page##Name(const struct page *page) \
@@ -234,7 +252,7 @@ void put_page(struct page *page);
 /* The order that an allocated block was asked for with; page is its first. Context: any. */
 static inline unsigned int page_order(const struct page *page)
 {
-	return READ_ONCE(page->flags) >> PAGE_ORDER_SHIFT & ((1u << PAGE_ORDER_BITS) - 1);
+	return (unsigned int)(READ_ONCE(page->PAGE_PLACE) >> PAGE_ORDER_SHIFT & PAGE_ORDER_MASK);
 }
 
 PAGODA_C_END

@@ -2,7 +2,7 @@
 /*
  * port.h: the whole contract between the core (mm/) and the machine under it.
  *
- * Whoever embeds the core implements these functions; machine/hosted does it in
+ * A kernel that embeds the core implements these functions; machine/hosted does it in
  * a Linux process, machine/pc together with kernel/ on a PC. tests/unit/
  * test_conformance.c checks an implementation against this text. The functions are
  * grouped by the tier of the core that first needs them (PORT_FUNCTIONS below is the list), so that

@@ -40,6 +40,10 @@ PUBLIC_HEADERS = {
 REQUIRED_FLAGS = ["-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks",
                   "-fno-common", "-mno-red-zone", "-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none",
                   "-fno-asynchronous-unwind-tables"]
+# Further ones where a long has 32 bits, for the linker, too; and what the compiler calls there for 64-bit numbers.
+FLAGS_32BIT = ["-m32", "-march=i686", "-freg-struct-return"]
+LINKER_FLAGS_32BIT = ["-m", "elf_i386"]
+SOURCES_32BIT = ["arch/x86/i386/atomic64.c", "arch/x86/i386/divide64.c"]
 # Names that a machine may define beside those of port.h: the table of instructions that may fault (asm/fault.h).
 PORT_BESIDES = {"__start___ex_table", "__stop___ex_table"}
 PORT_FOLDER = "machine/embed/include"
@@ -71,6 +75,18 @@ def sources_of(tier):
         if words and int(words[0]) <= tier:
             chosen += its_rooms.get(words[1], [words[1]])
     return chosen
+
+
+def has_32_bits(geometry):
+    return geometry.startswith("i386")
+
+
+def sources_for(tier, geometry):
+    return sources_of(tier) + (SOURCES_32BIT if has_32_bits(geometry) else [])
+
+
+def flags_for(geometry):
+    return REQUIRED_FLAGS + (FLAGS_32BIT if has_32_bits(geometry) else [])
 
 
 def headers_of(sources, folders):
@@ -128,7 +144,7 @@ pagoda.o: obj/joined.o exports names
 	$(OBJCOPY) --redefine-syms=names obj/local.o $@
 
 obj/joined.o: $(OBJECTS)
-	$(LD) -r -o $@ $(OBJECTS)
+	$(LD) {linking}-r -o $@ $(OBJECTS)
 
 obj/%.o: src/%.c obj/flags
 	@mkdir -p $(@D)
@@ -147,7 +163,8 @@ LIST_INTRODUCTION = """\
 # Made from mm/tiers.txt and mm/meson.build by ./pagoda embed --lists; docs/PORTING.md shows the use.
 #
 # PAGODA: this tree. PAGODA_PORT: the folder of the host's port/inline.h and port/layout.h.
-# PAGODA_GEOMETRY: a folder of arch/x86/geometry/.
+# PAGODA_GEOMETRY: a folder of arch/x86/geometry/. With i386 and i386-pae compile PAGODA_I386 as well, and all with
+# PAGODA_I386_CFLAGS added.
 """
 
 
@@ -173,6 +190,8 @@ endif()
 set(PAGODA_INCLUDES ${PAGODA_PORT} ${PAGODA} ${PAGODA}/include ${PAGODA}/arch/x86/include
   ${PAGODA}/arch/x86/geometry/${PAGODA_GEOMETRY})
 """ + f"set(PAGODA_CFLAGS {' '.join(REQUIRED_FLAGS)})\n"
+    make += f"PAGODA_I386_CFLAGS = {' '.join(FLAGS_32BIT)}\nPAGODA_I386 = \\\n" + lines_of(SOURCES_32BIT, "\t$(PAGODA)/", " \\\n") + "\n"
+    cmake += f"set(PAGODA_I386_CFLAGS {' '.join(FLAGS_32BIT)})\nset(PAGODA_I386\n" + lines_of(SOURCES_32BIT, "  ${PAGODA}/", "\n") + ")\n"
     for tier, what in TIERS.items():
         lower = sources_of(tier - 1)
         added = [source for source in sources_of(tier) if source not in lower]
@@ -278,14 +297,15 @@ def new_folder(path):
 
 
 def fill(folder, options):
-    sources = sources_of(options.tier)
+    sources = sources_for(options.tier, options.geometry)
     write_sources(folder, sources, options.geometry)
     header, external = embed_header.make(public_headers(options.tier), header_folders(options.geometry), options.prefix,
                                          introduction(options), compiler())
     write(folder, "pagoda.h", header)
     write_names(folder, external, options.prefix)
     write(folder, "Makefile", MAKEFILE.format(
-        tier=options.tier, what=TIERS[options.tier], geometry=options.geometry, required=" ".join(REQUIRED_FLAGS),
+        tier=options.tier, what=TIERS[options.tier], geometry=options.geometry, required=" ".join(flags_for(options.geometry)),
+        linking="".join(flag + " " for flag in (LINKER_FLAGS_32BIT if has_32_bits(options.geometry) else [])),
         sources=lines_of(sources, "\t", " \\\n")))
     make_object(folder)
     return check_object(os.path.join(folder, "pagoda.o"), options.prefix)
@@ -324,4 +344,6 @@ def main(options):
         raise usage_error("embed: which tier? ./pagoda embed --tier N --out DIR [--prefix P_]")
     if options.out is None:
         raise usage_error("embed: where to? ./pagoda embed --tier N --out DIR [--prefix P_]")
+    if options.tier == 1 and has_32_bits(options.geometry):
+        raise usage_error(f"--tier 1 --geometry {options.geometry}: take tier 2, which maps the frames above the direct map")
     return embed(options)

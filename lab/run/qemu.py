@@ -38,7 +38,7 @@ def command(options, accel, kernel, initrd, words, log, sockets, drives=()):
         line += ["-chardev", f"socket,id={name},fd={sockets[name]}",
                  "-device", f"virtserialport,bus=streams.0,nr={number},chardev={name},name=pagoda.{name}"]
     line += disks.qemu_words(drives)
-    # For whoever debugs the kernel: PAGODA_QEMU='-d int,cpu_reset -D /tmp/q.log' or '-s -S'.
+    # For debugging the kernel: PAGODA_QEMU='-d int,cpu_reset -D /tmp/q.log' or '-s -S'.
     return line + os.environ.get("PAGODA_QEMU", "").split()
 
 

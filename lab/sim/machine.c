@@ -171,7 +171,7 @@ static unsigned long pages_in_memory(void)
 	return nr_active_pages() + nr_inactive_pages() + lru_batches[port_cpu_id()].nr;
 }
 
-/* The way back to user mode: whoever was woken by the fault runs. */
+/* The way back to user mode: a task that the fault has woken runs. */
 static void after_fault(struct machine *m)
 {
 	unsigned long pages = pages_in_memory();

@@ -6,7 +6,7 @@
  *	                                                  \--> machine.c: the real mm/
  *
  * A trace is a reference string: pages, numbered 0, 1, 2, ... in the order of their addresses,
- * and for each reference whether it writes. Whoever replays it fills in a struct result.
+ * and for each reference whether it writes. A replay fills in a struct result.
  */
 #pragma once
 

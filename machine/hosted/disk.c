@@ -106,7 +106,7 @@ static void transfer_vec(struct hosted_disk *disk, const struct bio *bio, u64 se
 		memcpy(at, ram, vec->len);
 }
 
-/* Whether a fault on order is this request's. Locks: disk->lock. */
+/* Is the request one of those that a test has ordered to fail? Locks: disk->lock. */
 static bool fault_is_due(struct hosted_disk *disk, const struct blk_request *rq)
 {
 	if (++disk->requests == disk->fail_request)

@@ -2,8 +2,8 @@
 /*
  * host_mmap.h: the host's own mmap constants, under names of their own.
  *
- * <sys/mman.h> and <pagoda/mm.h> define the same names (the values agree, Linux being
- * Linux, but the compiler need not). Files of the hosted machine see the core's names for
+ * <sys/mman.h> and <pagoda/mm.h> define the same names (with the same values, but a
+ * macro that is defined twice is an error). Files of the hosted machine see the core's names for
  * the guest and these for the host.
  */
 #pragma once

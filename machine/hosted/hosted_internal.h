@@ -85,7 +85,7 @@ struct hosted_task {
 	u64 deadline;		    /* (L) when parked */
 	struct hosted_cpu *cpu;	    /* (L) while running */
 	unsigned long allowed;	    /* (C) CPUs */
-	struct hosted_task *awaits; /* (L) whose end it sleeps for */
+	struct hosted_task *awaits; /* (L) the task whose end it waits for */
 	pthread_cond_t wake;
 	struct list_head all;	 /* (L) */
 	struct list_head ready;	 /* (L) */
@@ -97,7 +97,7 @@ struct hosted_task {
 	unsigned int user_ticks; /* (H) user accesses since it got its CPU */
 	struct hosted_signal signals[TASK_MAX_SIGNALS]; /* (L) oldest first */
 	unsigned int nr_signals;			/* (L) */
-	unsigned long signals_posted; /* (L) ever, also those that found no room */
+	unsigned long signals_posted; /* (L) sent to it, even if the queue was full */
 	bool killed;		      /* (L) SIGKILL is among them */
 	struct rlimit rlim[RLIM_NLIMITS];
 };

@@ -137,7 +137,7 @@ static void find_ram(void)
 	for (unsigned int i = 0; i < nr_ram; i++) {
 		phys_addr_t start = PAGE_ALIGN(ram[i].start), end = ram[i].end & PAGE_MASK;
 
-		/* No entry can name what lies beyond, so nothing stands behind it. */
+		/* No page-table entry can hold a higher address, so there is no memory. */
 		end = min(end, (phys_addr_t)1 << MAX_PHYSMEM_BITS);
 		if (start < end)
 			ram[kept++] = (struct byte_range){start, end};

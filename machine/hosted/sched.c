@@ -17,7 +17,7 @@
  * Address spaces. Switches between tasks are the core's: context_switch_mm() is called on
  * every one, by the outgoing thread while it still holds the CPU, or, if the CPU was idle,
  * by the incoming one. An idle CPU stands on its idle task, a kernel thread that borrows
- * the tables of whoever ran before, so lazy TLBs are real.
+ * the tables of the task before it, so lazy TLBs are real.
  *
  * Interrupts between CPUs are taken at poll points: when interrupts come on again, in
  * port_cpu_relax(), before every user access, and when a CPU is given up. A CPU that is
@@ -564,7 +564,7 @@ void sched_after_fork(void)
 {
 	struct hosted_task *task;
 
-	/* its holder may be one of the threads that are no more */
+	/* A thread that held it has no copy in this process, and would never release it. */
 	pthread_mutex_init(&sched_lock, NULL);
 	INIT_LIST_HEAD(&ready_list);
 	INIT_LIST_HEAD(&patient_list);
@@ -657,7 +657,7 @@ void sched_init(const struct hosted_config *config)
 	me->state = TASK_RUNNING;
 	me->cpu = &hosted_cpus[0];
 	hosted_cpus[0].owner = me;
-	hosted_cpus[0].idle.active_mm = NULL; /* the boot task stands there */
+	hosted_cpus[0].idle.active_mm = NULL; /* the boot task runs on it */
 	list_add_tail(&me->all, &hosted_tasks);
 	set_this_cpu(&hosted_cpus[0].front);
 	hosted_this_task = &me->vm;

@@ -278,7 +278,7 @@ struct hosted_signal hosted_task_signal(struct hosted_task *task)
 		sig = task->signals[0];
 		task->nr_signals--;
 		if (sig.signo == SIGKILL)
-			task->killed = false; /* the test has seen it, and lets the task live */
+			task->killed = false; /* taken by the test, so it does not end the task */
 		memmove(task->signals, task->signals + 1, task->nr_signals * sizeof(sig));
 	}
 	pthread_mutex_unlock(&sched_lock);

@@ -222,7 +222,7 @@ void window_flush(bool global_too)
 
 void window_remap(void)
 {
-	unlock_window(); /* a thread that is no more may have held it */
+	unlock_window(); /* its holder may be a thread that was not copied by fork() */
 	lock_window();
 	for (size_t i = 0; i < nr_listed; i++)
 		if (page_state[listed[i]] & STATE_MAPPED)

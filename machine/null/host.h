@@ -13,7 +13,7 @@
  */
 void host_map_ram(unsigned long address, size_t size);
 /*
- * One more view of the page of RAM at offset; and no view of anything at [address, address + size).
+ * Map the page of RAM at offset to one more address; unmap all of [address, address + size).
  */
 void host_map_page(unsigned long address, unsigned long offset);
 void host_unmap(unsigned long address, size_t size);

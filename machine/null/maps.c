@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * maps.c: tier 2 of the null port, first half: kernel page tables that nobody's MMU reads.
+ * maps.c: tier 2 of the null port, first half: kernel page tables, which no MMU reads.
  *
  * The core writes entries for vmalloc addresses and then uses plain pointers. The first touch of a
  * page comes here as a signal, and the page is mapped as the tables say (kernel_translate()). A

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi.c: the little that is needed of the firmware's ACPI tables.
+ * acpi.c: what the kernel needs of the firmware's ACPI tables.
  *
  *	RSDP -> XSDT or RSDT -> FADT	power management ports; DSDT -> \_S5, the sleep type of "off"
  *			     -> MADT	interrupt controllers, interrupt source overrides

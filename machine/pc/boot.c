@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * boot.c: what the boot loader tells us, brought into one form.
+ * boot.c: brings what the boot loader passes into one form.
  *
- * Two loaders, two tellings of the same facts: the memory map, the command line, the
+ * The two loaders pass the same facts in two formats: the memory map, the command line, the
  * initial RAM disk, the ACPI root pointer. Both hand over physical addresses below
  * 4 GiB, readable through the boot-time direct map. Everything that outlives
  * the boot is copied out of the loader's memory at once, as that memory is handed to
@@ -24,7 +24,7 @@
 #define MAX_RANGES    64
 #define CMDLINE_BYTES 2048
 
-/* The real-mode interrupt table and BIOS data: nobody's RAM. */
+/* The page with the real-mode interrupt table and BIOS data is not used as RAM. */
 #define BIOS_DATA_END PAGE_SIZE_PC
 
 struct boot_source boot_source;
@@ -258,7 +258,7 @@ const struct port_mem_range *port_memory_map(unsigned int *nr)
 	return ranges;
 }
 
-/* Firmware and boot loader have been there. */
+/* No: firmware and boot loader have written to it. */
 bool port_ram_is_zeroed(void)
 {
 	return false;

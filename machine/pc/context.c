@@ -121,7 +121,7 @@ static void load_gs(u16 selector)
 	__asm__ __volatile__("swapgs; movl %0, %%gs; swapgs" : : "r"((u32)selector) : "memory");
 }
 
-/* Those that are not as they should be; bases are loaded afterwards. */
+/* Load the registers that differ; this clears the bases, which are loaded afterwards. */
 static void load_selectors(const struct pc_selectors *sel)
 {
 	unsigned long flags = port_irq_save();

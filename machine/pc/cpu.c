@@ -118,7 +118,7 @@ static void __init init_gdt(struct cpu *cpu)
 	memcpy(cpu->gdt, gdt, sizeof(gdt));
 	__asm__ __volatile__("lgdt %0; ltr %w1" : : "m"(ptr), "r"(TSS_SELECTOR) : "memory");
 	__asm__ __volatile__("movl %0, %%ss" : : "r"(KERNEL_DS));
-	__asm__ __volatile__("lldt %w0" : : "r"(0)); /* none, whatever the loader had */
+	__asm__ __volatile__("lldt %w0" : : "r"(0)); /* none: the loader may have set one */
 }
 
 void port_load_ldt(const void *entries, unsigned int nr)

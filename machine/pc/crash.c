@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crash.c: ways for the kernel to die, on purpose (boot option panic_test=KIND).
+ * crash.c: makes the kernel panic on purpose (boot option panic_test=KIND).
  *
  * A protection that nobody ever runs into may be missing without anybody noticing. Each
  * kind breaks one on a running kernel; tests/host/machine.py expects the panic that
@@ -49,7 +49,7 @@ static void read_null(void)
 {
 	unsigned long addr = 0;
 
-	__asm__ __volatile__("" : "+r"(addr)); /* the compiler must not know */
+	__asm__ __volatile__("" : "+r"(addr)); /* hides the value from the compiler */
 	(void)*(volatile u8 *)addr;
 }
 

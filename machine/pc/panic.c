@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * panic.c: the last words of the machine: message, registers, symbolised back trace.
+ * panic.c: what a panic prints: message, registers, symbolised back trace.
  *
  * A back trace follows the chain of frame pointers (the kernel is built with them):
  *

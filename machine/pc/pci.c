@@ -143,7 +143,7 @@ u32 pci_find_capability(const struct pci_device *dev, u8 id, u32 after)
 	if (!(pci_read16(dev, PCI_STATUS) & STATUS_CAPABILITIES))
 		return 0;
 	at = after ? pci_read8(dev, after + 1) : pci_read8(dev, PCI_CAPABILITIES);
-	for (int i = 0; i < 48 && at != 0; i++) { /* 48 fit: a loop in the list ends too */
+	for (int i = 0; i < 48 && at != 0; i++) { /* 48 have room: a list with a loop ends, too */
 		if (pci_read8(dev, at) == id)
 			return at;
 		at = pci_read8(dev, at + 1);

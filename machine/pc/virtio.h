@@ -63,7 +63,7 @@ struct virtqueue {
  * device. The device is live after virtio_start().
  */
 bool virtio_init(struct virtio_device *dev, const struct pci_device *pci, u64 wanted, u64 optional);
-/* It cannot be used: tell it so. */
+/* Tell the device that the driver has given it up (status FAILED). */
 void virtio_give_up(struct virtio_device *dev);
 void virtio_start(struct virtio_device *dev);
 

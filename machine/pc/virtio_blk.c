@@ -55,7 +55,7 @@ enum { STATUS_OK = 0, STATUS_NONE = 0xff };
 
 #define MAX_DISKS  26u /* vda .. vdz */
 #define DISK_MAJOR 254u
-#define MINORS	   16u /* a disk's, as if it could have partitions */
+#define MINORS	   16u /* of each disk: it and 15 partitions, as on Linux */
 #define RING_SIZE  128u
 #define NR_SLOTS   16u
 #define MAX_PIECES 250u /* what a page has room for beside header and status */
@@ -177,7 +177,7 @@ static struct blk_request *take_finished(struct disk *disk, int *error)
 	head = virtqueue_get(&disk->queue, NULL);
 	if (head >= 0) {
 		slot = disk->by_head[head];
-		/* the device answers what it was not asked: memory may be overwritten */
+		/* the device has ended a request that it did not have */
 		BUG_ON(!slot);
 		disk->by_head[head] = NULL;
 		request = slot->request;

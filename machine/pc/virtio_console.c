@@ -95,7 +95,7 @@ static const struct port_kind kinds[] = {
 struct vport {
 	u32 id;
 	const struct port_kind *kind; /* NULL: unknown, or not named yet */
-	bool host_open, closed;	      /* the other end is there; it was there and went away */
+	bool host_open, closed;	      /* the host has opened its end; has closed it again */
 	bool want_room;		      /* a writer found the queue full */
 	struct virtqueue queue[2];    /* receive, transmit */
 	u8 *buffers[PORT_QUEUE_SIZE];

@@ -17,7 +17,7 @@
  * page dirty, and of a device's page only dirty buffers are written. The list's use of the buffer
  * keeps it in memory.
  *
- * Locking: waiting_lock (leaf) for all lists. Whoever owns the list keeps the blocks from being
+ * Locking: waiting_lock (leaf) for all lists. The owner of a list keeps the blocks from being
  * changed while they are written; a change would be noticed, but might be on the disk too early.
  * Invariants: (I1) BH_waiting exactly while on a list; (I2) that holds one use.
  * Failure: writing tells -EIO, and, as any writing of metadata, the device's mapping; the block

@@ -60,7 +60,7 @@
 
 #define FLAG(name) (1ul << PG_##name)
 /* Flags that say what a page is, not what it is used for. */
-#define PERMANENT_FLAGS (~0ul << ZONE_SHIFT | FLAG(highmem))
+#define PERMANENT_FLAGS ((PAGE_PLACE_IN_FLAGS ? ~0ul << ZONE_SHIFT : 0) | FLAG(highmem))
 /* A page with one of these flags is in use: it must not be freed (PM-41). */
 #define IN_USE_FLAGS                                                                           \
 	(FLAG(locked) | FLAG(active) | FLAG(lru) | FLAG(slab) | FLAG(reserved) | FLAG(buddy) | \
@@ -263,7 +263,18 @@ static void check_new_page(const struct page *page)
 static void set_page_order(struct page *page, unsigned int order)
 {
 	VM_BUG_ON_PAGE(order >= MAX_ORDER || page_order(page), page);
-	WRITE_ONCE(page->flags, page->flags | (unsigned long)order << PAGE_ORDER_SHIFT);
+	WRITE_ONCE(page->PAGE_PLACE, page->PAGE_PLACE | (unsigned long)order << PAGE_ORDER_SHIFT);
+}
+
+/*
+ * Forget the order, and every flag but the permanent ones; flags: those of the page as they were
+ * read. On 64 bits the order is one of the flags, so one store does both.
+ */
+static __always_inline void clear_page_flags(struct page *page, unsigned long flags)
+{
+	WRITE_ONCE(page->flags, flags & PERMANENT_FLAGS);
+	if (!PAGE_PLACE_IN_FLAGS)
+		page->PAGE_PLACE &= ~0ul << ZONE_SHIFT;
 }
 
 /* Make a block that came off the lists ready for its owner: order, reference, contents. */
@@ -284,8 +295,9 @@ static struct page *prep_block(struct page *page, gfp_t gfp_mask, unsigned int o
 /* Nothing in the page is set that would have to be cleared, or reported, when it is freed. */
 static __always_inline bool page_is_clean(const struct page *page, unsigned long flags)
 {
-	return !((flags & ~PERMANENT_FLAGS) | (unsigned long)page->mapping |
-		 (unsigned long)page->private | (unsigned long)page->virtual);
+	return !((flags & ~PERMANENT_FLAGS) | (PAGE_PLACE_IN_FLAGS ? 0 : page_order(page)) |
+		 (unsigned long)page->mapping | (unsigned long)page->private |
+		 (unsigned long)page->virtual);
 }
 
 /*
@@ -310,7 +322,7 @@ static noinline bool clean_page(struct page *page)
 		kmap_forget_page(page); /* the slot must not show this page to kmap() any more */
 	page->private = NULL;
 	page->virtual = NULL;
-	WRITE_ONCE(page->flags, flags & PERMANENT_FLAGS);
+	clear_page_flags(page, flags);
 	return true;
 }
 
@@ -666,7 +678,7 @@ unsigned long get_zeroed_page(gfp_t gfp_mask)
 static void split_block(struct page *page, unsigned int order)
 {
 	VM_BUG_ON_PAGE(page_order(page) != order || page_count(page) != 1, page);
-	WRITE_ONCE(page->flags, page->flags & PERMANENT_FLAGS);
+	clear_page_flags(page, page->flags);
 	for (unsigned long i = 1; i < 1ul << order; i++)
 		atomic_set(&page[i].count, 1);
 }
@@ -789,7 +801,8 @@ static __always_inline bool free_sole_page(struct page *page)
 		     !page_is_clean(page, flags) || READ_ONCE(current_vm->flags) & PF_FREE_PAGES))
 		return false;
 	irq = port_irq_save_short();
-	pcp = zone_pcp[flags >> ZONE_SHIFT][port_cpu_id()];
+	pcp = zone_pcp[(PAGE_PLACE_IN_FLAGS ? flags : page->PAGE_PLACE) >> ZONE_SHIFT]
+		      [port_cpu_id()];
 	count = pcp->count;
 	VM_BUG_ON_PAGE(page_order(page) || PageReserved(page), page); /* (I2) */
 	fits = count < pcp->high;

@@ -170,9 +170,10 @@ static unsigned long zone_index(const zone_t *zone)
 /* mapcount -1 means that no page-table entry maps the page; count 0 that it is free or reserved. */
 void init_page(struct page *page, const zone_t *zone, unsigned long flags)
 {
-	VM_BUG_ON(flags >> PAGE_ORDER_SHIFT);
+	VM_BUG_ON(PAGE_PLACE_IN_FLAGS && flags >> PAGE_ORDER_SHIFT);
 	VM_BUG_ON(zone_table[zone_index(zone)] != zone); /* (I1) */
-	*page = (struct page){.flags = zone_index(zone) << ZONE_SHIFT | flags};
+	*page = (struct page){.flags = flags};
+	page->PAGE_PLACE |= zone_index(zone) << ZONE_SHIFT;
 	atomic_set(&page->mapcount, -1);
 	INIT_LIST_HEAD(&page->lru);
 }

@@ -13,7 +13,7 @@
  *	a kill in the last 5 s		not OOM: wait for its memory
  *
  * Before them (FX-23): if anything was reclaimed or sent to a disk since the last failure,
- * whoever did it, it is not OOM and the run begins anew. And since free slots alone help
+ * by any task, it is not OOM and the run begins anew. And since free slots alone help
  * nobody if no page can be written to them, they stop counting when nothing has moved for
  * OOM_STALL_NS. So slow disks kill nobody and dead ends do not last.
  *

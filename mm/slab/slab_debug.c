@@ -37,8 +37,9 @@
 #include <pagoda/highmem.h>
 #include <pagoda/string.h>
 
-#define RED_ACTIVE   0x170fc2a5170fc2a5ul
-#define RED_INACTIVE 0x5a2cf0715a2cf071ul
+/* A word each, on 32 bits the lower half. */
+#define RED_ACTIVE   ((unsigned long)0x170fc2a5170fc2a5ull)
+#define RED_INACTIVE ((unsigned long)0x5a2cf0715a2cf071ull)
 #define RED_BYTE     0xbb
 #define POISON_BYTE  0x5a
 #define POISON_END   0xa5
@@ -177,19 +178,19 @@ void *slab_debug_alloc(kmem_cache_t *cachep, void *raw, void *caller)
 	return (u8 *)raw + cachep->user_offset;
 }
 
-static unsigned long checksum(const u8 *p, size_t n)
+static u64 checksum(const u8 *p, size_t n)
 {
-	unsigned long sum = 14695981039346656037ul; /* FNV-1a */
+	u64 sum = 14695981039346656037ull; /* FNV-1a */
 
 	while (n--)
-		sum = (sum ^ *p++) * 1099511628211ul;
+		sum = (sum ^ *p++) * 1099511628211ull;
 	return sum;
 }
 
 /* Constructing an object that is as constructed changes nothing (SL-35). */
 static bool is_constructed(kmem_cache_t *cachep, u8 *obj)
 {
-	unsigned long before = checksum(obj, cachep->user_size);
+	u64 before = checksum(obj, cachep->user_size);
 
 	cachep->ctor(obj, cachep, SLAB_CTOR_CONSTRUCTOR | SLAB_CTOR_ATOMIC | SLAB_CTOR_VERIFY);
 	return checksum(obj, cachep->user_size) == before;

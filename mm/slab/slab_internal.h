@@ -45,6 +45,8 @@ typedef struct slab {
 	kmem_bufctl_t free; /* (L) first free object */
 	u16 inuse;	    /* (L) objects handed out */
 	u16 colouroff;	    /* (C) bytes before the descriptor, or the objects if it is off slab */
+	unsigned long
+		unused[(24 - 2 * sizeof(void *) - 8) / sizeof(long)]; /* 32-bit: to 24 bytes */
 } slab_t;
 static_assert(sizeof(slab_t) == 24, "objects per slab are documented for this size");
 

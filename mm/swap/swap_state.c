@@ -50,7 +50,7 @@ int page_cluster = -1; /* not chosen yet */
 
 static const struct address_space_operations swap_aops = {.writepage = swap_writepage};
 
-/* The area that an entry names. Whoever has the entry also keeps the area from ending. */
+/* The area that an entry names. A task that has the entry also keeps the area from ending. */
 static struct swap_area *area_of(swp_entry_t entry)
 {
 	return &swap_areas[swp_type(entry)];

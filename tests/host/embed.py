@@ -110,6 +110,22 @@ def bare(bench):
     bench.check(not {"memset", "memcpy", "strlen", "free_pages_bulk"} & found, "names of its own are local")
 
 
+def embeds_32bit(bench, geometry):
+    told = take(bench, "--tier", "5", "--geometry", geometry)
+    asked = re.search(r"asks for (\d+) names: (.*)", told)
+    bench.equal(set(asked[2].split()), {"pagoda_" + name for name in required_names(5)}, "what it asks for")
+    kind = bench.ran(bench.command(["objdump", "-f", "taken/pagoda.o"])).out
+    bench.check(b"elf32-i386" in kind, "pagoda.o has 32 bits")
+    bench.file("use.c", '#include "pagoda.h"\nunsigned long size = sizeof(struct pagoda_page) + sizeof(pagoda_pte_t);\n')
+    bench.ran(bench.command(["cc", "-m32", "-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-Itaken",
+                             "-Itaken/port", "-c", "use.c", "-o", "use.o"]))
+
+
+for its_geometry in ("i386", "i386-pae"):
+    test(f"embed/all_tiers_for_{its_geometry}", quick=False, needs=[])(
+        lambda bench, its_geometry=its_geometry: embeds_32bit(bench, its_geometry))
+
+
 @test("embed/made_again_with_another_compiler_and_port", quick=False, needs=[])
 def again(bench):
     take(bench, "--tier", "1")
@@ -142,7 +158,7 @@ def wrong_use(bench):
             (["--tier", "1", *out, "--prefix", "9_"], "--prefix 9_: not the beginning of a C name"),
             (["--tier", "1", *out, "--prefix", "a-b"], "--prefix a-b: not the beginning of a C name"),
             (["--tier", "1", *out, "--prefix", "p" * 33], "longer than 32 characters"),
-            (["--tier", "1", *out, "--geometry", "i386"], "--geometry i386: not supported yet"),
+            (["--tier", "1", *out, "--geometry", "i386"], "--tier 1 --geometry i386: take tier 2"),
             (["--tier", "1", *out, "--geometry", "arm"], "--geometry arm: must be one of"),
             (["--tier", "1", "--out", "full"], "--out full: is not empty"),
             (["--tier", "1", "--out", "file"], "--out file: is not a folder"),
@@ -248,6 +264,7 @@ def lists(bench):
     every = {path for folder in ("lib", "mm/*", "arch/x86") for path in glob.glob(f"{folder}/*.c", root_dir=ROOT)}
     debug = {"mm/base/lock_debug.c"}
     bench.equal(set(embed.sources_of(5)), every - debug, "the files of tier 5")
+    bench.equal(embed.SOURCES_32BIT, sorted(glob.glob("arch/x86/i386/*.c", root_dir=ROOT)), "the files of 32-bit machines")
     for tier in TIERS:
         its = embed.sources_of(tier)
         bench.equal(len(its), len(set(its)), f"files named once in tier {tier}")

@@ -5,8 +5,10 @@ mm/tiers.txt says which sources a tier has, PORT_FUNCTIONS in include/pagoda/por
 The archives are built so that a port function is a call even where a real port inlines it (machine/null), so the
 undefined symbols of an archive are all that its tier needs.
 """
+import ctypes
 import glob
 import os
+import random
 import re
 
 from lab import build
@@ -19,12 +21,18 @@ RUN_TIERS = tuple(tier for tier in TIERS if os.path.exists(os.path.join(ROOT, f"
 # Bytes of code and constants (the column "text" of size) that tiers 1 to N may have together.
 TEXT_LIMITS = {1: 50_000, 3: 160_000}
 MAX_PORT_FUNCTIONS = {1: 10}
+INCLUDES = [f"-I{os.path.join(ROOT, folder)}" for folder in (
+    ".", "include", "arch/x86/include", "arch/x86/geometry/x86_64", "machine/null/include")]
 # Compiled into debug builds only.
 NOT_IN_A_TIER = {"mm/base/lock_debug.c"}
 
 
-def archive(tier):
-    return f"machine/null/libpagoda-tier{tier}.a"
+GEOMETRIES_32BIT = ("i386", "i386-pae")
+TIERS_32BIT = (2, 3, 4, 5)  # high memory is mapped by tier 2, so frames need it
+
+
+def archive(tier, geometry=None):
+    return f"machine/null/libpagoda-{geometry + '-' if geometry else ''}tier{tier}.a"
 
 
 def program(tier):
@@ -32,6 +40,7 @@ def program(tier):
 
 
 ARCHIVES = [archive(tier) for tier in TIERS]
+ARCHIVES_32BIT = [archive(tier, geometry) for geometry in GEOMETRIES_32BIT for tier in TIERS_32BIT]
 PROGRAMS = [program(tier) for tier in RUN_TIERS]
 
 
@@ -102,6 +111,41 @@ def archives(bench):
         bench.log.write(f"tiers 1 to {tier}: {len(asked)} port functions\n")
         bench.equal(sorted(asked), sorted(required(tier)), f"what tiers 1 to {tier} ask for, and the list")
         bench.check(len(asked) <= MAX_PORT_FUNCTIONS.get(tier, 99), f"tier {tier} asks for {len(asked)} functions")
+
+
+@test("tiers/a_32_bit_archive_asks_for_no_more", quick=False, ids="XC-01", needs=ARCHIVES_32BIT)
+def archives_32bit(bench):
+    for geometry in GEOMETRIES_32BIT:
+        for tier in TIERS_32BIT:
+            path = build.path(archive(tier, geometry))
+            formats = set(re.findall(rb"file format (\S+)", bench.command(["objdump", "-f", path]).out))
+            bench.equal(formats, {b"elf32-i386"}, f"the format of {path}")
+            bench.equal(sorted(asked_for(bench, path)), sorted(required(tier)), f"what tiers 1 to {tier} ask for on {geometry}")
+            bench.log.write(f"{geometry}, tiers 1 to {tier}: {text_bytes(bench, path)} bytes of text\n")
+
+
+@test("tiers/a_32_bit_machine_divides_64_bit_numbers", needs=[])
+def division(bench):
+    """divide64.c has nothing that only a 32-bit CPU can run, so Python calls it here."""
+    library = bench.file("divide64.so")
+    bench.ran(bench.command(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", *INCLUDES,
+                             os.path.join(ROOT, "arch/x86/i386/divide64.c"), "-o", library]))
+    functions = ctypes.CDLL(library)
+    some = random.Random(1)
+    edges = [1, 2, 10, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63 - 1, 2**63, 2**64 - 1]
+    numbers = edges + [some.getrandbits(some.randrange(1, 65)) | 1 for _ in range(300)]
+    for name, signed in (("__udivdi3", False), ("__umoddi3", False), ("__divdi3", True), ("__moddi3", True)):
+        kind = ctypes.c_int64 if signed else ctypes.c_uint64
+        function = getattr(functions, name)
+        function.restype, function.argtypes = kind, [kind, kind]
+        for n in [0, *numbers]:
+            for d in numbers:
+                a, b = kind(n).value, kind(d).value
+                quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+                expected = quotient if "div" in name else a - quotient * b
+                bench.check(function(a, b) == kind(expected).value, f"{name}({a}, {b}) is {function(a, b)}, not {expected}")
+    for n in numbers:
+        bench.check(functions.__ctzdi2(ctypes.c_uint64(n)) == (n & -n).bit_length() - 1, f"__ctzdi2({n})")
 
 
 @test("tiers/checker_sees_one_symbol_too_many", needs=ARCHIVES)

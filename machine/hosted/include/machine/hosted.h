@@ -101,8 +101,8 @@ struct vm_task *hosted_vm_task(struct hosted_task *task);
 struct hosted_task *hosted_current(void);
 
 /*
- * Let every task that is ready for this CPU run until all of them sleep: whoever was woken comes
- * first.
+ * Let every task that is ready for this CPU run until all of them sleep. A task that was woken runs
+ * before the caller goes on.
  */
 void hosted_let_others_run(void);
 

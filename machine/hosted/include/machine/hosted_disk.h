@@ -14,8 +14,8 @@ struct hosted_disk_config {
 	u64 bytes;
 	/* a host file of at least that size: read now, written when the disk ends; NULL: zeroes */
 	const char *path;
-	u64 delay_ns;	       /* that long for each request, one after the other */
-	unsigned int max_vecs; /* of a request; 0: 32 */
+	u64 delay_ns;	       /* how long a request takes; one is served after the other */
+	unsigned int max_vecs; /* pieces that a request may have; 0: 32 */
 	unsigned int depth;    /* requests it takes at a time; 0: 8 */
 	bool read_only;
 	bool high_memory; /* reaches frames outside the direct map */
@@ -27,10 +27,10 @@ struct hosted_disk_config {
 
 /* A disk, and the thread that serves it. */
 struct block_device *hosted_disk_create(const struct hosted_disk_config *config);
-/* All disks answer what they have and go; the harness does this after each test. */
+/* End all disks, when each has answered its requests; the harness does this after each test. */
 void hosted_disks_end(void);
 
-/* What is on it. */
+/* The disk's bytes. */
 void *hosted_disk_bytes(struct block_device *bdev);
 
 /* Keep requests unanswered / go on with them. */

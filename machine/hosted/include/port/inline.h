@@ -25,7 +25,7 @@ struct hosted_cpu_front {
 /* Of this host thread. The simulation is part of the program, never of a library that is loaded. */
 #define HOSTED_THREAD_LOCAL extern __thread __attribute__((tls_model("local-exec")))
 HOSTED_THREAD_LOCAL struct hosted_cpu_front *hosted_this_cpu; /* NULL outside of the simulation */
-HOSTED_THREAD_LOCAL unsigned int hosted_cpu_nr;		      /* its id, nearer at hand */
+HOSTED_THREAD_LOCAL unsigned int hosted_cpu_nr;		      /* its id, a load less away */
 HOSTED_THREAD_LOCAL struct vm_task *hosted_this_task;
 extern bool hosted_deterministic; /* constant after hosted_boot() */
 /*
