@@ -93,6 +93,7 @@ struct dentry *d_make(struct dentry *parent, const char *name, size_t len, struc
 {
 	struct dentry *dentry = kmem_cache_alloc(dentry_cache, GFP_KERNEL | __GFP_ZERO);
 
+	VM_BUG_ON(atomic_read(&inode->i_count) <= 0);
 	if (!dentry || set_name(dentry, name, len)) {
 		if (dentry)
 			kmem_cache_free(dentry_cache, dentry);
@@ -147,6 +148,8 @@ static struct dentry *find_in_chain(struct dentry *parent, const char *name, siz
 {
 	struct dentry *dentry = *chain_of(hash);
 
+	lockdep_assert_held(&dcache_lock);
+	VM_BUG_ON(!len);
 	while (dentry && !(dentry->d_hash == hash && dentry->d_parent == parent &&
 			   dentry->d_len == len && memcmp(dentry->d_name, name, len) == 0))
 		dentry = dentry->d_hash_next;
@@ -172,6 +175,9 @@ static void link_name(struct dentry *dentry)
 {
 	struct dentry *parent = dentry->d_parent, **chain;
 
+	lockdep_assert_held(&dcache_lock);
+	VM_BUG_ON(dentry->d_flags & DENTRY_HASHED || !list_empty(&dentry->d_child));
+	VM_BUG_ON(parent == dentry);
 	dentry->d_hash = hash_name(parent, dentry->d_name, dentry->d_len);
 	chain = chain_of(dentry->d_hash);
 	dentry->d_hash_next = *chain;
@@ -190,6 +196,8 @@ static void link_name(struct dentry *dentry)
 
 static void unlink_name(struct dentry *dentry)
 {
+	lockdep_assert_held(&dcache_lock);
+	VM_BUG_ON(!(dentry->d_flags & DENTRY_HASHED));
 	*dentry->d_hash_pprev = dentry->d_hash_next;
 	if (dentry->d_hash_next)
 		dentry->d_hash_next->d_hash_pprev = dentry->d_hash_pprev;
@@ -209,6 +217,8 @@ static bool is_pinned(const struct dentry *dentry)
 
 void d_add(struct dentry *dentry)
 {
+	VM_BUG_ON(atomic_read(&dentry->d_count) <= 0);
+	VM_BUG_ON(dentry->d_flags & (DENTRY_HASHED | DENTRY_DELETED));
 	if (is_pinned(dentry))
 		dget(dentry);
 	spin_lock(&dcache_lock);
@@ -219,6 +229,8 @@ void d_add(struct dentry *dentry)
 
 void d_delete(struct dentry *dentry)
 {
+	VM_BUG_ON(dentry->d_flags & DENTRY_DELETED || d_has_children(dentry));
+	VM_BUG_ON(!dentry->d_sb->s_nr_names);
 	spin_lock(&dcache_lock);
 	unlink_name(dentry);
 	dentry->d_sb->s_nr_names--;
@@ -272,6 +284,7 @@ void d_prune(struct dentry *root)
 {
 	struct dentry *dentry;
 
+	VM_BUG_ON(atomic_read(&root->d_count) <= 0);
 	while ((dentry = leaf_below(root)) != root)
 		d_delete(dentry);
 }
@@ -296,6 +309,8 @@ void d_move(struct dentry *dentry, struct dentry *new_parent, const char *name, 
 	const char *old_name = NULL;
 	char *copy = room ? room : dentry->d_iname;
 
+	VM_BUG_ON(d_is_ancestor(dentry, new_parent));
+	VM_BUG_ON(IS_ERR(room) || (!room && len >= DNAME_INLINE));
 	dget(new_parent);
 	spin_lock(&dcache_lock);
 	unlink_name(dentry);
@@ -318,6 +333,7 @@ void d_exchange(struct dentry *a, struct dentry *b, char *room_a, char *room_b)
 	char a_name[NAME_MAX + 1];
 	size_t a_len = a->d_len;
 
+	VM_BUG_ON(a == b);
 	memcpy(a_name, a->d_name, a_len);
 	d_move(a, b_parent, b->d_name, b->d_len, room_a);
 	d_move(b, a_parent, a_name, a_len, room_b);

@@ -118,6 +118,7 @@ static bool tell_waiters(struct eventpoll *ep)
 {
 	bool waiting = atomic_read(&ep->wait.nr_waiting) != 0;
 
+	VM_BUG_ON(!ep->file);
 	wake_up_one(&ep->wait);
 	wake_up_events(&ep->pollers, POLLIN | POLLRDNORM);
 	return waiting;
@@ -125,6 +126,7 @@ static bool tell_waiters(struct eventpoll *ep)
 
 static void make_ready_locked(struct epitem *item)
 {
+	lockdep_assert_held(&item->ep->lock);
 	if (list_empty(&item->ready_link))
 		list_add_tail(&item->ready_link, &item->ep->ready);
 }
@@ -146,6 +148,8 @@ static bool note_event(struct wait_queue_entry *entry, unsigned int events)
 	struct epitem *item = container_of(entry, struct watch, entry)->item;
 	bool wanted;
 
+	lockdep_assert_irqs_disabled();
+	VM_BUG_ON(!item->nr_watches);
 	spin_lock(&item->ep->lock);
 	wanted = (item->event.events & ~MODE_BITS) && (events & item->event.events);
 	if (wanted)
@@ -210,6 +214,7 @@ static unsigned int ask_item(struct epitem *item, struct poll_table *pt)
 {
 	unsigned int wanted = item->event.events;
 
+	lockdep_assert_held(&item->ep->mutex);
 	return wanted & ~MODE_BITS ? vfs_poll(item->file, wanted, pt) & wanted : 0;
 }
 
@@ -227,6 +232,7 @@ static struct epitem *find_item(struct eventpoll *ep, const struct file *file, i
 {
 	struct rb_node *node = ep->items.node;
 
+	lockdep_assert_held(&ep->mutex);
 	while (node) {
 		struct epitem *item = rb_entry(node, struct epitem, node);
 		int order = compare(file, fd, item);
@@ -242,6 +248,9 @@ static void insert_item(struct epitem *item)
 {
 	struct rb_node **link = &item->ep->items.node, *parent = NULL;
 
+	lockdep_assert_held(&epoll_mutex);
+	lockdep_assert_held(&item->ep->mutex);
+	VM_BUG_ON(!list_empty(&item->ready_link));
 	while (*link) {
 		parent = *link;
 		link = compare(item->file, item->fd, rb_entry(parent, struct epitem, node)) < 0
@@ -270,6 +279,8 @@ static struct epitem *new_item(struct user_struct *user)
 
 static void free_item(struct epitem *item)
 {
+	VM_BUG_ON(!list_empty(&item->ready_link));
+	VM_BUG_ON(atomic_long_read(&item->ep->user->epoll_watches) <= 0);
 	atomic_long_dec(&item->ep->user->epoll_watches);
 	kmem_cache_free(item_cache, item);
 }
@@ -281,6 +292,8 @@ static void remove_item(struct epitem *item)
 	struct eventpoll *ep = item->ep;
 	unsigned long flags;
 
+	lockdep_assert_held(&epoll_mutex);
+	lockdep_assert_held(&ep->mutex);
 	unwatch(item); /* no more note_event() */
 	while (*link != item)
 		link = &(*link)->next_of_file;
@@ -385,6 +398,7 @@ static long check_nesting(struct eventpoll *ep, struct eventpoll *inner)
 {
 	int below;
 
+	lockdep_assert_held(&epoll_mutex);
 	walks++;
 	below = depth_below(inner, ep, 0);
 	if (below < 0)
@@ -505,6 +519,7 @@ static long send_event(struct epitem *item, unsigned long uevent)
 {
 	struct epoll_event event = {ask_item(item, NULL), item->event.data};
 
+	lockdep_assert_held(&item->ep->mutex);
 	if (!event.events)
 		return 0;
 	if (copy_to_user(uevent, &event, sizeof(event))) {

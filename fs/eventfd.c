@@ -14,6 +14,7 @@
 #include <fs/syscalls.h>
 #include <fs/vfs.h>
 #include <fs/wait.h>
+#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 
 #define EVENTFD_MAX   (~0ull - 1)
@@ -40,6 +41,7 @@ static bool add_count(struct eventfd *ctx, u64 value)
 {
 	bool fits;
 
+	VM_BUG_ON(value > EVENTFD_MAX);
 	spin_lock(&ctx->lock);
 	fits = value <= EVENTFD_MAX - ctx->count;
 	if (fits)

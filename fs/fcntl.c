@@ -39,6 +39,7 @@ static long set_flags(struct file *file, unsigned int arg)
 struct f_owner_ex {
 	int type, pid;
 };
+static_assert(sizeof(struct f_owner_ex) == 8, "struct f_owner_ex of the ABI");
 
 /* The owner, or 0 if there is none any more. */
 static int owner_of(const struct file *file)

@@ -58,6 +58,7 @@ static int begin_writing(struct file *file)
 {
 	int err = get_write_access(file->f_inode);
 
+	VM_BUG_ON(file->f_mode & FMODE_WRITER);
 	if (err)
 		return err;
 	err = mnt_get_writer(file->f_path.mnt);
@@ -70,6 +71,7 @@ static int begin_writing(struct file *file)
 
 static void end_writing(struct file *file)
 {
+	VM_BUG_ON(!(file->f_mode & FMODE_WRITER));
 	mnt_put_writer(file->f_path.mnt);
 	put_write_access(file->f_inode);
 }
@@ -79,6 +81,7 @@ static void release_file(struct vm_file *vm)
 	struct file *file = file_of(vm);
 	struct path path = file->f_path;
 
+	VM_BUG_ON(atomic_read(&vm->f_count));
 	if (file->f_epitems)
 		epoll_forget_file(file);
 	locks_remove_file(file);
@@ -322,6 +325,7 @@ static size_t table_bytes(unsigned int size)
 /* Point the table at block, which has room for size descriptors. */
 static void use_block(struct files_struct *files, void *block, unsigned int size)
 {
+	VM_BUG_ON(size <= FDS_INLINE || size % WORD_BITS);
 	files->fd = block;
 	files->open = (unsigned long *)(files->fd + size);
 	files->cloexec = files->open + size / WORD_BITS;
@@ -425,11 +429,13 @@ static int grow(struct files_struct *files, unsigned int fd)
 
 void files_hold(struct files_struct *files)
 {
+	VM_BUG_ON(atomic_read(&files->count) <= 0);
 	atomic_inc(&files->count);
 }
 
 static void close_all(struct files_struct *files)
 {
+	VM_BUG_ON(atomic_read(&files->count));
 	for (unsigned int word = 0; word < words_of(files); word++)
 		while (files->open[word]) {
 			unsigned int fd =
@@ -451,6 +457,7 @@ static void close_all(struct files_struct *files)
 
 void files_drop(struct files_struct *files)
 {
+	VM_BUG_ON(atomic_read(&files->count) <= 0);
 	if (!atomic_dec_and_test(&files->count))
 		return;
 	close_all(files);

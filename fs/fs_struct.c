@@ -5,6 +5,7 @@
  * CLONE_FS shares them, fork copies them. Each directory is held by references to its mount and
  * dentry. Locking: fs->lock; what is read under it is taken with references. Failure: ENOMEM.
  */
+#include <pagoda/bug.h>
 #include <fs/vfs.h>
 #include <pagoda/slab.h>
 
@@ -28,6 +29,7 @@ struct fs_struct *fs_struct_copy(struct fs_struct *old)
 
 void fs_struct_drop(struct fs_struct *fs)
 {
+	VM_BUG_ON(atomic_read(&fs->count) <= 0);
 	if (!atomic_dec_and_test(&fs->count))
 		return;
 	path_put(&fs->root);

@@ -117,6 +117,8 @@ void clear_nlink(struct inode *inode)
 /* Nobody can find it any more. */
 void inode_end(struct inode *inode)
 {
+	VM_BUG_ON(atomic_read(&inode->i_count));
+	VM_BUG_ON(!list_empty(&inode->i_hash) || !list_empty(&inode->i_lru));
 	if (inode->i_sb->s_op && inode->i_sb->s_op->evict)
 		inode->i_sb->s_op->evict(inode);
 	if (inode->i_data.nrpages || inode->i_data.was_swapped)
@@ -139,6 +141,7 @@ static struct list_head *inode_chain(const struct super_block *sb, u64 ino)
 /* inode_lock held. */
 static void leave_unused_list(struct inode *inode)
 {
+	lockdep_assert_held(&inode_lock);
 	if (list_empty(&inode->i_lru))
 		return;
 	list_del_init(&inode->i_lru);
@@ -163,6 +166,8 @@ struct inode *inode_find(struct super_block *sb, u64 ino)
 
 void inode_insert(struct inode *inode)
 {
+	VM_BUG_ON(!list_empty(&inode->i_hash));
+	VM_BUG_ON(atomic_read(&inode->i_count) <= 0);
 	spin_lock(&inode_lock);
 	list_add(&inode->i_hash, inode_chain(inode->i_sb, inode->i_ino));
 	spin_unlock(&inode_lock);
@@ -198,6 +203,7 @@ void iput(struct inode *inode)
 {
 	const struct super_block *sb = inode->i_sb;
 
+	VM_BUG_ON(atomic_read(&inode->i_count) <= 0);
 	if (!(sb->s_cached ? put_cached(inode) : atomic_dec_and_test(&inode->i_count)))
 		return;
 	/* what is left to do is up to the file system: a remount waits for it */

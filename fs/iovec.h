@@ -11,6 +11,7 @@ struct iovec {
 	unsigned long base;
 	size_t len;
 };
+static_assert(sizeof(struct iovec) == 16, "struct iovec of the ABI");
 
 /*
  * A copy of the caller's vector of nr pieces; fast (IOV_FAST pieces) if it fits. foreign: the

@@ -66,6 +66,7 @@ struct user_flock {
 	s64 start, len;
 	s32 pid;
 };
+static_assert(sizeof(struct user_flock) == 32, "struct flock of the ABI");
 
 static spinlock_t file_locks_lock = SPIN_LOCK_INIT(RANK_NONE);
 static wait_queue_head_t lock_changed = WAIT_QUEUE_HEAD_INIT(lock_changed);
@@ -86,6 +87,8 @@ static struct file_lock *find_conflict(struct inode *inode, const struct file_lo
 {
 	struct file_lock *lock;
 
+	lockdep_assert_held(&file_locks_lock);
+	VM_BUG_ON(want->start > want->end);
 	for (lock = inode->i_locks; lock; lock = lock->next)
 		if (same_space(lock, want) && lock->owner != want->owner && overlaps(lock, want) &&
 		    (lock->type == F_WRLCK || want->type == F_WRLCK))
@@ -159,6 +162,8 @@ static void cut_own(struct inode *inode, struct file_lock *want, struct file_loc
 {
 	struct file_lock **link = &inode->i_locks, *lock;
 
+	lockdep_assert_held(&file_locks_lock);
+	VM_BUG_ON(want->start > want->end);
 	while ((lock = *link)) {
 		bool touches =
 			lock->start <= (want->end == LOCK_END_MAX ? want->end : want->end + 1) &&
@@ -200,6 +205,7 @@ static void cut_own(struct inode *inode, struct file_lock *want, struct file_loc
 /* Does the request leave both ends of one of the owner's locks? */
 static bool cuts_in_two(struct inode *inode, const struct file_lock *want)
 {
+	lockdep_assert_held(&file_locks_lock);
 	for (const struct file_lock *lock = inode->i_locks; lock; lock = lock->next)
 		if (same_space(lock, want) && lock->owner == want->owner &&
 		    lock->type != want->type && lock->start < want->start && lock->end > want->end)
@@ -220,6 +226,7 @@ static void free_all(struct file_lock *dead)
 /* Would owner's waiting for blocker close a circle? */
 static bool is_deadlock(const void *owner, const void *blocker)
 {
+	lockdep_assert_held(&file_locks_lock);
 	for (int i = 0; i < MAX_WAIT_CHAIN; i++) {
 		struct lock_wait *wait;
 		const void *next = NULL;

@@ -34,6 +34,7 @@ static int last_mount_id;
 
 void free_super(struct super_block *sb)
 {
+	VM_BUG_ON(atomic_read(&sb->s_mounts));
 	if (sb->s_op && sb->s_op->sync)
 		(void)sb->s_op->sync(sb); /* nobody is left to tell; it logs */
 	mutex_lock(&cache_shrink_mutex);
@@ -50,6 +51,7 @@ void free_super(struct super_block *sb)
 
 static void free_mount(struct vfsmount *mnt)
 {
+	VM_BUG_ON(atomic_read(&mnt->mnt_count) || !list_empty(&mnt->mnt_list));
 	VM_BUG_ON(mnt->mnt_writers);
 	dput(mnt->mnt_root);
 	dput(mnt->mnt_mountpoint);
@@ -69,6 +71,7 @@ void mntput(struct vfsmount *mnt)
 
 void mntput_unused(struct vfsmount *mnt)
 {
+	VM_BUG_ON(atomic_read(&mnt->mnt_count) <= 0);
 	if (atomic_dec_and_test(&mnt->mnt_count))
 		free_mount(mnt);
 }
@@ -173,6 +176,7 @@ int mnt_get_writer(struct vfsmount *mnt)
 {
 	int err;
 
+	VM_BUG_ON(atomic_read(&mnt->mnt_count) <= 0);
 	spin_lock(&mount_lock);
 	err = mnt->mnt_sb->s_stops_writing ? -EROFS : mnt_want_write(mnt);
 	if (!err)

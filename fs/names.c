@@ -39,12 +39,14 @@ static void end_change(struct dir_change *change)
 
 void touch_dir(struct inode *dir)
 {
+	lockdep_assert_held(&dir->i_sb->s_names);
 	dir->i_mtime = dir->i_ctime = current_time_ns();
 	mark_inode_dirty(dir);
 }
 
 int may_add(const struct dir_change *change)
 {
+	lockdep_assert_held(names_lock(change));
 	if (change->parent.dentry->d_flags & DENTRY_DELETED)
 		return -ENOENT;
 	return inode_permission(dir_of(change), MAY_WRITE | MAY_EXEC);
@@ -64,6 +66,7 @@ int may_remove(const struct dir_change *change, const struct dentry *victim, boo
 	struct inode *parent = dir_of(change), *inode = victim->d_inode;
 	int err = inode_permission(parent, MAY_WRITE | MAY_EXEC);
 
+	lockdep_assert_held(names_lock(change));
 	if (err)
 		return err;
 	if (is_kept_by_sticky_bit(parent, inode) || inode->i_swapfile)
@@ -81,6 +84,8 @@ int add_name(struct inode *dir, struct dentry *dentry)
 {
 	int err = dir->i_op->add_name ? dir->i_op->add_name(dir, dentry) : 0;
 
+	lockdep_assert_held(&dir->i_sb->s_names);
+	VM_BUG_ON(dentry->d_flags & DENTRY_HASHED);
 	if (!err)
 		d_add(dentry);
 	return err;
@@ -211,6 +216,7 @@ void drop_dir_link(struct inode *dir)
 
 void drop_link(struct inode *inode)
 {
+	lockdep_assert_held(&inode->i_sb->s_names);
 	drop_nlink(inode);
 	inode->i_ctime = current_time_ns();
 	mark_inode_dirty(inode);
@@ -221,6 +227,7 @@ static void remove_name(struct inode *dir, struct dentry *dentry)
 {
 	struct inode *inode = dentry->d_inode;
 
+	lockdep_assert_held(&dir->i_sb->s_names);
 	if (S_ISDIR(inode->i_mode)) {
 		clear_nlink(inode);
 		inode->i_ctime = current_time_ns();
@@ -255,6 +262,7 @@ static int remove_locked(struct dir_change *change, struct dentry *victim, bool 
 	struct inode *parent = dir_of(change);
 	int err = check_removal(change, victim, dir);
 
+	lockdep_assert_held(names_lock(change));
 	if (!err && parent->i_op->unlink)
 		err = parent->i_op->unlink(parent, victim);
 	if (!err)
@@ -343,6 +351,7 @@ static int link_locked(struct dir_change *change, struct path *old)
 	struct dentry *dentry;
 	int err = check_link(change, old);
 
+	lockdep_assert_held(names_lock(change));
 	if (err)
 		return err;
 	dentry = d_make(change->parent.dentry, change->last.name, change->last.len, igrab(inode));

@@ -12,6 +12,7 @@
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
 #include <fs/namei_internal.h>
+#include <pagoda/bug.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 #include <pagoda/slab.h>
@@ -128,6 +129,7 @@ static struct dentry *lookup_or_create(struct nameidata *nd, unsigned int flags,
 	struct dentry *dentry = nd_child(nd->path.dentry, nd->last.name, nd->last.len);
 	int err;
 
+	lockdep_assert_held(&nd->path.dentry->d_inode->i_sb->s_names);
 	*created = false;
 	if (!IS_ERR(dentry)) {
 		if (!(flags & O_EXCL))

@@ -100,6 +100,7 @@ static unsigned int take_slots(struct user_struct *user)
 
 static void free_pipe(struct pipe *pipe)
 {
+	VM_BUG_ON(pipe->users || pipe->head != pipe->tail || pipe->spare);
 	(void)account_slots(pipe->user, pipe->nr_slots, 0);
 	put_user_struct(pipe->user);
 	kfree(pipe->slots);
@@ -130,6 +131,8 @@ static struct pipe *new_pipe(void)
 
 static void drop_data(struct pipe *pipe)
 {
+	VM_BUG_ON(pipe->readers || pipe->writers);
+	VM_BUG_ON(pipe->head - pipe->tail > pipe->nr_slots);
 	for (; pipe->tail != pipe->head; pipe->tail++)
 		put_page(pipe_slot_at(pipe, pipe->tail)->page);
 	if (pipe->spare)
@@ -157,6 +160,8 @@ void pipe_drop_slot(struct pipe *pipe)
 {
 	struct pipe_slot *slot = pipe_slot_at(pipe, pipe->tail);
 
+	lockdep_assert_held(&pipe->mutex);
+	VM_BUG_ON(pipe_empty(pipe) || !slot->page);
 	if (!pipe->spare && !slot->shared)
 		pipe->spare = slot->page;
 	else
@@ -173,6 +178,7 @@ static long take_bytes(struct pipe *pipe, struct iov_user buf, size_t count)
 {
 	size_t done = 0;
 
+	lockdep_assert_held(&pipe->mutex);
 	while (done < count && !pipe_empty(pipe)) {
 		struct pipe_slot *slot = pipe_slot_at(pipe, pipe->tail);
 		size_t n = min_t(size_t, slot->len, count - done), left;
@@ -241,6 +247,8 @@ static long append_bytes(struct pipe *pipe, struct iov_user buf, size_t done, si
 	size_t end;
 	char *to;
 
+	lockdep_assert_held(&pipe->mutex);
+	VM_BUG_ON(!count || count >= PAGE_SIZE);
 	if (pipe_empty(pipe))
 		return 0;
 	slot = pipe_slot_at(pipe, pipe->head - 1);
@@ -261,6 +269,7 @@ static struct page *page_for_slot(struct pipe *pipe)
 {
 	struct page *page = pipe->spare;
 
+	lockdep_assert_held(&pipe->mutex);
 	pipe->spare = NULL;
 	return page ? page : alloc_page(GFP_HIGHUSER);
 }
@@ -273,6 +282,8 @@ static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_
 	size_t n = min(count, PAGE_SIZE), left;
 	char *to;
 
+	lockdep_assert_held(&pipe->mutex);
+	VM_BUG_ON(pipe_full(pipe) || !count);
 	if (!page)
 		return -ENOMEM;
 	to = kmap(page);
@@ -293,6 +304,7 @@ static long wait_for_room(struct pipe *pipe, const struct file *file)
 {
 	long ret;
 
+	lockdep_assert_held(&pipe->mutex);
 	if (file->f_flags & O_NONBLOCK)
 		return -EAGAIN;
 	wake_up(&pipe->readable);
@@ -310,6 +322,7 @@ static long put_bytes(struct pipe *pipe, const struct file *file, struct iov_use
 	size_t done = 0, odd = count & (PAGE_SIZE - 1);
 	long ret = odd && !packet ? append_bytes(pipe, buf, 0, odd) : 0;
 
+	lockdep_assert_held(&pipe->mutex);
 	if (ret < 0)
 		return ret;
 	done += (size_t)ret;
@@ -432,6 +445,8 @@ static int replace_slots(struct pipe *pipe, unsigned int slots)
 {
 	struct pipe_slot *new;
 
+	lockdep_assert_held(&pipe->mutex);
+	VM_BUG_ON(!slots || slots & (slots - 1));
 	if (slots < used_slots(pipe))
 		return -EBUSY;
 	new = kcalloc(slots, sizeof(*new), GFP_KERNEL);
@@ -452,6 +467,7 @@ static long resize(struct pipe *pipe, unsigned long bytes)
 	unsigned long all;
 	int err;
 
+	lockdep_assert_held(&pipe->mutex);
 	if (!slots)
 		return -EINVAL;
 	all = account_slots(pipe->user, old, slots);

@@ -12,6 +12,7 @@
 #include <fs/vfs.h>
 #include <fs/syscalls.h>
 #include <fs/names_internal.h>
+#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
@@ -30,6 +31,7 @@ struct rename {
 /* A directory cannot move into itself, nor onto one of its ancestors. */
 static int check_ancestry(const struct rename *r)
 {
+	lockdep_assert_held(names_lock(&r->from));
 	if (d_is_ancestor(r->old, r->to.parent.dentry))
 		return -EINVAL;
 	if (r->new &&d_is_ancestor(r->new, r->from.parent.dentry))
@@ -222,6 +224,8 @@ static int rename_locked(struct rename *r)
 {
 	int err;
 
+	lockdep_assert_held(names_lock(&r->from));
+	VM_BUG_ON(r->from.parent.dentry->d_sb != r->to.parent.dentry->d_sb);
 	r->old = existing(&r->from);
 	if (IS_ERR(r->old))
 		return (int)PTR_ERR(r->old);

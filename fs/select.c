@@ -108,6 +108,7 @@ struct pollfd {
 	s32 fd;
 	u16 events, revents;
 };
+static_assert(sizeof(struct pollfd) == 8, "struct pollfd of the ABI");
 
 /* The files of a call, held until it ends: their wait queues must stay. */
 struct poll_call {

@@ -108,10 +108,12 @@ static_assert(sizeof(struct shmid_ds) == 112, "struct shmid64_ds of the ABI");
 struct shminfo {
 	u64 shmmax, shmmin, shmmni, shmseg, shmall, unused[4];
 };
+static_assert(sizeof(struct shminfo) == 72, "struct shminfo of the ABI");
 struct shm_info {
 	s32 used_ids, pad;
 	u64 tot, rss, swp, swap_attempts, swap_successes;
 };
+static_assert(sizeof(struct shm_info) == 48, "struct shm_info of the ABI");
 
 u64 shm_ctlmax = ~0ull - (1ull << 24), shm_ctlall = ~0ull - (1ull << 24);
 int shm_ctlmni = 4096, shm_next_id = -1;
@@ -147,6 +149,7 @@ static u64 segment_pages(const struct shm_segment *seg)
 
 static struct shm_segment *slot_at(int index)
 {
+	lockdep_assert_held(&shm_lock);
 	return index < nr_slots ? slots[index] : NULL;
 }
 
@@ -179,6 +182,8 @@ static bool grow_slots(int index)
 	int nr = max(nr_slots, SLOTS_FIRST);
 	struct shm_segment **new;
 
+	lockdep_assert_held(&shm_lock);
+	VM_BUG_ON(index < 0 || index >= IPCMNI);
 	if (index < nr_slots)
 		return true;
 	while (nr <= index)
@@ -199,6 +204,7 @@ static struct shm_segment *find_segment(int id)
 {
 	struct shm_segment *seg = id < 0 ? NULL : slot_at(id % IPCMNI);
 
+	lockdep_assert_held(&shm_lock);
 	return seg && seg->id == id ? seg : ERR_PTR(-EINVAL);
 }
 
@@ -210,6 +216,7 @@ static struct rb_node **key_place(s32 key, struct rb_node **parent)
 {
 	struct rb_node **link = &by_key.node;
 
+	lockdep_assert_held(&shm_lock);
 	*parent = NULL;
 	while (*link) {
 		s32 here = rb_entry(*link, struct shm_segment, key_node)->key;
@@ -226,6 +233,7 @@ static struct shm_segment *find_key(s32 key)
 {
 	struct rb_node *parent, *found = *key_place(key, &parent);
 
+	lockdep_assert_held(&shm_lock);
 	return found ? rb_entry(found, struct shm_segment, key_node) : NULL;
 }
 
@@ -233,6 +241,7 @@ static void insert_key(struct shm_segment *seg)
 {
 	struct rb_node *parent, **link = key_place(seg->key, &parent);
 
+	lockdep_assert_held(&shm_lock);
 	if (seg->key == IPC_PRIVATE)
 		return;
 	BUG_ON(*link); /* shmget looked for the key, with shm_lock held since then */
@@ -243,6 +252,7 @@ static void insert_key(struct shm_segment *seg)
 /* Nobody finds it by its key any more. shm_lock held. */
 static void forget_key(struct shm_segment *seg)
 {
+	lockdep_assert_held(&shm_lock);
 	if (seg->key != IPC_PRIVATE)
 		rb_erase(&seg->key_node, &by_key, NULL);
 	seg->key = IPC_PRIVATE;
@@ -251,6 +261,7 @@ static void forget_key(struct shm_segment *seg)
 /* The first free index of [from, to), or -1. shm_lock held. */
 static int free_index(int from, int to)
 {
+	lockdep_assert_held(&shm_lock);
 	for (int index = from; index < to; index++)
 		if (!slot_at(index))
 			return index;
@@ -266,6 +277,7 @@ static int next_index(void)
 	int cycle = min(max(nr_segments * 3 / 2, INDEX_CYCLE), IPCMNI);
 	int index = last_index + 1 < cycle ? free_index(last_index + 1, cycle) : -1;
 
+	lockdep_assert_held(&shm_lock);
 	return index >= 0 ? index : free_index(0, cycle);
 }
 
@@ -275,6 +287,8 @@ static int insert_segment(struct shm_segment *seg)
 	int wanted = shm_next_id,
 	    index = wanted >= 0 ? free_index(wanted % IPCMNI, IPCMNI) : next_index();
 
+	lockdep_assert_held(&shm_lock);
+	VM_BUG_ON(seg->nattch);
 	if (index < 0)
 		return -ENOSPC;
 	if (!grow_slots(index))
@@ -299,6 +313,9 @@ static int insert_segment(struct shm_segment *seg)
 /* Out of the table; the caller frees it with free_segment() after dropping shm_lock. */
 static void remove_segment(struct shm_segment *seg)
 {
+	lockdep_assert_held(&shm_lock);
+	VM_BUG_ON(seg->nattch || slot_at(seg->id % IPCMNI) != seg);
+	VM_BUG_ON(nr_segments <= 0 || shm_pages < segment_pages(seg));
 	slots[seg->id % IPCMNI] = NULL;
 	forget_key(seg);
 	while (top_index >= 0 && !slots[top_index])
@@ -465,6 +482,7 @@ static long create_segment(s32 key, u64 size, unsigned int flags)
 	struct shm_segment *seg;
 	int err;
 
+	lockdep_assert_held(&shm_lock);
 	if (size < 1 || size > shm_ctlmax)
 		return -EINVAL;
 	if ((flags & SHM_HUGETLB) && !huge_page_bytes(flags))
@@ -672,6 +690,7 @@ static struct shm_segment *segment_at(int index)
 {
 	struct shm_segment *seg = slot_at(index % IPCMNI);
 
+	lockdep_assert_held(&shm_lock);
 	return seg ? seg : ERR_PTR(-EINVAL);
 }
 
@@ -785,6 +804,7 @@ static long owner_command(int id, int cmd, const struct shmid_ds *ds)
 /* Pages that lie in swap come back when they are used, and stay then. shm_lock held. */
 static void set_locked(struct shm_segment *seg, bool lock)
 {
+	lockdep_assert_held(&shm_lock);
 	seg->mode = lock ? seg->mode | SHM_LOCKED : seg->mode & ~SHM_LOCKED;
 	WRITE_ONCE(seg->file->f_inode->i_data.swap_locked, lock);
 }
@@ -794,6 +814,7 @@ static u64 locked_by(u32 uid)
 {
 	u64 pages = 0;
 
+	lockdep_assert_held(&shm_lock);
 	for (int i = 0; i <= top_index; i++)
 		if (slots[i] && slots[i]->mode & SHM_LOCKED && slots[i]->locker == uid)
 			pages += segment_pages(slots[i]);
@@ -807,6 +828,7 @@ static long check_lock(const struct shm_segment *seg, bool lock)
 	unsigned long limit =
 		current_vm->rlim ? current_vm->rlim[RLIMIT_MEMLOCK].rlim_cur : RLIM_INFINITY;
 
+	lockdep_assert_held(&shm_lock);
 	if (current_vm->cap_ipc_lock)
 		return 0;
 	if ((euid != seg->uid && euid != seg->cuid) || (lock && !limit))

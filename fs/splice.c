@@ -19,6 +19,7 @@
 #include <fs/iovec.h>
 #include <fs/pipe.h>
 #include <fs/syscalls.h>
+#include <pagoda/bug.h>
 #include <pagoda/highmem.h>
 #include <pagoda/mm.h>
 #include <pagoda/page_alloc.h>
@@ -41,6 +42,7 @@ static struct pipe *pipe_of_file(const struct file *file)
  */
 static long wait_for_data(struct pipe *pipe, bool nonblock)
 {
+	lockdep_assert_held(&pipe->mutex);
 	while (pipe_empty(pipe)) {
 		long err;
 
@@ -64,6 +66,7 @@ static long wait_for_data(struct pipe *pipe, bool nonblock)
  */
 static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data)
 {
+	lockdep_assert_held(&pipe->mutex);
 	for (;;) {
 		long err;
 
@@ -91,6 +94,8 @@ static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data)
 static void add_slot(struct pipe *pipe, struct page *page, unsigned int offset, size_t len,
 		     bool shared)
 {
+	lockdep_assert_held(&pipe->mutex);
+	VM_BUG_ON(pipe_full(pipe) || !len || offset + len > PAGE_SIZE);
 	*pipe_slot_at(pipe, pipe->head) =
 		(struct pipe_slot){page, offset, (unsigned int)len, false, shared};
 	pipe->head++;
@@ -100,6 +105,8 @@ static void consume(struct pipe *pipe, size_t n)
 {
 	struct pipe_slot *slot = pipe_slot_at(pipe, pipe->tail);
 
+	lockdep_assert_held(&pipe->mutex);
+	VM_BUG_ON(pipe_empty(pipe) || n > slot->len);
 	slot->offset += (unsigned int)n;
 	slot->len -= (unsigned int)n;
 	if (!slot->len)
@@ -115,6 +122,7 @@ static long share_cached(struct file *in, u64 pos, struct pipe *pipe, size_t len
 	unsigned int offset = (unsigned int)(pos & (PAGE_SIZE - 1));
 	struct page *page;
 
+	lockdep_assert_held(&pipe->mutex);
 	if (!in->vm.f_mapping || pos >= size)
 		return 0;
 	page = find_get_page(in->vm.f_mapping, (pgoff_t)(pos >> PAGE_SHIFT));

@@ -134,6 +134,7 @@ struct statx_time {
 	u32 nsec;
 	s32 pad;
 };
+static_assert(sizeof(struct statx_time) == 16, "struct statx_timestamp of the ABI");
 struct user_statx {
 	u32 stx_mask, stx_blksize;
 	u64 stx_attributes;

@@ -18,6 +18,7 @@
  */
 #include <fs/syscalls.h>
 #include <fs/vfs.h>
+#include <pagoda/bug.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
@@ -78,6 +79,7 @@ static int check_file(const struct path *path)
 {
 	const struct inode *inode = path->dentry->d_inode;
 
+	lockdep_assert_held(&inode->i_rwsem);
 	if (inode->i_swapfile)
 		return -EBUSY;
 	if (!inode->i_sb->s_bdev || !inode->i_data.a_ops->bmap)

@@ -87,6 +87,7 @@ void put_user_struct(struct user_struct *user)
 	unsigned long flags;
 	bool last;
 
+	VM_BUG_ON(atomic_read(&user->count) <= 0);
 	spin_lock_irqsave(&users_lock, flags);
 	last = atomic_dec_and_test(&user->count);
 	if (last) {

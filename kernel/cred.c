@@ -389,9 +389,11 @@ struct cap_header {
 	u32 version;
 	int pid;
 };
+static_assert(sizeof(struct cap_header) == 8, "struct __user_cap_header_struct of the ABI");
 struct cap_data {
 	u32 effective, permitted, inheritable;
 };
+static_assert(sizeof(struct cap_data) == 12, "struct __user_cap_data_struct of the ABI");
 
 /* Words of 32 capabilities a version has; 0: unknown, and the preferred one was written back. */
 static int cap_words(unsigned long uheader, struct cap_header *header, int *words)

@@ -271,6 +271,7 @@ struct futex_waitv {
 	u64 val, uaddr;
 	u32 flags, reserved;
 };
+static_assert(sizeof(struct futex_waitv) == 24, "struct futex_waitv of the ABI");
 
 static int get_waitv(unsigned long uwaiters, unsigned int nr, struct futex_waitv *v)
 {

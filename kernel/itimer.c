@@ -23,6 +23,7 @@
 struct itimerval {
 	struct timeval interval, value;
 };
+static_assert(sizeof(struct itimerval) == 32, "struct itimerval of the ABI");
 
 /*
  * When a timer that was due by now is due next, 0: never. Periods that have passed are left out:

@@ -191,6 +191,7 @@ long sys_gettimeofday(unsigned long utv, unsigned long utz)
 struct timezone {
 	s32 minutes_west, dst;
 };
+static_assert(sizeof(struct timezone) == 8, "struct timezone of the ABI");
 
 static bool is_time_of_day(const struct timeval *tv)
 {

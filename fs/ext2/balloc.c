@@ -20,6 +20,7 @@
  * Locking: alloc_lock for all of it; it sleeps over the reading of a bitmap.
  * Failure: -ENOSPC; -EIO if a bitmap could not be read and no other group had any.
  */
+#include <pagoda/bug.h>
 #include <fs/ext2/ext2.h>
 #include <pagoda/string.h>
 
@@ -141,6 +142,8 @@ bool ext2_data_blocks(struct ext2_sb *sbi, u32 block, u32 count)
 
 static void count_blocks(struct ext2_sb *sbi, u32 group, int change)
 {
+	lockdep_assert_held(&sbi->alloc_lock);
+	VM_BUG_ON(group >= sbi->nr_groups);
 	ext2_group(sbi, group)->bg_free_blocks_count += (u16)change;
 	sbi->es->s_free_blocks_count += (u32)change;
 	ext2_group_changed(sbi, group);
@@ -155,6 +158,7 @@ static int take_block(struct ext2_sb *sbi, u32 group, u32 from, u32 *block)
 	u32 end = group_nr_blocks(sbi, group), first = group_first_block(sbi, group);
 	int found = 0;
 
+	lockdep_assert_held(&sbi->alloc_lock);
 	if (!bh)
 		return -EIO;
 	for (;;) {
@@ -181,6 +185,7 @@ static bool may_take_block(const struct ext2_sb *sbi)
 {
 	u32 free = sbi->es->s_free_blocks_count;
 
+	lockdep_assert_held(&sbi->alloc_lock);
 	return free > sbi->reserved_blocks ||
 	       (free && (fs_capable(CAP_SYS_RESOURCE) ||
 			 fs_current()->cred.fsuid == sbi->es->s_def_resuid));
@@ -192,6 +197,7 @@ static int find_block(struct ext2_sb *sbi, u32 goal, u32 *block)
 	u32 from = (goal - sbi->first_data_block) % sbi->blocks_per_group;
 	int err = 0, ret;
 
+	lockdep_assert_held(&sbi->alloc_lock);
 	/* One round more than there are groups: the first may have room below the goal. */
 	for (u32 i = 0; i <= sbi->nr_groups; i++, from = 0) {
 		if (ext2_group(sbi, group)->bg_free_blocks_count) {
@@ -226,6 +232,7 @@ static void free_in_group(struct ext2_sb *sbi, u32 group, u32 block, u32 count)
 	u32 bit = block - group_first_block(sbi, group);
 	int freed = 0;
 
+	lockdep_assert_held(&sbi->alloc_lock);
 	if (!bh) {
 		(void)ext2_error(sbi, "cannot read the block bitmap of group %u", group);
 		return;
@@ -269,6 +276,8 @@ static void count_inodes(struct ext2_sb *sbi, u32 group, int change, bool dir)
 {
 	struct ext2_group_desc *desc = ext2_group(sbi, group);
 
+	lockdep_assert_held(&sbi->alloc_lock);
+	VM_BUG_ON(change != 1 && change != -1);
 	desc->bg_free_inodes_count += (u16)change;
 	if (dir)
 		desc->bg_used_dirs_count -= (u16)change;
@@ -284,6 +293,7 @@ static int take_ino(struct ext2_sb *sbi, u32 group, bool dir, u32 *ino)
 	u32 bit = group == 0 ? sbi->first_ino - 1 : 0;
 	int found = 0;
 
+	lockdep_assert_held(&sbi->alloc_lock);
 	if (!bh)
 		return -EIO;
 	bit = bitmap_find_clear(bh_data(bh), bit, sbi->inodes_per_group);
@@ -304,6 +314,7 @@ static u32 group_for_dir(struct ext2_sb *sbi)
 {
 	u32 best = sbi->last_dir_group, most = 0;
 
+	lockdep_assert_held(&sbi->alloc_lock);
 	for (u32 i = 1; i <= sbi->nr_groups; i++) {
 		u32 group = (u32)(((u64)sbi->last_dir_group + i) % sbi->nr_groups);
 		const struct ext2_group_desc *desc = ext2_group(sbi, group);

@@ -123,6 +123,7 @@ static void cut_at_end(struct inode *inode)
 {
 	u64 size = inode->i_size;
 
+	lockdep_assert_held(&inode->i_rwsem);
 	truncate_inode_pages(&inode->i_data, size);
 	ext2_free_from(inode, DIV_ROUND_UP(size, (u64)ext2_sb(inode->i_sb)->block_size));
 }
@@ -199,6 +200,7 @@ static long write_locked(struct file *file, struct iov_user buf, size_t count, u
 	u64 old_size = inode->i_size;
 	long ret;
 
+	lockdep_assert_held(&inode->i_rwsem);
 	if (*pos > old_size)
 		clear_old_tail(inode);
 	ret = file_write(file, buf, count, pos);

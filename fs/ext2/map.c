@@ -21,6 +21,7 @@
  * hold the page lock; truncation has removed the pages first. A file's blocks past its end
  * are not shown to readers: whoever met a page there before the end moved finds a hole.
  */
+#include <pagoda/bug.h>
 #include <fs/ext2/ext2.h>
 #include <pagoda/string.h>
 
@@ -89,6 +90,7 @@ static int walk(struct inode *inode, const struct map_path *path, struct map_wal
 {
 	struct ext2_sb *sbi = ext2_sb(inode->i_sb);
 
+	lockdep_assert_held(&ext2_i(inode)->map_lock);
 	w->slot = &ext2_i(inode)->block[path->index[0]];
 	w->bh = NULL;
 	for (w->level = 0;; w->level++) {
@@ -120,6 +122,7 @@ static u32 goal_for(struct inode *inode, u64 block, const struct map_walk *w)
 	const struct ext2_sb *sbi = ext2_sb(inode->i_sb);
 	u32 group = (u32)((inode->i_ino - 1) / sbi->inodes_per_group);
 
+	lockdep_assert_held(&ext2_i(inode)->map_lock);
 	if (ei->last_phys && block == (u64)ei->last_block + 1)
 		return ei->last_phys + 1;
 	if (w->bh)

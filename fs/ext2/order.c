@@ -45,6 +45,7 @@
  * Observability: nr_waiting_buffers(); statfs counts what is held as free.
  */
 #include <fs/ext2/ext2.h>
+#include <pagoda/bug.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/slab.h>
 
@@ -211,6 +212,7 @@ static void runs_copied(struct ext2_inode *ei)
 {
 	struct ext2_held_run **end = &ei->copied_held;
 
+	lockdep_assert_held(&ei->map_lock);
 	while (*end)
 		end = &(*end)->next;
 	*end = ei->held;
@@ -244,6 +246,7 @@ static void settle(struct inode *inode)
 	struct ext2_sb *sbi = ext2_sb(inode->i_sb);
 	bool cut_again;
 
+	VM_BUG_ON(!list_empty(&ei->link));
 	mutex_lock(&ei->map_lock);
 	ei->on_disk = true;
 	cut_again = ei->held;
@@ -296,6 +299,7 @@ static int write_list(struct ext2_sb *sbi, struct list_head *list)
 	struct inode *inode;
 	int err = 0, late;
 
+	lockdep_assert_held(&sbi->write_mutex);
 	take_all(sbi, list, &todo);
 	while ((inode = take_first(sbi, &todo))) {
 		port_cond_resched();
@@ -446,6 +450,7 @@ static int write_new_inodes(struct ext2_sb *sbi)
 {
 	int errs[3];
 
+	lockdep_assert_held(&sbi->write_mutex);
 	errs[0] = write_list(sbi, &sbi->new_files);
 	errs[1] = write_waiting_buffers(&sbi->new_names, 1);
 	errs[2] = write_list(sbi, &sbi->new_dirs);
@@ -457,6 +462,8 @@ static int write_names_locked(struct ext2_sb *sbi)
 {
 	int errs[4];
 
+	lockdep_assert_held(&sbi->sb->s_names);
+	lockdep_assert_held(&sbi->write_mutex);
 	if (sbi->sb->s_readonly)
 		return 0; /* something is wrong with it: all stays as it is */
 	errs[0] = write_new_inodes(sbi);

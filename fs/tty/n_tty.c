@@ -23,6 +23,7 @@
  */
 #include <fs/tty/tty.h>
 #include <fs/wait.h>
+#include <pagoda/bug.h>
 #include <pagoda/string.h>
 
 #define TAB_COLUMNS 8u
@@ -71,11 +72,13 @@ static unsigned int out_room(const struct tty *tty)
 
 static void out_byte(struct tty *tty, u8 c)
 {
+	VM_BUG_ON(!out_room(tty));
 	tty->out[slot(tty->out_head++)] = c;
 }
 
 void n_tty_pump(struct tty *tty)
 {
+	lockdep_assert_held(&tty->lock);
 	while (tty->out_tail != tty->out_head && !tty->stopped) {
 		unsigned int at = slot(tty->out_tail);
 		size_t n = min(tty->out_head - tty->out_tail, TTY_BUF_BYTES - at);
@@ -93,6 +96,7 @@ static void out_processed(struct tty *tty, u8 c)
 	u32 flags = tty->termios.c_oflag;
 	unsigned int spaces;
 
+	lockdep_assert_held(&tty->lock);
 	switch (c) {
 	case '\n':
 		if (flags & ONLRET)
@@ -169,6 +173,7 @@ static void echo(struct tty *tty, u8 c)
 {
 	char caret[2] = {'^', (char)(c ^ 0x40)};
 
+	lockdep_assert_held(&tty->lock);
 	if (shown_as_caret(tty, c))
 		echo_bytes(tty, caret, 2);
 	else
@@ -177,6 +182,7 @@ static void echo(struct tty *tty, u8 c)
 
 static void echo_if_on(struct tty *tty, u8 c)
 {
+	lockdep_assert_held(&tty->lock);
 	if (local(tty, ECHO))
 		echo(tty, c);
 	else if (c == '\n' && local(tty, ECHONL))
@@ -202,6 +208,7 @@ static unsigned int column_at(const struct tty *tty, unsigned int end)
 {
 	unsigned int column = tty->canon_column;
 
+	lockdep_assert_held(&tty->lock);
 	for (unsigned int i = tty->canon_head; i != end; i++)
 		column += width_of(tty, tty->buf[slot(i)], column);
 	return column;
@@ -219,6 +226,7 @@ static void take_off_char(struct tty *tty)
 {
 	unsigned int before = column_at(tty, tty->head);
 
+	lockdep_assert_held(&tty->lock);
 	do
 		tty->head--;
 	while (tty->head != tty->canon_head && is_continuation(tty, tty->buf[slot(tty->head)]));
@@ -227,6 +235,7 @@ static void take_off_char(struct tty *tty)
 
 static void erase_char(struct tty *tty)
 {
+	lockdep_assert_held(&tty->lock);
 	if (local(tty, ECHO) && local(tty, ECHOE)) {
 		take_off_char(tty);
 		return;
@@ -246,11 +255,13 @@ static bool is_word_byte(u8 c)
 
 static u8 last_byte(const struct tty *tty)
 {
+	VM_BUG_ON(tty->head == tty->canon_head);
 	return tty->buf[slot(tty->head - 1)];
 }
 
 static void erase_word(struct tty *tty)
 {
+	lockdep_assert_held(&tty->lock);
 	while (tty->head != tty->canon_head && !is_word_byte(last_byte(tty)))
 		erase_char(tty);
 	while (tty->head != tty->canon_head && is_word_byte(last_byte(tty)))
@@ -259,6 +270,7 @@ static void erase_word(struct tty *tty)
 
 static void kill_line(struct tty *tty)
 {
+	lockdep_assert_held(&tty->lock);
 	if (local(tty, ECHO) && local(tty, ECHOK) && local(tty, ECHOKE) && local(tty, ECHOE)) {
 		while (tty->head != tty->canon_head)
 			take_off_char(tty);
@@ -272,6 +284,7 @@ static void kill_line(struct tty *tty)
 
 static void reprint_line(struct tty *tty)
 {
+	lockdep_assert_held(&tty->lock);
 	echo(tty, tty->termios.c_cc[VREPRINT]);
 	echo_bytes(tty, "\n", 1);
 	tty->canon_column = tty->column;
@@ -288,6 +301,7 @@ bool n_tty_room(const struct tty *tty)
 
 static void put_input(struct tty *tty, u8 c, bool delim)
 {
+	lockdep_assert_held(&tty->lock);
 	if (tty->head - tty->tail >= TTY_BUF_BYTES)
 		return;
 	set_delim(tty, tty->head, delim);
@@ -308,6 +322,7 @@ void n_tty_flush_output(struct tty *tty)
 
 static void finish_line(struct tty *tty, u8 c)
 {
+	lockdep_assert_held(&tty->lock);
 	put_input(tty, c, true);
 	tty->canon_head = tty->head;
 	wake_up(&tty->read_wait);
@@ -316,6 +331,7 @@ static void finish_line(struct tty *tty, u8 c)
 /* A signal to the foreground; unless NOFLSH, what was typed before is forgotten. */
 static void send_signal(struct tty *tty, u8 c, int signo)
 {
+	lockdep_assert_held(&tty->lock);
 	if (!local(tty, NOFLSH)) {
 		n_tty_flush_input(tty);
 		n_tty_flush_output(tty);
@@ -329,6 +345,7 @@ static void send_signal(struct tty *tty, u8 c, int signo)
 /* Returns true if the byte was a signal or flow control. */
 static bool receive_special(struct tty *tty, u8 c)
 {
+	lockdep_assert_held(&tty->lock);
 	if (tty->termios.c_iflag & IXON) {
 		if (is_control_char(tty, c, VSTOP)) {
 			tty->stopped = true;
@@ -426,6 +443,7 @@ static bool translate(const struct tty *tty, u8 *c)
 
 void n_tty_receive(struct tty *tty, u8 c)
 {
+	lockdep_assert_held(&tty->lock);
 	if (tty->literal_next) {
 		tty->literal_next = false;
 		receive_plain(tty, c);
@@ -486,6 +504,7 @@ void n_tty_set_termios(struct tty *tty, const struct termios *new)
 {
 	bool was_canon = local(tty, ICANON);
 
+	lockdep_assert_held(&tty->lock);
 	tty->termios = *new;
 	if (was_canon == local(tty, ICANON))
 		return;

@@ -58,6 +58,7 @@ static size_t show(struct tty *tty, const u8 *bytes, size_t n)
 	struct pty *pty = container_of(tty, struct pty, slave);
 	size_t done = 0;
 
+	lockdep_assert_held(&tty->lock);
 	while (done < n && pty->head - pty->tail < TTY_BUF_BYTES)
 		pty->ring[pty->head++ % TTY_BUF_BYTES] = bytes[done++];
 	if (done)
@@ -73,6 +74,7 @@ static void forget(struct tty *tty)
 {
 	struct pty *pty = container_of(tty, struct pty, slave);
 
+	lockdep_assert_held(&tty->lock);
 	if (pty->typing)
 		pty->head = pty->typed_from;
 }
@@ -100,6 +102,8 @@ static void put_pair_unlock(struct pty *pty)
 {
 	bool last = !pty->master_open && !pty->slave_opens;
 
+	lockdep_assert_held(&pairs_lock);
+	VM_BUG_ON(pairs[pty->index] != pty);
 	if (last)
 		pairs[pty->index] = NULL;
 	spin_unlock(&pairs_lock);
@@ -113,6 +117,7 @@ static void slave_closed(struct tty *tty)
 {
 	struct pty *pty = container_of(tty, struct pty, slave);
 
+	VM_BUG_ON(!pty->slave_opens);
 	spin_lock(&pairs_lock);
 	if (--pty->slave_opens == 0)
 		wake_up(&pty->master_wait);

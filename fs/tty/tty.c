@@ -24,6 +24,7 @@
  */
 #include <fs/tty/tty.h>
 #include <fs/wait.h>
+#include <pagoda/bug.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
 
@@ -115,6 +116,7 @@ static bool leads_session(const struct fs_process *process)
 /* session_lock held. */
 static void take_session_locked(struct tty *tty, struct fs_process *process)
 {
+	lockdep_assert_held(&session_lock);
 	tty->session = process->sid;
 	tty->pgrp = process->pgrp;
 	process->tty = tty;

@@ -76,6 +76,7 @@ enum {
 struct winsize {
 	u16 ws_row, ws_col, ws_xpixel, ws_ypixel;
 };
+static_assert(sizeof(struct winsize) == 8, "struct winsize of the ABI");
 
 #define TTY_BUF_BYTES 4096u /* a power of two; a line may be one less */
 

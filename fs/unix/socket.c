@@ -618,10 +618,12 @@ struct user_msghdr {
 	unsigned long iov, iovlen, control, controllen;
 	u32 flags;
 };
+static_assert(sizeof(struct user_msghdr) == 56, "struct msghdr of the ABI");
 struct user_mmsghdr {
 	struct user_msghdr hdr;
 	u32 len;
 };
+static_assert(sizeof(struct user_mmsghdr) == 64, "struct mmsghdr of the ABI");
 
 /* A message being sent or received. */
 struct msg_call {
@@ -785,6 +787,7 @@ long sys_sendmmsg(unsigned long fd, unsigned long user, unsigned long nr, unsign
 struct user_timespec {
 	s64 sec, nsec;
 };
+static_assert(sizeof(struct user_timespec) == 16, "struct timespec of the ABI");
 
 /* The deadline of a time-out at user address; 0: a bad one (*err says why). */
 static u64 many_deadline(unsigned long timeout, long *err)

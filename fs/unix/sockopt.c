@@ -50,6 +50,7 @@ static const u64 switches = BIT(SO_DEBUG) | BIT(SO_REUSEADDR) | BIT(SO_DONTROUTE
 struct timeval {
 	s64 sec, usec;
 };
+static_assert(sizeof(struct timeval) == 16, "struct timeval of the ABI");
 
 static bool is_switch(int name)
 {

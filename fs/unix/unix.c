@@ -52,6 +52,7 @@ struct unix_sock *unix_new(unsigned int type)
 
 void unix_put(struct unix_sock *sk)
 {
+	VM_BUG_ON(atomic_read(&sk->count) <= 0);
 	if (!atomic_dec_and_test(&sk->count))
 		return;
 	unix_addr_put(sk->addr);
@@ -95,6 +96,7 @@ static void tell_peer(struct unix_sock *sk, bool unread)
 {
 	struct unix_sock *peer = sk->peer;
 
+	lockdep_assert_held(&unix_lock);
 	if (!peer || !is_connection_based(sk))
 		return;
 	peer->shutdown = SHUTDOWN_MASK;
@@ -108,6 +110,8 @@ static struct unix_sock *disconnect(struct unix_sock *sk, struct list_head *list
 {
 	struct unix_sock *peer = sk->peer;
 
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(sk->dead);
 	unix_unhash(sk);
 	tell_peer(sk, embryo || !list_empty(&sk->queue));
 	sk->dead = true;

@@ -58,6 +58,7 @@ struct sockaddr_un {
 	u16 family;
 	char path[SUN_PATH_MAX];
 };
+static_assert(sizeof(struct sockaddr_un) == 110, "struct sockaddr_un of the ABI");
 
 /* A bound name. (C) but for count. */
 struct unix_addr {
@@ -72,6 +73,7 @@ struct unix_cred {
 	s32 pid;
 	u32 uid, gid;
 };
+static_assert(sizeof(struct unix_cred) == 12, "struct ucred of the ABI");
 
 /* Files in a message; a reference each. */
 #define SCM_MAX_FD 253u

@@ -13,12 +13,15 @@
  * Locking: unix_lock; waiting is outside it, and all is looked up again afterwards.
  * Failure: memory is allocated before the lock is taken; after that nothing fails halfway.
  */
+#include <pagoda/bug.h>
 #include <fs/unix/unix.h>
 
 #define SOMAXCONN 4096u
 
 static void set_peer(struct unix_sock *sk, struct unix_sock *peer)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(sk->peer || sk->dead);
 	unix_hold(peer);
 	sk->peer = peer;
 	sk->state = UNIX_ESTABLISHED;
@@ -72,6 +75,7 @@ static bool may_join(const struct unix_sock *listener)
 /* unix_lock held. Can sk be connected to listener? 0, -EAGAIN: no room. */
 static int check_connect(const struct unix_sock *sk, const struct unix_sock *listener)
 {
+	lockdep_assert_held(&unix_lock);
 	if (listener->dead || listener->state != UNIX_LISTEN || (listener->shutdown & RCV_SHUTDOWN))
 		return -ECONNREFUSED;
 	if (backlog_full(listener))
@@ -84,6 +88,9 @@ static int check_connect(const struct unix_sock *sk, const struct unix_sock *lis
 /* unix_lock held. embryo's reference is the backlog's now. */
 static void join(struct unix_sock *sk, struct unix_sock *embryo, struct unix_sock *listener)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(listener->state != UNIX_LISTEN || listener->dead);
+	VM_BUG_ON(embryo->peer || sk->state == UNIX_ESTABLISHED);
 	set_peer(embryo, sk);
 	set_peer(sk, embryo);
 	embryo->peer_cred = unix_my_cred();

@@ -22,6 +22,7 @@
  * how much.
  */
 #include <fs/unix/unix.h>
+#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
@@ -40,6 +41,7 @@ static void uncharge(struct unix_msg *msg)
 {
 	struct unix_sock *owner = msg->owner;
 
+	VM_BUG_ON(owner->wmem < msg->charge);
 	spin_lock(&unix_lock);
 	owner->wmem -= msg->charge;
 	if (msg->files)
@@ -63,6 +65,7 @@ void unix_msg_free(struct unix_msg *msg)
 
 void unix_take_queue(struct unix_sock *sk, struct list_head *list)
 {
+	lockdep_assert_held(&unix_lock);
 	list_splice_init(&sk->queue, list);
 	sk->nr_queued = 0;
 }
@@ -175,6 +178,8 @@ static struct unix_msg *make_msg(struct unix_sock *sk, struct sock_msg *m, size_
 /* unix_lock held. */
 static void enqueue(struct unix_sock *sk, struct unix_sock *other, struct unix_msg *msg)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(other->dead || !msg->len != !msg->nr_chunks);
 	if (!msg->cred.pid && (passes_cred(sk) || passes_cred(other) || !other->file))
 		msg->cred = unix_my_cred();
 	if (sk->addr && !msg->addr) {
@@ -188,6 +193,7 @@ static void enqueue(struct unix_sock *sk, struct unix_sock *other, struct unix_m
 
 static bool takes_no_more(const struct unix_sock *other)
 {
+	lockdep_assert_held(&unix_lock);
 	return other->dead || (other->shutdown & RCV_SHUTDOWN);
 }
 
@@ -280,6 +286,8 @@ static struct unix_sock *datagram_target(struct unix_sock *sk, struct sock_msg *
 /* unix_lock held: the receiver is closed. The sender's peer, if it was that, to be put. */
 static struct unix_sock *forget_dead_peer(struct unix_sock *sk, struct unix_sock *other)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(!other->dead);
 	if (sk->type == SOCK_SEQPACKET || sk->peer != other)
 		return NULL;
 	sk->peer = NULL;
@@ -290,6 +298,7 @@ static struct unix_sock *forget_dead_peer(struct unix_sock *sk, struct unix_sock
 /* unix_lock held. 0, -EAGAIN: no room, or why msg cannot go there. */
 static long check_datagram(struct unix_sock *sk, struct unix_sock *other)
 {
+	lockdep_assert_held(&unix_lock);
 	if (!unix_may_send(sk, other))
 		return -EPERM;
 	if (other->dead)
@@ -411,6 +420,7 @@ static struct unix_msg *after(struct unix_sock *sk, struct unix_msg *msg)
 {
 	struct unix_msg *next = NULL;
 
+	lockdep_assert_held(&sk->recv_mutex);
 	spin_lock(&unix_lock);
 	if (msg->link.next != &sk->queue)
 		next = list_entry(msg->link.next, struct unix_msg, link);
@@ -420,6 +430,7 @@ static struct unix_msg *after(struct unix_sock *sk, struct unix_msg *msg)
 
 static void dequeue(struct unix_sock *sk, struct unix_msg *msg)
 {
+	VM_BUG_ON(!sk->nr_queued);
 	spin_lock(&unix_lock);
 	list_del_init(&msg->link);
 	sk->nr_queued--;
@@ -481,6 +492,8 @@ static bool take_piece(struct unix_sock *sk, struct sock_msg *m, struct unix_msg
 	size_t n = min(msg->len - msg->read, m->data.left);
 	bool files = msg->files != NULL;
 
+	lockdep_assert_held(&sk->recv_mutex);
+	VM_BUG_ON(msg->read > msg->len);
 	if (r->creds_seen && !same_cred(&r->cred, &msg->cred))
 		return false;
 	if (!copy_msg(msg, msg->read, &m->data, n)) {
@@ -509,6 +522,7 @@ static bool take_queue(struct unix_sock *sk, struct sock_msg *m, struct stream_r
 {
 	struct unix_msg *msg = front(sk), *next;
 
+	lockdep_assert_held(&sk->recv_mutex);
 	while (msg) {
 		next = r->peek ? after(sk, msg) : NULL;
 		if (!take_piece(sk, m, msg, r, err))
@@ -564,6 +578,7 @@ static struct unix_msg *take_datagram(struct unix_sock *sk, bool peek)
 {
 	struct unix_msg *msg = front(sk);
 
+	lockdep_assert_held(&sk->recv_mutex);
 	if (msg && !peek)
 		dequeue(sk, msg);
 	return msg;
@@ -644,6 +659,7 @@ static size_t queued_bytes(const struct unix_sock *sk)
 	const struct unix_msg *msg;
 	size_t bytes = 0;
 
+	lockdep_assert_held(&unix_lock);
 	list_for_each_entry(msg, &sk->queue, link) {
 		if (msg->owner != sk && !msg->owner->file)
 			bytes += msg->charge;

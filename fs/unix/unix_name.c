@@ -15,6 +15,7 @@
  * nothing has changed then.
  */
 #include <fs/unix/unix.h>
+#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 
@@ -55,6 +56,7 @@ static unsigned int hash_addr(const struct unix_addr *addr)
 
 void unix_unhash(struct unix_sock *sk)
 {
+	lockdep_assert_held(&unix_lock);
 	list_del_init(&sk->name_link);
 }
 
@@ -63,6 +65,7 @@ static struct unix_sock *find_inode(const struct inode *inode)
 {
 	struct unix_sock *sk;
 
+	lockdep_assert_held(&unix_lock);
 	list_for_each_entry(sk, chain_at(hash_inode(inode)), name_link)
 		if (sk->addr->path.dentry && sk->addr->path.dentry->d_inode == inode)
 			return sk;
@@ -75,6 +78,8 @@ static struct unix_sock *find_abstract(const struct sockaddr_un *name, unsigned 
 {
 	struct unix_sock *sk;
 
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(len > sizeof(*name));
 	list_for_each_entry(sk, chain_at(hash_name(name, len)), name_link)
 		if (!sk->addr->path.dentry && sk->type == type && sk->addr->len == len &&
 		    !memcmp(&sk->addr->sun, name, len))
@@ -169,6 +174,8 @@ static int bind_locked(struct unix_sock *sk, const struct sockaddr_un *name, uns
 	struct unix_addr *addr;
 	int err = 0;
 
+	lockdep_assert_held(&bind_mutex);
+	VM_BUG_ON(len > sizeof(*name));
 	if (sk->addr)
 		return second_name(name);
 	addr = new_addr(name, len);

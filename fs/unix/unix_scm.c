@@ -26,6 +26,7 @@
  */
 #include <fs/unix/unix.h>
 #include <fs/user.h>
+#include <pagoda/bug.h>
 #include <pagoda/slab.h>
 #include <pagoda/string.h>
 #include <pagoda/uaccess.h>
@@ -38,6 +39,7 @@ struct cmsghdr {
 	size_t len; /* with this header */
 	s32 level, type;
 };
+static_assert(sizeof(struct cmsghdr) == 16, "struct cmsghdr of the ABI");
 #define CMSG_ALIGN(n) ALIGN((size_t)(n), sizeof(long))
 
 /*
@@ -82,6 +84,9 @@ int unix_files_depart(struct unix_files *files)
 
 void unix_files_arrive_locked(struct unix_files *files)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(!files->user || files->nr > SCM_MAX_FD);
+	VM_BUG_ON(atomic_long_read(&files->user->files_in_flight) < (long)files->nr);
 	atomic_long_add(&files->user->files_in_flight, -(long)files->nr);
 	put_user_struct(files->user);
 	files->user = NULL;
@@ -97,6 +102,8 @@ void unix_files_arrive_locked(struct unix_files *files)
 
 struct unix_files *unix_files_dup_locked(const struct unix_files *files, struct unix_files *room)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(!files->user);
 	room->nr = files->nr;
 	for (unsigned int i = 0; i < files->nr; i++)
 		room->file[i] = get_file(files->file[i]);
@@ -145,6 +152,7 @@ static void for_each_queued(struct unix_sock *sk, void (*fn)(struct unix_sock *c
 {
 	struct unix_msg *msg;
 
+	lockdep_assert_held(&unix_lock);
 	list_for_each_entry(msg, &sk->queue, link)
 		for (unsigned int i = 0; msg->files && i < msg->files->nr; i++) {
 			struct unix_sock *child = unix_of(msg->files->file[i]);
@@ -159,6 +167,7 @@ static void for_each_child(struct unix_sock *sk, void (*fn)(struct unix_sock *ch
 {
 	struct unix_sock *embryo;
 
+	lockdep_assert_held(&unix_lock);
 	for_each_queued(sk, fn)
 		;
 	list_for_each_entry(embryo, &sk->backlog, backlog_link)
@@ -168,6 +177,8 @@ static void for_each_child(struct unix_sock *sk, void (*fn)(struct unix_sock *ch
 
 static void drop_ref(struct unix_sock *child)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(!child->gc_candidate || !child->gc_refs);
 	child->gc_refs--;
 }
 
@@ -175,6 +186,8 @@ static LIST_HEAD(gc_live); /* reached from outside, their children not looked at
 
 static void mark_live(struct unix_sock *sk)
 {
+	lockdep_assert_held(&unix_lock);
+	VM_BUG_ON(!sk->gc_candidate || !sk->inflight);
 	sk->gc_candidate = false;
 	list_move_tail(&sk->inflight_link, &gc_live);
 }
@@ -182,6 +195,7 @@ static void mark_live(struct unix_sock *sk)
 /* References to sk's file that are not from messages. closing: has one that is about to go. */
 static unsigned int outer_refs(const struct unix_sock *sk, const struct file *closing)
 {
+	lockdep_assert_held(&unix_lock);
 	return (unsigned int)atomic_read(&sk->file->vm.f_count) - sk->inflight -
 	       (sk->file == closing);
 }
@@ -190,6 +204,7 @@ static void find_candidates(struct list_head *candidates, const struct file *clo
 {
 	struct unix_sock *sk, *next;
 
+	lockdep_assert_held(&unix_lock);
 	list_for_each_entry_safe(sk, next, &inflight_socks, inflight_link) {
 		if (!sk->file || outer_refs(sk, closing))
 			continue;
@@ -204,6 +219,7 @@ static void rescue_live(struct list_head *candidates)
 {
 	struct unix_sock *sk, *next;
 
+	lockdep_assert_held(&unix_lock);
 	list_for_each_entry(sk, candidates, inflight_link)
 		for_each_child(sk, drop_ref)
 			;
@@ -222,6 +238,7 @@ static void take_messages(struct unix_sock *sk, struct list_head *garbage)
 {
 	struct unix_msg *msg, *next;
 
+	lockdep_assert_held(&unix_lock);
 	list_for_each_entry_safe(msg, next, &sk->queue, link)
 		if (msg->files) {
 			list_move(&msg->link, garbage);
@@ -234,6 +251,7 @@ static void collect(struct list_head *garbage, const struct file *closing)
 	struct unix_sock *sk, *embryo;
 	LIST_HEAD(candidates);
 
+	lockdep_assert_held(&unix_lock);
 	find_candidates(&candidates, closing);
 	rescue_live(&candidates);
 	while (!list_empty(&candidates)) {

@@ -64,6 +64,8 @@ def atomics(bench):
 
 COMMENTS_MIN = 25    # percent of the lines that are not blank hold a comment
 ASSERTIONS_MIN = 30  # for each 1,000 of these lines
+AROUND_THE_CORE = ("kernel", "fs")
+AROUND_ASSERTIONS_MIN = 10
 ASSERTION = re.compile(r"\b(?:(?:VM_)?BUG_ON|WARN_ON)\w*\(|\b(?:lockdep|mmap)_assert_\w+\(|\bstatic_assert\(")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 
@@ -80,12 +82,18 @@ def measure(texts):
     return lines, 100 * comments / lines, 1000 * assertions / lines
 
 
-@test("style/the_core_explains_and_checks_itself", needs=[])
-def explained(bench):
+def c_sources_below(folder):
+    """{folder of sources: their texts}"""
     rooms = {}
     for path in source_files():
-        if path.startswith("mm/") and path.endswith((".c", ".h")):
+        if path.startswith(folder + "/") and path.endswith((".c", ".h")):
             rooms.setdefault(os.path.dirname(path), []).append(read(path))
+    return rooms
+
+
+@test("style/the_core_explains_and_checks_itself", needs=[])
+def explained(bench):
+    rooms = c_sources_below("mm")
     bench.check(len(rooms) > 8, "too few rooms found")
     rooms["mm"] = [text for texts in rooms.values() for text in texts]
     for room, texts in sorted(rooms.items()):
@@ -93,3 +101,12 @@ def explained(bench):
         bench.log.write(f"{room}: {lines} lines, {comments:.1f} % with comments, {assertions:.1f} assertions in 1,000 lines\n")
         bench.check(comments >= COMMENTS_MIN, f"{comments:.1f} % of the lines of {room} have comments")
         bench.check(assertions >= ASSERTIONS_MIN, f"{assertions:.1f} assertions in 1,000 lines of {room}")
+
+
+@test("style/the_kernel_around_the_core_checks_itself", needs=[])
+def around_the_core(bench):
+    for folder in AROUND_THE_CORE:
+        texts = [text for texts in c_sources_below(folder).values() for text in texts]
+        lines, comments, assertions = measure(texts)
+        bench.log.write(f"{folder}: {lines} lines, {comments:.1f} % with comments, {assertions:.1f} assertions in 1,000 lines\n")
+        bench.check(assertions >= AROUND_ASSERTIONS_MIN, f"{assertions:.1f} assertions in 1,000 lines of {folder}/")
