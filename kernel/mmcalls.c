@@ -12,19 +12,19 @@
 long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags,
 	      unsigned long fd, unsigned long offset)
 {
-	struct vm_file *file = NULL;
+	struct vm_file *file;
 	unsigned long ret;
 
+	if (flags & MAP_ANONYMOUS)
+		return (long)do_mmap(current_vm->mm, NULL, addr, len, prot, flags, offset);
+	/* Before the descriptor is looked at: a bad offset is told first, as on Linux. */
 	if (offset & (PAGE_SIZE - 1))
 		return -EINVAL;
-	if (!(flags & MAP_ANONYMOUS)) {
-		file = fs_fget_vm((int)fd);
-		if (IS_ERR(file))
-			return PTR_ERR(file);
-	}
+	file = fs_fget_vm((int)fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 	ret = do_mmap(current_vm->mm, file, addr, len, prot, flags, offset);
-	if (file)
-		put_vm_file(file);
+	put_vm_file(file);
 	return (long)ret;
 }
 

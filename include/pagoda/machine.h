@@ -90,7 +90,7 @@ void kernel_cond_resched(void);
  * The machine's part of a task: the kernel stack pointer, and registers of user mode that the
  * kernel does not use. Only the machine looks inside; the kernel uses the calls below.
  */
-#define MACHINE_THREAD_BYTES 640
+#define MACHINE_THREAD_BYTES 576
 struct machine_thread {
 	u8 opaque[MACHINE_THREAD_BYTES];
 } __aligned(64);

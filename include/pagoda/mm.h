@@ -158,14 +158,14 @@ unsigned long do_mmap(struct mm_struct *mm, struct vm_file *file, unsigned long 
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: 0, -EINVAL, -ENOMEM (a split needs a VMA) or -EINTR, with nothing changed.
  */
-int do_munmap(struct mm_struct *mm, unsigned long addr, size_t len) __must_check;
+long do_munmap(struct mm_struct *mm, unsigned long addr, size_t len) __must_check;
 /*
  * mprotect(2): give [start, start + len), in bytes, the rights prot (PROT_).
  * Context: may sleep. Locks: takes mmap_lock for write.
  * Return: 0, or -EINVAL, -EACCES, -ENOMEM, -EINTR; the part before the error stays changed.
  */
-int do_mprotect(struct mm_struct *mm, unsigned long start, size_t len,
-		unsigned long prot) __must_check;
+long do_mprotect(struct mm_struct *mm, unsigned long start, size_t len,
+		 unsigned long prot) __must_check;
 /*
  * mremap(2): resize or move a region; addresses and lengths in bytes, flags MREMAP_.
  * Context: may sleep. Locks: takes mmap_lock for write.
@@ -185,48 +185,48 @@ unsigned long do_brk(struct mm_struct *mm, unsigned long brk);
  * Context: may sleep. Locks: takes mmap_lock, released between regions or batches.
  * Return: 0 or a negative errno; the part before the error stays changed. -ENOMEM also for holes.
  */
-int do_madvise(struct mm_struct *mm, unsigned long start, size_t len, int behavior) __must_check;
+long do_madvise(struct mm_struct *mm, unsigned long start, size_t len, int behavior) __must_check;
 /*
  * mlock2(2): lock [start, start + len), in bytes; flags: MLOCK_ONFAULT.
  * Context: may sleep. Locks: takes mmap_lock for write, then for read to fault the pages in.
  * Return: 0, -EINVAL, -EPERM, -ENOMEM, -EAGAIN, -EINTR; what was flagged or faulted in before
  * stays.
  */
-int do_mlock(struct mm_struct *mm, unsigned long start, size_t len,
-	     unsigned int flags) __must_check;
+long do_mlock(struct mm_struct *mm, unsigned long start, size_t len,
+	      unsigned int flags) __must_check;
 /*
  * remap_file_pages(2): map size bytes of the file from page pgoff on at start, in a shared mapping
  * of it. flags: MAP_NONBLOCK.
  * Context: may sleep. Locks: takes mmap_lock. Return: 0 or a negative errno.
  */
-int do_remap_file_pages(struct mm_struct *mm, unsigned long start, unsigned long size,
-			unsigned long pgoff, unsigned long flags) __must_check;
+long do_remap_file_pages(struct mm_struct *mm, unsigned long start, unsigned long size,
+			 unsigned long pgoff, unsigned long flags) __must_check;
 /*
  * munlock(2): unlock [start, start + len), in bytes.
  * Context: may sleep. Locks: takes mmap_lock for write. Return: 0, -EINVAL, -ENOMEM, -EINTR.
  */
-int do_munlock(struct mm_struct *mm, unsigned long start, size_t len) __must_check;
+long do_munlock(struct mm_struct *mm, unsigned long start, size_t len) __must_check;
 /*
  * mlockall(2): flags MCL_.
  * Context: may sleep. Locks: takes mmap_lock for write, then for read to fault the pages in.
  * Return: 0, -EINVAL, -EPERM, -ENOMEM, -EINTR; pages that could not be faulted in are not reported.
  */
-int do_mlockall(struct mm_struct *mm, int flags) __must_check;
+long do_mlockall(struct mm_struct *mm, int flags) __must_check;
 /* munlockall(2). Context: may sleep. Locks: takes mmap_lock for write. Return: 0 or -EINTR. */
-int do_munlockall(struct mm_struct *mm) __must_check;
+long do_munlockall(struct mm_struct *mm) __must_check;
 /*
  * msync(2): [start, start + len) in bytes, flags MS_. MS_SYNC writes the files' pages and waits.
  * Context: may sleep. Locks: takes mmap_lock, but not while it writes.
  * Return: 0, -EINVAL, -ENOMEM (holes, after the rest), -EBUSY, -EINTR, or an I/O error.
  */
-int do_msync(struct mm_struct *mm, unsigned long start, size_t len, int flags) __must_check;
+long do_msync(struct mm_struct *mm, unsigned long start, size_t len, int flags) __must_check;
 /*
  * mincore(2): write one byte per page of [start, start + len) to user memory at vec.
  * Context: may sleep; touches user memory. Locks: takes mmap_lock for read, in pieces.
  * Return: 0, -EINVAL, -ENOMEM, -EFAULT, -EINTR.
  */
-int do_mincore(struct mm_struct *mm, unsigned long start, size_t len,
-	       unsigned long vec) __must_check;
+long do_mincore(struct mm_struct *mm, unsigned long start, size_t len,
+		unsigned long vec) __must_check;
 
 /*
  * exec: make a stack region of size bytes that ends at the address top (both are rounded up to

@@ -52,17 +52,6 @@ void unregister_shrinker(struct shrinker *shrinker);
  */
 unsigned long drop_shrinkable(void);
 
-/*
- * Starts all requests that wait (run_disk_queue(), the documents' tq_disk, RC-04). NULL: before
- * kswapd_init().
- */
-extern void (*run_reclaim_io)(void);
-/*
- * For buffers: let go of those of a locked page that has no a_ops->releasepage; true: they are
- * gone (RC-26). May be NULL.
- */
-extern bool (*page_release_buffers)(struct page *page, gfp_t gfp_mask);
-
 extern int vm_swappiness; /* 0 .. 200: how readily anonymous pages go rather than those of files */
 
 /*

@@ -55,25 +55,12 @@ static const struct page_advice_ops page_advice = {
 	.free = advise_free,
 };
 
-/*
- * For tier 4's page cache, before it gives up a page with buffers. It passes the flags of the
- * allocation that wants memory, since a file system's own way may need some itself.
- */
-static bool release_buffers(struct page *page, gfp_t gfp_mask)
-{
-	(void)gfp_mask; /* freeing them needs nothing */
-	return try_to_free_buffers(page);
-}
-
 static void __init connect_reclaim(void)
 {
 	page_list_ops = &page_lists;
 	shmem_swap_ops = &shmem_slots;
 	swap_entry_ops = &swap_entries;
 	page_advice_ops = &page_advice;
-	page_release_buffers = release_buffers;
-	/* Reclaim's own writes wait in a queue until somebody waits for one of them. */
-	run_reclaim_io = run_disk_queue;
 }
 
 void __init mm_boot(const struct mm_boot_info *info)

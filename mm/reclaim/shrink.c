@@ -45,14 +45,13 @@
 #include <pagoda/rmap.h>
 #include <pagoda/blkdev.h>
 #include <pagoda/bug.h>
+#include <pagoda/buffer_head.h>
 #include <pagoda/page_alloc.h>
 #include <pagoda/swap.h>
 #include <pagoda/vmstat.h>
 
 /* References of a page that only its mapping and this pass hold. */
 #define REFS_MAPPING_AND_US 2
-
-bool (*page_release_buffers)(struct page *page, gfp_t gfp_mask);
 
 /* ---- The active list -------------------------------------------------------------------- */
 
@@ -203,7 +202,7 @@ static bool try_to_release_page(struct page *page, gfp_t gfp_mask)
 	VM_BUG_ON(!PageLocked(page));
 	if (mapping && mapping->a_ops->releasepage)
 		return mapping->a_ops->releasepage(page, gfp_mask) == 0;
-	return page_release_buffers && page_release_buffers(page, gfp_mask);
+	return try_to_free_buffers(page);
 }
 
 /*

@@ -70,8 +70,6 @@
 static const struct reclaim_policy *const policies[] = {&default_policy, &classic_policy};
 const struct reclaim_policy *reclaim_policy = &default_policy;
 
-void (*run_reclaim_io)(void);
-
 static atomic_long_t progress;
 
 void note_reclaim_progress(unsigned long nr)
@@ -264,8 +262,8 @@ static void wait_for_written_page(struct scan_control *sc)
 	if (!sc->written)
 		return;
 	VM_BUG_ON(page_count(sc->written) < 1); /* our reference */
-	if (run_reclaim_io)
-		run_reclaim_io();
+	/* Reclaim's own writes wait in a queue until somebody waits for one of them. */
+	run_disk_queue();
 	if (sc->nr_pages > 0)
 		wait_on_page(sc->written);
 	put_page(sc->written);
@@ -472,12 +470,11 @@ static void kswapd(void *arg)
 	for (;;) {
 		wait_event(&pgdat->kswapd_wait, !kswapd_can_sleep_pgdat(pgdat));
 		kswapd_balance_pgdat(pgdat);
-		if (run_reclaim_io)
-			/*
-			 * The pages just sent off may wait in plugged queues; nobody else need
-			 * start them. (tq_disk, RC-04)
-			 */
-			run_reclaim_io();
+		/*
+		 * The pages just sent off may wait in plugged queues; nobody else need start them.
+		 * (tq_disk, RC-04)
+		 */
+		run_disk_queue();
 		give_up(pgdat);
 	}
 }
@@ -544,7 +541,6 @@ void kswapd_init(void)
 	if (reclaim_policy->init)
 		reclaim_policy->init();
 	oom_init();
-	run_reclaim_io = run_disk_queue;
 	/* From here on the allocator can reclaim pages: all that vmscan_ops uses is ready. */
 	reclaim_ops = &vmscan_ops;
 	for_each_pgdat(pgdat) {

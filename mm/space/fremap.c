@@ -33,8 +33,8 @@ static bool is_one_mapping(const struct vm_area_struct *vma, unsigned long end)
 	return true;
 }
 
-int do_remap_file_pages(struct mm_struct *mm, unsigned long start, unsigned long size,
-			unsigned long pgoff, unsigned long flags)
+long do_remap_file_pages(struct mm_struct *mm, unsigned long start, unsigned long size,
+			 unsigned long pgoff, unsigned long flags)
 {
 	unsigned long prot = 0, map = MAP_SHARED | MAP_FIXED | MAP_POPULATE, ret;
 	struct vm_area_struct *vma;

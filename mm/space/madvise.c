@@ -280,7 +280,7 @@ static int advise_range(struct mm_struct *mm, unsigned long start, unsigned long
 	return hole ? -ENOMEM : 0;
 }
 
-int do_madvise(struct mm_struct *mm, unsigned long start, size_t len, int advice)
+long do_madvise(struct mm_struct *mm, unsigned long start, size_t len, int advice)
 {
 	unsigned long end = start + PAGE_ALIGN(len);
 	int err;
@@ -388,15 +388,16 @@ static long mincore_chunk(struct mm_struct *mm, unsigned long addr, unsigned lon
 	return n;
 }
 
-int do_mincore(struct mm_struct *mm, unsigned long start, size_t len, unsigned long vec)
+long do_mincore(struct mm_struct *mm, unsigned long start, size_t len, unsigned long vec)
 {
-	unsigned long pages = (len >> PAGE_SHIFT) + !!(len & ~PAGE_MASK);
+	unsigned long pages;
 	u8 chunk[MINCORE_CHUNK];
 
 	if (start & ~PAGE_MASK)
 		return -EINVAL;
 	if (!access_ok(start, len))
 		return -ENOMEM;
+	pages = PAGE_ALIGN(len) >> PAGE_SHIFT; /* no overflow: [start, start + len) is user's */
 	if (!access_ok(vec, pages))
 		return -EFAULT;
 	while (pages) {
@@ -404,7 +405,7 @@ int do_mincore(struct mm_struct *mm, unsigned long start, size_t len, unsigned l
 			mincore_chunk(mm, start, min_t(unsigned long, pages, MINCORE_CHUNK), chunk);
 
 		if (n < 0)
-			return (int)n;
+			return n;
 		/* before any later hole, as on Linux */
 		if (copy_to_user(vec, chunk, (size_t)n))
 			return -EFAULT;
@@ -466,7 +467,7 @@ static int msync_region(struct mm_struct *mm, unsigned long *start, unsigned lon
 	return file ? msync_file(file, first, last) : err;
 }
 
-int do_msync(struct mm_struct *mm, unsigned long start, size_t len, int flags)
+long do_msync(struct mm_struct *mm, unsigned long start, size_t len, int flags)
 {
 	unsigned long end = start + PAGE_ALIGN(len);
 	bool hole = false;

@@ -158,7 +158,7 @@ static int mlock_error(long error)
 	return error == -EFAULT ? -ENOMEM : error == -ENOMEM ? -EAGAIN : (int)error;
 }
 
-int do_mlock(struct mm_struct *mm, unsigned long start, size_t len, unsigned int flags)
+long do_mlock(struct mm_struct *mm, unsigned long start, size_t len, unsigned int flags)
 {
 	unsigned long lock_flags = VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0), end;
 	int err = -ENOMEM;
@@ -186,7 +186,7 @@ int do_mlock(struct mm_struct *mm, unsigned long start, size_t len, unsigned int
 	return err;
 }
 
-int do_munlock(struct mm_struct *mm, unsigned long start, size_t len)
+long do_munlock(struct mm_struct *mm, unsigned long start, size_t len)
 {
 	unsigned long end;
 	int err;
@@ -216,7 +216,7 @@ static void lock_all(struct mm_struct *mm, unsigned long lock_flags)
 	}
 }
 
-int do_mlockall(struct mm_struct *mm, int flags)
+long do_mlockall(struct mm_struct *mm, int flags)
 {
 	unsigned long lock_flags = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
 	int err = 0;
@@ -244,7 +244,7 @@ int do_mlockall(struct mm_struct *mm, int flags)
 	return err;
 }
 
-int do_munlockall(struct mm_struct *mm)
+long do_munlockall(struct mm_struct *mm)
 {
 	if (down_write_killable(&mm->mmap_lock))
 		return -EINTR;

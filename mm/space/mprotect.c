@@ -246,7 +246,7 @@ static int mprotect_vmas(struct vm_area_struct *vma, unsigned long start, unsign
 	}
 }
 
-int do_mprotect(struct mm_struct *mm, unsigned long start, size_t len, unsigned long prot)
+long do_mprotect(struct mm_struct *mm, unsigned long start, size_t len, unsigned long prot)
 {
 	unsigned long grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP), end;
 	struct vm_area_struct *vma;

@@ -230,6 +230,8 @@ static int prepare_move(struct remap *r)
 {
 	unsigned long moved = min(r->old_len, r->new_len);
 
+	r->new_vma = r->spare = r->spare_target = NULL;
+	r->charged = false;
 	mmap_assert_write_locked(r->mm);
 	VM_BUG_ON((r->addr | r->new_addr | r->old_len | r->new_len) & ~PAGE_MASK);
 	VM_BUG_ON(!r->new_len || r->new_addr > TASK_SIZE - r->new_len);
@@ -486,7 +488,7 @@ static unsigned long resize(struct remap *r)
 unsigned long do_mremap(struct mm_struct *mm, unsigned long addr, unsigned long old_len,
 			unsigned long new_len, unsigned long flags, unsigned long new_addr)
 {
-	struct remap r = {.mm = mm, .addr = addr, .flags = flags, .new_addr = new_addr};
+	struct remap r; /* prepare_move() fills its second part, if the region moves */
 	unsigned long ret;
 	bool locked;
 
@@ -496,12 +498,14 @@ unsigned long do_mremap(struct mm_struct *mm, unsigned long addr, unsigned long 
 		return (unsigned long)-EINVAL;
 	if (flags & MREMAP_DONTUNMAP && old_len != new_len)
 		return (unsigned long)-EINVAL;
+	r.mm = mm;
+	r.addr = addr;
 	r.old_len = PAGE_ALIGN(old_len);
 	r.new_len = PAGE_ALIGN(new_len);
+	r.flags = flags;
 	if (addr & ~PAGE_MASK || !r.new_len)
 		return (unsigned long)-EINVAL;
-	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
-		r.new_addr = 0;
+	r.new_addr = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? new_addr : 0;
 	if (down_write_killable(&mm->mmap_lock))
 		return (unsigned long)-EINTR;
 	r.vma = find_vma(mm, addr);

@@ -173,7 +173,7 @@ int unmap_range(struct mm_struct *mm, unsigned long start, unsigned long len)
 }
 
 /* The checks; len is rounded up, and a len that becomes 0 by that is refused. */
-int do_munmap(struct mm_struct *mm, unsigned long addr, size_t len)
+long do_munmap(struct mm_struct *mm, unsigned long addr, size_t len)
 {
 	int err;
 

@@ -3,6 +3,7 @@
  * test_reclaim.c: in which order reclaim goes about its work, what it may use, whom it
  * makes way for, and what happens when all of it was in vain.
  */
+#include "full_disk.h"
 #include "reclaim_file.h"
 #include "swap_process.h"
 
@@ -370,6 +371,7 @@ PAGODA_TEST_CONFIG(no_wake_up_of_kswapd_is_lost, "RC-05", .ram = SMALL, .nr_cpus
 	disk_close(&file);
 }
 
+static struct full_disk full_disk;
 static int kswapd_arrived, kswapd_may_go;
 
 /* kswapd comes by here between its work and its sleep. */
@@ -396,12 +398,12 @@ PAGODA_TEST_CONFIG(kswapd_queues_before_it_looks_for_the_last_time, "RC-05", .ra
 {
 	pg_data_t *pgdat = pgdat_list;
 	zone_t *zone = &pgdat->node_zones[ZONE_DMA];
-	void (*run_io)(void) = run_reclaim_io;
 
+	full_disk_open(&full_disk);
 	for (unsigned int round = 0; round < 10; round++) {
 		u64 until;
 
-		run_reclaim_io = hold_kswapd;
+		full_disk_set_visit(&full_disk, hold_kswapd);
 		hosted_reseed(test_seed() + round);
 		__atomic_store_n(&zone->need_balance, 1, __ATOMIC_SEQ_CST);
 		wake_up(&pgdat->kswapd_wait);
@@ -410,7 +412,7 @@ PAGODA_TEST_CONFIG(kswapd_queues_before_it_looks_for_the_last_time, "RC-05", .ra
 			CHECK_LT(port_clock_ns(), until);
 			port_cpu_relax();
 		}
-		run_reclaim_io = run_io;
+		full_disk_set_visit(&full_disk, NULL);
 		spin_lock(&pgdat->kswapd_wait.lock);
 		__atomic_store_n(&kswapd_may_go, 1, __ATOMIC_RELEASE);
 		for (unsigned int i = 0; i < 2000; i++)
@@ -425,6 +427,7 @@ PAGODA_TEST_CONFIG(kswapd_queues_before_it_looks_for_the_last_time, "RC-05", .ra
 			port_cpu_relax();
 		}
 	}
+	full_disk_close(&full_disk);
 }
 
 /* With no other reclaim about, a call of wake_up() is all that it needs, each time. */

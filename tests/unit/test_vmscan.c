@@ -3,7 +3,10 @@
  * test_vmscan.c: the formulas and decisions of reclaim on crafted lists, kswapd and direct
  * reclaim under pressure of file pages.
  */
+#include "full_disk.h"
 #include "reclaim_file.h"
+
+#include <mm/cache/buffer_internal.h>
 
 static struct disk_file disk;
 
@@ -203,11 +206,6 @@ PAGODA_TEST_CONFIG(scanner_waits_for_a_laundered_page, "RC-24 PM-34", .nr_cpus =
 	disk_close(&disk);
 }
 
-static bool release_any(struct page *page, gfp_t gfp)
-{
-	return disk_releasepage(page, gfp) == 0;
-}
-
 PAGODA_TEST(buffers_of_a_file_page_go_one_pass_before_it, "RC-26 CT-36")
 {
 	struct page *page;
@@ -229,9 +227,10 @@ PAGODA_TEST(anonymous_page_with_buffers_is_freed_at_once, "RC-26")
 	struct page *page = alloc_page(GFP_KERNEL);
 	zone_t *zone = page_zone(page);
 
-	page_release_buffers = release_any;
-	/* its reference is the only one: whoever had the page has dropped it */
-	page->private = page;
+	lock_page(page);
+	CHECK_EQ(create_buffers(page, 1024), 0);
+	unlock_page(page);
+	put_page(page); /* only the buffers' reference is left, and soon that of the list */
 	lru_cache_add(page);
 	shrink_cache(&sc, zone, LRU_KIND_FILE, 1);
 	CHECK_EQ(sc.nr_reclaimed, 1);
@@ -588,6 +587,7 @@ PAGODA_TEST_CONFIG(page_with_buffers_stays_mapped, "RC-41", .options = "reclaim=
 
 /* ---- kswapd ---------------------------------------------------------------------------------- */
 
+static struct full_disk full_disk;
 static atomic_t io_runs;
 
 static void count_io_run(void)
@@ -600,7 +600,8 @@ PAGODA_TEST_CONFIG(kswapd_sleeps_until_it_is_needed, "RC-01 RC-04", .start_threa
 {
 	u64 until = port_clock_ns() + 600ull * 1000000000;
 
-	run_reclaim_io = count_io_run;
+	full_disk_open(&full_disk);
+	full_disk_set_visit(&full_disk, count_io_run);
 	while (port_clock_ns() < until)
 		port_park(until);
 	CHECK_EQ(vm_event(kswapd_wake), 0);
@@ -612,6 +613,7 @@ PAGODA_TEST_CONFIG(kswapd_sleeps_until_it_is_needed, "RC-01 RC-04", .start_threa
 	wait_until_kswapd_sleeps();
 	CHECK_GT(vm_event(kswapd_wake), 0);
 	CHECK_GT(atomic_read(&io_runs), 0);
+	full_disk_close(&full_disk);
 	disk_close(&disk);
 }
 
