@@ -10,11 +10,12 @@ import glob
 import os
 import random
 import re
+import shutil
 
 from lab import build
 from lab.common import ROOT
 from lab.test.sources import read
-from lab.test.testing import test
+from lab.test.testing import Skip, test
 
 TIERS = (1, 2, 3, 4, 5)
 RUN_TIERS = tuple(tier for tier in TIERS if os.path.exists(os.path.join(ROOT, f"tests/tiers/tier{tier}.c")))
@@ -35,12 +36,13 @@ def archive(tier, geometry=None):
     return f"machine/null/libpagoda-{geometry + '-' if geometry else ''}tier{tier}.a"
 
 
-def program(tier):
-    return f"tests/tiers/tier{tier}"
+def program(tier, geometry=None):
+    return f"tests/tiers/tier{tier}{'-' + geometry if geometry else ''}"
 
 
 ARCHIVES = [archive(tier) for tier in TIERS]
 ARCHIVES_32BIT = [archive(tier, geometry) for geometry in GEOMETRIES_32BIT for tier in TIERS_32BIT]
+PROGRAMS_32BIT = [program(tier, geometry) for geometry in GEOMETRIES_32BIT for tier in TIERS_32BIT]
 PROGRAMS = [program(tier) for tier in RUN_TIERS]
 
 
@@ -194,3 +196,16 @@ def run(bench):
         done = bench.command([build.path(program(tier))], timeout=60)
         last = done.err.decode().splitlines()[-1:]
         bench.equal((done.status, last), (0, [f"tier {tier}: all checks passed"]), f"the end of tier {tier}'s program")
+
+
+@test("tiers/a_null_port_runs_each_32_bit_tier", quick=False, ids="XC-01", needs=PROGRAMS_32BIT)
+def run_32bit(bench):
+    if not shutil.which("qemu-system-i386"):
+        raise Skip("needs qemu-system-i386")
+    for geometry in GEOMETRIES_32BIT:
+        for tier in TIERS_32BIT:
+            done = bench.command(["qemu-system-i386", "-kernel", build.path(program(tier, geometry)), "-m", "256M", "-display", "none",
+                                  "-no-reboot", "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4"], timeout=120)
+            # QEMU ends with the program's status, doubled, and 1.
+            last = done.out.decode().splitlines()[-1:]
+            bench.equal((done.status, last), (1, [f"tier {tier}: all checks passed"]), f"the end of tier {tier}'s program on {geometry}")
