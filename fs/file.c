@@ -402,7 +402,7 @@ static void *move_table(struct files_struct *files, void *block, unsigned int si
  * again while the table that nobody uses any more is freed: vfree() may sleep. So the caller looks
  * at the table anew.
  */
-static int grow(struct files_struct *files, unsigned int fd)
+static int grow(struct files_struct *files, unsigned int fd) MUST_HOLD(&files->lock)
 {
 	unsigned int size = files->size, unused_size;
 	void *block, *unused;
@@ -480,6 +480,7 @@ static unsigned int size_in_use(const struct files_struct *files)
 }
 
 static struct files_struct *copy_files(struct files_struct *old)
+	NO_LOCK_ANALYSIS("the loop ends with the lock held, if there is memory")
 {
 	struct files_struct *new;
 	unsigned int size;

@@ -102,7 +102,7 @@ static bool same_owner(const struct file_lock *a, const struct file_lock *b)
 }
 
 /* In its place: behind its owner's locks of lower offsets; of a new owner behind all others'. */
-static void add_lock(struct inode *inode, struct file_lock *lock)
+static void add_lock(struct inode *inode, struct file_lock *lock) MUST_HOLD(&file_locks_lock)
 {
 	struct file_lock **link = &inode->i_locks;
 
@@ -158,7 +158,7 @@ static void free_lock(struct file_lock *lock)
  * ones go to *dead.
  */
 static void cut_own(struct inode *inode, struct file_lock *want, struct file_lock **spare,
-		    struct file_lock **dead)
+		    struct file_lock **dead) MUST_HOLD(&file_locks_lock)
 {
 	struct file_lock **link = &inode->i_locks, *lock;
 

@@ -240,7 +240,7 @@ static int change_mount(struct vfsmount *mnt, unsigned long flags)
  * Has the file system a file that is open for writing, or one without a name, whose end will be a
  * write?
  */
-static bool has_writers(const struct super_block *sb)
+static bool has_writers(const struct super_block *sb) MUST_HOLD(&mount_lock)
 {
 	struct vfsmount *mnt;
 
@@ -419,7 +419,7 @@ long sys_mount(unsigned long dev, unsigned long dir, unsigned long type, unsigne
 /* ---- umount2(2) ------------------------------------------------------------------------------ */
 
 /* A mount inside mnt, or NULL. */
-static struct vfsmount *inner_mount(const struct vfsmount *mnt)
+static struct vfsmount *inner_mount(const struct vfsmount *mnt) MUST_HOLD(&mount_lock)
 {
 	struct vfsmount *other;
 
@@ -431,7 +431,7 @@ static struct vfsmount *inner_mount(const struct vfsmount *mnt)
 }
 
 /* Take mnt off the list. The caller drops the list's reference. */
-static void detach_locked(struct vfsmount *mnt)
+static void detach_locked(struct vfsmount *mnt) MUST_HOLD(&mount_lock)
 {
 	struct vfsmount *other;
 	bool shared = false;
@@ -460,7 +460,7 @@ static struct vfsmount *take_innermost(const struct vfsmount *mnt)
 }
 
 /* Is mnt used by others than the list and the path by which umount found it? */
-static bool is_busy(const struct vfsmount *mnt)
+static bool is_busy(const struct vfsmount *mnt) MUST_HOLD(&mount_lock)
 {
 	lockdep_assert_held(&mount_lock);
 	return inner_mount(mnt) || atomic_read(&mnt->mnt_count) > 2;

@@ -23,6 +23,7 @@
 #include <pagoda/bug.h>
 
 static int begin_change(struct dir_change *change, int dfd, const char *name)
+	NO_LOCK_ANALYSIS("takes the lock that it finds")
 {
 	int err = path_parent(dfd, name, &change->parent, &change->last);
 
@@ -31,7 +32,7 @@ static int begin_change(struct dir_change *change, int dfd, const char *name)
 	return err;
 }
 
-static void end_change(struct dir_change *change)
+static void end_change(struct dir_change *change) NO_LOCK_ANALYSIS("begin_change() took it")
 {
 	mutex_unlock(names_lock(change));
 	path_put(&change->parent);
@@ -279,7 +280,7 @@ static int check_removable_name(enum last_type type, bool dir)
 	return type == LAST_DOT ? -EINVAL : type == LAST_DOTDOT ? -ENOTEMPTY : -EBUSY;
 }
 
-int vfs_unlink(int dfd, const char *name, bool dir)
+int vfs_unlink(int dfd, const char *name, bool dir) NO_LOCK_ANALYSIS("begin_change() takes it")
 {
 	struct dir_change change;
 	struct dentry *victim;

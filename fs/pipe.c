@@ -300,7 +300,7 @@ static long fill_slot(struct pipe *pipe, struct iov_user buf, size_t done, size_
 }
 
 /* Wait, without the mutex, until there may be room. 0, -EAGAIN, -ERESTARTSYS. */
-static long wait_for_room(struct pipe *pipe, const struct file *file)
+static long wait_for_room(struct pipe *pipe, const struct file *file) MUST_HOLD(&pipe->mutex)
 {
 	long ret;
 
@@ -317,6 +317,7 @@ static long wait_for_room(struct pipe *pipe, const struct file *file)
 
 /* Bytes of the tail end that do not fill a page go behind the last piece, if they fit. */
 static long put_bytes(struct pipe *pipe, const struct file *file, struct iov_user buf, size_t count)
+	MUST_HOLD(&pipe->mutex)
 {
 	bool packet = file->f_flags & O_DIRECT;
 	size_t done = 0, odd = count & (PAGE_SIZE - 1);

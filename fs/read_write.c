@@ -90,6 +90,7 @@ typedef long transfer_fn(struct file *file, unsigned long user, size_t n, u64 *p
 /* At the file's own position, which moves. */
 static __always_inline long transfer_at_pos(transfer_fn *fn, unsigned long fd, unsigned long user,
 					    size_t n, bool write)
+	NO_LOCK_ANALYSIS("not each position has a lock")
 {
 	struct fd f = fdget((unsigned int)fd);
 	bool lock;

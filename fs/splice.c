@@ -40,7 +40,7 @@ static struct pipe *pipe_of_file(const struct file *file)
  * Until there may be data. Called and returns with the mutex. 0: there is; 1: no more comes;
  * -errno.
  */
-static long wait_for_data(struct pipe *pipe, bool nonblock)
+static long wait_for_data(struct pipe *pipe, bool nonblock) MUST_HOLD(&pipe->mutex)
 {
 	lockdep_assert_held(&pipe->mutex);
 	while (pipe_empty(pipe)) {
@@ -64,7 +64,7 @@ static long wait_for_data(struct pipe *pipe, bool nonblock)
  * Until a slot is free. Likewise; SIGPIPE and -EPIPE without readers. has_data: the caller has
  * already taken what is to go there from its source, so that only its end ends the wait.
  */
-static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data)
+static long wait_for_slot(struct pipe *pipe, bool nonblock, bool has_data) MUST_HOLD(&pipe->mutex)
 {
 	lockdep_assert_held(&pipe->mutex);
 	for (;;) {
@@ -155,6 +155,7 @@ static long read_to_slot(struct file *in, u64 *pos, struct pipe *pipe, size_t le
 }
 
 static long fill_from_file(struct file *in, u64 *pos, struct pipe *pipe, size_t len)
+	MUST_HOLD(&pipe->mutex)
 {
 	long done = 0, n = 0;
 
@@ -173,6 +174,7 @@ static long fill_from_file(struct file *in, u64 *pos, struct pipe *pipe, size_t 
 
 /* Input that may wait for another task, without the mutex: one page of it. */
 static long fill_from_stream(struct file *in, u64 *pos, struct pipe *pipe, size_t len)
+	MUST_HOLD(&pipe->mutex)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER);
 	long n, err = 0;
@@ -255,13 +257,14 @@ static long pipe_to_file(struct pipe *pipe, struct file *out, u64 *pos, size_t l
 
 /* ---- Pipe to pipe ---------------------------------------------------------------------------- */
 
-static void lock_both(struct pipe *a, struct pipe *b)
+static void lock_both(struct pipe *a, struct pipe *b) ACQUIRES(&a->mutex, &b->mutex)
+	NO_LOCK_ANALYSIS("in the order of addresses")
 {
 	mutex_lock(&(a < b ? a : b)->mutex);
 	mutex_lock(&(a < b ? b : a)->mutex);
 }
 
-static void unlock_both(struct pipe *a, struct pipe *b)
+static void unlock_both(struct pipe *a, struct pipe *b) RELEASES(&a->mutex, &b->mutex)
 {
 	mutex_unlock(&a->mutex);
 	mutex_unlock(&b->mutex);

@@ -35,7 +35,7 @@ static struct user_struct **chain_of(u32 uid)
 }
 
 /* The user with that number, with a reference, or NULL. */
-static struct user_struct *find_locked(u32 uid)
+static struct user_struct *find_locked(u32 uid) MUST_HOLD(&users_lock)
 {
 	struct user_struct *user = *chain_of(uid);
 

@@ -59,7 +59,7 @@ static int made_of_number(int id)
 /*
  * The thread, or the leader of the process, or NULL. reading: a thread's number means its process.
  */
-static struct task_struct *find_measured_locked(int id, bool reading)
+static struct task_struct *find_measured_locked(int id, bool reading) MUST_HOLD(&tasklist_lock)
 {
 	bool thread = id & ID_THREAD;
 	struct task_struct *t;

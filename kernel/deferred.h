@@ -29,13 +29,13 @@ void deferred_run(void);
  * for a caller that has turned interrupts off for its own good; then deferred work waits for the
  * next interrupt.
  */
-static inline void spin_lock_deferring(spinlock_t *lock)
+static inline void spin_lock_deferring(spinlock_t *lock) ACQUIRES(lock)
 {
 	deferred_holds++;
 	__asm__ __volatile__("" : : : "memory");
 	spin_lock(lock);
 }
-static inline void spin_unlock_deferring(spinlock_t *lock)
+static inline void spin_unlock_deferring(spinlock_t *lock) RELEASES(lock)
 {
 	spin_unlock(lock);
 	__asm__ __volatile__("" : : : "memory");

@@ -408,6 +408,7 @@ void fs_hook_for_each_process(bool (*fn)(struct fs_process *process, void *arg),
  * file, oom_adj, it may not come down at all. Both as in Linux.
  */
 static int set_oom_score_adj_locked(struct task_struct *leader, int value, bool old_file)
+	MUST_HOLD(&tasklist_lock)
 {
 	struct signal_struct *sig = leader->signal;
 	int least = old_file ? leader->vm.oom_score_adj : sig->oom_score_adj_min;

@@ -103,6 +103,7 @@ static int touch_word(unsigned long uaddr, bool written)
  * held for read.
  */
 static void set_shared_key(struct mm_struct *mm, unsigned long uaddr, struct futex_key *key)
+	MUST_HOLD_SHARED(&mm->mmap_lock)
 {
 	struct vm_area_struct *vma = find_vma(mm, uaddr);
 
@@ -413,7 +414,8 @@ long futex_wake(unsigned long uaddr, bool private, int nr, u32 bitset)
 	return error ? error : wake_key(&key, nr, bitset);
 }
 
-static void lock_two(struct futex_bucket *a, struct futex_bucket *b)
+static void lock_two(struct futex_bucket *a, struct futex_bucket *b) ACQUIRES(&a->lock, &b->lock)
+	NO_LOCK_ANALYSIS("they may be one")
 {
 	if (a > b) {
 		lock_two(b, a);
@@ -424,7 +426,8 @@ static void lock_two(struct futex_bucket *a, struct futex_bucket *b)
 		spin_lock(&b->lock);
 }
 
-static void unlock_two(struct futex_bucket *a, struct futex_bucket *b)
+static void unlock_two(struct futex_bucket *a, struct futex_bucket *b) RELEASES(&a->lock, &b->lock)
+	NO_LOCK_ANALYSIS("they may be one")
 {
 	if (a != b)
 		spin_unlock(&b->lock);

@@ -196,6 +196,7 @@ void posix_timers_stop(struct signal_struct *sig)
 
 /* Where the timer of that number hangs in the tree, or would; *parent: the node above. */
 static struct rb_node **timer_place(struct signal_struct *sig, int id, struct rb_node **parent)
+	MUST_HOLD(&sig->timer_mutex)
 {
 	struct rb_node **link = &sig->posix_timers.node;
 
@@ -213,13 +214,14 @@ static struct rb_node **timer_place(struct signal_struct *sig, int id, struct rb
 }
 
 static struct posix_timer *find_timer(struct signal_struct *sig, int id)
+	MUST_HOLD(&sig->timer_mutex)
 {
 	struct rb_node *parent, *found = *timer_place(sig, id, &parent);
 
 	return found ? rb_entry(found, struct posix_timer, node) : NULL;
 }
 
-static void insert_timer(struct posix_timer *timer)
+static void insert_timer(struct posix_timer *timer) MUST_HOLD(&timer->sig->timer_mutex)
 {
 	struct rb_node *parent, **link = timer_place(timer->sig, timer->id, &parent);
 
@@ -230,6 +232,7 @@ static void insert_timer(struct posix_timer *timer)
 
 /* The timer of that number with timer_mutex locked, or NULL. */
 static struct posix_timer *lock_timer(unsigned long id)
+	NO_LOCK_ANALYSIS("locked only if the timer exists")
 {
 	struct signal_struct *sig = current->signal;
 	struct posix_timer *timer;
@@ -241,7 +244,7 @@ static struct posix_timer *lock_timer(unsigned long id)
 	return timer;
 }
 
-static void unlock_timer(struct posix_timer *timer)
+static void unlock_timer(struct posix_timer *timer) NO_LOCK_ANALYSIS("lock_timer() took it")
 {
 	mutex_unlock(&timer->sig->timer_mutex);
 }
@@ -253,6 +256,7 @@ static void unlock_timer(struct posix_timer *timer)
  * -errno.
  */
 static int number_timer(struct posix_timer *timer, int clock, bool given, unsigned long uid)
+	MUST_HOLD(&timer->sig->timer_mutex)
 {
 	lockdep_assert_held(&timer->sig->timer_mutex);
 	do
@@ -265,6 +269,7 @@ static int number_timer(struct posix_timer *timer, int clock, bool given, unsign
 }
 
 static long create(int clock, struct sigevent *event, bool given, unsigned long uid)
+	NO_LOCK_ANALYSIS("sig is timer->sig")
 {
 	struct signal_struct *sig = current->signal;
 	struct posix_timer *timer;
@@ -346,7 +351,7 @@ long sys_timer_getoverrun(unsigned long id)
 	return overrun;
 }
 
-long sys_timer_delete(unsigned long id)
+long sys_timer_delete(unsigned long id) NO_LOCK_ANALYSIS("lock_timer() takes it")
 {
 	struct posix_timer *timer = lock_timer(id);
 	struct signal_struct *sig = current->signal;

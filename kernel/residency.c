@@ -161,7 +161,7 @@ static void put_area(struct vm_area_struct *vma)
 	res.left_out++;
 }
 
-static void look(struct mm_struct *mm)
+static void look(struct mm_struct *mm) MUST_HOLD(&look_mutex)
 {
 	lockdep_assert_held(&look_mutex);
 	res.len = res.left_out = 0;

@@ -141,7 +141,7 @@ static noinline void enqueue_among_others(struct task_struct *t)
 }
 
 /* Queue t by its queue_key_ns, behind its equals. */
-static __always_inline void enqueue(struct task_struct *t)
+static __always_inline void enqueue(struct task_struct *t) MUST_HOLD(&rq_lock)
 {
 	VM_BUG_ON(t->state != TASK_RUNNING || t->running); /* (I1) */
 	VM_BUG_ON(t == this_cpu()->idle || t->gone);
@@ -164,7 +164,7 @@ static noinline struct task_struct *take_from_tree(void)
 }
 
 /* Take the first ready task off the queue; NULL: there is none. */
-static __always_inline struct task_struct *dequeue_first(void)
+static __always_inline struct task_struct *dequeue_first(void) MUST_HOLD(&rq_lock)
 {
 	struct task_struct *t = first;
 
@@ -232,6 +232,7 @@ static int slice_ticks(void)
 
 /* Make t RUNNING if it is in the given state. rq_lock held. */
 static __always_inline void wake_from(struct task_struct *t, enum task_state state)
+	MUST_HOLD(&rq_lock)
 {
 	lockdep_assert_held(&rq_lock);
 	if (t->state != state)
@@ -295,7 +296,7 @@ static void switch_to(struct task_struct *prev, struct task_struct *next)
  * The task that runs next. If prev can go on, it is queued, behind all that are ready if it yields.
  * rq_lock held.
  */
-static __always_inline struct task_struct *choose_next(struct task_struct *prev)
+static __always_inline struct task_struct *choose_next(struct task_struct *prev) MUST_HOLD(&rq_lock)
 {
 	struct task_struct *next = dequeue_first();
 
@@ -311,7 +312,8 @@ static __always_inline struct task_struct *choose_next(struct task_struct *prev)
 }
 
 /* schedule() with rq_lock held; flags: of its spin_lock_irqsave. It is dropped. */
-static void schedule_locked(unsigned long flags)
+static void schedule_locked(unsigned long flags) RELEASES(&rq_lock)
+	NO_LOCK_ANALYSIS("the next task releases it")
 {
 	struct task_struct *prev = current, *next;
 	u64 now = port_clock_ns();
@@ -448,7 +450,7 @@ void sched_charge(struct task_struct *parent, const struct task_struct *ended)
 	spin_unlock_irqrestore(&rq_lock, flags);
 }
 
-void stop_current(spinlock_t *siglock)
+void stop_current(spinlock_t *siglock) RELEASES(siglock)
 {
 	unsigned long flags;
 

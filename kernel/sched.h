@@ -23,7 +23,7 @@ void sched_charge(struct task_struct *parent, const struct task_struct *ended);
  * Sleep as TASK_STOPPED until continue_task(); may return early. The caller's
  * siglock is dropped here.
  */
-void stop_current(spinlock_t *siglock);
+void stop_current(spinlock_t *siglock) RELEASES(siglock);
 void continue_task(struct task_struct *t);
 /* The current task never runs again; its reference for running is dropped. */
 __noreturn void schedule_dead(void);

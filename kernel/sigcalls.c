@@ -269,6 +269,7 @@ static bool is_wanted(const struct task_struct *t, const struct pid *pgrp)
  * if all its members are. tasklist_lock held; it is let go of in between.
  */
 static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info)
+	MUST_HOLD(&tasklist_lock)
 {
 	int result = pgrp ? -ESRCH : check_number(signo), nr = 0, n = 0;
 	struct task_struct *t;
@@ -291,6 +292,7 @@ static int kill_many(struct pid *pgrp, int signo, const struct siginfo *info)
 }
 
 static int kill_group(struct pid *pgrp, int signo, const struct siginfo *info)
+	MUST_HOLD(&tasklist_lock)
 {
 	int result;
 

@@ -509,28 +509,27 @@ static void tell_parent_of_stop(struct task_struct *leader, int why)
 }
 
 /* Stay here while the process is stopped. siglock held on entry and exit; dropped meanwhile. */
-static void stay_stopped(struct task_struct *me)
+static void stay_stopped(struct task_struct *me) MUST_HOLD(&me->sighand->siglock)
 {
 	struct signal_struct *sig = me->signal;
-	spinlock_t *siglock = &me->sighand->siglock;
 
 	lockdep_assert_held(&me->sighand->siglock);
 	VM_BUG_ON(me != current || !sig->group_stop);
 	if (leave_group_stop_locked(me)) {
-		spin_unlock_deferring(siglock);
+		spin_unlock_deferring(&me->sighand->siglock);
 		tell_parent_of_stop(sig->leader, CLD_STOPPED);
-		spin_lock_deferring(siglock);
+		spin_lock_deferring(&me->sighand->siglock);
 	}
 	while (sig->group_stop && !must_exit_locked(me)) {
-		stop_current(siglock);
-		spin_lock_deferring(siglock);
+		stop_current(&me->sighand->siglock);
+		spin_lock_deferring(&me->sighand->siglock);
 	}
 }
 
 /* ---- Acting on a signal ---------------------------------------------------------------------- */
 
 /* A stop signal with its default action. siglock held on entry and exit. */
-static void default_stop(struct task_struct *me, int signo)
+static void default_stop(struct task_struct *me, int signo) MUST_HOLD(&me->sighand->siglock)
 {
 	struct signal_struct *sig = me->signal;
 
@@ -550,7 +549,7 @@ static void default_stop(struct task_struct *me, int signo)
 }
 
 /* Take what must be done before the next signal is looked at. True if there was something. */
-static bool attend_process_state(struct task_struct *me)
+static bool attend_process_state(struct task_struct *me) MUST_HOLD(&me->sighand->siglock)
 {
 	struct signal_struct *sig = me->signal;
 
@@ -577,7 +576,7 @@ static bool attend_process_state(struct task_struct *me)
 }
 
 /* Perform a default action; true if it was one. siglock held; may not return. */
-static bool default_action(struct task_struct *me, int signo)
+static bool default_action(struct task_struct *me, int signo) MUST_HOLD(&me->sighand->siglock)
 {
 	unsigned long handler = me->sighand->action[signo - 1].handler;
 
@@ -603,7 +602,7 @@ bool get_signal(struct signal_delivery *out)
 	struct sighand_struct *sighand = me->sighand;
 	bool found = false;
 
-	spin_lock_deferring(&sighand->siglock);
+	spin_lock_deferring(&me->sighand->siglock);
 	for (;;) {
 		if (attend_process_state(me))
 			continue;
@@ -619,7 +618,7 @@ bool get_signal(struct signal_delivery *out)
 		break;
 	}
 	recalc_sigpending_locked();
-	spin_unlock_deferring(&sighand->siglock);
+	spin_unlock_deferring(&me->sighand->siglock);
 	return found;
 }
 

@@ -34,7 +34,7 @@ void ktimer_init(struct ktimer *timer, void (*fn)(struct ktimer *timer))
 	timer->fn = fn;
 }
 
-static void insert_timer(struct ktimer *timer)
+static void insert_timer(struct ktimer *timer) MUST_HOLD(&timer_lock)
 {
 	struct rb_node **link = &timers.node, *parent = NULL;
 
@@ -51,7 +51,7 @@ static void insert_timer(struct ktimer *timer)
 }
 
 /* Take the timer out if it is armed; false: it was not. */
-static bool disarm(struct ktimer *timer)
+static bool disarm(struct ktimer *timer) MUST_HOLD(&timer_lock)
 {
 	lockdep_assert_held(&timer_lock);
 	if (!timer->expires_ns)
@@ -99,7 +99,7 @@ void ktimer_cancel_sync(struct ktimer *timer)
 }
 
 /* The first timer if it is due, disarmed; or NULL. */
-static struct ktimer *take_due(u64 now_ns)
+static struct ktimer *take_due(u64 now_ns) MUST_HOLD(&timer_lock)
 {
 	struct rb_node *first = rb_first(&timers);
 	struct ktimer *timer = first ? rb_entry(first, struct ktimer, node) : NULL;

@@ -135,7 +135,7 @@ static noinline void bad_area_nosemaphore(struct pt_regs *regs, unsigned long er
 }
 
 /* The same, and release mmap_lock. */
-static void bad_area(struct user_fault *f, int si_code)
+static void bad_area(struct user_fault *f, int si_code) RELEASES_SHARED(&f->mm->mmap_lock)
 {
 	mmap_assert_locked(f->mm);
 	up_read(&f->mm->mmap_lock);
@@ -308,7 +308,7 @@ static void fault_was_killed(struct user_fault *f)
 }
 
 /* Take mmap_lock for read. False: it is not held, and the fault was answered. */
-static bool lock_for_fault(struct user_fault *f)
+static bool lock_for_fault(struct user_fault *f) TRY_ACQUIRES_SHARED(true, &f->mm->mmap_lock)
 {
 	VM_BUG_ON(!f->mm);
 	if (likely(down_read_trylock(&f->mm->mmap_lock)))
@@ -345,6 +345,7 @@ static bool may_grow(const struct user_fault *f, const struct vm_area_struct *vm
  */
 static noinline struct vm_area_struct *grow_to_address(struct user_fault *f,
 						       struct vm_area_struct *vma)
+	NO_LOCK_ANALYSIS("an error: without mmap_lock")
 {
 	mmap_assert_locked(f->mm);
 	if (!may_grow(f, vma))
@@ -365,6 +366,7 @@ static noinline struct vm_area_struct *grow_to_address(struct user_fault *f,
  * there is none; the fault was answered, and the lock is released.
  */
 static struct vm_area_struct *find_good_area(struct user_fault *f)
+	NO_LOCK_ANALYSIS("NULL: mmap_lock has been released")
 {
 	struct vm_area_struct *vma = find_vma(f->mm, f->address);
 
@@ -394,6 +396,7 @@ static struct vm_area_struct *find_good_area(struct user_fault *f)
  * answered; else the caller handles the error or the retry. mmap_lock is not held afterwards.
  */
 static vm_fault_t try_fault(struct user_fault *f, bool *done)
+	NO_LOCK_ANALYSIS("handle_mm_fault() may have released it")
 {
 	struct vm_area_struct *vma;
 	vm_fault_t fault;

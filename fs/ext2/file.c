@@ -179,6 +179,7 @@ static int ext2_setsize(struct inode *inode, u64 size)
  * -------------------------------------------------------------------------- */
 
 static long ext2_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
+	NO_LOCK_ANALYSIS("direct reads alone need the lock")
 {
 	struct inode *inode = file->f_inode;
 	bool direct = file->f_flags & O_DIRECT;

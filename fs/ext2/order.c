@@ -512,6 +512,7 @@ void ext2_limit_waiting(struct ext2_sb *sbi)
 
 /* Is there anything to be got, and may it be waited for? The locks are held then. */
 static bool may_find_space(struct ext2_sb *sbi, enum ext2_names names)
+	NO_LOCK_ANALYSIS("names says which locks to take")
 {
 	if (atomic_long_read(&sbi->held_blocks) <= 0 && atomic_long_read(&sbi->nr_orphans) <= 0)
 		return false;
@@ -529,6 +530,7 @@ static bool may_find_space(struct ext2_sb *sbi, enum ext2_names names)
 }
 
 bool ext2_find_space(struct ext2_sb *sbi, enum ext2_names names)
+	NO_LOCK_ANALYSIS("names says which locks to take")
 {
 	if (!may_find_space(sbi, names))
 		return false;

@@ -25,7 +25,7 @@
 
 /* ---- The walk -------------------------------------------------------------------------------- */
 
-int proc_maps_begin(struct proc_open *open)
+int proc_maps_begin(struct proc_open *open) NO_LOCK_ANALYSIS("a dead process has nothing to lock")
 {
 	struct mm_struct *mm = open->mm;
 
@@ -43,7 +43,7 @@ int proc_maps_begin(struct proc_open *open)
 	return 0;
 }
 
-void proc_maps_end(struct proc_open *open)
+void proc_maps_end(struct proc_open *open) NO_LOCK_ANALYSIS("proc_maps_begin() took it")
 {
 	if (!open->viewer.mnt)
 		return; /* there was no memory to look at */
@@ -90,6 +90,7 @@ static bool mmap_lock_is_contended(const struct mm_struct *mm)
  */
 static unsigned long let_others_in(struct mm_struct *mm, struct maps_region *region,
 				   unsigned long addr, unsigned long end)
+	MUST_HOLD_SHARED(&mm->mmap_lock)
 {
 	struct vm_area_struct *vma;
 
@@ -104,6 +105,7 @@ static unsigned long let_others_in(struct mm_struct *mm, struct maps_region *reg
 
 void proc_walk_tables(struct mm_struct *mm, struct maps_region *region,
 		      void (*fn)(const pte_t *ptep, unsigned long nr, void *arg), void *arg)
+	MUST_HOLD_SHARED(&mm->mmap_lock)
 {
 	unsigned long addr = region->start, end = region->end, nr;
 	const pte_t *ptep;

@@ -90,6 +90,7 @@ static int print_records(struct proc_open *open, const struct proc_records *reco
 
 /* The next piece of the text, all of it unread. 1, 0: the end, -errno. */
 static int fill(struct proc_open *open, const struct proc_records *records, size_t wanted)
+	MUST_HOLD(&open->lock)
 {
 	size_t room = PAGE_SIZE;
 	int ret;
@@ -113,6 +114,7 @@ static void rewind_to_start(struct proc_open *open)
 
 /* Make pos the next byte to be read, or the end if that comes before. 0 or -errno. */
 static int seek_to(struct proc_open *open, const struct proc_records *records, u64 pos)
+	MUST_HOLD(&open->lock)
 {
 	u64 at = 0;
 	int ret = 1;
@@ -147,7 +149,7 @@ static size_t take(struct proc_open *open, struct iov_user buf, size_t offset, s
 
 /* Read where the last read ended: at most what is left and one more piece, as Linux does. */
 static long read_on(struct proc_open *open, const struct proc_records *records, struct iov_user buf,
-		    size_t count)
+		    size_t count) MUST_HOLD(&open->lock)
 {
 	size_t done = take(open, buf, 0, count);
 	int ret = 0;

@@ -98,7 +98,7 @@ static void slave_opened(struct tty *tty)
 }
 
 /* Free the pair if neither end is open. pairs_lock is held, and dropped. */
-static void put_pair_unlock(struct pty *pty)
+static void put_pair_unlock(struct pty *pty) RELEASES(&pairs_lock)
 {
 	bool last = !pty->master_open && !pty->slave_opens;
 

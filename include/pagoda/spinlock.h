@@ -11,6 +11,7 @@
 
 #include <pagoda/atomic.h>
 #include <pagoda/port.h>
+#include <pagoda/thread_safety.h>
 #include <lib/list.h>
 
 PAGODA_C_BEGIN
@@ -32,7 +33,7 @@ enum lock_rank {
 	RANK_LEAF,	 /* held for a few instructions, calls nothing */
 };
 
-typedef struct spinlock {
+typedef struct LOCK_TYPE("spinlock") spinlock {
 	int locked; /* 0 free, 1 held */
 	u8 rank;
 	u8 history; /* lock_debug.c's */
@@ -91,7 +92,8 @@ static inline void lock_debug_interrupt(bool begins)
 #define lockdep_assert_held(l)	       VM_BUG_ON(!lock_is_held(l))
 #define lockdep_assert_irqs_disabled() VM_BUG_ON(port_irqs_enabled())
 
-static inline bool spin_trylock(spinlock_t *lock)
+static inline bool spin_trylock(spinlock_t *lock) TRY_ACQUIRES(true, lock)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	int expected = 0;
 
@@ -101,13 +103,13 @@ static inline bool spin_trylock(spinlock_t *lock)
 	lock_acquired(lock, lock->rank, false);
 	return true;
 }
-static inline void spin_lock(spinlock_t *lock)
+static inline void spin_lock(spinlock_t *lock) ACQUIRES(lock) NO_LOCK_ANALYSIS("it is the lock")
 {
 	while (!spin_trylock(lock))
 		while (READ_ONCE(lock->locked))
 			port_cpu_relax();
 }
-static inline void spin_unlock(spinlock_t *lock)
+static inline void spin_unlock(spinlock_t *lock) RELEASES(lock) NO_LOCK_ANALYSIS("it is the lock")
 {
 	lock_released(lock);
 	smp_store_release(&lock->locked, 0);
@@ -217,7 +219,7 @@ static inline void wake_up(wait_queue_head_t *wq)
  * Return: mutex_lock_killable() 0 or -EINTR; mutex_trylock() whether the mutex was taken.
  * The task that took the mutex releases it.
  */
-struct mutex {
+struct LOCK_TYPE("mutex") mutex {
 	unsigned int state; /* (A) MUTEX_ bits (mm/base/mutex_internal.h) */
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
@@ -227,10 +229,10 @@ struct mutex {
 		0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) \
 	}
 void mutex_init(struct mutex *m, enum lock_rank rank);
-void mutex_lock(struct mutex *m);
-int mutex_lock_killable(struct mutex *m) __must_check;
-bool mutex_trylock(struct mutex *m);
-void mutex_unlock(struct mutex *m);
+void mutex_lock(struct mutex *m) ACQUIRES(m);
+int mutex_lock_killable(struct mutex *m) TRY_ACQUIRES(0, m) __must_check;
+bool mutex_trylock(struct mutex *m) TRY_ACQUIRES(true, m);
+void mutex_unlock(struct mutex *m) RELEASES(m);
 
 /*
  * Many readers or one writer. First come, first served: no task passes a waiter, not even by a
@@ -240,7 +242,7 @@ void mutex_unlock(struct mutex *m);
  * Context: down_ calls may sleep, but not the _trylock ones; up_ calls and downgrade_write() any.
  * Return: _killable calls 0 or -EINTR without the semaphore; _trylock calls whether it was taken.
  */
-struct rw_semaphore {
+struct LOCK_TYPE("semaphore") rw_semaphore {
 	unsigned int count; /* (A) readers, and the two flags below */
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
@@ -267,7 +269,8 @@ static inline bool rwsem_set(struct rw_semaphore *sem, unsigned int *old, unsign
 {
 	return rmw_cmpxchg(&sem->count, old, new_count);
 }
-static inline bool down_read_trylock(struct rw_semaphore *sem)
+static inline bool down_read_trylock(struct rw_semaphore *sem) TRY_ACQUIRES_SHARED(true, sem)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	unsigned int old = READ_ONCE(sem->count);
 
@@ -279,7 +282,8 @@ static inline bool down_read_trylock(struct rw_semaphore *sem)
 		}
 	return false;
 }
-static inline bool down_write_trylock(struct rw_semaphore *sem)
+static inline bool down_write_trylock(struct rw_semaphore *sem) TRY_ACQUIRES(true, sem)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	unsigned int old = 0;
 
@@ -289,13 +293,15 @@ static inline bool down_write_trylock(struct rw_semaphore *sem)
 	lock_acquired(sem, sem->rank, true);
 	return true;
 }
-static inline void down_read(struct rw_semaphore *sem)
+static inline void down_read(struct rw_semaphore *sem) ACQUIRES_SHARED(sem)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	might_sleep();
 	if (unlikely(!down_read_trylock(sem)))
 		down_read_slow(sem);
 }
-static inline void down_write(struct rw_semaphore *sem)
+static inline void down_write(struct rw_semaphore *sem) ACQUIRES(sem)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	might_sleep();
 	if (unlikely(!down_write_trylock(sem)))
@@ -303,16 +309,19 @@ static inline void down_write(struct rw_semaphore *sem)
 }
 /* 0, or -EINTR without the lock: the caller had to wait, and a fatal signal is pending. */
 static inline __must_check int down_read_killable(struct rw_semaphore *sem)
+	TRY_ACQUIRES_SHARED(0, sem) NO_LOCK_ANALYSIS("it is the lock")
 {
 	might_sleep();
 	return likely(down_read_trylock(sem)) ? 0 : down_read_killable_slow(sem);
 }
-static inline __must_check int down_write_killable(struct rw_semaphore *sem)
+static inline __must_check int down_write_killable(struct rw_semaphore *sem) TRY_ACQUIRES(0, sem)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	might_sleep();
 	return likely(down_write_trylock(sem)) ? 0 : down_write_killable_slow(sem);
 }
-static inline void up_read(struct rw_semaphore *sem)
+static inline void up_read(struct rw_semaphore *sem) RELEASES_SHARED(sem)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	unsigned int old;
 
@@ -321,7 +330,8 @@ static inline void up_read(struct rw_semaphore *sem)
 	if (unlikely(old - 1 >= RWSEM_WAITERS - 1))
 		rwsem_release_slow(sem, !(old & RWSEM_WRITER) && old & (RWSEM_WAITERS - 1));
 }
-static inline void up_write(struct rw_semaphore *sem)
+static inline void up_write(struct rw_semaphore *sem) RELEASES(sem)
+	NO_LOCK_ANALYSIS("it is the lock")
 {
 	unsigned int old;
 
@@ -331,7 +341,7 @@ static inline void up_write(struct rw_semaphore *sem)
 		rwsem_release_slow(sem, (old | RWSEM_WAITERS) == (RWSEM_WRITER | RWSEM_WAITERS));
 }
 /* Turn our hold for write into one for read, without letting another writer in between. */
-static inline void downgrade_write(struct rw_semaphore *sem)
+static inline void downgrade_write(struct rw_semaphore *sem) NO_LOCK_ANALYSIS("it is the lock")
 {
 	unsigned int old = rmw_add(&sem->count, 1 - RWSEM_WRITER);
 

@@ -43,7 +43,7 @@ bool mutex_try(struct mutex *m)
 	return false;
 }
 
-bool mutex_trylock(struct mutex *m)
+bool mutex_trylock(struct mutex *m) NO_LOCK_ANALYSIS("it is the lock")
 {
 	if (!mutex_try(m))
 		return false;
@@ -73,7 +73,7 @@ static inline bool try_idle_mutex(struct mutex *m)
 	return rmw_cmpxchg_acquire(&m->state, &idle, MUTEX_HELD);
 }
 
-void mutex_lock(struct mutex *m)
+void mutex_lock(struct mutex *m) NO_LOCK_ANALYSIS("it is the lock")
 {
 	might_sleep();
 	if (unlikely(!try_idle_mutex(m)) && !mutex_try(m))
@@ -81,7 +81,7 @@ void mutex_lock(struct mutex *m)
 	lock_acquired(m, m->rank, true);
 }
 
-int mutex_lock_killable(struct mutex *m)
+int mutex_lock_killable(struct mutex *m) NO_LOCK_ANALYSIS("it is the lock")
 {
 	might_sleep();
 	if (unlikely(!try_idle_mutex(m)) && !mutex_try(m) && mutex_lock_slow(m, true))
@@ -102,7 +102,7 @@ static noinline void mutex_unlock_slow(struct mutex *m, unsigned int old)
 	mutex_wait_ops->wake(m);
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_unlock(struct mutex *m) NO_LOCK_ANALYSIS("it is the lock")
 {
 	unsigned int old;
 

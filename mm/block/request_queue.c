@@ -514,7 +514,7 @@ static void queue_bounced(struct block_device *bdev, struct bio *bio)
  * has no sectors, and a retried request stays alone so that its error concerns one bio only.
  */
 static bool may_merge(const struct block_device *bdev, const struct blk_request *rq,
-		      const struct bio *bio)
+		      const struct bio *bio) MUST_HOLD(&bdev->queue_lock)
 {
 	lockdep_assert_held(&bdev->queue_lock);
 	return rq->op == bio->op && bio->nr_vecs && !rq->retried &&
@@ -558,6 +558,7 @@ static void take_over_request(struct bio *bio, struct blk_request *rq, u64 secto
  * Locks: queue_lock held.
  */
 static bool merge_bio(struct block_device *bdev, struct bio *bio, u64 sectors)
+	MUST_HOLD(&bdev->queue_lock)
 {
 	unsigned int scanned = 0;
 	struct blk_request *rq;
@@ -621,7 +622,7 @@ static void queue_bio(struct block_device *bdev, struct bio *bio)
  * them if one fails; the retry would then fail because of its neighbours. Nothing is lost by
  * refusing: the request in flight offers the queue again when it ends.
  */
-static bool first_may_start(const struct block_device *bdev)
+static bool first_may_start(const struct block_device *bdev) MUST_HOLD(&bdev->queue_lock)
 {
 	const struct blk_request *rq = list_first_entry(&bdev->queued, struct blk_request, list);
 
@@ -815,6 +816,7 @@ void blk_finish_plug(void)
  * in the same order, to be tried again alone. Locks: queue_lock held.
  */
 static void take_apart(struct block_device *bdev, struct blk_request *rq)
+	MUST_HOLD(&bdev->queue_lock)
 {
 	LIST_HEAD(bios);
 

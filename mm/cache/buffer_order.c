@@ -65,7 +65,7 @@ void mark_buffer_waiting(struct buffer_head *bh, struct list_head *list, unsigne
 /*
  * Take a buffer off its list; the caller gets the list's use of it (I2). Locks: waiting_lock held.
  */
-static void take_off(struct buffer_head *bh)
+static void take_off(struct buffer_head *bh) MUST_HOLD(&waiting_lock)
 {
 	lockdep_assert_held(&waiting_lock);
 	VM_BUG_ON(!buffer_waiting(bh) || !nr_waiting); /* (I1) */

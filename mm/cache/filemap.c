@@ -199,7 +199,7 @@ void page_was_added(struct page *page)
  * there already; or the number of tree nodes that the pool must get first. Locks: pages_lock held.
  */
 static int insert_page(struct page *page, struct address_space *mapping, pgoff_t index,
-		       struct radix_tree_pool *pool)
+		       struct radix_tree_pool *pool) MUST_HOLD(&mapping->pages_lock)
 {
 	int ret;
 
@@ -248,7 +248,7 @@ static bool has_slot(const struct address_space *mapping, const struct page *pag
  * page lock held.
  */
 static void unlink_page(struct page *page, struct address_space *mapping,
-			struct radix_tree_pool *pool, bool swapped)
+			struct radix_tree_pool *pool, bool swapped) MUST_HOLD(&mapping->pages_lock)
 {
 	struct page *found;
 

@@ -79,7 +79,7 @@ static void add_pages(unsigned long *counter, long n)
  * The mapping is about to get its first dirty or written page: put it on the list (I2).
  * unlist_mapping() is called after the last one has gone. Locks: pages_lock held.
  */
-static void list_mapping(struct address_space *mapping)
+static void list_mapping(struct address_space *mapping) MUST_HOLD(&mapping->pages_lock)
 {
 	lockdep_assert_held(&mapping->pages_lock);
 	if (mapping->nr_dirty + mapping->nr_writeback)
@@ -113,7 +113,7 @@ static bool has_tag(const struct address_space *mapping, pgoff_t index, enum pag
  * Tag the page at index as dirty and count it (I1). The item is in the tree, so tagging cannot
  * fail.
  */
-static void tag_dirty(struct address_space *mapping, pgoff_t index)
+static void tag_dirty(struct address_space *mapping, pgoff_t index) MUST_HOLD(&mapping->pages_lock)
 {
 	lockdep_assert_held(&mapping->pages_lock);
 	if (has_tag(mapping, index, PAGECACHE_TAG_DIRTY))
@@ -521,7 +521,7 @@ struct search {
  * Look at the next mappings. The list is turned behind those looked at, so that the next batch, and
  * the next search, go on there and come to these last. The wanted one, held, or NULL.
  */
-static struct address_space *search_some(struct search *s)
+static struct address_space *search_some(struct search *s) MUST_HOLD(&search_mutex)
 {
 	struct address_space *mapping, *last = NULL, *found = NULL;
 	unsigned int n = 0;
@@ -603,7 +603,7 @@ void writeback_let_go(struct address_space *mapping)
  * Was the mapping not yet visited in this round of sync? It is marked at once, so each round
  * visits it once even if it is dirtied all the time. Locks: dirty_lock held.
  */
-static bool not_in_round(struct address_space *mapping, u64 round)
+static bool not_in_round(struct address_space *mapping, u64 round) MUST_HOLD(&dirty_lock)
 {
 	bool wanted = mapping->sync_round != (unsigned int)round;
 

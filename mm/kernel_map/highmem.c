@@ -64,7 +64,7 @@ static unsigned int pkmap_nr(const void *addr)
 }
 
 /* page_address() reads the address without the lock, so it is written in one piece. */
-static void set_virtual(struct page *page, void *addr)
+static void set_virtual(struct page *page, void *addr) MUST_HOLD(&kmap_lock)
 {
 	lockdep_assert_held(&kmap_lock);
 	WRITE_ONCE(page->virtual, addr);
@@ -83,7 +83,7 @@ static pte_t window_pte(struct page *page)
  * A free slot, or -1. The search goes round, so that a page just unmapped stays in its slot as long
  * as possible, and may be kmapped again for nothing. Locks: kmap_lock held.
  */
-static int find_free_slot(void)
+static int find_free_slot(void) MUST_HOLD(&kmap_lock)
 {
 	lockdep_assert_held(&kmap_lock);
 	for (unsigned int i = 0; i < LAST_PKMAP; i++) {
@@ -99,7 +99,7 @@ static int find_free_slot(void)
  * page at once, so that page_address() and kmap() no longer lead there, though TLBs still may.
  * Return: how many slots there were. Locks: kmap_lock held.
  */
-static unsigned int change_slots(int from, int to)
+static unsigned int change_slots(int from, int to) MUST_HOLD(&kmap_lock)
 {
 	unsigned int n = 0;
 

@@ -105,7 +105,7 @@ static bool update_max_gap(struct rb_node *node)
 }
 
 /* Where the free space in front of area begins; area NULL: the space behind the last area. */
-static unsigned long space_before(struct vm_struct *area)
+static unsigned long space_before(struct vm_struct *area) MUST_HOLD(&vmlist_lock)
 {
 	struct vm_struct *prev = area_of(area ? rb_prev(&area->node) : rb_last(&areas));
 
@@ -114,7 +114,7 @@ static unsigned long space_before(struct vm_struct *area)
 }
 
 /* The area's predecessor has changed: recompute its gap, and max_gap of the nodes above it. */
-static void update_gap(struct vm_struct *area)
+static void update_gap(struct vm_struct *area) MUST_HOLD(&vmlist_lock)
 {
 	lockdep_assert_held(&vmlist_lock);
 	if (!area)
@@ -129,7 +129,7 @@ static void update_gap(struct vm_struct *area)
  * into the left subtree if that has a gap, else the gap in front of this area if that will do, else
  * into the right subtree, which then must have one. The space behind the last area comes last.
  */
-static unsigned long find_gap(unsigned long size)
+static unsigned long find_gap(unsigned long size) MUST_HOLD(&vmlist_lock)
 {
 	struct rb_node *node = areas.node;
 	unsigned long start;
@@ -151,7 +151,7 @@ static unsigned long find_gap(unsigned long size)
 }
 
 /* Insert a new area into the tree and the list. Locks: vmlist_lock held. */
-static void link_area(struct vm_struct *area)
+static void link_area(struct vm_struct *area) MUST_HOLD(&vmlist_lock)
 {
 	struct rb_node **link = &areas.node, *parent = NULL;
 	struct vm_struct *prev, *next;
@@ -177,7 +177,7 @@ static void link_area(struct vm_struct *area)
 }
 
 /* Take an area out of the tree and the list: its addresses can be given out again. */
-static void unlink_area(struct vm_struct *area)
+static void unlink_area(struct vm_struct *area) MUST_HOLD(&vmlist_lock)
 {
 	struct vm_struct *prev = area_of(rb_prev(&area->node)), *next = area->next;
 
@@ -189,7 +189,7 @@ static void unlink_area(struct vm_struct *area)
 }
 
 /* The area that starts at addr, in use or lazy, or NULL. Locks: vmlist_lock held. */
-static struct vm_struct *find_area(const void *addr)
+static struct vm_struct *find_area(const void *addr) MUST_HOLD(&vmlist_lock)
 {
 	struct rb_node *node = areas.node;
 

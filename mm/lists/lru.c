@@ -50,14 +50,14 @@ static struct lruvec *page_lruvec(const struct page *page)
 }
 
 /* Change the length of a list. It is read without the lock, so it is stored in one piece. */
-static void count_pages(struct lruvec *lruvec, enum lru_list list, long n)
+static void count_pages(struct lruvec *lruvec, enum lru_list list, long n) MUST_HOLD(&lruvec->lock)
 {
 	lockdep_assert_held(&lruvec->lock);
 	WRITE_ONCE(lruvec->nr[list], lruvec->nr[list] + (unsigned long)n);
 }
 
 /* Put a page at the hot end of the list that its flags name (I1). PG_lru is set already. */
-static void add_locked(struct lruvec *lruvec, struct page *page)
+static void add_locked(struct lruvec *lruvec, struct page *page) MUST_HOLD(&lruvec->lock)
 {
 	enum lru_list list = page_lru(page);
 
@@ -69,7 +69,7 @@ static void add_locked(struct lruvec *lruvec, struct page *page)
 }
 
 /* Take a page off the list that its flags name (I1): called before the flags change. */
-static void del_locked(struct lruvec *lruvec, struct page *page)
+static void del_locked(struct lruvec *lruvec, struct page *page) MUST_HOLD(&lruvec->lock)
 {
 	lockdep_assert_held(&lruvec->lock);
 	VM_BUG_ON(!lruvec->nr[page_lru(page)]); /* (I1) */
@@ -78,7 +78,7 @@ static void del_locked(struct lruvec *lruvec, struct page *page)
 }
 
 /* Count a page that mlock keeps off the lists. */
-static void count_mlocked(struct lruvec *lruvec, long n)
+static void count_mlocked(struct lruvec *lruvec, long n) MUST_HOLD(&lruvec->lock)
 {
 	lockdep_assert_held(&lruvec->lock);
 	VM_BUG_ON(n < 0 && !lruvec->nr_mlocked);
@@ -293,6 +293,7 @@ void lru_rescue_mlocked(struct page *page)
  * one.
  */
 static struct lruvec *relock(struct lruvec *held, const struct page *page)
+	NO_LOCK_ANALYSIS("exchanges one lock for another")
 {
 	struct lruvec *lruvec = page_lruvec(page);
 
@@ -310,7 +311,7 @@ static struct lruvec *relock(struct lruvec *held, const struct page *page)
  * (I2) holds at each moment, while other CPUs may change other flags. As one flag is known to be
  * set and the other to be clear (I2), one atomic addition of the difference does it.
  */
-static inline void add_from_batch(struct lruvec *lruvec, struct page *page)
+static inline void add_from_batch(struct lruvec *lruvec, struct page *page) MUST_HOLD(&lruvec->lock)
 {
 	unsigned long flags = rmw_add(&page->flags, (1ul << PG_lru) - (1ul << PG_lru_add));
 	enum lru_list list = flags_lru(flags);
@@ -324,7 +325,7 @@ static inline void add_from_batch(struct lruvec *lruvec, struct page *page)
  * reference that was is freed afterwards, without the lock, since freeing takes it: it is on its
  * list with a count of 0 meanwhile, which keeps lru_take_coldest() from using it.
  */
-void lru_batch_drain(struct lru_batch *batch)
+void lru_batch_drain(struct lru_batch *batch) NO_LOCK_ANALYSIS("relock() changes the lock")
 {
 	struct lruvec *held = NULL;
 	unsigned int nr_dead = 0;
@@ -391,7 +392,7 @@ void lru_add_drain_all(void)
  * so that put_page() finds nothing to do and frees it quickly. The lock is held, so that no one can
  * find the page by its list; nor can anyone by an entry, as it is unmapped.
  */
-static void retire_anon_page(struct lruvec *lruvec, struct page *page)
+static void retire_anon_page(struct lruvec *lruvec, struct page *page) MUST_HOLD(&lruvec->lock)
 {
 	VM_BUG_ON(page_count(page) != 1 || page_mapcount(page));
 	VM_BUG_ON(PageLocked(page) || PageWriteback(page));
@@ -407,6 +408,7 @@ static void retire_anon_page(struct lruvec *lruvec, struct page *page)
  * reference from the list any more. The second pass drops all references.
  */
 void release_pages(struct page **pages, unsigned int nr)
+	NO_LOCK_ANALYSIS("relock() changes the lock")
 {
 	unsigned long flags = port_irq_save();
 	struct lruvec *held = NULL;

@@ -44,7 +44,7 @@
 #include <lib/bitmap.h>
 
 /* Interrupts are off already: handlers allocate, too, and would wait for the lock for ever. */
-static void lock_zone(zone_t *zone)
+static void lock_zone(zone_t *zone) ACQUIRES(&zone->lock)
 {
 	lockdep_assert_irqs_disabled();
 	spin_lock(&zone->lock);
@@ -69,7 +69,7 @@ static bool toggle_pair(free_area_t *area, unsigned long index, unsigned int ord
 }
 
 /* Put a block on its order's list. The caller toggles the pair's bit. Locks: zone->lock held. */
-static void add_free(zone_t *zone, struct page *page, unsigned int order)
+static void add_free(zone_t *zone, struct page *page, unsigned int order) MUST_HOLD(&zone->lock)
 {
 	lockdep_assert_held(&zone->lock);
 	VM_BUG_ON_PAGE(PageBuddy(page) || page_count(page), page); /* (I4) in use until now */
@@ -81,7 +81,7 @@ static void add_free(zone_t *zone, struct page *page, unsigned int order)
 }
 
 /* Take a block off its order's list. The caller toggles the pair's bit. Locks: zone->lock held. */
-static void del_free(zone_t *zone, struct page *page, unsigned int order)
+static void del_free(zone_t *zone, struct page *page, unsigned int order) MUST_HOLD(&zone->lock)
 {
 	lockdep_assert_held(&zone->lock);
 	VM_BUG_ON_PAGE(!PageBuddy(page) || page->index != order, page); /* (I4) free until now */
@@ -92,7 +92,7 @@ static void del_free(zone_t *zone, struct page *page, unsigned int order)
 }
 
 /* (I1). The figure is read without the lock, hence written in one piece. Locks: zone->lock held. */
-static void change_free_pages(zone_t *zone, long delta)
+static void change_free_pages(zone_t *zone, long delta) MUST_HOLD(&zone->lock)
 {
 	lockdep_assert_held(&zone->lock);
 	VM_BUG_ON(delta < 0 && zone->free_pages < (unsigned long)-delta);
@@ -103,7 +103,7 @@ static void change_free_pages(zone_t *zone, long delta)
  * A block that was never used is about to be split or handed out: make the descriptors behind its
  * first one, which exists since boot. Locks: zone->lock held.
  */
-static noinline void make_free_descriptors(zone_t *zone, struct page *page)
+static noinline void make_free_descriptors(zone_t *zone, struct page *page) MUST_HOLD(&zone->lock)
 {
 	lockdep_assert_held(&zone->lock);
 	VM_BUG_ON_PAGE(page->index != MAX_ORDER - 1, page);
@@ -124,6 +124,7 @@ static noinline void make_free_descriptors(zone_t *zone, struct page *page)
  *becomes 1.
  */
 static void expand(zone_t *zone, struct page *page, unsigned int low, unsigned int high)
+	MUST_HOLD(&zone->lock)
 {
 	unsigned long index = page_index(zone, page);
 
@@ -139,7 +140,7 @@ static void expand(zone_t *zone, struct page *page, unsigned int low, unsigned i
  * Take a block of the order from the smallest order that has one, splitting it if it is larger.
  * NULL: no list has a block large enough, and nothing has changed. Locks: zone->lock held.
  */
-static struct page *take_block(zone_t *zone, unsigned int order)
+static struct page *take_block(zone_t *zone, unsigned int order) MUST_HOLD(&zone->lock)
 {
 	lockdep_assert_held(&zone->lock);
 	VM_BUG_ON(order >= MAX_ORDER);
@@ -178,7 +179,7 @@ static void note_balance(zone_t *zone)
  * order has no buddy to merge with; its bit is toggled all the same, so that (I3) holds there, too.
  * Locks: zone->lock held.
  */
-static void put_block(zone_t *zone, struct page *page, unsigned int order)
+static void put_block(zone_t *zone, struct page *page, unsigned int order) MUST_HOLD(&zone->lock)
 {
 	unsigned long index = page_index(zone, page);
 
@@ -305,7 +306,7 @@ static bool block_is_free(const zone_t *zone, unsigned long index, unsigned int 
  * Check one order's list and bitmap against each other: (I2), (I3), (I4). Return: frames on the
  * list. Locks: zone->lock held.
  */
-static unsigned long validate_area(const zone_t *zone, unsigned int order)
+static unsigned long validate_area(const zone_t *zone, unsigned int order) MUST_HOLD(&zone->lock)
 {
 	const free_area_t *area = &zone->free_area[order];
 	unsigned long nr = 0, size = 1ul << order;

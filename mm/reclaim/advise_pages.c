@@ -118,6 +118,7 @@ static struct page *sole_page(pte_t pte)
 /* ---- COLD ------------------------------------------------------------------------------------ */
 
 static void make_cold(struct advice *a, pte_t *ptep, unsigned long addr)
+	MUST_HOLD(&a->vma->vm_mm->page_table_lock)
 {
 	struct page *page = sole_page(ptep_get(ptep));
 
@@ -144,6 +145,7 @@ void advise_cold(struct vm_area_struct *vma, unsigned long start, unsigned long 
 /* ---- PAGEOUT --------------------------------------------------------------------------------- */
 
 static void gather_page(struct advice *a, pte_t *ptep, unsigned long addr)
+	MUST_HOLD(&a->vma->vm_mm->page_table_lock)
 {
 	struct page *page = sole_page(ptep_get(ptep));
 
@@ -189,6 +191,7 @@ void advise_pageout(struct vm_area_struct *vma, unsigned long start, unsigned lo
 /* ---- WILLNEED -------------------------------------------------------------------------------- */
 
 static void gather_swapped(struct advice *a, pte_t *ptep, unsigned long addr)
+	MUST_HOLD(&a->vma->vm_mm->page_table_lock)
 {
 	pte_t pte = ptep_get(ptep);
 

@@ -151,6 +151,7 @@ static bool victim_lives(void)
  * way, this one is only called when none has ended. Locks: oom_lock held.
  */
 static bool oom_should_kill_stalled(struct oom_history *h, u64 now, long free_swap_pages)
+	MUST_HOLD(&oom_lock)
 {
 	lockdep_assert_held(&oom_lock);
 	if (free_swap_pages > 0)
@@ -174,7 +175,7 @@ static bool oom_should_kill_stalled(struct oom_history *h, u64 now, long free_sw
  * Has anything been reclaimed or written since the last failure? Then the run of failures is over.
  * Locks: oom_lock held.
  */
-static bool made_progress(u64 now)
+static bool made_progress(u64 now) MUST_HOLD(&oom_lock)
 {
 	unsigned long progress = reclaim_progress();
 
@@ -411,7 +412,7 @@ static void oom_kill_task(const struct selection *s)
 /*
  * Choose a victim among all tasks and kill it. False: no task can be killed. Locks: oom_lock held.
  */
-static bool oom_kill(gfp_t gfp_mask, unsigned int order)
+static bool oom_kill(gfp_t gfp_mask, unsigned int order) MUST_HOLD(&oom_lock)
 {
 	struct selection s = {.mm = NULL};
 
@@ -461,7 +462,7 @@ enum verdict { OOM_WAIT, OOM_KILLED, OOM_NOBODY };
  * Is memory exhausted? Then kill. When nothing was freed or written for OOM_STALL_NS, free swap
  * slots no longer count: they do not help if no page can be written to them. Locks: oom_lock held.
  */
-static enum verdict decide(gfp_t gfp_mask, unsigned int order)
+static enum verdict decide(gfp_t gfp_mask, unsigned int order) MUST_HOLD(&oom_lock)
 {
 	u64 now = port_clock_ns();
 	long free_swap = atomic_long_read(&nr_swap_pages);

@@ -280,7 +280,7 @@ static struct list_head *home_list(kmem_cache_t *cachep, const struct page *page
 }
 
 /* A partial slab of any CPU, or NULL. Locks: cachep->spinlock held. */
-static slab_t *any_partial_slab(kmem_cache_t *cachep)
+static slab_t *any_partial_slab(kmem_cache_t *cachep) MUST_HOLD(&cachep->spinlock)
 {
 	lockdep_assert_held(&cachep->spinlock);
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++)
@@ -290,7 +290,7 @@ static slab_t *any_partial_slab(kmem_cache_t *cachep)
 }
 
 /* Less than half of the objects are in use: using other CPUs' slabs saves more than it costs. */
-static bool is_sparse(const kmem_cache_t *cachep)
+static bool is_sparse(const kmem_cache_t *cachep) MUST_HOLD(&cachep->spinlock)
 {
 	lockdep_assert_held(&cachep->spinlock);
 	return cachep->active_objs < cachep->nr_slabs * cachep->num / 2;
@@ -300,7 +300,7 @@ static bool is_sparse(const kmem_cache_t *cachep)
  * A partial, then a free slab (SL-29). Those of other CPUs only if there are many free
  * objects, or as a last resort. NULL: a new slab is needed (SL-23).
  */
-static slab_t *choose_slab(kmem_cache_t *cachep, bool last_resort)
+static slab_t *choose_slab(kmem_cache_t *cachep, bool last_resort) MUST_HOLD(&cachep->spinlock)
 {
 	struct list_head *own = &cachep->slabs_partial[port_cpu_id()];
 
@@ -317,7 +317,7 @@ static slab_t *choose_slab(kmem_cache_t *cachep, bool last_resort)
  * by which a second free of it is found. Return: how many. Locks: cachep->spinlock held.
  */
 static unsigned int kmem_cache_alloc_one_tail(kmem_cache_t *cachep, slab_t *slabp, void **objs,
-					      unsigned int nr)
+					      unsigned int nr) MUST_HOLD(&cachep->spinlock)
 {
 	kmem_bufctl_t *bufctl = slab_bufctl(slabp), i = slabp->free;
 	unsigned int n = 0;
@@ -352,7 +352,7 @@ static __cold void bad_object(kmem_cache_t *cachep, const void *obj, const char 
 }
 
 unsigned int kmem_cache_alloc_batch(kmem_cache_t *cachep, void **objs, unsigned int nr,
-				    bool last_resort)
+				    bool last_resort) MUST_HOLD(&cachep->spinlock)
 {
 	unsigned int n = 0;
 	slab_t *slabp;
@@ -638,7 +638,7 @@ static void init_cache(kmem_cache_t *cachep, const char *name, size_t size, size
 }
 
 /* The cache of this name, or NULL. Locks: cache_chain_sem held. */
-static kmem_cache_t *find_cache(const char *name)
+static kmem_cache_t *find_cache(const char *name) MUST_HOLD(&cache_chain_sem)
 {
 	kmem_cache_t *cachep;
 

@@ -32,7 +32,7 @@ static bool percpu_arrays(void)
 }
 
 /* One cache's line. The figures are read under the lock, so they agree with each other. */
-static void cache_line(kmem_cache_t *cachep, char *line, size_t size)
+static void cache_line(kmem_cache_t *cachep, char *line, size_t size) MUST_HOLD(&cache_chain_sem)
 {
 	unsigned long flags;
 	int n;
@@ -105,6 +105,7 @@ static __noreturn void broken(const kmem_cache_t *cachep, const slab_t *slabp, c
 
 /* (I2) of slab.c: the chain stays inside the slab, ends, and names as many objects as are free. */
 static void validate_free_chain(const kmem_cache_t *cachep, slab_t *slabp)
+	MUST_HOLD(&cachep->spinlock)
 {
 	kmem_bufctl_t i = slabp->free;
 	unsigned int nr = 0;
@@ -119,6 +120,7 @@ static void validate_free_chain(const kmem_cache_t *cachep, slab_t *slabp)
 
 /* (I3): each page points to the cache and the slab, and the last object ends inside the slab. */
 static void validate_slab_pages(const kmem_cache_t *cachep, slab_t *slabp)
+	MUST_HOLD(&cachep->spinlock)
 {
 	struct page *page = slabp->page;
 
@@ -138,7 +140,7 @@ static void validate_slab_pages(const kmem_cache_t *cachep, slab_t *slabp)
  */
 static unsigned long validate_list(const kmem_cache_t *cachep, const struct list_head *list,
 				   unsigned int min_inuse, unsigned int max_inuse,
-				   unsigned long *inuse)
+				   unsigned long *inuse) MUST_HOLD(&cachep->spinlock)
 {
 	unsigned long nr = 0;
 	struct list_head *link;
@@ -159,7 +161,7 @@ static unsigned long validate_list(const kmem_cache_t *cachep, const struct list
 }
 
 /* (I5): slabs in ZONE_DMA stand at the end of the list of free ones. */
-static void validate_free_order(const kmem_cache_t *cachep)
+static void validate_free_order(const kmem_cache_t *cachep) MUST_HOLD(&cachep->spinlock)
 {
 	const struct page *page;
 	bool dma = false;
@@ -196,7 +198,7 @@ static void validate_arrays(const kmem_cache_t *cachep)
  * All of one cache, and (I4): its counters are the sums over its lists. A cache with one object a
  * slab has no partial slabs.
  */
-static void validate_cache(kmem_cache_t *cachep)
+static void validate_cache(kmem_cache_t *cachep) MUST_HOLD(&cache_chain_sem)
 {
 	lockdep_assert_held(&cache_chain_sem);
 	unsigned long flags, inuse = 0, nr, nr_free;

@@ -63,6 +63,7 @@ static bool zone_aware(gfp_t gfp_mask)
  * count ends at the first one that does not help. Locks: cachep->spinlock held.
  */
 static unsigned long nr_helpful_slabs(const kmem_cache_t *cachep, gfp_t gfp_mask)
+	MUST_HOLD(&cachep->spinlock)
 {
 	const struct page *page;
 	unsigned long nr = 0;
@@ -106,7 +107,7 @@ static unsigned long reap_value(kmem_cache_t *cachep, gfp_t gfp_mask, unsigned l
 }
 
 /* The next cache of the circular chain. Locks: cache_chain_sem held. */
-static kmem_cache_t *next_cache(kmem_cache_t *cachep)
+static kmem_cache_t *next_cache(kmem_cache_t *cachep) MUST_HOLD(&cache_chain_sem)
 {
 	lockdep_assert_held(&cache_chain_sem);
 	return list_entry(cachep->next.next, kmem_cache_t, next);
@@ -114,6 +115,7 @@ static kmem_cache_t *next_cache(kmem_cache_t *cachep)
 
 /* Locks: cache_chain_sem held. *best_nr: the free slabs of the cache chosen. */
 static kmem_cache_t *choose_cache(gfp_t gfp_mask, unsigned long *best_nr)
+	MUST_HOLD(&cache_chain_sem)
 {
 	kmem_cache_t *best = NULL, *cachep = clock_searchp;
 	unsigned long best_value = 0;

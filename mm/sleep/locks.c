@@ -56,14 +56,14 @@ struct lock_waiter {
 	struct list_head link;
 };
 
-static void enqueue(wait_queue_head_t *wq, struct lock_waiter *w)
+static void enqueue(wait_queue_head_t *wq, struct lock_waiter *w) MUST_HOLD(&wq->lock)
 {
 	lockdep_assert_held(&wq->lock);
 	list_add_tail(&w->link, &wq->waiters);
 	atomic_inc(&wq->nr_waiting);
 }
 
-static void dequeue(wait_queue_head_t *wq, struct lock_waiter *w)
+static void dequeue(wait_queue_head_t *wq, struct lock_waiter *w) MUST_HOLD(&wq->lock)
 {
 	lockdep_assert_held(&wq->lock);
 	VM_BUG_ON(!w->link.next); /* it is queued: list_del() leaves NULL behind */
@@ -72,7 +72,7 @@ static void dequeue(wait_queue_head_t *wq, struct lock_waiter *w)
 	atomic_dec(&wq->nr_waiting);
 }
 
-static struct lock_waiter *first_waiter(wait_queue_head_t *wq)
+static struct lock_waiter *first_waiter(wait_queue_head_t *wq) MUST_HOLD(&wq->lock)
 {
 	lockdep_assert_held(&wq->lock);
 	return list_empty(&wq->waiters) ? NULL
@@ -92,7 +92,7 @@ static bool is_doomed(bool killable)
  * reserves, so a later one has none to withdraw. If the reservation stayed, no task could take the
  * mutex any more. Locks: m->wait.lock held.
  */
-static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
+static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w) MUST_HOLD(&m->wait.lock)
 {
 	bool was_first = first_waiter(&m->wait) == w;
 
@@ -110,6 +110,7 @@ static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w)
  * Return: w has the mutex and is off the queue. Locks: m->wait.lock held.
  */
 static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
+	MUST_HOLD(&m->wait.lock)
 {
 	lockdep_assert_held(&m->wait.lock);
 	VM_BUG_ON(!w->link.next); /* w is still queued */
@@ -127,7 +128,7 @@ static bool take_in_turn(struct mutex *m, struct lock_waiter *w, bool woken)
  * release may have woken just that waiter, and the one behind it would sleep on with the mutex
  * free. Waking a waiter in vain is harmless, as it looks at the state again.
  */
-static void wake_mutex_waiter(struct mutex *m)
+static void wake_mutex_waiter(struct mutex *m) MUST_HOLD(&m->wait.lock)
 {
 	struct lock_waiter *first = first_waiter(&m->wait);
 
@@ -188,7 +189,7 @@ void init_rwsem(struct rw_semaphore *sem, enum lock_rank rank)
  * Hand the semaphore to w. The waiter must not leave its stack before port_unpark() has used
  * w->task; it cannot, as it looks at w->granted under wait.lock, which we hold.
  */
-static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
+static void grant(struct rw_semaphore *sem, struct lock_waiter *w) MUST_HOLD(&sem->wait.lock)
 {
 	lockdep_assert_held(&sem->wait.lock);
 	VM_BUG_ON(w->granted);
@@ -213,7 +214,7 @@ static void grant(struct rw_semaphore *sem, struct lock_waiter *w)
  * RWSEM_WAITERS goes only when the queue is empty. It has release order, as a trylock that finds it
  * clear goes ahead without wait.lock.
  */
-static void serve_queue(struct rw_semaphore *sem)
+static void serve_queue(struct rw_semaphore *sem) MUST_HOLD(&sem->wait.lock)
 {
 	struct lock_waiter *w;
 

@@ -214,7 +214,7 @@ int lock_page_killable(struct page *page)
 }
 
 /* The first waiter that asked to be next, or NULL. PG_wanted stays set if there are more. */
-static struct page_waiter *next_owner(wait_queue_head_t *wq, struct page *page)
+static struct page_waiter *next_owner(wait_queue_head_t *wq, struct page *page) MUST_HOLD(&wq->lock)
 {
 	struct page_waiter *first = NULL;
 	struct wait_queue_entry *entry;

@@ -69,7 +69,7 @@ void finish_wait(wait_queue_head_t *wq, struct wait_queue_entry *entry)
 
 /* Wake an entry's task, or call its function. Return: a task was woken. Locks: wq->lock held. */
 static bool wake_entry(const wait_queue_head_t *wq, struct wait_queue_entry *entry,
-		       unsigned int events)
+		       unsigned int events) MUST_HOLD(&wq->lock)
 {
 	lockdep_assert_held(&wq->lock);
 	VM_BUG_ON(!entry->link.next);

@@ -186,7 +186,7 @@ void anon_vma_link(struct vm_area_struct *vma)
  * The highest ancestor of anon (or anon itself) below which no VMA exists but anon's own: each one
  * on the way up is without VMAs and has a single child.
  */
-static struct anon_vma *sole_user_of(struct anon_vma *anon)
+static struct anon_vma *sole_user_of(struct anon_vma *anon) MUST_HOLD(&anon->root->lock)
 {
 	struct anon_vma *top = anon;
 
@@ -325,13 +325,13 @@ void anon_vma_unlink(struct vm_area_struct *vma)
 		free_anon_vma(anon);
 }
 
-void anon_vma_lock(struct vm_area_struct *vma)
+void anon_vma_lock(struct vm_area_struct *vma) NO_LOCK_ANALYSIS("may have nothing to lock")
 {
 	if (vma->anon_vma)
 		spin_lock(&vma->anon_vma->root->lock);
 }
 
-void anon_vma_unlock(struct vm_area_struct *vma)
+void anon_vma_unlock(struct vm_area_struct *vma) NO_LOCK_ANALYSIS("may have nothing to unlock")
 {
 	if (vma->anon_vma)
 		spin_unlock(&vma->anon_vma->root->lock);
@@ -424,6 +424,7 @@ void set_shared_anon_identity(struct page *page, const struct vm_area_struct *vm
  * "Lifetime".
  */
 struct anon_vma *lock_page_anon_vma(const struct page *page)
+	NO_LOCK_ANALYSIS("locked only if a family is found")
 {
 	unsigned long mapping = (unsigned long)read_mapping(page);
 	struct anon_vma *anon = (struct anon_vma *)(mapping - PAGE_MAPPING_ANON);
@@ -439,7 +440,7 @@ struct anon_vma *lock_page_anon_vma(const struct page *page)
 	return NULL;
 }
 
-void unlock_page_anon_vma(struct anon_vma *anon)
+void unlock_page_anon_vma(struct anon_vma *anon) NO_LOCK_ANALYSIS("lock_page_anon_vma() took both")
 {
 	spin_unlock(&anon->root->lock);
 	spin_unlock(pin_lock(anon));

@@ -21,6 +21,7 @@
 
 /* Clear the marks of nr entries of one table; the caller flushes. */
 static void clear_entries(struct mm_struct *mm, pte_t *ptep, unsigned long nr, bool soft_dirty)
+	MUST_HOLD(&mm->page_table_lock)
 {
 	lockdep_assert_held(&mm->page_table_lock);
 	VM_BUG_ON(!nr || nr > PTRS_PER_PTE);

@@ -19,6 +19,8 @@ static inline bool is_write(const struct vm_fault *vmf)
  * it was changed meanwhile, the lock is not held, and the fault has nothing more to do.
  */
 static inline bool lock_if_unchanged(struct vm_fault *vmf)
+	TRY_ACQUIRES(true, &vmf->vma->vm_mm->page_table_lock)
+		NO_LOCK_ANALYSIS("clang takes the test for another lock's: vma is loaded twice")
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 
@@ -30,7 +32,7 @@ static inline bool lock_if_unchanged(struct vm_fault *vmf)
 	return false;
 }
 /* Release page_table_lock, taken by lock_if_unchanged(). */
-static inline void unlock_pte(struct vm_fault *vmf)
+static inline void unlock_pte(struct vm_fault *vmf) RELEASES(&vmf->vma->vm_mm->page_table_lock)
 {
 	spin_unlock(&vmf->vma->vm_mm->page_table_lock);
 }

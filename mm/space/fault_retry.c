@@ -55,7 +55,7 @@ void fault_retry_end(void)
 		put_page(page);
 }
 
-void fault_unlock_mm(struct vm_fault *vmf)
+void fault_unlock_mm(struct vm_fault *vmf) NO_LOCK_ANALYSIS("our caller holds it")
 {
 	VM_BUG_ON(!(vmf->flags & FAULT_FLAG_ALLOW_RETRY));
 	mmap_assert_locked(vmf->vma->vm_mm);

@@ -122,7 +122,7 @@ static struct page *grab_mapped_page(struct mm_struct *mm, unsigned long addr, b
  */
 static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long addr, bool write,
 					 bool force, bool pin, unsigned int flags,
-					 vm_fault_t *fault)
+					 vm_fault_t *fault) MUST_HOLD_SHARED(&mm->mmap_lock)
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
@@ -153,7 +153,7 @@ static struct page *get_user_page_locked(struct mm_struct *mm, unsigned long add
  * NULL: there is no such page, or a fatal signal is pending.
  */
 static struct page *get_page_of(struct mm_struct *mm, unsigned long addr, bool write, bool force,
-				bool pin)
+				bool pin) NO_LOCK_ANALYSIS("a fault that is tried again drops it")
 {
 	unsigned int flags = FAULT_FLAG_ALLOW_RETRY;
 	struct page *page;

@@ -419,7 +419,7 @@ static vm_fault_t do_no_page(struct vm_fault *vmf)
  * which is released here, and knows that no one else uses the page. No flush is needed: the entry's
  * rights grow, and a CPU with the old translation takes one more fault, which mark_used() ends.
  */
-static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
+static vm_fault_t wp_page_reuse(struct vm_fault *vmf) RELEASES(&vmf->vma->vm_mm->page_table_lock)
 {
 	VM_BUG_ON(!pte_present(vmf->orig_pte));
 	VM_BUG_ON(is_zero_pfn(pte_pfn(vmf->orig_pte))); /* (F2) */
@@ -441,6 +441,7 @@ static vm_fault_t wp_page_reuse(struct vm_fault *vmf)
  * flush is over, a CPU may still read old.
  */
 static void break_cow(struct vm_fault *vmf, struct page *copy, struct page *old)
+	RELEASES(&vmf->vma->vm_mm->page_table_lock)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 

@@ -89,7 +89,7 @@ struct mm_struct *mm_alloc(void)
 static struct mm_struct *swap_mm = &init_mm; /* (mmlist_lock) whose turn it is (RC-35) */
 
 /* The mm after this one on the list; init_mm is the head and follows the last one. */
-static struct mm_struct *next_mm(const struct mm_struct *mm)
+static struct mm_struct *next_mm(const struct mm_struct *mm) MUST_HOLD(&mmlist_lock)
 {
 	lockdep_assert_held(&mmlist_lock);
 	return list_entry(mm->mmlist.next, struct mm_struct, mmlist);
@@ -419,7 +419,7 @@ static spinlock_t task_mm_lock = SPIN_LOCK_INIT(RANK_LEAF);
  * Take the lock that keeps task->mm of every task; returns the interrupt state for
  * unlock_task_mm().
  */
-unsigned long lock_task_mm(void)
+unsigned long lock_task_mm(void) ACQUIRES(&task_mm_lock)
 {
 	unsigned long flags;
 
@@ -432,7 +432,7 @@ bool task_mm_is_locked(void)
 	return lock_is_held(&task_mm_lock);
 }
 
-void unlock_task_mm(unsigned long flags)
+void unlock_task_mm(unsigned long flags) RELEASES(&task_mm_lock)
 {
 	spin_unlock_irqrestore(&task_mm_lock, flags);
 }

@@ -61,6 +61,7 @@ static inline bool allows_less(pte_t old, pte_t new)
  * because a CPU may set its dirty bit at any time; other entries lose at most an accessed bit.
  */
 static void change_pte_range(struct protection_change *c, pte_t *ptep, unsigned long nr)
+	MUST_HOLD(&c->mm->page_table_lock)
 {
 	lockdep_assert_held(&c->mm->page_table_lock);
 	VM_BUG_ON(!nr || nr > PTRS_PER_PTE);

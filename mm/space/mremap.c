@@ -87,6 +87,7 @@ static int alloc_target_tables(const struct remap *r, unsigned long len)
 
 /* Move nr entries. Each is cleared in one step, as a CPU may set its dirty bit until it is gone. */
 static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned long nr)
+	MUST_HOLD(&mm->page_table_lock)
 {
 	lockdep_assert_held(&mm->page_table_lock);
 	VM_BUG_ON(!nr || nr > PTRS_PER_PTE);
@@ -103,6 +104,7 @@ static void move_ptes(struct mm_struct *mm, pte_t *from, pte_t *to, unsigned lon
  * first address that was not moved. The target's tables exist already.
  */
 static void move_page_tables(const struct remap *r, unsigned long *start, unsigned long end)
+	MUST_HOLD(&r->mm->page_table_lock)
 {
 	unsigned long addr = *start, next;
 	unsigned int tables = 0;
@@ -149,6 +151,7 @@ static void move_batch(const struct remap *r, unsigned long *addr, unsigned long
 
 /* Move all entries of the first len bytes, in batches with pauses, against truncation locked. */
 static void move_pages(const struct remap *r, unsigned long len)
+	NO_LOCK_ANALYSIS("anonymous memory has no file to lock")
 {
 	const struct vm_file *file = r->new_vma->vm_file;
 	struct address_space *mapping = file ? file->f_mapping : NULL;

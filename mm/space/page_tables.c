@@ -75,6 +75,7 @@ static inline void count_page(struct rss_delta *rss, const struct page *page, lo
 
 /* Add the sums of one table to the counters of mm, all under one hold of page_table_lock. */
 static void apply_rss(struct mm_struct *mm, const struct rss_delta *rss)
+	MUST_HOLD(&mm->page_table_lock)
 {
 	lockdep_assert_held(&mm->page_table_lock);
 	if (rss->anon)
@@ -136,7 +137,7 @@ static inline bool zap_present(struct zap_details *z, struct rss_delta *rss, pte
  * tables; shared memory keeps them in its own index.
  */
 static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, pte_t *ptep,
-			   pte_t pte, unsigned long addr)
+			   pte_t pte, unsigned long addr) MUST_HOLD(&z->tlb->mm->page_table_lock)
 {
 	lockdep_assert_held(&z->tlb->mm->page_table_lock);
 	VM_BUG_ON(pte_none(pte) || pte_present(pte));
@@ -152,7 +153,7 @@ static void zap_swap_entry(const struct zap_details *z, struct rss_delta *rss, p
  * or earlier if the gather is full.
  */
 static unsigned long zap_pte_range(struct zap_details *z, pmd_t *pmd, unsigned long addr,
-				   unsigned long end)
+				   unsigned long end) MUST_HOLD(&z->tlb->mm->page_table_lock)
 {
 	struct rss_delta rss = {0, 0, 0, 0};
 	pte_t *ptep = pte_offset(pmd, addr);
@@ -228,7 +229,7 @@ pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end)
  *					clear page dirty, write
  *									store: faults, dirties
  */
-static void unlock_zapped(struct zap_details *z)
+static void unlock_zapped(struct zap_details *z) RELEASES(&z->tlb->mm->page_table_lock)
 {
 	lockdep_assert_held(&z->tlb->mm->page_table_lock);
 	if (unlikely(z->dirtied))
@@ -243,6 +244,7 @@ static void unlock_zapped(struct zap_details *z)
  * take other locks.
  */
 static void zap_range(struct zap_details *z, unsigned long addr, unsigned long end)
+	NO_LOCK_ANALYSIS("clang does not see that mm is z->tlb->mm")
 {
 	struct mm_struct *mm = z->tlb->mm;
 	pmd_t *pmd;

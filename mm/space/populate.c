@@ -111,6 +111,7 @@ static void advance(struct populate *p)
  * fault itself if that had to wait. 0 or -errno.
  */
 static long populate_pages(struct populate *p, struct vm_area_struct *vma, unsigned long stop)
+	NO_LOCK_ANALYSIS("a fault may have released mmap_lock")
 {
 	unsigned int write = wants_write(p, vma) ? FAULT_FLAG_WRITE : 0;
 	vm_fault_t fault = 0;
@@ -144,6 +145,7 @@ static long populate_pages(struct populate *p, struct vm_area_struct *vma, unsig
  * mmap_lock is held for read and released here. 0 or -errno.
  */
 static long populate_batch(struct populate *p)
+	NO_LOCK_ANALYSIS("a fault may have released mmap_lock")
 {
 	struct vm_area_struct *vma = find_vma_intersection(p->mm, p->addr, p->end);
 	unsigned long region_end = vma ? vma->vm_end : p->end;
@@ -174,7 +176,7 @@ static long populate_batch(struct populate *p)
 }
 
 long mm_populate(struct mm_struct *mm, unsigned long start, unsigned long end,
-		 enum populate_mode mode)
+		 enum populate_mode mode) NO_LOCK_ANALYSIS("populate_batch() drops it")
 {
 	struct populate p = {.mm = mm,
 			     .mode = mode,

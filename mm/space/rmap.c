@@ -141,6 +141,7 @@ static bool rmap_walk(struct rmap_walk *walk)
  * not map the page there, and the lock is not held.
  */
 static pte_t *lock_entry_of(struct page *page, struct mm_struct *mm, unsigned long addr)
+	TRY_ACQUIRES(true, &mm->page_table_lock) NO_LOCK_ANALYSIS("NULL: not held")
 {
 	pmd_t *pmd;
 
@@ -307,6 +308,7 @@ static bool may_discard(struct page *page, pte_t pte)
  * reference of its own, so the page is not freed here.
  */
 static void count_unmapped(struct mm_struct *mm, struct page *page, bool swapped)
+	MUST_HOLD(&mm->page_table_lock)
 {
 	lockdep_assert_held(&mm->page_table_lock);
 	VM_BUG_ON(page_mapcount(page) < 1 || page_count(page) < 2);

@@ -414,6 +414,7 @@ static struct rb_root *file_tree(const struct vm_area_struct *vma, struct addres
  * RANK_I_MMAP before RANK_ANON_VMA.
  */
 static void lock_vma_mappings(struct vm_area_struct *vma)
+	NO_LOCK_ANALYSIS("there may be nothing to lock")
 {
 	struct address_space *mapping = vma_mapping(vma);
 
@@ -424,6 +425,7 @@ static void lock_vma_mappings(struct vm_area_struct *vma)
 
 /* Release them in the opposite order. */
 static void unlock_vma_mappings(struct vm_area_struct *vma)
+	NO_LOCK_ANALYSIS("there may be nothing to unlock")
 {
 	struct address_space *mapping = vma_mapping(vma);
 

@@ -194,6 +194,7 @@ static int shmem_writepage(struct page *page)
  * lock, hence the atomic store.
  */
 static void count_swapped(struct address_space *mapping, long change)
+	MUST_HOLD(&mapping->pages_lock)
 {
 	VM_BUG_ON(!mapping->shmem);
 	VM_BUG_ON(change < 0 && !mapping->nrswapped);
@@ -206,6 +207,7 @@ static void count_swapped(struct address_space *mapping, long change)
  * passes from the page to the entry. Nothing is allocated, so it cannot fail.
  */
 static void shmem_page_to_entry(struct address_space *mapping, struct page *page)
+	MUST_HOLD(&mapping->pages_lock)
 {
 	VM_BUG_ON(!PageLocked(page) || PageDirty(page) || !page->private); /* (H3) */
 	lockdep_assert_held(&mapping->pages_lock);
@@ -221,6 +223,7 @@ static void shmem_page_to_entry(struct address_space *mapping, struct page *page
  * so nobody uses it before it is read. False: there is no entry at index.
  */
 static bool shmem_entry_to_page(struct address_space *mapping, pgoff_t index, struct page *page)
+	MUST_HOLD(&mapping->pages_lock)
 {
 	void *item;
 

@@ -180,7 +180,7 @@ static void mark_free(struct swap_area *area, unsigned long offset)
  * is looked at before the slot is removed, as afterwards it is not free in any case. Locks:
  * swap_lock held.
  */
-static void mark_taken(struct swap_area *area, unsigned long offset)
+static void mark_taken(struct swap_area *area, unsigned long offset) MUST_HOLD(&swap_lock)
 {
 	lockdep_assert_held(&swap_lock);
 	VM_BUG_ON(!offset || offset >= area->max);
@@ -208,7 +208,7 @@ static unsigned long next_free(const struct index_set *set, unsigned long *next)
 }
 
 /* The first slot of a free group, or 0: the group of slot 0 has the header and is never free. */
-static unsigned long find_free_group(struct swap_area *area)
+static unsigned long find_free_group(struct swap_area *area) MUST_HOLD(&swap_lock)
 {
 	unsigned long group = next_free(&area->free_groups, &area->next_group);
 
@@ -217,7 +217,7 @@ static unsigned long find_free_group(struct swap_area *area)
 }
 
 /* Any free slot of an area that has one; the search goes on behind the last slot found. */
-static unsigned long find_free_slot(struct swap_area *area)
+static unsigned long find_free_slot(struct swap_area *area) MUST_HOLD(&swap_lock)
 {
 	unsigned long offset = next_free(&area->free_slots, &area->next);
 
@@ -250,7 +250,7 @@ void swap_validate_sets(const struct swap_area *area)
 
 /* ---- Counts beyond a map word --------------------------------------------------------------- */
 
-static struct swap_continuation *find_continuation(swp_entry_t entry)
+static struct swap_continuation *find_continuation(swp_entry_t entry) MUST_HOLD(&swap_lock)
 {
 	struct rb_node *n = continuations.node;
 
@@ -266,7 +266,7 @@ static struct swap_continuation *find_continuation(swp_entry_t entry)
 }
 
 /* The tree has no continuation for the entry of new yet. */
-static void insert_continuation(struct swap_continuation *new)
+static void insert_continuation(struct swap_continuation *new) MUST_HOLD(&swap_lock)
 {
 	struct rb_node **link = &continuations.node, *parent = NULL;
 
@@ -293,7 +293,7 @@ static struct swap_continuation *new_continuation(swp_entry_t entry, gfp_t gfp)
 }
 
 /* Is the map word of the slot full, so that further uses are counted by a continuation? */
-static bool counts_max(const struct swap_area *area, swp_entry_t entry)
+static bool counts_max(const struct swap_area *area, swp_entry_t entry) MUST_HOLD(&swap_lock)
 {
 	lockdep_assert_held(&swap_lock);
 	VM_BUG_ON(!area->map);
@@ -304,7 +304,7 @@ static bool counts_max(const struct swap_area *area, swp_entry_t entry)
  * Count one more use of a slot whose word is at SWAP_MAP_MAX. False: there is no memory for its
  * continuation, and nothing has changed. Locks: swap_lock held, so the allocation must not wait.
  */
-static bool count_beyond(swp_entry_t entry)
+static bool count_beyond(swp_entry_t entry) MUST_HOLD(&swap_lock)
 {
 	struct swap_continuation *c = find_continuation(entry);
 
@@ -324,7 +324,7 @@ static bool count_beyond(swp_entry_t entry)
  * it. False: it was at 0, and is freed, or there was none; the caller must decrement the map word.
  * So a continuation exists only while the word is at SWAP_MAP_MAX (A4). Locks: swap_lock held.
  */
-static bool uncount_beyond(swp_entry_t entry)
+static bool uncount_beyond(swp_entry_t entry) MUST_HOLD(&swap_lock)
 {
 	struct swap_continuation *c = find_continuation(entry);
 
@@ -462,7 +462,7 @@ bool swap_slot_takes_entries(swp_entry_t entry)
 }
 
 /* Does the area hand out slots, and has it a free one? Locks: swap_lock held. */
-static bool has_free_slot(const struct swap_area *area)
+static bool has_free_slot(const struct swap_area *area) MUST_HOLD(&swap_lock)
 {
 	lockdep_assert_held(&swap_lock);
 	VM_BUG_ON(area->inuse > area->pages); /* (A1) */
@@ -474,7 +474,7 @@ static bool has_free_slot(const struct swap_area *area)
  * was chosen last, and only a higher priority replaces the first one found; so equals take turns.
  * NULL: all areas are full. Locks: swap_lock held.
  */
-static struct swap_area *choose_area(void)
+static struct swap_area *choose_area(void) MUST_HOLD(&swap_lock)
 {
 	struct swap_area *best = NULL;
 
@@ -491,7 +491,7 @@ static struct swap_area *choose_area(void)
 }
 
 /* Give the slot its first use and return its entry. Locks: swap_lock held. */
-static swp_entry_t take_slot(struct swap_area *area, unsigned long offset)
+static swp_entry_t take_slot(struct swap_area *area, unsigned long offset) MUST_HOLD(&swap_lock)
 {
 	lockdep_assert_held(&swap_lock);
 	VM_BUG_ON(!area->writable || area->inuse >= area->pages);
@@ -509,6 +509,7 @@ static swp_entry_t take_slot(struct swap_area *area, unsigned long offset)
  * held.
  */
 static bool hinted_slot_is_free(const struct slot_hint *hint, unsigned long key, unsigned long slot)
+	MUST_HOLD(&swap_lock)
 {
 	const struct swap_area *area = &swap_areas[hint->area];
 

@@ -86,7 +86,7 @@ unsigned long nr_swap_cache_pages(void)
  * Change the number of pages in the cache of an area. Other tasks read it without the lock, for
  * /proc/meminfo, hence the atomic store.
  */
-static void set_nrpages(struct address_space *space, unsigned long n)
+static void set_nrpages(struct address_space *space, unsigned long n) MUST_HOLD(&space->pages_lock)
 {
 	lockdep_assert_held(&space->pages_lock);
 	WRITE_ONCE(space->nrpages, n);
@@ -99,6 +99,7 @@ static void set_nrpages(struct address_space *space, unsigned long n)
  * Locks: swap_lock held, the page locked.
  */
 static int insert_locked(struct page *page, swp_entry_t entry, struct radix_tree_pool *pool)
+	MUST_HOLD(&swap_lock)
 {
 	struct swap_area *area = swap_entry_area(entry);
 	unsigned long offset = swp_offset(entry), flags;
