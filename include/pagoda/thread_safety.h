@@ -34,5 +34,5 @@
 /* The caller holds the lock, before and after. */
 #define MUST_HOLD(...)	      LOCK_WORD(requires_capability(__VA_ARGS__))
 #define MUST_HOLD_SHARED(...) LOCK_WORD(requires_shared_capability(__VA_ARGS__))
-/* The analysis does not look into the function. What the other words say still holds for callers. */
+/* The analysis does not look into the function; callers are held to its other words. */
 #define NO_LOCK_ANALYSIS(reason) LOCK_WORD(no_thread_safety_analysis)

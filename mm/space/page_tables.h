@@ -114,7 +114,7 @@ pmd_t *next_pmd(struct mm_struct *mm, unsigned long *addr, unsigned long end);
  * lock. The caller holds page_table_lock, which is let go of, and finds its place anew (next_pmd)
  * afterwards: the tables stay, as it holds mmap_lock or the file's i_mmap_rwsem. May sleep.
  */
-static inline void page_table_pause(struct mm_struct *mm)
+static inline void page_table_pause(struct mm_struct *mm) MUST_HOLD(&mm->page_table_lock)
 {
 	spin_unlock(&mm->page_table_lock);
 	port_cond_resched();
