@@ -384,6 +384,7 @@ static struct files_struct *new_files(unsigned int size)
 
 /* Move the table into block, which has room for size descriptors. Returns the old table. */
 static void *move_table(struct files_struct *files, void *block, unsigned int size)
+	MUST_HOLD(&files->lock)
 {
 	unsigned int old_size = files->size;
 	void *old = files->fd;
