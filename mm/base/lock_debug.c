@@ -131,6 +131,9 @@ void lock_acquired(void *lock, int rank, bool sleeping)
 	} else if (task->nr_held_locks < ARRAY_SIZE(task->held_locks)) {
 		task->held_locks[task->nr_held_locks].lock = lock;
 		task->held_locks[task->nr_held_locks++].rank = rank;
+	} else { /* the order among the locks that are not recorded is not checked */
+		report_bug("lock order: a task holds more than %zu sleeping locks, at %p",
+			   ARRAY_SIZE(task->held_locks), __builtin_return_address(0));
 	}
 }
 

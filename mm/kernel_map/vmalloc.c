@@ -29,8 +29,8 @@
  *	(I2) every page of an area in use but the last is mapped; no page of a lazy one
  *	(I3) neither an address nor a frame of a lazy area is given out before the flush
  *
- * Locking: vmlist_lock (leaf) for tree, list and the lazy ones. Nothing is allocated,
- * mapped or flushed under it.
+ * Locking: vmlist_lock (leaf) for tree, list and the lazy ones; no interrupt handler takes it. Nothing
+ * is allocated, mapped or flushed under it.
  * Failure: without frames or tables halfway, everything built is undone.
  * Observability: the list; event tlb_flush_all or tlb_flush_range for each purge.
  */
@@ -307,20 +307,20 @@ static void release_areas(struct vm_struct *area, struct list_head *pages)
 unsigned long vmalloc_purge(void)
 {
 	struct vm_struct *purged;
-	unsigned long nr_pages, flags;
+	unsigned long nr_pages;
 	LIST_HEAD(pages);
 
 	/* Reclaim calls this often, mostly for nothing, so a look without the lock comes first. */
 	if (!READ_ONCE(lazy.nr_areas))
 		return 0;
-	spin_lock_irqsave(&vmlist_lock, flags);
+	spin_lock(&vmlist_lock);
 	purged = lazy.areas;
 	nr_pages = lazy.nr_pages;
 	list_splice_init(&lazy.pages, &pages);
 	lazy.areas = NULL;
 	lazy.nr_pages = 0;
 	WRITE_ONCE(lazy.nr_areas, 0);
-	spin_unlock_irqrestore(&vmlist_lock, flags);
+	spin_unlock(&vmlist_lock);
 	VM_BUG_ON(!purged && nr_pages);
 	/* The flush interrupts other CPUs, whose handlers may take locks: not under vmlist_lock. */
 	if (purged)

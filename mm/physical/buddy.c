@@ -169,6 +169,7 @@ static struct page *take_block(zone_t *zone, unsigned int order) MUST_HOLD(&zone
  */
 static void note_balance(zone_t *zone)
 {
+	lockdep_assert_held(&zone->lock);
 	if (unlikely(READ_ONCE(zone->need_balance)) && zone->free_pages >= zone->pages_high)
 		WRITE_ONCE(zone->need_balance, 0);
 }

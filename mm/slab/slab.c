@@ -718,7 +718,9 @@ kmem_cache_t *create_cache(const char *name, size_t size, size_t offset, size_t 
 		kmem_cache_free(&cache_cache, cachep);
 		return NULL;
 	}
+	mutex_lock(&cache_chain_sem); /* as for all resizes */
 	enable_cpucache(cachep);
+	mutex_unlock(&cache_chain_sem);
 	return cachep;
 }
 

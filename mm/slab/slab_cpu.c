@@ -288,6 +288,7 @@ void enable_cpucache(kmem_cache_t *cachep)
 {
 	unsigned int limit = limit_for(cachep);
 
+	lockdep_assert_held(&cache_chain_sem);
 	if (!g_cpucache_up || !limit || all_cpus_have_arrays(cachep))
 		return;
 	/* If there is no memory for arrays, the cache works from its slabs. */

@@ -497,7 +497,10 @@ static __always_inline void __kmem_cache_free(kmem_cache_t *cachep, void *obj)
 
 /* ---- slab_cpu.c ------------------------------------------------------------------------- */
 
-/* Make arrays for one cache / for all that were made before arrays could be. May sleep. (SL-58) */
+/*
+ * Make arrays for one cache / for all that were made before arrays could be. (SL-58)
+ * Context: may sleep. Locks: cache_chain_sem held for the first, taken by the second.
+ */
 void enable_cpucache(kmem_cache_t *cachep);
 void enable_all_cpucaches(void);
 /*

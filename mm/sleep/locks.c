@@ -96,6 +96,7 @@ static void leave_mutex_queue(struct mutex *m, struct lock_waiter *w) MUST_HOLD(
 {
 	bool was_first = first_waiter(&m->wait) == w;
 
+	lockdep_assert_held(&m->wait.lock);
 	VM_BUG_ON(!(READ_ONCE(m->state) & MUTEX_WAITERS)); /* w itself is one */
 	dequeue(&m->wait, w);
 	if (was_first)

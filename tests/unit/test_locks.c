@@ -579,6 +579,23 @@ PAGODA_TEST(wrong_order_is_reported, "SM-01")
 	CHECK_EQ(current_vm->nr_held_locks, 0);
 }
 
+PAGODA_TEST(more_sleeping_locks_than_are_recorded_are_reported, "SM-01")
+{
+	static struct rw_semaphore many[ARRAY_SIZE(((struct vm_task *)NULL)->held_locks) + 1];
+	const size_t last = ARRAY_SIZE(many) - 1;
+
+	if (!locks_are_checked())
+		SKIP("locks are not checked in this build");
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		init_rwsem(&many[i], RANK_NONE);
+	for (size_t i = 0; i < last; i++)
+		down_read(&many[i]);
+	EXPECT_REPORT("more than 8 sleeping locks", { down_read(&many[last]); });
+	for (size_t i = 0; i <= last; i++)
+		up_read(&many[i]);
+	CHECK_EQ(current_vm->nr_held_locks, 0);
+}
+
 /*
  * The interrupted code's lock is no matter; one that would wait for the handler's on another CPU
  * is.
