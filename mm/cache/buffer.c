@@ -138,13 +138,25 @@ struct buffer_head *buffer_at(struct page *page, unsigned int offset)
 }
 
 /*
- * Must the buffer be kept (I3)? The acquire pairs with the release in brelse(): if the count is 0,
- * all that the last user did to the buffer has happened before it is freed.
+ * Must the buffer be kept (I3)? The uses are looked at before the flags. A user makes the buffer
+ * dirty before it drops its use, and with the page locked nobody takes a new one; so the flags that
+ * are read after a count of 0 are final. Read first, they could be older than the last user's:
+ *
+ *	user				we, with the page locked
+ *					flags: clean
+ *	make the buffer dirty
+ *	drop the use
+ *					count: 0, so free the dirty buffer
+ *
+ * The acquire pairs with the release in brelse(): all that the last user did to the buffer has
+ * happened before it is freed.
  */
 static bool buffer_busy(const struct buffer_head *bh)
 {
-	return bh->flags & (1ul << BH_dirty | 1ul << BH_io | 1ul << BH_locked) ||
-	       smp_load_acquire(&bh->count.counter);
+	if (smp_load_acquire(&bh->count.counter))
+		return true;
+	port_interleave();
+	return READ_ONCE(bh->flags) & (1ul << BH_dirty | 1ul << BH_io | 1ul << BH_locked);
 }
 
 /* A page under writeback keeps its buffers: the ends of its transfers still go through the ring. */

@@ -355,6 +355,47 @@ static void disk_user(void *arg)
 	}
 }
 
+static void dirty_and_release(void *arg)
+{
+	struct buffer_head *bh = arg;
+
+	mark_buffer_dirty(bh);
+	brelse(bh);
+}
+
+static void clean(unsigned int block)
+{
+	struct buffer_head *bh = must_bread(block, BLOCK);
+
+	CHECK_EQ(sync_dirty_buffer(bh), 0);
+	brelse(bh);
+}
+
+/* The buffer is in use until it is dirty: at no time can it be freed. */
+PAGODA_TEST_CONFIG(a_buffer_made_dirty_meanwhile_is_kept, "", .nr_cpus = 2, .deterministic = true)
+{
+	open_disk();
+	set_blocksize(&the_disk->bdev, BLOCK);
+	for (unsigned int round = 0; round < 50; round++) {
+		struct buffer_head *bh = must_bread(5, BLOCK);
+		struct page *page = bh->page;
+		struct hosted_task *user;
+
+		get_page(page);
+		hosted_reseed(test_seed() + round);
+		user = hosted_spawn("user", HOSTED_ANY_CPU, dirty_and_release, bh);
+		for (unsigned int i = 0; i < 20; i++) {
+			lock_page(page);
+			CHECK(!try_to_free_buffers(page));
+			unlock_page(page);
+		}
+		hosted_wait(user);
+		put_page(page);
+		clean(5);
+	}
+	close_disk();
+}
+
 PAGODA_TEST_CONFIG(files_and_metadata_of_a_disk_on_four_cpus, "", .nr_cpus = 4)
 {
 	struct hosted_task *users[USERS];

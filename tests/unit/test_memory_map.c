@@ -541,13 +541,16 @@ PAGODA_TEST_CONFIG(page_lock_excludes, "PM-31 PM-17", .nr_cpus = 4)
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
-/* 64 GiB where entries can address them; PAE cannot describe them all in low memory. */
-#define MUCH_MEMORY_GIB (MAX_PHYSMEM_BITS > 32 ? 64 : 3)
+/*
+ * More memory than the descriptors in 128 MiB of low memory can describe, where page-table entries
+ * can address as much. A 64-bit machine has all of it for low memory.
+ */
+#define TOP_GIB (MAX_PHYSMEM_BITS > 32 ? 6 : 3)
 
 PAGODA_TEST_CONFIG(memory_too_large_to_describe_is_left_out, "PM-42 FX-31",
-		   .ram = MUCH_MEMORY_GIB * SZ_1G)
+		   MAP(USABLE(0, 128 * SZ_1M, 0), USABLE(SZ_1G, TOP_GIB *SZ_1G, 0)))
 {
-	unsigned long pages = MUCH_MEMORY_GIB << 18;
+	unsigned long pages = (unsigned long)TOP_GIB << 18;
 
 	if (PGTABLE_LEVELS != 3) {
 		CHECK_EQ(max_pfn, pages);
