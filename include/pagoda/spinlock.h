@@ -33,11 +33,11 @@ enum lock_rank {
 	RANK_LEAF,	 /* held for a few instructions, calls nothing */
 };
 
-typedef struct LOCK_TYPE("spinlock") spinlock {
+typedef struct spinlock {
 	int locked; /* 0 free, 1 held */
 	u8 rank;
 	u8 history; /* lock_debug.c's */
-} spinlock_t;
+} LOCK_TYPE("spinlock") spinlock_t;
 
 #define SPIN_LOCK_INIT(r) \
 	{                 \
@@ -219,11 +219,11 @@ static inline void wake_up(wait_queue_head_t *wq)
  * Return: mutex_lock_killable() 0 or -EINTR; mutex_trylock() whether the mutex was taken.
  * The task that took the mutex releases it.
  */
-struct LOCK_TYPE("mutex") mutex {
+struct mutex {
 	unsigned int state; /* (A) MUTEX_ bits (mm/base/mutex_internal.h) */
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
-};
+} LOCK_TYPE("mutex");
 #define MUTEX_INIT(name, r)                               \
 	{                                                 \
 		0, (r), WAIT_QUEUE_HEAD_INIT((name).wait) \
@@ -242,11 +242,11 @@ void mutex_unlock(struct mutex *m) RELEASES(m);
  * Context: down_ calls may sleep, but not the _trylock ones; up_ calls and downgrade_write() any.
  * Return: _killable calls 0 or -EINTR without the semaphore; _trylock calls whether it was taken.
  */
-struct LOCK_TYPE("semaphore") rw_semaphore {
+struct rw_semaphore {
 	unsigned int count; /* (A) readers, and the two flags below */
 	u8 rank;
 	wait_queue_head_t wait; /* its list holds what locks.c puts there */
-};
+} LOCK_TYPE("semaphore");
 #define RWSEM_WAITERS 0x40000000u /* the queue is not empty: later readers and writers join it */
 #define RWSEM_WRITER  0x80000000u /* a writer holds it */
 #define RWSEM_INIT(name, r)                               \
