@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* flush.h: shared by tiers 2 to 4: a page mapped to two frames in turn, a check of a task. */
+/* flush.h: shared by tiers 2 and 3: a page mapped to two frames in turn. */
 #pragma once
 
 #include <pagoda/types.h>
@@ -14,7 +14,3 @@
  * Interrupts on.
  */
 unsigned long conformance_read_after(void (*flush)(void *at), bool global);
-
-struct vm_task;
-/* What the port has set wrongly in the struct of a task that runs (tier3.c); NULL: nothing. */
-const char *conformance_task_complaint(const struct vm_task *task);

@@ -117,6 +117,18 @@ static void poll_points_keep_interrupts_off(void)
 	EXPECT(off, "port_cpu_relax() or port_interleave() turns interrupts on");
 }
 
+static void preempt_disable_nests(void)
+{
+	bool on = port_irqs_enabled();
+
+	port_preempt_disable();
+	port_preempt_disable();
+	port_preempt_enable();
+	port_preempt_enable();
+	EXPECT(port_irqs_enabled() == on,
+	       "port_preempt_disable() and port_preempt_enable() change the interrupt flag");
+}
+
 /* ---- CPUs ------------------------------------------------------------------------------------ */
 
 static void current_is_there(void)
@@ -232,6 +244,7 @@ static const struct conformance_test tests[] = {
 	{"irq_save_nests", irq_save_nests, 0, true},
 	{"irq_save_short_restores", irq_save_short_restores, 0, true},
 	{"poll_points_keep_interrupts_off", poll_points_keep_interrupts_off, 0, false},
+	{"preempt_disable_nests", preempt_disable_nests, 0, false},
 	{"current_is_there", current_is_there, 0, false},
 	{"cond_resched_returns", cond_resched_returns, 0, true},
 	{"cpus_are_numbered_from_zero", cpus_are_numbered_from_zero, 0, false},

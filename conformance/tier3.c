@@ -15,26 +15,11 @@
 
 /* ---- Tasks ----------------------------------------------------------------------------------- */
 
-const char *conformance_task_complaint(const struct vm_task *task)
-{
-	if (!task->active_mm)
-		return "active_mm is NULL in a task that runs";
-	if (task->mm && task->mm != task->active_mm)
-		return "active_mm is not mm";
-	if (!task->rlim)
-		return "rlim is NULL: it points to RLIM_NLIMITS limits";
-	if (task->pagefault_disabled || task->plugged || task->nr_held_locks)
-		return "pagefault_disabled, plugged or nr_held_locks is not 0";
-	if (task->comm[sizeof(task->comm) - 1])
-		return "comm does not end with a 0";
-	return NULL;
-}
-
 static void running_task_has_its_values(void)
 {
 	const char *complaint;
 
-	complaint = conformance_task_complaint(port_current());
+	complaint = vm_task_complaint(port_current());
 	EXPECT(!complaint, "the struct vm_task of the running task: %s", complaint);
 }
 

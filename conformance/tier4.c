@@ -7,7 +7,6 @@
  * more, or after it has waited for some seconds.
  */
 #include "suite.h"
-#include "flush.h"
 #include "threads.h"
 #include <pagoda/abi/signal.h>
 #include <pagoda/mm.h>
@@ -70,7 +69,7 @@ static void report_thread(void *arg)
 	report->current = port_current();
 	report->irqs_on = port_irqs_enabled();
 	report->has_mm = report->current->mm;
-	report->complaint = conformance_task_complaint(report->current);
+	report->complaint = vm_task_complaint(report->current);
 	report->named = strcmp(report->current->comm, "conformance") == 0;
 	smp_store_release(&report->ended, 1);
 }
@@ -274,6 +273,65 @@ static void clocks_agree_between_cpus(void)
 	}
 }
 
+/* ---- Preemption ------------------------------------------------------------------------------ */
+
+/*
+ * More threads than CPUs, each of which keeps its CPU for a while with a spinlock's guarantee: no
+ * other thread may run on that CPU meanwhile, and the thread may not move.
+ */
+#define KEEPERS	     3
+#define KEEP_NS	     (10 * NS_PER_MS)
+#define KEEP_ROUNDS  3
+#define MOST_RELAXES 20000000ul
+
+static struct vm_task *keeper_of_cpu[NR_CPUS];
+
+struct keepers {
+	int ended, disturbed;
+};
+
+static void keep_cpu(struct keepers *k)
+{
+	u64 start = port_clock_ns();
+	unsigned int cpu;
+	bool undisturbed;
+
+	port_preempt_disable();
+	cpu = port_cpu_id();
+	smp_store_release(&keeper_of_cpu[cpu], port_current());
+	for (unsigned long i = 0; port_clock_ns() - start < KEEP_NS && i < MOST_RELAXES; i++)
+		port_cpu_relax();
+	undisturbed =
+		port_cpu_id() == cpu && smp_load_acquire(&keeper_of_cpu[cpu]) == port_current();
+	port_preempt_enable();
+	rmw_add(&k->disturbed, !undisturbed);
+}
+
+static void keep_cpu_in_rounds(void *arg)
+{
+	struct keepers *k = arg;
+
+	for (int round = 0; round < KEEP_ROUNDS; round++) {
+		keep_cpu(k);
+		port_yield();
+	}
+	rmw_add(&k->ended, 1);
+}
+
+static void no_preemption_where_it_is_disabled(void)
+{
+	static struct keepers k;
+	int started = 0;
+
+	k = (struct keepers){0, 0};
+	for (int i = 0; i < KEEPERS; i++)
+		started += !!port_thread_create("keeper", keep_cpu_in_rounds, &k);
+	EXPECT(conformance_wait_for(&k.ended, started),
+	       "threads that keep their CPU for a while do not end");
+	EXPECT(!k.disturbed, "a thread was preempted or moved between port_preempt_disable() and "
+			     "port_preempt_enable()");
+}
+
 /* ---- Signals --------------------------------------------------------------------------------- */
 
 void conformance_victim(void *arg)
@@ -323,6 +381,7 @@ static const struct conformance_test tests[] = {
 	{"clocks_agree_between_cpus", clocks_agree_between_cpus, 2, true},
 	{"on_each_cpu_reaches_busy_cpus", on_each_cpu_reaches_busy_cpus, 2, true},
 	{"on_each_cpu_from_all_at_once", on_each_cpu_from_all_at_once, 0, true},
+	{"no_preemption_where_it_is_disabled", no_preemption_where_it_is_disabled, 0, true},
 	{"sigkill_wakes_a_parked_task", sigkill_wakes_a_parked_task, 0, true},
 	{"transfers_end_in_another_task", conformance_disk, 0, true},
 };

@@ -38,6 +38,7 @@ set(PAGODA_TIER1
   ${PAGODA}/mm/slab/slab_reap.c
   ${PAGODA}/mm/slab/slab_sizes.c
   ${PAGODA}/mm/boot/boot_heap.c
+  ${PAGODA}/mm/boot/check_frames.c
   ${PAGODA}/lib/bitmap.c
   ${PAGODA}/lib/string.c
   ${PAGODA}/lib/vsprintf.c
@@ -52,6 +53,7 @@ set(PAGODA_TIER2 ${PAGODA_TIER1}
   ${PAGODA}/mm/kernel_map/init_mm.c
   ${PAGODA}/mm/kernel_map/vmalloc.c
   ${PAGODA}/mm/boot/boot_kernel_map.c
+  ${PAGODA}/mm/boot/check_map.c
   ${PAGODA}/lib/rbtree.c
   ${PAGODA}/arch/x86/control.c
   ${PAGODA}/arch/x86/kernel_map.c
@@ -88,6 +90,7 @@ set(PAGODA_TIER3 ${PAGODA_TIER2}
   ${PAGODA}/mm/space/vma_interval.c
   ${PAGODA}/mm/space/vma_merge.c
   ${PAGODA}/mm/boot/boot_space.c
+  ${PAGODA}/mm/boot/check_tasks.c
   ${PAGODA}/mm/boot/validate.c
   ${PAGODA}/arch/x86/context.c
   ${PAGODA}/arch/x86/extable.c

@@ -4,8 +4,8 @@
  *
  * The port switches features on and tells the core by x86_features. A bit of a page-table entry
  * that the CPU reserves (NX without EFER.NXE) makes every access a fault, and a missing CR0.WP lets
- * the kernel write through copy-on-write. Both show far from the mistake, if at all, so mm_boot()
- * asks here.
+ * the kernel write through copy-on-write. Both show far from the mistake, if at all, so the
+ * boot of tier 2 asks here.
  *
  * No locks: it reads registers of this CPU only. Failure: none; in ring 3, where the registers
  * cannot be read, nothing is known and nothing is complained about.
@@ -36,6 +36,7 @@ static u64 read_efer(void)
 
 static void read_hardware(struct x86_control *control)
 {
+	static int some_data;
 	unsigned long cr3;
 
 	*control = (struct x86_control){.known = current_ring() == 0};
@@ -46,6 +47,9 @@ static void read_hardware(struct x86_control *control)
 	__asm__ __volatile__("mov %%cr4, %0" : "=r"(control->cr4));
 	control->cr3_root = cr3 & CR3_ROOT;
 	control->efer = read_efer();
+	control->code = (unsigned long)read_hardware;
+	control->data = (unsigned long)&some_data;
+	control->stack = (unsigned long)&cr3;
 }
 
 void (*x86_read_control)(struct x86_control *control) = read_hardware;

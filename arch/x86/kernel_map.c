@@ -26,6 +26,7 @@
 #include <pagoda/errno.h>
 #include <pagoda/highmem.h>
 #include <pagoda/page_alloc.h>
+#include <asm/control.h>
 #include <asm/cpufeature.h>
 #include <asm/pgtable.h>
 
@@ -324,6 +325,31 @@ static pteval_t __init usable_pte_bits(void)
 	return mask;
 }
 
+/* The instruction after port_load_pgd() needs its code, its stack and its data. */
+static void __init check_part(const char *what, unsigned long addr, pteval_t set, pteval_t clear)
+{
+	phys_addr_t pa;
+	pgprot_t prot;
+
+	if (!addr)
+		return;
+	if (!kernel_translate(addr, &pa, &prot))
+		panic("port: port_map_kernel_image() leaves %s at %#lx unmapped", what, addr);
+	if ((pgprot_val(prot) & set) != set || pgprot_val(prot) & clear)
+		panic("port: port_map_kernel_image() maps %s at %#lx with the wrong rights", what,
+		      addr);
+}
+
+static void __init check_image_is_mapped(void)
+{
+	struct x86_control control;
+
+	x86_read_control(&control);
+	check_part("the core's code", control.code, 0, _PAGE_NX & supported_pte_mask);
+	check_part("the core's data", control.data, _PAGE_RW, 0);
+	check_part("the stack", control.stack, _PAGE_RW, 0);
+}
+
 void __init paging_init(void)
 {
 	supported_pte_mask = usable_pte_bits();
@@ -343,6 +369,7 @@ void __init paging_init(void)
 	if (!pte_alloc_kernel(VMALLOC_START))
 		panic("paging_init: no memory for vmalloc's tables");
 	port_map_kernel_image();
+	check_image_is_mapped();
 	booting_tables = false;
 	port_load_pgd(__pa(swapper_pg_dir));
 	port_flush_tlb_all();

@@ -26,7 +26,8 @@ PAGODA_C_BEGIN
  * "reclaim=classic", ...); unknown words are ignored.
  */
 struct mm_boot_info {
-	phys_addr_t kernel_start, kernel_end; /* the image, [start, end); equal: none in RAM */
+	phys_addr_t kernel_start, kernel_end; /* the image, [start, end) */
+	bool image_outside_ram;		      /* no part of the image is in RAM of the memory map */
 	phys_addr_t init_start, init_end;     /* its init sections, freed by free_initmem() */
 	phys_addr_t initrd_start, initrd_end; /* kept until mm_free_range() */
 	const char *options;
@@ -38,9 +39,10 @@ struct mm_boot_info {
 };
 
 /*
- * Boot this tier and all lower ones. info is copied; its options stay where they are. Context: on
- * CPU 0, interrupts off, once. Return: afterwards all calls of these tiers work; panics if there is
- * no memory for the core's own tables.
+ * Boot this tier and all lower ones. info is copied; its options stay where they are. Mistakes of
+ * the port that can be seen by now are panics that begin with "port: " (docs/PORT_CONTRACT.md).
+ * Context: on CPU 0, interrupts off, once. Return: afterwards all calls of these tiers work; panics
+ * if there is no memory for the core's own tables.
  *
  * Tier 1 uses the direct map as it finds it: the port maps all low memory at PAGE_OFFSET. From
  * tier 2 on the core makes the kernel's page tables itself (paging_init()), from boot memory that

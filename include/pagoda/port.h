@@ -3,10 +3,12 @@
  * port.h: the whole contract between the core (mm/) and the machine under it.
  *
  * A kernel that embeds the core implements these functions; machine/hosted does it in
- * a Linux process, machine/pc together with kernel/ on a PC. tests/unit/
- * test_conformance.c checks an implementation against this text. The functions are
- * grouped by the tier of the core that first needs them (PORT_FUNCTIONS below is the list), so that
- * an embedder who wants frames and a heap only writes the first group:
+ * a Linux process, machine/pc together with kernel/ on a PC. The suite of conformance/
+ * checks an implementation against this text by one call (conformance.h), and mistakes that would
+ * end the machine before are named while the core boots. What is asked beyond functions, of the
+ * compiler, the linker script, the trap handlers and the scheduler, is in docs/PORT_CONTRACT.md.
+ * The functions are grouped by the tier of the core that first needs them (PORT_FUNCTIONS below is
+ * the list), so that an embedder who wants frames and a heap only writes the first group:
  *
  *	tier 1	frames and heap		bootmem, buddy, slab
  *	tier 2	kernel mappings		page tables, vmalloc, kmap; tasks that sleep
@@ -86,6 +88,15 @@ static inline void port_irq_restore_short(unsigned long flags);
 static inline bool port_irqs_enabled(void);
 
 /*
+ * [inline, optional] Until enable was called as often as disable, no other task runs on this CPU
+ * and the calling task stays on it; interrupts still come. They are around every spinlock and
+ * kmap_atomic(). A kernel that never preempts a task in kernel mode leaves both to their defaults,
+ * which do nothing. Context: any. The calls nest, and count for the CPU or for the task.
+ */
+static inline void port_preempt_disable(void);
+static inline void port_preempt_enable(void);
+
+/*
  * [inline, optional] Once per turn of a loop that waits for another CPU. The hosted machine
  * gives up the host's processor here; deterministic mode switches CPUs here.
  */
@@ -158,6 +169,11 @@ void port_flush_tlb_all(void);
 void port_map_kernel_image(void);
 
 /*
+ * Also of this tier: x86_features (asm/cpufeature.h), which the port sets before it boots the core
+ * to what it has switched on in CR0, CR4 and EFER.
+ */
+
+/*
  * park() takes the current task's token, sleeping until there is one or
  * deadline_ns (port_clock_ns() scale; U64_MAX: never) has passed; unpark(t) gives
  * task t its token, from any context. A task has at most one token, so an unpark
@@ -175,6 +191,12 @@ void port_unpark(struct vm_task *task);
 bool port_fatal_signal_pending(void);
 
 /* ---- Tier 3: address spaces --------------------------------------------------- */
+
+/*
+ * Also of this tier: a page-fault handler that calls do_page_fault() (asm/fault.h says how), the
+ * symbols __start___ex_table and __stop___ex_table (the same header), and the initial values of
+ * struct vm_task (docs/PORT_CONTRACT.md; vm_task_complaint() looks at them).
+ */
 
 /*
  * Raw copies between kernel memory and the user half of the current address
@@ -276,6 +298,8 @@ void port_signal_tasks(bool (*wanted)(struct vm_task *task, void *arg), void *ar
 	X(port_cpu_to_node, 1, OPTIONAL)          \
 	X(port_irq_save_short, 1, OPTIONAL)       \
 	X(port_irq_restore_short, 1, OPTIONAL)    \
+	X(port_preempt_disable, 1, OPTIONAL)      \
+	X(port_preempt_enable, 1, OPTIONAL)       \
 	X(port_cpu_relax, 1, OPTIONAL)            \
 	X(port_interleave, 1, OPTIONAL)           \
 	X(port_should_fail, 1, OPTIONAL)          \
@@ -328,6 +352,14 @@ static inline unsigned long port_irq_save_short(void)
 static inline void port_irq_restore_short(unsigned long flags)
 {
 	port_irq_restore(flags);
+}
+#endif
+#ifndef port_preempt_disable
+static inline void port_preempt_disable(void)
+{
+}
+static inline void port_preempt_enable(void)
+{
 }
 #endif
 #ifndef port_cpu_relax

@@ -98,8 +98,11 @@ static inline bool spin_trylock(spinlock_t *lock) TRY_ACQUIRES(true, lock)
 	int expected = 0;
 
 	port_interleave();
-	if (!rmw_cmpxchg_acquire(&lock->locked, &expected, 1))
+	port_preempt_disable();
+	if (!rmw_cmpxchg_acquire(&lock->locked, &expected, 1)) {
+		port_preempt_enable();
 		return false;
+	}
 	lock_acquired(lock, lock->rank, false);
 	return true;
 }
@@ -113,6 +116,7 @@ static inline void spin_unlock(spinlock_t *lock) RELEASES(lock) NO_LOCK_ANALYSIS
 {
 	lock_released(lock);
 	smp_store_release(&lock->locked, 0);
+	port_preempt_enable();
 }
 static inline bool spin_is_locked(const spinlock_t *lock)
 {

@@ -92,4 +92,10 @@ struct vm_task {
 	bool young_batch;
 };
 
+/*
+ * What the port has set wrongly in the struct of a task that runs, as text; NULL: nothing that can
+ * be seen from here. For checks at boot and in tests (tier 3). Context: any.
+ */
+const char *vm_task_complaint(const struct vm_task *task);
+
 #define current_vm port_current()

@@ -14,7 +14,10 @@
 #define RAM_BYTES (32ul << 20)
 
 static bool irqs_on = true;
-struct vm_task null_boot_task = {.comm = "boot"};
+struct vm_task null_boot_task = {
+	.comm = "boot",
+	.local_pages = LIST_HEAD_INIT(null_boot_task.local_pages),
+};
 struct vm_task *null_task = &null_boot_task;
 
 void null_ram_init(void)

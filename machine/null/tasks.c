@@ -151,6 +151,7 @@ struct vm_task *null_task_create(const char *name, void (*fn)(void *arg), void *
 	task->vm.pid = (int)nr_tasks + 1;
 	task->vm.rlim = null_boot_task.rlim;
 	task->vm.active_mm = null_boot_task.active_mm;
+	INIT_LIST_HEAD(&task->vm.local_pages);
 	task->fn = fn;
 	task->arg = arg;
 	task->context = host_context(task_main, task);

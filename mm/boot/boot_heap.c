@@ -2,6 +2,7 @@
 /*
  * boot_heap.c: the boot of tier 1: frames and heap, stage by stage; handing boot memory back.
  *
+ *	check_port_frames	mistakes of the port are named (port_check.h)
  *	memmap_init		the firmware's map, sorted
  *	setup_memory		limits (min_low_pfn ... max_pfn), a bootmem bitmap per node
  *	boot_kernel_tables	the kernel's page tables, where tier 2 is linked
@@ -24,6 +25,7 @@
  * Observability: the lines printed by mem_init() and zone_sizes_init().
  */
 #include "boot_tiers.h"
+#include "port_check.h"
 #include <mm/physical/boot_internal.h>
 #include <mm/physical/page_alloc_internal.h>
 #include <pagoda/boot_option.h>
@@ -216,6 +218,7 @@ static void __init setup_node_memory(int nid)
 	map_pfn = find_bitmap_room(nid, map_pages);
 	if (!map_pfn)
 		panic("memory: no room for the boot bitmap of node %d", nid);
+	check_port_zeroed(map_pfn, map_pages);
 	/*
 	 * The bitmap begins with all frames reserved. RAM is freed, and the part of it that is in
 	 * use is reserved again.
@@ -351,7 +354,7 @@ static unsigned long shrink_slabs(gfp_t gfp_mask)
 
 void __init mm_boot_heap(const struct mm_boot_info *info)
 {
-	lockdep_assert_irqs_disabled();
+	check_port_frames(info);
 	boot_info = *info;
 	boot_options_init(boot_info.options);
 	frame_keepers.shrink_caches = shrink_slabs;

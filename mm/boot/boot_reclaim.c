@@ -9,6 +9,7 @@
  * Locking: one CPU, interrupts off, until mm_boot() returns. Failure: no memory for the caches is a
  * panic.
  */
+#include "port_check.h"
 #include <mm/cache/buffer_internal.h>
 #include <mm/cache/filemap_internal.h>
 #include <mm/reclaim/advise_pages.h>
@@ -78,7 +79,7 @@ void __init mm_boot(const struct mm_boot_info *info)
  */
 void mm_start_threads(void)
 {
-	VM_BUG_ON(!port_irqs_enabled());
+	check_port_tasks();
 	lock_debug_tasks_start();
 	kmem_cache_cpus_up();
 	kswapd_init();

@@ -270,6 +270,7 @@ void *kmap_atomic_high(struct page *page)
 	unsigned long flags = port_irq_save(), addr;
 	unsigned int cpu = port_cpu_id(), slot = atomic_maps[cpu].depth++;
 
+	port_preempt_disable(); /* the slot is this CPU's until it is given back */
 	BUG_ON(slot >= KMAP_ATOMIC_SLOTS);
 	addr = atomic_addr(cpu, slot);
 	VM_BUG_ON(!pte_none(ptep_get(lookup_kernel_pte(addr)))); /* cleared by its last user */
@@ -288,6 +289,7 @@ void kunmap_atomic_high(void *addr)
 	port_flush_tlb_page(va);
 	atomic_maps[cpu].depth--;
 	port_irq_restore(flags);
+	port_preempt_enable();
 }
 
 void kmap_init_high(void)

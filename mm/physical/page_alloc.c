@@ -525,6 +525,14 @@ static struct page *alloc_after_reclaim(const zonelist_t *zonelist, gfp_t gfp_ma
 	return NULL;
 }
 
+/* The machine has no memory of this kind; before the boot it has none of any kind. */
+static struct page *no_such_zone(void)
+{
+	if (!totalram_pages())
+		panic("alloc_pages(), kmalloc() or vmalloc() is called before the core is booted");
+	return NULL;
+}
+
 /* Steps 2 to 8 of the list at the top of this file. */
 static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t gfp_mask,
 					      unsigned int order)
@@ -534,7 +542,7 @@ static noinline struct page *alloc_pages_slow(const zonelist_t *zonelist, gfp_t 
 
 	VM_BUG_ON(order >= MAX_ORDER);
 	if (!zonelist->zones[0])
-		return NULL; /* the machine has no memory of this kind */
+		return no_such_zone();
 	page = get_page_from_zonelist(zonelist, order, WMARK_LOW);
 	if (page)
 		return page;

@@ -57,8 +57,12 @@ int min_free_kbytes;
 
 pg_data_t *pgdat_list;
 pg_data_t contig_page_data;
-pg_data_t *cpu_pgdat[NR_CPUS];
-struct per_cpu_pages *first_pcp[NR_CPUS][GFP_ZONEMASK + 1];
+/* Before build_all_zonelists() every CPU finds a node without zones, and a stack that is empty. */
+static struct per_cpu_pages no_pages;
+pg_data_t *cpu_pgdat[NR_CPUS] = {[0 ... NR_CPUS - 1] = &contig_page_data};
+struct per_cpu_pages *first_pcp[NR_CPUS][GFP_ZONEMASK + 1] = {
+	[0 ... NR_CPUS - 1] = {[0 ... GFP_ZONEMASK] = &no_pages},
+};
 struct per_cpu_pages *zone_pcp[MAX_NR_ZONES * MAX_NR_NODES][NR_CPUS];
 zone_t *zone_table[MAX_NR_ZONES * MAX_NR_NODES];
 struct page *mem_map;
@@ -433,8 +437,6 @@ static void __init build_zonelists(pg_data_t *pgdat)
  */
 static void __init index_per_cpu_lists(unsigned int cpu)
 {
-	static struct per_cpu_pages no_pages;
-
 	for (unsigned int kind = 0; kind <= GFP_ZONEMASK; kind++) {
 		zone_t *zone = cpu_pgdat[cpu]->node_zonelists[kind].zones[0];
 

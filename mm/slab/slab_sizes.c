@@ -33,8 +33,12 @@ static_assert(GFP_DMA == 1, "the flag selects between the two members");
 
 cache_sizes_t cache_sizes[NR_SIZES + 1];
 struct last_taken last_taken[NR_CPUS];
+/* Stands in before kmem_cache_sizes_init(): a cache whose arrays are empty. */
+static struct kmem_cache no_cache = {.quick = {[0 ... NR_CPUS - 1] = &no_cpucache}};
 /* The caches that are not for DMA once more, close together, by the highest bit of size - 1. */
-static kmem_cache_t *size_caches[MIN_SIZE_SHIFT - 1 + NR_SIZES];
+static kmem_cache_t *size_caches[MIN_SIZE_SHIFT - 1 + NR_SIZES] = {
+	[0 ... MIN_SIZE_SHIFT - 2 + NR_SIZES] = &no_cache,
+};
 
 /* Make one of the caches, at boot: without kmalloc() the kernel cannot go on. */
 static kmem_cache_t *make_size_cache(size_t size, bool dma)
@@ -88,11 +92,16 @@ kmem_cache_t *kmem_find_general_cachep(size_t size, gfp_t gfpflags)
 /* All requests that need more than the top of an array, and those that cannot be met. */
 static noinline void *kmalloc_slow(size_t size, gfp_t flags, void *caller)
 {
+	kmem_cache_t *cachep;
+
 	if (!size)
 		report_bug("kmalloc: no cache for 0 bytes, by %p", caller);
 	if (!size || size > MAX_SIZE || port_should_fail("kmalloc"))
 		return NULL;
-	return alloc_object_slow(size_cache(size, flags), flags, caller);
+	cachep = size_cache(size, flags);
+	if (unlikely(!cachep))
+		panic("kmalloc() is called before the core is booted, by %p", caller);
+	return alloc_object_slow(cachep, flags, caller);
 }
 
 void *kmalloc(size_t size, gfp_t flags)

@@ -478,6 +478,8 @@ void exit_mm(void)
 
 	if (!mm)
 		return;
+	if (unlikely(!port_irqs_enabled()))
+		panic("exit_mm() is called with interrupts off: unmapping waits for other CPUs");
 	flags = port_irq_save();
 	set_task_mm(task, NULL);
 	task->active_mm = &init_mm;

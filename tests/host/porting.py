@@ -133,32 +133,63 @@ HANGS = 124
 class Mistake:
     """An edit of the example: how the machine ends, and the last thing that the tutorial says one sees."""
 
-    def __init__(self, ends, sees, *edits):
-        self.ends, self.sees, self.edits = ends, sees, edits
+    def __init__(self, ends, sees, *edits, tier=3):
+        self.ends, self.sees, self.edits, self.tier = ends, sees, edits, tier
+
+
+def other_irq_function(name, declaration, body):
+    """An edit: another body of a function that machine/irqflags.h defines."""
+    return ("port/inline.h", "#include <machine/irqflags.h>",
+            f"#define {name} right_{name}\n#include <machine/irqflags.h>\n#undef {name}\n"
+            f"static inline {declaration}\n{{\n{body}}}")
 
 
 MISTAKES = [
-    Mistake(PANIC, "PANIC: memory map: no usable memory", ("kernel.c", "read_tags(tags_pa);", "(void)tags_pa;")),
-    Mistake(PANIC, "PANIC: fault at N, error code 0, CR2 0",
+    Mistake(PANIC, "PANIC: port: port_memory_map() has no range", ("kernel.c", "read_tags(tags_pa);", "(void)tags_pa;")),
+    Mistake(PANIC, "PANIC: kmalloc() is called before the core is booted, by N",
             ("kernel.c", "mm_boot_space(&info);", "kfree(kmalloc(100, GFP_KERNEL));")),
-    Mistake(PANIC, "PANIC: BUG at mm/physical/bootmem.c:N init_bootmem_node(): retired",
-            ("kernel.c", "tier1();", "mm_boot_space(&info);")),
-    Mistake(WELL, "Memory:", ("kernel.c", "(unsigned long)image_end - IMAGE_BASE", "0")),
-    Mistake(RESET, "memory: frames N to N, low memory to N", ("boot.S", "$0x900", "$0x100")),
+    Mistake(PANIC, "PANIC: port: the core is booted a second time", ("kernel.c", "tier1();", "mm_boot_space(&info);")),
+    Mistake(PANIC, "PANIC: port: the core is booted with interrupts on",
+            ("kernel.c", "mm_boot_space(&info);", '__asm__ volatile("sti");\n\tmm_boot_space(&info);')),
+    Mistake(PANIC, "PANIC: port: port_cpu_id() is 3, but 1 CPUs are up", ("port/inline.h", "return 0;", "return 3;"), tier=1),
+    Mistake(PANIC, "PANIC: port: port_current() is NULL; before the first task it is a static struct vm_task",
+            ("port/inline.h", "extern struct vm_task boot_task;", "extern struct vm_task boot_task, *running;"),
+            ("port/inline.h", "return &boot_task;", "return running;"),
+            ("port1.c", "struct vm_task boot_task", "struct vm_task *running;\nstruct vm_task boot_task"), tier=1),
+    Mistake(PANIC, "PANIC: port: port_irq_save() and port_irq_restore() turn interrupts on though they were off before",
+            other_irq_function("port_irq_restore", "void port_irq_restore(unsigned long flags)",
+                               '\t(void)flags;\n\t__asm__ volatile("sti" : : : "memory");\n'), tier=1),
+    Mistake(WELL, "conformance: not ok irq_save_nests: port_irq_save() leaves interrupts on",
+            other_irq_function("port_irq_save", "unsigned long port_irq_save(void)", "\treturn port_irq_flags();\n"), tier=1),
+    Mistake(PANIC, "PANIC: port: mm_boot_info.kernel_end is 0, kernel_start N: the kernel image would be given away as free"
+            " memory", ("kernel.c", "(unsigned long)image_end - IMAGE_BASE", "0")),
+    Mistake(PANIC, "PANIC: port: x86_features.nx is set, but EFER.NXE is clear: each page that may not be executed would"
+            " fault", ("boot.S", "$0x900", "$0x100")),
+    Mistake(PANIC, "PANIC: port: CR0.WP is clear: writes of the kernel would ignore read-only and copy-on-write pages",
+            ("boot.S", "$0x80010033", "$0x80000033")),
     Mistake(PANIC, "PANIC: fault at 0x8", ("kernel.c", "outb(0x21, 0xff);", ""),
             ("kernel.c", '__asm__ volatile("sti");', '__asm__ volatile("sti; hlt");')),
     Mistake(WELL, "slab: cache size-N: object N freed twice, by N",
             ("kernel.c", "kfree(object);", "kfree(object);\n\tkfree(object);"),
             ("kernel.c", '.options = ""', '.options = "slab_debug"')),
-    Mistake(RESET, "memory: frames N to N, low memory to N",
+    Mistake(PANIC, "PANIC: port: port_map_kernel_image() leaves the core's code at N unmapped",
+            ("port2.c", "map_part(image_start, text_end, PAGE_KERNEL_EXEC);", "")),
+    Mistake(PANIC, "PANIC: port: port_map_kernel_image() maps the core's code at N with the wrong rights",
             ("port2.c", "text_end, PAGE_KERNEL_EXEC", "text_end, PAGE_KERNEL")),
-    Mistake(PANIC, "PANIC: fault at N, error code 0x2, CR2 0xffffc90000000000",
+    Mistake(PANIC, "PANIC: port: port_map_kernel_image() maps the core's data at N with the wrong rights",
+            ("port2.c", "image_end, PAGE_KERNEL)", "image_end, PAGE_KERNEL_RO)")),
+    Mistake(PANIC, "PANIC: port: port_load_pgd() does not load the root N, the CPU walks N",
             ("port2.c", '__asm__ volatile("movq %0, %%cr3" : : "r"(pgd_pa) : "memory");', "(void)pgd_pa;")),
-    Mistake(WELL,
-            "conformance: not ok flush_tlb_all_forgets_global: port_flush_tlb_all() does not forget a global page",
+    Mistake(PANIC, "PANIC: port: port_flush_tlb_all() does not forget a global page",
             ("port2.c", "movq %%cr3, %0; movq %0, %%cr3", "movq %%cr3, %0")),
-    Mistake(WELL, "conformance: not ok flush_tlb_page_forgets: port_flush_tlb_page() does not forget the page",
+    Mistake(PANIC, "PANIC: port: port_flush_tlb_page() does not forget the page",
             ("port2.c", '__asm__ volatile("invlpg (%0)" : : "r"(addr) : "memory");', "(void)addr;")),
+    Mistake(PANIC, "PANIC: port: the exception table is empty: the linker script keeps no section __ex_table between"
+            " __start___ex_table and __stop___ex_table", ("link.ld", "KEEP(*(__ex_table))", "")),
+    Mistake(PANIC, "PANIC: port: port_flush_tlb() does not forget a page that is not global",
+            ("port3.c", "\tport_flush_tlb_all();\n", "")),
+    Mistake(PANIC, "PANIC: exit_mm() is called with interrupts off: unmapping waits for other CPUs",
+            ("port3.c", "\texit_mm();", '\t__asm__ volatile("cli");\n\texit_mm();')),
     Mistake(PANIC, "PANIC: kernel page fault at N, address 0x2aaaaaaab000, error code 0x2",
             ("kernel.c", '__asm__ volatile("sti");', "")),
     Mistake(PANIC, "PANIC: kernel NULL pointer dereference at N, address 0, error code 0x2",
@@ -183,10 +214,12 @@ def make_mistake(bench, mistake, build):
         bench.check(old in text, f"{name} has no {old!r}")
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace(old, new, 1))
-    make = (f"make -s -C {copy} CORE={build}/core BUILD={copy}/build TIER=3"
-            f" {copy}/build/tier3/kernel.iso")
-    bench.ran(shell(bench, make, build))
-    done = shell(bench, f"{QEMU} {copy}/build/tier3/kernel.iso", build)
+    # The core includes port/inline.h: where that is wrong, the objects of the right one are left alone.
+    edited = {name for name, _, _ in mistake.edits}
+    core = f"{copy}/build/core" if "port/inline.h" in edited else f"{build}/core"
+    iso = f"{copy}/build/tier{mistake.tier}/kernel.iso"
+    bench.ran(shell(bench, f"make -s -C {copy} CORE={core} BUILD={copy}/build TIER={mistake.tier} {iso}", build))
+    done = shell(bench, f"{QEMU} {iso}", build)
     return done.status, done.out.decode(errors="replace").replace("\r", "")
 
 

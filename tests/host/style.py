@@ -66,7 +66,7 @@ COMMENTS_MIN = 25    # percent of the lines that are not blank hold a comment
 ASSERTIONS_MIN = 30  # for each 1,000 of these lines
 AROUND_THE_CORE = ("kernel", "fs")
 AROUND_ASSERTIONS_MIN = 10
-ASSERTION = re.compile(r"\b(?:(?:VM_)?BUG_ON|WARN_ON)\w*\(|\b(?:lockdep|mmap)_assert_\w+\(|\bstatic_assert\(")
+ASSERTION = re.compile(r"\b(?:(?:VM_|PORT_)?BUG_ON|WARN_ON)\w*\(|\b(?:lockdep|mmap)_assert_\w+\(|\bstatic_assert\(")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 
 

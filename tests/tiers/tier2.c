@@ -14,7 +14,7 @@ int main(void)
 	null_ram_init();
 	null_maps_init();
 	flags = port_irq_save();
-	mm_boot_kernel_map(&(struct mm_boot_info){.options = ""});
+	mm_boot_kernel_map(&(struct mm_boot_info){.options = "", .image_outside_ram = true});
 	port_irq_restore(flags);
 	kmem_cache_cpus_up();
 	check_frames_and_heap();

@@ -104,7 +104,7 @@ void use_tier1(void)
 
 int main(void)
 {
-	struct pagoda_mm_boot_info info = { .options = "" };
+	struct pagoda_mm_boot_info info = { .options = "", .image_outside_ram = true };
 
 	HOST_BOOT(&info);
 	irqs_on = true;

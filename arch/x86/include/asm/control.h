@@ -33,8 +33,8 @@ struct x86_control {
 #define X86_EFER_NXE (1ul << 11)
 
 /*
- * Read this CPU's registers. A simulated machine puts its own function here. Any
- * context.
+ * Read this CPU's registers. A simulated machine puts its own function here before it boots the
+ * core. Context: any.
  */
 extern void (*x86_read_control)(struct x86_control *control);
 

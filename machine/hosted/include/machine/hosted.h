@@ -40,6 +40,16 @@ struct hosted_config {
 /* Build the machine and boot the core on it. Once per process; on failure the test ends. */
 void hosted_boot(const struct hosted_config *config);
 
+struct mm_boot_info;
+struct x86_control;
+/* mm_boot() as hosted_boot() calls it, for a machine that was built with no_mm_boot. */
+void hosted_boot_core(const struct mm_boot_info *info);
+/*
+ * What the control registers of the simulated CPUs read as; the root is filled in when they are
+ * read. For tests, which change it before the core boots.
+ */
+extern struct x86_control hosted_control;
+
 /*
  * Deterministic mode: go on as if the machine had been built with this seed; other tasks at rest.
  */
