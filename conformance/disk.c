@@ -82,7 +82,7 @@ static void disk_thread(void *arg)
 			transfer(request);
 			blk_end_request(&disk.bdev, request, 0);
 		}
-		port_park(port_clock_ns() + PATIENCE_NS);
+		port_park(port_clock_ns() + TIMEOUT_NS);
 	}
 	smp_store_release(&disk.ended, 1);
 }

@@ -56,4 +56,4 @@ void conformance_fail(const char *fmt, ...) __printf(1, 2);
 
 #define NS_PER_MS 1000000ull
 /* Longer than any wait of a working port, shorter than a person's patience. */
-#define PATIENCE_NS (5000 * NS_PER_MS)
+#define TIMEOUT_NS (5000 * NS_PER_MS)

@@ -46,7 +46,7 @@ bool conformance_wait_for(int *counter, int value)
 	for (unsigned long i = 0; i < MOST_YIELDS; i++) {
 		if (smp_load_acquire(counter) == value)
 			return true;
-		if (port_clock_ns() - start > PATIENCE_NS)
+		if (port_clock_ns() - start > TIMEOUT_NS)
 			return false;
 		port_yield();
 	}
@@ -101,11 +101,11 @@ static void park_ends_at_its_deadline(void)
 
 	port_unpark(port_current());
 	port_park(start); /* takes a token that an earlier test may have left */
-	while (port_clock_ns() < until && port_clock_ns() - start < PATIENCE_NS) {
+	while (port_clock_ns() < until && port_clock_ns() - start < TIMEOUT_NS) {
 		port_park(until);
 		parks++;
 	}
-	EXPECT(port_clock_ns() - start < PATIENCE_NS, "port_park() sleeps on after its deadline");
+	EXPECT(port_clock_ns() - start < TIMEOUT_NS, "port_park() sleeps on after its deadline");
 	EXPECT(parks <= 1000,
 	       "port_park() does not sleep: it returned %u times in 5 ms without a token", parks);
 	port_park(0); /* a deadline that has passed */
@@ -138,8 +138,8 @@ static void pong(void *arg)
 	u64 start = port_clock_ns();
 
 	for (int i = 0; i < p->rounds; i++) {
-		while (smp_load_acquire(&p->turn) != 1 && port_clock_ns() - start < PATIENCE_NS)
-			port_park(start + PATIENCE_NS);
+		while (smp_load_acquire(&p->turn) != 1 && port_clock_ns() - start < TIMEOUT_NS)
+			port_park(start + TIMEOUT_NS);
 		smp_store_release(&p->turn, 0);
 		port_unpark(p->main);
 	}
@@ -158,10 +158,10 @@ static void unpark_wakes_a_parked_task(void)
 	for (int i = 0; i < p.rounds; i++) {
 		smp_store_release(&p.turn, 1);
 		port_unpark(other);
-		while (smp_load_acquire(&p.turn) != 0 && port_clock_ns() - start < PATIENCE_NS)
-			port_park(start + PATIENCE_NS);
+		while (smp_load_acquire(&p.turn) != 0 && port_clock_ns() - start < TIMEOUT_NS)
+			port_park(start + TIMEOUT_NS);
 	}
-	EXPECT(conformance_wait_for(&p.ended, 1) && port_clock_ns() - start < PATIENCE_NS,
+	EXPECT(conformance_wait_for(&p.ended, 1) && port_clock_ns() - start < TIMEOUT_NS,
 	       "port_unpark() does not wake a parked task");
 }
 
@@ -346,8 +346,8 @@ void conformance_victim(void *arg)
 		activate_mm(mm);
 	victim->pending_before = port_fatal_signal_pending();
 	smp_store_release(&victim->running, 1);
-	while (!port_fatal_signal_pending() && port_clock_ns() - start < PATIENCE_NS)
-		port_park(start + PATIENCE_NS);
+	while (!port_fatal_signal_pending() && port_clock_ns() - start < TIMEOUT_NS)
+		port_park(start + TIMEOUT_NS);
 	victim->killed = port_fatal_signal_pending();
 	victim->waited_ns = port_clock_ns() - start;
 	exit_mm();
@@ -365,7 +365,7 @@ static void sigkill_wakes_a_parked_task(void)
 	EXPECT(conformance_wait_for(&victim.running, 1),
 	       "a thread of port_thread_create() does not run");
 	port_send_signal(task, SIGKILL);
-	EXPECT(conformance_wait_for(&victim.ended, 1) && victim.waited_ns < PATIENCE_NS,
+	EXPECT(conformance_wait_for(&victim.ended, 1) && victim.waited_ns < TIMEOUT_NS,
 	       "SIGKILL by port_send_signal() does not wake a parked task");
 	EXPECT(!victim.pending_before,
 	       "port_fatal_signal_pending() is true though no signal was sent");

@@ -92,10 +92,14 @@ struct vm_task {
 	bool young_batch;
 };
 
+PAGODA_C_BEGIN
+
 /*
  * What the port has set wrongly in the struct of a task that runs, as text; NULL: nothing that can
  * be seen from here. For checks at boot and in tests (tier 3). Context: any.
  */
 const char *vm_task_complaint(const struct vm_task *task);
+
+PAGODA_C_END
 
 #define current_vm port_current()

@@ -10,6 +10,7 @@
 #include <machine/null.h>
 
 #include <pagoda/bug.h>
+#include <asm/control.h>
 #include <asm/pgtable.h>
 
 #include "host.h"
@@ -26,8 +27,18 @@ static bool map_touched(unsigned long address)
 	return true;
 }
 
+/*
+ * No CPU walks the tables of the core, even where the program runs in ring 0 (i386/): what its
+ * registers hold says nothing of them.
+ */
+static void no_control(struct x86_control *control)
+{
+	*control = (struct x86_control){.known = false};
+}
+
 void null_maps_init(void)
 {
+	x86_read_control = no_control;
 	host_on_touch(map_touched);
 }
 

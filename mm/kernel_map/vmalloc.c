@@ -29,8 +29,8 @@
  *	(I2) every page of an area in use but the last is mapped; no page of a lazy one
  *	(I3) neither an address nor a frame of a lazy area is given out before the flush
  *
- * Locking: vmlist_lock (leaf) for tree, list and the lazy ones; no interrupt handler takes it. Nothing
- * is allocated, mapped or flushed under it.
+ * Locking: vmlist_lock (leaf) for tree, list and the lazy ones; no interrupt handler takes it.
+ * Nothing is allocated, mapped or flushed under it.
  * Failure: without frames or tables halfway, everything built is undone.
  * Observability: the list; event tlb_flush_all or tlb_flush_range for each purge.
  */

@@ -121,8 +121,6 @@ WRAP(void, port_flush_tlb, void)
 		__real_port_flush_tlb();
 }
 
-void __real_port_flush_tlb(void);
-
 WRAP(void, port_flush_tlb_all, void)
 {
 	if (broken_port == BROKEN_FLUSH_ALL_KEEPS_GLOBAL)
