@@ -218,8 +218,7 @@ static unsigned int ask_item(struct epitem *item, struct poll_table *pt)
 	return wanted & ~MODE_BITS ? vfs_poll(item->file, wanted, pt) & wanted : 0;
 }
 
-/* ---- Items ------------------------------------------------------------------------------------
- */
+/* ---- Items ----------------------------------------------------------------------------------- */
 
 static int compare(const struct file *file, int fd, const struct epitem *item)
 {
@@ -346,8 +345,7 @@ static long modify_item(struct epitem *item, const struct epoll_event *event)
 	return 0;
 }
 
-/* ---- Epolls within epolls ----------------------------------------------------------------------
- */
+/* ---- Epolls within epolls -------------------------------------------------------------------- */
 
 /* Levels of epolls below ep (0: none), or -ELOOP if goal is among them or there are too many. */
 static int depth_below(struct eventpoll *ep, const struct eventpoll *goal, int level)
@@ -407,8 +405,7 @@ static long check_nesting(struct eventpoll *ep, struct eventpoll *inner)
 	return depth_above(ep, 0) + 1 + below > MAX_NESTING ? -ELOOP : 0;
 }
 
-/* ---- epoll_ctl
- * ----------------------------------------------------------------------------------- */
+/* ---- epoll_ctl ------------------------------------------------------------------------------- */
 
 static long control_item(struct eventpoll *ep, int op, struct file *file, int fd,
 			 const struct epoll_event *event)
@@ -473,8 +470,7 @@ long sys_epoll_ctl(unsigned long epfd, unsigned long op, unsigned long fd, unsig
 	return ret;
 }
 
-/* ---- epoll_wait
- * ------------------------------------------------------------------------------------ */
+/* ---- epoll_wait ------------------------------------------------------------------------------ */
 
 /* The first of list, taken off; an event after this puts it on ep->ready again. NULL: empty. */
 static struct epitem *take_item(struct eventpoll *ep, struct list_head *list)
@@ -631,8 +627,7 @@ long sys_epoll_pwait2(unsigned long epfd, unsigned long uevents, unsigned long m
 				       size);
 }
 
-/* ---- The file
- * --------------------------------------------------------------------------------------- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 /* Ready if an item is. Those that are not leave the list: their next event brings them back. */
 static unsigned int epoll_poll(struct file *file, struct poll_table *pt)

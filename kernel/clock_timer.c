@@ -189,8 +189,7 @@ void clock_timers_clock_set(void)
 	spin_unlock_irqrestore(&clock_timers_lock, flags);
 }
 
-/* ---- struct itimerspec ------------------------------------------------------------------------
- */
+/* ---- struct itimerspec ----------------------------------------------------------------------- */
 
 int get_itimerspec(unsigned long uaddr, struct clock_timer_spec *spec)
 {

@@ -132,8 +132,7 @@ long sys_pidfd_open(unsigned long nr, unsigned long flags)
 	return fd;
 }
 
-/* ---- Another process's descriptors
- * --------------------------------------------------------------- */
+/* ---- Another process's descriptors ----------------------------------------------------------- */
 
 /* Its open files, held, or ERR_PTR: ESRCH, EPERM. */
 static struct files_struct *hold_files_of(struct pid *pid)

@@ -98,8 +98,7 @@ static void describe(struct signalfd_siginfo *out, const struct siginfo *info)
 		describe_sender(out, info);
 }
 
-/* ---- The file -----------------------------------------------------------------------------------
- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 static bool is_pending(sigset_t mask)
 {
@@ -166,8 +165,7 @@ static const struct file_operations signalfd_fops = {
 	.release = signalfd_release,
 };
 
-/* ---- The calls
- * ------------------------------------------------------------------------------------ */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 static long new_signalfd(sigset_t mask, unsigned int flags)
 {

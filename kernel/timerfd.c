@@ -124,8 +124,7 @@ static const struct file_operations timerfd_fops = {
 	.release = timerfd_release,
 };
 
-/* ---- The calls ---------------------------------------------------------------------------------
- */
+/* ---- The calls ------------------------------------------------------------------------------- */
 
 static int check_clock(int clock)
 {

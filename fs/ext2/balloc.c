@@ -137,8 +137,7 @@ bool ext2_data_blocks(struct ext2_sb *sbi, u32 block, u32 count)
 	return true;
 }
 
-/* ---- Blocks
- * -------------------------------------------------------------------------------------- */
+/* ---- Blocks ---------------------------------------------------------------------------------- */
 
 static void count_blocks(struct ext2_sb *sbi, u32 group, int change)
 {
@@ -269,8 +268,7 @@ void ext2_free_blocks(struct ext2_sb *sbi, u32 block, u32 count)
 	mutex_unlock(&sbi->alloc_lock);
 }
 
-/* ---- Inodes
- * ---------------------------------------------------------------------------------------- */
+/* ---- Inodes ---------------------------------------------------------------------------------- */
 
 static void count_inodes(struct ext2_sb *sbi, u32 group, int change, bool dir)
 {

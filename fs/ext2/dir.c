@@ -57,8 +57,7 @@ static unsigned int offset_in(const struct cursor *c, const struct ext2_dir_entr
 	return (unsigned int)((const char *)entry - (const char *)bh_data(c->bh));
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------
- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static int read_block(struct inode *dir, u64 block, struct buffer_head **bh)
 {
@@ -203,8 +202,7 @@ int ext2_dir_empty(struct inode *dir)
 	return -ENOTEMPTY;
 }
 
-/* ---- Changing -----------------------------------------------------------------------------------
- */
+/* ---- Changing -------------------------------------------------------------------------------- */
 
 static void set_target(struct inode *dir, struct ext2_dir_entry *entry, const struct inode *inode)
 {
@@ -360,8 +358,7 @@ int ext2_make_empty(struct inode *dir, const struct inode *parent)
 	return 0;
 }
 
-/* ---- getdents
- * ---------------------------------------------------------------------------------------- */
+/* ---- getdents -------------------------------------------------------------------------------- */
 
 static unsigned int shown_type(const struct ext2_sb *sbi, const struct ext2_dir_entry *entry)
 {

@@ -190,8 +190,7 @@ void ext2_free_blocks(struct ext2_sb *sbi, u32 block, u32 count);
 int ext2_new_ino(struct ext2_sb *sbi, u32 parent, bool dir, u32 *ino) __must_check;
 void ext2_free_ino(struct ext2_sb *sbi, u32 ino, bool dir);
 
-/* ---- map.c ------------------------------------------------------------------------------------
- */
+/* ---- map.c ----------------------------------------------------------------------------------- */
 
 /*
  * The device's block of a file's block in *phys, 0 for a hole. create: allocated if need be,
@@ -202,8 +201,7 @@ int ext2_map_block(struct inode *inode, u64 block, bool create, u32 *phys, bool 
 void ext2_free_from(struct inode *inode, u64 keep);
 u64 ext2_max_bytes(const struct ext2_sb *sbi);
 
-/* ---- inode.c ------------------------------------------------------------------------------------
- */
+/* ---- inode.c --------------------------------------------------------------------------------- */
 
 /* (N) The inode with a reference, or ERR_PTR(-EIO, -EUCLEAN, -ENOMEM). May sleep. */
 struct inode *ext2_iget(struct super_block *sb, u64 ino) __must_check;
@@ -278,15 +276,13 @@ void ext2_note_dirty(struct ext2_sb *sbi, bool was_clean);
 /* The flusher's call. */
 void ext2_write_aged(struct writeback_source *source, u64 now);
 
-/* ---- file.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- file.c ---------------------------------------------------------------------------------- */
 
 extern const struct address_space_operations ext2_a_ops;
 extern const struct inode_operations ext2_file_iops;
 extern const struct file_operations ext2_file_ops;
 
-/* ---- dir.c and namei.c
- * ----------------------------------------------------------------------------- */
+/* ---- dir.c and namei.c ----------------------------------------------------------------------- */
 
 /* (N) for all. The inode number behind a name, *ino 0: no such name. 0 or -errno. */
 int ext2_find_name(struct inode *dir, const char *name, size_t len, u32 *ino) __must_check;

@@ -115,8 +115,7 @@ const struct address_space_operations ext2_a_ops = {
 	.commit_write = ext2_commit_write,
 };
 
-/* ---- Size --------------------------------------------------------------------------------------
- */
+/* ---- Size ------------------------------------------------------------------------------------ */
 
 /* Nothing of the file lies past its end. i_rwsem held for write. */
 static void cut_at_end(struct inode *inode)
@@ -175,8 +174,7 @@ static int ext2_setsize(struct inode *inode, u64 size)
 	return 0;
 }
 
-/* ---- Reading and writing
- * -------------------------------------------------------------------------- */
+/* ---- Reading and writing --------------------------------------------------------------------- */
 
 static long ext2_read(struct file *file, struct iov_user buf, size_t count, u64 *pos)
 	NO_LOCK_ANALYSIS("direct reads alone need the lock")

@@ -75,8 +75,7 @@ u64 ext2_max_bytes(const struct ext2_sb *sbi)
 	return min(data, counted) << sbi->block_bits;
 }
 
-/* ---- Finding ------------------------------------------------------------------------------------
- */
+/* ---- Finding --------------------------------------------------------------------------------- */
 
 /* A walk along a path: the slot where it ended, in the inode (bh NULL) or in bh's block. */
 struct map_walk {
@@ -113,8 +112,7 @@ static int walk(struct inode *inode, const struct map_path *path, struct map_wal
 	}
 }
 
-/* ---- Allocating
- * ------------------------------------------------------------------------------------ */
+/* ---- Allocating ------------------------------------------------------------------------------ */
 
 static u32 goal_for(struct inode *inode, u64 block, const struct map_walk *w)
 {
@@ -220,8 +218,7 @@ int ext2_map_block(struct inode *inode, u64 block, bool create, u32 *phys, bool 
 	return err;
 }
 
-/* ---- Truncating
- * ---------------------------------------------------------------------------------------- */
+/* ---- Truncating ------------------------------------------------------------------------------ */
 
 struct truncation {
 	struct inode *inode;

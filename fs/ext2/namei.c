@@ -116,8 +116,7 @@ static int ext2_add_name(struct inode *dir, struct dentry *dentry)
 	return add_entry(dir, dentry->d_name, dentry->d_len, dentry->d_inode);
 }
 
-/* ---- Removing and moving -----------------------------------------------------------------------
- */
+/* ---- Removing and moving --------------------------------------------------------------------- */
 
 static int ext2_unlink(struct inode *dir, struct dentry *dentry)
 {

@@ -30,8 +30,7 @@
 #define NSEC_PER_SEC 1000000000ll
 #define ERRORS_TOLD  20 /* lines in the log for one file system; then one at each power of two */
 
-/* ---- Errors ------------------------------------------------------------------------------------
- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 int ext2_error(struct ext2_sb *sbi, const char *fmt, ...)
 {
@@ -54,8 +53,7 @@ int ext2_error(struct ext2_sb *sbi, const char *fmt, ...)
 	return -EUCLEAN;
 }
 
-/* ---- Groups
- * -------------------------------------------------------------------------------------- */
+/* ---- Groups ---------------------------------------------------------------------------------- */
 
 static u32 descs_per_block(const struct ext2_sb *sbi)
 {
@@ -91,8 +89,7 @@ void ext2_note_large_file(struct ext2_sb *sbi)
 	mutex_unlock(&sbi->alloc_lock);
 }
 
-/* ---- To the disk
- * ------------------------------------------------------------------------------------ */
+/* ---- To the disk ----------------------------------------------------------------------------- */
 
 /* Write the device's dirty pages and flush it. 0 or -EIO. */
 static int sync_device(struct ext2_sb *sbi)
@@ -199,8 +196,7 @@ int ext2_fsync(struct file *file, u64 start, u64 end, bool datasync)
 	return err ? err : metadata_err ? metadata_err : late;
 }
 
-/* ---- Reading and checking the super block
- * ------------------------------------------------------------ */
+/* ---- Reading and checking the super block ---------------------------------------------------- */
 
 /*
  * Straight from the device: its pages have no block size yet. What was written to its file is
@@ -307,8 +303,7 @@ static bool group_is_sane(struct ext2_sb *sbi, u32 group)
 	       desc->bg_inode_table - first < nr && table <= nr - (desc->bg_inode_table - first);
 }
 
-/* ---- Mounting
- * ------------------------------------------------------------------------------------------- */
+/* ---- Mounting -------------------------------------------------------------------------------- */
 
 static void drop_buffers(struct ext2_sb *sbi)
 {

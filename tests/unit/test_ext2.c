@@ -21,8 +21,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- What fs/ asks of a kernel, and files of fs/ that are not here ------------------------------
- */
+/* ---- What fs/ asks of a kernel, and files of fs/ that are not here --------------------------- */
 
 static struct fs_process process;
 static struct fs_struct fs;
@@ -82,8 +81,7 @@ struct super_block *devpts_mount(void)
 	return ERR_PTR(-ENODEV);
 }
 
-/* ---- Images and mounts -------------------------------------------------------------------------
- */
+/* ---- Images and mounts ----------------------------------------------------------------------- */
 
 static struct block_device *disk;
 static struct vfsmount *mnt;
@@ -179,8 +177,7 @@ static int fsck(const char *words)
 	return status;
 }
 
-/* ---- Calls
- * --------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 static long write_at(const char *name, const void *bytes, size_t count, u64 pos, unsigned int flags)
 {
@@ -256,8 +253,7 @@ static u64 free_blocks(void)
 	return st.f_bfree;
 }
 
-/* ---- Tests
- * ------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void names_of_all_kinds(const char *words)
 {
@@ -453,8 +449,7 @@ PAGODA_TEST(ext2_unlinked_file_lives_until_its_last_close, "")
 	CHECK_EQ(fsck("-n"), 0);
 }
 
-/* ---- Beside a model
- * ------------------------------------------------------------------------------ */
+/* ---- Beside a model -------------------------------------------------------------------------- */
 
 #define STOPS	    200
 #define MODEL_FILES 12
@@ -932,8 +927,7 @@ PAGODA_TEST(ext2_many_names_in_one_directory, "")
 	CHECK_EQ(fsck("-n"), 0);
 }
 
-/* ---- Damage
- * ------------------------------------------------------------------------------------------ */
+/* ---- Damage ---------------------------------------------------------------------------------- */
 
 struct listing {
 	struct dir_context ctx;

@@ -212,8 +212,7 @@ PAGODA_TEST_CONFIG(stores_beside_reclaim_keep_lazily_freed_pages, "", .nr_cpus =
 	check_mm();
 }
 
-/* ---- COLD, PAGEOUT and WILLNEED ----------------------------------------------------------------
- */
+/* ---- COLD, PAGEOUT and WILLNEED -------------------------------------------------------------- */
 
 PAGODA_TEST(cold_pages_are_unused_and_inactive, "")
 {

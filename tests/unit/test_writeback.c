@@ -152,8 +152,7 @@ PAGODA_TEST(metadata_blocks_are_kept_and_written, "")
 	put_vm_file(&f->file);
 }
 
-/* ---- Errors
- * ---------------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 PAGODA_TEST(a_write_error_is_told_once_to_each_who_has_the_file_open, "")
 {
@@ -331,8 +330,7 @@ PAGODA_TEST(writing_and_reading_survive_every_failed_allocation, "")
 	test_fail_every_allocation(write_sync_read, NULL);
 }
 
-/* ---- Mappings
- * -------------------------------------------------------------------------------------------- */
+/* ---- Mappings -------------------------------------------------------------------------------- */
 
 PAGODA_TEST(stores_through_a_mapping_reach_the_disk_each_time, "AS-51")
 {
@@ -608,8 +606,7 @@ PAGODA_TEST(a_page_that_was_cleaned_meanwhile_is_not_written, "AS-73")
 	put_vm_file(&f->file);
 }
 
-/* ---- Slow disks
- * --------------------------------------------------------------------------------------------- */
+/* ---- Slow disks ------------------------------------------------------------------------------ */
 
 static void cut_file(void *arg)
 {
@@ -704,8 +701,7 @@ PAGODA_TEST_CONFIG(a_throttled_writer_goes_on_when_pages_come_back, "", .nr_cpus
 	put_vm_file(&f->file);
 }
 
-/* ---- Reading ahead
- * -------------------------------------------------------------------------------------------- */
+/* ---- Reading ahead --------------------------------------------------------------------------- */
 
 /* A file of nr pages on the disk, none of them in memory; each page begins with its number. */
 static struct block_file *cold_file(unsigned int nr)
@@ -838,9 +834,7 @@ PAGODA_TEST(advice_reads_and_drops, "")
 	put_vm_file(&f->file);
 }
 
-/* ---- The flusher
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- The flusher ----------------------------------------------------------------------------- */
 
 static void sleep_ms(unsigned int ms)
 {
