@@ -398,6 +398,51 @@ int sys_swapoff_file(struct address_space *mapping)
 
 /* ---- Settling ------------------------------------------------------------------------------- */
 
+/* Rounds for pages that reclaim had in hand; an unreadable slot is in use after any number of them. */
+#define SETTLE_ROUNDS 16
+
+/*
+ * Claim the area as swapoff does, if it is in use and nobody has claimed it: until release_area()
+ * no slot of it gets its first use.
+ */
+static bool claim_area(struct swap_area *area)
+{
+	bool claimed;
+
+	spin_lock(&swap_lock);
+	claimed = area->map && !area->claimed;
+	if (claimed) {
+		area->claimed = true;
+		swap_area_hand_out(area, false);
+	}
+	spin_unlock(&swap_lock);
+	return claimed;
+}
+
+static void release_area(struct swap_area *area)
+{
+	spin_lock(&swap_lock);
+	VM_BUG_ON(!area->claimed || area->writable);
+	swap_area_hand_out(area, true);
+	area->claimed = false;
+	spin_unlock(&swap_lock);
+}
+
+/* A page that kswapd has given a slot but not yet an entry is met by a later round. */
+static unsigned long settle_area(struct swap_area *area)
+{
+	unsigned long inuse = 1;
+
+	VM_BUG_ON(!area->claimed);
+	for (unsigned int round = 0; inuse && round < SETTLE_ROUNDS; round++) {
+		if (round)
+			port_yield();
+		(void)empty_once(area); /* what could not be brought back is counted */
+		inuse = slots_in_use(area);
+	}
+	return inuse;
+}
+
 unsigned long swap_settle(void)
 {
 	unsigned long inuse = 0;
@@ -406,10 +451,10 @@ unsigned long swap_settle(void)
 	for (int i = 0; i < MAX_SWAPFILES; i++) {
 		struct swap_area *area = &swap_areas[i];
 
-		if (!area->map || area->claimed)
+		if (!claim_area(area))
 			continue;
-		(void)empty_once(area); /* what could not be brought back is counted */
-		inuse += slots_in_use(area);
+		inuse += settle_area(area);
+		release_area(area);
 	}
 	set_refusable(false);
 	return inuse;

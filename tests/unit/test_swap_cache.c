@@ -296,3 +296,49 @@ PAGODA_TEST_CONFIG(only_pages_of_processes_are_written, "SW-19 SW-20", .ram = SM
 	hosted_process_exit();
 	swap_off();
 }
+
+#define BUSY_PAGES 8u
+
+static struct page *busy_pages[BUSY_PAGES];
+static int reclaim_may_end;
+
+/* As kswapd does with pages that it is about to write: each gets a slot again and again. */
+static void give_slots(void *unused)
+{
+	(void)unused;
+	while (!__atomic_load_n(&reclaim_may_end, __ATOMIC_ACQUIRE)) {
+		for (unsigned int i = 0; i < BUSY_PAGES; i++) {
+			lock_page(busy_pages[i]);
+			if (!PageSwapCache(busy_pages[i]) && !add_to_swap(busy_pages[i]))
+				port_cpu_relax(); /* no slots are given out */
+			unlock_page(busy_pages[i]);
+		}
+		port_yield();
+	}
+}
+
+PAGODA_TEST_CONFIG(settling_leaves_no_slot_in_use_while_reclaim_works, "SW-12", .nr_cpus = 2,
+		   .deterministic = true)
+{
+	struct hosted_task *reclaim;
+
+	swap_on(64);
+	process_with(BUSY_PAGES);
+	for (unsigned int i = 0; i < BUSY_PAGES; i++) {
+		busy_pages[i] = hold(ADDR(i));
+		unlock_page(busy_pages[i]);
+	}
+	reclaim = hosted_spawn("reclaim", HOSTED_ANY_CPU, give_slots, NULL);
+	for (unsigned int round = 0; round < 20; round++) {
+		hosted_reseed(test_seed() + round);
+		CHECK_EQ(swap_settle(), 0);
+	}
+	__atomic_store_n(&reclaim_may_end, 1, __ATOMIC_RELEASE);
+	hosted_wait(reclaim);
+	CHECK_EQ(swap_settle(), 0);
+	for (unsigned int i = 0; i < BUSY_PAGES; i++)
+		put_page(busy_pages[i]);
+	check_filled(BUSY_PAGES);
+	hosted_process_exit();
+	swap_off();
+}
