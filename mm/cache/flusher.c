@@ -42,7 +42,7 @@ int dirty_expire_centisecs = 3000, dirty_writeback_centisecs = 500;
  */
 #define FLUSH_CHUNK_PAGES    1024
 #define THROTTLE_CHUNK_PAGES 128
-/* A throttled writer waits at most that many times, that long each (ns), and then goes on. */
+/* A throttled writer goes on after that many rounds in vain; a pause of one is that long (ns). */
 #define THROTTLE_PAUSE_NS 10000000ull
 #define THROTTLE_PAUSES	  100
 
@@ -110,25 +110,31 @@ static unsigned long write_chunk(struct address_space *mapping)
 
 /*
  * Make a writer go at the disk's pace: it writes some pages itself, and when there is nothing to
- * start it waits until pages were written. The number of pauses is limited, and a fatal signal
- * ends the wait.
+ * start it waits until pages were written. The rounds after which no fewer pages are in the way are
+ * limited, as a disk may be dead or others as fast as we; a fatal signal ends the wait.
  */
 static void throttle_writer(struct address_space *mapping)
 {
-	for (int pause = 0; pause < THROTTLE_PAUSES; pause++) {
-		if (pages_in_the_way() <= percent_of_dirtyable(dirty_ratio) ||
-		    port_fatal_signal_pending())
+	int vain = 0;
+
+	while (vain < THROTTLE_PAUSES && !port_fatal_signal_pending()) {
+		unsigned long before = pages_in_the_way();
+
+		if (before <= percent_of_dirtyable(dirty_ratio))
 			return;
 		if (!write_chunk(mapping)) {
 			run_disk_queue();
 			wait_for_written_pages(port_clock_ns() + THROTTLE_PAUSE_NS);
 		}
+		vain += pages_in_the_way() >= before;
 	}
 }
 
 /*
  * The limits are sums over all CPUs and zones, so they are not computed for every page. Above the
- * background limit the flusher is woken; only above dirty_ratio does the writer itself wait.
+ * background limit the flusher is woken; only above dirty_ratio does the writer itself wait. Pages
+ * that the flusher has sent to a slow disk are no longer dirty but count for dirty_ratio, so the
+ * writer may have to wait below the background limit, too.
  */
 void balance_dirty_pages_ratelimited(struct address_space *mapping)
 {
@@ -137,9 +143,10 @@ void balance_dirty_pages_ratelimited(struct address_space *mapping)
 	if (likely(task->nr_dirtied < DIRTIED_BETWEEN_CHECKS))
 		return;
 	task->nr_dirtied = 0;
-	if (!over_background_limit())
+	if (over_background_limit())
+		writeback_wake();
+	else if (!atomic_long_read(&nr_writeback_pages))
 		return;
-	writeback_wake();
 	throttle_writer(mapping);
 }
 

@@ -398,7 +398,7 @@ int sys_swapoff_file(struct address_space *mapping)
 
 /* ---- Settling ------------------------------------------------------------------------------- */
 
-/* Rounds for pages that reclaim had in hand; an unreadable slot is in use after any number of them. */
+/* Rounds for pages that reclaim had in hand; a slot that cannot be read stays in use. */
 #define SETTLE_ROUNDS 16
 
 /*

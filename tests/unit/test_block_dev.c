@@ -355,6 +355,40 @@ static void disk_user(void *arg)
 	}
 }
 
+#define MANY_PAGES 2000u
+
+/*
+ * The flusher keeps few pages dirty, but the disk is slow: what waits for it counts as well. The
+ * writer looks at the limit after DIRTIED_BETWEEN_CHECKS pages.
+ */
+PAGODA_TEST_CONFIG(a_writer_waits_for_pages_that_the_flusher_has_sent_off, "", .nr_cpus = 2,
+		   .start_threads = true, .deterministic = true)
+{
+	struct hosted_disk_config slow = {
+		.name = "slow", .bytes = 16 * SZ_1M, .delay_ns = 20000000};
+	struct block_device *bdev = hosted_disk_create(&slow);
+	static u8 page[PAGE_SIZE];
+	struct vm_file file;
+
+	CHECK_EQ(blkdev_get(bdev, NULL), 0);
+	init_disk_file(&file, bdev);
+	dirty_background_ratio = 1;
+	dirty_ratio = 4;
+	for (unsigned int i = 0; i < MANY_PAGES; i++) {
+		unsigned long limit = (nr_free_pages() + lru_pages(LRU_ACTIVE_FILE) +
+				       lru_pages(LRU_INACTIVE_FILE)) /
+				      25;
+
+		CHECK_EQ(block_file_write(&file, page, PAGE_SIZE, PG(i)), PAGE_SIZE);
+		CHECK_LE((unsigned long)(atomic_long_read(&nr_dirty_pages) +
+					 atomic_long_read(&nr_writeback_pages)),
+			 limit + 2 * DIRTIED_BETWEEN_CHECKS);
+	}
+	CHECK_EQ(generic_file_fsync(&file, 0, ~0ull), 0);
+	blkdev_put(bdev, NULL);
+	blkdev_mapping_end(bdev);
+}
+
 static void dirty_and_release(void *arg)
 {
 	struct buffer_head *bh = arg;
